@@ -1,0 +1,66 @@
+# `make help` lists the targets. Two variables can be set on the command line:
+#   PYTHON  the interpreter that creates the environment (3.10 to 3.13)
+#   VENV    where the environment lives
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+DEMO_DIR ?= runs/demo
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint unit format build-files clean
+
+help:  ## Print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed  ## Train a categorical VAE on handwritten digits
+	$(BIN)/python -m trainers.categorical_vae --dataset=digits --output_dir=$(DEMO_DIR)
+	@echo
+	@echo "Everything is in $(DEMO_DIR):"
+	@ls -1p $(DEMO_DIR) | sed 's/^/  /'
+	@echo "Watch the curves:  $(BIN)/tensorboard --logdir=$(DEMO_DIR)"
+
+test: lint unit  ## Check style and types, then run every test
+
+lint: $(VENV)/.installed-test  ## Check formatting, lint and types
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+unit: $(VENV)/.installed-test  ## Run every test (PYTEST_ARGS="-k name" narrows it)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+format: $(VENV)/.installed-test  ## Rewrite the sources in the project's style
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+
+build-files:  ## Rewrite the BUILD files from the imports
+	$(PYTHON) tools/build_files.py --write
+
+clean:  ## Remove the environment, build artefacts and caches (runs/ stays)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "No '$(PYTHON)' on the PATH. Name an interpreter: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "tf_discrete needs Python 3.10 to 3.13. Name one: make PYTHON=python3.11 ..." >&2; \
+	  echo "Received: $(PYTHON) = $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
+	@echo "Creating the environment $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.py | $(VENV)/bin/python
+	@echo "Installing tf_discrete and what it needs (about 1 GB the first time; some minutes)"
+	@$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-test: setup.py | $(VENV)/bin/python
+	@echo "Installing tf_discrete with the test tools (about 1 GB the first time; some minutes)"
+	@$(PIP) install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/.installed

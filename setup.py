@@ -1,0 +1,82 @@
+"""Installs tf_discrete: the library, its trainers and their console scripts."""
+
+import pathlib
+import re
+
+import setuptools
+
+_ROOT = pathlib.Path(__file__).resolve().parent
+
+
+def _version() -> str:
+    """Reads `__version__` from the package without importing it (and so TensorFlow)."""
+    text = (_ROOT / "tf_discrete" / "__init__.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if match is None:
+        raise RuntimeError('tf_discrete/__init__.py must hold a line `__version__ = "x.y.z"`.')
+    return match.group(1)
+
+
+# TensorFlow Probability imports tf_keras, TensorFlow's summaries need tensorboard, and TensorFlow
+# Datasets imports importlib_resources; none of the three declares it, hence the explicit entries.
+_TF = ">=2.21,<2.22"
+_REQUIRES = [
+    "absl-py>=2.1,<3",
+    "importlib_resources>=6,<8",
+    "keras>=3.12,<4",
+    "matplotlib>=3.9,<4",
+    "numpy>=2,<3",
+    "pillow>=10.4,<14",
+    "scikit-learn>=1.5,<2",
+    f"tensorflow{_TF}",
+    "tensorboard>=2.20,<3",
+    "tensorflow-datasets>=4.9.9,<5",
+    "tensorflow-probability>=0.25,<0.26",
+    f"tf-keras{_TF}",
+]
+_EXTRAS = {
+    "gpu": [f"tensorflow[and-cuda]{_TF}"],
+    "test": [
+        "mypy==2.4.1",
+        "pytest>=8.3,<10",
+        "ruff==0.17.5",
+        "setuptools>=77",
+        "wheel>=0.45",
+    ],
+    "bench": ["torch>=2.6,<3"],
+}
+
+setuptools.setup(
+    name="tf-discrete",
+    version=_version(),
+    description="Discrete latent variables for TensorFlow and Keras 3.",
+    long_description=(_ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=setuptools.find_packages(
+        include=["tf_discrete", "tf_discrete.*", "trainers", "trainers.*"]
+    ),
+    package_data={"tf_discrete": ["py.typed"]},
+    zip_safe=False,
+    install_requires=_REQUIRES,
+    extras_require=_EXTRAS,
+    entry_points={
+        "console_scripts": [
+            "tf-discrete-categorical-vae=trainers.categorical_vae:cli",
+            "tf-discrete-evaluate=trainers.evaluate:cli",
+            "tf-discrete-export=trainers.export:cli",
+        ]
+    },
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)
