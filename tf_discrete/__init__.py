@@ -1,0 +1,1 @@
+"""Discrete latent variables for TensorFlow and Keras 3."""

@@ -1,0 +1,123 @@
+"""Relaxed discrete distributions (Concrete / Gumbel-Softmax), drawn and scored in log space.
+
+Built on TFP's `ExpRelaxedOneHotCategorical`, which is scored at the logarithm of the sample: the density
+of the plain class is NaN at low temperature. What is added: masked categories, at least float32.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_discrete import types
+from tf_discrete.distributions import noise as noise_lib
+from tf_discrete.types import Seed, Tensor
+
+tfd = tfp.distributions
+
+
+class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
+    """The logarithm of a relaxed one-hot categorical variable, one [K] event a variable.
+
+    A sample is log z with z on the simplex: `tf.exp` it for the decoder, score it as it is. Masked
+    categories (logits of -inf) have log z = -inf and do not count as a dimension of the density.
+
+    Args:
+        temperature: positive scalar, or broadcastable against `logits[..., 0]`.
+        logits: float [..., N, K]; at least float32 is used.
+
+    Example:
+        >>> from tf_discrete import seeds
+        >>> q = ExpRelaxedCategorical(0.5, logits=tf.zeros([20, 10]))
+        >>> log_z = q.sample(3, seed=seeds.base(0))
+        >>> log_z.shape, q.log_prob(log_z).shape
+        (TensorShape([3, 20, 10]), TensorShape([3, 20]))
+
+    Reference:
+        Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712, appendix C.3.
+    """
+
+    def __init__(self, temperature: Tensor, logits: Tensor, name: str = "ExpRelaxedCategorical"):
+        logits = types.at_least_float32(logits)
+        super().__init__(temperature=tf.cast(temperature, logits.dtype), logits=logits, name=name)
+
+    def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
+        logits = tf.broadcast_to(
+            self.logits, tf.broadcast_dynamic_shape(tf.shape(self.logits), tf.shape(x))
+        )
+        temperature = tf.convert_to_tensor(self.temperature)[..., tf.newaxis]
+        allowed = tf.math.is_finite(logits)
+        log_probs = tf.nn.log_softmax(logits)
+        score = tf.where(allowed, log_probs, 0.0) - temperature * tf.where(allowed, x, 0.0)
+        normaliser = tf.reduce_logsumexp(
+            tf.where(allowed, score, tf.cast(-float("inf"), score.dtype)), axis=-1
+        )
+        k = tf.reduce_sum(tf.cast(allowed, score.dtype), axis=-1)
+        scores = tf.reduce_sum(tf.where(allowed, score, 0.0), axis=-1)
+        scale = tf.math.lgamma(k) + (k - 1.0) * tf.math.log(temperature[..., 0])
+        return scale + scores - k * normaliser
+
+
+class RelaxedBernoulliLogit(tfd.Logistic):
+    """The log-odds of a relaxed Bernoulli variable (TFP's `RelaxedBernoulli` before its sigmoid).
+
+    A sample is logit(z) with z in (0, 1): `tf.sigmoid` it for the decoder, score it as it is.
+
+    Args:
+        temperature: positive scalar, or broadcastable against `logits`.
+        logits: float [..., N]; at least float32 is used.
+
+    Example:
+        >>> from tf_discrete import seeds
+        >>> q = RelaxedBernoulliLogit(0.5, logits=tf.zeros([20]))
+        >>> q.log_prob(q.sample(3, seed=seeds.base(0))).shape
+        TensorShape([3, 20])
+
+    Reference:
+        Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712, appendix B.
+    """
+
+    def __init__(self, temperature: Tensor, logits: Tensor, name: str = "RelaxedBernoulliLogit"):
+        logits = types.at_least_float32(logits)
+        temperature = tf.cast(temperature, logits.dtype)
+        super().__init__(
+            loc=logits / temperature, scale=tf.ones_like(logits) / temperature, name=name
+        )
+
+
+def relax_categorical(logits: Tensor, gumbel: Tensor, temperature: Tensor) -> tf.Tensor:
+    """log z of the relaxed categorical that `gumbel` noise draws, [..., N, K], reparameterised."""
+    logits = types.at_least_float32(logits)
+    return tf.nn.log_softmax((logits + gumbel) / tf.cast(temperature, logits.dtype))
+
+
+def relax_bernoulli(logits: Tensor, logistic: Tensor, temperature: Tensor) -> tf.Tensor:
+    """logit(z) of the relaxed Bernoulli that `logistic` noise draws, [..., N], reparameterised."""
+    logits = types.at_least_float32(logits)
+    return (logits + logistic) / tf.cast(temperature, logits.dtype)
+
+
+def draw_noise(latents: str, seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
+    """The noise that the relaxation of a kind of latents reads: Gumbel or logistic."""
+    draw = noise_lib.gumbel if latents == "categorical" else noise_lib.logistic
+    return draw(seed, shape, dtype)
+
+
+def relax(latents: str, logits: Tensor, noise: Tensor, temperature: Tensor) -> tf.Tensor:
+    """`relax_categorical` or `relax_bernoulli`, by the kind of latents."""
+    relax_fn = relax_categorical if latents == "categorical" else relax_bernoulli
+    return relax_fn(logits, noise, temperature)
+
+
+def to_simplex(latents: str, log_value: Tensor) -> tf.Tensor:
+    """The relaxed value of a log-space draw: exp for categorical, sigmoid for Bernoulli latents."""
+    return tf.exp(log_value) if latents == "categorical" else tf.sigmoid(log_value)
+
+
+def log_density(latents: str, log_value: Tensor, logits: Tensor, temperature: Tensor) -> tf.Tensor:
+    """log q of log-space draws in nats, [...], summed over the N variables."""
+    if latents == "categorical":
+        law: tfd.Distribution = ExpRelaxedCategorical(temperature, logits)
+    else:
+        law = RelaxedBernoulliLogit(temperature, logits)
+    return tf.reduce_sum(law.log_prob(log_value), axis=-1)

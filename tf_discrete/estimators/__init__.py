@@ -1,0 +1,39 @@
+"""Gradient estimators for discrete latents, one file each, behind one contract and one registry."""
+
+from tf_discrete.estimators.base import (
+    Estimator,
+    PathwiseEstimator,
+    ScoreEstimator,
+    Spec,
+    apply_to_samples,
+    log_mean_exp,
+    mean,
+)
+from tf_discrete.estimators.enumeration import Enumeration
+from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax, StraightThroughGumbelSoftmax
+from tf_discrete.estimators.registry import deserialize, get, get_class, names, register, serialize
+from tf_discrete.estimators.reinmax import ReinMax
+from tf_discrete.estimators.score_function import ScoreFunction
+from tf_discrete.estimators.straight_through import StraightThrough
+
+__all__ = [
+    "Enumeration",
+    "Estimator",
+    "GumbelSoftmax",
+    "PathwiseEstimator",
+    "ReinMax",
+    "ScoreEstimator",
+    "ScoreFunction",
+    "Spec",
+    "StraightThrough",
+    "StraightThroughGumbelSoftmax",
+    "apply_to_samples",
+    "deserialize",
+    "get",
+    "get_class",
+    "log_mean_exp",
+    "mean",
+    "names",
+    "register",
+    "serialize",
+]

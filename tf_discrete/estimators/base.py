@@ -1,0 +1,330 @@
+"""The estimator contract: the value of E_{z ~ q(z | logits)}[f(z)] and its gradient.
+
+Two families, one verb. A pathwise estimator draws a value that carries the gradient, so a layer can hold
+it. A score estimator evaluates the objective and weighs the gradient of log q, so it needs the objective
+in hand: `estimate`. Hard single-draw estimators change only the gradient, never the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import types
+from tf_discrete.distributions import discrete
+from tf_discrete.types import Estimate, Reduction, Sample, Seed, Tensor
+
+ObjectiveFn = Callable[[Tensor], "Tensor | Estimate"]
+
+
+class Spec(NamedTuple):
+    """What an estimator declares of itself; tests hold it to both sides of each declaration.
+
+    Attributes:
+        supports: the kinds of latents, of "categorical" and "bernoulli".
+        exact_for: the objectives whose gradient for the logits it estimates without bias: "any",
+            "quadratic", "linear" or "none" (polynomials in z).
+        relaxed: whether the value that the objective sees leaves the corners of the simplex.
+        noise: "discrete" where the noise is the drawn configuration itself, so that a test can
+            enumerate it; "continuous"; or "none" where nothing is drawn.
+        evaluations: of the objective, for each sample; a formula where it depends on the shape.
+        min_samples: fewest samples that the estimator takes.
+        reductions: names of the reductions that it takes.
+        reference: the source paper.
+    """
+
+    supports: tuple[str, ...]
+    exact_for: str
+    relaxed: bool
+    noise: str
+    evaluations: str
+    min_samples: int
+    reductions: tuple[str, ...]
+    reference: str
+
+
+def mean(values: Tensor) -> tf.Tensor:
+    """Values [S, *B] averaged over the samples, [*B]: with log p(x, z) / q(z | x) the ELBO."""
+    return tf.reduce_mean(values, axis=0)
+
+
+def log_mean_exp(values: Tensor) -> tf.Tensor:
+    """log of the mean of exp(values) over the samples, [S, *B] to [*B]: the importance-weighted bound.
+
+    Reference:
+        Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
+    """
+    count = tf.cast(tf.shape(values)[0], values.dtype)
+    return tf.reduce_logsumexp(values, axis=0) - tf.math.log(count)
+
+
+class Estimator(keras.layers.Layer):
+    """Base of all estimators. It is a Keras layer, so a model saves and schedules what it owns.
+
+    Args:
+        latents: "categorical" (logits [..., N, K]) or "bernoulli" (logits [..., N]).
+    """
+
+    spec: Spec
+    family: str
+
+    def __init__(self, latents: str = "categorical", **kwargs: Any):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        discrete.get(latents)
+        if latents not in self.spec.supports:
+            raise ValueError(
+                f"{type(self).__name__} supports {' and '.join(self.spec.supports)} latents only. Choose "
+                f"another estimator, see tf_discrete.estimators.names(latents={latents!r}). "
+                f"Received: latents={latents!r}"
+            )
+        self.latents = latents
+        self.built = True
+
+    @property
+    def event_rank(self) -> int:
+        """Axes of one configuration: 2 ([N, K]) for categorical, 1 ([N]) for Bernoulli latents."""
+        return discrete.get(self.latents).event_rank
+
+    def law(self, logits: Tensor) -> discrete.Discrete:
+        """The distribution of the codes that this estimator draws: q(z | logits) unless overridden."""
+        return discrete.get(self.latents)(logits)
+
+    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> Tensor:
+        """The random part of one estimate.
+
+        Args:
+            seed: int32 [2].
+            logits: float [*B, N(, K)].
+            num_samples: S. None if the first axis of `logits` is the samples of an outer layer.
+
+        Returns:
+            float [S, *B, N(, K)]; it carries no gradient.
+        """
+        raise NotImplementedError
+
+    def estimate(
+        self,
+        objective_fn: ObjectiveFn,
+        logits: Tensor,
+        noise: Tensor,
+        *,
+        reduce: Reduction | None = mean,
+        context: Tensor | None = None,
+        control_fn: Callable[..., Tensor] | None = None,
+    ) -> Estimate:
+        """Estimates E[objective_fn(z)] with a gradient for the logits and all that f reads.
+
+        Args:
+            objective_fn: maps z [S, *B, N(, K)] to values [S, *B], or returns the `Estimate` of an inner
+                stochastic layer whole. It never averages.
+            logits: float [*B, N(, K)], or [S, *B, N(, K)] inside an outer layer.
+            noise: what `draw_noise` gave.
+            reduce: `mean`, `log_mean_exp`, or None to keep the samples apart. All nested layers are
+                given the same one; the innermost applies it.
+            context: float [*B, D] that learned baselines read; ignored by the others.
+            control_fn: a learned control variate's network; ignored by the others.
+
+        Returns:
+            estimate: see `tf_discrete.types.Estimate`.
+
+        Raises:
+            ValueError: too few samples, or a reduction that the estimator does not take.
+        """
+        raise NotImplementedError
+
+    def check(self, num_samples: int | None, reduce: Reduction | None) -> None:
+        """Refuses a number of samples or a reduction that the estimator does not take."""
+        if num_samples is not None and num_samples < self.spec.min_samples:
+            raise ValueError(
+                f"{type(self).__name__} needs at least {self.spec.min_samples} samples. Set num_samples. "
+                f"Received: num_samples={num_samples}"
+            )
+        if reduce is not None and reduce.__name__ not in self.spec.reductions:
+            raise ValueError(
+                f"{type(self).__name__} takes the reductions {', '.join(self.spec.reductions)}. "
+                f"Received: reduce={reduce.__name__}"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["dtype"]
+        return {**config, "latents": self.latents}
+
+
+class PathwiseEstimator(Estimator):
+    """An estimator whose draw carries the gradient; `sample` is all that a layer needs."""
+
+    family = "pathwise"
+
+    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
+        """A draw with its gradient path.
+
+        Args:
+            logits: float [*B, N(, K)].
+            noise: float [S, *B, N(, K)].
+
+        Returns:
+            sample: see `tf_discrete.types.Sample`.
+        """
+        raise NotImplementedError
+
+    def estimate(
+        self,
+        objective_fn: ObjectiveFn,
+        logits: Tensor,
+        noise: Tensor,
+        *,
+        reduce: Reduction | None = mean,
+        context: Tensor | None = None,
+        control_fn: Callable[..., Tensor] | None = None,
+    ) -> Estimate:
+        self.check(noise.shape[0], reduce)
+        value = self.sample(logits, noise).value
+        return reduced(evaluate(objective_fn, value, self.event_rank), reduce)
+
+
+class ScoreEstimator(Estimator):
+    """An estimator that needs the objective: only `estimate`. A layer refuses it."""
+
+    family = "score"
+
+
+class Evaluation(NamedTuple):
+    """An objective's answer, brought to one form: a value for each sample, or an inner reduction."""
+
+    value: Tensor
+    auxiliary: Tensor
+    per_sample: Tensor
+    pathwise: bool
+    reduction: Reduction | None
+
+
+def evaluate(objective_fn: ObjectiveFn, z: Tensor, event_rank: int) -> Evaluation:
+    """Calls the objective and sorts out whether an inner layer has reduced the samples already."""
+    result = objective_fn(z)
+    samples_rank = z.shape.rank - event_rank
+    if not isinstance(result, Estimate):
+        values = types.at_least_float32(result)
+        _check_rank(values, (samples_rank,), z)
+        return Evaluation(values, tf.zeros_like(values), tf.stop_gradient(values), True, None)
+    _check_rank(result.value, (samples_rank, samples_rank - 1), z)
+    if result.value.shape.rank == samples_rank:
+        return Evaluation(
+            result.value, result.auxiliary, tf.stop_gradient(result.value), result.pathwise, None
+        )
+    return Evaluation(*result)
+
+
+def reduced(evaluation: Evaluation, reduce: Reduction | None) -> Estimate:
+    """Applies `reduce` where no inner layer has done so."""
+    inner = evaluation.reduction
+    if inner is not None:
+        if reduce is not inner:
+            raise ValueError(
+                "Nested stochastic layers must be given one and the same reduction. Pass the outer one "
+                f"to the inner call. Received: reduce={_name(reduce)}, of the inner layer {_name(inner)}"
+            )
+        return Estimate(*evaluation)
+    if reduce is None:
+        return Estimate(*evaluation)
+    if reduce is not mean and not evaluation.pathwise:
+        raise ValueError(
+            "A non-linear reduction over the unreduced estimate of an inner score layer would give the "
+            "right value and a wrong gradient. Give the inner layer the same reduction and draw its "
+            f"noise with num_samples=None. Received: reduce={_name(reduce)}"
+        )
+    return Estimate(
+        reduce(evaluation.value),
+        mean(evaluation.auxiliary),
+        evaluation.per_sample,
+        evaluation.pathwise,
+        reduce,
+    )
+
+
+def attach(value: Tensor, logits: Tensor, gradient: Tensor, event_rank: int) -> tf.Tensor:
+    """`value`, bit for bit, with d value / d logits = gradient added to its own gradient.
+
+    Args:
+        value: float [*B], or [S, *B].
+        logits: float [(S, )*B, N(, K)].
+        gradient: float, of the shape of `logits`; not differentiated.
+        event_rank: 2 for categorical, 1 for Bernoulli logits.
+    """
+
+    @tf.custom_gradient
+    def attached(value: tf.Tensor, logits: tf.Tensor, gradient: tf.Tensor) -> Any:
+        def backward(upstream: tf.Tensor) -> Any:
+            weight = upstream
+            for _ in range(event_rank):
+                weight = weight[..., tf.newaxis]
+            return upstream, tf.cast(weight * gradient, logits.dtype), tf.zeros_like(gradient)
+
+        return tf.identity(value), backward
+
+    return attached(value, logits, tf.stop_gradient(gradient))
+
+
+def straight_through(hard: Tensor, soft: Tensor) -> tf.Tensor:
+    """`hard`, bit for bit, with the gradient of `soft`.
+
+    Example:
+        >>> logits = tf.Variable([0.0, 1.0])
+        >>> with tf.GradientTape() as tape:
+        ...     z = straight_through(tf.constant([0.0, 1.0]), tf.nn.softmax(logits))
+        >>> z.numpy().tolist(), [round(float(g), 4) for g in tape.gradient(z[1], logits)]
+        ([0.0, 1.0], [-0.1966, 0.1966])
+
+    Reference:
+        Bengio, Leonard, Courville. Estimating or propagating gradients. 2013. arXiv:1308.3432.
+    """
+    hard = tf.stop_gradient(tf.cast(hard, tf.convert_to_tensor(soft).dtype))
+    return hard + (soft - tf.stop_gradient(soft))
+
+
+def apply_to_samples(fn: Callable[..., Tensor], z: Tensor, batch_rank: int = 1) -> tf.Tensor:
+    """Calls a network on samples [S, B, ...] by folding the sample axis into the batch.
+
+    Args:
+        fn: maps [R, ...] to [R, ...].
+        z: float [*B, ...] with the leading axes to fold.
+        batch_rank: how many leading axes are folded into one; 2 for [S, B, ...].
+
+    Returns:
+        outputs: [*B, ...], the leading axes as they were.
+    """
+    if batch_rank == 1:
+        return fn(z)
+    lead = tf.shape(z)[:batch_rank]
+    folded = fn(tf.reshape(z, tf.concat([[-1], tf.shape(z)[batch_rank:]], axis=0)))
+    outputs = tf.reshape(folded, tf.concat([lead, tf.shape(folded)[1:]], axis=0))
+    outputs.set_shape(z.shape[:batch_rank].concatenate(folded.shape[1:]))
+    return outputs
+
+
+def draw_codes(law: discrete.Discrete, seed: Seed, num_samples: int | None) -> tf.Tensor:
+    """Draws of a law as values, [S, *B, N(, K)], without a gradient: the noise of hard estimators."""
+    if num_samples is None:
+        return tf.stop_gradient(law.sample(seed, 1)[0])
+    return tf.stop_gradient(law.sample(seed, num_samples))
+
+
+def noise_shape(logits: Tensor, num_samples: int | None) -> tf.Tensor:
+    """[S, *B, N(, K)]; the shape of the logits where their first axis is the samples already."""
+    shape = tf.shape(logits)
+    return shape if num_samples is None else tf.concat([[num_samples], shape], axis=0)
+
+
+def _check_rank(values: Tensor, ranks: tuple[int, ...], z: Tensor) -> None:
+    if values.shape.rank not in ranks:
+        raise ValueError(
+            "objective_fn must return one value for each sample and example, [S, *B]; do not average "
+            f"inside it. Received: values of shape {values.shape} for z of shape {z.shape}"
+        )
+
+
+def _name(reduce: Reduction | None) -> str:
+    return "None" if reduce is None else reduce.__name__

@@ -1,0 +1,105 @@
+"""Gumbel-Softmax (Concrete) and its straight-through form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_discrete import types
+from tf_discrete.distributions import relaxed
+from tf_discrete.estimators import base
+from tf_discrete.estimators.registry import register
+from tf_discrete.schedules import Scheduled
+from tf_discrete.types import Sample, Seed, Tensor
+
+_REFERENCE = "Jang, Gu, Poole 2016, arXiv:1611.01144; Maddison, Mnih, Teh 2016, arXiv:1611.00712"
+
+
+@register("gumbel_softmax")
+class GumbelSoftmax(base.PathwiseEstimator):
+    """The relaxation: z = softmax((logits + Gumbel noise) / temperature).
+
+    The objective sees the relaxed z, so value and gradient are those of a relaxed problem; both tend to
+    the discrete ones as the temperature falls, while the variance of the gradient grows. For Bernoulli
+    latents z = sigmoid((logits + logistic noise) / temperature). The argmax of z has the law of
+    softmax(logits) at every temperature.
+
+    Args:
+        temperature: positive number or schedule. Default: 1.0.
+        latents: "categorical" or "bernoulli".
+
+    Example:
+        >>> from tf_discrete import seeds
+        >>> estimator = GumbelSoftmax(temperature=0.5)
+        >>> logits = tf.zeros([3, 20, 10])
+        >>> noise = estimator.draw_noise(seeds.base(0), logits, num_samples=4)
+        >>> estimator.sample(logits, noise).value.shape
+        TensorShape([4, 3, 20, 10])
+
+    Reference:
+        Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
+        Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712.
+    """
+
+    spec = base.Spec(
+        supports=("categorical", "bernoulli"),
+        exact_for="none",
+        relaxed=True,
+        noise="continuous",
+        evaluations="1",
+        min_samples=1,
+        reductions=("mean", "log_mean_exp"),
+        reference=_REFERENCE,
+    )
+
+    def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
+        super().__init__(latents=latents, **kwargs)
+        self.temperature = Scheduled(temperature, name="temperature", positive=True)
+
+    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+        logits = types.at_least_float32(logits)
+        shape = base.noise_shape(logits, num_samples)
+        return relaxed.draw_noise(self.latents, seed, shape, logits.dtype)
+
+    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
+        log_value = relaxed.relax(self.latents, logits, noise, self.temperature.value)
+        value = relaxed.to_simplex(self.latents, log_value)
+        return Sample(value, self.law(logits).code(value), log_value)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "temperature": self.temperature.get_config()["schedule"],
+        }
+
+
+@register("straight_through_gumbel_softmax")
+class StraightThroughGumbelSoftmax(GumbelSoftmax):
+    """A hard draw forward, the gradient of the Gumbel-Softmax relaxation backward.
+
+    The objective sees one-hot values, so the value is that of the discrete problem; the gradient is
+    biased.
+
+    Args:
+        temperature: of the backward relaxation, positive number or schedule. Default: 1.0.
+        latents: "categorical" or "bernoulli".
+
+    Example:
+        >>> from tf_discrete import seeds
+        >>> estimator = StraightThroughGumbelSoftmax(temperature=0.5)
+        >>> logits = tf.zeros([1, 4])
+        >>> z = estimator.sample(logits, estimator.draw_noise(seeds.base(0), logits)).value
+        >>> float(tf.reduce_max(z)), float(tf.reduce_sum(z))
+        (1.0, 1.0)
+
+    Reference:
+        Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
+    """
+
+    spec = GumbelSoftmax.spec._replace(relaxed=False)
+
+    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
+        soft = super().sample(logits, noise)
+        hard = self.law(logits).one_hot(soft.code)
+        return Sample(base.straight_through(hard, soft.value), soft.code, None)

@@ -1,0 +1,109 @@
+"""The registry that the flag, the layers, the tests and the tables read.
+
+An estimator registers under the name that users type. Adding one is a file, an import line in
+`tf_discrete/estimators/__init__.py` and its BUILD target.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import keras
+
+from tf_discrete.estimators.base import Estimator
+
+_REGISTRY: dict[str, type[Estimator]] = {}
+_Class = TypeVar("_Class", bound=type[Estimator])
+
+
+def register(name: str) -> Callable[[_Class], _Class]:
+    """Class decorator: makes an estimator known by `name`, and to Keras' serialisation."""
+
+    def decorate(cls: _Class) -> _Class:
+        known = _REGISTRY.get(name)
+        if known is not None and known.__qualname__ != cls.__qualname__:
+            raise ValueError(
+                "An estimator's name must be new. Choose another. "
+                f"Received: name={name!r}, registered for {known.__qualname__}"
+            )
+        keras.saving.register_keras_serializable("tf_discrete.estimators")(cls)
+        cls.registered_name = name
+        _REGISTRY[name] = cls
+        return cls
+
+    return decorate
+
+
+def names(family: str | None = None, latents: str | None = None) -> list[str]:
+    """Names of the registered estimators, sorted.
+
+    Args:
+        family: "pathwise" or "score", or both.
+        latents: "categorical" or "bernoulli", or any.
+
+    Example:
+        >>> "reinmax" in names(family="pathwise")
+        True
+    """
+    return sorted(
+        name
+        for name, cls in _REGISTRY.items()
+        if (family is None or cls.family == family)
+        and (latents is None or latents in cls.spec.supports)
+    )
+
+
+def get_class(name: str) -> type[Estimator]:
+    """The class registered under a name.
+
+    Raises:
+        ValueError: for an unknown name; the message lists the known ones and the nearest.
+    """
+    if name not in _REGISTRY:
+        near = difflib.get_close_matches(name, _REGISTRY, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"Unknown estimator.{hint} Registered: {', '.join(sorted(_REGISTRY))}. "
+            f"Received: estimator={name!r}"
+        )
+    return _REGISTRY[name]
+
+
+def get(identifier: Any, **arguments: Any) -> Estimator:
+    """An estimator from a name, a class, a config, or an estimator.
+
+    Args:
+        identifier: name, class, config as `serialize` makes it, or an instance (returned as it is).
+        **arguments: of the constructor, for a name or a class.
+
+    Example:
+        >>> get("gumbel_softmax", temperature=0.5).latents
+        'categorical'
+    """
+    if isinstance(identifier, Estimator):
+        return identifier
+    if isinstance(identifier, dict):
+        return keras.saving.deserialize_keras_object(identifier)
+    cls = get_class(identifier) if isinstance(identifier, str) else identifier
+    if not (isinstance(cls, type) and issubclass(cls, Estimator)):
+        raise ValueError(
+            "An estimator is a registered name, an Estimator, its class or its config. "
+            f"Received: estimator={identifier!r}"
+        )
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"{cls.__name__} does not take these arguments; see help(tf_discrete.estimators."
+            f"{cls.__name__}). Received: {arguments}"
+        ) from error
+
+
+def serialize(estimator: Estimator) -> dict[str, Any]:
+    """The config of an estimator, as JSON takes it."""
+    return keras.saving.serialize_keras_object(estimator)
+
+
+deserialize = get

@@ -1,0 +1,67 @@
+"""Straight-through: a hard draw forward, the gradient of softmax(logits) backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_discrete import types
+from tf_discrete.estimators import base
+from tf_discrete.estimators.registry import register
+from tf_discrete.schedules import Scheduled
+from tf_discrete.types import Sample, Seed, Tensor
+
+
+@register("straight_through")
+class StraightThrough(base.PathwiseEstimator):
+    """Draws z from softmax(logits) and differentiates as if z were softmax(logits / temperature).
+
+    At temperature 1 the expected gradient is exact for objectives that are linear in z, and a
+    first-order approximation otherwise. Nothing is relaxed.
+
+    Args:
+        temperature: of the backward softmax, positive number or schedule. Default: 1.0.
+        latents: "categorical" or "bernoulli" (sigmoid in place of softmax).
+
+    Example:
+        >>> from tf_discrete import seeds
+        >>> estimator = StraightThrough()
+        >>> logits = tf.zeros([2, 5])
+        >>> estimator.sample(logits, estimator.draw_noise(seeds.base(0), logits)).code.shape
+        TensorShape([1, 2])
+
+    Reference:
+        Bengio, Leonard, Courville. Estimating or propagating gradients through stochastic neurons for
+        conditional computation. 2013. arXiv:1308.3432.
+    """
+
+    spec = base.Spec(
+        supports=("categorical", "bernoulli"),
+        exact_for="linear",
+        relaxed=False,
+        noise="discrete",
+        evaluations="1",
+        min_samples=1,
+        reductions=("mean", "log_mean_exp"),
+        reference="Bengio, Leonard, Courville 2013, arXiv:1308.3432",
+    )
+
+    def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
+        super().__init__(latents=latents, **kwargs)
+        self.temperature = Scheduled(temperature, name="temperature", positive=True)
+
+    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+        return base.draw_codes(self.law(logits), seed, num_samples)
+
+    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
+        logits = types.at_least_float32(logits)
+        logits = tf.broadcast_to(logits, tf.shape(noise))
+        soft = self.law(logits / tf.cast(self.temperature.value, logits.dtype)).probs
+        return Sample(base.straight_through(noise, soft), self.law(logits).code(noise))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "temperature": self.temperature.get_config()["schedule"],
+        }

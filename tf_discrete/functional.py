@@ -1,0 +1,162 @@
+"""The estimators as plain functions of logits, for those who want a function and not a layer.
+
+Every function takes a seed: an int32 [2] tensor (`tf_discrete.seeds`) or an int. The same seed gives the
+same draw, so fold the step into it in a training loop.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tf_discrete import seeds, types
+from tf_discrete.distributions import noise, relaxed
+from tf_discrete.estimators import base
+from tf_discrete.types import Seed, Tensor
+
+
+def gumbel_softmax(
+    logits: Tensor, temperature: float | Tensor = 1.0, hard: bool = False, *, seed: int | Seed
+) -> tf.Tensor:
+    """A draw of the Gumbel-Softmax relaxation over the last axis.
+
+    Args:
+        logits: float [..., K], unnormalised, -inf where masked.
+        temperature: positive scalar. Default: 1.0.
+        hard: return the one-hot draw, with the gradient of the relaxed one. Default: False.
+        seed: int or int32 [2].
+
+    Returns:
+        z: [..., K] in the dtype of `logits`, on the simplex; computed in at least float32.
+
+    Raises:
+        ValueError: temperature <= 0 (if given as a number).
+
+    Example:
+        >>> z = gumbel_softmax(tf.zeros([2, 3]), temperature=0.5, hard=True, seed=0)
+        >>> tf.reduce_sum(z, axis=-1).numpy().tolist()
+        [1.0, 1.0]
+
+    Reference:
+        Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
+    """
+    _check_positive(temperature=temperature)
+    logits = tf.convert_to_tensor(logits)
+    wide = types.at_least_float32(logits)
+    gumbel = noise.gumbel(_seed(seed), tf.shape(wide), wide.dtype)
+    soft = tf.exp(relaxed.relax_categorical(wide, gumbel, temperature))
+    return tf.cast(base.straight_through(_one_hot(soft), soft) if hard else soft, logits.dtype)
+
+
+def straight_through(
+    logits: Tensor, temperature: float | Tensor = 1.0, *, seed: int | Seed
+) -> tf.Tensor:
+    """A one-hot draw from softmax(logits), with the gradient of softmax(logits / temperature).
+
+    Args:
+        logits: float [..., K], unnormalised, -inf where masked.
+        temperature: of the backward pass, positive scalar. Default: 1.0.
+        seed: int or int32 [2].
+
+    Returns:
+        z: one-hot [..., K] in the dtype of `logits`.
+
+    Raises:
+        ValueError: temperature <= 0 (if given as a number).
+
+    Example:
+        >>> straight_through(tf.constant([[9.0, -9.0]]), seed=0).numpy().tolist()
+        [[1.0, 0.0]]
+
+    Reference:
+        Bengio, Leonard, Courville. Estimating or propagating gradients. 2013. arXiv:1308.3432.
+    """
+    _check_positive(temperature=temperature)
+    logits = tf.convert_to_tensor(logits)
+    wide = types.at_least_float32(logits)
+    gumbel = noise.gumbel(_seed(seed), tf.shape(wide), wide.dtype)
+    soft = tf.nn.softmax(wide / tf.cast(temperature, wide.dtype))
+    return tf.cast(base.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
+
+
+def saturating_sigmoid(x: Tensor) -> tf.Tensor:
+    """clip(1.2 sigmoid(x) - 0.1, 0, 1): a sigmoid that reaches 0 and 1 at finite x.
+
+    Example:
+        >>> saturating_sigmoid(tf.constant([-5.0, 0.0, 5.0])).numpy().tolist()
+        [0.0, 0.5, 1.0]
+
+    Reference:
+        Kaiser, Bengio. Discrete autoencoders for sequence models. 2018. arXiv:1801.09797.
+    """
+    return tf.clip_by_value(1.2 * tf.sigmoid(x) - 0.1, 0.0, 1.0)
+
+
+def semantic_hash(
+    logits: Tensor,
+    noise_stddev: float = 1.0,
+    discrete_fraction: float = 0.5,
+    training: bool = True,
+    *,
+    seed: int | Seed | None = None,
+) -> tf.Tensor:
+    """Improved semantic hashing: noisy saturated bits in training, the sign of the logits afterwards.
+
+    In training Gaussian noise is added before the saturating sigmoid, which drives the logits to their
+    extremes; a fraction of the elements is rounded to bits and takes the gradient straight through.
+
+    Args:
+        logits: float [..., N].
+        noise_stddev: of the Gaussian noise. Default: 1.0.
+        discrete_fraction: probability that an element is rounded, in [0, 1]. Default: 0.5.
+        training: whether to add noise and to mix. Default: True.
+        seed: int or int32 [2]; needed in training only.
+
+    Returns:
+        bits: [..., N] in [0, 1] in the dtype of `logits`; exactly 0 or 1 outside training.
+
+    Raises:
+        ValueError: no seed in training, a fraction outside [0, 1], or negative noise.
+
+    Example:
+        >>> semantic_hash(tf.constant([-2.0, 0.3]), training=False).numpy().tolist()
+        [0.0, 1.0]
+
+    Reference:
+        Kaiser, Bengio. Discrete autoencoders for sequence models. 2018. arXiv:1801.09797.
+    """
+    if not 0 <= discrete_fraction <= 1:
+        raise ValueError(
+            f"discrete_fraction must lie in [0, 1]. Received: discrete_fraction={discrete_fraction!r}"
+        )
+    if noise_stddev < 0:
+        raise ValueError(
+            f"noise_stddev must not be negative. Received: noise_stddev={noise_stddev!r}"
+        )
+    logits = tf.convert_to_tensor(logits)
+    wide = types.at_least_float32(logits)
+    if not training:
+        return tf.cast(wide > 0, logits.dtype)
+    if seed is None:
+        raise ValueError("semantic_hash draws noise in training. Give a seed. Received: seed=None")
+    shape, seed = tf.shape(wide), _seed(seed)
+    gaussian = tf.random.stateless_normal(shape, seeds.fold(seed, "noise"), dtype=wide.dtype)
+    soft = saturating_sigmoid(wide + noise_stddev * gaussian)
+    hard = base.straight_through(tf.cast(soft > 0.5, wide.dtype), soft)
+    rounded = tf.random.stateless_uniform(shape, seeds.fold(seed, "mix")) < discrete_fraction
+    return tf.cast(tf.where(rounded, hard, soft), logits.dtype)
+
+
+def _one_hot(values: tf.Tensor) -> tf.Tensor:
+    return tf.one_hot(tf.argmax(values, axis=-1), tf.shape(values)[-1], dtype=values.dtype)
+
+
+def _seed(seed: int | Seed) -> Seed:
+    return seeds.base(seed) if isinstance(seed, int) else seed
+
+
+def _check_positive(**arguments: object) -> None:
+    for name, value in arguments.items():
+        if isinstance(value, (int, float)) and not value > 0:
+            raise ValueError(
+                f"{name} must be positive. Give a number > 0. Received: {name}={value!r}"
+            )

@@ -1,0 +1,15 @@
+"""Temperatures, weights and slopes as functions of the step."""
+
+from tf_discrete.schedules.schedule import Constant, Cosine, Exponential, Linear, Schedule, get
+from tf_discrete.schedules.scheduled import Scheduled, scheduled_values
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Linear",
+    "Schedule",
+    "Scheduled",
+    "get",
+    "scheduled_values",
+]

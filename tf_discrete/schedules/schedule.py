@@ -1,0 +1,178 @@
+"""Schedule objects: serialisable functions of the optimizer's step.
+
+They are Keras learning-rate schedules too, so each serves for a temperature, a KL weight, a slope or a
+learning rate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete.schedules import functions
+from tf_discrete.types import Tensor
+
+register = keras.saving.register_keras_serializable("tf_discrete.schedules")
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A scalar that is a function of the step. Subclasses say `__call__` and `lowest`."""
+
+    def lowest(self) -> float:
+        """The smallest value at any step >= 0."""
+        raise NotImplementedError
+
+    def values(self, steps: Any) -> np.ndarray:
+        """float32 values at an array of steps, to draw the schedule before training."""
+        return np.asarray(self(tf.convert_to_tensor(np.asarray(steps))))
+
+
+@register
+class Constant(Schedule):
+    """The same value at every step.
+
+    Args:
+        value: of the schedule.
+
+    Example:
+        >>> float(Constant(0.5)(1000))
+        0.5
+    """
+
+    def __init__(self, value: float):
+        self.value = float(value)
+
+    def __call__(self, step: Tensor) -> tf.Tensor:
+        return tf.fill(tf.shape(step), tf.constant(self.value, tf.float32))
+
+    def lowest(self) -> float:
+        return self.value
+
+    def get_config(self) -> dict[str, Any]:
+        return {"value": self.value}
+
+
+@register
+class Exponential(Schedule):
+    """max(floor, initial * exp(-rate * step)), updated every `update_period` steps.
+
+    Args:
+        initial: value at step 0.
+        rate: per step, >= 0.
+        floor: smallest value.
+        update_period: steps between two changes, >= 1.
+
+    Example:
+        >>> schedule = Exponential(initial=1.0, rate=1e-4, floor=0.5, update_period=1000)
+        >>> round(float(schedule(6500)), 4)
+        0.5488
+
+    Reference:
+        Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
+    """
+
+    def __init__(
+        self, initial: float = 1.0, rate: float = 1e-4, floor: float = 0.5, update_period: int = 1
+    ):
+        _require(rate >= 0, "rate must not be negative", rate=rate)
+        _require(
+            update_period >= 1, "update_period must be at least 1 step", update_period=update_period
+        )
+        if rate > 0:
+            _require(
+                floor < initial,
+                "floor must lie below initial, or the schedule never moves; use Constant for that",
+                floor=floor,
+                initial=initial,
+            )
+        self.initial, self.rate, self.floor = float(initial), float(rate), float(floor)
+        self.update_period = int(update_period)
+
+    def __call__(self, step: Tensor) -> tf.Tensor:
+        return functions.exponential(step, self.initial, self.rate, self.floor, self.update_period)
+
+    def lowest(self) -> float:
+        return self.floor if self.rate > 0 else max(self.floor, self.initial)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "initial": self.initial,
+            "rate": self.rate,
+            "floor": self.floor,
+            "update_period": self.update_period,
+        }
+
+
+class _Ramp(Schedule):
+    """What `Linear` and `Cosine` share: two ends, a start and a length."""
+
+    def __init__(self, initial: float, final: float, steps: int, begin: int = 0):
+        _require(steps >= 1, "steps must be at least 1", steps=steps)
+        _require(begin >= 0, "begin must not be negative", begin=begin)
+        self.initial, self.final = float(initial), float(final)
+        self.steps, self.begin = int(steps), int(begin)
+
+    def lowest(self) -> float:
+        return min(self.initial, self.final)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "initial": self.initial,
+            "final": self.final,
+            "steps": self.steps,
+            "begin": self.begin,
+        }
+
+
+@register
+class Linear(_Ramp):
+    """From `initial` to `final` on a straight line over `steps` steps, starting at step `begin`.
+
+    Example:
+        >>> float(Linear(0.0, 1.0, steps=1000)(250))
+        0.25
+    """
+
+    def __call__(self, step: Tensor) -> tf.Tensor:
+        return functions.linear(step, self.initial, self.final, self.begin, self.steps)
+
+
+@register
+class Cosine(_Ramp):
+    """From `initial` to `final` on half a cosine over `steps` steps, starting at step `begin`.
+
+    Example:
+        >>> round(float(Cosine(1.0, 0.5, steps=1000)(500)), 4)
+        0.75
+    """
+
+    def __call__(self, step: Tensor) -> tf.Tensor:
+        return functions.cosine(step, self.initial, self.final, self.begin, self.steps)
+
+
+def get(identifier: Any) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A schedule from a number, a schedule, or the config of one.
+
+    Example:
+        >>> get(0.5).get_config()
+        {'value': 0.5}
+    """
+    if isinstance(identifier, keras.optimizers.schedules.LearningRateSchedule):
+        return identifier
+    if isinstance(identifier, dict):
+        return keras.saving.deserialize_keras_object(identifier)
+    if isinstance(identifier, (int, float, np.number)) and not isinstance(identifier, bool):
+        return Constant(float(identifier))
+    raise ValueError(
+        "A schedule is a number, a tf_discrete.schedules object or a Keras learning-rate schedule. "
+        f"Received: schedule={identifier!r} of type {type(identifier).__name__}"
+    )
+
+
+def _require(condition: bool, rule: str, **received: Any) -> None:
+    if not condition:
+        values = ", ".join(f"{name}={value!r}" for name, value in received.items())
+        raise ValueError(f"{rule}. Received: {values}")

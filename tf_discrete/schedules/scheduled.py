@@ -1,0 +1,86 @@
+"""A non-trainable scalar variable that follows a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete.schedules import schedule as schedule_lib
+from tf_discrete.types import Tensor
+
+
+@keras.saving.register_keras_serializable("tf_discrete.schedules")
+class Scheduled(keras.layers.Layer):
+    """A scalar variable, saved with its owner, set from the step inside the compiled training step.
+
+    A Python float would be frozen into the traced step, and a callback lags when several steps run in
+    one execution; this does neither.
+
+    Args:
+        schedule: number or schedule.
+        name: of the value, as it is logged: "temperature", "kl_weight", ...
+        positive: whether only values > 0 are allowed.
+
+    Example:
+        >>> from tf_discrete.schedules import Linear
+        >>> weight = Scheduled(Linear(0.0, 1.0, steps=100), name="kl_weight")
+        >>> weight.update(50)
+        >>> float(weight.value)
+        0.5
+    """
+
+    def __init__(
+        self, schedule: Any, name: str = "scheduled", positive: bool = False, **kwargs: Any
+    ):
+        super().__init__(name=name, dtype="float32", trainable=False, **_without_dtype(kwargs))
+        self.schedule = schedule_lib.get(schedule)
+        self.positive = positive
+        if positive and isinstance(self.schedule, schedule_lib.Schedule):
+            lowest = self.schedule.lowest()
+            if not lowest > 0:
+                raise ValueError(
+                    f"{name} must be positive at every step. Give a number > 0, or a schedule that "
+                    f"stays above 0. Received: {name}={lowest}"
+                )
+        self.variable = self.add_weight(
+            shape=(),
+            dtype="float32",
+            initializer=keras.initializers.Constant(float(self.schedule(0))),
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
+        self.built = True
+
+    @property
+    def value(self) -> tf.Tensor:
+        """The value now, float32 scalar."""
+        return tf.convert_to_tensor(self.variable)
+
+    def update(self, step: Tensor) -> None:
+        """Sets the variable to the schedule's value at `step`."""
+        self.variable.assign(tf.cast(self.schedule(step), tf.float32))
+
+    def call(self) -> tf.Tensor:
+        return self.value
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "schedule": keras.saving.serialize_keras_object(self.schedule),
+            "positive": self.positive,
+        }
+
+
+def scheduled_values(layer: keras.layers.Layer) -> Iterator[Scheduled]:
+    """All `Scheduled` inside a layer or model, each once."""
+    for inner in layer._flatten_layers():
+        if isinstance(inner, Scheduled):
+            yield inner
+
+
+def _without_dtype(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in kwargs.items() if key not in ("dtype", "trainable")}

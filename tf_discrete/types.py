@@ -1,0 +1,78 @@
+"""Shared type names and result tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import tensorflow as tf
+
+Tensor: TypeAlias = Any
+"""A `tf.Tensor`, or anything that `tf.convert_to_tensor` takes."""
+
+Seed: TypeAlias = Any
+"""An int32 tensor of shape [2]: the seed of one stateless draw (see `tf_discrete.seeds`)."""
+
+Reduction: TypeAlias = "Callable[[Tensor], Tensor]"
+"""Maps values [S, *B] of S samples to one value [*B]: `estimators.mean`, `estimators.log_mean_exp`."""
+
+
+class Sample(NamedTuple):
+    """A reparameterised draw of discrete latents, as pathwise estimators make it.
+
+    Attributes:
+        value: float [S, *B, N(, K)], what the next network reads; carries the gradient.
+        code: int32 [S, *B, N], the discrete configuration that was drawn.
+        log_value: float [S, *B, N(, K)], the relaxed draw in log space (for Bernoulli latents: its
+            logit), or None where the estimator has no relaxation.
+    """
+
+    value: Tensor
+    code: Tensor
+    log_value: Tensor | None = None
+
+
+class Estimate(NamedTuple):
+    """An estimate of E_q[f(z)] whose gradient is an estimate of its gradient.
+
+    Attributes:
+        value: float [*B]; differentiate it. With `reduce=None` it is [S, *B], one value a sample.
+        auxiliary: float [*B], to be minimised; trains the estimator's own weights, nothing else.
+        per_sample: float [S, *B], the objective at each sample; carries no gradient.
+        pathwise: whether `value` may pass through a non-linear map and still differentiate rightly.
+        reduction: the reduction that made `value`, or None where the samples are still apart.
+    """
+
+    value: Tensor
+    auxiliary: Tensor
+    per_sample: Tensor
+    pathwise: bool
+    reduction: Reduction | None
+
+
+class ObjectiveTerms(NamedTuple):
+    """What a model's objective says of each example of a batch, in nats.
+
+    Attributes:
+        loss: float [B], minimised; its gradient trains the model.
+        auxiliary: float [B], minimised beside it: baselines and control variates.
+        terms: named float [B] parts of the objective, for the log.
+    """
+
+    loss: Tensor
+    auxiliary: Tensor
+    terms: dict[str, Tensor]
+
+
+def at_least_float32(x: Tensor) -> tf.Tensor:
+    """`x` as a tensor of float32, or of float64 if it is one already.
+
+    Noise, log-softmax, argmax and densities are computed in at least this precision: in float16 and
+    bfloat16 Gumbel noise has so few values that large codes are drawn from wrong frequencies.
+
+    Example:
+        >>> at_least_float32(tf.constant([1.0], tf.bfloat16)).dtype
+        tf.float32
+    """
+    x = tf.convert_to_tensor(x)
+    return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
