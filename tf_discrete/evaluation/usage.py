@@ -1,0 +1,303 @@
+"""How a data set uses the latent codes: perplexity, mutual information, active variables."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+ACTIVE_NATS = 0.01
+ACTIVE_SHARE = 0.01
+
+
+class Usage(NamedTuple):
+    """What `CodeUsage` has found out; every array has one entry or row per variable."""
+
+    num_examples: int
+    counts: np.ndarray  # int64 [num_variables, num_categories]
+    marginal: np.ndarray  # [num_variables, num_categories], rows sum to 1
+    perplexity: np.ndarray  # [num_variables], between 1 and num_categories
+    mutual_information: np.ndarray | None  # [num_variables], nats; None without probabilities
+    used_fraction: np.ndarray  # [num_variables], share of the categories that occurred
+    active: np.ndarray  # bool [num_variables]
+    active_units: int
+    collapsed: list[int]  # indices of the variables that are not active
+
+
+class CodeUsage:
+    """Counts, over the batches of a data set, how its codes use the latent variables.
+
+    The perplexity of a variable is `exp(H(p))` for the marginal p of its hard codes over all
+    examples: 1 if one category is always chosen, `num_categories` if all are equally common.
+
+    A variable is *active* if its code tells something about the example. With posterior
+    probabilities: if `I(x; z_n) = H(mean_x q(z_n | x)) - mean_x H(q(z_n | x)) > 0.01` nats,
+    x being uniform on the examples seen. Without: if its commonest category has less than 99 %
+    of the examples. Note that the second rule cannot tell noise from information.
+
+    Args:
+      num_variables: latent variables per example.
+      num_categories: categories per variable; 2 for binary latents, whose codes are 0 and 1.
+      active_nats: threshold of the first rule, nats.
+      active_share: threshold of the second rule, the least share of examples outside the
+        commonest category.
+
+    Raises:
+      ValueError: if there is no variable or fewer than two categories.
+
+    Example:
+      >>> usage = CodeUsage(num_variables=2, num_categories=3)
+      >>> usage.update([[0, 1], [1, 1]])
+      >>> usage.update([[2, 1]])
+      >>> usage.result().perplexity.round(6).tolist()
+      [3.0, 1.0]
+      >>> usage.result().collapsed
+      [1]
+
+    Reference:
+      Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", arXiv:1509.00519
+      (active units); Hoffman and Johnson, "ELBO surgery", 2016 (mutual information).
+    """
+
+    def __init__(
+        self,
+        num_variables: int,
+        num_categories: int,
+        active_nats: float = ACTIVE_NATS,
+        active_share: float = ACTIVE_SHARE,
+    ):
+        if num_variables < 1 or num_categories < 2:
+            raise ValueError(
+                "codes need at least one variable and two categories. Give num_variables >= 1 "
+                f"and num_categories >= 2. Received: num_variables={num_variables}, "
+                f"num_categories={num_categories}"
+            )
+        self.num_variables = num_variables
+        self.num_categories = num_categories
+        self.active_nats = active_nats
+        self.active_share = active_share
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything counted so far."""
+        self._counts = np.zeros([self.num_variables, self.num_categories], np.int64)
+        self._probs = np.zeros([self.num_variables, self.num_categories], np.float64)
+        self._entropy = np.zeros([self.num_variables], np.float64)
+        self._with_probs: bool | None = None
+
+    @property
+    def num_examples(self) -> int:
+        """Number of examples counted so far."""
+        return int(self._counts[0].sum())
+
+    def update(self, codes: ArrayLike, probs: ArrayLike | None = None) -> None:
+        """Counts one batch.
+
+        Args:
+          codes: integers `[B, num_variables]` in `[0, num_categories)`; B may be 0.
+          probs: posterior probabilities `[B, num_variables, num_categories]`; for binary
+            latents also `[B, num_variables]`, the probability of code 1. Either every batch
+            has them or none has.
+
+        Raises:
+          ValueError: for wrong shapes, codes out of range, probabilities that are no
+            distribution, or probabilities in some batches only.
+        """
+        codes = np.asarray(codes)
+        _check_codes(codes, self.num_variables, self.num_categories)
+        if not len(codes):
+            return
+        if probs is not None:
+            probs = _check_probs(np.asarray(probs), codes.shape, self.num_categories)
+        self._agree(probs is not None)
+        offsets = np.arange(self.num_variables) * self.num_categories
+        flat = (codes.astype(np.int64) + offsets).ravel()
+        self._counts += np.bincount(flat, minlength=self._counts.size).reshape(self._counts.shape)
+        if probs is not None:
+            self._probs += probs.sum(axis=0)
+            self._entropy += entropy(probs).sum(axis=0)
+
+    def merge(self, other: CodeUsage) -> None:
+        """Adds what another accumulator has counted, for example on another replica.
+
+        Args:
+          other: an accumulator of the same numbers of variables and categories.
+
+        Raises:
+          ValueError: if the numbers differ, or if only one of the two has probabilities.
+        """
+        if other._counts.shape != self._counts.shape:
+            raise ValueError(
+                "merged accumulators must describe the same codes. Build both with the same "
+                "num_variables and num_categories. Received: "
+                f"shapes={self._counts.shape} and {other._counts.shape}"
+            )
+        if not other.num_examples:
+            return
+        self._agree(bool(other._with_probs))
+        self._counts = self._counts + other._counts
+        self._probs = self._probs + other._probs
+        self._entropy = self._entropy + other._entropy
+
+    def result(self) -> Usage:
+        """Sums up what was counted; without any example the statistics are NaN.
+
+        Returns:
+          A `Usage`.
+        """
+        total = self.num_examples
+        marginal = self._counts / total if total else np.full(self._counts.shape, np.nan)
+        information = None
+        if self._with_probs:
+            mean_entropy = self._entropy / total
+            information = np.maximum(entropy(self._probs / total) - mean_entropy, 0.0)
+            active = information > self.active_nats
+        else:
+            active = 1.0 - marginal.max(axis=1) > self.active_share
+        return Usage(
+            num_examples=total,
+            counts=self._counts.copy(),
+            marginal=marginal,
+            perplexity=perplexity(self._counts),
+            mutual_information=information,
+            used_fraction=(self._counts > 0).mean(axis=1),
+            active=active,
+            active_units=int(active.sum()),
+            collapsed=np.flatnonzero(~active).tolist() if total else [],
+        )
+
+    def _agree(self, with_probs: bool) -> None:
+        if self._with_probs is None:
+            self._with_probs = with_probs
+        elif self._with_probs != with_probs:
+            raise ValueError(
+                "probs must be given for every batch or for none, else the mutual information "
+                "would describe a part of the data. Pass probs each time, or start anew with "
+                f"reset(). Received: probs={'given' if with_probs else None}, "
+                f"before={'given' if self._with_probs else None}"
+            )
+
+
+def entropy(probs: ArrayLike) -> np.ndarray:
+    """Computes `-sum_k p_k log p_k` over the last axis, with `0 log 0 = 0`.
+
+    Args:
+      probs: `[..., num_categories]`.
+
+    Returns:
+      float64 `[...]`, nats.
+
+    Example:
+      >>> entropy([[1.0, 0.0], [0.5, 0.5]]).round(4).tolist()
+      [0.0, 0.6931]
+    """
+    p = np.asarray(probs, np.float64)
+    return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1) + 0.0
+
+
+def perplexity(counts: ArrayLike) -> np.ndarray:
+    """Computes `exp(H(counts / total))`: how many categories are in effective use.
+
+    Args:
+      counts: `[..., num_categories]`, numbers >= 0.
+
+    Returns:
+      float64 `[...]` between 1 and `num_categories`; NaN where all counts are 0.
+
+    Raises:
+      ValueError: for negative or non-finite counts.
+
+    Example:
+      >>> perplexity([[5, 5, 0], [7, 0, 0]]).round(6).tolist()
+      [2.0, 1.0]
+    """
+    array = np.asarray(counts, np.float64)
+    _check_nonnegative(array)
+    total = array.sum(axis=-1, keepdims=True)
+    share = np.divide(array, total, out=np.full_like(array, np.nan), where=total > 0)
+    return np.exp(entropy(share))
+
+
+def mutual_information(probs: ArrayLike) -> np.ndarray:
+    """Computes `I(x; z_n) = H(mean_x q(z_n | x)) - mean_x H(q(z_n | x))` for each variable.
+
+    x is uniform on the B examples, so the value is at most `log(min(B, num_categories))`.
+
+    Args:
+      probs: posterior probabilities `[B, num_variables, num_categories]`.
+
+    Returns:
+      float64 `[num_variables]`, nats; NaN if B is 0.
+
+    Raises:
+      ValueError: if probs is no array of distributions of rank 3.
+
+    Example:
+      >>> mutual_information([[[1.0, 0.0], [0.9, 0.1]], [[0.0, 1.0], [0.9, 0.1]]]).round(4).tolist()
+      [0.6931, 0.0]
+    """
+    array = np.asarray(probs, np.float64)
+    if array.ndim != 3:
+        raise ValueError(
+            "probs must be [B, num_variables, num_categories]. Stack [1 - p, p] on a last axis "
+            f"for binary latents. Received: probs.shape={array.shape}"
+        )
+    if not len(array):
+        return np.full(array.shape[1:2], np.nan)
+    array = _check_probs(array, array.shape[:2], array.shape[2])
+    return np.maximum(entropy(array.mean(axis=0)) - entropy(array).mean(axis=0), 0.0)
+
+
+def check_counts(counts: np.ndarray) -> None:
+    """Refuses counts that are not a matrix `[num_variables, num_categories]` of numbers >= 0."""
+    if counts.ndim != 2 or counts.shape[0] < 1 or counts.shape[1] < 2:
+        raise ValueError(
+            "counts must be [num_variables, num_categories] with at least two categories. Give "
+            f"both counts for binary latents. Received: counts.shape={counts.shape}"
+        )
+    _check_nonnegative(counts)
+
+
+def _check_nonnegative(counts: np.ndarray) -> None:
+    if not np.isfinite(counts).all() or (counts < 0).any():
+        raise ValueError(
+            "counts must be finite and >= 0. Count how often each category was chosen. "
+            f"Received: minimum={counts.min()}, finite={bool(np.isfinite(counts).all())}"
+        )
+
+
+def _check_codes(codes: np.ndarray, num_variables: int, num_categories: int) -> None:
+    if codes.ndim != 2 or codes.shape[1] != num_variables:
+        raise ValueError(
+            f"codes must be [B, {num_variables}]. Give one category per variable. "
+            f"Received: codes.shape={codes.shape}"
+        )
+    integers = np.issubdtype(codes.dtype, np.integer) or codes.dtype == np.bool_
+    if len(codes) and not (integers and codes.min() >= 0 and codes.max() < num_categories):
+        raise ValueError(
+            f"codes must be integers in [0, {num_categories}). Take the argmax of one-hot "
+            f"samples. Received: dtype={codes.dtype}, minimum={codes.min()}, "
+            f"maximum={codes.max()}"
+        )
+
+
+def _check_probs(
+    probs: np.ndarray, batch_shape: tuple[int, ...], num_categories: int
+) -> np.ndarray:
+    array = probs.astype(np.float64)
+    if num_categories == 2 and array.shape == batch_shape:
+        array = np.stack([1.0 - array, array], axis=-1)
+    if array.shape != (*batch_shape, num_categories):
+        raise ValueError(
+            f"probs must be [B, num_variables, num_categories] = {(*batch_shape, num_categories)}."
+            f" Give one distribution per code. Received: probs.shape={probs.shape}"
+        )
+    total = array.sum(axis=-1, keepdims=True)
+    if not (array >= 0).all() or not (abs(total - 1.0) < 0.02).all():
+        raise ValueError(
+            "probs must be >= 0 and sum to 1 over the categories. Apply a softmax (sigmoid for "
+            f"binary latents) to logits. Received: minimum={array.min()}, "
+            f"sums between {total.min()} and {total.max()}"
+        )
+    return array / total  # low-precision probabilities miss 1 by up to a percent

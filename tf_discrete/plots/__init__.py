@@ -1,0 +1,20 @@
+"""Figures of training runs, images and codes: matplotlib on Agg, without pyplot."""
+
+from tf_discrete.plots.canvas import save, to_image
+from tf_discrete.plots.history import PANELS, Panel, curves
+from tf_discrete.plots.images import image_grid, reconstructions, traversal
+from tf_discrete.plots.schedules import schedule
+from tf_discrete.plots.usage import code_usage
+
+__all__ = [
+    "PANELS",
+    "Panel",
+    "code_usage",
+    "curves",
+    "image_grid",
+    "reconstructions",
+    "save",
+    "schedule",
+    "to_image",
+    "traversal",
+]
