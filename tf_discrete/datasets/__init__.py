@@ -1,0 +1,6 @@
+"""Images to train on: embedded digits, TFDS image data sets, `.npz` files and folders of images."""
+
+from tf_discrete.datasets.registry import get, names
+from tf_discrete.datasets.split import Split
+
+__all__ = ["Split", "get", "names"]

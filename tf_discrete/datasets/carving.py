@@ -1,0 +1,88 @@
+"""Which examples belong to which split, where a source does not say so itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from tf_discrete.datasets.source import Request
+
+TEST_FRACTION = 0.1
+_ORDER_SEED = 20161103
+
+
+def bounds(
+    count: int, request: Request, explicit: Collection[str], test_fraction: float = TEST_FRACTION
+) -> tuple[int, int]:
+    """The range of the split that is carved from `count` training examples.
+
+    The examples are laid out as train, validation, test. A split that the source keeps apart
+    (`explicit`) takes no room. The sizes depend on the count and the fractions only, so the three
+    ranges are disjoint by construction.
+
+    Args:
+        count: number of examples that the source calls training examples.
+        request: names the split and the validation fraction.
+        explicit: splits that the source keeps apart from these examples.
+        test_fraction: of `count`, in (0, 1).
+
+    Returns:
+        (start, stop), cut to `request.max_examples`.
+
+    Raises:
+        ValueError: if no example is left for training.
+
+    Example:
+        >>> bounds(60000, Request("mnist", "validation"), ["train", "test"])
+        (54000, 60000)
+    """
+    test = 0 if "test" in explicit else max(1, round(count * test_fraction))
+    rest = count - test
+    validation = 0
+    if "validation" not in explicit:
+        validation = max(1, round(rest * request.validation_fraction))
+    train = rest - validation
+    if count < 2 or train < 1:
+        raise ValueError(
+            "A data set must hold enough images for training, validation and test to get at least "
+            "one each. Add images, or give a smaller validation_fraction. Received: "
+            f"name={request.name!r} with {count} image(s), of which {validation} would go to "
+            f"validation and {test} to test"
+        )
+    start, stop = {
+        "train": (0, train),
+        "validation": (train, rest),
+        "test": (rest, count),
+    }[request.split]
+    if request.max_examples is not None:
+        stop = min(stop, start + request.max_examples)
+    return start, stop
+
+
+def stratified_order(count: int, labels: np.ndarray | None = None) -> np.ndarray:
+    """A fixed shuffled order in which every long enough run of examples has the classes' shares.
+
+    Each class is shuffled and spread evenly over the order. It depends on the labels alone: the
+    test set stays the same whatever the seed of a run.
+
+    Args:
+        count: number of examples.
+        labels: int [count], or None for a plain shuffle.
+
+    Returns:
+        int64 [count], a permutation.
+
+    Example:
+        >>> labels = np.repeat([0, 1], 50)
+        >>> np.bincount(labels[stratified_order(100, labels)[:20]])
+        array([10, 10])
+    """
+    shuffled = np.random.RandomState(_ORDER_SEED).permutation(count)
+    if labels is None:
+        return shuffled
+    place = np.empty(count)
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return shuffled[np.argsort(place[shuffled], kind="stable")]

@@ -1,0 +1,187 @@
+"""The one order of operations: index, shuffle, gather, binarise, prefetch.
+
+Batch t of a run is batch b = t % steps of epoch e = t // steps. Its examples and its random draws are
+pure functions of (seed, e, b), so there is no state to save and nothing to replay after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete.types import Seed
+
+if TYPE_CHECKING:
+    from tf_discrete.datasets.split import Split
+
+BINARIZATIONS = ("none", "threshold", "static", "dynamic")
+RESIDENT_BYTES = 512 * 2**20
+"""Images up to this size are copied into a tensor; larger ones are read batch by batch."""
+
+_EVALUATION_SEED = 0
+_PREFETCH = 2
+
+
+def batches(
+    data: Split,
+    batch_size: int,
+    *,
+    seed: int | Seed | None,
+    start_epoch: int,
+    shuffle: bool,
+    repeat: bool,
+    drop_remainder: bool,
+) -> tf.data.Dataset:
+    """See `Split.batches`."""
+    count = len(data)
+    steps = steps_per_epoch(count, batch_size, drop_remainder)
+    if start_epoch < 0:
+        raise ValueError(
+            "start_epoch must not be negative. Give the number of finished epochs. "
+            f"Received: start_epoch={start_epoch}"
+        )
+    seed = data.seed if seed is None else seed
+    seed = (
+        seeds.base(int(seed)) if isinstance(seed, (int, np.integer)) else tf.convert_to_tensor(seed)
+    )
+    static_size = batch_size if drop_remainder or count % batch_size == 0 else None
+
+    with tf.device("CPU:0"):
+        read = _reader(data, static_size)
+        labels = None if data.labels is None else tf.constant(data.labels, tf.int32)
+
+        def batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
+            epoch, number = step // steps, step % steps
+            start = number * batch_size
+            indices = tf.range(start, tf.minimum(start + batch_size, count))
+            indices = tf.ensure_shape(indices, [static_size])
+            if shuffle:
+                indices = shuffled(indices, count, seeds.fold(seed, "order", epoch))
+            image = read(indices)
+            if _mode(data) == "dynamic":
+                image = _draw(image, seeds.fold(seed, "binarize", epoch, number))
+            elif data.binarization == "threshold":
+                image = tf.cast(image > 0.5, tf.float32)
+            element = {"image": image}
+            if labels is not None:
+                element["label"] = tf.gather(labels, indices)
+            return element
+
+        first = start_epoch * steps
+        if repeat:
+            numbers = tf.data.Dataset.counter(first)
+        else:
+            numbers = tf.data.Dataset.range(first, first + steps)
+        options = tf.data.Options()
+        options.deterministic = True
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        return numbers.map(batch).prefetch(_PREFETCH).with_options(options)
+
+
+def steps_per_epoch(count: int, batch_size: int, drop_remainder: bool) -> int:
+    """Number of batches in an epoch of `count` examples.
+
+    Raises:
+        ValueError: if batch_size < 1, or if it is larger than the data and the rest is dropped.
+
+    Example:
+        >>> steps_per_epoch(10, 4, drop_remainder=False), steps_per_epoch(10, 4, drop_remainder=True)
+        (3, 2)
+    """
+    if batch_size < 1:
+        raise ValueError(
+            f"batch_size must be at least 1. Give an int > 0. Received: batch_size={batch_size}"
+        )
+    if drop_remainder and batch_size > count:
+        raise ValueError(
+            "batch_size must not be larger than the data when the last partial batch is dropped. "
+            f"Give at most {count}, or drop_remainder=False. Received: batch_size={batch_size}"
+        )
+    return count // batch_size if drop_remainder else -(-count // batch_size)
+
+
+def shuffled(positions: tf.Tensor, count: int, seed: Seed) -> tf.Tensor:
+    """The examples that stand at these positions of a shuffled epoch.
+
+    Args:
+        positions: int64 [B], in 0..count - 1.
+        count: number of examples.
+        seed: int32 [2]; each seed is another permutation of 0..count - 1.
+
+    Returns:
+        int64 [B].
+
+    Example:
+        >>> sorted(shuffled(tf.range(5, dtype=tf.int64), 5, seeds.base(0)).numpy().tolist())
+        [0, 1, 2, 3, 4]
+    """
+    return tf.random.experimental.index_shuffle(positions, seed, tf.constant(count - 1, tf.int64))
+
+
+def _mode(data: Split) -> str:
+    """The binarisation, with dynamic draws made static where the data serve evaluation."""
+    if data.binarization == "dynamic" and data.split != "train":
+        return "static"
+    return data.binarization
+
+
+def _static_seed(data: Split) -> Seed:
+    if data.binarization == "dynamic":
+        return seeds.fold(seeds.base(_EVALUATION_SEED), "evaluation", data.split)
+    return seeds.fold(seeds.base(data.seed), "static", data.split)
+
+
+def _reader(data: Split, batch_size: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from indices int64 [B] to float32 [B, H, W, C], static binarisation included."""
+    if data.images.nbytes <= RESIDENT_BYTES:
+        resident = data.resident
+        return lambda indices: _to_unit(tf.gather(resident, indices))
+
+    def read(indices: tf.Tensor) -> tf.Tensor:
+        image = tf.numpy_function(
+            lambda wanted: np.asarray(data.images[wanted]), [indices], data.images.dtype
+        )
+        image = _to_unit(tf.ensure_shape(image, (batch_size, *data.image_shape)))
+        return _draw_each(image, indices, _static_seed(data)) if _mode(data) == "static" else image
+
+    return read
+
+
+def make_resident(data: Split, chunk: int = 1000) -> tf.Tensor:
+    """All images as one tensor in memory, binarised if that is static."""
+    if _mode(data) != "static":
+        return tf.constant(data.images)
+    draw = tf.function(_draw_each)
+    seed = _static_seed(data)
+    drawn = []
+    for start in range(0, len(data), chunk):
+        image = _to_unit(tf.constant(data.images[start : start + chunk]))
+        indices = tf.range(start, start + len(image), dtype=tf.int64)
+        drawn.append(tf.cast(draw(image, indices, seed) * 255.0, tf.uint8))
+    return tf.concat(drawn, 0)
+
+
+def _to_unit(image: tf.Tensor) -> tf.Tensor:
+    """uint8 0..255 as float32 in [0, 1]; float32 as it is."""
+    return tf.cast(image, tf.float32) / 255.0 if image.dtype == tf.uint8 else image
+
+
+def _draw(image: tf.Tensor, seed: Seed) -> tf.Tensor:
+    """Pixels 1 with the probability that their intensity gives; 0 and 1 stay as they are."""
+    return tf.cast(tf.random.stateless_uniform(tf.shape(image), seed) < image, tf.float32)
+
+
+def _draw_each(image: tf.Tensor, indices: tf.Tensor, seed: Seed) -> tf.Tensor:
+    """`_draw` with a seed of its own for every example, so that batches do not matter."""
+    return tf.map_fn(
+        lambda pair: _draw(pair[0], seeds.fold(seed, pair[1])),
+        (image, indices),
+        fn_output_signature=tf.TensorSpec(image.shape[1:], tf.float32),
+        parallel_iterations=32,
+    )

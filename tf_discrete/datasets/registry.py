@@ -1,0 +1,127 @@
+"""Data sets by name or path: the one entrance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from tf_discrete.datasets import embedded, image_folder, npz_file, pipeline, tfds_images
+from tf_discrete.datasets.source import SPLITS, Arrays, Request
+from tf_discrete.datasets.split import Split
+
+_EMBEDDED: dict[str, Callable[[Request], Arrays]] = {"digits": embedded.digits}
+
+
+def names() -> tuple[str, ...]:
+    """The embedded data sets, which need neither a file nor a download.
+
+    Example:
+        >>> names()
+        ('digits',)
+    """
+    return tuple(_EMBEDDED)
+
+
+def get(
+    name: str,
+    split: str,
+    *,
+    data_dir: str | None = None,
+    binarization: str = "none",
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+    image_size: tuple[int, int] | None = None,
+    max_examples: int | None = None,
+) -> Split:
+    """One split of a data set.
+
+    Splits never depend on a seed: validation is carved from train (unless the data set has its own), and
+    no test image is ever in train or validation.
+
+    Args:
+        name: an embedded data set (`names()`), a TFDS image data set ("mnist", "binarized_mnist",
+            "fashion_mnist", ...), the path of an `.npz` file or of a folder of images. A folder named
+            like a TFDS data set is meant by "./name". See `npz_file.load` and `image_folder.load` for
+            the keys and the layouts.
+        split: "train", "validation" or "test".
+        data_dir: folder of prepared TFDS data, and of caches of very large data. Default: TFDS' own.
+        binarization: 'none', 'threshold', 'static' or 'dynamic'; see `Split.batches`.
+        validation_fraction: of the training images, in (0, 1); ignored where a validation split exists.
+        seed: of static binarisation, and the default of `Split.batches`.
+        image_size: (height, width) to resize to; needed where sizes differ.
+        max_examples: take only the first so many examples of the split.
+
+    Returns:
+        Split.
+
+    Raises:
+        ValueError: for an unknown data set, bad files or bad arguments.
+        FileNotFoundError: for a path that does not exist.
+        RuntimeError: if TFDS can neither find nor download the data.
+        ImportError: if TFDS is needed and not installed.
+
+    Example:
+        >>> get("digits", "test", binarization="threshold")
+        Split(name='digits', split='test', num_classes=10, binarization='threshold', seed=0)
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}. Received: split={split!r}")
+    if binarization not in pipeline.BINARIZATIONS:
+        raise ValueError(
+            f"binarization must be one of {', '.join(pipeline.BINARIZATIONS)}. "
+            f"Received: binarization={binarization!r}"
+        )
+    if not 0.0 < validation_fraction < 1.0:
+        raise ValueError(
+            "validation_fraction must be in (0, 1): the share of the training images that is kept for "
+            f"validation. Received: validation_fraction={validation_fraction}"
+        )
+    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
+        raise ValueError(
+            f"image_size must be (height, width), both at least 1. Received: image_size={image_size}"
+        )
+    if max_examples is not None and max_examples < 1:
+        raise ValueError(
+            "max_examples must be at least 1. Leave it out to take all. "
+            f"Received: max_examples={max_examples}"
+        )
+    request = Request(
+        name=name,
+        split=split,
+        data_dir=None if data_dir is None else os.path.expanduser(data_dir),
+        validation_fraction=validation_fraction,
+        image_size=None if image_size is None else (int(image_size[0]), int(image_size[1])),
+        max_examples=max_examples,
+    )
+    arrays = _source(name, request.data_dir)(request)
+    return Split(
+        name=name,
+        split=split,
+        images=arrays.images,
+        labels=arrays.labels,
+        num_classes=arrays.num_classes,
+        binarization=binarization,
+        seed=seed,
+    )
+
+
+def _source(name: str, data_dir: str | None) -> Callable[[Request], Arrays]:
+    if name in _EMBEDDED:
+        return _EMBEDDED[name]
+    if name.lower().endswith(".npz"):
+        return npz_file.load
+    path = os.path.expanduser(name)
+    bare = os.path.basename(name) == name
+    if os.path.isdir(path) and not (bare and tfds_images.knows(name, data_dir)):
+        return image_folder.load
+    if os.path.isfile(path):
+        raise ValueError(
+            "A file of images must be an .npz. Write one with np.savez, or give the folder that holds the "
+            f"images. Received: name={name!r}"
+        )
+    if os.path.isabs(path) or name.startswith("."):
+        raise FileNotFoundError(
+            "The path of an .npz file or of a folder of images must exist. Check it. "
+            f"Received: name={name!r}"
+        )
+    return tfds_images.load

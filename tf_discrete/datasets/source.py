@@ -1,0 +1,46 @@
+"""What `get` asks of a source of images, and what the source answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+UNLABELLED = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One split of one data set, as `datasets.get` asks a source for it.
+
+    Attributes:
+        name: of the data set: a registered name or a path.
+        split: "train", "validation" or "test".
+        data_dir: folder of prepared data and caches, or None for the source's default.
+        validation_fraction: of the training images, where no validation split exists.
+        image_size: (height, width) to resize to, or None to keep the size.
+        max_examples: most examples to read, or None for all.
+    """
+
+    name: str
+    split: str
+    data_dir: str | None = None
+    validation_fraction: float = 0.1
+    image_size: tuple[int, int] | None = None
+    max_examples: int | None = None
+
+
+class Arrays(NamedTuple):
+    """The images of one split.
+
+    Attributes:
+        images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1].
+        labels: int32 [n], -1 where unlabelled; None where the data set has no labels.
+        num_classes: number of classes over all splits; None without labels.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    num_classes: int | None

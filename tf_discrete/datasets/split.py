@@ -1,0 +1,126 @@
+"""One split of a data set: its images in memory or on disk, and batches of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete.datasets import pipeline
+from tf_discrete.types import Seed
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """The images of one split, with the labels if there are any.
+
+    Attributes:
+        name: of the data set, as given to `datasets.get`.
+        split: "train", "validation" or "test".
+        images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1]; an `np.memmap` if large.
+        labels: int32 [n], -1 where unlabelled; None where the data set has no labels.
+        num_classes: number of classes over all splits; None without labels.
+        binarization: 'none', 'threshold', 'static' or 'dynamic'; see `batches`.
+        seed: of static binarisation, and of `batches` unless that is given its own.
+
+    Example:
+        >>> import tf_discrete.datasets as datasets
+        >>> data = datasets.get("digits", "train", binarization="dynamic")
+        >>> len(data), data.image_shape, data.num_classes
+        (1294, (8, 8, 1), 10)
+    """
+
+    name: str
+    split: str
+    images: np.ndarray = dataclasses.field(repr=False)
+    labels: np.ndarray | None = dataclasses.field(repr=False)
+    num_classes: int | None
+    binarization: str = "none"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.binarization not in pipeline.BINARIZATIONS:
+            raise ValueError(
+                f"binarization must be one of {', '.join(pipeline.BINARIZATIONS)}. "
+                f"Received: binarization={self.binarization!r}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    @functools.cached_property
+    def resident(self) -> tf.Tensor:
+        """The images as a tensor in memory, which batches of small data are gathered from."""
+        return pipeline.make_resident(self)
+
+    def steps_per_epoch(self, batch_size: int, drop_remainder: bool = False) -> int:
+        """Number of batches in an epoch.
+
+        Example:
+            >>> import tf_discrete.datasets as datasets
+            >>> datasets.get("digits", "train").steps_per_epoch(100)
+            13
+        """
+        return pipeline.steps_per_epoch(len(self), batch_size, drop_remainder)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        seed: int | Seed | None = None,
+        start_epoch: int = 0,
+        shuffle: bool = False,
+        repeat: bool = False,
+        drop_remainder: bool = False,
+    ) -> tf.data.Dataset:
+        """Batches of the split, in an order that depends on the seed and the epoch alone.
+
+        A run that was stopped continues with `start_epoch=k` and sees exactly what it would have
+        seen from epoch k on. Binarisation:
+
+        - 'none': intensities in [0, 1].
+        - 'threshold': 1 where the intensity is above 0.5.
+        - 'static': each pixel is drawn once with its intensity as the probability, from the seed of
+          this split and the index of the example: the same in every epoch and batch size.
+        - 'dynamic': drawn afresh in every epoch. Validation and test images are drawn once, from a
+          fixed seed, so that two evaluations (and two runs) score the same images.
+
+        Args:
+            batch_size: at least 1.
+            seed: of order and dynamic binarisation: an int or an int32 tensor [2]. Default: the
+                seed of the split.
+            start_epoch: the epoch to begin with, from 0.
+            shuffle: whether each epoch has a new order.
+            repeat: go on for ever; otherwise one epoch.
+            drop_remainder: leave out the last batch of an epoch if it is not full.
+
+        Returns:
+            tf.data.Dataset of dicts: "image", float32 [B, H, W, C] in [0, 1], and, if there are
+            labels, "label", int32 [B].
+
+        Raises:
+            ValueError: if batch_size < 1, start_epoch < 0, or no batch could be filled.
+
+        Example:
+            >>> import tf_discrete.datasets as datasets
+            >>> batches = datasets.get("digits", "train").batches(100, shuffle=True)
+            >>> next(iter(batches))["image"].shape
+            TensorShape([100, 8, 8, 1])
+        """
+        return pipeline.batches(
+            self,
+            batch_size,
+            seed=seed,
+            start_epoch=start_epoch,
+            shuffle=shuffle,
+            repeat=repeat,
+            drop_remainder=drop_remainder,
+        )

@@ -1,0 +1,168 @@
+"""Any image data set of TensorFlow Datasets, by its name there."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tf_discrete.datasets import carving, image_cache, resizing
+from tf_discrete.datasets.source import SPLITS, UNLABELLED, Arrays, Request
+
+_CHUNK = 256
+
+
+def load(request: Request) -> Arrays:
+    """One split of a TFDS image data set, decoded.
+
+    The data are read from `data_dir` if they have been prepared there, and downloaded by TFDS
+    otherwise. 'validation' and 'test' are the official splits where they exist; else validation is
+    the last `validation_fraction` of the training images, and test their last tenth. Data of more
+    than 2 GiB are decoded once into a cache file under `data_dir`.
+
+    Args:
+        request: what is wanted; `name` may carry a config and a version ("name/config:1.0.0").
+
+    Returns:
+        Arrays with uint8 images.
+
+    Raises:
+        ImportError: if tensorflow_datasets is not installed.
+        ValueError: if the name is unknown, or the data set has no images of one size.
+        RuntimeError: if the data can neither be found nor downloaded.
+    """
+    tfds = _import_tfds()
+    if not knows(request.name, request.data_dir):
+        _refuse_unknown(tfds, request)
+    builder = _prepared_builder(tfds, request)
+    explicit = [split for split in SPLITS if split in builder.info.splits]
+    if "train" not in explicit:
+        raise ValueError(
+            "A TFDS data set must have a split named train. Choose another data set. "
+            f"Received: name={request.name!r} with splits {sorted(builder.info.splits)}"
+        )
+    image_key, label_key, num_classes = _features(tfds, builder.info.features, request)
+    shape, resize = _image_shape(builder.info.features[image_key], request)
+
+    source = request.split if request.split in explicit else "train"
+    start, stop = 0, builder.info.splits[source].num_examples
+    if source == "train":
+        start, stop = carving.bounds(stop, request, explicit)
+    elif request.max_examples is not None:
+        stop = min(stop, request.max_examples)
+
+    def example(features: dict[str, Any]) -> tuple[Any, Any]:
+        image = features[image_key]
+        if resize:
+            image = resizing.resize_tensor(image, shape[:2])
+        return image, features[label_key] if label_key else UNLABELLED
+
+    def decode() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+        examples = builder.as_dataset(
+            split=f"{source}[{start}:{stop}]", shuffle_files=False, read_config=in_order
+        )
+        return examples.map(example).batch(_CHUNK).prefetch(2).as_numpy_iterator()
+
+    images, labels = image_cache.fill(
+        stop - start,
+        shape,
+        decode,
+        cache_dir=os.path.join(os.path.dirname(str(builder.data_dir)), "decoded"),
+        key=f"{builder.info.full_name} {source} {start} {stop}",
+    )
+    return Arrays(images, labels if label_key else None, num_classes)
+
+
+def knows(name: str, data_dir: str | None) -> bool:
+    """Whether TFDS has this data set, or `data_dir` holds it prepared; False without TFDS."""
+    try:
+        tfds = _import_tfds()
+    except ImportError:
+        return False
+    base = re.split("[/:]", name)[0]
+    if base in tfds.list_builders(with_community_datasets=False):
+        return True
+    return bool(base) and data_dir is not None and _is_prepared(os.path.join(data_dir, base))
+
+
+def _is_prepared(folder: str) -> bool:
+    return any("dataset_info.json" in files for _, _, files in os.walk(folder))
+
+
+def _import_tfds() -> Any:
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise ImportError(
+            "TFDS data sets need the package tensorflow-datasets. Run "
+            f"`pip install tensorflow-datasets importlib_resources`. Received: {error}"
+        ) from error
+    return tensorflow_datasets
+
+
+def _refuse_unknown(tfds: Any, request: Request) -> None:
+    known = tfds.list_builders(with_community_datasets=False)
+    near = difflib.get_close_matches(request.name, ["digits", *known], n=5)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise ValueError(
+        "The data set must be an embedded one (digits), a TFDS image data set, or the path of an "
+        f".npz file or of a folder of images. {hint}Received: name={request.name!r}, "
+        f"data_dir={request.data_dir!r}"
+    )
+
+
+def _prepared_builder(tfds: Any, request: Request) -> Any:
+    try:
+        builder = tfds.builder(request.name, data_dir=request.data_dir)
+        if not builder.is_prepared():
+            builder.download_and_prepare()
+    except Exception as error:  # TFDS raises whatever its downloaders and its disk raise
+        raise RuntimeError(
+            "The data set is not in data_dir and could not be downloaded and prepared there. Give "
+            "the data_dir of a machine that has it, or check name, network and free space. "
+            f"Received: name={request.name!r}, data_dir={request.data_dir!r}; "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return builder
+
+
+def _features(tfds: Any, features: Any, request: Request) -> tuple[str, str | None, int | None]:
+    """The keys of image and label, and the number of classes."""
+    features = dict(features) if hasattr(features, "keys") else {}
+    image_keys = [k for k, v in features.items() if type(v) is tfds.features.Image]
+    if "image" in image_keys:
+        image_keys = ["image"]
+    if len(image_keys) != 1:
+        raise ValueError(
+            "A data set must have one image per example, under the key image or as its only image. "
+            f"Choose another one. Received: name={request.name!r} with features {list(features)}"
+        )
+    label = features.get("label")
+    if isinstance(label, tfds.features.ClassLabel):
+        return image_keys[0], "label", label.num_classes
+    return image_keys[0], None, None
+
+
+def _image_shape(feature: Any, request: Request) -> tuple[tuple[int, int, int], bool]:
+    """(height, width, channels) after decoding, and whether that takes a resize."""
+    height, width, channels = feature.shape
+    if np.dtype(feature.np_dtype) != np.uint8 or channels is None:
+        raise ValueError(
+            "Images must be uint8 with a known number of channels. Choose another data set. "
+            f"Received: name={request.name!r} with images of shape {feature.shape} and dtype "
+            f"{np.dtype(feature.np_dtype)}"
+        )
+    if request.image_size is not None:
+        size = request.image_size
+        return (size[0], size[1], channels), size != (height, width)
+    if height is None or width is None:
+        raise ValueError(
+            "Images must all have one size. Give image_size=(height, width) to resize them. "
+            f"Received: name={request.name!r} with images of shape {feature.shape}"
+        )
+    return (height, width, channels), False
