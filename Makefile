@@ -57,10 +57,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: setup.py | $(VENV)/bin/python
 	@echo "Installing tf_discrete and what it needs (about 1 GB the first time; some minutes)"
-	@$(PIP) install --quiet --editable .
+	@$(PIP) install -qq --editable .
 	@touch $@
 
 $(VENV)/.installed-test: setup.py | $(VENV)/bin/python
 	@echo "Installing tf_discrete with the test tools (about 1 GB the first time; some minutes)"
-	@$(PIP) install --quiet --editable '.[test]'
+	@$(PIP) install -qq --editable '.[test]'
 	@touch $@ $(VENV)/.installed
