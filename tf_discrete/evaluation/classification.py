@@ -256,7 +256,7 @@ def _check_labels(labels: ArrayLike, num_classes: int) -> np.ndarray:
 
 def _check_pair(probs: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     p = np.asarray(probs, np.float64)
-    if p.ndim != 2 or len(p) != len(np.asarray(labels)):
+    if p.ndim != 2 or np.shape(labels)[:1] != p.shape[:1]:
         raise ValueError(
             "probs must be [B, num_classes] with one label per row. Give one distribution per "
             f"example. Received: probs.shape={p.shape}, labels.shape={np.shape(labels)}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
@@ -72,30 +72,14 @@ def reconstructions(
         y, x = (i // columns) * pitch + text, (i % columns) * (width + GAP)
         pixels[y : y + height, x : x + width] = upper[i]
         pixels[y + height + 2 : y + 2 * height + 2, x : x + width] = lower[i]
-    figure, axes = mosaic.grid_figure(pixels, title, left=120)
-    for i in range(shown if names is not None else 0):
+    figure, axes = mosaic.grid_figure(pixels, title, mosaic.text_width("reconstruction") + 12)
+    for i, name in enumerate([] if names is None else names[:shown]):
         x = (i % columns) * (width + GAP) + width / 2
-        axes.text(
-            x,
-            (i // columns) * pitch + text - 4,
-            str(names[i]),
-            ha="center",
-            va="bottom",
-            fontsize=canvas.LABEL_SIZE,
-            color=canvas.MUTED,
-        )
+        _write(axes, x, (i // columns) * pitch + text - 4, str(name))
     for row in range(rows):
-        for i, name in enumerate(("original", "reconstruction")):
-            y = row * pitch + text + (height + 2) * i + height / 2
-            axes.text(
-                -10,
-                y,
-                name,
-                ha="right",
-                va="center",
-                fontsize=canvas.LABEL_SIZE,
-                color=canvas.MUTED,
-            )
+        for half, kind in enumerate(("original", "reconstruction")):
+            y = row * pitch + text + (height + 2) * half + height / 2
+            _write(axes, -10, y, kind, row_name=True)
     return figure
 
 
@@ -177,23 +161,21 @@ def traversal(
     ):
         raise ValueError(
             f"codes must hold one category in [0, {columns}) per row of images. Give integers of "
-            f"shape [num_rows]. Received: codes={codes}, images.shape={array.shape}"
+            f"shape [num_rows]. Received: codes={codes!r}, images.shape={array.shape}"
         )
     flat = mosaic.as_images(array.reshape((-1,) + array.shape[2:]))
     shown = mosaic.tiles(flat, columns, largest=96)
     height, width = shown.shape[1:3]
     note = "framed: the category of the original code" if marks is not None else ""
-    figure, axes = mosaic.grid_figure(_paste(shown, columns), title, 100, 42, note)
-    style: dict[str, Any] = {"fontsize": canvas.LABEL_SIZE, "color": canvas.MUTED}
+    left = max(mosaic.text_width(f"variable {name}") for name in names) + 12
+    figure, axes = mosaic.grid_figure(_paste(shown, columns), title, left, 42, note)
     every = -(-26 // (width + GAP))  # category numbers need about 26 pixels
     for k in range(0, columns, every):
-        axes.text(k * (width + GAP) + width / 2, -6, str(k), ha="center", va="bottom", **style)
-    axes.text(
-        (columns * (width + GAP) - GAP) / 2, -24, "category", ha="center", va="bottom", **style
-    )
+        _write(axes, k * (width + GAP) + width / 2, -6, str(k))
+    _write(axes, (columns * (width + GAP) - GAP) / 2, -24, "category")
     for row, name in enumerate(names):
         y = row * (height + GAP)
-        axes.text(-10, y + height / 2, f"variable {name}", ha="right", va="center", **style)
+        _write(axes, -10, y + height / 2, f"variable {name}", row_name=True)
         if marks is not None:
             axes.add_patch(
                 Rectangle(
@@ -217,6 +199,12 @@ def _limits(count: int, columns: int, max_images: int) -> tuple[int, int]:
         )
     shown = min(count, max_images)
     return shown, min(columns, shown)
+
+
+def _write(axes: Axes, x: float, y: float, text: str, row_name: bool = False) -> None:
+    horizontal, vertical = ("right", "center") if row_name else ("center", "bottom")
+    style = {"fontsize": canvas.LABEL_SIZE, "color": canvas.MUTED}
+    axes.text(x, y, text, style, ha=horizontal, va=vertical)
 
 
 def _blank(height: int, width: int) -> np.ndarray:

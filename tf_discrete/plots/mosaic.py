@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -14,7 +16,6 @@ from tf_discrete.plots import canvas
 
 GAP = 6  # pixels between tiles
 MARGIN = 16  # pixels around everything
-LETTER = {canvas.TITLE_SIZE: 11, canvas.LABEL_SIZE: 8}  # pixels per letter, generously
 
 
 class Grid(NamedTuple):
@@ -99,6 +100,19 @@ def tiles(images: np.ndarray, columns: int, width: int = 1000, largest: int = 25
     )
 
 
+def text_width(text: str, size: float = canvas.LABEL_SIZE) -> int:
+    """Measures a line of text, in pixels of a figure.
+
+    Example:
+      >>> text_width("") == 0 < text_width("a") < text_width("ab")
+      True
+    """
+    if not text.strip():
+        return 0
+    extents = TextPath((0, 0), text, size=size).get_extents()
+    return math.ceil(extents.width * canvas.DPI / 72)
+
+
 def grid_figure(
     pixels: np.ndarray, title: str = "", left: int = 0, top: int = 0, note: str = ""
 ) -> Grid:
@@ -121,8 +135,8 @@ def grid_figure(
     height, width = pixels.shape[:2]
     head = MARGIN + top + (34 if title else 0)
     bottom = 30 if note else 0
-    needed = [len(title) * LETTER[canvas.TITLE_SIZE], len(note) * LETTER[canvas.LABEL_SIZE]]
-    total_width = max(width + left, *needed) + 2 * MARGIN
+    texts = text_width(title, canvas.TITLE_SIZE), text_width(note)
+    total_width = max(width + left, *texts) + 2 * MARGIN
     total_height = height + head + bottom + MARGIN
     x, y = left + (total_width - width - left) // 2, MARGIN + bottom
     figure = canvas.new_figure(total_width / canvas.DPI, total_height / canvas.DPI)

@@ -50,7 +50,7 @@ def schedule(
     if not panels:
         raise ValueError(
             "values must hold at least one schedule. Give a callable, an array or a dict of "
-            f"them. Received: values={values}"
+            f"them. Received: values={values!r}"
         )
     grid = np.asarray(steps)
     if grid.ndim == 0 and grid >= 1:
@@ -58,7 +58,7 @@ def schedule(
     if grid.ndim != 1 or not len(grid) or (np.diff(grid) <= 0).any():
         raise ValueError(
             "steps must be a positive number of steps or an increasing array of them. "
-            f"Received: steps={steps}"
+            f"Received: steps={steps!r}"
         )
     figure = canvas.new_figure(7.5, 2.6 * len(panels) + 0.8, constrained=True)
     figure.suptitle(title, fontsize=canvas.TITLE_SIZE, color=canvas.INK)
