@@ -1,0 +1,119 @@
+"""The importance-weighted bound of the log-likelihood, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete.types import Seed, Tensor
+
+LogWeightsFn = Callable[[Tensor, Any, Seed], Tensor]
+
+
+def importance_weighted_bound(
+    log_weights_fn: LogWeightsFn, x: Tensor, num_samples: int, seed: Seed, chunk: int = 100
+) -> tf.Tensor:
+    """log mean_s w_s for S samples of each example, [B], in nats.
+
+    The samples are drawn `chunk` at a time, each chunk with a seed of its own, and folded into the
+    batch by `log_weights_fn`; a running log-sum-exp holds what went before.
+
+    Args:
+        log_weights_fn: (x, S, seed) -> log p(x, z) - log q(z | x), [S, B].
+        x: float [B, ...].
+        num_samples: S >= 1.
+        seed: int32 [2].
+        chunk: samples at once.
+
+    Raises:
+        ValueError: num_samples < 1 or chunk < 1.
+    """
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be at least 1. Received: num_samples={num_samples}")
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1. Received: chunk={chunk}")
+    chunk = min(chunk, num_samples)
+    total = _log_sum(log_weights_fn, x, chunk, num_samples // chunk, seed)
+    rest = num_samples % chunk
+    if rest:
+        last = tf.reduce_logsumexp(log_weights_fn(x, rest, seeds.fold(seed, "rest")), axis=0)
+        total = tf.reduce_logsumexp(tf.stack([total, last]), axis=0)
+    return total - math.log(num_samples)
+
+
+def _log_sum(
+    log_weights_fn: LogWeightsFn, x: Tensor, chunk: int, chunks: int, seed: Seed
+) -> tf.Tensor:
+    def body(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        log_weights = log_weights_fn(x, chunk, seeds.fold(seed, index))
+        return index + 1, _log_add_exp(total, tf.reduce_logsumexp(log_weights, axis=0))
+
+    first = tf.reduce_logsumexp(log_weights_fn(x, chunk, seeds.fold(seed, 0)), axis=0)
+    if chunks == 1:
+        return first
+    return tf.while_loop(
+        lambda index, _: index < chunks, body, (tf.constant(1), first), parallel_iterations=1
+    )[1]
+
+
+def _log_add_exp(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_logsumexp(tf.stack([a, b]), axis=0)
+
+
+class Bound(NamedTuple):
+    """The bound over a data set.
+
+    Attributes:
+        mean_nats: the average over examples of the bound of log p(x).
+        standard_error_nats: of that average, over examples.
+        num_examples: how many were read.
+        num_samples: m of the bound.
+    """
+
+    mean_nats: float
+    standard_error_nats: float
+    num_examples: int
+    num_samples: int
+
+
+def evaluate_bound(
+    model: Any,
+    batches: Iterable[Any],
+    num_samples: int,
+    seed: int = 0,
+    rows: int = 10_000,
+    progress: Callable[[int], None] | None = None,
+) -> Bound:
+    """The importance-weighted bound of a model over a data set.
+
+    Args:
+        model: with `log_weights`.
+        batches: elements with `image`, as `datasets.Split.batches` gives them.
+        num_samples: m.
+        seed: of the draws; each batch gets one of its own.
+        rows: decoder rows held in memory at once; sets the chunk of samples.
+        progress: called with the number of examples done after each batch.
+    """
+
+    @tf.function(reduce_retracing=True)
+    def bound(x: tf.Tensor, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
+        return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
+
+    values: list[np.ndarray] = []
+    done = 0
+    for index, batch in enumerate(batches):
+        x = batch["image"] if isinstance(batch, dict) else batch
+        chunk = max(1, min(num_samples, rows // max(1, x.shape[0])))
+        batch_seed = seeds.fold(seeds.base(seed), "bound", index)
+        values.append(bound(x, batch_seed, chunk).numpy())
+        done += len(values[-1])
+        if progress is not None:
+            progress(done)
+    everything = np.concatenate(values).astype(np.float64)
+    error = everything.std(ddof=1) / math.sqrt(len(everything)) if len(everything) > 1 else math.nan
+    return Bound(float(everything.mean()), float(error), len(everything), num_samples)

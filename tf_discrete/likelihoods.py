@@ -1,0 +1,252 @@
+"""Likelihoods p(x | parameters) of observations, per example in nats.
+
+A likelihood says how many numbers the decoder puts out, and what they mean. A user's own one is a
+subclass of `Likelihood`, registered with Keras.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import seeds, types
+from tf_discrete.serialization import check_serializable
+from tf_discrete.types import Seed, Tensor
+
+_register = keras.saving.register_keras_serializable("tf_discrete.likelihoods")
+
+
+class Likelihood:
+    """Base of likelihoods. Observations x are [*B, *data_shape], summed over the data axes."""
+
+    def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the decoder's output for one example."""
+        return tuple(data_shape)
+
+    def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
+        """log p(x | parameters) in nats, summed over pixels.
+
+        Args:
+            x: float [B, *data_shape].
+            parameters: float [*lead, B, *parameters_shape]; `lead` may hold samples.
+
+        Returns:
+            log_prob: float [*lead, B].
+        """
+        raise NotImplementedError
+
+    def mean(self, parameters: Tensor) -> tf.Tensor:
+        """The mean observation, [*B, *data_shape]."""
+        raise NotImplementedError
+
+    def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
+        """A draw of an observation, [*B, *data_shape]."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Likelihood:
+        return cls(**config)
+
+
+@_register
+class Bernoulli(Likelihood):
+    """Independent pixels in {0, 1}; the parameters are logits.
+
+    Pixels in between are taken as expectations of bits (binary cross-entropy), as much of the
+    literature does; then the bound is not that of a density.
+
+    Example:
+        >>> x = tf.ones([2, 28, 28, 1])
+        >>> Bernoulli().log_prob(x, tf.zeros([5, 2, 28, 28, 1])).shape   # 5 samples
+        TensorShape([5, 2])
+    """
+
+    def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
+        logits, x = _widen(parameters, x)
+        return _sum_data(x * logits - tf.math.softplus(logits), x)
+
+    def mean(self, parameters: Tensor) -> tf.Tensor:
+        return tf.sigmoid(types.at_least_float32(parameters))
+
+    def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
+        probs = self.mean(parameters)
+        uniform = tf.random.stateless_uniform(tf.shape(probs), seed, dtype=probs.dtype)
+        return tf.cast(uniform < probs, probs.dtype)
+
+
+@_register
+class CategoricalIntensity(Likelihood):
+    """Each pixel is one of `levels` intensities; the parameters are logits [*data_shape, levels].
+
+    Args:
+        levels: number of intensities, spread evenly over [0, 1]. Default: 256.
+
+    Example:
+        >>> CategoricalIntensity(levels=17).parameters_shape((8, 8, 1))
+        (8, 8, 1, 17)
+    """
+
+    def __init__(self, levels: int = 256):
+        if levels < 2:
+            raise ValueError(f"levels must be at least 2. Received: levels={levels!r}")
+        self.levels = int(levels)
+
+    def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*data_shape, self.levels)
+
+    def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
+        logits, x = _widen(parameters, x)
+        level = tf.cast(tf.round(x * (self.levels - 1)), tf.int32)
+        log_probs = tf.nn.log_softmax(logits) * tf.one_hot(level, self.levels, dtype=logits.dtype)
+        return _sum_data(tf.reduce_sum(log_probs, axis=-1), x)
+
+    def mean(self, parameters: Tensor) -> tf.Tensor:
+        probs = tf.nn.softmax(types.at_least_float32(parameters))
+        return tf.linalg.matvec(probs, tf.linspace(tf.cast(0.0, probs.dtype), 1.0, self.levels))
+
+    def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
+        logits = types.at_least_float32(parameters)
+        flat = tf.reshape(logits, [-1, self.levels])
+        level = tf.random.stateless_categorical(flat, 1, seeds.fold(seed, "intensity"))
+        return tf.reshape(tf.cast(level, logits.dtype) / (self.levels - 1), tf.shape(logits)[:-1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {"levels": self.levels}
+
+
+@_register
+class Gaussian(Likelihood):
+    """Independent Gaussian observations; the parameters are the mean and, if learned, the log scale.
+
+    Args:
+        scale: standard deviation, or None to learn one for each observed value. Default: 1.0.
+
+    Example:
+        >>> round(float(Gaussian(scale=1.0).log_prob(tf.zeros([1, 2]), tf.zeros([1, 2]))[0]), 4)
+        -1.8379
+    """
+
+    def __init__(self, scale: float | None = 1.0):
+        if scale is not None and not scale > 0:
+            raise ValueError(
+                f"scale must be positive, or None to learn it. Received: scale={scale!r}"
+            )
+        self.scale = None if scale is None else float(scale)
+
+    def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(data_shape) if self.scale else (*data_shape, 2)
+
+    def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
+        parameters, x = _widen(parameters, x)
+        mean, log_scale = self._mean_and_log_scale(parameters)
+        error = (x - mean) * tf.exp(-log_scale)
+        return _sum_data(-0.5 * (error**2 + math.log(2 * math.pi)) - log_scale, x)
+
+    def mean(self, parameters: Tensor) -> tf.Tensor:
+        return self._mean_and_log_scale(types.at_least_float32(parameters))[0]
+
+    def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
+        mean, log_scale = self._mean_and_log_scale(types.at_least_float32(parameters))
+        normal = tf.random.stateless_normal(tf.shape(mean), seed, dtype=mean.dtype)
+        return mean + tf.exp(log_scale) * normal
+
+    def _mean_and_log_scale(self, parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if self.scale:
+            return parameters, tf.constant(math.log(self.scale), parameters.dtype)
+        return parameters[..., 0], tf.maximum(parameters[..., 1], -7.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"scale": self.scale}
+
+
+@_register
+class CosineSimilarity(Likelihood):
+    """Directions of embeddings: log p = concentration * cosine(x, parameters) + constant.
+
+    This is the von Mises-Fisher density up to its normaliser, which depends on the concentration
+    alone; bounds are therefore comparable at one concentration only.
+
+    Args:
+        concentration: positive. Default: 10.0.
+
+    Example:
+        >>> x = tf.constant([[3.0, 4.0]])
+        >>> CosineSimilarity(concentration=2.0).log_prob(x, x).numpy().tolist()
+        [2.0]
+    """
+
+    def __init__(self, concentration: float = 10.0):
+        if not concentration > 0:
+            raise ValueError(
+                f"concentration must be positive. Received: concentration={concentration!r}"
+            )
+        self.concentration = float(concentration)
+
+    def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
+        parameters, x = _widen(parameters, x)
+        cosine = _normalize(parameters, x.shape.rank - 1) * _normalize(x, x.shape.rank - 1)
+        return self.concentration * _sum_data(cosine, x)
+
+    def mean(self, parameters: Tensor) -> tf.Tensor:
+        return tf.math.l2_normalize(types.at_least_float32(parameters), axis=-1)
+
+    def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
+        return self.mean(parameters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"concentration": self.concentration}
+
+
+_NAMES: dict[str, type[Likelihood]] = {
+    "bernoulli": Bernoulli,
+    "categorical_intensity": CategoricalIntensity,
+    "gaussian": Gaussian,
+    "cosine_similarity": CosineSimilarity,
+}
+
+
+def names() -> list[str]:
+    """Names that `get` takes."""
+    return sorted(_NAMES)
+
+
+def get(identifier: Any) -> Likelihood:
+    """A likelihood from its name, its config, or itself.
+
+    Raises:
+        ValueError: an unknown name, or an object that Keras could not save.
+
+    Example:
+        >>> get("bernoulli").parameters_shape((28, 28, 1))
+        (28, 28, 1)
+    """
+    if isinstance(identifier, str) and identifier in _NAMES:
+        return _NAMES[identifier]()
+    if isinstance(identifier, dict):
+        return keras.saving.deserialize_keras_object(identifier)
+    if not isinstance(identifier, Likelihood):
+        raise ValueError(
+            f"A likelihood is one of {', '.join(names())}, or an object of a registered subclass of "
+            f"tf_discrete.likelihoods.Likelihood. Received: likelihood={identifier!r}"
+        )
+    check_serializable(identifier, "likelihood")
+    return identifier
+
+
+def _widen(parameters: Tensor, x: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    parameters = types.at_least_float32(parameters)
+    return parameters, tf.cast(x, parameters.dtype)
+
+
+def _sum_data(values: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(values, axis=list(range(-(x.shape.rank - 1), 0)))
+
+
+def _normalize(values: tf.Tensor, data_rank: int) -> tf.Tensor:
+    return tf.math.l2_normalize(values, axis=list(range(-data_rank, 0)))

@@ -1,0 +1,167 @@
+"""`DiscreteModel`: the training and the evaluation step that all models share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete.schedules import Scheduled, scheduled_values
+from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+
+
+class DiscreteModel(keras.Model):
+    """A Keras model with discrete latents, trained by plain `compile(optimizer)` and `fit`.
+
+    A subclass supplies `objective` and `hard_terms`, both per example, and calls `track` with the names
+    of the terms. What it reports: every term of the objective, and the same on the hard path, where the
+    latents are discrete draws: that is what the model scores when it is used.
+
+    Draws are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
+    Schedules follow `optimizer.iterations`.
+
+    Args:
+        seed: base seed of all draws. Default: 0.
+        monitor_every: training steps between two looks at the hard path and the gradient norm; they
+            cost a pass of the decoder. Evaluation looks at every batch. Default: 10.
+    """
+
+    def __init__(self, seed: int = 0, monitor_every: int = 10, **kwargs: Any):
+        super().__init__(**kwargs)
+        if monitor_every < 1:
+            raise ValueError(
+                f"monitor_every must be at least 1 step. Received: monitor_every={monitor_every!r}"
+            )
+        self.seed = int(seed)
+        self.monitor_every = int(monitor_every)
+        self.micro_step = self._counter("micro_step")
+        self.evaluation_step = self._counter("evaluation_step")
+
+    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
+        """The training objective of each example of a batch, in nats."""
+        raise NotImplementedError
+
+    def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
+        """The objective with discrete latents: named [B] terms, "hard_elbo_nats" among them."""
+        raise NotImplementedError
+
+    def track(self, terms: tuple[str, ...], hard_terms: tuple[str, ...]) -> None:
+        """Makes one `keras.metrics.Mean` for each term that the log shall show."""
+        self._terms = ("loss", *terms)
+        self._hard_terms = hard_terms
+        self._means = {
+            name: keras.metrics.Mean(name=name)
+            for name in (*self._terms, *hard_terms, "gradient_norm")
+        }
+
+    @property
+    def scheduled(self) -> dict[str, Scheduled]:
+        """The scheduled values of the model and its estimator, by name."""
+        return {value.name: value for value in scheduled_values(self)}
+
+    def step_seed(self, counter: Tensor, purpose: str) -> Seed:
+        """The seed of one step's draws for one purpose, different on every replica."""
+        return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        x = inputs_of(data)
+        step = tf.convert_to_tensor(self.optimizer.iterations)
+        counter = tf.convert_to_tensor(self.micro_step)
+        for value in self.scheduled.values():
+            value.update(step)
+        with tf.GradientTape() as tape:
+            terms = self.objective(x, self.step_seed(counter, "train"), training=True)
+            loss = batch_mean(terms.loss) + batch_mean(terms.auxiliary)
+            if self.losses:
+                loss += tf.add_n([tf.cast(extra, loss.dtype) for extra in self.losses])
+            loss /= tf.distribute.get_strategy().num_replicas_in_sync
+            scaled_loss = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled_loss, [v.value for v in variables])
+        self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
+        self._monitor(x, counter, step, gradients, scaled_loss / loss)
+        self.optimizer.apply(gradients, variables)
+        self.micro_step.assign_add(1)
+        return self._logs(training=True)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        x = inputs_of(data)
+        counter = tf.convert_to_tensor(self.evaluation_step)
+        terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
+        self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
+        hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"))
+        self._update_means(hard, self._hard_terms)
+        self.evaluation_step.assign_add(1)
+        return self._logs(training=False)
+
+    def reset_metrics(self) -> None:
+        """Also restarts the seeds of evaluation, so that two evaluations give the same numbers."""
+        super().reset_metrics()
+        self.evaluation_step.assign(0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
+
+    def _monitor(
+        self, x: Tensor, counter: Tensor, step: Tensor, gradients: list[Any], scale: Tensor
+    ) -> None:
+        """The hard path and the gradient norm, every `monitor_every` steps; else nothing is computed."""
+
+        def look() -> list[tf.Tensor]:
+            hard = self.hard_terms(x, self.step_seed(counter, "train_hard"))
+            norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients])
+            means = [tf.cast(batch_mean(hard[name]), tf.float32) for name in self._hard_terms]
+            return [*means, norm / tf.cast(scale, tf.float32)]
+
+        names = (*self._hard_terms, "gradient_norm")
+        due = tf.equal(step % self.monitor_every, 0)
+        values = tf.cond(due, look, lambda: [tf.zeros([])] * len(names))
+        weight = tf.cast(due, tf.float32) * tf.cast(batch_size(x), tf.float32)
+        for name, value in zip(names, values, strict=True):
+            self._means[name].update_state(value, sample_weight=weight)
+
+    def _update_means(self, terms: dict[str, Tensor], names: tuple[str, ...]) -> None:
+        for name in names:
+            size = tf.cast(tf.size(terms[name]), tf.float32)
+            self._means[name].update_state(batch_mean(terms[name]), sample_weight=size)
+
+    def _logs(self, training: bool) -> dict[str, Any]:
+        logs = {name: self._means[name].result() for name in (*self._terms, *self._hard_terms)}
+        if training:
+            logs["gradient_norm"] = self._means["gradient_norm"].result()
+            logs.update({name: scheduled.value for name, scheduled in self.scheduled.items()})
+        if _multi_worker():  # Keras' fit reduces logs over workers along their first axis.
+            logs = {name: tf.reshape(value, [1]) for name, value in logs.items()}
+        return logs
+
+    def _counter(self, name: str) -> keras.Variable:
+        return self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
+
+
+def inputs_of(data: Any) -> tf.Tensor:
+    """The observations of what `fit` hands over: a tensor, a dict with `image`, or (x, y)."""
+    x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+    return x["image"] if isinstance(x, dict) else x
+
+
+def batch_size(x: Tensor) -> tf.Tensor:
+    return tf.shape(x)[0]
+
+
+def batch_mean(values: Tensor) -> tf.Tensor:
+    """The mean over a batch; 0 for an empty one."""
+    return tf.math.divide_no_nan(tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype))
+
+
+def _multi_worker() -> bool:
+    strategy = tf.distribute.get_strategy()
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -1,0 +1,163 @@
+"""Encoders and decoders by name: Keras functional models, so that any of them can be saved.
+
+An encoder maps [B, *data_shape] to logits, `num_outputs` of them in any shape. A decoder maps latents
+[B, *latent_shape] to the parameters of the likelihood, [B, *output_shape]. A user's own Keras model with
+that interface serves as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from tf_discrete.serialization import check_serializable
+
+_Shape = Sequence[int]
+_ENCODERS: dict[str, Callable[..., keras.Model]] = {}
+_DECODERS: dict[str, Callable[..., keras.Model]] = {}
+
+
+def names() -> list[str]:
+    """Names that `encoder` and `decoder` take."""
+    return sorted(_ENCODERS)
+
+
+def register(name: str, encoder: Callable[..., Any], decoder: Callable[..., Any]) -> None:
+    """Makes a pair of builders known by a name, for the flags and `CategoricalVAE`.
+
+    Args:
+        name: new.
+        encoder: (data_shape, num_outputs, hidden_units, activation) -> keras.Model.
+        decoder: (latent_shape, output_shape, hidden_units, activation) -> keras.Model.
+    """
+    _ENCODERS[name], _DECODERS[name] = encoder, decoder
+
+
+def encoder(
+    identifier: Any, data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
+) -> keras.Model:
+    """An encoder by name, or the user's own model, checked.
+
+    Raises:
+        ValueError: unknown name, a model that cannot be saved or that does not fit.
+    """
+    if isinstance(identifier, str):
+        build = _ENCODERS[_known(identifier, "encoder")]
+        return build(tuple(data_shape), num_outputs, tuple(hidden_units), activation)
+    return _own(identifier, "encoder", tuple(data_shape), num_outputs)
+
+
+def decoder(
+    identifier: Any,
+    latent_shape: _Shape,
+    output_shape: _Shape,
+    hidden_units: _Shape,
+    activation: str,
+) -> keras.Model:
+    """A decoder by name, or the user's own model, checked.
+
+    Raises:
+        ValueError: unknown name, a model that cannot be saved or that does not fit.
+    """
+    if isinstance(identifier, str):
+        build = _DECODERS[_known(identifier, "decoder")]
+        return build(tuple(latent_shape), tuple(output_shape), tuple(hidden_units), activation)
+    return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
+
+
+def mlp_encoder(
+    data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
+) -> keras.Model:
+    """Flatten, one dense layer for each of `hidden_units`, an affine map to the logits."""
+    inputs = keras.Input(data_shape)
+    x = keras.layers.Flatten()(inputs)
+    for units in hidden_units:
+        x = keras.layers.Dense(units, activation=activation)(x)
+    return keras.Model(inputs, keras.layers.Dense(num_outputs)(x), name="encoder")
+
+
+def mlp_decoder(
+    latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: str
+) -> keras.Model:
+    """The mirror image of `mlp_encoder`: `hidden_units` are read from the last to the first."""
+    inputs = keras.Input(latent_shape)
+    x = keras.layers.Flatten()(inputs)
+    for units in reversed(hidden_units):
+        x = keras.layers.Dense(units, activation=activation)(x)
+    x = keras.layers.Dense(math.prod(output_shape))(x)
+    return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")
+
+
+def conv_encoder(
+    data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
+) -> keras.Model:
+    """Two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`."""
+    inputs = keras.Input(_image_shape(data_shape))
+    x = inputs
+    for filters in (32, 64):
+        x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", activation=activation)(x)
+    outputs = mlp_encoder(x.shape[1:], num_outputs, hidden_units, activation)(x)
+    return keras.Model(inputs, outputs, name="encoder")
+
+
+def conv_decoder(
+    latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: str
+) -> keras.Model:
+    """The mirror image of `conv_encoder`, for images of any height and width."""
+    height, width, channels = _image_shape(output_shape[:3])
+    channels *= math.prod(output_shape[3:])
+    small = (math.ceil(math.ceil(height / 2) / 2), math.ceil(math.ceil(width / 2) / 2), 64)
+    inputs = keras.Input(latent_shape)
+    x = keras.layers.Flatten()(inputs)
+    for units in (*reversed(hidden_units), math.prod(small)):
+        x = keras.layers.Dense(units, activation=activation)(x)
+    x = keras.layers.Reshape(small)(x)
+    x = keras.layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation=activation)(x)
+    x = keras.layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation=activation)(x)
+    x = keras.layers.Cropping2D(((0, 4 * small[0] - height), (0, 4 * small[1] - width)))(x)
+    x = keras.layers.Conv2D(channels, 3, padding="same")(x)
+    return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")
+
+
+register("mlp", mlp_encoder, mlp_decoder)
+register("conv", conv_encoder, conv_decoder)
+
+
+def _known(name: str, argument: str) -> str:
+    if name not in _ENCODERS:
+        raise ValueError(
+            f"{argument} must be one of {', '.join(names())}, or a Keras model. "
+            f"Received: {argument}={name!r}"
+        )
+    return name
+
+
+def _own(model: Any, argument: str, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
+    if isinstance(model, dict):
+        model = keras.saving.deserialize_keras_object(model)
+    if not isinstance(model, keras.layers.Layer):
+        raise ValueError(
+            f"{argument} must be one of {', '.join(names())}, or a Keras model; a function cannot be "
+            f"saved. Received: {argument}={model!r}"
+        )
+    check_serializable(model, argument)
+    output = model(keras.KerasTensor((None, *input_shape), dtype="float32"))
+    if not hasattr(output, "shape") or math.prod(output.shape[1:]) != num_outputs:
+        shape = getattr(output, "shape", type(output).__name__)
+        raise ValueError(
+            f"{argument} must give {num_outputs} values for each example of shape {input_shape}. "
+            f"Change its last layer. Received: {argument} with output {shape}"
+        )
+    return model
+
+
+def _image_shape(shape: _Shape) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise ValueError(
+            "Convolutional networks read images [height, width, channels]. Use the mlp networks for "
+            f"other data. Received: data_shape={tuple(shape)}"
+        )
+    return (shape[0], shape[1], shape[2])
