@@ -82,9 +82,11 @@ def predict_probs(classifier: keras.Model, images: ArrayLike, batch_size: int = 
       float64 `[B, num_classes]`.
     """
     x = _as_images(images)
+    if not len(x):  # TensorFlow's convolution fails on an empty batch
+        return np.zeros([0, classifier.output_shape[-1]])
     parts = [
         np.asarray(classifier(x[start : start + batch_size], training=False), np.float64)
-        for start in range(0, max(len(x), 1), batch_size)
+        for start in range(0, len(x), batch_size)
     ]
     return np.concatenate(parts)
 

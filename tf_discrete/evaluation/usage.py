@@ -154,7 +154,7 @@ class CodeUsage:
             information = np.maximum(entropy(self._probs / total) - mean_entropy, 0.0)
             active = information > self.active_nats
         else:
-            active = 1.0 - marginal.max(axis=1) > self.active_share
+            active = total - self._counts.max(axis=1) > self.active_share * total
         return Usage(
             num_examples=total,
             counts=self._counts.copy(),

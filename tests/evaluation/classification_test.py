@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from tf_discrete import evaluation
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    return data.images[order].astype(np.float32) / 16.0, data.target[order]
+
+
+@pytest.fixture(scope="module")
+def classifier(digits):
+    images, labels = digits
+    return evaluation.train_classifier(images[:1400], labels[:1400], num_classes=10)
+
+
+def test_classifier_reads_unseen_digits(digits, classifier):
+    images, labels = digits[0][1400:], digits[1][1400:]
+    assert len(labels) == 397
+    probs = evaluation.predict_probs(classifier, images)
+    np.testing.assert_allclose(probs.sum(axis=1), 1.0, atol=1e-5)
+    assert evaluation.accuracy(probs, labels) >= 0.95
+    assert evaluation.expected_calibration_error(probs, labels) < 0.05
+    confusion = evaluation.confusion_matrix(probs, labels)
+    assert confusion.sum(axis=1).tolist() == np.bincount(labels).tolist()
+
+
+def test_reconstructions_are_read_as_well_as_they_look(digits, classifier):
+    images, labels = digits[0][1400:], digits[1][1400:]
+
+    def read(reconstructions):
+        return evaluation.reconstruction_accuracy(classifier, reconstructions, labels)
+
+    assert read(np.clip(images + 0.05, 0, 1)) >= 0.95
+    assert read(images[::-1]) < 0.3  # the right digits, in the wrong places
+    assert read(np.zeros_like(images)) < 0.3
+
+
+def test_formats_of_one_image_agree(digits, classifier):
+    integers = np.round(digits[0][:5] * 255).astype(np.uint8)
+    expected = evaluation.predict_probs(classifier, integers.astype(np.float64) / 255)
+    np.testing.assert_allclose(evaluation.predict_probs(classifier, integers), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        evaluation.predict_probs(classifier, integers[..., np.newaxis], batch_size=2),
+        expected,
+        atol=1e-6,
+    )
+
+
+def test_no_images_give_no_probabilities(classifier):
+    assert evaluation.predict_probs(classifier, np.zeros([0, 8, 8])).shape == (0, 10)
+    assert np.isnan(evaluation.reconstruction_accuracy(classifier, np.zeros([0, 8, 8]), []))
+
+
+def test_seed_fixes_weights_and_order(digits):
+    images, labels = digits[0][:100], digits[1][:100]
+
+    def weights(seed):
+        model = evaluation.train_classifier(images, labels, 10, num_steps=3, seed=seed)
+        return np.concatenate([w.ravel() for w in model.get_weights()])
+
+    np.testing.assert_allclose(weights(1), weights(1), atol=1e-6)
+    assert np.abs(weights(1) - weights(2)).max() > 1e-2
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7, 3), (1, 1, 1), (2, 28, 28, 1)])
+def test_any_size_and_fewer_images_than_a_batch(shape):
+    images = np.random.default_rng(0).uniform(size=shape)
+    labels = np.arange(len(images)) % 2
+    model = evaluation.train_classifier(images, labels, 2, num_steps=2)
+    assert evaluation.predict_probs(model, images).shape == (len(images), 2)
+
+
+@pytest.mark.parametrize("images", [np.zeros([2, 64]), np.zeros([8])])
+def test_flat_images_are_refused(images):
+    with pytest.raises(ValueError, match=r"Reshape flat images.*images\.shape=\("):
+        evaluation.train_classifier(images, [0, 1], 2)
+
+
+@pytest.mark.parametrize("value", [np.nan, 1.5, -0.5, 300])
+def test_images_out_of_range_are_refused(value):
+    with pytest.raises(ValueError, match="Rescale or clip them. Received: dtype=.*maximum="):
+        evaluation.train_classifier(np.full([2, 8, 8], value), [0, 1], 2)
+
+
+@pytest.mark.parametrize("images, labels", [(0, []), (2, [0]), (1, [0, 1])])
+def test_images_without_one_label_each_are_refused(images, labels):
+    with pytest.raises(ValueError, match=f"one label for each.*Received: images={images}"):
+        evaluation.train_classifier(np.zeros([images, 8, 8]), labels, 2)
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [-1, 0], [0.0, 1.0], [[0], [1]]])
+def test_impossible_labels_are_refused(labels):
+    with pytest.raises(ValueError, match=r"integers in \[0, 2\).*Received: labels\.shape=\(2,"):
+        evaluation.train_classifier(np.zeros([2, 8, 8]), labels, 2)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(ValueError, match="at least two classes.*Received: num_classes=1"):
+        evaluation.train_classifier(np.zeros([2, 8, 8]), [0, 0], 1)
+
+
+PROBS = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]])
+
+
+def test_accuracy_and_confusion_by_hand():
+    assert evaluation.accuracy(PROBS, [0, 1, 1, 1]) == 0.75
+    assert evaluation.confusion_matrix(PROBS, [0, 1, 1, 1]).tolist() == [[1, 0], [1, 2]]
+    np.testing.assert_array_equal(
+        evaluation.confusion_matrix(np.eye(3)[[0, 2, 2]], [0, 1, 2]),
+        [[1, 0, 0], [0, 0, 1], [0, 0, 1]],
+    )
+
+
+def test_calibration_error_by_hand():
+    # With two bins all confidences share the upper one: |3/4 - mean(0.9, 0.6, 0.7, 0.8)| = 0.
+    assert evaluation.expected_calibration_error(PROBS, [0, 1, 1, 1], num_bins=2) < 1e-12
+    # With ten bins each is alone: (0.1 + 0.6 + 0.3 + 0.2) / 4.
+    error = evaluation.expected_calibration_error(PROBS, [0, 1, 1, 1], num_bins=10)
+    np.testing.assert_allclose(error, 0.3)
+
+
+@pytest.mark.parametrize("right, expected", [(8, 0.0), (5, 0.3), (10, 0.2)])
+def test_calibration_error_is_the_gap_of_a_constant_confidence(right, expected):
+    probs = np.tile([0.8, 0.2], [10, 1])
+    labels = (np.arange(10) >= right).astype(int)
+    error = evaluation.expected_calibration_error(probs, labels)
+    np.testing.assert_allclose(error, expected, atol=1e-12)
+
+
+def test_certainty_falls_into_the_last_bin():
+    assert evaluation.expected_calibration_error([[1.0, 0.0], [1.0, 0.0]], [0, 1]) == 0.5
+
+
+def test_no_examples_give_nan():
+    probs, labels = np.zeros([0, 3]), np.zeros([0], int)
+    assert np.isnan(evaluation.accuracy(probs, labels))
+    assert np.isnan(evaluation.expected_calibration_error(probs, labels))
+    assert evaluation.confusion_matrix(probs, labels).tolist() == np.zeros([3, 3]).tolist()
+
+
+METRICS = [
+    evaluation.accuracy,
+    evaluation.confusion_matrix,
+    evaluation.expected_calibration_error,
+]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_metrics_refuse_what_does_not_match(metric):
+    with pytest.raises(ValueError, match=r"one label per row.*probs\.shape=\(4, 2\).*=\(3,\)"):
+        metric(PROBS, [0, 1, 1])
+    with pytest.raises(ValueError, match=r"one label per row.*probs\.shape=\(4,\)"):
+        metric(PROBS[:, 0], [0, 1, 1, 1])
+    with pytest.raises(ValueError, match=r"integers in \[0, 2\).*maximum=2"):
+        metric(PROBS, [0, 1, 2, 1])
+    with pytest.raises(ValueError, match="probs must be finite.*Received: 8 non-finite"):
+        metric(PROBS * np.nan, [0, 1, 1, 1])
+
+
+def test_calibration_needs_a_bin():
+    with pytest.raises(ValueError, match="num_bins must be positive.*Received: num_bins=0"):
+        evaluation.expected_calibration_error(PROBS, [0, 1, 1, 1], num_bins=0)
