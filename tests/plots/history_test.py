@@ -13,7 +13,7 @@ HISTORY = [
         "train/loss": 100.0 + 50 / epoch,
         "validation/loss": 105.0 + 50 / epoch,
         "validation/hard_elbo_nats": -110.0 - 40 / epoch,
-        "validation/relaxed_elbo_nats": -104.0 - 40 / epoch,
+        "validation/elbo_nats": -104.0 - 40 / epoch,
         "train/kl_nats": 20.0,
         "train/gradient_norm": 5.0 / epoch,
         "temperature": 1.0 / epoch,
@@ -51,12 +51,12 @@ def test_lines_hold_the_values_with_one_colour_per_split():
     assert same_color(validation.get_color(), canvas.VERMILION)
 
 
-def test_hard_and_relaxed_bound_differ_in_style():
+def test_hard_bound_and_the_trained_one_differ_in_style():
     axes = _axes(plots.curves(HISTORY), "Bound")
-    hard, relaxed = axes.lines
-    assert hard.get_linestyle() != relaxed.get_linestyle()
+    hard, trained = axes.lines
+    assert hard.get_linestyle() != trained.get_linestyle()
     names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert names == ["validation, hard", "validation, relaxed"]
+    assert names == ["validation, hard", "validation, as trained"]
 
 
 def test_axes_name_their_units():

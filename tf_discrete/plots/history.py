@@ -31,43 +31,17 @@ PANELS = (
     Panel(
         "Bound (higher is better)",
         "nats per example",
-        {
-            "hard_elbo_nats": "hard",
-            "elbo_nats": "ELBO",
-            "elbo": "ELBO",
-            "relaxed_elbo_nats": "relaxed",
-            "bound_nats": "bound",
-        },
+        {"hard_elbo_nats": "hard", "elbo_nats": "as trained"},
     ),
     Panel("Loss (lower is better)", "nats per example", {"loss": ""}),
+    Panel("KL to the prior", "nats per example", {"kl_nats": ""}),
     Panel(
-        "KL to the prior",
+        "Reconstruction error",
         "nats per example",
-        {
-            "hard_kl_nats": "hard",
-            "kl_nats": "KL",
-            "kl": "KL",
-            "relaxed_kl_nats": "relaxed",
-        },
-    ),
-    Panel(
-        "Reconstruction",
-        "nats per example",
-        {
-            "hard_log_likelihood_nats": "hard",
-            "log_likelihood_nats": "log-likelihood",
-            "reconstruction_nats": "reconstruction",
-        },
+        {"hard_reconstruction_nats": "hard", "reconstruction_nats": "as trained"},
     ),
     Panel("Accuracy", "share of examples", {"accuracy": ""}),
-    Panel(
-        "Code perplexity, mean over variables",
-        "categories",
-        {
-            "perplexity": "",
-            "code_perplexity": "",
-        },
-    ),
+    Panel("Code perplexity, mean over variables", "categories", {"perplexity": ""}),
     Panel("Active variables", "variables", {"active_units": ""}, whole=True),
     Panel("Temperature", "temperature", {"temperature": ""}),
     Panel("KL weight", "weight", {"kl_weight": ""}),
@@ -87,7 +61,7 @@ def curves(
     """Draws a run's history: one panel per quantity, one colour per split.
 
     Train is blue, validation vermilion, test green; where a panel holds several fields (the
-    bound of the relaxation and that of the discrete model) they differ in line style. Panels of
+    objective as trained and the bound of the discrete model, "hard") they differ in line style. Panels of
     which the history has nothing are left out, as are fields that no panel names and values
     that are missing or not finite.
 
