@@ -1,0 +1,468 @@
+"""Every registered estimator against what it declares. A new one is tested with no further code."""
+
+import functools
+import inspect
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from tests.estimators import problems
+from tf_discrete import estimators, seeds
+from tf_discrete.estimators import diagnostics
+
+ALL = estimators.names()
+CASES = [
+    (name, latents)
+    for latents in ("categorical", "bernoulli")
+    for name in estimators.names(latents=latents)
+]
+NUM_DRAWS = 20_000
+
+every_case = pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
+
+
+def takes_temperature(name):
+    return "temperature" in inspect.signature(estimators.get_class(name).__init__).parameters
+
+
+def spec(name):
+    return estimators.get_class(name).spec
+
+
+def cases(condition):
+    """Parametrises over the cases whose spec meets a condition."""
+    chosen = [case for case in CASES if condition(spec(case[0]))]
+    return pytest.mark.parametrize("name,latents", chosen, ids=["-".join(case) for case in chosen])
+
+
+def declared_cases(condition):
+    """The same with the objectives that a declaration speaks of: up to one degree above it."""
+    chosen = [
+        (*case, objective)
+        for case in CASES
+        for objective, degree in problems.OBJECTIVES.items()
+        if condition(spec(case[0])) and degree <= problems.DEGREES[spec(case[0]).exact_for] + 1
+    ]
+    ids = ["-".join(case) for case in chosen]
+    return pytest.mark.parametrize("name,latents,objective", chosen, ids=ids)
+
+
+def temperature_cases(condition, temperatures):
+    """The same with temperatures; None for an estimator that has no temperature."""
+    chosen = [
+        (*case, temperature)
+        for case in CASES
+        for temperature in (temperatures if takes_temperature(case[0]) else [None])
+        if condition(spec(case[0]))
+    ]
+    ids = ["-".join(map(str, case)) for case in chosen]
+    return pytest.mark.parametrize("name,latents,temperature", chosen, ids=ids)
+
+
+def get(name, latents, temperature=None):
+    arguments = {} if temperature is None else {"temperature": temperature}
+    return estimators.get(name, latents=latents, **arguments)
+
+
+def enumerable(spec):
+    return spec.noise != "continuous"
+
+
+class Recorder:
+    """An objective that remembers the first z it was asked about."""
+
+    def __init__(self, objective_fn):
+        self.objective_fn, self.z = objective_fn, None
+
+    def __call__(self, z):
+        self.z = z if self.z is None else self.z
+        return self.objective_fn(z)
+
+
+def value_and_gradient(estimator, objective_fn, logits, seed=0, num_samples=None):
+    """An estimate drawn from a seed, and its gradient for the logits."""
+    samples = estimator.spec.min_samples if num_samples is None else num_samples
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        noise = estimator.draw_noise(seeds.base(seed), logits, samples)
+        value = estimator.estimate(objective_fn, logits, noise).value
+    return value, tape.gradient(value, logits)
+
+
+# Declarations and configuration.
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_default_construction_and_spec(name):
+    cls = estimators.get_class(name)
+    estimator = cls() if "categorical" in cls.spec.supports else cls(latents=cls.spec.supports[0])
+    assert estimator.family in ("pathwise", "score")
+    assert isinstance(estimator, estimators.PathwiseEstimator) == (estimator.family == "pathwise")
+    assert estimator.spec.exact_for in problems.DEGREES
+    assert estimator.spec.noise in ("discrete", "continuous", "none")
+    assert estimator.spec.min_samples >= 1
+    assert set(estimator.spec.reductions) <= {"mean", "log_mean_exp"}
+    assert estimator.spec.evaluations and estimator.spec.reference
+
+
+@every_case
+def test_config_round_trip(name, latents):
+    estimator = get(name, latents, 0.7 if takes_temperature(name) else None)
+    config = estimators.serialize(estimator)
+    text = json.dumps(config, sort_keys=True)
+    again = estimators.deserialize(json.loads(text))
+    assert type(again) is type(estimator) and again.latents == latents
+    assert json.dumps(estimators.serialize(again), sort_keys=True) == text
+    if takes_temperature(name):
+        assert float(again.temperature.value) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_unsupported_latents_are_refused(name):
+    with pytest.raises(ValueError, match="latents must be one of .*Received: latents='ternary'"):
+        get(name, "ternary")
+    for latents in {"categorical", "bernoulli"} - set(spec(name).supports):
+        with pytest.raises(ValueError, match=f"latents only.*Received: latents='{latents}'"):
+            get(name, latents)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if takes_temperature(name)])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_temperatures_that_are_not_positive_are_refused(name, temperature):
+    latents = spec(name).supports[0]
+    with pytest.raises(
+        ValueError, match=f"temperature must be positive.*temperature={temperature}"
+    ):
+        get(name, latents, temperature)
+
+
+@cases(lambda spec: spec.min_samples > 1)
+def test_too_few_samples_are_refused(name, latents):
+    estimator = get(name, latents)
+    logits = problems.generic_logits(latents)
+    fewest = estimator.spec.min_samples
+    message = f"needs at least {fewest} samples.*Received: num_samples={fewest - 1}"
+    with pytest.raises(ValueError, match=message):
+        estimator.draw_noise(seeds.base(0), logits, fewest - 1)
+    noise = estimator.draw_noise(seeds.base(0), logits, fewest)
+    with pytest.raises(ValueError, match=message):
+        estimator.estimate(problems.objective("linear", latents), logits, noise[: fewest - 1])
+
+
+@every_case
+def test_reductions_that_are_not_declared_are_refused(name, latents):
+    estimator = get(name, latents)
+    logits = problems.generic_logits(latents)
+    noise = estimator.draw_noise(seeds.base(0), logits, 2)
+
+    def maximum(values):
+        return tf.reduce_max(values, axis=0)
+
+    undeclared = [maximum]
+    if "log_mean_exp" not in estimator.spec.reductions:
+        undeclared.append(estimators.log_mean_exp)
+    for reduce in undeclared:
+        with pytest.raises(ValueError, match=f"takes the reductions .*reduce={reduce.__name__}"):
+            estimator.estimate(problems.objective("linear", latents), logits, noise, reduce=reduce)
+
+
+# Bias, in both directions.
+
+
+@functools.cache
+def exact(objective, latents):
+    logits = problems.generic_logits(latents)
+    return diagnostics.exact_gradient(problems.objective(objective, latents), logits, latents)
+
+
+@declared_cases(enumerable)
+def test_declared_exactness_by_enumeration(name, latents, objective):
+    """Exact up to the declared degree, to rounding; not exact one degree above it."""
+    declared = problems.DEGREES[spec(name).exact_for]
+    degree = problems.OBJECTIVES[objective]
+    estimator = get(name, latents)
+    result = diagnostics.expected_gradient(
+        estimator, problems.objective(objective, latents), problems.generic_logits(latents)
+    )
+    assert result.value.dtype == result.gradient.dtype == tf.float64
+    np.testing.assert_allclose(result.value, exact(objective, latents).value, atol=1e-9)
+    error = np.abs(result.gradient - exact(objective, latents).gradient).max(axis=(-1,))
+    if degree <= declared:
+        assert error.max() < 1e-9
+    else:
+        assert error.min() > 1e-3, "declared biased, yet exact: the declaration is too modest"
+
+
+@cases(enumerable)
+def test_declared_exactness_in_float32(name, latents):
+    declared = problems.DEGREES[spec(name).exact_for]
+    objective = [key for key, degree in problems.OBJECTIVES.items() if degree <= declared][-1]
+    result = diagnostics.expected_gradient(
+        get(name, latents),
+        problems.objective(objective, latents, tf.float32),
+        problems.generic_logits(latents, tf.float32),
+    )
+    assert result.gradient.dtype == tf.float32
+    truth = exact(objective, latents).gradient.numpy()
+    assert np.abs(result.gradient.numpy() - truth).max() < 1e-5 * max(1.0, np.abs(truth).max())
+
+
+@declared_cases(lambda spec: not enumerable(spec))
+def test_declared_exactness_by_many_draws(name, latents, objective):
+    """As by enumeration, up to what the draws can tell; that is less than the gradient itself."""
+    declared = problems.DEGREES[spec(name).exact_for]
+    degree = problems.OBJECTIVES[objective]
+    result = diagnostics.measure(
+        get(name, latents),
+        problems.objective(objective, latents),
+        problems.generic_logits(latents),
+        seeds.base(0),
+        NUM_DRAWS,
+    )
+    if degree <= declared:
+        assert not result.is_biased
+        assert result.detectable_bias.max() < np.abs(result.exact).max()
+    else:
+        clear = np.abs(result.bias) > result.detectable_bias
+        assert clear.any(), "declared biased, yet no bias is seen"
+
+
+# Values, and gradients of what comes after the latents.
+
+
+@cases(lambda spec: not spec.relaxed and spec.noise != "none")
+def test_hard_estimators_leave_the_value_alone(name, latents):
+    estimator = get(name, latents)
+    logits = problems.generic_logits(latents, tf.float32)
+    f = Recorder(problems.objective("network", latents, tf.float32))
+    noise = estimator.draw_noise(seeds.base(0), logits, 3)
+    estimate = estimator.estimate(f, logits, noise)
+    values = f.objective_fn(f.z)
+    assert np.isin(f.z, [0.0, 1.0]).all()
+    np.testing.assert_array_equal(estimate.per_sample, values)
+    np.testing.assert_array_equal(estimate.value, estimators.mean(values))
+
+
+@cases(lambda spec: not spec.relaxed and enumerable(spec))
+def test_gradients_downstream_are_exact_by_enumeration(name, latents):
+    """Hard estimators change only the gradient for the logits, whatever their bias there."""
+    weights = problems.network_weights(latents)
+
+    def f(z):
+        return problems.network(problems.as_vectors(z, latents), *weights)
+
+    logits = problems.generic_logits(latents)
+    result = diagnostics.expected_gradient(get(name, latents), f, logits, variables=weights)
+    truth = diagnostics.exact_gradient(f, logits, latents, variables=weights)
+    for gradient, expected in zip(result.variable_gradients, truth.variable_gradients, strict=True):
+        assert np.abs(expected).max() > 1e-2
+        np.testing.assert_allclose(gradient, expected, atol=1e-9)
+
+
+@cases(lambda spec: not spec.relaxed and not enumerable(spec))
+def test_gradients_downstream_are_exact_by_many_draws(name, latents):
+    """One copy of the weights for each draw gives one gradient for each draw."""
+    estimator = get(name, latents)
+    weights = problems.network_weights(latents)
+    logits = problems.generic_logits(latents, batch=1)[0]
+    truth = diagnostics.exact_gradient(
+        lambda z: problems.network(problems.as_vectors(z, latents), *weights),
+        logits,
+        latents,
+        variables=weights,
+    ).variable_gradients
+    copies = [tf.repeat(w[tf.newaxis], NUM_DRAWS, axis=0) for w in weights]
+    tiled = tf.repeat(logits[tf.newaxis], NUM_DRAWS, axis=0)
+    noise = estimator.draw_noise(seeds.base(0), tiled, estimator.spec.min_samples)
+    with tf.GradientTape() as tape:
+        tape.watch(copies)
+        value = estimator.estimate(
+            lambda z: problems.network(problems.as_vectors(z, latents), *copies), tiled, noise
+        ).value
+    for drawn, expected in zip(tape.gradient(value, copies), truth, strict=True):
+        drawn, expected = drawn.numpy(), expected.numpy()
+        error = drawn.std(axis=0, ddof=1) / np.sqrt(NUM_DRAWS)
+        critical = scipy.stats.norm.isf(1e-6 / expected.size)
+        assert np.all(np.abs(drawn.mean(axis=0) - expected) < critical * error + 1e-12)
+        assert (2 * critical * error).max() < 0.5 * np.abs(expected).max()
+
+
+# Graphs, precision, seeds.
+
+
+@every_case
+def test_in_a_graph_and_under_xla(name, latents):
+    """Traced once for two steps; what XLA computes is finite and of the same shapes."""
+    estimator = get(name, latents)
+    f = problems.objective("network", latents, tf.float32)
+    logits = problems.generic_logits(latents, tf.float32)
+    eager = value_and_gradient(estimator, f, logits)
+    traces = []
+
+    def step(logits, seed):
+        traces.append(1)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            noise = estimator.draw_noise(seed, logits, estimator.spec.min_samples)
+            value = estimator.estimate(f, logits, noise).value
+        return value, tape.gradient(value, logits)
+
+    graph = tf.function(step)
+    for ours, theirs in zip(graph(logits, seeds.base(0)), eager, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    graph(logits, seeds.base(1))
+    assert len(traces) == 1
+    compiled = tf.function(step, jit_compile=True)
+    for ours, theirs in zip(compiled(logits, seeds.base(0)), eager, strict=True):
+        assert ours.shape == theirs.shape and np.isfinite(ours).all()
+
+
+@every_case
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16], ids=["float16", "bfloat16"])
+def test_low_precision_logits_are_lifted_to_float32(name, latents, dtype):
+    estimator = get(name, latents)
+    logits = tf.cast(problems.generic_logits(latents), dtype)
+    f = Recorder(problems.objective("network", latents, tf.float32))
+    value, gradient = value_and_gradient(estimator, f, logits)
+    assert estimator.draw_noise(seeds.base(0), logits, 2).dtype == tf.float32
+    assert f.z.dtype == value.dtype == tf.float32
+    assert gradient.dtype == dtype
+    assert np.isfinite(value).all() and np.isfinite(tf.cast(gradient, tf.float32)).all()
+
+
+@every_case
+def test_objectives_of_low_precision(name, latents):
+    """A network under a mixed-precision policy answers in float16; the estimate is float32."""
+    estimator = get(name, latents)
+    f = problems.objective("linear", latents, tf.float16)
+    value, gradient = value_and_gradient(
+        estimator, lambda z: f(tf.cast(z, tf.float16)), problems.generic_logits(latents, tf.float32)
+    )
+    assert value.dtype == gradient.dtype == tf.float32
+    assert np.isfinite(value).all() and np.isfinite(gradient).all()
+
+
+@every_case
+def test_a_seed_repeats_and_another_differs(name, latents):
+    estimator = get(name, latents)
+    f, logits = problems.objective("network", latents), problems.generic_logits(latents)
+    first, again, other = (value_and_gradient(estimator, f, logits, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    differs = np.any(first[1].numpy() != other[1].numpy())
+    assert differs == (estimator.spec.noise != "none")
+
+
+@every_case
+def test_noise_carries_no_gradient(name, latents):
+    estimator = get(name, latents)
+    logits = problems.generic_logits(latents)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        noise = estimator.draw_noise(seeds.base(0), logits, estimator.spec.min_samples)
+    assert tape.gradient(noise, logits) is None
+
+
+@every_case
+def test_leading_axes(name, latents):
+    """Any number of batch axes, none included, and the samples of an outer layer."""
+    estimator = get(name, latents)
+    f, logits = problems.objective("network", latents), problems.generic_logits(latents, batch=4)
+    event = logits.shape[1:]
+    for lead in ([], [4], [2, 2]):
+        shaped = logits[0] if not lead else tf.reshape(logits, lead + event)
+        value, gradient = value_and_gradient(estimator, f, shaped)
+        assert value.shape == lead and gradient.shape == lead + event
+    noise = estimator.draw_noise(seeds.base(0), logits, num_samples=None)
+    estimate = estimator.estimate(f, logits, noise, reduce=None)
+    assert estimate.value.shape == [4] and estimate.auxiliary.shape == [4]
+
+
+# Hard inputs.
+
+
+def extreme_logits(latents):
+    """+-50, masked, equal, and two categories that differ by 1e-4."""
+    rows = [[50.0, -50.0, 0.0], [0.0, 0.0, 0.0], [1e-4, 0.0, -50.0], [0.3, -np.inf, -0.2]]
+    if latents == "bernoulli":
+        rows[3][1] = -80.0
+        return tf.constant([row[:2] for row in rows])
+    return tf.constant([[row, row[::-1]] for row in rows])
+
+
+@temperature_cases(lambda spec: True, [1e-3, 1.0, 1e3])
+def test_extreme_logits_give_finite_values_and_gradients(name, latents, temperature):
+    estimator = get(name, latents, temperature)
+    f = Recorder(problems.objective("network", latents, tf.float32))
+    logits = extreme_logits(latents)
+    value, gradient = value_and_gradient(estimator, f, logits, num_samples=50)
+    assert np.isfinite(f.z).all() and np.isfinite(value).all() and np.isfinite(gradient).all()
+    masked = np.isneginf(logits)
+    assert (gradient.numpy()[masked] == 0).all()
+    if estimator.spec.noise != "none":
+        drawn = np.broadcast_to(masked, f.z.shape)
+        assert (f.z.numpy()[drawn] == 0).all()
+
+
+@pytest.mark.parametrize("name", sorted(set(n for n in ALL if len(spec(n).supports) == 2)))
+def test_two_categories_are_a_bernoulli_variable(name):
+    """Logits [0, l] and an objective of the second category, against the Bernoulli logit l."""
+    bernoulli = problems.generic_logits("bernoulli")
+    categorical = tf.stack([tf.zeros_like(bernoulli), bernoulli], axis=-1)
+    f = problems.objective("cubic", "bernoulli")
+    problem = {"categorical": (lambda z: f(z[..., 1]), categorical), "bernoulli": (f, bernoulli)}
+    if enumerable(spec(name)):
+        results = {
+            latents: diagnostics.expected_gradient(get(name, latents), *arguments)
+            for latents, arguments in problem.items()
+        }
+        np.testing.assert_allclose(
+            results["categorical"].gradient[..., 1], results["bernoulli"].gradient, atol=1e-9
+        )
+        np.testing.assert_allclose(
+            results["categorical"].value, results["bernoulli"].value, atol=1e-9
+        )
+        return
+    results = {
+        latents: diagnostics.measure(get(name, latents), *arguments, seeds.base(i), NUM_DRAWS)
+        for i, (latents, arguments) in enumerate(problem.items())
+    }
+    two, one = results["categorical"], results["bernoulli"]
+    error = np.hypot(two.standard_error[..., 1], one.standard_error)
+    assert np.all(np.abs(two.mean[..., 1] - one.mean) < one.critical_z * error)
+    assert np.max(2 * one.critical_z * error) < np.abs(one.mean).max()
+
+
+# The law of the draws.
+
+
+@temperature_cases(lambda spec: spec.noise != "none", [0.1, 1.0, 10.0])
+def test_draws_follow_the_declared_law(name, latents, temperature):
+    """Chi-square over the joint configurations, softmax(logits) unless the estimator says otherwise."""
+    estimator = get(name, latents, temperature)
+    logits = problems.generic_logits(latents, tf.float32, batch=1)[0]
+    law = estimator.law(logits)
+    configurations = law.enumerate()
+    num_draws = 40_000
+    f = Recorder(lambda z: tf.zeros(tf.shape(z)[:1]))
+    noise = estimator.draw_noise(seeds.base(3), logits, num_draws)
+    estimator.estimate(f, logits, noise)
+    base = 3 if latents == "categorical" else 2
+    code = law.code(f.z).numpy() @ base ** np.arange(problems.NUM_VARIABLES)[::-1]
+    counts = np.bincount(code, minlength=len(configurations))
+
+    def probabilities(logits):
+        p = np.exp(type(law)(logits).log_prob(configurations).numpy().astype(np.float64))
+        return p / p.sum()
+
+    expected = probabilities(law.logits)
+    statistic = scipy.stats.chisquare(counts, num_draws * expected).statistic
+    critical = scipy.stats.chi2.isf(1e-6, len(counts) - 1)
+    assert statistic < critical
+    # The test would have seen logits that are scaled by 10 %.
+    wrong = probabilities(1.1 * law.logits)
+    noncentrality = num_draws * np.sum((wrong - expected) ** 2 / expected)
+    assert scipy.stats.ncx2.sf(critical, len(counts) - 1, noncentrality) > 0.99

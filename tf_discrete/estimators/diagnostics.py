@@ -1,0 +1,370 @@
+"""Diagnostics: the bias and the spread of any estimator against the exact gradient.
+
+For objectives small enough to enumerate. `exact_gradient` sums over all configurations;
+`expected_gradient` sums an estimator over all that it can draw, without Monte Carlo error, where the
+draw is discrete; `measure` compares many draws with the exact gradient and says what it could have seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import seeds, types
+from tf_discrete.distributions import discrete
+from tf_discrete.estimators import base
+from tf_discrete.types import Reduction, Seed, Tensor
+
+
+class Expectation(NamedTuple):
+    """An expectation and its gradient, summed over all configurations.
+
+    Attributes:
+        value: float [*B].
+        gradient: float [*B, N(, K)], for the logits.
+        variable_gradients: for each of the `variables`, in its shape, summed over *B.
+    """
+
+    value: tf.Tensor
+    gradient: tf.Tensor
+    variable_gradients: list[tf.Tensor]
+
+
+class Measurement(NamedTuple):
+    """What many draws of an estimator say of it, against the exact gradient.
+
+    Attributes:
+        exact: float64 [*B, N(, K)], the exact gradient for the logits.
+        mean: float64 [*B, N(, K)], the mean of the drawn gradients.
+        bias: mean - exact.
+        standard_error: of the mean, for each element; never below what rounding leaves.
+        z_scores: bias / standard_error.
+        critical_z: largest |z| that chance explains, at the family-wise error over all elements.
+        detectable_bias: for each element, the bias that exceeds `critical_z` with probability
+            1 - family_wise_error.
+        variance: of one drawn gradient, for each element.
+        total_variance: sum of `variance`, the trace of the covariance.
+        signal_to_noise: norm of `mean` over the square root of `total_variance`.
+        cosine: of the angle between `mean` and `exact`.
+        num_draws: how many gradients were drawn.
+        num_evaluations: of the objective, for one drawn gradient.
+    """
+
+    exact: np.ndarray
+    mean: np.ndarray
+    bias: np.ndarray
+    standard_error: np.ndarray
+    z_scores: np.ndarray
+    critical_z: float
+    detectable_bias: np.ndarray
+    variance: np.ndarray
+    total_variance: float
+    signal_to_noise: float
+    cosine: float
+    num_draws: int
+    num_evaluations: int
+
+    @property
+    def is_biased(self) -> bool:
+        """Whether some element's bias is larger than chance explains."""
+        return bool(np.any(np.abs(self.z_scores) > self.critical_z))
+
+
+def exact_gradient(
+    objective_fn: base.ObjectiveFn,
+    logits: Tensor,
+    latents: str = "categorical",
+    *,
+    num_samples: int = 1,
+    reduce: Reduction = base.mean,
+    variables: Sequence[Any] = (),
+) -> Expectation:
+    """E[reduce(f(z_1), ..., f(z_S))] over independent z_s, and its gradient, by enumeration.
+
+    Args:
+        objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; it is called with one more leading
+            batch axis, over which all configurations are laid out.
+        logits: float [*B, N(, K)], -inf where masked.
+        latents: "categorical" or "bernoulli".
+        num_samples: S. Default: 1.
+        reduce: of the samples. Default: `mean`, for which S makes no difference.
+        variables: that the objective reads and whose gradients are wanted too. Default: none.
+
+    Returns:
+        expectation: value and gradients, in float64 if the logits are.
+
+    Raises:
+        ValueError: for more than `discrete.MAX_CONFIGURATIONS` S-tuples of configurations.
+
+    Example:
+        >>> logits = tf.math.log([[0.25, 0.75]])
+        >>> exact = exact_gradient(lambda z: z[..., 0, 1], logits)
+        >>> round(float(exact.value), 4), exact.gradient.numpy().round(4).tolist()
+        (0.75, [[-0.1875, 0.1875]])
+    """
+    return _exact(objective_fn, logits, discrete.get(latents), num_samples, reduce, variables)
+
+
+def expected_gradient(
+    estimator: base.Estimator,
+    objective_fn: base.ObjectiveFn,
+    logits: Tensor,
+    num_samples: int | None = None,
+    *,
+    reduce: Reduction = base.mean,
+    variables: Sequence[Any] = (),
+) -> Expectation:
+    """The exact expectation of an estimator's value and gradient over all the noise it can draw.
+
+    Args:
+        estimator: whose noise is "discrete" (or "none") by its `spec`.
+        objective_fn: as in `exact_gradient`.
+        logits: float [*B, N(, K)].
+        num_samples: S of one estimate. Default: the fewest that the estimator takes.
+        reduce: as in `Estimator.estimate`. Default: `mean`.
+        variables: that the objective reads and whose gradients are wanted too. Default: none.
+
+    Returns:
+        expectation: value and gradients, in float64 if the logits are.
+
+    Raises:
+        ValueError: for an estimator of continuous noise, or too many S-tuples of configurations.
+
+    Example:
+        >>> from tf_discrete import estimators
+        >>> def f(z):
+        ...     return tf.reduce_sum(z[..., 0, :] * [0.0, 1.0], axis=-1) ** 3
+        >>> logits = tf.math.log([[0.25, 0.75]])
+        >>> for name in ("score_function", "straight_through"):  # unbiased, biased
+        ...     result = expected_gradient(estimators.get(name), f, logits)
+        ...     print(round(float(result.gradient[0, 1]), 4))
+        0.1875
+        0.4219
+    """
+    logits = types.at_least_float32(logits)
+    samples = estimator.spec.min_samples if num_samples is None else num_samples
+    if estimator.spec.noise == "continuous":
+        raise ValueError(
+            "expected_gradient enumerates discrete noise. Use measure, which draws. "
+            f"Received: estimator={type(estimator).__name__}, spec.noise='continuous'"
+        )
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        if estimator.spec.noise == "none":
+            noise = estimator.draw_noise(None, logits, samples)
+            weights = tf.ones([], logits.dtype)
+            values = estimator.estimate(objective_fn, logits, noise, reduce=reduce).value
+            value = values
+        else:
+            law = estimator.law(logits)
+            noise = _tuples(law, logits, samples)
+            weights = tf.stop_gradient(_probability(law, noise))
+            tiled = tf.broadcast_to(logits, tf.shape(noise)[1:])
+            values = estimator.estimate(objective_fn, tiled, noise, reduce=reduce).value
+            value = tf.reduce_sum(weights * values, axis=0)
+        total = tf.reduce_sum(value)
+    return _differentiate(tape, total, value, logits, variables)
+
+
+def gradient_samples(
+    estimator: base.Estimator,
+    objective_fn: base.ObjectiveFn,
+    logits: Tensor,
+    seed: Seed,
+    num_draws: int,
+    num_samples: int | None = None,
+    *,
+    reduce: Reduction = base.mean,
+    chunk_size: int = 4096,
+) -> tf.Tensor:
+    """Independent draws of an estimator's gradient for the logits.
+
+    Args:
+        estimator: any.
+        objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; called with one more leading batch axis.
+        logits: float [*B, N(, K)].
+        seed: int32 [2].
+        num_draws: of the gradient.
+        num_samples: S of each draw. Default: the fewest that the estimator takes.
+        reduce: as in `Estimator.estimate`. Default: `mean`.
+        chunk_size: draws that are made at once. Default: 4096.
+
+    Returns:
+        gradients: float [num_draws, *B, N(, K)].
+
+    Example:
+        >>> from tf_discrete import estimators
+        >>> estimator = estimators.get("gumbel_softmax", temperature=0.5)
+        >>> gradient_samples(
+        ...     estimator, lambda z: z[..., 0, 1] ** 2, tf.zeros([1, 3]), seeds.base(0), num_draws=100
+        ... ).shape
+        TensorShape([100, 1, 3])
+    """
+    logits = types.at_least_float32(logits)
+    samples = estimator.spec.min_samples if num_samples is None else num_samples
+    chunks = []
+    for start in range(0, num_draws, chunk_size):
+        count = min(chunk_size, num_draws - start)
+        tiled = tf.broadcast_to(logits, tf.concat([[count], tf.shape(logits)], axis=0))
+        noise = estimator.draw_noise(seeds.fold(seed, "diagnostics", start), tiled, samples)
+        with tf.GradientTape() as tape:
+            tape.watch(tiled)
+            value = estimator.estimate(objective_fn, tiled, noise, reduce=reduce).value
+        chunks.append(tape.gradient(value, tiled, unconnected_gradients="zero"))
+    return tf.concat(chunks, axis=0)
+
+
+def measure(
+    estimator: base.Estimator,
+    objective_fn: base.ObjectiveFn,
+    logits: Tensor,
+    seed: Seed,
+    num_draws: int = 10_000,
+    num_samples: int | None = None,
+    *,
+    reduce: Reduction = base.mean,
+    family_wise_error: float = 1e-6,
+    chunk_size: int = 4096,
+) -> Measurement:
+    """Draws an estimator's gradient many times and compares it with the exact one.
+
+    Args:
+        estimator: any.
+        objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; called with one more leading batch axis.
+        logits: float [*B, N(, K)].
+        seed: int32 [2].
+        num_draws: of the gradient, at least 2. Default: 10 000.
+        num_samples: S of each draw. Default: the fewest that the estimator takes.
+        reduce: as in `Estimator.estimate`. Default: `mean`.
+        family_wise_error: probability that an unbiased estimator is called biased. Default: 1e-6.
+        chunk_size: draws that are made at once. Default: 4096.
+
+    Returns:
+        measurement: see `Measurement`.
+
+    Raises:
+        ValueError: fewer than 2 draws, or an objective too large to enumerate.
+
+    Example:
+        >>> from tf_discrete import estimators
+        >>> def f(z):
+        ...     return (z[..., 0, 1] - 0.4) ** 2
+        >>> result = measure(estimators.get("score_function"), f, tf.zeros([1, 3]), seeds.base(0))
+        >>> result.is_biased, result.num_evaluations
+        (False, 2)
+    """
+    if num_draws < 2:
+        raise ValueError(f"A variance needs at least 2 draws. Received: num_draws={num_draws}")
+    samples = estimator.spec.min_samples if num_samples is None else num_samples
+    exact_samples = 1 if reduce is base.mean else samples
+    exact = _exact(objective_fn, logits, estimator.law, exact_samples, reduce, ()).gradient
+    evaluations = 0
+
+    def counted(z: tf.Tensor) -> Any:
+        nonlocal evaluations
+        evaluations += z.shape[0]
+        return objective_fn(z)
+
+    drawn = gradient_samples(
+        estimator, counted, logits, seed, num_draws, samples, reduce=reduce, chunk_size=chunk_size
+    )
+    rounding = 64.0 * np.finfo(drawn.dtype.as_numpy_dtype).eps
+    return _compare(
+        drawn.numpy().astype(np.float64),
+        exact.numpy().astype(np.float64),
+        rounding,
+        family_wise_error,
+        evaluations // math.ceil(num_draws / chunk_size),
+    )
+
+
+def _compare(
+    drawn: np.ndarray,
+    exact: np.ndarray,
+    rounding: float,
+    family_wise_error: float,
+    num_evaluations: int,
+) -> Measurement:
+    mean, variance = drawn.mean(axis=0), drawn.var(axis=0, ddof=1)
+    floor = rounding * np.sqrt(np.mean(drawn**2) + np.mean(exact**2)) + np.finfo(np.float64).tiny
+    standard_error = np.sqrt(variance / len(drawn) + floor**2)
+    quantile = statistics.NormalDist().inv_cdf
+    critical_z = -quantile(family_wise_error / (2 * exact.size))
+    norms = np.linalg.norm(mean) * np.linalg.norm(exact)
+    return Measurement(
+        exact=exact,
+        mean=mean,
+        bias=mean - exact,
+        standard_error=standard_error,
+        z_scores=(mean - exact) / standard_error,
+        critical_z=critical_z,
+        detectable_bias=(critical_z - quantile(family_wise_error)) * standard_error,
+        variance=variance,
+        total_variance=float(variance.sum()),
+        signal_to_noise=float(np.linalg.norm(mean) / np.sqrt(variance.sum() + floor**2)),
+        cosine=float(np.sum(mean * exact) / norms) if norms > 0 else math.nan,
+        num_draws=len(drawn),
+        num_evaluations=num_evaluations,
+    )
+
+
+def _exact(
+    objective_fn: base.ObjectiveFn,
+    logits: Tensor,
+    law_fn: Callable[[Tensor], discrete.Discrete],
+    num_samples: int,
+    reduce: Reduction,
+    variables: Sequence[Any],
+) -> Expectation:
+    logits = types.at_least_float32(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        law = law_fn(logits)
+        z = _tuples(law, logits, num_samples)
+        weights = _probability(law, z)
+        values = base.reduced(base.evaluate(objective_fn, z, law.event_rank), reduce).value
+        possible = tf.where(weights > 0, values, tf.zeros_like(values))
+        value = tf.reduce_sum(weights * possible, axis=0)
+        total = tf.reduce_sum(value)
+    return _differentiate(tape, total, value, logits, variables)
+
+
+def _differentiate(
+    tape: tf.GradientTape,
+    total: tf.Tensor,
+    value: tf.Tensor,
+    logits: tf.Tensor,
+    variables: Sequence[Any],
+) -> Expectation:
+    gradient, *others = tape.gradient(
+        total, [logits, *variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    return Expectation(value, gradient, others)
+
+
+def _tuples(law: discrete.Discrete, logits: tf.Tensor, num_samples: int) -> tf.Tensor:
+    """All S-tuples of configurations, [S, tuples, *B, N(, K)]."""
+    configurations = law.enumerate()
+    count = configurations.shape[0] ** num_samples
+    if count > discrete.MAX_CONFIGURATIONS:
+        raise ValueError(
+            f"At most {discrete.MAX_CONFIGURATIONS} tuples of configurations are enumerated. Use fewer "
+            "samples, variables or categories, or measure, which draws. Received: "
+            f"num_samples={num_samples} of {configurations.shape[0]} configurations, which makes {count}"
+        )
+    index = np.array(list(itertools.product(range(configurations.shape[0]), repeat=num_samples))).T
+    tuples = tf.gather(configurations, index)
+    for _ in range(logits.shape.rank - law.event_rank):
+        tuples = tuples[:, :, tf.newaxis]
+    return tf.broadcast_to(tuples, [num_samples, count, *logits.shape])
+
+
+def _probability(law: discrete.Discrete, z: tf.Tensor) -> tf.Tensor:
+    """Of each tuple, [tuples, *B]."""
+    return tf.exp(tf.reduce_sum(law.log_prob(z), axis=0))
