@@ -11,7 +11,15 @@ from tf_discrete.estimators.base import (
 )
 from tf_discrete.estimators.enumeration import Enumeration
 from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax, StraightThroughGumbelSoftmax
-from tf_discrete.estimators.registry import deserialize, get, get_class, names, register, serialize
+from tf_discrete.estimators.registry import (
+    arguments,
+    deserialize,
+    get,
+    get_class,
+    names,
+    register,
+    serialize,
+)
 from tf_discrete.estimators.reinmax import ReinMax
 from tf_discrete.estimators.score_function import ScoreFunction
 from tf_discrete.estimators.straight_through import StraightThrough
@@ -28,6 +36,7 @@ __all__ = [
     "StraightThrough",
     "StraightThroughGumbelSoftmax",
     "apply_to_samples",
+    "arguments",
     "deserialize",
     "get",
     "get_class",

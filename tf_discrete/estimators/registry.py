@@ -7,6 +7,7 @@ An estimator registers under the name that users type. Adding one is a file, an 
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -69,6 +70,16 @@ def get_class(name: str) -> type[Estimator]:
             f"Received: estimator={name!r}"
         )
     return _REGISTRY[name]
+
+
+def arguments(cls: type[Estimator]) -> list[str]:
+    """Names of the arguments that an estimator's constructor takes.
+
+    Example:
+        >>> arguments(get_class("gumbel_softmax"))
+        ['temperature', 'latents']
+    """
+    return [name for name in inspect.signature(cls).parameters if name not in ("args", "kwargs")]
 
 
 def get(identifier: Any, **arguments: Any) -> Estimator:

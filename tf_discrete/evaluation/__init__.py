@@ -8,14 +8,25 @@ from tf_discrete.evaluation.classification import (
     reconstruction_accuracy,
     train_classifier,
 )
-from tf_discrete.evaluation.usage import CodeUsage, Usage, mutual_information, perplexity
+from tf_discrete.evaluation.likelihood import Bound, evaluate_bound, importance_weighted_bound
+from tf_discrete.evaluation.usage import (
+    CodeUsage,
+    Usage,
+    collect_usage,
+    mutual_information,
+    perplexity,
+)
 
 __all__ = [
+    "Bound",
     "CodeUsage",
     "Usage",
     "accuracy",
+    "collect_usage",
     "confusion_matrix",
+    "evaluate_bound",
     "expected_calibration_error",
+    "importance_weighted_bound",
     "mutual_information",
     "perplexity",
     "predict_probs",

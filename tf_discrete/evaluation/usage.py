@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -177,6 +178,23 @@ class CodeUsage:
                 f"reset(). Received: probs={'given' if with_probs else None}, "
                 f"before={'given' if self._with_probs else None}"
             )
+
+
+def collect_usage(model: Any, batches: Iterable[Any]) -> Usage:
+    """Counts how a model's codes are used over a data set.
+
+    Args:
+      model: with `encode`, `encode_probs`, `num_variables` and `num_categories`.
+      batches: images, or dicts with `image`.
+
+    Returns:
+      A `Usage`.
+    """
+    usage = CodeUsage(model.num_variables, model.num_categories)
+    for batch in batches:
+        x = batch["image"] if isinstance(batch, dict) else batch
+        usage.update(np.asarray(model.encode(x)), np.asarray(model.encode_probs(x)))
+    return usage.result()
 
 
 def entropy(probs: ArrayLike) -> np.ndarray:

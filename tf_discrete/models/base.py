@@ -38,6 +38,7 @@ class DiscreteModel(keras.Model):
         self.monitor_every = int(monitor_every)
         self.micro_step = self._counter("micro_step")
         self.evaluation_step = self._counter("evaluation_step")
+        self.nonfinite_step = self._counter("nonfinite_step")
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         """The training objective of each example of a batch, in nats."""
@@ -84,6 +85,7 @@ class DiscreteModel(keras.Model):
         self._monitor(x, counter, step, gradients, scaled_loss / loss)
         self.optimizer.apply(gradients, variables)
         self.micro_step.assign_add(1)
+        self._note_nonfinite(loss, counter)
         return self._logs(training=True)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -121,6 +123,12 @@ class DiscreteModel(keras.Model):
         weight = tf.cast(due, tf.float32) * tf.cast(batch_size(x), tf.float32)
         for name, value in zip(names, values, strict=True):
             self._means[name].update_state(value, sample_weight=weight)
+
+    def _note_nonfinite(self, loss: Tensor, counter: Tensor) -> None:
+        """Remembers the number of the first step whose loss is not finite; 0 if there is none."""
+        first = tf.convert_to_tensor(self.nonfinite_step)
+        bad = ~tf.math.is_finite(loss) & tf.equal(first, 0)
+        self.nonfinite_step.assign(tf.where(bad, counter + 1, first))
 
     def _update_means(self, terms: dict[str, Tensor], names: tuple[str, ...]) -> None:
         for name in names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -328,7 +327,7 @@ def _make_estimator(estimator: Any, latents: str, temperature: Any) -> estimator
         arguments["latents"] = latents
         cls = estimators.get_class(estimator) if isinstance(estimator, str) else estimator
         if temperature is not None:
-            if "temperature" not in inspect.signature(cls.__init__).parameters:
+            if "temperature" not in estimators.arguments(cls):
                 raise ValueError(
                     f"{cls.__name__} has no temperature; leave it out. "
                     f"Received: temperature={temperature!r}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tf_discrete.serialization import check_serializable
 
@@ -91,6 +92,19 @@ def mlp_decoder(
     return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")
 
 
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class Conv2D(keras.layers.Conv2D):
+    """Keras' `Conv2D`, right for an empty batch too, for which TensorFlow's kernel on CPU is not."""
+
+    def call(self, inputs: Any) -> Any:
+        rows = tf.shape(inputs)[0]
+        padding = [[0, tf.cast(tf.equal(rows, 0), tf.int32)], [0, 0], [0, 0], [0, 0]]
+        return super().call(tf.pad(inputs, padding))[:rows]
+
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
+
+
 def conv_encoder(
     data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
 ) -> keras.Model:
@@ -98,7 +112,7 @@ def conv_encoder(
     inputs = keras.Input(_image_shape(data_shape))
     x = inputs
     for filters in (32, 64):
-        x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", activation=activation)(x)
+        x = Conv2D(filters, 3, strides=2, padding="same", activation=activation)(x)
     outputs = mlp_encoder(x.shape[1:], num_outputs, hidden_units, activation)(x)
     return keras.Model(inputs, outputs, name="encoder")
 
@@ -118,7 +132,7 @@ def conv_decoder(
     x = keras.layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation=activation)(x)
     x = keras.layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation=activation)(x)
     x = keras.layers.Cropping2D(((0, 4 * small[0] - height), (0, 4 * small[1] - width)))(x)
-    x = keras.layers.Conv2D(channels, 3, padding="same")(x)
+    x = Conv2D(channels, 3, padding="same")(x)
     return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")
 
 

@@ -1,0 +1,187 @@
+"""What a trainer does between epochs: history, checkpoints, progress, the guard against NaN."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from trainers.run_directory import RunDirectory
+
+MONITORED = "validation/hard_elbo_nats"
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss or one of its terms is not finite any more."""
+
+
+class RunState(tf.Module):
+    """Where a run stands; saved in its checkpoints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch = tf.Variable(0, dtype=tf.int64)
+        self.best_value = tf.Variable(-math.inf, dtype=tf.float64)
+        self.best_epoch = tf.Variable(0, dtype=tf.int64)
+        self.stopped = tf.Variable(False)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keeps the last and the best epoch, and stops when the best is too long ago.
+
+    The best is the epoch with the highest hard validation bound. Rows of the history are written
+    before the checkpoint, and cut back to it when a run continues.
+
+    Args:
+        model: built and compiled.
+        directory: of the run.
+        patience: epochs without a better bound after which training stops; 0 for never.
+        steps_per_epoch: to write the step of each row.
+    """
+
+    def __init__(
+        self, model: keras.Model, directory: RunDirectory, patience: int, steps_per_epoch: int
+    ):
+        super().__init__()
+        self.state = RunState()
+        self.directory, self.patience = directory, patience
+        self.steps_per_epoch = steps_per_epoch
+        checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, state=self.state)
+        self.last = tf.train.CheckpointManager(
+            checkpoint, str(directory.checkpoints / "last"), max_to_keep=1
+        )
+        self.best = tf.train.CheckpointManager(
+            checkpoint, str(directory.checkpoints / "best"), max_to_keep=1
+        )
+        self._began = time.monotonic()
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return int(self.state.epoch.numpy())
+
+    def restore_last(self) -> bool:
+        """Continues from the last checkpoint, if there is one."""
+        return self._restore(self.last)
+
+    def restore_best(self) -> bool:
+        """Goes back to the best epoch, if there is one."""
+        return self._restore(self.best)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * self.steps_per_epoch}
+        row["seconds"] = round(time.monotonic() - self._began, 3)
+        row.update(rows_of(logs or {}))
+        self.directory.append_history(row)
+        self.state.epoch.assign(epoch + 1)
+        value = row.get(MONITORED, -math.inf)
+        better = value > float(self.state.best_value.numpy())
+        if better:
+            self.state.best_value.assign(value)
+            self.state.best_epoch.assign(epoch + 1)
+        waited = epoch + 1 - int(self.state.best_epoch.numpy())
+        if self.patience and waited >= self.patience:
+            self.state.stopped.assign(True)
+            self.model.stop_training = True
+        if better:
+            self.best.save(checkpoint_number=epoch + 1)
+        self.last.save(checkpoint_number=epoch + 1)
+
+    def _restore(self, manager: tf.train.CheckpointManager) -> bool:
+        path = manager.latest_checkpoint
+        if path is None:
+            return False
+        manager.checkpoint.restore(path).assert_consumed()
+        return True
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Raises `TrainingDiverged` with the step and the terms that are not finite."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        bad = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
+        if bad:
+            step = int(self.model.nonfinite_step.numpy()) or int(
+                np.asarray(self.model.optimizer.iterations)
+            )
+            raise TrainingDiverged(
+                f"Not finite at step {step}: {', '.join(bad)}. The last good checkpoint is kept. Try a "
+                "smaller --learning_rate, a higher --temperature or --dtype_policy=float32."
+            )
+
+
+class Progress(keras.callbacks.Callback):
+    """A progress bar over the whole run, with the fields that matter.
+
+    On a terminal it is one bar; in a log file, one line an epoch.
+
+    Args:
+        epochs: of the run.
+        steps_per_epoch: of the run.
+        steps_per_execution: steps between two calls.
+        fields: of the logs, with the short names to show them under.
+    """
+
+    def __init__(self, epochs: int, steps_per_epoch: int, fields: dict[str, str]):
+        super().__init__()
+        self.epochs, self.steps_per_epoch, self.fields = epochs, steps_per_epoch, fields
+        self._shown: dict[str, str] = {}
+        self._bar: tqdm.tqdm | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._bar is None:
+            self._bar = tqdm.tqdm(
+                total=self.epochs * self.steps_per_epoch,
+                initial=epoch * self.steps_per_epoch,
+                unit="step",
+                dynamic_ncols=True,
+                disable=not sys.stderr.isatty(),
+                bar_format="{desc} {percentage:3.0f}%|{bar}| {rate_fmt} {elapsed}<{remaining}{postfix}",
+            )
+        self._bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        assert self._bar is not None
+        self._show(logs or {})
+        done = self._epoch_start() + batch + 1
+        self._bar.update(done - self._bar.n)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        assert self._bar is not None
+        self._show(logs or {})
+        if self._bar.disable:
+            rate = self.steps_per_epoch / max(time.monotonic() - self._began, 1e-9)
+            fields = " ".join(f"{name}={value}" for name, value in self._shown.items())
+            print(f"epoch {epoch + 1}/{self.epochs} {fields} {rate:.0f} steps/s", flush=True)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _epoch_start(self) -> int:
+        assert self._bar is not None
+        return self._bar.n - self._bar.n % self.steps_per_epoch
+
+    def _show(self, logs: dict[str, Any]) -> None:
+        for name, short in self.fields.items():
+            if name in logs and np.isfinite(logs[name]):
+                self._shown[short] = f"{float(logs[name]):.4g}"
+        self._bar.set_postfix(self._shown, refresh=False)  # type: ignore[union-attr]
+
+
+def rows_of(logs: dict[str, Any]) -> dict[str, float]:
+    """Keras' epoch logs as the history names them: train/..., validation/..."""
+    return {
+        f"validation/{name[4:]}" if name.startswith("val_") else f"train/{name}": float(value)
+        for name, value in logs.items()
+    }

@@ -1,0 +1,213 @@
+"""Trains a categorical VAE: python -m trainers.categorical_vae --help."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any
+
+import numpy as np
+from absl import app
+
+from tf_discrete import datasets, estimators, evaluation, export, likelihoods, plots, schedules
+from tf_discrete.models import CategoricalVAE
+from trainers import run as run_lib
+from trainers.callbacks import TrainingDiverged
+from trainers.config import RunConfig, config_from_flags, define_flags, option
+from trainers.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(RunConfig):
+    """The flags of this trainer; those of the model are named as its arguments."""
+
+    num_variables: int = option(20, "Latent variables N.", lower=1)
+    num_categories: int = option(10, "Categories K of each; 2 with Bernoulli latents.", lower=2)
+    latents: str = option("categorical", "Kind of latents.", choices=("categorical", "bernoulli"))
+    encoder: str = option("mlp", "Networks: 'mlp', 'conv' or a registered name.")
+    hidden_units: tuple[int, ...] = option(
+        (512, 256), "Units of the encoder's hidden layers; the decoder mirrors them."
+    )
+    activation: str = option("relu", "Of the hidden layers.")
+    prior: str = option("uniform", "Prior of the latents.", choices=("uniform", "learned"))
+    likelihood: str = option("bernoulli", "Of the pixels.", choices=likelihoods.names())
+    estimator: str = option(
+        "gumbel_softmax",
+        "Gradient estimator: " + ", ".join(estimators.names()) + ", or a registered one of yours.",
+    )
+    num_samples: int = option(
+        0, "Latent samples for each image in training. 0: the fewest the estimator takes.", lower=0
+    )
+    objective: str = option(
+        "elbo",
+        "'elbo': exact discrete KL; 'relaxed_elbo': densities of the relaxation.",
+        choices=("elbo", "relaxed_elbo"),
+    )
+    temperature: float = option(1.0, "Temperature, or its value at the first step.", positive=True)
+    temperature_schedule: str = option(
+        "exponential",
+        "'exponential': max(temperature_final, temperature * exp(-temperature_rate * step)); 'linear' "
+        "and 'cosine' reach temperature_final after temperature_steps.",
+        choices=("constant", "exponential", "linear", "cosine"),
+    )
+    temperature_final: float = option(0.5, "Lowest temperature of a schedule.", positive=True)
+    temperature_rate: float = option(1e-4, "Rate of the exponential schedule, per step.", lower=0)
+    temperature_steps: int = option(
+        0, "Length of the linear and cosine schedules in steps. 0: half of the run.", lower=0
+    )
+    temperature_update_period: int = option(
+        500, "Steps between two changes of the exponential schedule.", lower=1
+    )
+    prior_temperature: float = option(0.5, "Of the relaxed prior; relaxed_elbo.", positive=True)
+    kl_weight: float = option(1.0, "Weight of the KL.", lower=0)
+    kl_warmup_steps: int = option(0, "Steps over which the KL's weight rises from 0.", lower=0)
+    free_bits: float = option(0.0, "Nats of KL that are free for each variable.", lower=0)
+    classify_reconstructions: bool = option(
+        True,
+        "At the end train a classifier on real images and report how it reads the reconstructions "
+        "(data with labels only).",
+    )
+
+
+def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
+    """The model that a configuration describes."""
+    total_steps = steps_per_epoch * config.epochs
+    estimator = estimators.get_class(config.estimator)
+    return CategoricalVAE(
+        data_shape=split.image_shape,
+        num_variables=config.num_variables,
+        num_categories=config.num_categories,
+        latents=config.latents,
+        encoder=config.encoder,
+        hidden_units=config.hidden_units,
+        activation=config.activation,
+        prior=config.prior,
+        likelihood=config.likelihood,
+        estimator=config.estimator,
+        temperature=make_temperature(config, total_steps)
+        if "temperature" in estimators.arguments(estimator)
+        else None,
+        num_samples=config.num_samples or None,
+        objective=config.objective,
+        prior_temperature=config.prior_temperature,
+        kl_weight=make_kl_weight(config),
+        free_bits=config.free_bits,
+        seed=config.seed,
+        monitor_every=config.monitor_every,
+    )
+
+
+def make_temperature(config: Config, total_steps: int) -> schedules.Schedule:
+    """The schedule of the temperature."""
+    steps = config.temperature_steps or max(1, total_steps // 2)
+    if config.temperature_schedule == "exponential":
+        return schedules.Exponential(
+            config.temperature,
+            config.temperature_rate,
+            config.temperature_final,
+            config.temperature_update_period,
+        )
+    if config.temperature_schedule == "linear":
+        return schedules.Linear(config.temperature, config.temperature_final, steps)
+    if config.temperature_schedule == "cosine":
+        return schedules.Cosine(config.temperature, config.temperature_final, steps)
+    return schedules.Constant(config.temperature)
+
+
+def make_kl_weight(config: Config) -> Any:
+    """The weight of the KL, or its warm-up."""
+    if config.kl_warmup_steps:
+        return schedules.Linear(0.0, config.kl_weight, config.kl_warmup_steps)
+    return config.kl_weight
+
+
+def finish(model: CategoricalVAE, config: Config, directory: RunDirectory) -> dict[str, Any]:
+    """Scores the test split, draws the pictures, writes the model and the SavedModel."""
+    test = run_lib.load_split(config, "test")
+    result = run_lib.evaluate_split(model, test, config.bound_samples)
+    batch = next(iter(test.batches(min(500, len(test)))))
+    images, labels = batch["image"].numpy(), batch.get("label")
+    labels = None if labels is None else labels.numpy()
+    draw_pictures(model, images, labels, directory)
+    if config.classify_reconstructions and test.num_classes:
+        result["reconstruction_accuracy"] = classify_reconstructions(model, config, test)
+    model.save(directory.model_path)
+    export.save(model, directory.saved_model_path, overwrite=True)
+    return {f"test/{name}": value for name, value in result.items()}
+
+
+def draw_pictures(
+    model: CategoricalVAE, images: np.ndarray, labels: np.ndarray | None, directory: RunDirectory
+) -> None:
+    """reconstructions.png, samples.png, codes.png, traversal.png and curves.png."""
+    reconstructions = model.reconstruct(images).numpy()
+    usage = evaluation.collect_usage(model, [images])
+    figures = {
+        "reconstructions": plots.reconstructions(images, reconstructions, labels),
+        "samples": plots.image_grid(model.sample(100, seed=1).numpy()),
+        "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
+        "curves": plots.curves(directory.history()),
+        "traversal": traversal(model, images[:1], usage),
+    }
+    for name, figure in figures.items():
+        plots.save(figure, directory.path / f"{name}.png")
+
+
+def traversal(
+    model: CategoricalVAE, image: np.ndarray, usage: evaluation.Usage, rows: int = 10
+) -> Any:
+    """One image with one variable at a time set to each category; the most informative variables."""
+    information = usage.mutual_information
+    order = np.argsort(-(information if information is not None else usage.perplexity))[:rows]
+    variables = sorted(int(index) for index in order)
+    code = model.encode(image).numpy()[0]
+    codes = np.tile(code, [len(variables), model.num_categories, 1])
+    for row, variable in enumerate(variables):
+        codes[row, :, variable] = np.arange(model.num_categories)
+    images = model.decode(codes.reshape(-1, model.num_variables)).numpy()
+    images = images.reshape(len(variables), model.num_categories, *images.shape[1:])
+    return plots.traversal(images, code[variables], variables=variables)
+
+
+def classify_reconstructions(
+    model: CategoricalVAE, config: Config, test: datasets.Split, most: int = 10_000
+) -> float:
+    """How a classifier that was trained on real images reads the reconstructions of test images."""
+    train = run_lib.load_split(config, "train")
+    batch = next(iter(train.batches(min(most, len(train)), shuffle=True)))
+    classifier = evaluation.train_classifier(
+        batch["image"].numpy(), batch["label"].numpy(), test.num_classes, seed=config.seed
+    )
+    read = next(iter(test.batches(min(most, len(test)))))
+    reconstructions = model.reconstruct(read["image"]).numpy()
+    return evaluation.reconstruction_accuracy(classifier, reconstructions, read["label"].numpy())
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains the model of a configuration, or continues; returns what metrics.json holds."""
+    if not config.output_dir:
+        name = config.dataset.rstrip("/").split("/")[-1]
+        config = run_lib.defaults_of(config, output_dir=f"runs/categorical_vae-{name}")
+    result = run_lib.train(config, build_model, finish)
+    run_lib.print_table(f"{config.output_dir}: test results (nats)", result)
+    print(f"\nEverything is in {config.output_dir}; tensorboard --logdir={config.output_dir}")
+    return result
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments. Received: {' '.join(argv[1:])}")
+    try:
+        run(config_from_flags(Config))
+    except (ValueError, OSError, RuntimeError, TrainingDiverged) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+def cli() -> None:
+    """The console script."""
+    define_flags(Config)
+    app.run(main)
+
+
+if __name__ == "__main__":
+    cli()

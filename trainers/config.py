@@ -1,0 +1,213 @@
+"""Configurations: a frozen dataclass is the only definition of a trainer's flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from absl import flags
+
+Config = TypeVar("Config")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: Sequence[str] | None = None,
+    lower: float | None = None,
+    upper: float | None = None,
+    positive: bool = False,
+) -> Any:
+    """A dataclass field that is a flag too.
+
+    Args:
+        default: of the field; a tuple makes a comma-separated list.
+        help: what `--help` prints.
+        choices: the values that are allowed.
+        lower: smallest value.
+        upper: largest value.
+        positive: only values > 0.
+    """
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "lower": lower,
+        "upper": upper,
+        "positive": positive,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What every trainer asks: the data, the optimisation, where and how it runs."""
+
+    output_dir: str = option("", "Folder of the run. Default: runs/<model>-<data set>.")
+    dataset: str = option(
+        "digits",
+        "'digits' (embedded), a TFDS image data set ('mnist', 'binarized_mnist', ...), an .npz file "
+        "or a folder of images.",
+    )
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
+    binarization: str = option(
+        "none",
+        "How grey pixels become bits: 'dynamic' draws them anew each time they are seen, 'static' "
+        "once, 'threshold' cuts at 1/2, 'none' keeps them (with a Bernoulli likelihood the bound is "
+        "then none of a density).",
+        choices=("none", "threshold", "static", "dynamic"),
+    )
+    image_size: tuple[int, ...] = option((), "height,width to resize to. Default: as they are.")
+    validation_fraction: float = option(
+        0.1, "Share of the training images kept for validation.", lower=0.001, upper=0.9
+    )
+    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
+    batch_size: int = option(100, "Images in a step.", lower=1)
+    epochs: int = option(100, "Passes over the training images.", lower=1)
+    learning_rate: float = option(1e-3, "Of Adam, per step.", positive=True)
+    learning_rate_schedule: str = option(
+        "constant", "'cosine' falls to 0 over the run.", choices=("constant", "cosine")
+    )
+    early_stopping: int = option(
+        0, "Stop after so many epochs without a better hard validation bound. 0: never.", lower=0
+    )
+    seed: int = option(0, "Of the weights, the order of the data and every draw.")
+    monitor_every: int = option(
+        10, "Training steps between two looks at the hard path and the gradient norm.", lower=1
+    )
+    pictures_every: int = option(
+        10, "Epochs between two sets of pictures and histograms in TensorBoard.", lower=1
+    )
+    bound_samples: int = option(
+        1000, "Samples m of the importance-weighted test bound at the end.", lower=1
+    )
+    steps_per_execution: int = option(
+        0, "Steps compiled into one call. 0: chosen from the size of the data.", lower=0
+    )
+    jit_compile: str = option(
+        "auto",
+        "Compile the step with XLA. 'auto': on with exactly one GPU, off otherwise.",
+        choices=("auto", "on", "off"),
+    )
+    dtype_policy: str = option(
+        "float32",
+        "Keras dtype policy of the networks.",
+        choices=("float32", "float64", "mixed_float16", "mixed_bfloat16"),
+    )
+    distribute: str = option(
+        "none",
+        "'mirrored' trains on all GPUs (or logical CPUs); it forces one step per execution and no XLA.",
+        choices=("none", "mirrored"),
+    )
+    profile: bool = option(False, "Profile a few steps of the first epoch for TensorBoard.")
+    import_module: tuple[str, ...] = option(
+        (), "Modules to import first: your own registered estimators, networks and likelihoods."
+    )
+
+
+def define_flags(config_class: type) -> None:
+    """Defines one flag for each field of a configuration."""
+    hints = typing.get_type_hints(config_class)
+    for field in dataclasses.fields(config_class):
+        help_text, default = field.metadata["help"], field.default
+        kind = _kind(hints[field.name])
+        if field.metadata["choices"]:
+            flags.DEFINE_enum(field.name, default, list(field.metadata["choices"]), help_text)
+        elif kind is bool:
+            flags.DEFINE_bool(field.name, default, help_text)
+        elif kind is tuple:
+            flags.DEFINE_list(field.name, [str(item) for item in default], help_text)
+        else:
+            define = {
+                int: flags.DEFINE_integer,
+                float: flags.DEFINE_float,
+                str: flags.DEFINE_string,
+            }
+            define[kind](field.name, default, help_text)
+
+
+def config_from_flags(config_class: type[Config]) -> Config:
+    """The configuration that the command line asks for, checked. The only reader of FLAGS."""
+    hints = typing.get_type_hints(config_class)
+    values = {}
+    for field in dataclasses.fields(config_class):  # type: ignore[arg-type]
+        value = getattr(flags.FLAGS, field.name)
+        if _kind(hints[field.name]) is tuple:
+            value = _parse_list(field.name, value, typing.get_args(hints[field.name])[0])
+        values[field.name] = value
+    config = config_class(**values)
+    check(config)
+    return config
+
+
+def check(config: Any) -> None:
+    """Refuses values out of range.
+
+    Raises:
+        ValueError: names the field, the rule and the value.
+    """
+    for field in dataclasses.fields(config):
+        value, rules = getattr(config, field.name), field.metadata
+        if value is None:
+            continue
+        if rules["choices"] and value not in rules["choices"]:
+            _refuse(field.name, f"be one of {', '.join(rules['choices'])}", value)
+        if rules["positive"] and not value > 0:
+            _refuse(field.name, "be positive", value)
+        if rules["lower"] is not None and not value >= rules["lower"]:
+            _refuse(field.name, f"be at least {rules['lower']}", value)
+        if rules["upper"] is not None and not value <= rules["upper"]:
+            _refuse(field.name, f"be at most {rules['upper']}", value)
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The fields of a configuration as JSON holds them."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def load(config_class: type[Config], path: str | os.PathLike[str]) -> Config:
+    """Reads a configuration that a run has written.
+
+    Raises:
+        ValueError: the file is no configuration of this class.
+    """
+    with open(path) as file:
+        stored = json.load(file)
+    hints = typing.get_type_hints(config_class)
+    fields = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
+    unknown = sorted(set(stored) - fields)
+    if unknown:
+        raise ValueError(
+            f"{os.fspath(path)} holds fields that {config_class.__name__} does not have. Was it "
+            f"written by another trainer or version? Received: {', '.join(unknown)}"
+        )
+    values = {
+        name: tuple(value) if _kind(hints[name]) is tuple else value
+        for name, value in stored.items()
+    }
+    return config_class(**values)
+
+
+def _kind(hint: Any) -> type:
+    if isinstance(hint, types.UnionType):
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    return typing.get_origin(hint) or hint
+
+
+def _parse_list(name: str, items: Sequence[Any], kind: type) -> tuple[Any, ...]:
+    try:
+        return tuple(kind(item) for item in items)
+    except ValueError:
+        raise ValueError(
+            f"--{name} takes a comma-separated list of {kind.__name__}. "
+            f"Received: {name}={','.join(items)!r}"
+        ) from None
+
+
+def _refuse(name: str, rule: str, value: Any) -> None:
+    raise ValueError(f"{name} must {rule}. Received: {name}={value!r}")

@@ -1,0 +1,255 @@
+"""One run of any model: data, training with checkpoints, and what is written at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tf_discrete import callbacks as package_callbacks
+from tf_discrete import datasets, evaluation
+from tf_discrete.models import DiscreteModel
+from trainers import callbacks
+from trainers.config import RunConfig, check, to_json
+from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.tensorboard import Profile, TensorBoardLog
+
+MAY_DIFFER = ("epochs", "early_stopping", "profile", "bound_samples", "pictures_every", "data_dir")
+"""Fields in which the command that continues a run may differ from the one that began it."""
+
+FIELDS = {
+    "loss": "loss",
+    "hard_elbo_nats": "hard_elbo",
+    "kl_nats": "kl",
+    "temperature": "T",
+    "val_hard_elbo_nats": "val",
+}
+"""Fields of the logs that the progress bar shows, with their short names."""
+
+BuildModel = Callable[[Any, datasets.Split, int], DiscreteModel]
+Finish = Callable[[DiscreteModel, Any, RunDirectory], dict[str, Any]]
+
+
+def load_split(config: RunConfig, split: str) -> datasets.Split:
+    """One split of the configured data."""
+    return datasets.get(
+        config.dataset,
+        split,
+        data_dir=config.data_dir or None,
+        binarization=config.binarization,
+        validation_fraction=config.validation_fraction,
+        seed=config.seed,
+        image_size=config.image_size or None,
+        max_examples=config.max_examples or None,
+    )
+
+
+def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any]:
+    """Trains, or continues, the run of a configuration.
+
+    Args:
+        config: a subclass of `RunConfig`.
+        build_model: (config, training split, steps per epoch) -> model, not compiled.
+        finish: (model at its best epoch, config, directory) -> results; writes pictures and exports.
+
+    Returns:
+        results: what metrics.json holds.
+    """
+    check(config)
+    prepare(config)
+    splits = {name: load_split(config, name) for name in ("train", "validation")}
+    steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
+    if steps < 1:
+        raise ValueError(
+            "A batch must fit into the training data. Choose a smaller --batch_size. Received: "
+            f"batch_size={config.batch_size}, {len(splits['train'])} training images"
+        )
+    strategy = make_strategy(config)
+    with strategy.scope():
+        model = build_model(config, splits["train"], steps)
+        compile_model(model, config, steps)
+    directory = RunDirectory(config.output_dir)
+    directory.claim(to_json(config), MAY_DIFFER)
+    checkpoints = callbacks.Checkpoints(model, directory, config.early_stopping, steps)
+    if checkpoints.restore_last():
+        logging.info("Continuing %s after epoch %d", directory.path, checkpoints.epoch)
+    began = time.monotonic()
+    if checkpoints.epoch < config.epochs and not bool(checkpoints.state.stopped.numpy()):
+        fit(model, config, splits, steps, directory, checkpoints)
+    elif directory.result_path.exists():
+        logging.info("%s is finished; nothing to train", directory.path)
+        return read_json(directory.result_path)
+    checkpoints.restore_best()
+    result = {
+        "best_epoch": int(checkpoints.state.best_epoch.numpy()),
+        "epochs": len(directory.history()),
+        "steps": len(directory.history()) * steps,
+        "training_seconds": round(sum(row["seconds"] for row in directory.history()), 1),
+        **finish(model, config, directory),
+    }
+    logging.info("Finished in %.0f s", time.monotonic() - began)
+    write_json(directory.result_path, result)
+    return result
+
+
+def fit(
+    model: DiscreteModel,
+    config: Any,
+    splits: dict[str, datasets.Split],
+    steps: int,
+    directory: RunDirectory,
+    checkpoints: callbacks.Checkpoints,
+) -> None:
+    """Calls `model.fit` from the epoch that the checkpoint has reached."""
+    directory.history(last_epoch=checkpoints.epoch)
+    training = splits["train"].batches(
+        config.batch_size,
+        seed=config.seed,
+        start_epoch=checkpoints.epoch,
+        shuffle=True,
+        repeat=True,
+        drop_remainder=True,
+    )
+    validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
+    first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
+    labels = first["label"].numpy() if "label" in first else None
+    usage = package_callbacks.CodeUsageCallback(validation)
+    loop = [
+        callbacks.StopAtNaN(),
+        usage,
+        package_callbacks.CollapseWarning(usage),
+        callbacks.Progress(config.epochs, steps, FIELDS),
+        TensorBoardLog(
+            directory.tensorboard,
+            to_json(config),
+            first["image"].numpy(),
+            labels,
+            config.pictures_every,
+            lambda: usage.usage,
+        ),
+        checkpoints,
+    ]
+    if config.profile:
+        loop.append(Profile(directory.tensorboard))
+    model.fit(
+        training,
+        epochs=config.epochs,
+        initial_epoch=checkpoints.epoch,
+        steps_per_epoch=steps,
+        validation_data=validation,
+        callbacks=loop,
+        verbose=0,
+    )
+
+
+def prepare(config: RunConfig) -> None:
+    """Imports the user's modules, checks contradictions, sets the dtype policy and the seeds."""
+    for module in config.import_module:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ValueError(
+                "import_module must name modules on the Python path. "
+                f"Received: import_module={module!r} ({error})"
+            ) from error
+    if config.distribute == "mirrored":
+        for flag, value, allowed in (
+            ("steps_per_execution", config.steps_per_execution, (0, 1)),
+            ("jit_compile", config.jit_compile, ("auto", "off")),
+        ):
+            if value not in allowed:
+                raise ValueError(
+                    "Mirrored training takes one step per execution and no XLA. Leave "
+                    f"--{flag} out. Received: distribute='mirrored', {flag}={value!r}"
+                )
+        logging.info("distribute=mirrored: one step per execution, no XLA")
+    keras.config.set_dtype_policy(config.dtype_policy)
+    keras.utils.set_random_seed(config.seed)
+
+
+def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
+    """The strategy of `--distribute`."""
+    if config.distribute == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return tf.distribute.get_strategy()
+
+
+def compile_model(model: DiscreteModel, config: RunConfig, steps_per_epoch: int) -> None:
+    """Compiles a model as the configuration says and builds its optimizer."""
+    rate: Any = config.learning_rate
+    if config.learning_rate_schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
+    optimizer = keras.optimizers.Adam(rate)
+    model.compile(
+        optimizer=optimizer,
+        jit_compile=use_xla(config),
+        steps_per_execution=choose_steps_per_execution(config, steps_per_epoch),
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def use_xla(config: RunConfig) -> bool:
+    """Whether the step is compiled with XLA; 'auto' means with exactly one GPU."""
+    if config.jit_compile == "auto":
+        single = len(tf.config.list_physical_devices("GPU")) == 1
+        return single and config.distribute == "none"
+    return config.jit_compile == "on"
+
+
+def choose_steps_per_execution(config: RunConfig, steps_per_epoch: int) -> int:
+    """The largest divisor of an epoch's steps up to 20, unless the user chose."""
+    if config.distribute == "mirrored":
+        return 1
+    if config.steps_per_execution:
+        return min(config.steps_per_execution, steps_per_epoch)
+    return max(k for k in range(1, min(20, steps_per_epoch) + 1) if steps_per_epoch % k == 0)
+
+
+def evaluate_split(
+    model: DiscreteModel, split: datasets.Split, bound_samples: int, batch_size: int = 100
+) -> dict[str, Any]:
+    """What a trained model scores on a split: every term, the many-sample bound, use of the codes."""
+    batches = split.batches(min(batch_size, len(split)))
+    terms = model.evaluate(batches, return_dict=True, verbose=0)
+    result = {name: float(value) for name, value in terms.items()}
+    logging.info("Bound with %d samples on %d images", bound_samples, len(split))
+    bound = evaluation.evaluate_bound(model, batches, bound_samples)
+    usage = evaluation.collect_usage(model, batches)
+    result.update(
+        {
+            "bound_nats": bound.mean_nats,
+            "bound_standard_error_nats": bound.standard_error_nats,
+            "bound_samples": bound.num_samples,
+            "num_examples": bound.num_examples,
+            "mean_perplexity": float(np.mean(usage.perplexity)),
+            "active_units": usage.active_units,
+        }
+    )
+    return {name: _json_number(value) for name, value in result.items()}
+
+
+def print_table(title: str, result: dict[str, Any]) -> None:
+    """Prints results, one a line."""
+    width = max(len(name) for name in result)
+    print(f"\n{title}")
+    for name, value in result.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        print(f"  {name:<{width}}  {shown}")
+
+
+def defaults_of(config: Any, **changes: Any) -> Any:
+    """A copy of a configuration with fields changed."""
+    return dataclasses.replace(config, **changes)
+
+
+def _json_number(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
