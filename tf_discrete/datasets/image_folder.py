@@ -18,7 +18,7 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 UNLABELLED_FOLDER = "unlabelled"
 
 _CHUNK = 256
-_GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")  # Pillow's; a palette counts as colour
+_GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")  # Pillow's names
 
 
 class _Listing(NamedTuple):
@@ -180,6 +180,9 @@ def _header(path: str) -> tuple[tuple[int, int], bool]:
     with _opened(path) as image:
         on_its_side = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
         size = image.size if on_its_side else image.size[::-1]
+        if image.mode == "P":
+            colours = np.reshape(image.getpalette("RGB"), (-1, 3))
+            return size, bool((colours == colours[:, :1]).all())
         return size, image.mode in _GREY_MODES
 
 

@@ -23,10 +23,10 @@ def names() -> tuple[str, ...]:
 
 
 def get(
-    name: str,
+    name: str | os.PathLike[str],
     split: str,
     *,
-    data_dir: str | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     binarization: str = "none",
     validation_fraction: float = 0.1,
     seed: int = 0,
@@ -85,10 +85,11 @@ def get(
             "max_examples must be at least 1. Leave it out to take all. "
             f"Received: max_examples={max_examples}"
         )
+    name = os.fspath(name)
     request = Request(
         name=name,
         split=split,
-        data_dir=None if data_dir is None else os.path.expanduser(data_dir),
+        data_dir=None if data_dir is None else os.path.expanduser(os.fspath(data_dir)),
         validation_fraction=validation_fraction,
         image_size=None if image_size is None else (int(image_size[0]), int(image_size[1])),
         max_examples=max_examples,

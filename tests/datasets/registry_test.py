@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tf_discrete.datasets as datasets
+
+
+def test_the_arguments_reach_the_split():
+    data = datasets.get("digits", "test", binarization="static", seed=4)
+    assert (data.name, data.split, data.binarization, data.seed) == ("digits", "test", "static", 4)
+
+
+def test_embedded_names_can_all_be_loaded():
+    assert "digits" in datasets.names()
+    for name in datasets.names():
+        assert len(datasets.get(name, "train")) > 100
+
+
+def test_a_folder_named_like_a_tfds_data_set_is_meant_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "shapes").mkdir()
+    for name in ("./mnist", str(tmp_path / "mnist"), "shapes"):
+        with pytest.raises(ValueError, match="A folder of images must hold images"):
+            datasets.get(name, "train")
+
+
+def test_paths_may_be_path_objects(tmp_path):
+    np.savez(tmp_path / "mine.npz", image=np.zeros([10, 2, 2], np.uint8))
+    data = datasets.get(tmp_path / "mine.npz", "test", data_dir=tmp_path)
+    assert data.name == str(tmp_path / "mine.npz")
+
+
+def test_the_home_directory_may_be_abbreviated(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez(tmp_path / "mine.npz", image=np.zeros([10, 2, 2], np.uint8))
+    assert len(datasets.get("~/mine.npz", "train")) == 8
+
+
+@pytest.mark.parametrize("name", ["./nothing", "/nothing/here", "~/nothing"])
+def test_a_path_that_does_not_exist_is_refused(name):
+    with pytest.raises(FileNotFoundError, match=f"must exist. Check it. Received: name='{name}'"):
+        datasets.get(name, "train")
+
+
+def test_a_file_that_is_no_npz_is_refused(tmp_path):
+    (tmp_path / "images.tar").write_text("")
+    with pytest.raises(ValueError, match="must be an .npz. Write one with np.savez.*images.tar'"):
+        datasets.get(str(tmp_path / "images.tar"), "train")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"split": "dev"}, "split must be one of train, validation, test. Received: split='dev'"),
+        ({"binarization": "hard"}, "binarization must be one of none, .*dynamic. Received.*'hard'"),
+        ({"validation_fraction": 0.0}, r"must be in \(0, 1\).* Received: validation_fraction=0.0"),
+        ({"validation_fraction": 1.0}, "validation_fraction=1.0"),
+        ({"validation_fraction": float("nan")}, "validation_fraction=nan"),
+        (
+            {"image_size": (0, 4)},
+            r"image_size must be \(height, width\).* Received: image_size=\(0, 4\)",
+        ),
+        ({"image_size": (4,)}, r"image_size=\(4,\)"),
+        ({"max_examples": 0}, "max_examples must be at least 1.* Received: max_examples=0"),
+    ],
+)
+def test_bad_arguments_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.get("digits", **{"split": "train", **kwargs})
