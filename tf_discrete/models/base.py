@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
+from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import Scheduled, scheduled_values
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
@@ -47,6 +48,18 @@ class DiscreteModel(keras.Model):
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
         """The objective with discrete latents: named [B] terms, "hard_elbo_nats" among them."""
         raise NotImplementedError
+
+    def signatures(self) -> dict[str, Signature]:
+        """What an exported model answers, by name; the first is the default. See `tf_discrete.export`."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        """What the manifest of an export says of the model: its class, shapes, latents, temperature."""
+        temperature = self.scheduled.get("temperature")
+        return {
+            "model": keras.saving.get_registered_name(type(self)),
+            "temperature": None if temperature is None else float(temperature.value),
+        }
 
     def track(self, terms: tuple[str, ...], hard_terms: tuple[str, ...]) -> None:
         """Makes one `keras.metrics.Mean` for each term that the log shall show."""

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from tf_discrete import estimators, likelihoods, objectives, seeds, types
 from tf_discrete.distributions import discrete
+from tf_discrete.export.autoencoder import autoencoder_signatures
+from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, networks
 from tf_discrete.schedules import Scheduled
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -271,6 +273,19 @@ class CategoricalVAE(base.DiscreteModel):
 
         seed = seeds.base(seed) if isinstance(seed, int) else seed
         return likelihood.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
+
+    def signatures(self) -> dict[str, Signature]:
+        return autoencoder_signatures(self)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            **super().describe(),
+            "data_shape": self.data_shape,
+            "latent_shape": self.latent_shape,
+            "latents": self.latents,
+            "num_variables": self.num_variables,
+            "num_categories": self.num_categories,
+        }
 
     def get_config(self) -> dict[str, Any]:
         estimator = keras.saving.serialize_keras_object(self.estimator)

@@ -1,0 +1,82 @@
+"""The signatures of autoencoders with discrete latents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_discrete.export import bound
+from tf_discrete.export.signature import SEED, Signature, batch_of, count
+from tf_discrete.types import Seed, Tensor
+
+_Outputs = dict[str, Any]
+
+
+def autoencoder_signatures(model: Any) -> dict[str, Signature]:
+    """What a model with `encode`, `decode`, `sample_codes` and `log_weights` answers when served.
+
+    - encode: image [B, *data_shape] -> codes, int32 [B, N]
+    - encode_probs: image -> probs, [B, N, K], or [B, N] for Bernoulli latents
+    - decode: codes -> image, the mean of p(x | z)
+    - reconstruct: image -> image
+    - sample: num, seed -> image, codes: draws from the prior
+    - log_likelihood: image, num_samples, seed -> log_likelihood [B], the importance-weighted bound
+      of log p(x) in nats
+
+    Args:
+        model: with `data_shape`, `num_variables` and `num_categories` beside these methods.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
+        >>> autoencoder_signatures(model)["sample"].fn(5, tf.constant([1, 2]))["codes"].shape
+        TensorShape([5, 4])
+    """
+    image = batch_of("image", model.data_shape)
+    codes = batch_of("codes", [model.num_variables], tf.int32)
+
+    def encode(image: Tensor) -> _Outputs:
+        return {"codes": model.encode(image)}
+
+    def encode_probs(image: Tensor) -> _Outputs:
+        return {"probs": model.encode_probs(image)}
+
+    def decode(codes: Tensor) -> _Outputs:
+        message = f"codes must be in 0..{model.num_categories - 1}."
+        checks = [
+            tf.debugging.assert_non_negative(codes, message),
+            tf.debugging.assert_less(codes, model.num_categories, message),
+        ]
+        with tf.control_dependencies(_in_graph(checks)):
+            return {"image": model.decode(tf.identity(codes))}
+
+    def reconstruct(image: Tensor) -> _Outputs:
+        return {"image": model.reconstruct(image)}
+
+    def sample(num: Tensor, seed: Seed) -> _Outputs:
+        drawn = model.sample_codes(num, seed)
+        return {"image": model.decode(drawn), "codes": drawn}
+
+    def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
+        check = tf.debugging.assert_positive(num_samples, "num_samples must be at least 1.")
+        with tf.control_dependencies(_in_graph([check])):
+            samples = tf.identity(num_samples)
+        value = bound.importance_weighted_bound(model.log_weights, image, samples, seed)
+        return {"log_likelihood": value}
+
+    return {
+        "encode": Signature(encode, (image,), deterministic=True),
+        "encode_probs": Signature(encode_probs, (image,), deterministic=True),
+        "decode": Signature(decode, (codes,), deterministic=True),
+        "reconstruct": Signature(reconstruct, (image,), deterministic=True),
+        "sample": Signature(sample, (count("num"), SEED), deterministic=False),
+        "log_likelihood": Signature(
+            log_likelihood, (image, count("num_samples"), SEED), deterministic=False
+        ),
+    }
+
+
+def _in_graph(checks: list[Any]) -> list[Any]:
+    """Eager checks have been made already, and are None."""
+    return [check for check in checks if check is not None]

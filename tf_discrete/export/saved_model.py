@@ -1,0 +1,121 @@
+"""`save`: a model as a SavedModel that needs TensorFlow alone."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete.export import atomic
+from tf_discrete.export import manifest as manifest_lib
+from tf_discrete.export.manifest import Manifest
+from tf_discrete.export.signature import Signature
+
+if TYPE_CHECKING:
+    from tf_discrete.models import DiscreteModel
+
+
+def save(
+    model: DiscreteModel,
+    path: str | os.PathLike[str],
+    *,
+    preprocessing: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Manifest:
+    """Writes a SavedModel with the model's signatures and a manifest.
+
+    Batches of any size, 0 included, are answered. Every draw is a function of the `seed` input. What a
+    signature gives is int32 or float32, whatever dtype policy the model computes with.
+
+    Args:
+        model: whose `signatures` and `describe` say what it offers; the first is the default.
+        path: of the folder; it appears whole or not at all.
+        preprocessing: what was done to the data, such as {"scale": 1 / 255, "binarization": "dynamic"};
+            goes into the manifest, the signatures take data that have gone through it. Default: None.
+        metadata: your own, for the manifest. Default: None.
+        overwrite: whether `path` may stand already. Default: False.
+
+    Returns:
+        manifest: as `load_manifest` reads it.
+
+    Raises:
+        FileExistsError: `path` stands already.
+        OSError: no permission, no space.
+        TypeError: the model has no signatures.
+        ValueError: preprocessing or metadata that JSON cannot hold.
+
+    Example:
+        >>> import tempfile
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
+        >>> path = tempfile.mkdtemp()
+        >>> save(model, path, preprocessing={"scale": 1 / 16}).latent_shape
+        (4, 3)
+        >>> served = tf.saved_model.load(path)
+        >>> served.signatures["encode"](image=tf.ones([7, 8, 8, 1]))["codes"].shape
+        TensorShape([7, 4])
+    """
+    signatures = signatures_of(model)
+    manifest_lib.check_json(preprocessing, "preprocessing")
+    manifest_lib.check_json(metadata, "metadata")
+    with atomic.new_path(path, overwrite) as folder:
+        described = write(model, signatures, folder)
+        manifest = manifest_lib.make(model.describe(), described, preprocessing, metadata)
+        manifest_lib.write(manifest, folder)
+    return manifest
+
+
+def signatures_of(model: Any) -> dict[str, Signature]:
+    """The signatures of a model.
+
+    Raises:
+        TypeError: it has none.
+    """
+    if not hasattr(model, "signatures") or not hasattr(model, "describe"):
+        raise TypeError(
+            "Only a model that says what it offers can be exported. Give a subclass of "
+            "tf_discrete.models.DiscreteModel with `signatures` and `describe`. "
+            f"Received: model={model!r}"
+        )
+    return model.signatures()
+
+
+def write(
+    model: keras.Model, signatures: Mapping[str, Signature], folder: pathlib.Path
+) -> dict[str, Any]:
+    """Writes the SavedModel; returns what a manifest says of its signatures."""
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    described = {}
+    for name, signature in signatures.items():
+        fn = archive.add_endpoint(name, float32_outputs(signature.fn), list(signature.inputs))
+        outputs = fn.get_concrete_function().structured_outputs
+        described[name] = {
+            "inputs": {spec.name: _describe(spec) for spec in signature.inputs},
+            "outputs": {key: _describe(spec) for key, spec in outputs.items()},
+            "deterministic": signature.deterministic,
+        }
+    archive.write_out(str(folder), verbose=False)
+    return described
+
+
+def float32_outputs(fn: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, tf.Tensor]]:
+    """`fn` with its floating outputs cast to float32."""
+
+    def cast(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = fn(*inputs)
+        return {
+            name: tf.cast(value, tf.float32) if value.dtype.is_floating else tf.identity(value)
+            for name, value in outputs.items()
+        }
+
+    return cast
+
+
+def _describe(spec: Any) -> dict[str, Any]:
+    return {"shape": spec.shape.as_list(), "dtype": spec.dtype.name}

@@ -1,0 +1,35 @@
+"""`Signature`: one named function of an exported model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+SEED = tf.TensorSpec([2], tf.int32, name="seed")
+"""The input that every signature with draws has: the same seed gives the same answer."""
+
+
+class Signature(NamedTuple):
+    """A function that a model offers to whoever serves it.
+
+    Attributes:
+        fn: takes one tensor for each of `inputs`, in that order; returns a dict of named tensors.
+        inputs: named specs; None is the axis of the batch.
+        deterministic: whether it draws nothing. Such signatures go into a TFLite file too.
+    """
+
+    fn: Callable[..., dict[str, Any]]
+    inputs: tuple[tf.TensorSpec, ...]
+    deterministic: bool
+
+
+def batch_of(name: str, shape: Sequence[int], dtype: Any = tf.float32) -> tf.TensorSpec:
+    """An input with a batch axis of any size."""
+    return tf.TensorSpec([None, *shape], dtype, name=name)
+
+
+def count(name: str) -> tf.TensorSpec:
+    """An input that is a number, int32."""
+    return tf.TensorSpec([], tf.int32, name=name)
