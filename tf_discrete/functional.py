@@ -6,6 +6,7 @@ same draw, so fold the step into it in a training loop.
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds, types
@@ -74,7 +75,7 @@ def straight_through(
     logits = tf.convert_to_tensor(logits)
     wide = types.at_least_float32(logits)
     gumbel = noise.gumbel(_seed(seed), tf.shape(wide), wide.dtype)
-    soft = tf.nn.softmax(wide / tf.cast(temperature, wide.dtype))
+    soft = tf.nn.softmax(wide / types.cast(temperature, wide.dtype))
     return tf.cast(base.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
 
 
@@ -156,7 +157,7 @@ def _seed(seed: int | Seed) -> Seed:
 
 def _check_positive(**arguments: object) -> None:
     for name, value in arguments.items():
-        if isinstance(value, (int, float)) and not value > 0:
+        if isinstance(value, (int, float, np.number)) and not value > 0:
             raise ValueError(
                 f"{name} must be positive. Give a number > 0. Received: {name}={value!r}"
             )

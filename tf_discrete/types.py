@@ -76,3 +76,13 @@ def at_least_float32(x: Tensor) -> tf.Tensor:
     """
     x = tf.convert_to_tensor(x)
     return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
+
+
+def cast(x: Tensor, dtype: tf.DType) -> tf.Tensor:
+    """`x` in a floating dtype; a Python number keeps all its digits, where `tf.cast` rounds to float32.
+
+    Example:
+        >>> float(cast(0.1, tf.float64)), float(tf.cast(0.1, tf.float64))
+        (0.1, 0.10000000149011612)
+    """
+    return tf.cast(tf.convert_to_tensor(x, dtype_hint=dtype), dtype)

@@ -6,6 +6,8 @@ of the plain class is NaN at low temperature. What is added: masked categories, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -13,7 +15,7 @@ from tf_discrete import types
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.types import Seed, Tensor
 
-tfd = tfp.distributions
+tfd: Any = tfp.distributions
 
 
 class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
@@ -38,8 +40,19 @@ class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
     """
 
     def __init__(self, temperature: Tensor, logits: Tensor, name: str = "ExpRelaxedCategorical"):
+        parameters = dict(locals())
         logits = types.at_least_float32(logits)
-        super().__init__(temperature=tf.cast(temperature, logits.dtype), logits=logits, name=name)
+        super().__init__(
+            temperature=types.cast(temperature, logits.dtype), logits=logits, name=name
+        )
+        self._parameters = parameters
+
+    @classmethod
+    def _parameter_properties(cls, dtype: Any, num_classes: int | None = None) -> dict[str, Any]:
+        return {
+            "temperature": tfp.util.ParameterProperties(),
+            "logits": tfp.util.ParameterProperties(event_ndims=1),
+        }
 
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         logits = tf.broadcast_to(
@@ -78,23 +91,37 @@ class RelaxedBernoulliLogit(tfd.Logistic):
     """
 
     def __init__(self, temperature: Tensor, logits: Tensor, name: str = "RelaxedBernoulliLogit"):
-        logits = types.at_least_float32(logits)
-        temperature = tf.cast(temperature, logits.dtype)
+        parameters = dict(locals())
+        self.logits = types.at_least_float32(logits)
+        self.temperature = types.cast(temperature, self.logits.dtype)
         super().__init__(
-            loc=logits / temperature, scale=tf.ones_like(logits) / temperature, name=name
+            loc=self.logits / self.temperature,
+            scale=tf.ones_like(self.logits) / self.temperature,
+            name=name,
         )
+        self._parameters = parameters
+
+    @classmethod
+    def _parameter_properties(cls, dtype: Any, num_classes: int | None = None) -> dict[str, Any]:
+        return {
+            "temperature": tfp.util.ParameterProperties(),
+            "logits": tfp.util.ParameterProperties(),
+        }
+
+    def _batch_shape_tensor(self, **parameters: Any) -> tf.Tensor:
+        return tf.shape(self.loc)
 
 
 def relax_categorical(logits: Tensor, gumbel: Tensor, temperature: Tensor) -> tf.Tensor:
     """log z of the relaxed categorical that `gumbel` noise draws, [..., N, K], reparameterised."""
     logits = types.at_least_float32(logits)
-    return tf.nn.log_softmax((logits + gumbel) / tf.cast(temperature, logits.dtype))
+    return tf.nn.log_softmax((logits + gumbel) / types.cast(temperature, logits.dtype))
 
 
 def relax_bernoulli(logits: Tensor, logistic: Tensor, temperature: Tensor) -> tf.Tensor:
     """logit(z) of the relaxed Bernoulli that `logistic` noise draws, [..., N], reparameterised."""
     logits = types.at_least_float32(logits)
-    return (logits + logistic) / tf.cast(temperature, logits.dtype)
+    return (logits + logistic) / types.cast(temperature, logits.dtype)
 
 
 def draw_noise(latents: str, seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -117,7 +144,7 @@ def to_simplex(latents: str, log_value: Tensor) -> tf.Tensor:
 def log_density(latents: str, log_value: Tensor, logits: Tensor, temperature: Tensor) -> tf.Tensor:
     """log q of log-space draws in nats, [...], summed over the N variables."""
     if latents == "categorical":
-        law: tfd.Distribution = ExpRelaxedCategorical(temperature, logits)
+        law: Any = ExpRelaxedCategorical(temperature, logits)
     else:
         law = RelaxedBernoulliLogit(temperature, logits)
     return tf.reduce_sum(law.log_prob(log_value), axis=-1)
