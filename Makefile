@@ -55,6 +55,8 @@ $(VENV)/bin/python:
 	  echo "Received: $(PYTHON) = $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
 	@echo "Creating the environment $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
+	@# The pip that Python brings along can be too old to settle these dependencies in reasonable time.
+	@$(PIP) install -qq --upgrade pip
 
 $(VENV)/.installed: setup.py | $(VENV)/bin/python
 	@echo "Installing tf_discrete and what it needs (about 1 GB the first time; some minutes)"
