@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import Any
 
 import numpy as np
-from absl import app
 
 from tf_discrete import datasets, estimators, evaluation, export, likelihoods, plots, schedules
 from tf_discrete.models import CategoricalVAE
+from trainers import command_line
 from trainers import run as run_lib
-from trainers.callbacks import TrainingDiverged
-from trainers.config import RunConfig, config_from_flags, define_flags, option
+from trainers.config import RunConfig, option, to_json
+from trainers.export import preprocessing_of
 from trainers.run_directory import RunDirectory
 
 
@@ -31,6 +30,9 @@ class Config(RunConfig):
     activation: str = option("relu", "Of the hidden layers.")
     prior: str = option("uniform", "Prior of the latents.", choices=("uniform", "learned"))
     likelihood: str = option("bernoulli", "Of the pixels.", choices=likelihoods.names())
+    likelihood_scale: float = option(
+        0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
+    )
     estimator: str = option(
         "gumbel_softmax",
         "Gradient estimator: " + ", ".join(estimators.names()) + ", or a registered one of yours.",
@@ -82,7 +84,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         hidden_units=config.hidden_units,
         activation=config.activation,
         prior=config.prior,
-        likelihood=config.likelihood,
+        likelihood=make_likelihood(config),
         estimator=config.estimator,
         temperature=make_temperature(config, total_steps)
         if "temperature" in estimators.arguments(estimator)
@@ -95,6 +97,13 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
+
+
+def make_likelihood(config: Config) -> likelihoods.Likelihood:
+    """The likelihood of the pixels."""
+    if config.likelihood == "gaussian":
+        return likelihoods.Gaussian(config.likelihood_scale or None)
+    return likelihoods.get(config.likelihood)
 
 
 def make_temperature(config: Config, total_steps: int) -> schedules.Schedule:
@@ -132,7 +141,13 @@ def finish(model: CategoricalVAE, config: Config, directory: RunDirectory) -> di
     if config.classify_reconstructions and test.num_classes:
         result["reconstruction_accuracy"] = classify_reconstructions(model, config, test)
     model.save(directory.model_path)
-    export.save(model, directory.saved_model_path, overwrite=True)
+    export.save(
+        model,
+        directory.saved_model_path,
+        preprocessing=preprocessing_of(to_json(config)),
+        metadata={"run": to_json(config)},
+        overwrite=True,
+    )
     return {f"test/{name}": value for name, value in result.items()}
 
 
@@ -140,11 +155,11 @@ def draw_pictures(
     model: CategoricalVAE, images: np.ndarray, labels: np.ndarray | None, directory: RunDirectory
 ) -> None:
     """reconstructions.png, samples.png, codes.png, traversal.png and curves.png."""
-    reconstructions = model.reconstruct(images).numpy()
+    reconstructions = as_image(model.reconstruct(images))
     usage = evaluation.collect_usage(model, [images])
     figures = {
         "reconstructions": plots.reconstructions(images, reconstructions, labels),
-        "samples": plots.image_grid(model.sample(100, seed=1).numpy()),
+        "samples": plots.image_grid(as_image(model.sample(100, seed=1))),
         "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
         "curves": plots.curves(directory.history()),
         "traversal": traversal(model, images[:1], usage),
@@ -164,9 +179,14 @@ def traversal(
     codes = np.tile(code, [len(variables), model.num_categories, 1])
     for row, variable in enumerate(variables):
         codes[row, :, variable] = np.arange(model.num_categories)
-    images = model.decode(codes.reshape(-1, model.num_variables)).numpy()
+    images = as_image(model.decode(codes.reshape(-1, model.num_variables)))
     images = images.reshape(len(variables), model.num_categories, *images.shape[1:])
     return plots.traversal(images, code[variables], variables=variables)
+
+
+def as_image(mean: Any) -> np.ndarray:
+    """Means of a likelihood as intensities; a Gaussian's may lie outside [0, 1]."""
+    return np.clip(np.asarray(mean), 0.0, 1.0)
 
 
 def classify_reconstructions(
@@ -179,7 +199,7 @@ def classify_reconstructions(
         batch["image"].numpy(), batch["label"].numpy(), test.num_classes, seed=config.seed
     )
     read = next(iter(test.batches(min(most, len(test)))))
-    reconstructions = model.reconstruct(read["image"]).numpy()
+    reconstructions = as_image(model.reconstruct(read["image"]))
     return evaluation.reconstruction_accuracy(classifier, reconstructions, read["label"].numpy())
 
 
@@ -194,19 +214,9 @@ def run(config: Config) -> dict[str, Any]:
     return result
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments. Received: {' '.join(argv[1:])}")
-    try:
-        run(config_from_flags(Config))
-    except (ValueError, OSError, RuntimeError, TrainingDiverged) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-
-
 def cli() -> None:
     """The console script."""
-    define_flags(Config)
-    app.run(main)
+    command_line.start(Config, run, __doc__)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
+import tqdm
 
 from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation
@@ -80,12 +79,11 @@ def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any
     directory.claim(to_json(config), MAY_DIFFER)
     checkpoints = callbacks.Checkpoints(model, directory, config.early_stopping, steps)
     if checkpoints.restore_last():
-        logging.info("Continuing %s after epoch %d", directory.path, checkpoints.epoch)
-    began = time.monotonic()
+        print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
     if checkpoints.epoch < config.epochs and not bool(checkpoints.state.stopped.numpy()):
         fit(model, config, splits, steps, directory, checkpoints)
     elif directory.result_path.exists():
-        logging.info("%s is finished; nothing to train", directory.path)
+        print(f"{directory.path} is finished; nothing to train")
         return read_json(directory.result_path)
     checkpoints.restore_best()
     result = {
@@ -95,7 +93,6 @@ def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any
         "training_seconds": round(sum(row["seconds"] for row in directory.history()), 1),
         **finish(model, config, directory),
     }
-    logging.info("Finished in %.0f s", time.monotonic() - began)
     write_json(directory.result_path, result)
     return result
 
@@ -121,11 +118,10 @@ def fit(
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
     first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
     labels = first["label"].numpy() if "label" in first else None
-    usage = package_callbacks.CodeUsageCallback(validation)
+    usage = package_callbacks.CollapseWarning(validation)
     loop = [
         callbacks.StopAtNaN(),
         usage,
-        package_callbacks.CollapseWarning(usage),
         callbacks.Progress(config.epochs, steps, FIELDS),
         TensorBoardLog(
             directory.tensorboard,
@@ -170,7 +166,7 @@ def prepare(config: RunConfig) -> None:
                     "Mirrored training takes one step per execution and no XLA. Leave "
                     f"--{flag} out. Received: distribute='mirrored', {flag}={value!r}"
                 )
-        logging.info("distribute=mirrored: one step per execution, no XLA")
+        print("distribute=mirrored: one step per execution, no XLA")
     keras.config.set_dtype_policy(config.dtype_policy)
     keras.utils.set_random_seed(config.seed)
 
@@ -221,8 +217,10 @@ def evaluate_split(
     batches = split.batches(min(batch_size, len(split)))
     terms = model.evaluate(batches, return_dict=True, verbose=0)
     result = {name: float(value) for name, value in terms.items()}
-    logging.info("Bound with %d samples on %d images", bound_samples, len(split))
-    bound = evaluation.evaluate_bound(model, batches, bound_samples)
+    with tqdm.tqdm(
+        total=len(split), desc=f"bound with {bound_samples} samples", unit="image", leave=False
+    ) as bar:
+        bound = evaluation.evaluate_bound(model, batches, bound_samples, progress=bar.update)
     usage = evaluation.collect_usage(model, batches)
     result.update(
         {

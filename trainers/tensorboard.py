@@ -75,10 +75,10 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def _pictures(self) -> None:
         shown = self.images[:20]
-        reconstructions = self.model.reconstruct(shown).numpy()
+        reconstructions = np.clip(self.model.reconstruct(shown), 0.0, 1.0)
         labels = None if self.labels is None else self.labels[:20]
         _image("reconstructions", plots.reconstructions(shown, reconstructions, labels))
-        samples = self.model.sample(64, seeds.base(self.model.seed)).numpy()
+        samples = np.clip(self.model.sample(64, seeds.base(self.model.seed)), 0.0, 1.0)
         _image("samples", plots.image_grid(samples, columns=8))
         usage: Usage | None = self.usage()
         if usage is not None:

@@ -97,7 +97,7 @@ def evaluate_bound(
         num_samples: m.
         seed: of the draws; each batch gets one of its own.
         rows: decoder rows held in memory at once; sets the chunk of samples.
-        progress: called with the number of examples done after each batch.
+        progress: called after each batch with the number of its examples.
     """
 
     @tf.function(reduce_retracing=True)
@@ -105,15 +105,13 @@ def evaluate_bound(
         return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
 
     values: list[np.ndarray] = []
-    done = 0
     for index, batch in enumerate(batches):
         x = batch["image"] if isinstance(batch, dict) else batch
         chunk = max(1, min(num_samples, rows // max(1, x.shape[0])))
         batch_seed = seeds.fold(seeds.base(seed), "bound", index)
         values.append(bound(x, batch_seed, chunk).numpy())
-        done += len(values[-1])
         if progress is not None:
-            progress(done)
+            progress(len(values[-1]))
     everything = np.concatenate(values).astype(np.float64)
     error = everything.std(ddof=1) / math.sqrt(len(everything)) if len(everything) > 1 else math.nan
     return Bound(float(everything.mean()), float(error), len(everything), num_samples)

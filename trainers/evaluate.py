@@ -1,0 +1,69 @@
+"""Evaluates a run again, finished or not: python -m trainers.evaluate --run=runs/... --help."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from trainers import callbacks, categorical_vae, command_line
+from trainers import run as run_lib
+from trainers.config import check, load, option
+from trainers.run_directory import RunDirectory, write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is evaluated, and how."""
+
+    run: str = option("", "Folder of the run.")
+    checkpoint: str = option("best", "Which epoch.", choices=("best", "last"))
+    split: str = option("test", "Of the data.", choices=("train", "validation", "test"))
+    bound_samples: int = option(1000, "Samples m of the importance-weighted bound.", lower=1)
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.")
+    output: str = option("", "JSON file of the result. Default: RUN/evaluation-SPLIT.json.")
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Restores a checkpoint of a run and scores a split; returns what the JSON file holds."""
+    check(config)
+    directory = RunDirectory(config.run)
+    if not config.run or not directory.config_path.exists():
+        raise ValueError(f"--run must name the folder of a run. Received: run={config.run!r}")
+    run_config = load(categorical_vae.Config, directory.config_path)
+    if config.data_dir:
+        run_config = dataclasses.replace(run_config, data_dir=config.data_dir)
+    run_config = dataclasses.replace(run_config, distribute="none")
+    run_lib.prepare(run_config)
+    train = run_lib.load_split(run_config, "train")
+    steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
+    model = categorical_vae.build_model(run_config, train, steps)
+    run_lib.compile_model(model, run_config, steps)
+    checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
+    found = (
+        checkpoints.restore_best() if config.checkpoint == "best" else checkpoints.restore_last()
+    )
+    if not found:
+        raise ValueError(
+            "The run must have finished an epoch; it has no checkpoint yet. "
+            f"Received: run={config.run!r}"
+        )
+    split = train if config.split == "train" else run_lib.load_split(run_config, config.split)
+    result = {
+        "checkpoint": config.checkpoint,
+        "epoch": checkpoints.epoch,
+        "split": config.split,
+        **run_lib.evaluate_split(model, split, config.bound_samples),
+    }
+    output = config.output or directory.path / f"evaluation-{config.split}.json"
+    write_json(type(directory.path)(output), result)
+    run_lib.print_table(f"{config.run}, epoch {checkpoints.epoch}, {config.split} (nats)", result)
+    return result
+
+
+def cli() -> None:
+    """The console script."""
+    command_line.start(Config, run, __doc__)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,164 @@
+"""Exports the model of a finished run: python -m trainers.export --run=RUN --path=FOLDER."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from tf_discrete import export
+from tf_discrete.models import DiscreteModel
+from trainers import command_line
+from trainers.config import option
+from trainers.run_directory import RunDirectory, read_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The flags of the export."""
+
+    run: str = option("", "Folder of the run, with its config.json and model.keras.")
+    path: str = option("", "Folder of the SavedModel to write; see also --tflite.")
+    tflite: str = option(
+        "", "TFLite file to write, with the signatures that draw nothing, for small devices."
+    )
+    overwrite: bool = option(False, "Write over what stands at --path and --tflite.")
+    import_module: tuple[str, ...] = option(
+        (),
+        "Modules to import first, beside those that the run has imported: your own registered "
+        "estimators, networks and likelihoods.",
+    )
+
+
+def run(config: Config) -> None:
+    """Writes the SavedModel, the TFLite file, or both.
+
+    Raises:
+        FileExistsError: `path` or `tflite` stands already.
+        FileNotFoundError: no such run, or no model in it.
+        OSError: no permission, or no space.
+        ValueError: nothing to do, or a run that cannot be read.
+    """
+    if not config.run:
+        raise ValueError("run must name the folder of a run. Give --run. Received: run=''")
+    if not config.path and not config.tflite:
+        raise ValueError(
+            "There must be something to write. Give --path for a SavedModel, --tflite for a TFLite file, "
+            "or both. Received: path='', tflite=''"
+        )
+    directory = RunDirectory(config.run)
+    settings = read_settings(directory)
+    for module in (*settings.get("import_module", ()), *config.import_module):
+        _import(module)
+    model = load_model(directory, settings.get("dtype_policy", "float32"))
+    if config.path:
+        export.save(
+            model,
+            config.path,
+            preprocessing=preprocessing_of(settings),
+            metadata={"run": settings},
+            overwrite=config.overwrite,
+        )
+        print(f"SavedModel: {config.path}")
+    if config.tflite:
+        export.save_tflite(model, config.tflite, overwrite=config.overwrite)
+        print(f"TFLite: {config.tflite}")
+
+
+def preprocessing_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest says of the preprocessing of a run's images.
+
+    Args:
+        settings: what config.json holds.
+
+    Returns:
+        scale: what 8-bit pixels are multiplied by.
+        binarization: how they became bits in training.
+        image_size: [height, width] that images were resized to, or None.
+    """
+    return {
+        "scale": 1 / 255,
+        "binarization": settings.get("binarization", "none"),
+        "image_size": list(settings.get("image_size") or ()) or None,
+    }
+
+
+def read_settings(directory: RunDirectory) -> dict[str, Any]:
+    """The config.json of a run."""
+    if not directory.path.is_dir():
+        raise FileNotFoundError(
+            "run must be the folder of a run. Give the --output_dir of its training. "
+            f"Received: run={str(directory.path)!r}"
+        )
+    if not directory.config_path.exists():
+        raise FileNotFoundError(
+            "The folder of a run holds a config.json. Give the --output_dir of its training. "
+            f"Received: run={str(directory.path)!r}"
+        )
+    try:
+        settings = read_json(directory.config_path)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise _corrupt(directory.config_path, error) from None
+    if not isinstance(settings, dict):
+        raise _corrupt(directory.config_path, "no object")
+    return settings
+
+
+def load_model(directory: RunDirectory, dtype_policy: str) -> DiscreteModel:
+    """The best model of a run, in the precision that it was trained in."""
+    if not directory.model_path.exists():
+        raise FileNotFoundError(
+            "The run must have a model.keras, which training writes when it ends. Start the training "
+            f"again with the same command; it continues. Received: run={str(directory.path)!r}"
+        )
+    try:
+        with _dtype_policy(dtype_policy):
+            return keras.saving.load_model(directory.model_path, compile=False)
+    except TypeError as error:
+        if "Could not locate" not in str(error):
+            raise
+        raise ValueError(
+            "Every class that the model is made of must be registered. Name the module that registers "
+            f"yours by --import_module. Received: {str(directory.model_path)!r} ({error})"
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise _corrupt(directory.model_path, error) from error
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _import(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(
+            "import_module must name modules on the Python path. "
+            f"Received: import_module={module!r} ({error})"
+        ) from error
+
+
+def _corrupt(file: pathlib.Path, reason: object) -> ValueError:
+    return ValueError(f"The run's file cannot be read. Received: {str(file)!r} ({reason})")
+
+
+def cli() -> None:
+    """The console script."""
+    command_line.start(Config, run, __doc__)
+
+
+if __name__ == "__main__":
+    cli()
