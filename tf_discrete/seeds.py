@@ -12,6 +12,9 @@ import tensorflow as tf
 
 from tf_discrete.types import Seed, Tensor
 
+_STRING = 1 << 62
+"""Sets hashed strings apart from counters."""
+
 
 def base(seed: int) -> Seed:
     """The seed that an integer stands for.
@@ -26,21 +29,25 @@ def base(seed: int) -> Seed:
         >>> base(7).shape
         TensorShape([2])
     """
-    value = int(seed) & 0xFFFFFFFFFFFFFFFF
-    halves = [value & 0xFFFFFFFF, value >> 32]
-    return tf.constant([half - (1 << 32) if half >= 1 << 31 else half for half in halves], tf.int32)
+    return tf.constant(_halves(int(seed)), tf.int32)
 
 
 def fold(seed: Seed, *data: int | str | Tensor) -> Seed:
     """A new seed from a seed and the data that tell this draw from all others.
 
+    Each fold keeps all 64 bits. `tf.random.experimental.stateless_fold_in` keeps 32 of the seed it is
+    given, so that some of 300 000 training steps would share their noise.
+
     Args:
         seed: int32 [2].
-        *data: each an int, an integer scalar tensor (int64 is folded whole) or a string, which names
-            a purpose and is hashed alike in every process.
+        *data: each an int, an integer scalar tensor or a string. Integers count by value, up to 64 bits,
+            whatever their type; a string names a purpose and is hashed alike in every process.
 
     Returns:
         int32 [2]; different data give independent seeds.
+
+    Raises:
+        ValueError: for data that are no integer scalars.
 
     Example:
         >>> a, b = fold(base(0), "train", 1), fold(base(0), "train", 2)
@@ -48,14 +55,8 @@ def fold(seed: Seed, *data: int | str | Tensor) -> Seed:
         False
     """
     for item in data:
-        if isinstance(item, str):
-            seed = _fold_in(seed, _signed(zlib.crc32(item.encode())))
-        elif isinstance(item, int):
-            seed = _fold_in(seed, _signed(item & 0xFFFFFFFF))
-            if item >> 31 not in (0, -1):
-                seed = _fold_in(seed, _signed((item >> 32) & 0xFFFFFFFF))
-        else:
-            seed = _fold_wide(seed, tf.convert_to_tensor(item))
+        mixed = tf.random.stateless_uniform([2], seed, None, None, tf.int32)
+        seed = mixed + _two_words(item)
     return seed
 
 
@@ -67,17 +68,22 @@ def replica_id() -> Tensor:
     return tf.cast(context.replica_id_in_sync_group, tf.int32)
 
 
-def _fold_wide(seed: Seed, item: tf.Tensor) -> Seed:
-    if item.dtype == tf.int64:
-        return tf.random.experimental.stateless_fold_in(
-            _fold_in(seed, tf.bitcast(item, tf.int32)[0]), tf.bitcast(item, tf.int32)[1]
+def _two_words(item: int | str | Tensor) -> tf.Tensor:
+    """The datum as 64 bits, int32 [2]."""
+    if isinstance(item, str):
+        item = zlib.crc32(item.encode()) | _STRING
+    if isinstance(item, int):
+        return tf.constant(_halves(item), tf.int32)
+    item = tf.convert_to_tensor(item)
+    if not item.dtype.is_integer or item.shape.rank not in (0, None):
+        raise ValueError(
+            "A seed is folded with an int, an integer scalar tensor or a string. "
+            f"Received: a tensor of dtype {item.dtype.name} and shape {item.shape}"
         )
-    return _fold_in(seed, tf.cast(item, tf.int32))
+    return tf.bitcast(tf.cast(item, tf.int64), tf.int32)
 
 
-def _fold_in(seed: Seed, item: int | tf.Tensor) -> Seed:
-    return tf.random.experimental.stateless_fold_in(seed, tf.cast(item, tf.int32))
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 32) if value >= 1 << 31 else value
+def _halves(value: int) -> list[int]:
+    """The low and the high 32 bits, each as a signed number."""
+    words = [value & 0xFFFFFFFF, (value >> 32) & 0xFFFFFFFF]
+    return [word - (1 << 32) if word >= 1 << 31 else word for word in words]
