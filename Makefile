@@ -20,7 +20,7 @@ help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.installed  ## Train a categorical VAE on handwritten digits
-	$(BIN)/python -m trainers.categorical_vae --dataset=digits --output_dir=$(DEMO_DIR)
+	$(BIN)/python -m trainers.categorical_vae --dataset=digits --epochs=300 --output_dir=$(DEMO_DIR)
 	@echo
 	@echo "Everything is in $(DEMO_DIR):"
 	@ls -1p $(DEMO_DIR) | sed 's/^/  /'

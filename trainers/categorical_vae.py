@@ -29,7 +29,12 @@ class Config(RunConfig):
     )
     activation: str = option("relu", "Of the hidden layers.")
     prior: str = option("uniform", "Prior of the latents.", choices=("uniform", "learned"))
-    likelihood: str = option("bernoulli", "Of the pixels.", choices=likelihoods.names())
+    likelihood: str = option(
+        "auto",
+        "Of the pixels. 'auto': bernoulli for black and white images (binarised, or as they come), "
+        "gaussian for grey and colour.",
+        choices=("auto", *likelihoods.names()),
+    )
     likelihood_scale: float = option(
         0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
     )
@@ -84,7 +89,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         hidden_units=config.hidden_units,
         activation=config.activation,
         prior=config.prior,
-        likelihood=make_likelihood(config),
+        likelihood=make_likelihood(config, split),
         estimator=config.estimator,
         temperature=make_temperature(config, total_steps)
         if "temperature" in estimators.arguments(estimator)
@@ -99,11 +104,16 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
     )
 
 
-def make_likelihood(config: Config) -> likelihoods.Likelihood:
+def make_likelihood(config: Config, split: datasets.Split) -> likelihoods.Likelihood:
     """The likelihood of the pixels."""
-    if config.likelihood == "gaussian":
+    name = config.likelihood
+    if name == "auto":
+        some = split.images[:1000]
+        binary = config.binarization != "none" or bool(np.isin(some, (0, some.max())).all())
+        name = "bernoulli" if binary else "gaussian"
+    if name == "gaussian":
         return likelihoods.Gaussian(config.likelihood_scale or None)
-    return likelihoods.get(config.likelihood)
+    return likelihoods.get(name)
 
 
 def make_temperature(config: Config, total_steps: int) -> schedules.Schedule:
