@@ -1,0 +1,133 @@
+"""Writes the generated tables of README.md and docs/: python -m tools.tables --write, or --check.
+
+A table stands between the lines `<!-- table: NAME -->` and `<!-- end of table -->`. Its rows come from
+the registry or from the JSON files under benchmarks/results/, never from a keyboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+_TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+def estimators() -> str:
+    """Every registered estimator, from its declaration."""
+    from tf_discrete import estimators as registry
+
+    rows = []
+    for name in registry.names():
+        cls = registry.get_class(name)
+        rows.append(
+            (
+                f"`{name}`",
+                cls.family,
+                " and ".join(cls.spec.supports),
+                {"any": "unbiased", "none": "biased"}.get(
+                    cls.spec.exact_for, f"exact for {cls.spec.exact_for} objectives"
+                ),
+                "relaxed" if cls.spec.relaxed else "discrete",
+                cls.spec.evaluations,
+                cls.spec.reference,
+            )
+        )
+    header = (
+        "estimator",
+        "family",
+        "latents",
+        "gradient",
+        "objective sees",
+        "evaluations a sample",
+        "reference",
+    )
+    return _markdown(header, rows)
+
+
+def categorical_vae() -> str:
+    """The kept runs of the categorical VAE."""
+    rows = []
+    for path in sorted((RESULTS / "categorical_vae").glob("*.json")):
+        kept = json.loads(path.read_text())
+        result, model = kept["result"], kept["model"]
+        bound, error = result["test/bound_nats"], result["test/bound_standard_error_nats"]
+        rows.append(
+            (
+                f"{kept['dataset']}, {kept['binarization']}",
+                f"{model['num_variables']} x {model['num_categories']}",
+                f"`{kept['estimator']}`",
+                f"{result['test/hard_elbo_nats']:.2f}",
+                f"{bound:.2f} +- {error:.2f} (m = {result['test/bound_samples']})",
+                _percent(result.get("test/reconstruction_accuracy")),
+                f"{result['epochs']} ({result['best_epoch']})",
+                f"{result['training_seconds'] / 60:.0f} min",
+                str(len(kept["seeds"])),
+                f"`{kept['command']}`",
+            )
+        )
+    header = (
+        "data, binarisation",
+        "latents",
+        "estimator",
+        "hard ELBO, test",
+        "bound of log p(x), test",
+        "reconstructions read right",
+        "epochs (best)",
+        "training",
+        "seeds",
+        "command",
+    )
+    return _markdown(header, rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "estimators": estimators,
+    "categorical_vae": categorical_vae,
+}
+
+
+def render(text: str) -> str:
+    """A document with its tables made anew."""
+    return _TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
+
+
+def documents() -> Iterable[pathlib.Path]:
+    """The documents that may hold tables."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--write", action="store_true", help="rewrite the documents")
+    action.add_argument("--check", action="store_true", help="exit with 1 if one is out of date")
+    write = parser.parse_args().write
+    stale = []
+    for path in documents():
+        text = path.read_text()
+        if render(text) != text:
+            stale.append(path.relative_to(ROOT))
+            if write:
+                path.write_text(render(text))
+    if stale and not write:
+        sys.exit(f"Out of date: {', '.join(map(str, stale))}. Run python -m tools.tables --write.")
+
+
+def _markdown(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _percent(value: Any) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+if __name__ == "__main__":
+    main()
