@@ -33,6 +33,7 @@ _REQUIRES = [
     "tensorflow-datasets>=4.9.9,<5",
     "tensorflow-probability>=0.25,<0.26",
     f"tf-keras{_TF}",
+    "tqdm>=4.66,<5",
 ]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
