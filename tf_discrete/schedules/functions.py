@@ -30,8 +30,8 @@ def exponential(
     Reference:
         Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
     """
-    held = tf.cast(step, tf.float32)
-    held = tf.floor(held / update_period) * update_period
+    step = tf.convert_to_tensor(step)
+    held = tf.cast(step - step % update_period, tf.float32)
     return tf.maximum(floor, initial * tf.exp(-rate * held))
 
 

@@ -77,6 +77,7 @@ class Exponential(Schedule):
     def __init__(
         self, initial: float = 1.0, rate: float = 1e-4, floor: float = 0.5, update_period: int = 1
     ):
+        _require_finite(initial=initial, rate=rate, floor=floor)
         _require(rate >= 0, "rate must not be negative", rate=rate)
         _require(
             update_period >= 1, "update_period must be at least 1 step", update_period=update_period
@@ -110,6 +111,7 @@ class _Ramp(Schedule):
     """What `Linear` and `Cosine` share: two ends, a start and a length."""
 
     def __init__(self, initial: float, final: float, steps: int, begin: int = 0):
+        _require_finite(initial=initial, final=final)
         _require(steps >= 1, "steps must be at least 1", steps=steps)
         _require(begin >= 0, "begin must not be negative", begin=begin)
         self.initial, self.final = float(initial), float(final)
@@ -169,6 +171,12 @@ def get(identifier: Any) -> keras.optimizers.schedules.LearningRateSchedule:
     raise ValueError(
         "A schedule is a number, a tf_discrete.schedules object or a Keras learning-rate schedule. "
         f"Received: schedule={identifier!r} of type {type(identifier).__name__}"
+    )
+
+
+def _require_finite(**values: float) -> None:
+    _require(
+        all(np.isfinite(list(values.values()))), ", ".join(values) + " must be finite", **values
     )
 
 

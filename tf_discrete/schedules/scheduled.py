@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,10 @@ class Scheduled(keras.layers.Layer):
     Args:
         schedule: number or schedule.
         name: of the value, as it is logged: "temperature", "kl_weight", ...
-        positive: whether only values > 0 are allowed.
+        positive: whether only values > 0 are allowed; of a Keras schedule step 0 is checked.
+
+    Raises:
+        ValueError: a value that is not finite, or not positive where it must be.
 
     Example:
         >>> from tf_discrete.schedules import Linear
@@ -38,17 +42,21 @@ class Scheduled(keras.layers.Layer):
         super().__init__(name=name, dtype="float32", trainable=False, **_without_dtype(kwargs))
         self.schedule = schedule_lib.get(schedule)
         self.positive = positive
-        if positive and isinstance(self.schedule, schedule_lib.Schedule):
-            lowest = self.schedule.lowest()
+        initial = float(self.schedule(0))
+        if positive:
+            ours = isinstance(self.schedule, schedule_lib.Schedule)
+            lowest = self.schedule.lowest() if ours else initial
             if not lowest > 0:
                 raise ValueError(
                     f"{name} must be positive at every step. Give a number > 0, or a schedule that "
                     f"stays above 0. Received: {name}={lowest}"
                 )
+        if not math.isfinite(initial):
+            raise ValueError(f"{name} must be finite. Received: {name}={initial}")
         self.variable = self.add_weight(
             shape=(),
             dtype="float32",
-            initializer=keras.initializers.Constant(float(self.schedule(0))),
+            initializer=keras.initializers.Constant(initial),
             trainable=False,
             aggregation="only_first_replica",
             name=name,
