@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
 from absl import app, flags, logging
 
 from trainers.config import config_from_flags, define_flags
@@ -31,8 +32,9 @@ def start(config_class: type, run: Callable[[Any], Any], doc: str | None) -> Non
     def main(argv: list[str]) -> None:
         if len(argv) > 1:
             raise app.UsageError(f"Unknown arguments. Received: {' '.join(argv[1:])}")
-        if flags.FLAGS["verbosity"].using_default_value:
-            logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every checkpoint.
+        if not any(argument.lstrip("-").startswith("verbosity") for argument in sys.argv):
+            logging.set_verbosity(logging.WARNING)  # TensorFlow tells of every checkpoint
+            tf.get_logger().setLevel("WARNING")  # and asset.
         try:
             run(config_from_flags(config_class))
         except (OSError, RuntimeError, ValueError) as error:

@@ -14,12 +14,12 @@ import tensorflow as tf
 import tqdm
 
 from tf_discrete import callbacks as package_callbacks
-from tf_discrete import datasets, evaluation
+from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import DiscreteModel
 from trainers import callbacks
 from trainers.config import RunConfig, check, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
-from trainers.tensorboard import Profile, TensorBoardLog
+from trainers.tensorboard import Profile, TensorBoardLog, write_test_scalars
 
 MAY_DIFFER = ("epochs", "early_stopping", "profile", "bound_samples", "pictures_every", "data_dir")
 """Fields in which the command that continues a run may differ from the one that began it."""
@@ -94,6 +94,7 @@ def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any
         **finish(model, config, directory),
     }
     write_json(directory.result_path, result)
+    write_test_scalars(directory.tensorboard, result)
     return result
 
 
@@ -107,6 +108,8 @@ def fit(
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
     directory.history(last_epoch=checkpoints.epoch)
+    drawn = {name: value.schedule for name, value in model.scheduled.items()}
+    plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
     training = splits["train"].batches(
         config.batch_size,
         seed=config.seed,

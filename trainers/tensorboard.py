@@ -148,6 +148,14 @@ class Profile(keras.callbacks.Callback):
             tf.profiler.experimental.stop()
 
 
+def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
+    """Writes the test results, so that the hyper-parameter page can sort runs by them."""
+    with tf.summary.create_file_writer(str(folder / "test")).as_default(step=result["steps"]):
+        for name, value in result.items():
+            if name.startswith("test/") and value is not None:
+                tf.summary.scalar(name.removeprefix("test/"), value)
+
+
 def _image(tag: str, figure: Any) -> None:
     tf.summary.image(tag, plots.to_image(figure)[np.newaxis])
 
