@@ -43,7 +43,7 @@ def gumbel_softmax(
     _check_positive(temperature=temperature)
     logits = tf.convert_to_tensor(logits)
     wide = types.at_least_float32(logits)
-    gumbel = noise.gumbel(_seed(seed), tf.shape(wide), wide.dtype)
+    gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.exp(relaxed.relax_categorical(wide, gumbel, temperature))
     return tf.cast(base.straight_through(_one_hot(soft), soft) if hard else soft, logits.dtype)
 
@@ -74,7 +74,7 @@ def straight_through(
     _check_positive(temperature=temperature)
     logits = tf.convert_to_tensor(logits)
     wide = types.at_least_float32(logits)
-    gumbel = noise.gumbel(_seed(seed), tf.shape(wide), wide.dtype)
+    gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.nn.softmax(wide / types.cast(temperature, wide.dtype))
     return tf.cast(base.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
 
@@ -139,7 +139,7 @@ def semantic_hash(
         return tf.cast(wide > 0, logits.dtype)
     if seed is None:
         raise ValueError("semantic_hash draws noise in training. Give a seed. Received: seed=None")
-    shape, seed = tf.shape(wide), _seed(seed)
+    shape, seed = tf.shape(wide), seeds.convert(seed)
     gaussian = tf.random.stateless_normal(shape, seeds.fold(seed, "noise"), dtype=wide.dtype)
     soft = saturating_sigmoid(wide + noise_stddev * gaussian)
     hard = base.straight_through(tf.cast(soft > 0.5, wide.dtype), soft)
@@ -149,10 +149,6 @@ def semantic_hash(
 
 def _one_hot(values: tf.Tensor) -> tf.Tensor:
     return tf.one_hot(tf.argmax(values, axis=-1), tf.shape(values)[-1], dtype=values.dtype)
-
-
-def _seed(seed: int | Seed) -> Seed:
-    return seeds.base(seed) if isinstance(seed, int) else seed
 
 
 def _check_positive(**arguments: object) -> None:

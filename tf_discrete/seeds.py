@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 
+import numpy as np
 import tensorflow as tf
 
 from tf_discrete.types import Seed, Tensor
@@ -30,6 +31,16 @@ def base(seed: int) -> Seed:
         TensorShape([2])
     """
     return tf.constant(_halves(int(seed)), tf.int32)
+
+
+def convert(seed: int | Seed) -> Seed:
+    """A seed from a seed, or from the integer that a user would rather write.
+
+    Example:
+        >>> bool(tf.reduce_all(convert(3) == base(3)))
+        True
+    """
+    return base(int(seed)) if isinstance(seed, (int, np.integer)) else tf.convert_to_tensor(seed)
 
 
 def fold(seed: Seed, *data: int | str | Tensor) -> Seed:
