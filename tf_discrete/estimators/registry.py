@@ -89,14 +89,23 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
         identifier: name, class, config as `serialize` makes it, or an instance (returned as it is).
         **arguments: of the constructor, for a name or a class.
 
+    Raises:
+        ValueError: an unknown name, no estimator, or arguments that have no taker.
+
     Example:
         >>> get("gumbel_softmax", temperature=0.5).latents
         'categorical'
     """
+    if isinstance(identifier, (Estimator, dict)):
+        if arguments:
+            raise ValueError(
+                "An estimator object or config takes no further arguments. Set them where it is made. "
+                f"Received: estimator={identifier!r}, {arguments}"
+            )
+        if isinstance(identifier, dict):
+            identifier = keras.saving.deserialize_keras_object(identifier)
     if isinstance(identifier, Estimator):
         return identifier
-    if isinstance(identifier, dict):
-        return keras.saving.deserialize_keras_object(identifier)
     cls = get_class(identifier) if isinstance(identifier, str) else identifier
     if not (isinstance(cls, type) and issubclass(cls, Estimator)):
         raise ValueError(
@@ -105,7 +114,9 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
         )
     try:
         return cls(**arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ValueError) and "Unrecognized keyword" not in str(error):
+            raise
         raise ValueError(
             f"{cls.__name__} does not take these arguments; see help(tf_discrete.estimators."
             f"{cls.__name__}). Received: {arguments}"
