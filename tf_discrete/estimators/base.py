@@ -275,7 +275,8 @@ def straight_through(hard: Tensor, soft: Tensor) -> tf.Tensor:
         >>> logits = tf.Variable([0.0, 1.0])
         >>> with tf.GradientTape() as tape:
         ...     z = straight_through(tf.constant([0.0, 1.0]), tf.nn.softmax(logits))
-        >>> z.numpy().tolist(), [round(float(g), 4) for g in tape.gradient(z[1], logits)]
+        ...     second = z[1]
+        >>> z.numpy().tolist(), [round(float(g), 4) for g in tape.gradient(second, logits)]
         ([0.0, 1.0], [-0.1966, 0.1966])
 
     Reference:

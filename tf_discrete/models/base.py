@@ -175,6 +175,7 @@ def inputs_of(data: Any) -> tf.Tensor:
 
 
 def batch_size(x: Tensor) -> tf.Tensor:
+    """Examples in a batch, int32 scalar."""
     return tf.shape(x)[0]
 
 
