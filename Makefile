@@ -22,9 +22,9 @@ help:  ## Print this list
 demo: $(VENV)/.installed  ## Train a categorical VAE on handwritten digits
 	$(BIN)/python -m trainers.categorical_vae --dataset=digits --epochs=300 --output_dir=$(DEMO_DIR)
 	@echo
-	@echo "Everything is in $(DEMO_DIR):"
+	@echo "What the run wrote to $(DEMO_DIR):"
 	@ls -1p $(DEMO_DIR) | sed 's/^/  /'
-	@echo "Watch the curves:  $(BIN)/tensorboard --logdir=$(DEMO_DIR)"
+	@echo "Curves and pictures in the browser:  $(BIN)/tensorboard --logdir=$(DEMO_DIR)"
 
 test: lint unit  ## Check style and types, then run every test
 
