@@ -121,7 +121,7 @@ def fit(
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
     first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
     labels = first["label"].numpy() if "label" in first else None
-    usage = package_callbacks.CollapseWarning(validation)
+    usage = package_callbacks.CollapseWarning(validation, begin=max(1, config.epochs // 10))
     loop = [
         callbacks.StopAtNaN(),
         usage,
@@ -145,6 +145,7 @@ def fit(
         steps_per_epoch=steps,
         validation_data=validation,
         callbacks=loop,
+        shuffle=False,
         verbose=0,
     )
 
@@ -221,7 +222,11 @@ def evaluate_split(
     terms = model.evaluate(batches, return_dict=True, verbose=0)
     result = {name: float(value) for name, value in terms.items()}
     with tqdm.tqdm(
-        total=len(split), desc=f"bound with {bound_samples} samples", unit="image", leave=False
+        total=len(split),
+        desc=f"bound with {bound_samples} samples",
+        unit="image",
+        leave=False,
+        disable=None,
     ) as bar:
         bound = evaluation.evaluate_bound(model, batches, bound_samples, progress=bar.update)
     usage = evaluation.collect_usage(model, batches)

@@ -1,0 +1,1 @@
+"""Command line programs that train, evaluate and export the models of tf_discrete."""
