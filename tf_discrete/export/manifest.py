@@ -56,7 +56,7 @@ class Manifest:
     metadata: dict[str, Any]
 
 
-_KINDS = {
+_KINDS: dict[str, Any] = {
     "model": str,
     "data_shape": list,
     "latent_shape": list,

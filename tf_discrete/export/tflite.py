@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -65,9 +66,11 @@ def convert(model: DiscreteModel) -> bytes:
         try:
             return converter.convert()
         except Exception as error:  # The converter's own class is not public.
+            missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", str(error))))
             raise ValueError(
                 "Every layer must have a counterpart among the built-in operations of TFLite. Replace "
-                f"the one that is named here. Received: model={model.name!r} ({error})"
+                "what is named here. Received: model="
+                f"{model.name!r} with {', '.join(missing) or str(error)[:300]}"
             ) from error
 
 

@@ -1,0 +1,134 @@
+"""The manifest: what it holds, and which ones are refused."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import pytest
+import tensorflow as tf
+
+import tf_discrete
+from tests.export import small_models
+from tf_discrete import export
+from tf_discrete.export import manifest as manifest_lib
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("manifest") / "saved_model"
+    preprocessing = {"scale": 1 / 255, "binarization": "dynamic"}
+    export.save(small_models.make("CategoricalVAE"), path, preprocessing=preprocessing)
+    return path
+
+
+@pytest.fixture
+def file(path):
+    """The manifest's file, restored afterwards."""
+    file = path / manifest_lib.FILE_NAME
+    text = file.read_text()
+    yield file
+    file.write_text(text)
+
+
+def test_it_says_what_the_model_is(path):
+    manifest = export.load_manifest(path)
+    assert manifest.format_version == export.FORMAT_VERSION == 1
+    assert manifest.model == "tf_discrete.models>CategoricalVAE"
+    assert manifest.data_shape == (8, 8, 1)
+    assert manifest.latent_shape == (3, 4)
+    assert (manifest.latents, manifest.num_variables, manifest.num_categories) == (
+        "categorical",
+        3,
+        4,
+    )
+    assert manifest.num_classes is None
+    assert manifest.temperature == pytest.approx(
+        float(small_models.make("CategoricalVAE").estimator.temperature.value)
+    )
+    assert manifest.preprocessing == {"scale": 1 / 255, "binarization": "dynamic"}
+    assert manifest.metadata == {}
+    assert manifest.versions == {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "tf_discrete": tf_discrete.__version__,
+    }
+
+
+def test_it_says_what_the_signatures_take_and_give(path):
+    signatures = export.load_manifest(path).signatures
+    assert list(signatures)[0] == "encode"
+    assert signatures["sample"] == {
+        "inputs": {
+            "num": {"shape": [], "dtype": "int32"},
+            "seed": {"shape": [2], "dtype": "int32"},
+        },
+        "outputs": {
+            "image": {"shape": [None, 8, 8, 1], "dtype": "float32"},
+            "codes": {"shape": [None, 3], "dtype": "int32"},
+        },
+        "deterministic": False,
+    }
+
+
+def test_it_says_how_codes_are_laid_out(path, tmp_path):
+    codes = export.load_manifest(path).codes
+    assert codes == {
+        "dtype": "int32",
+        "axes": ["batch", "variable"],
+        "min": 0,
+        "max": 3,
+        "value": "category",
+    }
+    bits = export.save(small_models.make("bernoulli"), tmp_path / "bits")
+    assert (bits.codes["max"], bits.codes["value"]) == (1, "bit")
+    assert bits.latent_shape == (3,)
+    assert bits.preprocessing is None
+
+
+def test_an_unknown_version_is_refused(path, file):
+    stored = json.loads(file.read_text())
+    for version in (0, 2):
+        file.write_text(json.dumps({**stored, "format_version": version, "new": 1}))
+        with pytest.raises(ValueError, match=rf"format version 1\..*format_version={version} in"):
+            export.load_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Expecting value"),
+        ('{"format_version": 1', "Expecting"),
+        ("[]", "no object"),
+        ("{}", "no object with a format_version"),
+        ('{"format_version": "1"}', "no object with a format_version"),
+        ('{"format_version": 1}', "'data_shape'"),
+    ],
+)
+def test_a_corrupt_file_is_refused(path, file, text, reason):
+    file.write_text(text)
+    with pytest.raises(ValueError, match=rf"cannot be read.*manifest\.json.*{reason}"):
+        export.load_manifest(path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"num_variables": "3"}, {"latents": None}, {"signatures": []}, {"more": 1}]
+)
+def test_fields_that_do_not_belong_are_named(path, file, change):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(ValueError, match=rf"missing, wrong or unknown: \['{next(iter(change))}'\]"):
+        export.load_manifest(path)
+
+
+def test_bytes_that_are_no_text_are_refused(path, file):
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="cannot be read"):
+        export.load_manifest(path)
+    file.write_text("restored by the fixture")
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path, tmp_path / "none", tmp_path / "file"):
+        with pytest.raises(FileNotFoundError, match=r"export\.save has written.*Received: path="):
+            export.load_manifest(path)

@@ -1,0 +1,199 @@
+"""What a SavedModel answers where this package is not, for every model."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.export import small_models
+from tf_discrete import export, models
+
+SCRIPT = pathlib.Path(__file__).with_name("answer_requests.py")
+BATCH_SIZES = (0, 1, 7)
+REQUESTS = [(size, small_models.SEEDS[0]) for size in BATCH_SIZES] + [(7, small_models.SEEDS[1])]
+
+
+def run_python(*arguments: str, cwd: pathlib.Path, **options) -> subprocess.CompletedProcess:
+    """A fresh Python that cannot find this project."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-I", *arguments],
+        cwd=cwd,
+        env={**environment, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Every model exported, with requests; then one fresh process has answered them all."""
+    folder = tmp_path_factory.mktemp("exports")
+    for name in small_models.NAMES:
+        model = small_models.make(name)
+        export.save(model, folder / name / "saved_model")
+        categories = model.describe()["num_categories"]
+        for key, signature in model.signatures().items():
+            live = small_models.compiled(signature)
+            for number, (size, seed) in enumerate(REQUESTS):
+                inputs = small_models.inputs(signature, size, seed, categories)
+                np.savez(folder / name / f"{key}-{number}.npz", **inputs)
+                expected = {k: v.numpy() for k, v in live(*inputs.values()).items()}
+                np.savez(folder / name / f"{key}-{number}.expected.npz", **expected)
+    result = run_python(str(SCRIPT), str(folder), cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_the_fresh_process_has_never_heard_of_this_package(folder):
+    loaded = json.loads((folder / "modules.json").read_text())
+    assert "tensorflow" in loaded
+    packages = {name.split(".")[0] for name in loaded}
+    assert packages & {"tf_discrete", "trainers", "tensorflow_probability", "tf_keras"} == set()
+
+
+@pytest.mark.parametrize("name", small_models.NAMES)
+def test_every_signature_answers_as_the_live_model(folder, name):
+    compared = 0
+    for file in sorted((folder / name).glob("*.expected.npz")):
+        expected = np.load(file)
+        answer = np.load(str(file).replace(".expected.", ".answer."))
+        assert set(answer) == set(expected)
+        for key in expected:
+            assert answer[key].dtype == expected[key].dtype, (file.name, key)
+            assert answer[key].dtype in (np.float32, np.int32)
+            np.testing.assert_allclose(
+                answer[key], expected[key], rtol=1e-5, atol=1e-5, err_msg=f"{file.name} {key}"
+            )
+            compared += 1
+    assert compared >= 4 * len(small_models.make(name).signatures())
+
+
+@pytest.mark.parametrize("name", small_models.NAMES)
+def test_draws_differ_between_seeds_and_nothing_else_does(folder, name):
+    for key, signature in small_models.make(name).signatures().items():
+        same, other = (np.load(folder / name / f"{key}-{i}.answer.npz") for i in (2, 3))
+        equal = all(np.array_equal(same[output], other[output]) for output in same)
+        assert equal == signature.deterministic, key
+
+
+@pytest.mark.parametrize("name", small_models.CLASSES)
+def test_the_manifest_holds_for_the_answers(folder, name):
+    manifest = export.load_manifest(folder / name / "saved_model")
+    assert list(manifest.signatures) == list(small_models.make(name).signatures())
+    for key, signature in manifest.signatures.items():
+        for kind, file in (("inputs", "npz"), ("outputs", "answer.npz")):
+            arrays = np.load(folder / name / f"{key}-2.{file}")
+            assert set(arrays) == set(signature[kind])
+            for argument, spec in signature[kind].items():
+                array = arrays[argument]
+                assert array.dtype.name == spec["dtype"]
+                assert len(array.shape) == len(spec["shape"])
+                for size, stated in zip(array.shape, spec["shape"], strict=True):
+                    assert stated in (None, size)
+
+
+def test_the_first_signature_is_the_default(folder):
+    served = tf.saved_model.load(str(folder / "CategoricalVAE" / "saved_model"))
+    image = np.load(folder / "CategoricalVAE" / "encode-2.npz")["image"]
+    default = served.signatures["serving_default"](image=tf.constant(image))
+    assert np.array_equal(
+        default["codes"], np.load(folder / "CategoricalVAE" / "encode-2.answer.npz")["codes"]
+    )
+
+
+@pytest.mark.parametrize("code", [-1, 4])
+def test_a_served_model_refuses_codes_out_of_range(folder, code):
+    served = tf.saved_model.load(str(folder / "CategoricalVAE" / "saved_model"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"codes must be in 0\.\.3"):
+        served.signatures["decode"](codes=tf.constant([[0, 1, code]]))
+
+
+def test_a_served_model_refuses_a_bound_of_no_samples(folder):
+    served = tf.saved_model.load(str(folder / "CategoricalVAE" / "saved_model"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="num_samples must be at least 1"):
+        served.signatures["log_likelihood"](
+            image=tf.zeros([1, 8, 8, 1]), num_samples=tf.constant(0), seed=tf.constant([1, 2])
+        )
+
+
+def test_training_state_stays_out_of_the_export(tmp_path):
+    model = small_models.make("CategoricalVAE")
+    export.save(model, tmp_path / "before")
+    model.compile("adam")
+    model.fit(np.ones([4, 8, 8, 1], np.float32), verbose=0)
+    export.save(model, tmp_path / "after")
+    sizes = [
+        (tmp_path / name / "variables" / "variables.data-00000-of-00001").stat().st_size
+        for name in ("before", "after")
+    ]
+    assert model.optimizer.variables
+    assert sizes[0] == sizes[1]
+
+
+def test_a_model_trained_further_replaces_the_old_export(tmp_path):
+    model = small_models.make("CategoricalVAE")
+    path = tmp_path / "saved_model"
+    export.save(model, path)
+    before = tf.saved_model.load(str(path)).signatures["decode"](codes=tf.zeros([1, 3], tf.int32))
+    with pytest.raises(FileExistsError, match=r"not written over what is there.*Received: path="):
+        export.save(model, path)
+    for weight in model.trainable_variables:
+        weight.assign(-weight)
+    export.save(model, path, overwrite=True)
+    after = tf.saved_model.load(str(path)).signatures["decode"](codes=tf.zeros([1, 3], tf.int32))
+    assert not np.allclose(before["image"], after["image"])
+    assert os.listdir(tmp_path) == ["saved_model"]
+
+
+def test_models_without_signatures_are_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"Only a model that says what it offers.*Received: model="):
+        export.save(keras.Sequential(), tmp_path / "saved_model")
+    with pytest.raises(NotImplementedError):
+        export.save(models.DiscreteModel(), tmp_path / "saved_model")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("argument", ["preprocessing", "metadata"])
+@pytest.mark.parametrize("value", [{"a": np.zeros(2)}, {"a": float("nan")}])
+def test_what_json_cannot_hold_is_refused(tmp_path, argument, value):
+    model = small_models.make("CategoricalVAE")
+    with pytest.raises(
+        ValueError, match=rf"{argument} must be what JSON holds.*Received: {argument}"
+    ):
+        export.save(model, tmp_path / "saved_model", **{argument: value})
+    assert os.listdir(tmp_path) == []
+
+
+_FULL_DISK = """
+import os, resource, sys
+sys.path.insert(0, sys.argv[1])
+from tests.export import small_models
+from tf_discrete import export
+model = small_models.make("CategoricalVAE")
+os.mkdir("out")
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+for save in (export.save, export.save_tflite):
+    try:
+        save(model, "out/model")
+    except OSError as error:
+        print(type(error).__name__, os.listdir("out"), error)
+"""
+
+
+def test_a_disk_without_space_leaves_nothing_behind(tmp_path):
+    root = str(pathlib.Path(__file__).resolve().parents[2])
+    result = run_python("-c", _FULL_DISK, root, cwd=tmp_path)
+    lines = [x for x in result.stdout.splitlines() if x.startswith("OSError [] The export must be")]
+    assert len(lines) == 2, result.stdout + result.stderr
+    assert all("Received: path='out/model'" in line for line in lines)
