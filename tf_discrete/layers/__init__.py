@@ -1,0 +1,8 @@
+"""Keras layers that put a discrete choice into a network; train them by plain `compile` and `fit`."""
+
+from tf_discrete.layers.gumbel_softmax import GumbelSoftmax
+from tf_discrete.layers.latent_head import LatentHead
+from tf_discrete.layers.stochastic import StochasticLayer
+from tf_discrete.layers.straight_through import StraightThrough
+
+__all__ = ["GumbelSoftmax", "LatentHead", "StochasticLayer", "StraightThrough"]

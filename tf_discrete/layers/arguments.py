@@ -1,0 +1,125 @@
+"""What the constructors of layers make of their arguments, and what they refuse."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from tf_discrete import estimators
+from tf_discrete.distributions import discrete
+from tf_discrete.schedules import Schedule, Scheduled
+
+
+def pathwise_estimator(
+    identifier: Any, latents: str, temperature: Any = None
+) -> estimators.PathwiseEstimator:
+    """An estimator that a layer can hold, by name, class, config or object.
+
+    Args:
+        identifier: see `tf_discrete.estimators.get`.
+        latents: "categorical" or "bernoulli"; must be that of an estimator object.
+        temperature: number or schedule for an estimator given by name; None for its own default.
+
+    Raises:
+        ValueError: a score estimator, a temperature that has no taker, or other latents.
+    """
+    discrete.get(latents)
+    arguments: dict[str, Any] = {}
+    if isinstance(identifier, (str, type)):
+        cls: Any = estimators.get_class(identifier) if isinstance(identifier, str) else identifier
+        _check_pathwise(cls, latents)
+        arguments["latents"] = latents
+        if temperature is not None:
+            if "temperature" not in inspect.signature(cls.__init__).parameters:
+                raise ValueError(
+                    f"{cls.__name__} has no temperature; leave it out. "
+                    f"Received: temperature={temperature!r}"
+                )
+            arguments["temperature"] = temperature
+    elif temperature is not None:
+        raise ValueError(
+            "temperature goes with an estimator given by name; set it in your estimator object. "
+            f"Received: temperature={temperature!r}, estimator={identifier!r}"
+        )
+    estimator: Any = estimators.get(identifier, **arguments)
+    _check_pathwise(type(estimator), latents)
+    if estimator.latents != latents:
+        raise ValueError(
+            "The estimator and the layer must have the same kind of latents. "
+            f"Received: latents={latents!r}, estimator.latents={estimator.latents!r}"
+        )
+    return estimator
+
+
+def scheduled_kl_weight(kl_weight: Any) -> Scheduled | None:
+    """The weight of the KL as a scheduled value; None where no KL is asked for.
+
+    Raises:
+        ValueError: a weight that is negative at some step.
+    """
+    if kl_weight is None:
+        return None
+    scheduled = Scheduled(kl_weight, name="kl_weight")
+    if isinstance(scheduled.schedule, Schedule) and scheduled.schedule.lowest() < 0:
+        raise ValueError(
+            "kl_weight must not be negative at any step. Give a number >= 0, a schedule that stays there, "
+            f"or None for no KL. Received: kl_weight={scheduled.schedule.lowest()}"
+        )
+    return scheduled
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuses a value that is not one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {name}={value!r}")
+
+
+def check_sizes(latents: str, num_variables: int, num_categories: int) -> None:
+    """Refuses sizes of latents that make no sense."""
+    discrete.get(latents)
+    if num_variables < 1:
+        raise ValueError(
+            f"num_variables must be at least 1. Received: num_variables={num_variables}"
+        )
+    if num_categories < 2:
+        raise ValueError(
+            f"num_categories must be at least 2. Received: num_categories={num_categories}"
+        )
+    if latents == "bernoulli" and num_categories != 2:
+        raise ValueError(
+            "Bernoulli latents have 2 categories. Set num_categories=2. "
+            f"Received: num_categories={num_categories}"
+        )
+
+
+def check_logits(shape: Sequence[int | None], latents: str) -> None:
+    """Refuses logits without an axis for the batch, the variables or at least 2 categories."""
+    if latents == "bernoulli":
+        if len(shape) < 2:
+            raise ValueError(
+                "Logits of Bernoulli latents must be [batch, ..., num_variables]. Add the axis that is "
+                f"missing. Received: inputs.shape={tuple(shape)}"
+            )
+        return
+    if len(shape) < 3:
+        raise ValueError(
+            "Logits of categorical latents must be [batch, ..., num_variables, num_categories]. For one "
+            "variable put keras.layers.Reshape((1, num_categories)) before the layer. "
+            f"Received: inputs.shape={tuple(shape)}"
+        )
+    if shape[-1] is not None and shape[-1] < 2:
+        raise ValueError(
+            "A categorical variable needs at least 2 categories on the last axis. For one logit a "
+            f"variable set latents='bernoulli'. Received: inputs.shape={tuple(shape)}"
+        )
+
+
+def _check_pathwise(cls: Any, latents: str) -> None:
+    if isinstance(cls, type) and issubclass(cls, estimators.ScoreEstimator):
+        raise ValueError(
+            "A layer needs an estimator whose draw carries the gradient; a score estimator must see the "
+            "objective. Use it in a model, such as tf_discrete.models.CategoricalVAE(estimator=...), or "
+            f"give the layer one of {', '.join(estimators.names('pathwise', latents))}. "
+            f"Received: estimator={cls.__name__}"
+        )

@@ -1,0 +1,54 @@
+"""`GumbelSoftmax`: the relaxation as a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tf_discrete.layers.stochastic import StochasticLayer
+
+
+@keras.saving.register_keras_serializable("tf_discrete.layers")
+class GumbelSoftmax(StochasticLayer):
+    """softmax((logits + Gumbel noise) / temperature) in training, a one-hot value at inference.
+
+    Args:
+        temperature: number > 0 or schedule. Default: 1.0.
+        hard: put out the one-hot draw in training too, with the gradient of the relaxed one
+            (straight-through). Default: False.
+        **kwargs: `latents`, `inference`, `kl_weight`, `prior`, `seed`, see `StochasticLayer`.
+
+    Call arguments:
+        inputs: logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
+        training: whether to draw the relaxed value. Default: False.
+        seed: int or int32 [2] for this very draw. Default: None, for one that is new at every call.
+
+    Raises:
+        ValueError: temperature <= 0, or what `StochasticLayer` refuses.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> layer = GumbelSoftmax(temperature=0.5, seed=0)
+        >>> logits = tf.zeros([2, 3, 4])   # 2 examples, 3 variables, 4 categories
+        >>> z = layer(logits, training=True)
+        >>> z.shape, float(tf.reduce_sum(z[0, 0]).numpy().round(5))
+        (TensorShape([2, 3, 4]), 1.0)
+        >>> layer(logits)[0, 0].numpy().tolist()
+        [1.0, 0.0, 0.0, 0.0]
+
+    Reference:
+        Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
+        Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712.
+    """
+
+    def __init__(self, temperature: Any = 1.0, hard: bool = False, **kwargs: Any):
+        name = "straight_through_gumbel_softmax" if hard else "gumbel_softmax"
+        super().__init__(estimator=name, temperature=temperature, **kwargs)
+        self.hard = bool(hard)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["estimator"]
+        temperature = self.estimator.get_config()["temperature"]
+        return {**config, "temperature": temperature, "hard": self.hard}

@@ -1,0 +1,93 @@
+"""`LatentHead`: features to the logits of discrete latents."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from tf_discrete.layers import arguments
+from tf_discrete.types import Tensor
+
+
+@keras.saving.register_keras_serializable("tf_discrete.layers")
+class LatentHead(keras.layers.Layer):
+    """A dense layer whose outputs are the logits of N variables of K categories each.
+
+    Args:
+        num_variables: N >= 1. Default: 20.
+        num_categories: K >= 2; 2 for Bernoulli latents. Default: 10.
+        latents: "categorical" or "bernoulli". Default: "categorical".
+        use_bias: whether to add a bias. Default: True.
+        kernel_initializer: of the weights. Default: "glorot_uniform".
+        kernel_regularizer: of the weights. Default: None.
+
+    Input shape:
+        [batch, ..., features]
+
+    Output shape:
+        [batch, ..., N, K], or [batch, ..., N] for Bernoulli latents.
+
+    Raises:
+        ValueError: sizes out of range, or inputs without an axis for the features.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> LatentHead(num_variables=3, num_categories=4)(tf.zeros([2, 8])).shape
+        TensorShape([2, 3, 4])
+    """
+
+    def __init__(
+        self,
+        num_variables: int = 20,
+        num_categories: int = 10,
+        latents: str = "categorical",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        arguments.check_sizes(latents, num_variables, num_categories)
+        self.num_variables, self.num_categories = int(num_variables), int(num_categories)
+        self.latents = latents
+        self.latent_shape: tuple[int, ...] = (self.num_variables,)
+        if latents == "categorical":
+            self.latent_shape = (self.num_variables, self.num_categories)
+        self.supports_masking = True
+        self.dense = keras.layers.Dense(
+            math.prod(self.latent_shape),
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="dense",
+        )
+
+    def build(self, inputs_shape: Any) -> None:
+        if len(inputs_shape) < 2:
+            raise ValueError(
+                "inputs must be [batch, ..., features]. Add the axis that is missing. "
+                f"Received: inputs.shape={tuple(inputs_shape)}"
+            )
+        self.dense.build(inputs_shape)
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        lead = keras.ops.shape(inputs)[:-1]
+        return keras.ops.reshape(self.dense(inputs), (*lead, *self.latent_shape))
+
+    def compute_output_shape(self, inputs_shape: Any) -> tuple[int | None, ...]:
+        return (*inputs_shape[:-1], *self.latent_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        dense = self.dense.get_config()
+        keys = ("use_bias", "kernel_initializer", "kernel_regularizer")
+        return {
+            **super().get_config(),
+            "num_variables": self.num_variables,
+            "num_categories": self.num_categories,
+            "latents": self.latents,
+            **{key: dense[key] for key in keys},
+        }

@@ -1,0 +1,295 @@
+"""`StochasticLayer`: a discrete draw in the middle of any Keras model."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import seeds, types
+from tf_discrete.distributions import discrete
+from tf_discrete.layers import arguments
+from tf_discrete.schedules import scheduled_values
+from tf_discrete.types import Seed, Tensor
+
+INFERENCE = ("mode", "draw", "mean")
+PRIORS = ("uniform", "learned")
+
+
+@keras.saving.register_keras_serializable("tf_discrete.layers")
+class StochasticLayer(keras.layers.Layer):
+    """Turns logits into discrete values and lets the gradient through, by any pathwise estimator.
+
+    In training it puts out a reparameterised draw, soft or hard as the estimator has it; at inference the
+    most probable value, a draw, or the probabilities. Noise, softmax and KL are computed in at least
+    float32 whatever the dtype policy; the result is cast to the compute dtype at the end.
+
+    The layer counts its training calls. The count drives the schedules of temperature and KL weight, and
+    tells the draws of different calls apart; it is saved with the model, so a restarted run goes on
+    where the saved one stood. At inference a second count serves `inference="draw"`.
+
+    With `kl_weight` the layer adds weight * KL(q(z | inputs) || p(z)) to the loss of the model: the exact
+    discrete KL in nats, summed over the variables and all axes between batch and variables, averaged over
+    the batch; timesteps that a Keras mask excludes do not count. The metric "<layer name>_kl_nats" shows
+    it unweighted. Keras' own losses average over the outputs and would make that KL hundreds of times too
+    heavy: use `tf_discrete.losses.NegativeLogLikelihood`.
+
+    Args:
+        estimator: name, object, class or config; see `tf_discrete.estimators.names("pathwise")`.
+            Default: "gumbel_softmax".
+        temperature: number > 0 or schedule, of an estimator given by name. Default: its own.
+        latents: "categorical" or "bernoulli". Default: "categorical".
+        inference: what comes out where `training` is False: "mode" (hard), "draw" (hard) or "mean"
+            (the probabilities). Default: "mode".
+        kl_weight: number >= 0 or schedule; None for no KL. Default: None.
+        prior: p(z) of the KL, "uniform" or "learned". Default: "uniform".
+        seed: base seed, int; None for a fresh one (fixed by `keras.utils.set_random_seed`). The layer's
+            name goes into every draw too, so layers of one model share no noise: give a `name` as well to
+            build the same layer twice in one process. Default: None.
+
+    Call arguments:
+        inputs: logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
+        training: whether to train. Default: False.
+        seed: int or int32 [2] for this very draw, in training or with `inference="draw"`: the same seed
+            gives the same draw. Default: None, for one that is new at every call.
+
+    Output shape:
+        As the input.
+
+    Raises:
+        ValueError: a score estimator, arguments out of range, logits of a wrong rank.
+
+    Example:
+        >>> from tf_discrete import layers, losses, schedules
+        >>> model = keras.Sequential([
+        ...     keras.layers.Input([784]),
+        ...     layers.LatentHead(num_variables=20, num_categories=10),
+        ...     layers.StochasticLayer("reinmax", kl_weight=schedules.Linear(0.0, 1.0, steps=1000)),
+        ...     keras.layers.Flatten(),
+        ...     keras.layers.Dense(784),
+        ... ])
+        >>> model.compile("adam", loss=losses.NegativeLogLikelihood("bernoulli"))
+        >>> model(tf.zeros([5, 784])).shape
+        TensorShape([5, 784])
+
+    Reference:
+        Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
+    """
+
+    def __init__(
+        self,
+        estimator: Any = "gumbel_softmax",
+        temperature: Any = None,
+        latents: str = "categorical",
+        inference: str = "mode",
+        kl_weight: Any = None,
+        prior: str = "uniform",
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        arguments.check_choice("inference", inference, INFERENCE)
+        arguments.check_choice("prior", prior, PRIORS)
+        if prior == "learned" and kl_weight is None:
+            raise ValueError(
+                "A learned prior is trained by the KL. Set kl_weight, or prior='uniform'. "
+                "Received: prior='learned', kl_weight=None"
+            )
+        self.estimator = arguments.pathwise_estimator(estimator, latents, temperature)
+        self.latents = latents
+        self.inference = inference
+        self.prior = prior
+        self.kl_weight = arguments.scheduled_kl_weight(kl_weight)
+        self.seed = random.randint(1, 2**31 - 1) if seed is None else int(seed)
+        self.supports_masking = True
+        self.step = self._counter("step")
+        self.inference_step = self._counter("inference_step")
+        self.prior_logits: Any = None
+        if self.kl_weight is not None:
+            self.kl_nats = keras.metrics.Mean(name=f"{self.name}_kl_nats")
+            # SavedModel finds attributes; a metric's variables it does not.
+            self._kl_total, self._kl_count = (v.value for v in self.kl_nats.variables)
+        self._recorder = _Recorder()
+
+    def build(self, inputs_shape: Any) -> None:
+        arguments.check_logits(inputs_shape, self.latents)
+        if self.prior == "learned":
+            shape = tuple(inputs_shape[-self.estimator.event_rank :])
+            if None in shape:
+                raise ValueError(
+                    "A learned prior needs to know the number of variables and categories. Fix the last "
+                    f"axes of the inputs. Received: inputs.shape={tuple(inputs_shape)}"
+                )
+            self.prior_logits = self.add_weight(
+                shape=shape, dtype="float32", initializer="zeros", name="prior_logits"
+            )
+        self.built = True
+
+    def call(
+        self,
+        inputs: Tensor,
+        training: bool = False,
+        mask: Tensor | None = None,
+        seed: int | Seed | None = None,
+    ) -> tf.Tensor:
+        arguments.check_logits(inputs.shape, self.latents)
+        logits, mask = self._as_rows(types.at_least_float32(inputs), mask)
+        self._recorder.add(logits, mask)
+        if training:
+            step = tf.convert_to_tensor(self.step)
+            for scheduled in scheduled_values(self):
+                scheduled.update(step)
+            value = self._training_draw(logits, self._draw_seed(seed, training=True))
+            self.step.assign_add(1)
+        else:
+            value = self._inference_value(logits, seed)
+        if self.kl_weight is not None:
+            kl = self._kl_of_rows(logits, mask)
+            self._add_kl(tf.reshape(kl, self._lead(inputs)), self.kl_weight.value)
+        value = tf.reshape(tf.cast(value, self.compute_dtype), tf.shape(inputs))
+        value.set_shape(inputs.shape)
+        return value
+
+    @property
+    def variable_dtype(self) -> str:
+        """The compute dtype: then Keras casts no weight to it. They are float32 under every policy."""
+        return self.compute_dtype
+
+    def posterior(self, logits: Tensor) -> discrete.Discrete:
+        """q(z | logits), the law of the codes that the layer draws."""
+        return self.estimator.law(logits)
+
+    def prior_law(self, logits: Tensor) -> discrete.Discrete:
+        """p(z) for latents of the shape of `logits`."""
+        logits = types.at_least_float32(logits)
+        prior_logits = tf.zeros_like(logits)
+        if self.prior == "learned":
+            prior_logits += tf.cast(tf.convert_to_tensor(self.prior_logits), logits.dtype)
+        return discrete.get(self.latents)(prior_logits)
+
+    def next_seed(self, training: bool) -> Seed:
+        """The seed, int32 [2], from which the next call will draw; different on every replica."""
+        counter = self.step if training else self.inference_step
+        purpose = "train" if training else "inference"
+        return seeds.fold(
+            seeds.base(self.seed),
+            self.name,
+            purpose,
+            tf.convert_to_tensor(counter),
+            seeds.replica_id(),
+        )
+
+    @contextlib.contextmanager
+    def record(self) -> Iterator[list[tuple[Tensor, Tensor | None]]]:
+        """Collects what every call inside the block works on.
+
+        Logits are float [R, N(, K)] of at least float32, all axes before the variables folded into R
+        rows; the mask is bool [R], or None.
+
+        Example:
+            >>> layer = StochasticLayer()
+            >>> with layer.record() as calls:
+            ...     _ = layer(tf.zeros([3, 5, 2, 4]))
+            >>> [(logits.shape, mask) for logits, mask in calls]
+            [(TensorShape([15, 2, 4]), None)]
+        """
+        calls: list[tuple[Tensor, Tensor | None]] = []
+        self._recorder.sinks.append(calls)
+        try:
+            yield calls
+        finally:
+            self._recorder.sinks.pop()
+
+    def compute_output_shape(self, inputs_shape: Any) -> Any:
+        return inputs_shape
+
+    def get_config(self) -> dict[str, Any]:
+        kl_weight = self.kl_weight and self.kl_weight.get_config()["schedule"]
+        return {
+            **super().get_config(),
+            "estimator": keras.saving.serialize_keras_object(self.estimator),
+            "latents": self.latents,
+            "inference": self.inference,
+            "kl_weight": kl_weight,
+            "prior": self.prior,
+            "seed": self.seed,
+        }
+
+    def _training_draw(self, logits: tf.Tensor, seed: Seed) -> tf.Tensor:
+        noise = self.estimator.draw_noise(seed, logits, num_samples=1)
+        return self.estimator.sample(logits, noise).value[0]
+
+    def _inference_value(self, logits: tf.Tensor, seed: int | Seed | None) -> tf.Tensor:
+        law = self.posterior(logits)
+        if self.inference == "mode":
+            return law.mode()
+        if self.inference == "mean":
+            return law.probs
+        value = law.sample(self._draw_seed(seed, training=False), 1)[0]
+        if seed is None:
+            self.inference_step.assign_add(1)
+        return value
+
+    def _draw_seed(self, seed: int | Seed | None, training: bool) -> Seed:
+        if seed is None:
+            return self.next_seed(training)
+        return seeds.base(seed) if isinstance(seed, int) else tf.cast(seed, tf.int32)
+
+    def _lead(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The axes before those of the variables."""
+        return tf.shape(inputs)[: -self.estimator.event_rank]
+
+    def _as_rows(self, logits: tf.Tensor, mask: Tensor | None) -> tuple[tf.Tensor, Tensor | None]:
+        """[..., N(, K)] as [R, N(, K)], for softmax takes 5 axes at most, and the mask alike, [R]."""
+        event_rank = self.estimator.event_rank
+        if mask is not None:
+            mask = tf.cast(mask, tf.bool)
+            while mask.shape.rank < logits.shape.rank - event_rank:
+                mask = mask[..., tf.newaxis]
+            mask = tf.reshape(tf.broadcast_to(mask, self._lead(logits)), [-1])
+        count = tf.reduce_prod(self._lead(logits), keepdims=True)
+        rows = tf.reshape(logits, tf.concat([count, tf.shape(logits)[-event_rank:]], axis=0))
+        rows.set_shape([None, *logits.shape[-event_rank:]])
+        return rows, mask
+
+    def _kl_of_rows(self, logits: tf.Tensor, mask: Tensor | None) -> tf.Tensor:
+        """KL(q || p) in nats, [R], summed over the variables; 0 where masked."""
+        if mask is not None:
+            # What is masked may hold anything; a constant keeps its gradient finite.
+            event = (..., *[tf.newaxis] * self.estimator.event_rank)
+            logits = tf.where(mask[event], logits, tf.zeros_like(logits))
+        posterior: Any = self.posterior(logits)
+        kl = posterior.kl_divergence(self.prior_law(logits))
+        return kl if mask is None else tf.where(mask, kl, tf.zeros_like(kl))
+
+    def _add_kl(self, kl: tf.Tensor, weight: tf.Tensor) -> None:
+        """Adds the batch mean of KLs [batch, ...], summed over all other axes, to loss and metric."""
+        kl = tf.reduce_sum(kl, axis=list(range(1, kl.shape.rank)))
+        self.kl_nats.update_state(kl)
+        mean = tf.math.divide_no_nan(tf.reduce_sum(kl), tf.cast(tf.size(kl), kl.dtype))
+        self.add_loss(tf.cast(tf.cast(weight, kl.dtype) * mean, keras.config.floatx()))
+
+    def _counter(self, name: str) -> keras.Variable:
+        return self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
+
+
+class _Recorder:
+    """Where `record` puts what it sees; a plain object, which Keras does not wrap."""
+
+    def __init__(self) -> None:
+        self.sinks: list[list[tuple[Tensor, Tensor | None]]] = []
+
+    def add(self, logits: Tensor, mask: Tensor | None) -> None:
+        for sink in self.sinks:
+            sink.append((logits, mask))
