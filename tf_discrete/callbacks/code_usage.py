@@ -1,0 +1,96 @@
+"""`CodeUsageCallback`: how the latent codes are used, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tf_discrete.callbacks import code_reader
+from tf_discrete.evaluation import CodeUsage, Usage
+
+
+class CodeUsageCallback(keras.callbacks.Callback):
+    """Encodes a sample of data at the end of epochs and logs how its codes use the latent variables.
+
+    Logged: `usage/perplexity` and `usage/perplexity_min` (mean and minimum over the variables of the
+    effective number of categories), `usage/active_units`, and `usage/mutual_information_nats` between
+    the data and a variable, averaged over the variables. List it before callbacks that write the log to
+    a file. `usage` holds all the numbers of the last look, `None` before the first.
+
+    Args:
+        data: arrays or a batched `tf.data.Dataset`, as `fit` takes them; labels are not read.
+        every: epochs between two looks. Default: 1.
+        layer: name of the stochastic layer, for a model that holds several. Default: the only one.
+        max_examples: the first so many of `data` are encoded. Default: 2000.
+        batch_size: of arrays. Default: 256.
+
+    Raises:
+        ValueError: sizes < 1; when training begins, a model without discrete latents.
+
+    Example:
+        >>> import numpy as np
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE([4], num_variables=3, num_categories=2, hidden_units=[8])
+        >>> model.compile("adam")
+        >>> x = np.eye(4, dtype="float32")
+        >>> history = model.fit(x, verbose=0, callbacks=[CodeUsageCallback(x)]).history
+        >>> 1.0 <= history["usage/perplexity"][0] <= 2.0
+        True
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        every: int = 1,
+        layer: str | None = None,
+        max_examples: int = 2000,
+        batch_size: int = 256,
+    ):
+        super().__init__()
+        for name, value in (
+            ("every", every),
+            ("max_examples", max_examples),
+            ("batch_size", batch_size),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1. Received: {name}={value!r}")
+        self.data = data
+        self.every = every
+        self.layer = layer
+        self.max_examples = max_examples
+        self.batch_size = batch_size
+        self.usage: Usage | None = None
+
+    def set_model(self, model: keras.Model) -> None:
+        super().set_model(model)
+        self._read = code_reader.code_reader(model, self.layer)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.every == 0:
+            self.usage = self.look()
+            self.report(epoch, self.usage, logs)
+
+    def report(self, epoch: int, usage: Usage, logs: dict[str, Any] | None) -> None:
+        """Says what a look has found; `logs` are those of the epoch."""
+        if logs is not None and usage.mutual_information is not None:
+            logs["usage/perplexity"] = float(usage.perplexity.mean())
+            logs["usage/perplexity_min"] = float(usage.perplexity.min())
+            logs["usage/active_units"] = usage.active_units
+            logs["usage/mutual_information_nats"] = float(usage.mutual_information.mean())
+
+    def look(self) -> Usage:
+        """Encodes the data with the model as it is now."""
+        counted: CodeUsage | None = None
+        for x in code_reader.input_batches(self.data, self.max_examples, self.batch_size):
+            codes, probs = (tensor.numpy() for tensor in self._read(x))
+            if counted is None:
+                categories = probs.shape[2] if probs.ndim == 3 else 2
+                counted = CodeUsage(codes.shape[1], categories)
+            counted.update(codes, probs)
+        if counted is None or not counted.num_examples:
+            raise ValueError(
+                "data must hold at least one example, or there is nothing to encode. "
+                f"Received: data={type(self.data).__name__} without examples"
+            )
+        return counted.result()
