@@ -1,1 +1,66 @@
 """Discrete latent variables for TensorFlow and Keras 3."""
+
+from tf_discrete import environment as _environment
+
+_environment.check_backend()
+
+from tf_discrete import (  # noqa: E402 - the backend is checked before Keras is imported
+    callbacks,
+    datasets,
+    distributions,
+    estimators,
+    evaluation,
+    export,
+    layers,
+    likelihoods,
+    losses,
+    models,
+    objectives,
+    plots,
+    schedules,
+    seeds,
+)
+from tf_discrete.functional import (  # noqa: E402
+    gumbel_softmax,
+    saturating_sigmoid,
+    semantic_hash,
+    straight_through,
+)
+from tf_discrete.layers import (  # noqa: E402
+    GumbelSoftmax,
+    LatentHead,
+    StochasticLayer,
+    StraightThrough,
+)
+from tf_discrete.losses import NegativeLogLikelihood  # noqa: E402
+from tf_discrete.models import CategoricalVAE, DiscreteModel  # noqa: E402
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CategoricalVAE",
+    "DiscreteModel",
+    "GumbelSoftmax",
+    "LatentHead",
+    "NegativeLogLikelihood",
+    "StochasticLayer",
+    "StraightThrough",
+    "callbacks",
+    "datasets",
+    "distributions",
+    "estimators",
+    "evaluation",
+    "export",
+    "gumbel_softmax",
+    "layers",
+    "likelihoods",
+    "losses",
+    "models",
+    "objectives",
+    "plots",
+    "saturating_sigmoid",
+    "schedules",
+    "seeds",
+    "semantic_hash",
+    "straight_through",
+]
