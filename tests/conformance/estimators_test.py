@@ -114,6 +114,8 @@ def test_config_round_trip(name, latents):
     config = estimators.serialize(estimator)
     text = json.dumps(config, sort_keys=True)
     again = estimators.deserialize(json.loads(text))
+    parameters = inspect.signature(type(estimator).__init__).parameters
+    assert set(parameters) - {"self", "kwargs"} <= set(estimator.get_config())
     assert type(again) is type(estimator) and again.latents == latents
     assert json.dumps(estimators.serialize(again), sort_keys=True) == text
     if takes_temperature(name):

@@ -44,6 +44,11 @@ class Enumeration(base.ScoreEstimator):
 
     def __init__(self, latents: str = "categorical", max_configurations: int = 1024, **kwargs: Any):
         super().__init__(latents=latents, **kwargs)
+        if max_configurations < 1:
+            raise ValueError(
+                "max_configurations must be at least 1. "
+                f"Received: max_configurations={max_configurations!r}"
+            )
         self.max_configurations = max_configurations
 
     def draw_noise(
@@ -85,6 +90,9 @@ class Enumeration(base.ScoreEstimator):
         value = _expectation(weights, evaluation.value)
         auxiliary = _expectation(tf.stop_gradient(weights), evaluation.auxiliary)
         return Estimate(value, auxiliary, evaluation.per_sample, evaluation.pathwise, base.mean)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "max_configurations": self.max_configurations}
 
 
 def _expectation(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
