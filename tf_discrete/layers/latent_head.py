@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from tf_discrete.layers import arguments
+from tf_discrete import arguments
 from tf_discrete.types import Tensor
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import seeds, types
+from tf_discrete import arguments, seeds, types
 from tf_discrete.distributions import discrete
-from tf_discrete.layers import arguments
 from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import Seed, Tensor
 

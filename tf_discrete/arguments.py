@@ -1,8 +1,7 @@
-"""What the constructors of layers make of their arguments, and what they refuse."""
+"""What the constructors of layers and models make of their arguments, and what they refuse."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,8 @@ from tf_discrete.distributions import discrete
 from tf_discrete.schedules import Schedule, Scheduled
 
 
-def pathwise_estimator(
-    identifier: Any, latents: str, temperature: Any = None
-) -> estimators.PathwiseEstimator:
-    """An estimator that a layer can hold, by name, class, config or object.
+def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimators.Estimator:
+    """An estimator by name, class, config or object.
 
     Args:
         identifier: see `tf_discrete.estimators.get`.
@@ -22,16 +19,15 @@ def pathwise_estimator(
         temperature: number or schedule for an estimator given by name; None for its own default.
 
     Raises:
-        ValueError: a score estimator, a temperature that has no taker, or other latents.
+        ValueError: a temperature that has no taker, or other latents.
     """
     discrete.get(latents)
     arguments: dict[str, Any] = {}
     if isinstance(identifier, (str, type)):
         cls: Any = estimators.get_class(identifier) if isinstance(identifier, str) else identifier
-        _check_pathwise(cls, latents)
         arguments["latents"] = latents
         if temperature is not None:
-            if "temperature" not in inspect.signature(cls.__init__).parameters:
+            if "temperature" not in estimators.arguments(cls):
                 raise ValueError(
                     f"{cls.__name__} has no temperature; leave it out. "
                     f"Received: temperature={temperature!r}"
@@ -42,14 +38,26 @@ def pathwise_estimator(
             "temperature goes with an estimator given by name; set it in your estimator object. "
             f"Received: temperature={temperature!r}, estimator={identifier!r}"
         )
-    estimator: Any = estimators.get(identifier, **arguments)
-    _check_pathwise(type(estimator), latents)
-    if estimator.latents != latents:
+    made = estimators.get(identifier, **arguments)
+    if made.latents != latents:
         raise ValueError(
-            "The estimator and the layer must have the same kind of latents. "
-            f"Received: latents={latents!r}, estimator.latents={estimator.latents!r}"
+            "The estimator and its holder must have the same kind of latents. "
+            f"Received: latents={latents!r}, estimator.latents={made.latents!r}"
         )
-    return estimator
+    return made
+
+
+def pathwise_estimator(
+    identifier: Any, latents: str, temperature: Any = None
+) -> estimators.PathwiseEstimator:
+    """An estimator that a layer can hold: as `estimator`, but a score estimator is refused."""
+    if isinstance(identifier, (str, type)):
+        _check_pathwise(
+            estimators.get_class(identifier) if isinstance(identifier, str) else identifier, latents
+        )
+    made: Any = estimator(identifier, latents, temperature)
+    _check_pathwise(type(made), latents)
+    return made
 
 
 def scheduled_kl_weight(kl_weight: Any) -> Scheduled | None:

@@ -1,7 +1,6 @@
 import pytest
 
-from tf_discrete import estimators, layers, schedules
-from tf_discrete.layers import arguments
+from tf_discrete import arguments, estimators, layers, schedules
 
 SCORE = estimators.names(family="score")
 
