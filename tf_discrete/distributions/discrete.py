@@ -7,8 +7,10 @@ gradient stay finite. The KL is infinite only where the posterior allows what th
 
 from __future__ import annotations
 
+import abc
 import itertools
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -20,7 +22,67 @@ MAX_CONFIGURATIONS = 65536
 """`enumerate` refuses to list more joint configurations than this."""
 
 
-class Categorical:
+class Discrete(abc.ABC):
+    """What the two factored distributions share; `other` is always of the same kind as `self`."""
+
+    event_rank: int
+    latents: str
+    logits: tf.Tensor
+
+    @abc.abstractmethod
+    def __init__(self, logits: Tensor): ...
+
+    @property
+    @abc.abstractmethod
+    def probs(self) -> tf.Tensor:
+        """float, of the shape of the logits."""
+
+    @abc.abstractmethod
+    def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
+        """Draws as values, float [num_samples, ..., N(, K)]."""
+
+    @abc.abstractmethod
+    def mode(self) -> tf.Tensor:
+        """The most probable value, float [..., N(, K)]."""
+
+    @abc.abstractmethod
+    def one_hot(self, code: Tensor) -> tf.Tensor:
+        """int [..., N] codes as float [..., N(, K)] values."""
+
+    @abc.abstractmethod
+    def code(self, value: Tensor) -> tf.Tensor:
+        """float [..., N(, K)] values as int32 [..., N] codes."""
+
+    @abc.abstractmethod
+    def log_prob(self, value: Tensor) -> tf.Tensor:
+        """log q(value) in nats, [...]."""
+
+    @abc.abstractmethod
+    def score(self, value: Tensor) -> tf.Tensor:
+        """d log q(value) / d logits, of the shape of `value`."""
+
+    @abc.abstractmethod
+    def enumerate(self) -> tf.Tensor:
+        """All joint configurations, float [C, N(, K)]."""
+
+    @abc.abstractmethod
+    def entropy_per_variable(self) -> tf.Tensor:
+        """Entropy of each variable in nats, [..., N]."""
+
+    @abc.abstractmethod
+    def kl_per_variable(self, other: Any) -> tf.Tensor:
+        """KL(self || other) of each variable in nats, [..., N]."""
+
+    def entropy(self) -> tf.Tensor:
+        """Joint entropy in nats, [...]."""
+        return tf.reduce_sum(self.entropy_per_variable(), axis=-1)
+
+    def kl_divergence(self, other: Any) -> tf.Tensor:
+        """KL(self || other), exactly, in nats, [...]: summed over variables, never over the batch."""
+        return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
+
+
+class Categorical(Discrete):
     """N independent categorical variables of K categories.
 
     Args:
@@ -86,11 +148,7 @@ class Categorical:
         """Entropy of each variable in nats, [..., N]."""
         return -tf.reduce_sum(_x_times_log(self.probs, self.log_probs), axis=-1)
 
-    def entropy(self) -> tf.Tensor:
-        """Joint entropy in nats, [...]."""
-        return tf.reduce_sum(self.entropy_per_variable(), axis=-1)
-
-    def kl_per_variable(self, other: Categorical) -> tf.Tensor:
+    def kl_per_variable(self, other: Any) -> tf.Tensor:
         """KL(self || other) of each variable in nats, [..., N]; +inf where `other` masks too much."""
         log_p = tf.broadcast_to(
             other.log_probs,
@@ -100,10 +158,6 @@ class Categorical:
         kl = tf.reduce_sum(_x_times_log(self.probs, log_ratio), axis=-1)
         outside = (self.probs > 0) & ~tf.math.is_finite(log_p)
         return tf.where(tf.reduce_any(outside, axis=-1), tf.cast(math.inf, kl.dtype), kl)
-
-    def kl_divergence(self, other: Categorical) -> tf.Tensor:
-        """KL(self || other), exactly, in nats, [...]: summed over variables, never over the batch."""
-        return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
 
     def score(self, value: Tensor) -> tf.Tensor:
         """d log q(value) / d logits, float [..., N, K]: one-hot value minus probabilities."""
@@ -120,7 +174,7 @@ class Categorical:
         return tf.one_hot(codes, categories, dtype=self.logits.dtype)
 
 
-class Bernoulli:
+class Bernoulli(Discrete):
     """N independent binary variables, values 0 and 1.
 
     Args:
@@ -175,11 +229,7 @@ class Bernoulli:
         both = tf.stack([self.logits, -self.logits])
         return -tf.reduce_sum(_x_times_log(tf.sigmoid(both), tf.math.log_sigmoid(both)), axis=0)
 
-    def entropy(self) -> tf.Tensor:
-        """Joint entropy in nats, [...]."""
-        return tf.reduce_sum(self.entropy_per_variable(), axis=-1)
-
-    def kl_per_variable(self, other: Bernoulli) -> tf.Tensor:
+    def kl_per_variable(self, other: Any) -> tf.Tensor:
         """KL(self || other) of each variable in nats, [..., N]; +inf where `other` rules a value out."""
         kl = tf.zeros([], self.logits.dtype)
         for sign in (1.0, -1.0):
@@ -189,10 +239,6 @@ class Bernoulli:
             outside = (tf.sigmoid(q) > 0) & ~tf.math.is_finite(log_p)
             kl += tf.where(outside, tf.cast(math.inf, kl.dtype), part)
         return kl
-
-    def kl_divergence(self, other: Bernoulli) -> tf.Tensor:
-        """KL(self || other), exactly, in nats, [...]: summed over variables, never over the batch."""
-        return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
 
     def score(self, value: Tensor) -> tf.Tensor:
         """d log q(value) / d logits, float [..., N]: value minus probability."""
@@ -208,7 +254,6 @@ class Bernoulli:
         return tf.cast(_configurations(variables, 2), self.logits.dtype)
 
 
-Discrete = Categorical | Bernoulli
 LATENTS: dict[str, type[Discrete]] = {"categorical": Categorical, "bernoulli": Bernoulli}
 
 
