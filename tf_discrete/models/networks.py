@@ -98,8 +98,8 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs: Any) -> Any:
         rows = tf.shape(inputs)[0]
-        padding = [[0, tf.cast(tf.equal(rows, 0), tf.int32)], [0, 0], [0, 0], [0, 0]]
-        return super().call(tf.pad(inputs, padding))[:rows]
+        extra = tf.zeros([1, *inputs.shape[1:]], inputs.dtype)[: tf.cast(rows == 0, tf.int32)]
+        return super().call(tf.concat([inputs, extra], axis=0))[:rows]
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)

@@ -59,6 +59,7 @@ class Scheduled(keras.layers.Layer):
             initializer=keras.initializers.Constant(initial),
             trainable=False,
             aggregation="only_first_replica",
+            autocast=False,
             name=name,
         )
         self.built = True
