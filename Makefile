@@ -34,7 +34,7 @@ lint: $(VENV)/.installed-test  ## Check formatting, lint and types
 	$(BIN)/python -m mypy
 
 unit: $(VENV)/.installed-test  ## Run every test (PYTEST_ARGS="-k name" narrows it)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
 
 format: $(VENV)/.installed-test  ## Rewrite the sources in the project's style
 	$(BIN)/python -m ruff format .

@@ -40,6 +40,7 @@ _EXTRAS = {
     "test": [
         "mypy==2.4.1",
         "pytest>=8.3,<10",
+        "pytest-xdist>=3.6,<4",
         "ruff==0.17.5",
         "scipy>=1.13,<2",
         "setuptools>=77",
