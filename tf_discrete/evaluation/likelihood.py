@@ -86,17 +86,18 @@ def evaluate_bound(
     batches: Iterable[Any],
     num_samples: int,
     seed: int = 0,
-    rows: int = 10_000,
+    rows: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Bound:
     """The importance-weighted bound of a model over a data set.
 
     Args:
-        model: with `log_weights`.
+        model: with `log_weights` and `rows_at_once`.
         batches: elements with `image`, as `datasets.Split.batches` gives them.
         num_samples: m.
         seed: of the draws; each batch gets one of its own.
-        rows: decoder rows held in memory at once; sets the chunk of samples.
+        rows: decoder rows held in memory at once; sets the chunk of samples. Default: what the model's
+            `rows_at_once` says.
         progress: called after each batch with the number of its examples.
     """
 
@@ -104,6 +105,7 @@ def evaluate_bound(
     def bound(x: tf.Tensor, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
         return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
 
+    rows = model.rows_at_once() if rows is None else rows
     values: list[np.ndarray] = []
     for index, batch in enumerate(batches):
         x = batch["image"] if isinstance(batch, dict) else batch

@@ -12,6 +12,8 @@ from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import Scheduled, scheduled_values
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
+MAX_ROWS = 10_000
+
 
 class DiscreteModel(keras.Model):
     """A Keras model with discrete latents, trained by plain `compile(optimizer)` and `fit`.
@@ -26,7 +28,8 @@ class DiscreteModel(keras.Model):
     Args:
         seed: base seed of all draws. Default: 0.
         monitor_every: training steps between two looks at the hard path and the gradient norm; they
-            cost a pass of the decoder. Evaluation looks at every batch. Default: 10.
+            cost a pass of the decoder. The first step of an epoch is always looked at, and every batch
+            of an evaluation. Default: 10.
     """
 
     def __init__(self, seed: int = 0, monitor_every: int = 10, **kwargs: Any):
@@ -60,6 +63,10 @@ class DiscreteModel(keras.Model):
             "model": keras.saving.get_registered_name(type(self)),
             "temperature": None if temperature is None else float(temperature.value),
         }
+
+    def rows_at_once(self) -> int:
+        """How many decoder rows, samples times examples, an evaluation may hold in memory at once."""
+        return MAX_ROWS
 
     def track(self, terms: tuple[str, ...], hard_terms: tuple[str, ...]) -> None:
         """Makes one `keras.metrics.Mean` for each term that the log shall show."""
@@ -95,7 +102,7 @@ class DiscreteModel(keras.Model):
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
         self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
-        self._monitor(x, counter, step, gradients, scaled_loss / loss)
+        self._monitor(x, counter, step, gradients)
         self.optimizer.apply(gradients, variables)
         self.micro_step.assign_add(1)
         self._note_nonfinite(loss, counter)
@@ -119,23 +126,35 @@ class DiscreteModel(keras.Model):
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
 
-    def _monitor(
-        self, x: Tensor, counter: Tensor, step: Tensor, gradients: list[Any], scale: Tensor
-    ) -> None:
-        """The hard path and the gradient norm, every `monitor_every` steps; else nothing is computed."""
+    def _monitor(self, x: Tensor, counter: Tensor, step: Tensor, gradients: list[Any]) -> None:
+        """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""
 
         def look() -> list[tf.Tensor]:
             hard = self.hard_terms(x, self.step_seed(counter, "train_hard"))
-            norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients])
             means = [tf.cast(batch_mean(hard[name]), tf.float32) for name in self._hard_terms]
-            return [*means, norm / tf.cast(scale, tf.float32)]
+            return [*means, self._gradient_norm(gradients)]
 
         names = (*self._hard_terms, "gradient_norm")
-        due = tf.equal(step % self.monitor_every, 0)
+        unseen = tf.equal(self._means[self._hard_terms[0]].count, 0)
+        due = tf.equal(step % self.monitor_every, 0) | unseen
         values = tf.cond(due, look, lambda: [tf.zeros([])] * len(names))
         weight = tf.cast(due, tf.float32) * tf.cast(batch_size(x), tf.float32)
         for name, value in zip(names, values, strict=True):
-            self._means[name].update_state(value, sample_weight=weight)
+            counts = weight
+            if name == "gradient_norm" and self._scales_loss():
+                # The optimizer skips a step that overflows under its loss scale, and lowers the scale.
+                finite = tf.math.is_finite(value)
+                value, counts = tf.where(finite, value, 0.0), tf.where(finite, weight, 0.0)
+            self._means[name].update_state(value, sample_weight=counts)
+
+    def _gradient_norm(self, gradients: list[Any]) -> tf.Tensor:
+        """The norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
+        norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients if g is not None])
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return norm * replicas / tf.cast(self.optimizer.scale_loss(tf.ones([])), tf.float32)
+
+    def _scales_loss(self) -> bool:
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
     def _note_nonfinite(self, loss: Tensor, counter: Tensor) -> None:
         """Remembers the number of the first step whose loss is not finite; 0 if there is none."""

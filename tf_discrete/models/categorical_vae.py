@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import estimators, likelihoods, objectives, seeds, types
+from tf_discrete import estimators, likelihoods, objectives, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -18,6 +18,9 @@ from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 OBJECTIVES = ("elbo", "relaxed_elbo")
 PRIORS = ("uniform", "learned")
+MAX_CHUNK = 100
+MAX_VALUES = 2**25
+"""Of the likelihood's parameters that an evaluation holds at once; 128 MiB in float32."""
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -124,9 +127,11 @@ class CategoricalVAE(base.DiscreteModel):
             hidden_units,
             activation,
         )
+        # All laws and likelihoods of a model share this dtype, whatever networks it is given.
+        self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
         self.prior_logits = self.add_weight(
             shape=self.latent_shape,
-            dtype="float32",
+            dtype=self._wide.name,
             initializer="zeros",
             trainable=prior == "learned",
             name="prior_logits",
@@ -141,7 +146,7 @@ class CategoricalVAE(base.DiscreteModel):
 
     def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         """Logits of q(z | x), float [B, N(, K)], at least float32."""
-        outputs = types.at_least_float32(self.encoder(x, training=training))
+        outputs = tf.cast(self.encoder(x, training=training), self._wide)
         return tf.reshape(outputs, [-1, *self.latent_shape])
 
     def posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
@@ -157,7 +162,7 @@ class CategoricalVAE(base.DiscreteModel):
         parameters = estimators.apply_to_samples(
             lambda values: self.decoder(values, training=training), z, batch_rank=2
         )
-        return self.likelihood.log_prob(x, parameters)
+        return tf.cast(self.likelihood.log_prob(x, parameters), self._wide)
 
     # What training minimises and reports.
 
@@ -256,7 +261,7 @@ class CategoricalVAE(base.DiscreteModel):
         return self.log_likelihood_given(x, z) + log_ratio
 
     def log_likelihood(
-        self, x: Tensor, num_samples: int = 1, seed: int | Seed = 0, chunk: int = 100
+        self, x: Tensor, num_samples: int = 1, seed: int | Seed = 0, chunk: int | None = None
     ) -> tf.Tensor:
         """The importance-weighted lower bound of log p(x) in nats, [B].
 
@@ -264,7 +269,8 @@ class CategoricalVAE(base.DiscreteModel):
             x: float [B, *data_shape].
             num_samples: m; the bound tightens with it. 1 gives an estimate of the ELBO. Default: 1.
             seed: int or int32 [2]. Default: 0.
-            chunk: samples that are folded into the batch at once; bounds the memory. Default: 100.
+            chunk: samples that are folded into the batch at once; bounds the memory. Default: up to 100,
+                fewer for a large batch, see `rows_at_once`.
 
         Reference:
             Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
@@ -272,7 +278,14 @@ class CategoricalVAE(base.DiscreteModel):
         from tf_discrete.evaluation import likelihood
 
         seed = seeds.base(seed) if isinstance(seed, int) else seed
+        x = tf.convert_to_tensor(x)
+        if chunk is None:
+            chunk = max(1, min(MAX_CHUNK, self.rows_at_once() // max(1, x.shape[0] or 1)))
         return likelihood.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
+
+    def rows_at_once(self) -> int:
+        values = _size(self.likelihood.parameters_shape(self.data_shape))
+        return max(1, min(super().rows_at_once(), MAX_VALUES // values))
 
     def signatures(self) -> dict[str, Signature]:
         return autoencoder_signatures(self)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tf_discrete import types
 from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.estimators.base import Estimator
 from tf_discrete.types import ObjectiveTerms, Tensor
@@ -51,7 +52,7 @@ def elbo(
     kl = tf.reduce_sum(kl_per_variable, axis=-1)
     charged = tf.reduce_sum(tf.maximum(kl_per_variable, free_bits), axis=-1) if free_bits else kl
     return ObjectiveTerms(
-        loss=kl_weight * charged - estimate.value,
+        loss=types.cast(kl_weight, charged.dtype) * charged - estimate.value,
         auxiliary=estimate.auxiliary,
         terms={
             "elbo_nats": estimate.value - kl,

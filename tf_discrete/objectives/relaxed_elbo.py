@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tf_discrete import types
 from tf_discrete.distributions import relaxed
 from tf_discrete.estimators import base
 from tf_discrete.types import ObjectiveTerms, Tensor
@@ -50,7 +51,7 @@ def relaxed_elbo(
     reconstruction = -base.mean(log_likelihood_fn(sample.value))
     kl = base.mean(log_q - log_p)
     return ObjectiveTerms(
-        loss=reconstruction + kl_weight * kl,
+        loss=reconstruction + types.cast(kl_weight, kl.dtype) * kl,
         auxiliary=tf.zeros_like(kl),
         terms={
             "elbo_nats": -reconstruction - kl,
