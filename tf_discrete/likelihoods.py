@@ -1,13 +1,15 @@
 """Likelihoods p(x | parameters) of observations, per example in nats.
 
 A likelihood says how many numbers the decoder puts out, and what they mean. A user's own one is a
-subclass of `Likelihood`, registered with Keras.
+subclass of `Likelihood`, registered with Keras, and by `register` if it shall have a name.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
@@ -39,11 +41,11 @@ class Likelihood:
         raise NotImplementedError
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
-        """The mean observation, [*B, *data_shape]."""
+        """The mean observations, [B, *data_shape], of parameters [B, *parameters_shape]."""
         raise NotImplementedError
 
     def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
-        """A draw of an observation, [*B, *data_shape]."""
+        """Draws of observations, [B, *data_shape], of parameters [B, *parameters_shape]."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
@@ -190,11 +192,13 @@ class CosineSimilarity(Likelihood):
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
         parameters, x = _widen(parameters, x)
-        cosine = _normalize(parameters, x.shape.rank - 1) * _normalize(x, x.shape.rank - 1)
+        data_rank = x.shape.rank - 1
+        cosine = _normalize(parameters, data_rank) * _normalize(x, data_rank)
         return self.concentration * _sum_data(cosine, x)
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
-        return tf.math.l2_normalize(types.at_least_float32(parameters), axis=-1)
+        parameters = types.at_least_float32(parameters)
+        return _normalize(parameters, parameters.shape.rank - 1)
 
     def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
         return self.mean(parameters)
@@ -211,9 +215,32 @@ _NAMES: dict[str, type[Likelihood]] = {
 }
 
 
+_Class = TypeVar("_Class", bound=type[Likelihood])
+
+
 def names() -> list[str]:
     """Names that `get` takes."""
     return sorted(_NAMES)
+
+
+def register(name: str) -> Callable[[_Class], _Class]:
+    """Class decorator: makes a likelihood known by a name, for the flags and `get`.
+
+    The class is registered with Keras too. Made from its name, it is built without arguments.
+    """
+
+    def decorate(cls: _Class) -> _Class:
+        known = _NAMES.get(name)
+        if known is not None and known.__qualname__ != cls.__qualname__:
+            raise ValueError(
+                "A likelihood's name must be new. Choose another. "
+                f"Received: name={name!r}, registered for {known.__qualname__}"
+            )
+        _register(cls)
+        _NAMES[name] = cls
+        return cls
+
+    return decorate
 
 
 def get(identifier: Any) -> Likelihood:
@@ -231,9 +258,12 @@ def get(identifier: Any) -> Likelihood:
     if isinstance(identifier, dict):
         return keras.saving.deserialize_keras_object(identifier)
     if not isinstance(identifier, Likelihood):
+        near = difflib.get_close_matches(str(identifier), _NAMES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"A likelihood is one of {', '.join(names())}, or an object of a registered subclass of "
-            f"tf_discrete.likelihoods.Likelihood. Received: likelihood={identifier!r}"
+            f"Unknown likelihood.{hint} A likelihood is one of {', '.join(names())}, or an object of a "
+            "registered subclass of tf_discrete.likelihoods.Likelihood. "
+            f"Received: likelihood={identifier!r}"
         )
     check_serializable(identifier, "likelihood")
     return identifier

@@ -29,7 +29,6 @@ class RunState(tf.Module):
         self.epoch = tf.Variable(0, dtype=tf.int64)
         self.best_value = tf.Variable(-math.inf, dtype=tf.float64)
         self.best_epoch = tf.Variable(0, dtype=tf.int64)
-        self.stopped = tf.Variable(False)
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -66,6 +65,11 @@ class Checkpoints(keras.callbacks.Callback):
         """Epochs done."""
         return int(self.state.epoch.numpy())
 
+    def patience_is_over(self) -> bool:
+        """Whether the best epoch is `patience` epochs ago."""
+        waited = self.epoch - int(self.state.best_epoch.numpy())
+        return bool(self.patience) and waited >= self.patience
+
     def restore_last(self) -> bool:
         """Continues from the last checkpoint, if there is one."""
         return self._restore(self.last)
@@ -88,9 +92,7 @@ class Checkpoints(keras.callbacks.Callback):
         if better:
             self.state.best_value.assign(value)
             self.state.best_epoch.assign(epoch + 1)
-        waited = epoch + 1 - int(self.state.best_epoch.numpy())
-        if self.patience and waited >= self.patience:
-            self.state.stopped.assign(True)
+        if self.patience_is_over():
             self.model.stop_training = True
         if better:
             self.best.save(checkpoint_number=epoch + 1)
@@ -100,7 +102,7 @@ class Checkpoints(keras.callbacks.Callback):
         path = manager.latest_checkpoint
         if path is None:
             return False
-        manager.checkpoint.restore(path).assert_consumed()
+        manager.checkpoint.restore(path).assert_existing_objects_matched()
         return True
 
 
@@ -108,6 +110,12 @@ class StopAtNaN(keras.callbacks.Callback):
     """Raises `TrainingDiverged` with the step and the terms that are not finite."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs)  # The last step can spoil the weights; then the validation tells.
+
+    def _check(self, logs: dict[str, Any] | None) -> None:
         bad = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
         if bad:
             step = int(self.model.nonfinite_step.numpy()) or int(
@@ -180,8 +188,11 @@ class Progress(keras.callbacks.Callback):
 
 
 def rows_of(logs: dict[str, Any]) -> dict[str, float]:
-    """Keras' epoch logs as the history names them: train/..., validation/..."""
-    return {
-        f"validation/{name[4:]}" if name.startswith("val_") else f"train/{name}": float(value)
-        for name, value in logs.items()
-    }
+    """Keras' epoch logs as the history names them: train/..., validation/... (usage of the codes too)."""
+    return {_row_name(name): float(value) for name, value in logs.items()}
+
+
+def _row_name(name: str) -> str:
+    if name.startswith("val_"):
+        return f"validation/{name[4:]}"
+    return f"validation/{name}" if name.startswith("usage/") else f"train/{name}"

@@ -32,8 +32,9 @@ class Config(RunConfig):
     likelihood: str = option(
         "auto",
         "Of the pixels. 'auto': bernoulli for black and white images (binarised, or as they come), "
-        "gaussian for grey and colour.",
-        choices=("auto", *likelihoods.names()),
+        "gaussian for grey and colour. Others: "
+        + ", ".join(likelihoods.names())
+        + ", or a registered one of yours.",
     )
     likelihood_scale: float = option(
         0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
@@ -140,16 +141,18 @@ def make_kl_weight(config: Config) -> Any:
     return config.kl_weight
 
 
-def finish(model: CategoricalVAE, config: Config, directory: RunDirectory) -> dict[str, Any]:
+def finish(
+    model: CategoricalVAE, config: Config, directory: RunDirectory, splits: run_lib.Splits
+) -> dict[str, Any]:
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
-    test = run_lib.load_split(config, "test")
+    test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
     batch = next(iter(test.batches(min(500, len(test)))))
     images, labels = batch["image"].numpy(), batch.get("label")
     labels = None if labels is None else labels.numpy()
     draw_pictures(model, images, labels, directory)
     if config.classify_reconstructions and test.num_classes:
-        result["reconstruction_accuracy"] = classify_reconstructions(model, config, test)
+        result["reconstruction_accuracy"] = classify_reconstructions(model, config, splits)
     model.save(directory.model_path)
     export.save(
         model,
@@ -200,10 +203,10 @@ def as_image(mean: Any) -> np.ndarray:
 
 
 def classify_reconstructions(
-    model: CategoricalVAE, config: Config, test: datasets.Split, most: int = 10_000
+    model: CategoricalVAE, config: Config, splits: run_lib.Splits, most: int = 10_000
 ) -> float:
     """How a classifier that was trained on real images reads the reconstructions of test images."""
-    train = run_lib.load_split(config, "train")
+    train, test = splits["train"], splits["test"]
     batch = next(iter(train.batches(min(most, len(train)), shuffle=True)))
     classifier = evaluation.train_classifier(
         batch["image"].numpy(), batch["label"].numpy(), test.num_classes, seed=config.seed

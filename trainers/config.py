@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import types
 import typing
@@ -76,7 +77,9 @@ class RunConfig:
     early_stopping: int = option(
         0, "Stop after so many epochs without a better hard validation bound. 0: never.", lower=0
     )
-    seed: int = option(0, "Of the weights, the order of the data and every draw.")
+    seed: int = option(
+        0, "Of the weights, the order of the data and every draw.", lower=0, upper=2**32 - 1
+    )
     monitor_every: int = option(
         10, "Training steps between two looks at the hard path and the gradient norm.", lower=1
     )
@@ -155,6 +158,8 @@ def check(config: Any) -> None:
         value, rules = getattr(config, field.name), field.metadata
         if value is None:
             continue
+        if isinstance(value, float) and not math.isfinite(value):
+            _refuse(field.name, "be finite", value)
         if rules["choices"] and value not in rules["choices"]:
             _refuse(field.name, f"be one of {', '.join(rules['choices'])}", value)
         if rules["positive"] and not value > 0:
@@ -176,8 +181,13 @@ def load(config_class: type[Config], path: str | os.PathLike[str]) -> Config:
     Raises:
         ValueError: the file is no configuration of this class.
     """
-    with open(path) as file:
-        stored = json.load(file)
+    try:
+        with open(path) as file:
+            stored = dict(json.load(file))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"A configuration must be a JSON object. Received: {os.fspath(path)!r} ({error})"
+        ) from None
     hints = typing.get_type_hints(config_class)
     fields = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     unknown = sorted(set(stored) - fields)

@@ -21,7 +21,15 @@ from trainers.config import RunConfig, check, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
 from trainers.tensorboard import Profile, TensorBoardLog, write_test_scalars
 
-MAY_DIFFER = ("epochs", "early_stopping", "profile", "bound_samples", "pictures_every", "data_dir")
+MAY_DIFFER = (
+    "output_dir",
+    "data_dir",
+    "epochs",
+    "early_stopping",
+    "bound_samples",
+    "pictures_every",
+    "profile",
+)
 """Fields in which the command that continues a run may differ from the one that began it."""
 
 FIELDS = {
@@ -33,8 +41,12 @@ FIELDS = {
 }
 """Fields of the logs that the progress bar shows, with their short names."""
 
+MAX_STEPS_PER_EXECUTION = 20
+"""Where the user leaves it open."""
+
 BuildModel = Callable[[Any, datasets.Split, int], DiscreteModel]
-Finish = Callable[[DiscreteModel, Any, RunDirectory], dict[str, Any]]
+Splits = dict[str, datasets.Split]
+Finish = Callable[[DiscreteModel, Any, RunDirectory, Splits], dict[str, Any]]
 
 
 def load_split(config: RunConfig, split: str) -> datasets.Split:
@@ -51,36 +63,55 @@ def load_split(config: RunConfig, split: str) -> datasets.Split:
     )
 
 
+def load_splits(config: RunConfig) -> Splits:
+    """All splits, so that a bad file is refused before training; test is read at the end only."""
+    splits = {name: load_split(config, name) for name in ("train", "validation", "test")}
+    shapes = {name: split.image_shape for name, split in splits.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(
+            "The images of all splits must have one shape. Resize them with --image_size. "
+            f"Received: dataset={config.dataset!r} with shapes {shapes}"
+        )
+    if config.batch_size > len(splits["train"]):
+        raise ValueError(
+            "A batch must fit into the training data. Choose a smaller --batch_size. Received: "
+            f"batch_size={config.batch_size}, {len(splits['train'])} training images"
+        )
+    return splits
+
+
 def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any]:
     """Trains, or continues, the run of a configuration.
 
     Args:
         config: a subclass of `RunConfig`.
         build_model: (config, training split, steps per epoch) -> model, not compiled.
-        finish: (model at its best epoch, config, directory) -> results; writes pictures and exports.
+        finish: (model at its best epoch, config, directory, splits) -> results; writes pictures and exports.
 
     Returns:
         results: what metrics.json holds.
+
+    Raises:
+        ValueError: whatever cannot work; nothing has been written then.
+        OSError: data or folders that cannot be read or written; likewise.
+        TrainingDiverged: a loss that is not finite. The last good checkpoint is kept.
     """
     check(config)
     prepare(config)
-    splits = {name: load_split(config, name) for name in ("train", "validation")}
+    splits = load_splits(config)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
-    if steps < 1:
-        raise ValueError(
-            "A batch must fit into the training data. Choose a smaller --batch_size. Received: "
-            f"batch_size={config.batch_size}, {len(splits['train'])} training images"
-        )
     strategy = make_strategy(config)
     with strategy.scope():
         model = build_model(config, splits["train"], steps)
         compile_model(model, config, steps)
+        check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
     directory.claim(to_json(config), MAY_DIFFER)
     checkpoints = callbacks.Checkpoints(model, directory, config.early_stopping, steps)
     if checkpoints.restore_last():
         print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
-    if checkpoints.epoch < config.epochs and not bool(checkpoints.state.stopped.numpy()):
+    if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
+        directory.result_path.unlink(missing_ok=True)  # Of a shorter run, which goes on.
         fit(model, config, splits, steps, directory, checkpoints)
     elif directory.result_path.exists():
         print(f"{directory.path} is finished; nothing to train")
@@ -91,7 +122,7 @@ def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any
         "epochs": len(directory.history()),
         "steps": len(directory.history()) * steps,
         "training_seconds": round(sum(row["seconds"] for row in directory.history()), 1),
-        **finish(model, config, directory),
+        **finish(model, config, directory, splits),
     }
     write_json(directory.result_path, result)
     write_test_scalars(directory.tensorboard, result)
@@ -101,7 +132,7 @@ def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any
 def fit(
     model: DiscreteModel,
     config: Any,
-    splits: dict[str, datasets.Split],
+    splits: Splits,
     steps: int,
     directory: RunDirectory,
     checkpoints: callbacks.Checkpoints,
@@ -175,6 +206,17 @@ def prepare(config: RunConfig) -> None:
     keras.utils.set_random_seed(config.seed)
 
 
+def check_objective(model: DiscreteModel, image_shape: tuple[int, ...]) -> None:
+    """Traces the objective, so that what cannot work is refused before anything is written."""
+
+    def loss(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return model.objective(x, seed, training=False).loss
+
+    tf.function(loss, autograph=False).get_concrete_function(
+        tf.TensorSpec([None, *image_shape]), tf.TensorSpec([2], tf.int32)
+    )
+
+
 def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     """The strategy of `--distribute`."""
     if config.distribute == "mirrored":
@@ -206,12 +248,19 @@ def use_xla(config: RunConfig) -> bool:
 
 
 def choose_steps_per_execution(config: RunConfig, steps_per_epoch: int) -> int:
-    """The largest divisor of an epoch's steps up to 20, unless the user chose."""
+    """The largest divisor of an epoch's steps up to what was asked for.
+
+    Keras would run the last execution of an epoch in full, into the data of the next epoch.
+    """
     if config.distribute == "mirrored":
         return 1
-    if config.steps_per_execution:
-        return min(config.steps_per_execution, steps_per_epoch)
-    return max(k for k in range(1, min(20, steps_per_epoch) + 1) if steps_per_epoch % k == 0)
+    most = min(config.steps_per_execution or MAX_STEPS_PER_EXECUTION, steps_per_epoch)
+    chosen = max(k for k in range(1, most + 1) if steps_per_epoch % k == 0)
+    if config.steps_per_execution not in (0, chosen):
+        print(
+            f"steps_per_execution={chosen}: it must divide the {steps_per_epoch} steps of an epoch"
+        )
+    return chosen
 
 
 def evaluate_split(
