@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from trainers import categorical_vae, command_line
 from trainers.config import option
@@ -40,6 +41,7 @@ def run(config: Config) -> None:
         raise ValueError(f"--run must name a finished run. Received: run={config.run!r}")
     settings, result = read_json(directory.config_path), read_json(directory.result_path)
     history = directory.history()
+    (RESULTS / "categorical_vae").mkdir(parents=True, exist_ok=True)
     write_json(
         RESULTS / "categorical_vae" / f"{config.name}.json",
         {
@@ -64,14 +66,16 @@ def run(config: Config) -> None:
     )
     IMAGES.mkdir(parents=True, exist_ok=True)
     for picture in config.pictures:
-        shutil.copy(directory.path / f"{picture}.png", IMAGES / f"{config.name}-{picture}.png")
+        with Image.open(directory.path / f"{picture}.png") as image:
+            image.thumbnail((1200, 1200))
+            image.convert("RGB").quantize(64).save(IMAGES / f"{config.name}-{picture}.png")
 
 
 def command(settings: dict[str, Any]) -> str:
     """The command line of a run: every flag that differs from its default."""
     parts = ["python -m trainers.categorical_vae"]
     for field in dataclasses.fields(categorical_vae.Config):
-        value = settings[field.name]
+        value = settings.get(field.name, field.default)
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         if value == default or field.name == "output_dir":
             continue
