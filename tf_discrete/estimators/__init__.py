@@ -22,6 +22,7 @@ from tf_discrete.estimators.registry import (
 )
 from tf_discrete.estimators.reinmax import ReinMax
 from tf_discrete.estimators.score_function import ScoreFunction
+from tf_discrete.estimators.slope_annealed_straight_through import SlopeAnnealedStraightThrough
 from tf_discrete.estimators.straight_through import StraightThrough
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ReinMax",
     "ScoreEstimator",
     "ScoreFunction",
+    "SlopeAnnealedStraightThrough",
     "Spec",
     "StraightThrough",
     "StraightThroughGumbelSoftmax",
