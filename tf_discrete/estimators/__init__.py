@@ -10,6 +10,7 @@ from tf_discrete.estimators.base import (
     mean,
 )
 from tf_discrete.estimators.enumeration import Enumeration
+from tf_discrete.estimators.gapped_straight_through import GappedStraightThrough
 from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax, StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import (
     arguments,
@@ -28,6 +29,7 @@ from tf_discrete.estimators.straight_through import StraightThrough
 __all__ = [
     "Enumeration",
     "Estimator",
+    "GappedStraightThrough",
     "GumbelSoftmax",
     "PathwiseEstimator",
     "ReinMax",
