@@ -11,6 +11,7 @@ from tf_discrete.estimators.base import (
 )
 from tf_discrete.estimators.enumeration import Enumeration
 from tf_discrete.estimators.gapped_straight_through import GappedStraightThrough
+from tf_discrete.estimators.gumbel_rao import GumbelRao
 from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax, StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import (
     arguments,
@@ -30,6 +31,7 @@ __all__ = [
     "Enumeration",
     "Estimator",
     "GappedStraightThrough",
+    "GumbelRao",
     "GumbelSoftmax",
     "PathwiseEstimator",
     "ReinMax",
