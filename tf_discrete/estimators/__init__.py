@@ -9,6 +9,9 @@ from tf_discrete.estimators.base import (
     log_mean_exp,
     mean,
 )
+from tf_discrete.estimators.decoupled_straight_through_gumbel_softmax import (
+    DecoupledStraightThroughGumbelSoftmax,
+)
 from tf_discrete.estimators.enumeration import Enumeration
 from tf_discrete.estimators.gapped_straight_through import GappedStraightThrough
 from tf_discrete.estimators.gumbel_rao import GumbelRao
@@ -28,6 +31,7 @@ from tf_discrete.estimators.slope_annealed_straight_through import SlopeAnnealed
 from tf_discrete.estimators.straight_through import StraightThrough
 
 __all__ = [
+    "DecoupledStraightThroughGumbelSoftmax",
     "Enumeration",
     "Estimator",
     "GappedStraightThrough",
