@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tf_discrete import seeds, types
 from tf_discrete.distributions import noise, relaxed
-from tf_discrete.estimators import base
+from tf_discrete.estimators import base, semantic_hashing
+from tf_discrete.estimators.semantic_hashing import saturating_sigmoid as saturating_sigmoid
 from tf_discrete.types import Seed, Tensor
 
 
@@ -79,19 +80,6 @@ def straight_through(
     return tf.cast(base.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
 
 
-def saturating_sigmoid(x: Tensor) -> tf.Tensor:
-    """clip(1.2 sigmoid(x) - 0.1, 0, 1): a sigmoid that reaches 0 and 1 at finite x.
-
-    Example:
-        >>> saturating_sigmoid(tf.constant([-5.0, 0.0, 5.0])).numpy().tolist()
-        [0.0, 0.5, 1.0]
-
-    Reference:
-        Kaiser, Bengio. Discrete autoencoders for sequence models. 2018. arXiv:1801.09797.
-    """
-    return tf.clip_by_value(1.2 * tf.sigmoid(x) - 0.1, 0.0, 1.0)
-
-
 def semantic_hash(
     logits: Tensor,
     noise_stddev: float = 1.0,
@@ -139,12 +127,10 @@ def semantic_hash(
         return tf.cast(wide > 0, logits.dtype)
     if seed is None:
         raise ValueError("semantic_hash draws noise in training. Give a seed. Received: seed=None")
-    shape, seed = tf.shape(wide), seeds.convert(seed)
-    gaussian = tf.random.stateless_normal(shape, seeds.fold(seed, "noise"), dtype=wide.dtype)
-    soft = saturating_sigmoid(wide + noise_stddev * gaussian)
-    hard = base.straight_through(tf.cast(soft > 0.5, wide.dtype), soft)
-    rounded = tf.random.stateless_uniform(shape, seeds.fold(seed, "mix")) < discrete_fraction
-    return tf.cast(tf.where(rounded, hard, soft), logits.dtype)
+    drawn = semantic_hashing.draw_noise(seeds.convert(seed), tf.shape(wide), wide.dtype)
+    x = semantic_hashing.perturb(wide, drawn[..., 0], noise_stddev)
+    bits = semantic_hashing.mixed_bits(x, drawn[..., 1], discrete_fraction)
+    return tf.cast(bits, logits.dtype)
 
 
 def _one_hot(values: tf.Tensor) -> tf.Tensor:

@@ -27,6 +27,7 @@ from tf_discrete.estimators.registry import (
 )
 from tf_discrete.estimators.reinmax import ReinMax
 from tf_discrete.estimators.score_function import ScoreFunction
+from tf_discrete.estimators.semantic_hashing import SemanticHashing
 from tf_discrete.estimators.slope_annealed_straight_through import SlopeAnnealedStraightThrough
 from tf_discrete.estimators.straight_through import StraightThrough
 
@@ -41,6 +42,7 @@ __all__ = [
     "ReinMax",
     "ScoreEstimator",
     "ScoreFunction",
+    "SemanticHashing",
     "SlopeAnnealedStraightThrough",
     "Spec",
     "StraightThrough",
