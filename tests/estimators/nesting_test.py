@@ -182,9 +182,7 @@ def test_enumeration_over_enumeration():
 
 
 @pytest.mark.parametrize("reduce", [mean, log_mean_exp])
-@pytest.mark.parametrize(
-    "name", ["gumbel_softmax", "straight_through_gumbel_softmax", "straight_through", "reinmax"]
-)
+@pytest.mark.parametrize("name", estimators.names("pathwise", "categorical"))
 def test_pathwise_over_score(name, reduce):
     """With the outer noise fixed, the score layer inside gives the gradient of its exact expectation."""
     outer, inner = get(name), get("score_function", "bernoulli")
