@@ -67,7 +67,7 @@ def categorical_vae() -> str:
                 f"{bound:.2f} +- {error:.2f} (m = {result['test/bound_samples']})",
                 _percent(result.get("test/reconstruction_accuracy")),
                 f"{result['epochs']} ({result['best_epoch']})",
-                f"{result['training_seconds'] / 60:.0f} min",
+                f"{result['training_seconds'] / 60:.0f} min, {kept['hardware']['cores']} cores",
                 str(len(kept["seeds"])),
                 f"`{kept['command']}`",
             )
