@@ -16,6 +16,7 @@ from tf_discrete.estimators.enumeration import Enumeration
 from tf_discrete.estimators.gapped_straight_through import GappedStraightThrough
 from tf_discrete.estimators.gumbel_rao import GumbelRao
 from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax, StraightThroughGumbelSoftmax
+from tf_discrete.estimators.nvil import NVIL
 from tf_discrete.estimators.registry import (
     arguments,
     deserialize,
@@ -30,8 +31,11 @@ from tf_discrete.estimators.score_function import ScoreFunction
 from tf_discrete.estimators.semantic_hashing import SemanticHashing
 from tf_discrete.estimators.slope_annealed_straight_through import SlopeAnnealedStraightThrough
 from tf_discrete.estimators.straight_through import StraightThrough
+from tf_discrete.estimators.vimco import VIMCO
 
 __all__ = [
+    "NVIL",
+    "VIMCO",
     "DecoupledStraightThroughGumbelSoftmax",
     "Enumeration",
     "Estimator",

@@ -26,14 +26,18 @@ class Spec(NamedTuple):
     Attributes:
         supports: the kinds of latents, of "categorical" and "bernoulli".
         exact_for: the objectives whose gradient for the logits it estimates without bias: "any",
-            "quadratic", "linear" or "none" (polynomials in z).
+            "quadratic", "linear" or "none" (polynomials in z). Variance normalisation, which divides a
+            gradient by a running number, is left out of account.
         relaxed: whether the value that the objective sees leaves the corners of the simplex.
         noise: "discrete" where the noise is the drawn configuration itself, so that a test can
             enumerate it; "continuous"; or "none" where nothing is drawn.
         evaluations: of the objective, for each sample; a formula where it depends on the shape.
-        min_samples: fewest samples that the estimator takes.
+        min_samples: fewest samples that the estimator takes, in its default configuration.
         reductions: names of the reductions that it takes.
         reference: the source paper.
+        exact_for_bernoulli: the same as `exact_for` where it is more for Bernoulli latents.
+        draws: how many plain draws of z the value of one sample averages over: 2 for an antithetic
+            pair, 0 where the value is a weighted sum.
     """
 
     supports: tuple[str, ...]
@@ -44,6 +48,13 @@ class Spec(NamedTuple):
     min_samples: int
     reductions: tuple[str, ...]
     reference: str
+    exact_for_bernoulli: str | None = None
+    draws: int = 1
+
+    def exactness(self, latents: str) -> str:
+        """`exact_for` of a kind of latents."""
+        own = self.exact_for_bernoulli if latents == "bernoulli" else None
+        return own or self.exact_for
 
 
 def mean(values: Tensor) -> tf.Tensor:
@@ -83,10 +94,26 @@ class Estimator(keras.layers.Layer):
         self.latents = latents
         self.built = True
 
+    def build(self, logits_shape: Any, context_shape: Any = None) -> None:
+        """Makes the weights whose sizes depend on the problem. A model calls it when it is made.
+
+        Args:
+            logits_shape: of the logits, [..., N(, K)].
+            context_shape: of the context, [..., D], or None if `estimate` is given none.
+        """
+
+    def get_build_config(self) -> Any:
+        return None  # The parts that have weights carry their own.
+
     @property
     def event_rank(self) -> int:
         """Axes of one configuration: 2 ([N, K]) for categorical, 1 ([N]) for Bernoulli latents."""
         return discrete.get(self.latents).event_rank
+
+    @property
+    def min_samples(self) -> int:
+        """Fewest samples that this estimator takes, as it is configured."""
+        return self.spec.min_samples
 
     def law(self, logits: Tensor) -> discrete.Discrete:
         """The distribution of the codes that this estimator draws: q(z | logits) unless overridden."""
@@ -101,7 +128,8 @@ class Estimator(keras.layers.Layer):
             num_samples: S. None if the first axis of `logits` is the samples of an outer layer.
 
         Returns:
-            float [S, *B, N(, K)]; it carries no gradient.
+            float [S, *B, N(, K)], with further axes where one variable takes several numbers; it carries
+            no gradient.
         """
         raise NotImplementedError
 
@@ -114,6 +142,7 @@ class Estimator(keras.layers.Layer):
         reduce: Reduction | None = mean,
         context: Tensor | None = None,
         control_fn: Callable[..., Tensor] | None = None,
+        training: bool = False,
     ) -> Estimate:
         """Estimates E[objective_fn(z)] with a gradient for the logits and all that f reads.
 
@@ -124,8 +153,11 @@ class Estimator(keras.layers.Layer):
             noise: what `draw_noise` gave.
             reduce: `mean`, `log_mean_exp`, or None to keep the samples apart. All nested layers are
                 given the same one; the innermost applies it.
-            context: float [*B, D] that learned baselines read; ignored by the others.
+            context: float [*B, D] that learned baselines read; ignored by the others. Default: the
+                probabilities of q, in one vector.
             control_fn: a learned control variate's network; ignored by the others.
+            training: whether this is a step of training: then moving averages take the batch in, and
+                `auxiliary` trains what the estimator learns. Default: False.
 
         Returns:
             estimate: see `tf_discrete.types.Estimate`.
@@ -137,9 +169,9 @@ class Estimator(keras.layers.Layer):
 
     def check(self, num_samples: int | None, reduce: Reduction | None) -> None:
         """Refuses a number of samples or a reduction that the estimator does not take."""
-        if num_samples is not None and num_samples < self.spec.min_samples:
+        if num_samples is not None and num_samples < self.min_samples:
             raise ValueError(
-                f"{type(self).__name__} needs at least {self.spec.min_samples} samples. Set num_samples. "
+                f"{type(self).__name__} needs at least {self.min_samples} samples. Set num_samples. "
                 f"Received: num_samples={num_samples}"
             )
         if reduce is not None and reduce.__name__ not in self.spec.reductions:
@@ -180,6 +212,7 @@ class PathwiseEstimator(Estimator):
         reduce: Reduction | None = mean,
         context: Tensor | None = None,
         control_fn: Callable[..., Tensor] | None = None,
+        training: bool = False,
     ) -> Estimate:
         self.check(noise.shape[0], reduce)
         value = self.sample(logits, noise).value
@@ -258,14 +291,31 @@ def attach(value: Tensor, logits: Tensor, gradient: Tensor, event_rank: int) -> 
     @tf.custom_gradient
     def attached(value: tf.Tensor, logits: tf.Tensor, gradient: tf.Tensor) -> Any:
         def backward(upstream: tf.Tensor) -> Any:
-            weight = upstream
-            for _ in range(event_rank):
-                weight = weight[..., tf.newaxis]
+            weight = expand(upstream, event_rank)
             return upstream, tf.cast(weight * gradient, logits.dtype), tf.zeros_like(gradient)
 
         return tf.identity(value), backward
 
     return attached(value, logits, tf.stop_gradient(gradient))
+
+
+def sample_weight(z: Tensor, reduce: Reduction | None, dtype: tf.DType) -> tf.Tensor:
+    """The weight of one sample's gradient in the estimate: 1 / S under `mean`, else 1."""
+    count = tf.shape(z)[0] if reduce is mean else 1
+    return 1.0 / tf.cast(count, dtype)
+
+
+def expand(values: Tensor, axes: int) -> tf.Tensor:
+    """`values` with so many axes of size 1 at the end."""
+    for _ in range(axes):
+        values = values[..., tf.newaxis]
+    return values
+
+
+def flatten_event(z: Tensor) -> tf.Tensor:
+    """[..., N, K] as [..., N * K]."""
+    size = z.shape[-2] * z.shape[-1]
+    return tf.reshape(z, tf.concat([tf.shape(z)[:-2], [size]], axis=0))
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> tf.Tensor:

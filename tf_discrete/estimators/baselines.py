@@ -1,11 +1,20 @@
-"""Baselines of the score function: what an objective is compared with before it weighs a gradient."""
+"""Baselines of the score function: what an objective is compared with before it weighs a gradient.
+
+A baseline may be any function that the sample itself does not reach; then the gradient stays unbiased,
+whatever the baseline has learned so far. Averages are therefore read before the batch enters them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from tf_discrete.estimators.base import mean
-from tf_discrete.types import Reduction, Tensor
+from tf_discrete.estimators.moving_moments import MovingMoments
+from tf_discrete.types import Reduction, Tensor, cast
 
 
 def leave_one_out(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
@@ -42,3 +51,254 @@ def leave_one_out(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
     )
     replaced = tf.where(one, others[:, tf.newaxis], values[:, tf.newaxis])
     return reduce(values)[tf.newaxis] - reduce(replaced)
+
+
+def signal(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
+    """What weighs the score of each sample where there is no baseline, before any 1 / S.
+
+    The sample's own value where the samples are apart or averaged; the whole bound where they are
+    reduced in another way, for then every sample has a share in it.
+
+    Args:
+        values: float [S, *B].
+        reduce: the reduction of the objective.
+
+    Returns:
+        signal: float [S, *B], no gradient.
+
+    Example:
+        >>> signal(tf.constant([1.0, 3.0])).numpy().tolist()
+        [1.0, 3.0]
+    """
+    values = tf.stop_gradient(values)
+    if reduce is None or reduce is mean:
+        return values
+    return tf.broadcast_to(reduce(values)[tf.newaxis], tf.shape(values))
+
+
+class Baseline(keras.layers.Layer):
+    """Base of all baselines: a layer, so that a model saves the averages and weights it owns.
+
+    Attributes:
+        min_samples: fewest samples that the baseline needs. Default: 1.
+        learned: whether it has weights, which the squared residual trains. Default: False.
+    """
+
+    min_samples = 1
+    learned = False
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.built = True
+
+    def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
+        """The signal of each sample less the baseline.
+
+        Args:
+            values: float [S, *B], the objective at each sample.
+            reduce: the reduction of the objective.
+            features: float [*B, D], or with the samples first; what a learned baseline reads.
+
+        Returns:
+            residual: float [S, *B]; its gradient reaches the weights of the baseline alone.
+        """
+        return signal(values, reduce)
+
+    def update(self, residual: Tensor) -> None:
+        """Takes a training batch into the averages, after they have been read."""
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+@keras.saving.register_keras_serializable("tf_discrete.baselines")
+class NoBaseline(Baseline):
+    """The objective as it is."""
+
+
+@keras.saving.register_keras_serializable("tf_discrete.baselines")
+class Constant(Baseline):
+    """A fixed number.
+
+    Args:
+        value: in the unit of the objective, finite.
+    """
+
+    def __init__(self, value: float, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.value = float(value)
+
+    def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
+        return signal(values, reduce) - tf.cast(self.value, values.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "value": self.value}
+
+
+@keras.saving.register_keras_serializable("tf_discrete.baselines")
+class LeaveOneOut(Baseline):
+    """Each sample is compared with the others, see `leave_one_out`. Nothing is learned.
+
+    Args:
+        replacement: what stands in for a sample's exp(value) where values are logarithms
+            (`reduce=log_mean_exp`): the "geometric" or the "arithmetic" mean of the others.
+            Default: "geometric".
+    """
+
+    min_samples = 2
+
+    def __init__(self, replacement: str = "geometric", **kwargs: Any):
+        super().__init__(**kwargs)
+        if replacement not in ("geometric", "arithmetic"):
+            raise ValueError(
+                "replacement must be 'geometric' or 'arithmetic', the mean of the other samples. "
+                f"Received: replacement={replacement!r}"
+            )
+        self.replacement = replacement
+
+    def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
+        if reduce is None or reduce is mean:
+            return leave_one_out(values, None)
+        if self.replacement == "geometric":
+            return leave_one_out(values, reduce)
+        # The mean of all, with one of them replaced by the mean of the others, is that mean.
+        return signal(values, reduce) - _log_mean_exp_of_others(tf.stop_gradient(values))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "replacement": self.replacement}
+
+
+@keras.saving.register_keras_serializable("tf_discrete.baselines")
+class MovingAverage(Baseline):
+    """The average of the objective over past batches.
+
+    Args:
+        decay: of the average for each training step, in [0, 1). Default: 0.99.
+    """
+
+    def __init__(self, decay: float = 0.99, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.moments = MovingMoments(decay)
+
+    def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
+        return signal(values, reduce) - cast(self.moments.mean, values.dtype)
+
+    def update(self, residual: Tensor) -> None:
+        self.moments.update(residual + cast(self.moments.mean, residual.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "decay": self.moments.decay}
+
+
+@keras.saving.register_keras_serializable("tf_discrete.baselines")
+class Learned(Baseline):
+    """A network on the input, trained by the squared residual; and the average of what it leaves.
+
+    Args:
+        hidden_units: of the tanh layers before the linear output. Default: (100,).
+        moving_average: whether to subtract the average of past residuals too. Default: False.
+        decay: of that average, in [0, 1). Default: 0.99.
+
+    Reference:
+        Mnih, Gregor. Neural variational inference and learning in belief networks. 2014.
+        arXiv:1402.0030.
+    """
+
+    learned = True
+
+    def __init__(
+        self,
+        hidden_units: Sequence[int] = (100,),
+        moving_average: bool = False,
+        decay: float = 0.99,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.hidden_units = tuple(hidden_units)
+        self.network = network(self.hidden_units, activation="tanh")
+        self.moments = MovingMoments(decay) if moving_average else None
+        self.decay = decay
+        self.built = False
+
+    def build(self, features_shape: Any) -> None:
+        self.network.build((None, features_shape[-1]))
+
+    def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
+        if not self.built:
+            self.build(features.shape)
+        rows = tf.reshape(tf.stop_gradient(features), [-1, features.shape[-1]])
+        predicted = tf.reshape(self.network(rows), tf.shape(features)[:-1])
+        residual = signal(values, reduce) - cast(predicted, values.dtype)
+        if self.moments is not None:
+            residual -= cast(self.moments.mean, values.dtype)
+        return residual
+
+    def update(self, residual: Tensor) -> None:
+        if self.moments is not None:
+            self.moments.update(residual + cast(self.moments.mean, residual.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "hidden_units": self.hidden_units,
+            "moving_average": self.moments is not None,
+            "decay": self.decay,
+        }
+
+
+_BY_NAME = {
+    "none": NoBaseline,
+    "leave_one_out": LeaveOneOut,
+    "moving_average": MovingAverage,
+    "learned": Learned,
+}
+
+
+def get(identifier: Any) -> Baseline:
+    """A baseline from its name, its number, its config, or itself.
+
+    Args:
+        identifier: "none", "leave_one_out", "moving_average", "learned", a number for a constant, a
+            `Baseline` or its config.
+
+    Raises:
+        ValueError: anything else.
+
+    Example:
+        >>> get(-100.0).value
+        -100.0
+    """
+    if isinstance(identifier, Baseline):
+        return identifier
+    if isinstance(identifier, dict):
+        return keras.saving.deserialize_keras_object(identifier)
+    if isinstance(identifier, (int, float)) and not isinstance(identifier, bool):
+        return Constant(identifier)
+    if not isinstance(identifier, str) or identifier not in _BY_NAME:
+        raise ValueError(
+            f"baseline must be one of {', '.join(_BY_NAME)}, a number for a constant baseline, or an "
+            f"object of tf_discrete.estimators.baselines. Received: baseline={identifier!r}"
+        )
+    return _BY_NAME[identifier]()
+
+
+def network(hidden_units: Sequence[int], activation: str, final: str = "glorot_uniform") -> Any:
+    """A multi-layer perceptron with one output, in float32 under every dtype policy."""
+    layers = [
+        keras.layers.Dense(units, activation=activation, dtype="float32") for units in hidden_units
+    ]
+    last = keras.layers.Dense(1, kernel_initializer=final, dtype="float32")
+    return keras.Sequential([*layers, last])
+
+
+def _log_mean_exp_of_others(values: tf.Tensor) -> tf.Tensor:
+    """log of the mean of exp over the other samples, [S, *B]; quadratic in S, never cancelling."""
+    count = tf.shape(values)[0]
+    itself = tf.eye(count, dtype=tf.bool)
+    itself = tf.reshape(
+        itself, tf.concat([tf.shape(itself), tf.ones([values.shape.rank - 1], tf.int32)], axis=0)
+    )
+    others = tf.where(itself, tf.cast(-float("inf"), values.dtype), values[:, tf.newaxis])
+    return tf.reduce_logsumexp(others, axis=0) - tf.math.log(tf.cast(count - 1, values.dtype))

@@ -148,7 +148,7 @@ def expected_gradient(
         0.4219
     """
     logits = types.at_least_float32(logits)
-    samples = estimator.spec.min_samples if num_samples is None else num_samples
+    samples = estimator.min_samples if num_samples is None else num_samples
     if estimator.spec.noise == "continuous":
         raise ValueError(
             "expected_gradient enumerates discrete noise. Use measure, which draws. "
@@ -207,7 +207,7 @@ def gradient_samples(
         TensorShape([100, 1, 3])
     """
     logits = types.at_least_float32(logits)
-    samples = estimator.spec.min_samples if num_samples is None else num_samples
+    samples = estimator.min_samples if num_samples is None else num_samples
     chunks = []
     for start in range(0, num_draws, chunk_size):
         count = min(chunk_size, num_draws - start)
@@ -261,7 +261,7 @@ def measure(
     """
     if num_draws < 2:
         raise ValueError(f"A variance needs at least 2 draws. Received: num_draws={num_draws}")
-    samples = estimator.spec.min_samples if num_samples is None else num_samples
+    samples = estimator.min_samples if num_samples is None else num_samples
     exact_samples = 1 if reduce is base.mean else samples
     exact = _exact(objective_fn, logits, estimator.law, exact_samples, reduce, ()).gradient
     evaluations = 0

@@ -65,6 +65,7 @@ class Enumeration(base.ScoreEstimator):
         reduce: Reduction | None = base.mean,
         context: Tensor | None = None,
         control_fn: Callable[..., Tensor] | None = None,
+        training: bool = False,
     ) -> Estimate:
         self.check(None, reduce)
         law = self.law(types.at_least_float32(logits))

@@ -1,14 +1,16 @@
-"""The score function estimator (REINFORCE) with a leave-one-out baseline."""
+"""The score function estimator (REINFORCE) with any baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.estimators import base, baselines
+from tf_discrete.estimators.moving_moments import MovingMoments
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
@@ -17,11 +19,19 @@ from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 class ScoreFunction(base.ScoreEstimator):
     """Weighs the gradient of log q(z) with the objective at z, less a baseline that z does not reach.
 
-    Unbiased for every objective. The baseline of a sample is made of the other samples, so at least two
-    are drawn. With `reduce=log_mean_exp` this estimator is VIMCO.
+    gradient = mean over s of (f(z_s) - baseline) * d log q(z_s) / d logits, z_s ~ q. Unbiased for every
+    objective; one evaluation a sample. Under `reduce=log_mean_exp` the whole bound takes the place of
+    f(z_s), and the leave-one-out baseline makes it VIMCO.
 
     Args:
         latents: "categorical" or "bernoulli".
+        baseline: "leave_one_out" (the other samples, so at least two are drawn), "none",
+            "moving_average" (of past batches), "learned" (a network on the context, or on q where there
+            is none), a number (a constant), or an object of `tf_discrete.estimators.baselines`.
+            Default: "leave_one_out".
+        variance_normalization: divide by the running standard deviation of f(z) - baseline where that
+            exceeds 1. The gradient is then unbiased up to this one positive number. Default: False.
+        decay: of that running variance for each training step, in [0, 1). Default: 0.99.
 
     Example:
         >>> from tf_discrete import seeds
@@ -36,7 +46,8 @@ class ScoreFunction(base.ScoreEstimator):
     Reference:
         Williams. Simple statistical gradient-following algorithms. 1992. doi:10.1007/BF00992696.
         Kool, van Hoof, Welling. Buy 4 REINFORCE samples, get a baseline for free! 2019.
-        Mnih, Rezende. Variational inference for Monte Carlo objectives. 2016. arXiv:1602.06725.
+        Mnih, Gregor. Neural variational inference and learning in belief networks. 2014.
+        arXiv:1402.0030.
     """
 
     spec = base.Spec(
@@ -47,8 +58,32 @@ class ScoreFunction(base.ScoreEstimator):
         evaluations="1",
         min_samples=2,
         reductions=("mean", "log_mean_exp"),
-        reference="Williams 1992; Kool, van Hoof, Welling 2019; Mnih, Rezende 2016, arXiv:1602.06725",
+        reference="Williams 1992; Kool, van Hoof, Welling 2019",
     )
+
+    def __init__(
+        self,
+        latents: str = "categorical",
+        baseline: Any = "leave_one_out",
+        variance_normalization: bool = False,
+        decay: float = 0.99,
+        **kwargs: Any,
+    ):
+        super().__init__(latents=latents, **kwargs)
+        self.baseline = baselines.get(baseline)
+        self.spread = MovingMoments(decay) if variance_normalization else None
+        self.decay = decay
+
+    @property
+    def min_samples(self) -> int:
+        return self.baseline.min_samples
+
+    def build(self, logits_shape: Any, context_shape: Any = None) -> None:
+        if self.baseline.learned and not self.baseline.built:
+            size = 1
+            for axis in logits_shape[-self.event_rank :]:
+                size *= axis
+            self.baseline.build((None, size) if context_shape is None else context_shape)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         self.check(num_samples, None)
@@ -63,18 +98,44 @@ class ScoreFunction(base.ScoreEstimator):
         reduce: Reduction | None = base.mean,
         context: Tensor | None = None,
         control_fn: Callable[..., Tensor] | None = None,
+        training: bool = False,
     ) -> Estimate:
         self.check(noise.shape[0], reduce)
+        features = self._features(logits, context)
         logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
-        evaluation = base.evaluate(objective_fn, noise, self.event_rank)
-        estimate = base.reduced(evaluation, reduce)
-        credit = baselines.leave_one_out(estimate.per_sample, reduce)
-        gradient = _expand(credit, self.event_rank) * self.law(logits).score(noise)
+        estimate = base.reduced(base.evaluate(objective_fn, noise, self.event_rank), reduce)
+        residual = self.baseline.residual(estimate.per_sample, reduce, features)
+        scale = tf.ones([], residual.dtype)
+        if self.spread is not None:
+            scale = tf.cast(tf.maximum(1.0, tf.sqrt(self.spread.variance)), residual.dtype)
+        credit = tf.stop_gradient(residual / scale) * base.sample_weight(
+            noise, reduce, residual.dtype
+        )
+        gradient = base.expand(credit, self.event_rank) * self.law(logits).score(noise)
+        auxiliary = estimate.auxiliary
+        if self.baseline.learned:
+            loss = 0.5 * tf.square(residual) / scale
+            auxiliary += loss if reduce is None else base.mean(loss)
+        if training:
+            self._update(tf.stop_gradient(residual))
         value = base.attach(estimate.value, logits, gradient, self.event_rank)
-        return estimate._replace(value=value, pathwise=False)
+        return estimate._replace(value=value, auxiliary=auxiliary, pathwise=False)
 
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "baseline": keras.saving.serialize_keras_object(self.baseline),
+            "variance_normalization": self.spread is not None,
+            "decay": self.decay,
+        }
 
-def _expand(values: tf.Tensor, axes: int) -> Any:
-    for _ in range(axes):
-        values = values[..., tf.newaxis]
-    return values
+    def _features(self, logits: Tensor, context: Tensor | None) -> tf.Tensor:
+        if context is not None:
+            return tf.cast(tf.stop_gradient(context), tf.float32)
+        probs = tf.cast(tf.stop_gradient(self.law(logits).probs), tf.float32)
+        return probs if self.event_rank == 1 else base.flatten_event(probs)
+
+    def _update(self, residual: tf.Tensor) -> None:
+        self.baseline.update(residual)
+        if self.spread is not None:
+            self.spread.update(residual)

@@ -102,8 +102,9 @@ class CategoricalVAE(base.DiscreteModel):
         self.prior_temperature, self.free_bits = float(prior_temperature), float(free_bits)
         self.likelihood = likelihoods.get(likelihood)
         self.estimator = _make_estimator(estimator, latents, temperature)
-        self.num_samples = num_samples or self.estimator.spec.min_samples
+        self.num_samples = num_samples or self.estimator.min_samples
         self.estimator.check(self.num_samples, None)
+        self.estimator.build((None, *self.latent_shape), (None, _size(self.data_shape)))
         self._check_objective()
         self.kl_weight = Scheduled(kl_weight, name="kl_weight")
         self._network_config = {
@@ -193,6 +194,7 @@ class CategoricalVAE(base.DiscreteModel):
             kl_weight=self.kl_weight.value,
             free_bits=self.free_bits,
             context=tf.reshape(x, [tf.shape(x)[0], _size(self.data_shape)]),
+            training=training,
         )
 
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ def elbo(
     kl_weight: float | Tensor = 1.0,
     free_bits: float = 0.0,
     context: Tensor | None = None,
+    training: bool = False,
 ) -> ObjectiveTerms:
     """E_q[log p(x | z)] - KL(q(z | x) || p(z)), the expectation by any estimator.
 
@@ -37,6 +38,7 @@ def elbo(
         kl_weight: scalar weight of the KL in the loss.
         free_bits: nats of KL that each variable has for free: its KL counts as at least so much.
         context: float [B, D], for learned baselines.
+        training: whether baselines and control variates learn from this call. Default: False.
 
     Returns:
         terms: `loss` = -E[log p(x | z)] + kl_weight * KL, and the parts elbo_nats, reconstruction_nats
@@ -47,7 +49,7 @@ def elbo(
         Kingma et al. Improving variational inference with inverse autoregressive flow. 2016
         (free bits). arXiv:1606.04934.
     """
-    estimate = estimator.estimate(log_likelihood_fn, logits, noise, context=context)
+    estimate = estimator.estimate(log_likelihood_fn, logits, noise, context=context, training=training)
     kl_per_variable = estimator.law(logits).kl_per_variable(prior)
     kl = tf.reduce_sum(kl_per_variable, axis=-1)
     charged = tf.reduce_sum(tf.maximum(kl_per_variable, free_bits), axis=-1) if free_bits else kl

@@ -1,0 +1,66 @@
+"""Score estimators inside a model: a few training steps, what they own moves, and it is saved."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_discrete import estimators, models
+
+CASES = [
+    (name, latents)
+    for name in estimators.names("score")
+    for latents in estimators.get_class(name).spec.supports
+]
+every_case = pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
+
+
+def small_model(estimator, latents, **arguments):
+    return models.CategoricalVAE(
+        (3, 3, 1),
+        num_variables=2,
+        num_categories=3 if latents == "categorical" else 2,
+        latents=latents,
+        hidden_units=(5,),
+        estimator=estimator,
+        **arguments,
+    )
+
+
+def images():
+    x = np.random.RandomState(0).uniform(size=[12, 3, 3, 1]) > 0.5
+    return x.astype(np.float32)
+
+
+@every_case
+def test_training_moves_every_weight_and_a_saved_model_has_them_all(name, latents, tmp_path):
+    model = small_model(name, latents)
+    before = [w.numpy().copy() for w in model.estimator.weights]
+    model.compile(optimizer=keras.optimizers.Adam(0.01))
+    history = model.fit(images(), batch_size=4, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and np.isfinite(history["gradient_norm"]).all()
+    after = [w.numpy().copy() for w in model.estimator.weights]
+    for weight, old, new in zip(model.estimator.weights, before, after, strict=True):
+        scheduled = weight.path.split("/")[-1] in ("temperature", "scale")
+        assert scheduled or np.any(old != new), weight.path
+    model.evaluate(images(), batch_size=4, verbose=0)
+    for weight, new in zip(model.estimator.weights, after, strict=True):
+        np.testing.assert_array_equal(weight, new, err_msg="evaluation must not train")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.weights) == len(model.weights)
+    for ours, theirs in zip(loaded.estimator.weights, model.estimator.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@every_case
+def test_training_under_xla_and_mixed_precision(name, latents):
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        model = small_model(name, latents)
+        model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=True)
+        history = model.fit(images(), batch_size=6, epochs=1, verbose=0).history
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert np.isfinite(history["loss"]).all()
+    assert all(np.isfinite(tf.cast(w.value, tf.float32)).all() for w in model.trainable_variables)

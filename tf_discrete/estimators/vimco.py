@@ -1,0 +1,49 @@
+"""VIMCO: the score function for bounds of several samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tf_discrete.estimators import baselines
+from tf_discrete.estimators.registry import register
+from tf_discrete.estimators.score_function import ScoreFunction
+
+
+@register("vimco")
+class VIMCO(ScoreFunction):
+    """Variational inference for Monte Carlo objectives: every sample is held against the others.
+
+    With L(f_1, ..., f_S) = log mean exp f_s, the importance-weighted bound, and m_s the mean of the other
+    samples, gradient = sum over s of (L - L with m_s in the place of f_s) * d log q(z_s) / d logits.
+    Unbiased for every objective, without anything learned; one evaluation a sample, at least 2 samples.
+    The paper's bound is that of `reduce=log_mean_exp`. Under `mean` (the ELBO) the same rule is the score
+    function with its leave-one-out baseline.
+
+    Args:
+        latents: "categorical" or "bernoulli".
+        replacement: m_s is the logarithm of the "geometric" mean of the other exp f (the mean of the f)
+            or of their "arithmetic" mean. Default: "geometric".
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from tf_discrete import estimators, seeds
+        >>> estimator, logits = VIMCO(), tf.zeros([3, 5, 4])
+        >>> noise = estimator.draw_noise(seeds.base(0), logits, num_samples=8)
+        >>> estimator.estimate(
+        ...     lambda z: tf.reduce_sum(z[..., 0], -1), logits, noise, reduce=estimators.log_mean_exp
+        ... ).value.shape
+        TensorShape([3])
+
+    Reference:
+        Mnih, Rezende. Variational inference for Monte Carlo objectives. 2016. arXiv:1602.06725.
+    """
+
+    spec = ScoreFunction.spec._replace(reference="Mnih, Rezende 2016, arXiv:1602.06725")
+
+    def __init__(self, latents: str = "categorical", replacement: str = "geometric", **kwargs: Any):
+        super().__init__(latents, baselines.LeaveOneOut(replacement), **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {**super().get_config(), "replacement": self.baseline.replacement}
+        del config["baseline"], config["variance_normalization"], config["decay"]
+        return config
