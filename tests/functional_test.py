@@ -110,6 +110,18 @@ def test_semantic_hash_in_training_mixes_bits_and_saturated_values():
     np.testing.assert_allclose(soft, functional.saturating_sigmoid(gaussian), atol=1e-6)
 
 
+def test_what_semantic_hash_rounds_does_not_depend_on_the_noise():
+    """Two draws from two seeds: the noise of rounded and of other elements has one law."""
+    logits = tf.zeros([20_000])
+    soft = functional.semantic_hash(logits, 1.0, 0.0, seed=0).numpy()
+    rounded = functional.semantic_hash(logits, 1.0, 0.5, seed=0).numpy() != soft
+    inside = (soft > 0) & (soft < 1)
+    parts = soft[inside & rounded], soft[inside & ~rounded]
+    assert min(map(len, parts)) > 8_000
+    for measure in (lambda x: x, lambda x: np.abs(x - 0.5)):
+        assert scipy.stats.ks_2samp(*map(measure, parts)).pvalue > 1e-6
+
+
 def test_semantic_hash_without_noise_is_a_saturating_sigmoid():
     logits = tf.constant([-0.5, 0.5, 9.0])
     soft = functional.semantic_hash(logits, 0.0, 0.0, seed=0)
