@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint unit format build-files clean
+.PHONY: help demo test lint unit format build-files triton-env clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ format: $(VENV)/.installed-test  ## Rewrite the sources in the project's style
 
 build-files:  ## Rewrite the BUILD files from the imports
 	$(PYTHON) tools/build_files.py --write
+
+triton-env:  ## Create .venv-triton, in which a Triton server runs (docs/serving.md)
+	python3.12 -m venv .venv-triton
+	.venv-triton/bin/pip install -qq "nvidia-pytriton==0.7.0" "tensorflow-cpu>=2.21,<2.22"
 
 clean:  ## Remove the environment, build artefacts and caches (runs/ stays)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
