@@ -84,22 +84,23 @@ class RunDirectory:
             file.write(json.dumps(row) + "\n")
 
     def _check_writable(self) -> None:
-        stands = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
-        free = shutil.disk_usage(stands).free
-        if free < MINIMUM_FREE_BYTES:
-            raise OSError(
-                f"A run needs {MINIMUM_FREE_BYTES // 2**20} MiB of space. Free some, or choose another "
-                f"--output_dir. Received: {free // 2**20} MiB free at {str(stands)!r}"
-            )
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
+            above = (self.path, *self.path.absolute().parents)
+            stands = next(path for path in above if path.exists())
+            free = shutil.disk_usage(stands).free
+            if free >= MINIMUM_FREE_BYTES:
+                self.path.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=self.path):
+                    return
         except OSError as error:
             raise OSError(
                 "The run must be able to write its folder. Choose another --output_dir or mend the "
                 f"permissions. Received: output_dir={str(self.path)!r} ({error})"
             ) from error
+        raise OSError(
+            f"A run needs {MINIMUM_FREE_BYTES // 2**20} MiB of space. Free some, or choose another "
+            f"--output_dir. Received: {free // 2**20} MiB free at {str(stands)!r}"
+        )
 
 
 def read_json(path: pathlib.Path) -> Any:

@@ -1,0 +1,82 @@
+"""The golden numbers of the categorical VAE's trainer: `python -m tests.golden.categorical_vae`.
+
+Prints how a small run on the digits differs from the committed numbers, and changes nothing; with
+--regenerate it writes them anew. Do that only where a change of the numbers is meant, and say why in the
+commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import pathlib
+import sys
+import tempfile
+from typing import Any
+
+import tensorflow as tf
+
+from tests.trainers import small_runs
+from trainers import categorical_vae
+
+FILE = pathlib.Path(__file__).with_suffix(".json")
+TOLERANCE = 1e-3
+"""Relative; kernels of other processors and versions sum in another order."""
+
+
+def summary(folder: pathlib.Path) -> dict[str, Any]:
+    """The numbers of a finished run that are pinned."""
+    return {"epochs": small_runs.rows(folder), "result": small_runs.result(folder)}
+
+
+def golden() -> dict[str, Any]:
+    """The committed file."""
+    return json.loads(FILE.read_text())
+
+
+def differences(found: Any, expected: Any, tolerance: float, where: str = "") -> list[str]:
+    """What differs by more than the tolerance, one line a number."""
+    if isinstance(expected, dict):
+        lines = [
+            f"{where}/{name}: only on one side" for name in sorted(found.keys() ^ expected.keys())
+        ]
+        for name in sorted(found.keys() & expected.keys()):
+            lines += differences(found[name], expected[name], tolerance, f"{where}/{name}")
+        return lines
+    if isinstance(expected, list):
+        if len(found) != len(expected):
+            return [f"{where}: {len(found)} entries, {len(expected)} expected"]
+        pairs = enumerate(zip(found, expected, strict=True))
+        return [
+            line
+            for i, (one, two) in pairs
+            for line in differences(one, two, tolerance, f"{where}[{i}]")
+        ]
+    if isinstance(expected, float) and isinstance(found, float):
+        same = math.isclose(found, expected, rel_tol=tolerance, abs_tol=tolerance)
+    else:
+        same = found == expected
+    return [] if same else [f"{where}: {found!r}, {expected!r} expected"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--regenerate", action="store_true", help=f"write {FILE.name}")
+    regenerate = parser.parse_args(argv).regenerate
+    with tempfile.TemporaryDirectory() as folder:
+        categorical_vae.run(small_runs.config(pathlib.Path(folder) / "run"))
+        found = summary(pathlib.Path(folder) / "run")
+    expected = golden() if FILE.exists() else {"epochs": [], "result": {}}
+    numbers = {name: expected[name] for name in found}
+    lines = differences(found, numbers, expected.get("tolerance", TOLERANCE))
+    print("\n".join(lines) or "The run gives the golden numbers.")
+    if regenerate:
+        head = {"tensorflow": tf.__version__, "tolerance": TOLERANCE}
+        FILE.write_text(json.dumps({**head, **found}, indent=1) + "\n")
+        print(f"{FILE.name} is written.")
+    return int(bool(lines) and not regenerate)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

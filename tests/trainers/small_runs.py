@@ -1,0 +1,114 @@
+"""Runs of the categorical VAE that take seconds, and what the tests read of their folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainers import categorical_vae, run
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+FLAGS: dict[str, Any] = {
+    "dataset": "digits",
+    "binarization": "dynamic",
+    "max_examples": 300,
+    "batch_size": 30,
+    "epochs": 5,
+    "early_stopping": 3,
+    "num_variables": 4,
+    "num_categories": 3,
+    "hidden_units": (12,),
+    "learning_rate": 0.003,
+    "temperature_rate": 0.01,
+    "temperature_update_period": 7,
+    "kl_warmup_steps": 20,
+    "bound_samples": 30,
+    "pictures_every": 3,
+    "classify_reconstructions": False,
+}
+
+
+def config(output_dir: Any, **changes: Any) -> categorical_vae.Config:
+    """The configuration of a small run."""
+    return categorical_vae.Config(output_dir=str(output_dir), **{**FLAGS, **changes})
+
+
+def train(output_dir: Any, **changes: Any) -> dict[str, Any]:
+    """Trains without what comes after the last epoch."""
+    return run.train(
+        config(output_dir, **changes), categorical_vae.build_model, lambda *arguments: {}
+    )
+
+
+def arguments(output_dir: Any, **changes: Any) -> list[str]:
+    """The same configuration as a command line."""
+    values = {**FLAGS, **changes, "output_dir": output_dir}
+    return [
+        f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for name, value in values.items()
+    ]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Of a process that is to find the trainers."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2", **changes}
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, *words]
+
+
+def call(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python to its end and returns what it has said."""
+    return subprocess.run(
+        command(*words), env=environment(**changes), capture_output=True, text=True, timeout=300
+    )
+
+
+def rows(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """The history of a run without the wall-clock time."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [
+        {name: value for name, value in json.loads(line).items() if name != "seconds"}
+        for line in lines
+    ]
+
+
+def result(folder: pathlib.Path) -> dict[str, Any]:
+    """metrics.json of a run without the wall-clock time."""
+    found = json.loads((folder / "metrics.json").read_text())
+    del found["training_seconds"]
+    return found
+
+
+def checkpoint(folder: pathlib.Path, which: str = "last") -> dict[str, np.ndarray]:
+    """All variables of a checkpoint by name: weights, slots of the optimizer, counters."""
+    path = tf.train.latest_checkpoint(str(folder / "checkpoints" / which))
+    reader = tf.train.load_checkpoint(path)
+    names = reader.get_variable_to_shape_map()
+    return {
+        name: reader.get_tensor(name)
+        for name in names
+        if not name.startswith(("save_counter", "_CHECKPOINTABLE"))
+    }
+
+
+def assert_same_run(folder: pathlib.Path, reference: pathlib.Path) -> None:
+    """Demands the same history, result and checkpoints, bit for bit."""
+    assert rows(folder) == rows(reference)
+    if (reference / "metrics.json").exists():
+        assert result(folder) == result(reference)
+    for which in ("last", "best"):
+        found, expected = checkpoint(folder, which), checkpoint(reference, which)
+        assert found.keys() == expected.keys()
+        assert len(expected) > 10
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value, err_msg=f"{which}: {name}")
