@@ -15,5 +15,6 @@ def py_test(name, srcs, **kwargs):
         srcs = srcs + ["//tools:pytest_main.py"],
         main = "//tools:pytest_main.py",
         args = ["$(location %s)" % src for src in srcs],
+        data = ["//:pyproject.toml"],
         **kwargs
     )

@@ -5,6 +5,4 @@ import sys
 import pytest
 
 if __name__ == "__main__":
-    # A test under Bazel starts in a tree that holds only its declared files: no pyproject.toml.
-    options = ["-c", "/dev/null", "--rootdir=.", "--import-mode=importlib"]
-    sys.exit(pytest.main([*options, *sys.argv[1:]]))
+    sys.exit(pytest.main(["-c", "pyproject.toml", "--rootdir=.", *sys.argv[1:]]))
