@@ -39,6 +39,7 @@ _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "test": [
         "mypy==2.4.1",
+        "protobuf>=6.31.1,<8",
         "pytest>=8.3,<10",
         "pytest-xdist>=3.6,<4",
         "ruff==0.17.5",

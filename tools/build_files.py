@@ -23,7 +23,12 @@ LOADS = {  # In the order in which the load lines stand.
     "//tools:pytest.bzl": ("py_test",),
 }
 # Distributions whose name differs from the module's by more than `-` for `_`.
-DISTRIBUTIONS = {"PIL": "pillow", "absl": "absl-py", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "absl": "absl-py",
+    "google": "protobuf",
+    "sklearn": "scikit-learn",
+}
 
 
 class Target(NamedTuple):
