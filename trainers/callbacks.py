@@ -42,21 +42,30 @@ class Checkpoints(keras.callbacks.Callback):
         directory: of the run.
         patience: epochs without a better bound after which training stops; 0 for never.
         steps_per_epoch: to write the step of each row.
+        keep_every: epochs between two checkpoints that are kept for good; 0 for none.
     """
 
     def __init__(
-        self, model: keras.Model, directory: RunDirectory, patience: int, steps_per_epoch: int
+        self,
+        model: keras.Model,
+        directory: RunDirectory,
+        patience: int,
+        steps_per_epoch: int,
+        keep_every: int = 0,
     ):
         super().__init__()
         self.state = RunState()
         self.directory, self.patience = directory, patience
-        self.steps_per_epoch = steps_per_epoch
+        self.steps_per_epoch, self.keep_every = steps_per_epoch, keep_every
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, state=self.state)
         self.last = tf.train.CheckpointManager(
             checkpoint, str(directory.checkpoints / "last"), max_to_keep=1
         )
         self.best = tf.train.CheckpointManager(
             checkpoint, str(directory.checkpoints / "best"), max_to_keep=1
+        )
+        self.kept = tf.train.CheckpointManager(
+            checkpoint, str(directory.checkpoints / "kept"), max_to_keep=None
         )
         self._began = time.monotonic()
 
@@ -72,11 +81,23 @@ class Checkpoints(keras.callbacks.Callback):
 
     def restore_last(self) -> bool:
         """Continues from the last checkpoint, if there is one."""
-        return self._restore(self.last)
+        return self._restore(self.last.latest_checkpoint)
 
     def restore_best(self) -> bool:
         """Goes back to the best epoch, if there is one."""
-        return self._restore(self.best)
+        return self._restore(self.best.latest_checkpoint)
+
+    def restore_kept(self, epoch: int) -> bool:
+        """Goes to an epoch that was kept, if it was."""
+        return self._restore(self.kept_epochs().get(epoch))
+
+    def kept_epochs(self) -> dict[int, str]:
+        """The checkpoints that were kept, by their epoch; 0 is the start."""
+        return {int(path.rsplit("-", 1)[1]): path for path in self.kept.checkpoints}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self.keep_every and self.epoch == 0:
+            self.kept.save(checkpoint_number=0)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._began = time.monotonic()
@@ -96,13 +117,14 @@ class Checkpoints(keras.callbacks.Callback):
             self.model.stop_training = True
         if better:
             self.best.save(checkpoint_number=epoch + 1)
+        if self.keep_every and (epoch + 1) % self.keep_every == 0:
+            self.kept.save(checkpoint_number=epoch + 1)
         self.last.save(checkpoint_number=epoch + 1)
 
-    def _restore(self, manager: tf.train.CheckpointManager) -> bool:
-        path = manager.latest_checkpoint
+    def _restore(self, path: str | None) -> bool:
         if path is None:
             return False
-        manager.checkpoint.restore(path).assert_existing_objects_matched()
+        self.last.checkpoint.restore(path).assert_existing_objects_matched()
         return True
 
 

@@ -84,7 +84,14 @@ class RunConfig:
         10, "Training steps between two looks at the hard path and the gradient norm.", lower=1
     )
     pictures_every: int = option(
-        10, "Epochs between two sets of pictures and histograms in TensorBoard.", lower=1
+        10,
+        "Epochs between two sets of pictures and histograms in TensorBoard. 0: none at all.",
+        lower=0,
+    )
+    keep_every: int = option(
+        0,
+        "Keep the checkpoint of every so many epochs for good, and of the start. 0: none.",
+        lower=0,
     )
     bound_samples: int = option(
         1000, "Samples m of the importance-weighted test bound at the end.", lower=1

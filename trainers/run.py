@@ -28,6 +28,7 @@ MAY_DIFFER = (
     "early_stopping",
     "bound_samples",
     "pictures_every",
+    "keep_every",
     "profile",
 )
 """Fields in which the command that continues a run may differ from the one that began it."""
@@ -107,7 +108,9 @@ def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any
         check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
     directory.claim(to_json(config), MAY_DIFFER)
-    checkpoints = callbacks.Checkpoints(model, directory, config.early_stopping, steps)
+    checkpoints = callbacks.Checkpoints(
+        model, directory, config.early_stopping, steps, config.keep_every
+    )
     if checkpoints.restore_last():
         print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
     if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
@@ -139,8 +142,9 @@ def fit(
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
     directory.history(last_epoch=checkpoints.epoch)
-    drawn = {name: value.schedule for name, value in model.scheduled.items()}
-    plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
+    if config.pictures_every:
+        drawn = {name: value.schedule for name, value in model.scheduled.items()}
+        plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
     training = splits["train"].batches(
         config.batch_size,
         seed=config.seed,

@@ -27,7 +27,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         config: hyper-parameters of the run.
         images: a batch of validation images, float [B, H, W, C].
         labels: their classes, or None.
-        pictures_every: epochs.
+        pictures_every: epochs; 0 for no pictures, no histograms and no projector.
         usage: of the codes of the last epoch, read from the logs' callback; a function without
             arguments.
     """
@@ -63,14 +63,14 @@ class TensorBoardLog(keras.callbacks.Callback):
         with self._writer("train").as_default(step=step):
             rate = self.model.optimizer.learning_rate
             tf.summary.scalar("learning_rate", float(np.asarray(rate)))
-        if epoch == 0 or (epoch + 1) % self.pictures_every == 0:
+        if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
             with self._writer("validation").as_default(step=step):
                 self._pictures()
         for writer in self._writers.values():
             writer.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self._writers:
+        if self._writers and self.pictures_every:
             self._projector()
 
     def _pictures(self) -> None:
