@@ -1,4 +1,4 @@
-"""Every pathwise estimator, by name, inside the categorical VAE: trains, in both precisions, and scores."""
+"""Every pathwise estimator, by name, inside the categorical VAE: trains, scores, is saved."""
 
 import keras
 import numpy as np
@@ -13,41 +13,52 @@ CASES = [
     for name in estimators.names(family="pathwise", latents=latents)
 ]
 every_case = pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
+IMAGES = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
 
 
-@pytest.fixture(params=["float32", "mixed_float16"])
-def policy(request):
-    before = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy(request.param)
-    yield request.param
-    keras.mixed_precision.set_dtype_policy(before)
-
-
-@every_case
-def test_trains_by_name(name, latents, policy):
+def small_model(name, latents, **arguments):
     keras.utils.set_random_seed(0)
-    categories = 3 if latents == "categorical" else 2
     model = models.CategoricalVAE(
         (4, 4, 1),
         num_variables=3,
-        num_categories=categories,
+        num_categories=3 if latents == "categorical" else 2,
         latents=latents,
         hidden_units=(8,),
         estimator=name,
         monitor_every=1,
     )
-    model.compile(optimizer=keras.optimizers.SGD(0.01), run_eagerly=True)
-    x = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
+    model.compile(optimizer=keras.optimizers.SGD(0.01), **arguments)
+    return model
+
+
+@every_case
+def test_trains_by_name_and_is_saved(name, latents, tmp_path):
+    model = small_model(name, latents, run_eagerly=True)
     before = [w.numpy() for w in model.encoder.trainable_variables]
-    logs = {}
-    for _ in range(2):
-        logs = model.train_on_batch(x, return_dict=True)
+    logs = [model.train_on_batch(IMAGES, return_dict=True) for _ in range(2)][-1]
     assert np.isfinite(list(logs.values())).all()
-    moved = [
-        np.abs(w - b).max() for w, b in zip(model.encoder.trainable_variables, before, strict=True)
-    ]
+    after = [w.numpy() for w in model.encoder.trainable_variables]
+    moved = [np.abs(new - old).max() for new, old in zip(after, before, strict=True)]
     assert min(moved) > 0, "the gradient does not reach every weight of the encoder"
     # Evaluation uses the law that the estimator declares.
-    posterior = model.posterior(x)
-    np.testing.assert_allclose(posterior.logits, model.estimator.law(model.logits(x)).logits)
-    assert np.isfinite(model.log_likelihood(x, 5, seeds.base(0))).all()
+    posterior = model.posterior(IMAGES)
+    np.testing.assert_allclose(posterior.logits, model.estimator.law(model.logits(IMAGES)).logits)
+    bound = model.log_likelihood(IMAGES, 5, seeds.base(0))
+    assert np.isfinite(bound).all()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded.estimator) is type(model.estimator)
+    np.testing.assert_array_equal(loaded.log_likelihood(IMAGES, 5, seeds.base(0)), bound)
+
+
+@every_case
+def test_trains_under_xla_and_mixed_precision(name, latents):
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        model = small_model(name, latents, jit_compile=True)
+        logs = model.train_on_batch(IMAGES, return_dict=True)
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert np.isfinite(list(logs.values())).all()
+    assert all(np.isfinite(w.numpy()).all() for w in model.trainable_variables)
