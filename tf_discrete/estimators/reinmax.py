@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions.discrete import Categorical
-from tf_discrete.estimators import base
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.types import Sample, Tensor
