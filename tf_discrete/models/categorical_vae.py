@@ -8,12 +8,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import estimators, likelihoods, objectives, seeds
+from tf_discrete import arguments, estimators, likelihoods, objectives, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, networks
-from tf_discrete.schedules import Scheduled
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 OBJECTIVES = ("elbo", "relaxed_elbo")
@@ -88,9 +87,9 @@ class CategoricalVAE(base.DiscreteModel):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
-        _check_choice("objective", objective, OBJECTIVES)
-        _check_choice("prior", prior, PRIORS)
-        _check_latents(latents, num_variables, num_categories)
+        arguments.check_choice("objective", objective, OBJECTIVES)
+        arguments.check_choice("prior", prior, PRIORS)
+        arguments.check_sizes(latents, num_variables, num_categories)
         self.data_shape = tuple(int(size) for size in data_shape)
         self.num_variables, self.num_categories = int(num_variables), int(num_categories)
         self.latents = latents
@@ -101,12 +100,12 @@ class CategoricalVAE(base.DiscreteModel):
         self.objective_name = objective
         self.prior_temperature, self.free_bits = float(prior_temperature), float(free_bits)
         self.likelihood = likelihoods.get(likelihood)
-        self.estimator = _make_estimator(estimator, latents, temperature)
+        self.estimator = arguments.estimator(estimator, latents, temperature)
         self.num_samples = num_samples or self.estimator.min_samples
         self.estimator.check(self.num_samples, None)
         self.estimator.build((None, *self.latent_shape), (None, _size(self.data_shape)))
         self._check_objective()
-        self.kl_weight = Scheduled(kl_weight, name="kl_weight")
+        self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
         self._network_config = {
             "encoder": encoder,
             "decoder": decoder,
@@ -349,54 +348,6 @@ class CategoricalVAE(base.DiscreteModel):
                 "prior_temperature must be positive. "
                 f"Received: prior_temperature={self.prior_temperature}"
             )
-
-
-def _make_estimator(estimator: Any, latents: str, temperature: Any) -> estimators.Estimator:
-    arguments: dict[str, Any] = {}
-    if isinstance(estimator, (str, type)):
-        arguments["latents"] = latents
-        cls = estimators.get_class(estimator) if isinstance(estimator, str) else estimator
-        if temperature is not None:
-            if "temperature" not in estimators.arguments(cls):
-                raise ValueError(
-                    f"{cls.__name__} has no temperature; leave it out. "
-                    f"Received: temperature={temperature!r}"
-                )
-            arguments["temperature"] = temperature
-    elif temperature is not None:
-        raise ValueError(
-            "temperature goes with an estimator given by name; set it in your estimator object. "
-            f"Received: temperature={temperature!r}, estimator={estimator!r}"
-        )
-    made = estimators.get(estimator, **arguments)
-    if made.latents != latents:
-        raise ValueError(
-            "The estimator and the model must have the same kind of latents. "
-            f"Received: latents={latents!r}, estimator.latents={made.latents!r}"
-        )
-    return made
-
-
-def _check_latents(latents: str, num_variables: int, num_categories: int) -> None:
-    discrete.get(latents)
-    if num_variables < 1:
-        raise ValueError(
-            f"num_variables must be at least 1. Received: num_variables={num_variables}"
-        )
-    if num_categories < 2:
-        raise ValueError(
-            f"num_categories must be at least 2. Received: num_categories={num_categories}"
-        )
-    if latents == "bernoulli" and num_categories != 2:
-        raise ValueError(
-            "Bernoulli latents have 2 categories. Set num_categories=2. "
-            f"Received: num_categories={num_categories}"
-        )
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {name}={value!r}")
 
 
 def _size(shape: Sequence[int]) -> int:
