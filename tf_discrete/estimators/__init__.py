@@ -9,6 +9,7 @@ from tf_discrete.estimators.base import (
     log_mean_exp,
     mean,
 )
+from tf_discrete.estimators.darn import DARN
 from tf_discrete.estimators.decoupled_straight_through_gumbel_softmax import (
     DecoupledStraightThroughGumbelSoftmax,
 )
@@ -16,6 +17,7 @@ from tf_discrete.estimators.enumeration import Enumeration
 from tf_discrete.estimators.gapped_straight_through import GappedStraightThrough
 from tf_discrete.estimators.gumbel_rao import GumbelRao
 from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax, StraightThroughGumbelSoftmax
+from tf_discrete.estimators.muprop import MuProp
 from tf_discrete.estimators.nvil import NVIL
 from tf_discrete.estimators.registry import (
     arguments,
@@ -34,6 +36,8 @@ from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.estimators.vimco import VIMCO
 
 __all__ = [
+    "MuProp",
+    "DARN",
     "NVIL",
     "VIMCO",
     "DecoupledStraightThroughGumbelSoftmax",

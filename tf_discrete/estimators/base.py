@@ -312,6 +312,14 @@ def expand(values: Tensor, axes: int) -> tf.Tensor:
     return values
 
 
+def features(law: discrete.Discrete, context: Tensor | None) -> tf.Tensor:
+    """What a learned baseline reads: the context, or the probabilities of q in one vector; float32."""
+    if context is not None:
+        return tf.cast(tf.stop_gradient(context), tf.float32)
+    probs = tf.cast(tf.stop_gradient(law.probs), tf.float32)
+    return probs if law.event_rank == 1 else flatten_event(probs)
+
+
 def flatten_event(z: Tensor) -> tf.Tensor:
     """[..., N, K] as [..., N * K]."""
     size = z.shape[-2] * z.shape[-1]

@@ -101,7 +101,7 @@ class ScoreFunction(base.ScoreEstimator):
         training: bool = False,
     ) -> Estimate:
         self.check(noise.shape[0], reduce)
-        features = self._features(logits, context)
+        features = base.features(self.law(logits), context)
         logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
         estimate = base.reduced(base.evaluate(objective_fn, noise, self.event_rank), reduce)
         residual = self.baseline.residual(estimate.per_sample, reduce, features)
@@ -128,12 +128,6 @@ class ScoreFunction(base.ScoreEstimator):
             "variance_normalization": self.spread is not None,
             "decay": self.decay,
         }
-
-    def _features(self, logits: Tensor, context: Tensor | None) -> tf.Tensor:
-        if context is not None:
-            return tf.cast(tf.stop_gradient(context), tf.float32)
-        probs = tf.cast(tf.stop_gradient(self.law(logits).probs), tf.float32)
-        return probs if self.event_rank == 1 else base.flatten_event(probs)
 
     def _update(self, residual: tf.Tensor) -> None:
         self.baseline.update(residual)
