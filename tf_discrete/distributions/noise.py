@@ -41,15 +41,31 @@ def logistic(seed: Seed, shape: Tensor, dtype: tf.DType = tf.float32) -> tf.Tens
 
 
 def conditional_gumbel(seed: Seed, logits: Tensor, one_hot: Tensor) -> tf.Tensor:
-    """Gumbel noise given that `one_hot` was the argmax of logits + noise.
-
-    The maximum is logsumexp(logits) + a Gumbel variable; every other perturbed logit is a Gumbel
-    variable of its own location, truncated at that maximum.
+    """Gumbel noise given that `one_hot` was the argmax of logits + noise: `condition_gumbel` of a draw.
 
     Args:
         seed: int32 [2].
         logits: float [..., K], -inf where masked.
         one_hot: float [..., K], broadcastable against `logits`; its category must not be masked.
+
+    Returns:
+        float noise of the broadcast shape, differentiable in `logits`; 0 at masked categories.
+    """
+    logits = tf.convert_to_tensor(logits)
+    shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(one_hot))
+    return condition_gumbel(gumbel(seed, shape, logits.dtype), logits, one_hot)
+
+
+def condition_gumbel(noise: Tensor, logits: Tensor, one_hot: Tensor) -> tf.Tensor:
+    """Turns free Gumbel noise into such as makes `one_hot` the argmax of logits + noise.
+
+    The maximum is logsumexp(logits) + a Gumbel variable; every other perturbed logit is a Gumbel
+    variable of its own location, truncated at that maximum.
+
+    Args:
+        noise: float [..., K], standard Gumbel variables.
+        logits: float [..., K], -inf where masked.
+        one_hot: float [..., K], broadcastable against `noise`; its category must not be masked.
 
     Returns:
         float noise of the broadcast shape, differentiable in `logits`; 0 at masked categories.
@@ -62,22 +78,37 @@ def conditional_gumbel(seed: Seed, logits: Tensor, one_hot: Tensor) -> tf.Tensor
     log_probs = tf.nn.log_softmax(logits)
     finite = tf.math.is_finite(log_probs)
     safe = tf.where(finite, log_probs, 0.0)
-    shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(one_hot))
-    log_exponential = -gumbel(seed, shape, logits.dtype)
+    log_exponential = -tf.convert_to_tensor(noise)
     top = tf.reduce_sum(log_exponential * one_hot, axis=-1, keepdims=True)
     # With E standard exponential, -log(E_k / p_k + E_top) is Gumbel(log p_k) truncated at -log(E_top).
     others = -_log_add_exp(log_exponential - safe, top) - safe
-    noise = tf.where(one_hot > 0.5, -top - safe, others)
-    return tf.where(finite, noise, 0.0)
+    conditioned = tf.where(one_hot > 0.5, -top - safe, others)
+    return tf.where(finite, conditioned, 0.0)
 
 
 def conditional_logistic(seed: Seed, logits: Tensor, bits: Tensor) -> tf.Tensor:
-    """Logistic noise given that `bits` = [logits + noise > 0].
+    """Logistic noise given that `bits` = [logits + noise > 0]: `condition_logistic` of a draw.
 
     Args:
         seed: int32 [2].
         logits: float [...].
         bits: float [...] of 0 and 1, broadcastable against `logits`.
+
+    Returns:
+        float noise of the broadcast shape, differentiable in `logits`.
+    """
+    logits = tf.convert_to_tensor(logits)
+    shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(bits))
+    return condition_logistic(open_uniform(seed, shape, logits.dtype), logits, bits)
+
+
+def condition_logistic(uniform: Tensor, logits: Tensor, bits: Tensor) -> tf.Tensor:
+    """Turns uniform noise into logistic noise such that `bits` = [logits + noise > 0].
+
+    Args:
+        uniform: float [...] in (0, 1).
+        logits: float [...].
+        bits: float [...] of 0 and 1, broadcastable against `uniform`.
 
     Returns:
         float noise of the broadcast shape, differentiable in `logits`.
@@ -87,12 +118,10 @@ def conditional_logistic(seed: Seed, logits: Tensor, bits: Tensor) -> tf.Tensor:
     """
     logits = tf.convert_to_tensor(logits)
     bits = tf.cast(bits, logits.dtype)
-    shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(bits))
-    v = open_uniform(seed, shape, logits.dtype)
     # With sign = +-1, |logits + noise| has survival function sigmoid(sign * logits - t) / sigmoid(sign *
     # logits); setting it to a uniform v and solving for t gives the magnitude.
     sign = 2.0 * bits - 1.0
-    magnitude = -tf.math.log(v) + tf.math.softplus(sign * logits + tf.math.log1p(-v))
+    magnitude = -tf.math.log(uniform) + tf.math.softplus(sign * logits + tf.math.log1p(-uniform))
     return sign * magnitude - logits
 
 

@@ -19,6 +19,7 @@ from tf_discrete.estimators.gumbel_rao import GumbelRao
 from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax, StraightThroughGumbelSoftmax
 from tf_discrete.estimators.muprop import MuProp
 from tf_discrete.estimators.nvil import NVIL
+from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import (
     arguments,
     deserialize,
@@ -29,6 +30,7 @@ from tf_discrete.estimators.registry import (
     serialize,
 )
 from tf_discrete.estimators.reinmax import ReinMax
+from tf_discrete.estimators.relax import RELAX
 from tf_discrete.estimators.score_function import ScoreFunction
 from tf_discrete.estimators.semantic_hashing import SemanticHashing
 from tf_discrete.estimators.slope_annealed_straight_through import SlopeAnnealedStraightThrough
@@ -36,6 +38,8 @@ from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.estimators.vimco import VIMCO
 
 __all__ = [
+    "RELAX",
+    "REBAR",
     "MuProp",
     "DARN",
     "NVIL",
