@@ -1,5 +1,6 @@
 """Gradient estimators for discrete latents, one file each, behind one contract and one registry."""
 
+from tf_discrete.estimators.arm import ARM
 from tf_discrete.estimators.base import (
     Estimator,
     PathwiseEstimator,
@@ -13,6 +14,7 @@ from tf_discrete.estimators.darn import DARN
 from tf_discrete.estimators.decoupled_straight_through_gumbel_softmax import (
     DecoupledStraightThroughGumbelSoftmax,
 )
+from tf_discrete.estimators.disarm import DisARM
 from tf_discrete.estimators.enumeration import Enumeration
 from tf_discrete.estimators.gapped_straight_through import GappedStraightThrough
 from tf_discrete.estimators.gumbel_rao import GumbelRao
@@ -38,6 +40,8 @@ from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.estimators.vimco import VIMCO
 
 __all__ = [
+    "DisARM",
+    "ARM",
     "RELAX",
     "REBAR",
     "MuProp",
