@@ -37,9 +37,11 @@ from tf_discrete.estimators.score_function import ScoreFunction
 from tf_discrete.estimators.semantic_hashing import SemanticHashing
 from tf_discrete.estimators.slope_annealed_straight_through import SlopeAnnealedStraightThrough
 from tf_discrete.estimators.straight_through import StraightThrough
+from tf_discrete.estimators.sum_and_sample import SumAndSample
 from tf_discrete.estimators.vimco import VIMCO
 
 __all__ = [
+    "SumAndSample",
     "DisARM",
     "ARM",
     "RELAX",
