@@ -1,6 +1,7 @@
 """Gradient estimators for discrete latents, one file each, behind one contract and one registry."""
 
 from tf_discrete.estimators.arm import ARM
+from tf_discrete.estimators.arsm import ARSM
 from tf_discrete.estimators.base import (
     Estimator,
     PathwiseEstimator,
@@ -41,13 +42,14 @@ from tf_discrete.estimators.sum_and_sample import SumAndSample
 from tf_discrete.estimators.vimco import VIMCO
 
 __all__ = [
+    "ARSM",
     "SumAndSample",
-    "DisARM",
     "ARM",
-    "RELAX",
-    "REBAR",
-    "MuProp",
     "DARN",
+    "DisARM",
+    "MuProp",
+    "REBAR",
+    "RELAX",
     "NVIL",
     "VIMCO",
     "DecoupledStraightThroughGumbelSoftmax",
