@@ -1,4 +1,4 @@
-"""What a trained model is worth: use of its codes, and what classifiers read in its images."""
+"""What a trained model is worth, how its codes are used, and how its gradient is estimated."""
 
 from tf_discrete.evaluation.classification import (
     accuracy,
@@ -8,7 +8,22 @@ from tf_discrete.evaluation.classification import (
     reconstruction_accuracy,
     train_classifier,
 )
-from tf_discrete.evaluation.likelihood import Bound, evaluate_bound, importance_weighted_bound
+from tf_discrete.evaluation.gradients import (
+    GradientProbe,
+    LayerStatistics,
+    Reference,
+    count_evaluations,
+    exact_reference,
+    most_samples,
+    pooled_reference,
+)
+from tf_discrete.evaluation.likelihood import (
+    Bound,
+    evaluate_bound,
+    importance_weighted_bound,
+    samples_at_once,
+)
+from tf_discrete.evaluation.network_weights import copy_network, network_weights, with_estimator
 from tf_discrete.evaluation.usage import (
     CodeUsage,
     Usage,
@@ -20,16 +35,27 @@ from tf_discrete.evaluation.usage import (
 __all__ = [
     "Bound",
     "CodeUsage",
+    "GradientProbe",
+    "LayerStatistics",
+    "Reference",
     "Usage",
     "accuracy",
     "collect_usage",
     "confusion_matrix",
+    "copy_network",
+    "count_evaluations",
     "evaluate_bound",
+    "exact_reference",
     "expected_calibration_error",
     "importance_weighted_bound",
+    "most_samples",
     "mutual_information",
+    "network_weights",
     "perplexity",
+    "pooled_reference",
     "predict_probs",
     "reconstruction_accuracy",
+    "samples_at_once",
     "train_classifier",
+    "with_estimator",
 ]

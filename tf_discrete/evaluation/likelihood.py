@@ -14,9 +14,16 @@ from tf_discrete.types import Seed, Tensor
 
 LogWeightsFn = Callable[[Tensor, Any, Seed], Tensor]
 
+MAX_CHUNK = 100
+"""Most samples of an example that are drawn at once."""
+
 
 def importance_weighted_bound(
-    log_weights_fn: LogWeightsFn, x: Tensor, num_samples: int, seed: Seed, chunk: int = 100
+    log_weights_fn: LogWeightsFn,
+    x: Tensor,
+    num_samples: int | Tensor,
+    seed: Seed,
+    chunk: int | Tensor = 100,
 ) -> tf.Tensor:
     """log mean_s w_s for S samples of each example, [B], in nats.
 
@@ -26,39 +33,57 @@ def importance_weighted_bound(
     Args:
         log_weights_fn: (x, S, seed) -> log p(x, z) - log q(z | x), [S, B].
         x: float [B, ...].
-        num_samples: S >= 1.
+        num_samples: S >= 1; an int32 scalar tensor in a served model.
         seed: int32 [2].
         chunk: samples at once.
 
     Raises:
-        ValueError: num_samples < 1 or chunk < 1.
+        ValueError: num_samples < 1 or chunk < 1, if they are numbers.
+
+    Reference:
+        Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
     """
-    if num_samples < 1:
-        raise ValueError(f"num_samples must be at least 1. Received: num_samples={num_samples}")
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1. Received: chunk={chunk}")
-    chunk = min(chunk, num_samples)
-    total = _log_sum(log_weights_fn, x, chunk, num_samples // chunk, seed)
-    rest = num_samples % chunk
-    if rest:
-        last = tf.reduce_logsumexp(log_weights_fn(x, rest, seeds.fold(seed, "rest")), axis=0)
-        total = tf.reduce_logsumexp(tf.stack([total, last]), axis=0)
-    return total - math.log(num_samples)
+    for name, value in (("num_samples", num_samples), ("chunk", chunk)):
+        if isinstance(value, int) and value < 1:
+            raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
+    static = isinstance(num_samples, int) and isinstance(chunk, int)
+    chunk = min(chunk, num_samples) if static else tf.minimum(chunk, num_samples)
+    chunks, rest = num_samples // chunk, num_samples % chunk
 
+    def log_sum(samples: int | Tensor, *purpose: Any) -> tf.Tensor:
+        log_weights = log_weights_fn(x, samples, seeds.fold(seed, *purpose))
+        return tf.reduce_logsumexp(log_weights, axis=0)
 
-def _log_sum(
-    log_weights_fn: LogWeightsFn, x: Tensor, chunk: int, chunks: int, seed: Seed
-) -> tf.Tensor:
     def body(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        log_weights = log_weights_fn(x, chunk, seeds.fold(seed, index))
-        return index + 1, _log_add_exp(total, tf.reduce_logsumexp(log_weights, axis=0))
+        return index + 1, _log_add_exp(total, log_sum(chunk, index))
 
-    first = tf.reduce_logsumexp(log_weights_fn(x, chunk, seeds.fold(seed, 0)), axis=0)
-    if chunks == 1:
-        return first
-    return tf.while_loop(
-        lambda index, _: index < chunks, body, (tf.constant(1), first), parallel_iterations=1
-    )[1]
+    total = log_sum(chunk, 0)
+    if not static or chunks > 1:
+        _, total = tf.while_loop(
+            lambda index, _: index < chunks,
+            body,
+            (tf.constant(1), total),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+            parallel_iterations=1,
+        )
+    if not static or rest:  # The log-sum of no samples is -inf, and adds nothing.
+        total = _log_add_exp(total, log_sum(rest, "rest"))
+    return total - tf.math.log(tf.cast(num_samples, total.dtype))
+
+
+def samples_at_once(x: Tensor, rows: int) -> int | tf.Tensor:
+    """How many samples of each example of a batch fit into so many rows: from 1 to `MAX_CHUNK`.
+
+    Args:
+        x: float [B, ...].
+        rows: samples times examples.
+
+    Returns:
+        chunk: an int where B is known when the graph is built, else an int32 scalar.
+    """
+    if x.shape[0] is not None:
+        return max(1, min(MAX_CHUNK, rows // max(1, x.shape[0])))
+    return tf.clip_by_value(rows // tf.maximum(tf.shape(x)[0], 1), 1, MAX_CHUNK)
 
 
 def _log_add_exp(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

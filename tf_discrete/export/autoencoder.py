@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete.export import bound
 from tf_discrete.export.signature import SEED, Signature, batch_of, count
 from tf_discrete.types import Seed, Tensor
 
@@ -62,8 +61,7 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
         check = tf.debugging.assert_positive(num_samples, "num_samples must be at least 1.")
         with tf.control_dependencies(_in_graph([check])):
             samples = tf.identity(num_samples)
-        value = bound.importance_weighted_bound(model.log_weights, image, samples, seed)
-        return {"log_likelihood": value}
+        return {"log_likelihood": model.log_likelihood(image, samples, seed)}
 
     return {
         "encode": Signature(encode, (image,), deterministic=True),

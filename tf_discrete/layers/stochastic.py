@@ -236,7 +236,7 @@ class StochasticLayer(keras.layers.Layer):
     def _draw_seed(self, seed: int | Seed | None, training: bool) -> Seed:
         if seed is None:
             return self.next_seed(training)
-        return seeds.base(seed) if isinstance(seed, int) else tf.cast(seed, tf.int32)
+        return seeds.convert(seed)
 
     def _lead(self, inputs: tf.Tensor) -> tf.Tensor:
         """The axes before those of the variables."""

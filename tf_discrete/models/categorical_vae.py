@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, likelihoods, objectives, seeds
+from tf_discrete import arguments, estimators, evaluation, likelihoods, objectives, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -17,7 +17,6 @@ from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 OBJECTIVES = ("elbo", "relaxed_elbo")
 PRIORS = ("uniform", "learned")
-MAX_CHUNK = 100
 MAX_VALUES = 2**25
 """Of the likelihood's parameters that an evaluation holds at once; 128 MiB in float32."""
 
@@ -107,11 +106,12 @@ class CategoricalVAE(base.DiscreteModel):
         self._check_objective()
         self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
         self._network_config = {
-            "encoder": encoder,
-            "decoder": decoder,
+            "encoder": encoder if isinstance(encoder, str) else None,
+            "decoder": decoder if isinstance(decoder, str) else None,
             "hidden_units": tuple(hidden_units),
             "activation": activation,
         }
+        self._own_decoder = not (decoder is None or isinstance(decoder, str))
         if decoder is None and not isinstance(encoder, str):
             raise ValueError(
                 "With an encoder of your own give a decoder too, by name or as a model. "
@@ -251,7 +251,7 @@ class CategoricalVAE(base.DiscreteModel):
             num_samples: how many.
             seed: int or int32 [2]; the same seed gives the same samples.
         """
-        seed = seeds.base(seed) if isinstance(seed, int) else seed
+        seed = seeds.convert(seed)
         return self.decode(self.sample_codes(num_samples, seed))
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
@@ -262,7 +262,11 @@ class CategoricalVAE(base.DiscreteModel):
         return self.log_likelihood_given(x, z) + log_ratio
 
     def log_likelihood(
-        self, x: Tensor, num_samples: int = 1, seed: int | Seed = 0, chunk: int | None = None
+        self,
+        x: Tensor,
+        num_samples: int | Tensor = 1,
+        seed: int | Seed = 0,
+        chunk: int | None = None,
     ) -> tf.Tensor:
         """The importance-weighted lower bound of log p(x) in nats, [B].
 
@@ -276,13 +280,10 @@ class CategoricalVAE(base.DiscreteModel):
         Reference:
             Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
         """
-        from tf_discrete.evaluation import likelihood
-
-        seed = seeds.base(seed) if isinstance(seed, int) else seed
-        x = tf.convert_to_tensor(x)
+        x, seed = tf.convert_to_tensor(x), seeds.convert(seed)
         if chunk is None:
-            chunk = max(1, min(MAX_CHUNK, self.rows_at_once() // max(1, x.shape[0] or 1)))
-        return likelihood.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
+            chunk = evaluation.samples_at_once(x, self.rows_at_once())
+        return evaluation.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
 
     def rows_at_once(self) -> int:
         values = _size(self.likelihood.parameters_shape(self.data_shape))
@@ -303,12 +304,11 @@ class CategoricalVAE(base.DiscreteModel):
 
     def get_config(self) -> dict[str, Any]:
         estimator = keras.saving.serialize_keras_object(self.estimator)
-        networks_config = {
-            key: keras.saving.serialize_keras_object(value)
-            if isinstance(value, keras.layers.Layer)
-            else value
-            for key, value in self._network_config.items()
-        }
+        networks_config = dict(self._network_config)
+        if networks_config["encoder"] is None:
+            networks_config["encoder"] = keras.saving.serialize_keras_object(self.encoder)
+        if self._own_decoder:
+            networks_config["decoder"] = keras.saving.serialize_keras_object(self.decoder)
         return {
             **super().get_config(),
             "data_shape": self.data_shape,

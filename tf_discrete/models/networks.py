@@ -92,17 +92,27 @@ def mlp_decoder(
     return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")
 
 
-@keras.saving.register_keras_serializable("tf_discrete.models")
-class Conv2D(keras.layers.Conv2D):
-    """Keras' `Conv2D`, right for an empty batch too, for which TensorFlow's kernel on CPU is not."""
+class _AnyBatch:
+    """Makes a convolution right for an empty batch, for which TensorFlow's kernels on CPU are not."""
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, **kwargs: Any) -> Any:
         rows = tf.shape(inputs)[0]
         extra = tf.zeros([1, *inputs.shape[1:]], inputs.dtype)[: tf.cast(rows == 0, tf.int32)]
-        return super().call(tf.concat([inputs, extra], axis=0))[:rows]
+        return super().call(tf.concat([inputs, extra], axis=0), **kwargs)[:rows]  # type: ignore[misc]
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
-        return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=self.compute_dtype)
+        shape = self.compute_output_shape(inputs.shape)  # type: ignore[attr-defined]
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)  # type: ignore[attr-defined]
+
+
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class Conv2D(_AnyBatch, keras.layers.Conv2D):
+    """Keras' `Conv2D` for batches of any size, 0 too."""
+
+
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class Conv2DTranspose(_AnyBatch, keras.layers.Conv2DTranspose):
+    """Keras' `Conv2DTranspose` for batches of any size, 0 too."""
 
 
 def conv_encoder(
@@ -129,8 +139,8 @@ def conv_decoder(
     for units in (*reversed(hidden_units), math.prod(small)):
         x = keras.layers.Dense(units, activation=activation)(x)
     x = keras.layers.Reshape(small)(x)
-    x = keras.layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation=activation)(x)
-    x = keras.layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation=activation)(x)
+    x = Conv2DTranspose(32, 3, strides=2, padding="same", activation=activation)(x)
+    x = Conv2DTranspose(32, 3, strides=2, padding="same", activation=activation)(x)
     x = keras.layers.Cropping2D(((0, 4 * small[0] - height), (0, 4 * small[1] - width)))(x)
     x = Conv2D(channels, 3, padding="same")(x)
     return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")

@@ -1,4 +1,4 @@
-"""The bound of a served model: its value and its memory."""
+"""The bound with tensors for the numbers, as a served model computes it: its value and its memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete.export import bound
+from tf_discrete.evaluation import importance_weighted_bound, likelihood, samples_at_once
+
+ROWS = 10_000
 
 
 def _compiled(log_weights_fn):
     return tf.function(
-        lambda x, n, seed: bound.importance_weighted_bound(log_weights_fn, x, n, seed),
+        lambda x, n, seed: importance_weighted_bound(
+            log_weights_fn, x, n, seed, samples_at_once(x, ROWS)
+        ),
         input_signature=[
             tf.TensorSpec([None, 3]),
             tf.TensorSpec([], tf.int32),
@@ -61,5 +65,5 @@ def test_no_more_rows_at_once_than_allowed(batch_size, num_samples):
     value = _compiled(log_weights)(np.zeros([batch_size, 3], np.float32), num_samples, [0, 0])
     np.testing.assert_allclose(value, 0.0, atol=1e-5)
     assert int(drawn) == num_samples
-    assert int(seen) == 1 or int(seen) * batch_size <= bound.ROWS
-    assert int(seen) <= bound.MAX_CHUNK
+    assert int(seen) == 1 or int(seen) * batch_size <= ROWS
+    assert int(seen) <= likelihood.MAX_CHUNK
