@@ -19,7 +19,7 @@ from tf_discrete.estimators import diagnostics
 from tf_discrete.schedules import scheduled_values
 
 LATENTS = ("bernoulli", "categorical")
-LEARNING_RATE = 0.02
+RATES = {"logits": 0.02, "learned": 0.002}
 
 
 class Curve(NamedTuple):
@@ -70,15 +70,16 @@ def train(
         steps: of training, each with one gradient of the fewest samples that the estimator takes.
         points: at which loss and variance are looked at, and the start.
         draws: of the gradient for each variance.
-        seed: of all draws.
+        seed: of all draws and initial weights.
     """
+    keras.utils.set_random_seed(seed)
     estimator = estimators.get(name, latents=latents)
     f = objective(target, latents)
     event = [1] if latents == "bernoulli" else [1, num_categories]
     logits = tf.Variable(tf.zeros([1, *event]))
     estimator.build(tf.TensorShape([1, *event]))
     learned = [variable.value for variable in estimator.trainable_variables]
-    optimizers = [keras.optimizers.Adam(LEARNING_RATE) for _ in ("logits", "learned")]
+    optimizers = [keras.optimizers.Adam(rate) for rate in RATES.values()]
     for optimizer, variables in zip(optimizers, ([logits], learned), strict=True):
         optimizer.build(variables)
     every = steps // points

@@ -1,0 +1,38 @@
+"""docs/estimators.md has one complete section for every registered estimator, and for nothing else."""
+
+import pathlib
+import re
+
+import pytest
+
+from tf_discrete import estimators
+
+GUIDE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "estimators.md"
+SECTIONS = re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def family(name):
+    """The heading above the section of an estimator."""
+    before = GUIDE.read_text().split(f"### `{name}`")[0]
+    return re.findall(r"^## (\w+)", before, re.MULTILINE)[-1].lower()
+
+
+def test_every_estimator_has_one_section_and_nothing_else_has():
+    assert sorted(name for name, _ in SECTIONS) == estimators.names()
+
+
+@pytest.mark.parametrize("name,text", SECTIONS, ids=[name for name, _ in SECTIONS])
+def test_a_section_is_complete(name, text):
+    assert re.search(r"^```text\n[ -~\n]+^```$", text, re.MULTILINE), "no formula in ASCII"
+    for part in ("- **Exact**: ", "- **Cost**: ", "- **Choose it** "):
+        assert part in text, f"{part} is missing"
+    assert family(name) == estimators.get_class(name).family
+    supports = estimators.get_class(name).spec.supports
+    assert ("Bernoulli latents only" in text) == (supports == ("bernoulli",))
+
+
+def test_the_decision_guide_names_registered_estimators():
+    guide = GUIDE.read_text().split("## Which one?")[1].split("<!-- table")[0]
+    rows = [line.split("|")[2] for line in guide.splitlines() if line.startswith("|")][2:]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert len(rows) > 5 and named <= set(estimators.names())
