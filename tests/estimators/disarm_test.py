@@ -147,6 +147,29 @@ def test_noise_is_linear_in_the_number_of_categories(coupling):
         assert couplings.num_uniforms(coupling, categories) <= 2 * categories
 
 
+@pytest.mark.parametrize("coupling", couplings.COUPLINGS)
+def test_extreme_and_masked_logits_under_xla(coupling):
+    estimator = estimators.get("disarm", coupling=coupling)
+    rows = [[50.0, -50.0, 0.0, -np.inf], [-np.inf, 0.3, -np.inf, -np.inf], [0.0, 0.0, -50.0, 50.0]]
+    logits = tf.constant([[row, row] for row in rows])
+    weights = tf.constant([1.0, -2.0, 3.0, 0.5])
+
+    @tf.function(jit_compile=True)
+    def step(seed):
+        noise = estimator.draw_noise(seed, logits, 200)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = estimator.estimate(
+                lambda z: tf.reduce_sum(weights * z, [-2, -1]) ** 2, logits, noise
+            ).value
+        return value, tape.gradient(value, logits)
+
+    value, drawn = step(seeds.base(0))
+    assert np.isfinite(value).all() and np.isfinite(drawn).all()
+    assert not np.any(drawn.numpy()[np.isneginf(logits)])
+    assert float(value[1]) == pytest.approx(16.0)  # One category is all that is left: (-2 - 2)**2.
+
+
 def test_refusals():
     with pytest.raises(ValueError, match="coupling must be one of tree, stick_breaking. Received"):
         estimators.get("disarm", coupling="chain")
