@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_discrete.models import networks
+
+IMAGES = [(28, 28, 1), (9, 8, 3), (1, 5, 2), (7, 2, 1)]
+
+
+@pytest.mark.parametrize("name", ["mlp", "conv"])
+@pytest.mark.parametrize("shape", IMAGES)
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_shapes(name, shape, size):
+    encoder = networks.encoder(name, shape, 12, (6, 5), "relu")
+    decoder = networks.decoder(name, (4, 3), (*shape, 2), (6, 5), "relu")
+    assert encoder(tf.ones([size, *shape])).shape == (size, 12)
+    assert decoder(tf.ones([size, 4, 3])).shape == (size, *shape, 2)
+
+
+def test_the_mlp_decoder_mirrors_the_encoder():
+    encoder = networks.encoder("mlp", (4, 4, 1), 12, (7, 5), "tanh")
+    decoder = networks.decoder("mlp", (4, 3), (4, 4, 1), (7, 5), "tanh")
+    units = [
+        [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+        for network in (encoder, decoder)
+    ]
+    assert units == [[7, 5, 12], [5, 7, 16]]
+    hidden = [layer for layer in encoder.layers if isinstance(layer, keras.layers.Dense)][0]
+    assert hidden.activation is keras.activations.tanh
+
+
+def test_no_hidden_layers():
+    encoder = networks.encoder("mlp", (4, 4, 1), 12, (), "relu")
+    assert [tuple(weight.shape) for weight in encoder.weights] == [(16, 12), (12,)]
+
+
+def test_an_empty_batch_is_convolved_as_keras_does_any_other():
+    ours = networks.Conv2D(3, 3, strides=2, padding="same")
+    theirs = keras.layers.Conv2D(3, 3, strides=2, padding="same")
+    x = tf.constant(np.random.RandomState(0).normal(size=[2, 6, 5, 1]), tf.float32)
+    ours(x), theirs(x)
+    theirs.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5)
+    assert ours(x[:0]).shape == (0, 3, 3, 3)
+
+
+def test_registered_networks_can_be_named(monkeypatch):
+    for table in ("_ENCODERS", "_DECODERS"):
+        monkeypatch.setattr(networks, table, dict(getattr(networks, table)))
+    networks.register("networks_test", networks.mlp_encoder, networks.mlp_decoder)
+    assert networks.names() == ["conv", "mlp", "networks_test"]
+    assert networks.encoder("networks_test", (3,), 2, (), "relu")(tf.ones([1, 3])).shape == (1, 2)
