@@ -16,6 +16,7 @@ import tqdm
 from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import DiscreteModel
+from tf_discrete.optimizers import FusedAdam
 from trainers import callbacks
 from trainers.config import RunConfig, check, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
@@ -234,9 +235,8 @@ def compile_model(model: DiscreteModel, config: RunConfig, steps_per_epoch: int)
     rate: Any = config.learning_rate
     if config.learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
-    optimizer = keras.optimizers.Adam(rate)
     model.compile(
-        optimizer=optimizer,
+        optimizer=FusedAdam(rate),
         jit_compile=use_xla(config),
         steps_per_execution=choose_steps_per_execution(config, steps_per_epoch),
     )
