@@ -28,7 +28,8 @@ def test_a_section_is_complete(name, text):
         assert part in text, f"{part} is missing"
     assert family(name) == estimators.get_class(name).family
     supports = estimators.get_class(name).spec.supports
-    assert ("Bernoulli latents only" in text) == (supports == ("bernoulli",))
+    for latents in ("bernoulli", "categorical"):
+        assert (f"{latents.capitalize()} latents only" in text) == (supports == (latents,))
 
 
 def test_the_decision_guide_names_registered_estimators():

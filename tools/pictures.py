@@ -231,14 +231,13 @@ def toy(
                 )
             (line,) = above.plot(curve.steps, curve.loss, **style)
             count = "exact" if not i else f"{curve.evaluations} a step"
-            lines.setdefault(f"{name} ({count})" if latents == "bernoulli" else name, line)
+            lines.setdefault(name, (f"{name} ({count})", line))
         what = "one bit" if latents == "bernoulli" else "10 categories"
         canvas.tidy(above, f"{what}, t = {target:g}", "", "expected loss")
         canvas.tidy(below, "", "step", "variance of the gradient")
         below.set_yscale("log")
         _mark_floor(above, latents, target)
-    known = {label.split(" ")[0]: (label, line) for label, line in reversed(lines.items())}
-    labels, handles = zip(*sorted(known.values(), key=lambda entry: entry[0]), strict=True)
+    labels, handles = zip(*(lines[name] for name in sorted(lines)), strict=True)
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure
 
