@@ -31,9 +31,7 @@ def estimators() -> str:
                 f"`{name}`",
                 cls.family,
                 " and ".join(cls.spec.supports),
-                {"any": "unbiased", "none": "biased"}.get(
-                    cls.spec.exact_for, f"exact for {cls.spec.exact_for} objectives"
-                ),
+                _exactness(cls),
                 "relaxed" if cls.spec.relaxed else "discrete",
                 cls.spec.evaluations,
                 cls.spec.reference,
@@ -118,6 +116,19 @@ def main() -> None:
                 path.write_text(render(text))
     if stale and not write:
         sys.exit(f"Out of date: {', '.join(map(str, stale))}. Run python -m tools.tables --write.")
+
+
+def _exactness(cls: Any) -> str:
+    """What an estimator declares of its mean, for each kind of latents where they differ."""
+    words = {"any": "unbiased", "none": "biased"}
+    kinds = {
+        latents: words.get(degree, f"exact for {degree} objectives")
+        for latents in cls.spec.supports
+        for degree in [cls.spec.exactness(latents)]
+    }
+    if len(set(kinds.values())) == 1:
+        return next(iter(kinds.values()))
+    return "; ".join(f"{latents}: {words}" for latents, words in kinds.items())
 
 
 def _markdown(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
