@@ -406,6 +406,15 @@ REFUSED = {
         lambda: {"objective": "relaxed_elbo", "estimator": "reinmax"},
         "needs a relaxed estimator such as gumbel_softmax. Received: estimator=ReinMax",
     ),
+    "relaxed objective without a density": (
+        lambda: {
+            "objective": "relaxed_elbo",
+            "estimator": "semantic_hashing",
+            "latents": "bernoulli",
+            "num_categories": 2,
+        },
+        "needs a relaxed estimator such as gumbel_softmax. Received: estimator=SemanticHashing",
+    ),
     "free bits of the relaxed objective": (
         lambda: {"objective": "relaxed_elbo", "free_bits": 0.5},
         "free_bits needs the exact KL of objective='elbo'. Received: .*free_bits=0.5",

@@ -38,6 +38,7 @@ class Spec(NamedTuple):
         exact_for_bernoulli: the same as `exact_for` where it is more for Bernoulli latents.
         draws: how many plain draws of z the value of one sample averages over: 2 for an antithetic
             pair, 0 where the value is a weighted sum.
+        density: whether a relaxed draw has a density in log space, at the estimator's `temperature`.
     """
 
     supports: tuple[str, ...]
@@ -50,6 +51,7 @@ class Spec(NamedTuple):
     reference: str
     exact_for_bernoulli: str | None = None
     draws: int = 1
+    density: bool = False
 
     def exactness(self, latents: str) -> str:
         """`exact_for` of a kind of latents."""

@@ -51,6 +51,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
         min_samples=1,
         reductions=("mean", "log_mean_exp"),
         reference=_REFERENCE,
+        density=True,
     )
 
     def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
@@ -97,7 +98,7 @@ class StraightThroughGumbelSoftmax(GumbelSoftmax):
         Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
     """
 
-    spec = GumbelSoftmax.spec._replace(relaxed=False)
+    spec = GumbelSoftmax.spec._replace(relaxed=False, density=False)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         soft = super().sample(logits, noise)

@@ -328,10 +328,10 @@ class CategoricalVAE(base.DiscreteModel):
 
     def _check_objective(self) -> None:
         if self.objective_name == "relaxed_elbo":
-            if not self.estimator.spec.relaxed:
+            if not self.estimator.spec.density:
                 raise ValueError(
-                    "objective='relaxed_elbo' scores relaxed draws, so it needs a relaxed estimator "
-                    "such as gumbel_softmax. Received: "
+                    "objective='relaxed_elbo' takes the density of relaxed draws, so it "
+                    "needs a relaxed estimator such as gumbel_softmax. Received: "
                     f"estimator={type(self.estimator).__name__}"
                 )
             if self.free_bits:
