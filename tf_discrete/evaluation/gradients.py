@@ -1,0 +1,384 @@
+"""How an estimator's gradient of a model scatters, and how far it is off: by layer, on one batch.
+
+`GradientProbe` draws the gradient of a model's loss many times. What it is compared with is a
+`Reference`: the exact gradient where all configurations of the latents can be enumerated, else the
+pooled average of unbiased estimators, whose own noise is known and taken off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete.estimators import Enumeration, Estimator
+from tf_discrete.evaluation.network_weights import network_weights, with_estimator
+from tf_discrete.schedules import scheduled_values
+from tf_discrete.types import Seed, Tensor
+
+_TINY = np.finfo(np.float64).tiny
+
+
+class Moments(NamedTuple):
+    """Mean and variance of a gradient, all weights in one vector of P.
+
+    Attributes:
+        mean: float64 [P].
+        variance: float64 [P], of one draw.
+        num_draws: how many went in.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    num_draws: int
+
+
+class Reference(NamedTuple):
+    """The gradient that estimates are compared with.
+
+    Attributes:
+        gradient: float64 [P], all weights in one vector.
+        variance: float64 [P], of `gradient`; 0 where it is exact.
+        exact: whether it was enumerated.
+    """
+
+    gradient: np.ndarray
+    variance: np.ndarray
+    exact: bool
+
+
+class LayerStatistics(NamedTuple):
+    """Of the gradient of some layers' weights; norms and variances are sums over the weights.
+
+    Attributes:
+        norm: of the mean gradient, its noise taken off.
+        variance: of one draw, the trace of its covariance.
+        signal_to_noise: norm over the square root of the variance. None where nothing varies.
+        cosine: of the angle between a draw and the reference, on average. None without one.
+        mean_cosine: of the angle between the mean and the reference: that of the bias, whatever its
+            length. None without a reference.
+        relative_bias: norm of (mean - reference) over that of the reference, the noise of both taken
+            off; 0 where noise explains all of it. None without a reference.
+        bias_noise: what the noise alone makes of the same ratio. None without a reference.
+    """
+
+    norm: float
+    variance: float
+    signal_to_noise: float | None
+    cosine: float | None
+    mean_cosine: float | None
+    relative_bias: float | None
+    bias_noise: float | None
+
+
+class GradientProbe:
+    """Draws the gradient of a model's loss on a batch, with the weights as they are.
+
+    The gradient is that of the mean over the batch, in nats per unit of a weight; only the latents'
+    noise differs between draws. Weights may change between calls; the computation is traced once.
+
+    Args:
+        model: a `DiscreteModel`.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=())
+        >>> x = tf.ones([5, 4, 4, 1])
+        >>> statistics = GradientProbe(model).measure(x, num_draws=10, reference=exact_reference(model, x))
+        >>> list(statistics)
+        ['all', 'encoder', 'encoder/1', 'decoder', 'decoder/1']
+    """
+
+    def __init__(self, model: Any):
+        self.model = model
+        trainable = {
+            name: [weight for weight in weights if weight.trainable]
+            for name, weights in network_weights(model).items()
+        }
+        self._layers = {name: weights for name, weights in trainable.items() if weights}
+        self._variables = [w for weights in self._layers.values() for w in weights]
+        sizes = [sum(math.prod(w.shape) for w in weights) for weights in self._layers.values()]
+        self._ends = np.cumsum(sizes)
+        self._draw = tf.function(self._gradient)
+        self._adapt: Any = None
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Numbers of the layers in each group that is reported: all, each part, each layer."""
+        groups: dict[str, list[int]] = {"all": list(range(len(self._layers)))}
+        for index, name in enumerate(self._layers):
+            groups.setdefault(name.split("/")[0], []).append(index)
+            groups[name] = [index]
+        return {name: groups[name] for name in _in_order(groups)}
+
+    def draws(self, x: Tensor, num_draws: int, seed: int | Seed = 0) -> Iterable[np.ndarray]:
+        """Independent draws of the gradient, float32 [P] each."""
+        seed = seeds.base(seed) if isinstance(seed, int) else seed
+        for index in range(num_draws):
+            yield self._draw(x, seeds.fold(seed, "gradient", index)).numpy()
+
+    def moments(self, x: Tensor, num_draws: int, seed: int | Seed = 0) -> Moments:
+        """Mean and variance of the gradient.
+
+        Args:
+            x: observations, float [B, *data_shape].
+            num_draws: at least 2.
+            seed: int or int32 [2].
+
+        Raises:
+            ValueError: fewer than 2 draws.
+        """
+        running = _Running(num_draws)
+        for draw in self.draws(x, num_draws, seed):
+            running.add(draw)
+        return running.moments
+
+    def measure(
+        self,
+        x: Tensor,
+        num_draws: int,
+        seed: int | Seed = 0,
+        reference: Reference | None = None,
+    ) -> dict[str, LayerStatistics]:
+        """Statistics of the gradient: over all weights, for each part of the model and each layer.
+
+        Args:
+            x: observations, float [B, *data_shape].
+            num_draws: at least 2.
+            seed: int or int32 [2]; other than that of the reference.
+            reference: from the same batch and weights. Default: none.
+
+        Raises:
+            ValueError: fewer than 2 draws.
+        """
+        running = _Running(num_draws)
+        products = []
+        for draw in self.draws(x, num_draws, seed):
+            running.add(draw)
+            if reference is not None:
+                products.append((self._sums(draw * reference.gradient), self._sums(draw**2)))
+        mean, variance, _ = running.moments
+        mean_noise = self._sums(variance / num_draws)
+        parts = {
+            "squares": self._sums(mean**2),
+            "noise": mean_noise,
+            "variance": self._sums(variance),
+        }
+        if reference is not None:
+            parts["along"] = self._sums(mean * reference.gradient)
+            parts["off"] = self._sums((mean - reference.gradient) ** 2)
+            parts["reference"] = self._sums(reference.gradient**2)
+            parts["reference_noise"] = self._sums(reference.variance)
+        return {
+            name: _statistics(
+                {key: part[layers].sum() for key, part in parts.items()},
+                [(dots[layers].sum(), squares[layers].sum()) for dots, squares in products],
+            )
+            for name, layers in self.groups.items()
+        }
+
+    @property
+    def learns(self) -> bool:
+        """Whether the estimator has anything to learn: weights, or averages over past batches."""
+        estimator = self.model.estimator
+        scheduled = {id(value.variable) for value in scheduled_values(estimator)}
+        return any(id(weight) not in scheduled for weight in estimator.weights)
+
+    def adapt(self, batches: Iterable[Any], learning_rate: float = 1e-3) -> None:
+        """Lets the estimator learn its baselines and control variates; the networks stay as they are.
+
+        Args:
+            batches: one for each step: observations, or dicts with `image`.
+            learning_rate: of Adam, whose state lasts from call to call.
+        """
+        if self._adapt is None:
+            self._adapt = _adaptation(self.model, learning_rate)
+        for batch in batches:
+            x = batch["image"] if isinstance(batch, dict) else batch
+            self._adapt(
+                x, self.model.step_seed(tf.convert_to_tensor(self.model.micro_step), "adapt")
+            )
+            self.model.micro_step.assign_add(1)
+
+    def _gradient(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(self.model.objective(x, seed, training=False).loss)
+        gradients = tape.gradient(
+            loss,
+            [variable.value for variable in self._variables],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        return tf.concat([tf.reshape(tf.cast(g, tf.float32), [-1]) for g in gradients], axis=0)
+
+    def _sums(self, values: np.ndarray) -> np.ndarray:
+        """The sum over the weights of each layer."""
+        starts = np.concatenate([[0], self._ends[:-1]])
+        return np.add.reduceat(values.astype(np.float64), starts)
+
+
+def exact_reference(model: Any, x: Tensor) -> Reference | None:
+    """The exact gradient under the law that the model's estimator draws from, by enumeration.
+
+    Args:
+        model: a `DiscreteModel` trained by `objective="elbo"`; its latents have one layer.
+        x: observations, float [B, *data_shape].
+
+    Returns:
+        reference: or None where the configurations are too many to enumerate.
+    """
+    try:
+        other = with_estimator(model, _EnumerationOf(model.estimator))
+        probe = GradientProbe(other)
+        (gradient,) = probe.draws(x, 1)
+    except ValueError as error:
+        if "configurations" not in str(error):
+            raise
+        return None
+    return Reference(gradient.astype(np.float64), np.zeros(len(gradient)), True)
+
+
+def pooled_reference(moments: Sequence[Moments]) -> Reference:
+    """The average of several unbiased estimators, each weighed by how sure it is.
+
+    Args:
+        moments: of each, from independent draws.
+
+    Example:
+        >>> one = Moments(np.array([1.0]), np.array([2.0]), 2)
+        >>> other = Moments(np.array([4.0]), np.array([4.0]), 8)
+        >>> pooled = pooled_reference([one, other])
+        >>> pooled.gradient.tolist(), pooled.variance.round(4).tolist()
+        ([3.0], [0.3333])
+    """
+    weights = np.array([m.num_draws / max(m.variance.sum(), _TINY) for m in moments])
+    weights /= weights.sum()
+    gradient = sum(w * m.mean for w, m in zip(weights, moments, strict=True))
+    variance = sum(w**2 * m.variance / m.num_draws for w, m in zip(weights, moments, strict=True))
+    return Reference(np.asarray(gradient), np.asarray(variance), False)
+
+
+def count_evaluations(model: Any, num_samples: int | None = None) -> int:
+    """How often a model's estimator evaluates the objective for one example and gradient.
+
+    Args:
+        model: with an `estimator`, a `latent_shape` and a `data_shape`.
+        num_samples: Default: that of the model.
+
+    Raises:
+        ValueError: a number of samples that the estimator does not take.
+    """
+    estimator, rows = model.estimator, 0
+    event = tuple(range(-estimator.event_rank, 0))
+
+    def counted(z: tf.Tensor) -> tf.Tensor:
+        nonlocal rows
+        rows += math.prod(z.shape[: -estimator.event_rank])
+        return tf.reduce_sum(z, axis=event)
+
+    logits = tf.zeros([1, *model.latent_shape])
+    noise = estimator.draw_noise(seeds.base(0), logits, num_samples or model.num_samples)
+    estimator.estimate(counted, logits, noise, context=tf.zeros([1, math.prod(model.data_shape)]))
+    return rows
+
+
+def most_samples(model: Any, evaluations: int) -> int:
+    """The most samples for which the objective is evaluated at most so often; at least the fewest.
+
+    Args:
+        model: as in `count_evaluations`.
+        evaluations: for one example and gradient.
+    """
+    fewest = model.estimator.min_samples
+    for samples in range(evaluations, fewest, -1):
+        try:
+            if count_evaluations(model, samples) <= evaluations:
+                return samples
+        except ValueError:  # Some take pairs only.
+            continue
+    return fewest
+
+
+class _EnumerationOf(Enumeration):
+    """Enumeration under the law of another estimator."""
+
+    def __init__(self, estimator: Estimator):
+        super().__init__(latents=estimator.latents)
+        self._law = estimator.law
+
+    def law(self, logits: Tensor) -> Any:
+        return self._law(logits)
+
+
+class _Running:
+    """Running mean and variance of vectors (Welford)."""
+
+    def __init__(self, num_draws: int):
+        if num_draws < 2:
+            raise ValueError(f"A variance needs at least 2 draws. Received: num_draws={num_draws}")
+        self._count = 0
+        self._mean: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, value: np.ndarray) -> None:
+        self._count += 1
+        difference = value - self._mean
+        self._mean = self._mean + difference / self._count
+        self._squares = self._squares + difference * (value - self._mean)
+
+    @property
+    def moments(self) -> Moments:
+        return Moments(self._mean, self._squares / (self._count - 1), self._count)
+
+
+def _statistics(
+    parts: dict[str, float], products: Sequence[tuple[float, float]]
+) -> LayerStatistics:
+    norm = math.sqrt(max(parts["squares"] - parts["noise"], 0.0))
+    cosine = mean_cosine = relative_bias = bias_noise = None
+    if "reference" in parts:
+        noise = parts["noise"] + parts["reference_noise"]
+        length = math.sqrt(max(parts["reference"] - parts["reference_noise"], _TINY))
+        relative_bias = math.sqrt(max(parts["off"] - noise, 0.0)) / length
+        bias_noise = math.sqrt(noise) / length
+        whole = math.sqrt(max(parts["reference"], _TINY))
+        cosine = float(np.mean([d / (whole * math.sqrt(max(s, _TINY))) for d, s in products]))
+        mean_cosine = float(parts["along"] / max(length * norm, _TINY))
+        mean_cosine = max(-1.0, min(1.0, mean_cosine)) if norm else 0.0
+    return LayerStatistics(
+        norm,
+        float(parts["variance"]),
+        norm / math.sqrt(parts["variance"]) if parts["variance"] > 0 else None,
+        cosine,
+        mean_cosine,
+        relative_bias,
+        bias_noise,
+    )
+
+
+def _adaptation(model: Any, learning_rate: float) -> Any:
+    learned = model.estimator.trainable_variables
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer.build(learned)
+
+    @tf.function
+    def step(x: tf.Tensor, seed: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model.objective(x, seed, training=True).auxiliary)
+        if learned:
+            optimizer.apply(
+                tape.gradient(loss, [v.value for v in learned], unconnected_gradients="zero"),
+                learned,
+            )
+
+    return step
+
+
+def _in_order(groups: dict[str, list[int]]) -> list[str]:
+    """All, then each part before its layers."""
+    parts = [name for name in groups if "/" not in name and name != "all"]
+    return ["all", *(name for part in parts for name in groups if name.split("/")[0] == part)]

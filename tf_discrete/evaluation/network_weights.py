@@ -1,0 +1,95 @@
+"""The weights of a model's networks, apart from its estimator: by layer, and copied between models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from tf_discrete.estimators import Estimator
+from tf_discrete.schedules import Scheduled
+
+
+def network_weights(model: Any) -> dict[str, list[keras.Variable]]:
+    """All weights that are neither the estimator's nor scheduled values, counters or metrics.
+
+    Args:
+        model: a built `DiscreteModel`.
+
+    Returns:
+        weights: by layer, in the order of the model. The layers of a part are numbered from 1,
+            "encoder/1", "encoder/2", ...; a weight of the model itself goes by its own name.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=(5,))
+        >>> list(network_weights(model))
+        ['encoder/1', 'encoder/2', 'decoder/1', 'decoder/2', 'prior_logits']
+    """
+    found: dict[str, list[keras.Variable]] = {}
+    seen: set[int] = set()
+    for name, part in vars(model).items():
+        if isinstance(part, keras.layers.Layer) and not _is_aside(part):
+            layers: dict[int, list[keras.Variable]] = {}
+            owner = {
+                id(weight): id(layer)
+                for layer in part._flatten_layers()
+                for weight in layer.weights
+            }  # Outer layers come first, so the innermost has the last word.
+            for weight in part.weights:
+                if id(weight) not in seen:
+                    layers.setdefault(owner[id(weight)], []).append(weight)
+                    seen.add(id(weight))
+            for number, weights in enumerate(layers.values(), 1):
+                found[f"{name}/{number}"] = weights
+    within = {id(w) for layer in model._flatten_layers(include_self=False) for w in layer.weights}
+    for weight in model.weights:
+        if id(weight) not in within and keras.backend.is_float_dtype(weight.dtype):
+            found[weight.name] = [weight]
+    return found
+
+
+def copy_network(source: Any, target: Any) -> None:
+    """Gives one model the weights of another one's networks.
+
+    Args:
+        source: a built `DiscreteModel`.
+        target: one of the same networks, under whatever estimator.
+
+    Raises:
+        ValueError: the networks differ.
+    """
+    mine, theirs = network_weights(source), network_weights(target)
+    shapes = [
+        {name: [tuple(w.shape) for w in weights] for name, weights in side.items()}
+        for side in (mine, theirs)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "Weights are copied between models of the same networks. Build both from one configuration. "
+            f"Received: source={shapes[0]}, target={shapes[1]}"
+        )
+    for name, weights in mine.items():
+        for weight, other in zip(weights, theirs[name], strict=True):
+            other.assign(weight)
+
+
+def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = None) -> Any:
+    """A new model of the same class, configuration and weights with another estimator.
+
+    Args:
+        model: a built `DiscreteModel`; left as it is.
+        estimator: of the same kind of latents.
+        num_samples: of the new estimator. Default: the fewest that it takes.
+
+    Raises:
+        ValueError: the model does not go with that estimator.
+    """
+    config = {**model.get_config(), "estimator": estimator, "num_samples": num_samples}
+    other = type(model).from_config(config)
+    copy_network(model, other)
+    return other
+
+
+def _is_aside(part: keras.layers.Layer) -> bool:
+    return isinstance(part, (Estimator, Scheduled))
