@@ -1,6 +1,7 @@
 """Figures of training runs, images and codes: matplotlib on Agg, without pyplot."""
 
 from tf_discrete.plots.canvas import save, to_image
+from tf_discrete.plots.comparison import Line, LinePanel, comparison
 from tf_discrete.plots.history import PANELS, Panel, curves
 from tf_discrete.plots.images import image_grid, reconstructions, traversal
 from tf_discrete.plots.schedules import schedule
@@ -8,8 +9,11 @@ from tf_discrete.plots.usage import code_usage
 
 __all__ = [
     "PANELS",
+    "Line",
+    "LinePanel",
     "Panel",
     "code_usage",
+    "comparison",
     "curves",
     "image_grid",
     "reconstructions",
