@@ -37,7 +37,7 @@ def start(config_class: type, run: Callable[[Any], Any], doc: str | None) -> Non
             tf.get_logger().setLevel("WARNING")  # and asset.
         try:
             run(config_from_flags(config_class))
-        except (OSError, RuntimeError, ValueError) as error:
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
             logging.debug("Where it came from:", exc_info=True)
             sys.exit(f"{type(error).__name__}: {error}")
 

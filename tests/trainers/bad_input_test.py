@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.trainers import small_runs
+from tf_discrete import estimators
 from tf_discrete.models import CategoricalVAE
 from trainers import callbacks, categorical_vae, evaluate
 
@@ -84,7 +87,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_before_anything_is_written(case, tmp_path: pathlib.Path, monkeypatch):
+def test_refused_before_anything_is_written(case, tmp_path: pathlib.Path):
     changes, parts = REFUSED[case]
     if case == "data set":
         changes = {**changes, "data_dir": str(tmp_path / "data")}
@@ -97,8 +100,6 @@ def test_refused_before_anything_is_written(case, tmp_path: pathlib.Path, monkey
 
 
 def test_an_estimator_for_other_latents_is_refused(tmp_path: pathlib.Path, monkeypatch):
-    from tf_discrete import estimators
-
     only_categorical = estimators.get_class("straight_through").spec._replace(
         supports=("categorical",)
     )
@@ -169,8 +170,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: pathlib.Path, monkeyp
     objective = CategoricalVAE.objective
 
     def spoilt(self, x, seed, training):
-        import tensorflow as tf
-
         terms = objective(self, x, seed, training)
         bad = training & (tf.convert_to_tensor(self.micro_step) == 24)
         nan = tf.where(bad, float("nan"), 0.0)
@@ -212,3 +211,14 @@ def test_a_run_that_does_not_exist_or_has_no_checkpoint_is_not_evaluated(tmp_pat
     with pytest.raises(ValueError, match="--run must name the folder of a run. Received: run="):
         evaluate.run(evaluate.Config(run=str(tmp_path / "nothing")))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_a_checkpoint_is_not_evaluated(copied):
+    folder = copied()
+    shutil.rmtree(folder / "checkpoints")
+    before = sorted(folder.iterdir())
+    with pytest.raises(
+        ValueError, match="must have finished an epoch; it has no checkpoint yet. Rec"
+    ):
+        evaluate.run(evaluate.Config(run=str(folder)))
+    assert sorted(folder.iterdir()) == before

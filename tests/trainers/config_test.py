@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import math
 
 import pytest
@@ -9,6 +10,7 @@ from absl import flags
 
 from tf_discrete import schedules
 from tf_discrete.models import CategoricalVAE
+from tf_discrete.models import categorical_vae as model
 from trainers import categorical_vae, config, evaluate, export
 
 CLASSES = {"categorical_vae": categorical_vae.Config, "evaluate": evaluate.Config}
@@ -59,8 +61,6 @@ def test_flags_are_named_as_the_arguments_of_the_model():
 
 
 def test_flags_and_model_have_the_same_choices_of_objective_and_prior():
-    from tf_discrete.models import categorical_vae as model
-
     metadata = {field.name: field.metadata for field in dataclasses.fields(categorical_vae.Config)}
     assert metadata["objective"]["choices"] == model.OBJECTIVES
     assert metadata["prior"]["choices"] == model.PRIORS
@@ -128,8 +128,6 @@ def test_check_refuses_flags_of_the_trainer(changes, message):
 
 
 def test_file_round_trip(tmp_path):
-    import json
-
     written = categorical_vae.Config(
         output_dir="here", hidden_units=(7, 5), image_size=(4, 3), import_module=("mine",)
     )

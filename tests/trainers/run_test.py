@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import sys
@@ -12,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.trainers import small_runs
-from tf_discrete import export, likelihoods
+from tf_discrete import datasets, export, likelihoods
 from tf_discrete.estimators import registry
 from tf_discrete.models import networks
 from trainers import categorical_vae, config, evaluate, run
@@ -197,8 +198,6 @@ def test_profile(tmp_path: pathlib.Path):
 
 
 def test_cosine_learning_rate(tmp_path: pathlib.Path):
-    from tf_discrete import datasets
-
     split = datasets.get("digits", "train", max_examples=60)
     settings = small_runs.config(tmp_path, learning_rate_schedule="cosine", epochs=4)
     model = categorical_vae.build_model(settings, split, 10)
@@ -211,8 +210,6 @@ def test_cosine_learning_rate(tmp_path: pathlib.Path):
 
 
 def test_help_explains_every_flag():
-    import dataclasses
-
     done = small_runs.call("-m", "trainers.categorical_vae", "--help")
     text = " ".join(done.stdout.split())
     assert "Trains a categorical VAE" in text
