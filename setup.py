@@ -68,6 +68,7 @@ setuptools.setup(
     entry_points={
         "console_scripts": [
             "tf-discrete-categorical-vae=trainers.categorical_vae:cli",
+            "tf-discrete-compare-estimators=trainers.compare_estimators:cli",
             "tf-discrete-evaluate=trainers.evaluate:cli",
             "tf-discrete-export=trainers.export:cli",
         ]

@@ -15,7 +15,12 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("tf_discrete", "trainers")
-SCRIPTS = ("tf-discrete-categorical-vae", "tf-discrete-evaluate", "tf-discrete-export")
+SCRIPTS = (
+    "tf-discrete-categorical-vae",
+    "tf-discrete-compare-estimators",
+    "tf-discrete-evaluate",
+    "tf-discrete-export",
+)
 
 
 @pytest.fixture(scope="module")

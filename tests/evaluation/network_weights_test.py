@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete import estimators, evaluation, models, seeds
+from tf_discrete import estimators, evaluation, models, schedules, seeds
 
 
 def model(**changes):
@@ -48,6 +48,17 @@ def test_another_estimator_on_the_same_network():
     assert not np.allclose(other.encoder.weights[0], one.encoder.weights[0])
     evaluation.copy_network(one, other)
     np.testing.assert_array_equal(other.encoder.weights[0], one.encoder.weights[0])
+
+
+def test_scheduled_values_of_the_model_stand_where_they_stood():
+    one = model(
+        kl_weight=schedules.Linear(0.0, 1.0, 100), temperature=schedules.Linear(1.0, 0.5, 100)
+    )
+    for value in one.scheduled.values():
+        value.update(50)
+    other = evaluation.with_estimator(one, estimators.get("reinmax", temperature=2.0))
+    assert float(other.scheduled["kl_weight"].value) == 0.5
+    assert float(other.scheduled["temperature"].value) == 2.0
 
 
 def test_different_networks_are_refused():

@@ -104,7 +104,7 @@ class GradientProbe:
         self._variables = [w for weights in self._layers.values() for w in weights]
         sizes = [sum(math.prod(w.shape) for w in weights) for weights in self._layers.values()]
         self._ends = np.cumsum(sizes)
-        self._draw = tf.function(self._gradient)
+        self._draw = tf.function(self._gradient, autograph=False)
         self._adapt: Any = None
 
     @property
@@ -365,7 +365,7 @@ def _adaptation(model: Any, learning_rate: float) -> Any:
     optimizer = keras.optimizers.Adam(learning_rate)
     optimizer.build(learned)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(x: tf.Tensor, seed: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(model.objective(x, seed, training=True).auxiliary)

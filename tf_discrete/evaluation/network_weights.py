@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tf_discrete.estimators import Estimator
-from tf_discrete.schedules import Scheduled
+from tf_discrete.schedules import Scheduled, scheduled_values
 
 
 def network_weights(model: Any) -> dict[str, list[keras.Variable]]:
@@ -77,6 +77,8 @@ def copy_network(source: Any, target: Any) -> None:
 def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = None) -> Any:
     """A new model of the same class, configuration and weights with another estimator.
 
+    Scheduled values of the model itself, such as the weight of the KL, stand where they stood.
+
     Args:
         model: a built `DiscreteModel`; left as it is.
         estimator: of the same kind of latents.
@@ -88,6 +90,10 @@ def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = N
     config = {**model.get_config(), "estimator": estimator, "num_samples": num_samples}
     other = type(model).from_config(config)
     copy_network(model, other)
+    of_estimator = {id(value) for value in scheduled_values(model.estimator)}
+    for name, value in model.scheduled.items():
+        if id(value) not in of_estimator:
+            other.scheduled[name].variable.assign(value.variable)
     return other
 
 

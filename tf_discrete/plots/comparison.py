@@ -136,7 +136,8 @@ def _limits(values: Sequence[np.ndarray]) -> tuple[float, float]:
     spread = max(float(np.ptp(np.quantile(ends, [0.25, 1.0]))), 1e-3 * abs(top), 1e-9)
     bottom = max(float(ends.min()), float(np.quantile(ends, 0.25)) - 1.5 * spread)
     bottom = min(bottom, max(float(min(y.min() for y in values)), bottom - spread))
-    return bottom - 0.06 * (top - bottom), top + 0.06 * (top - bottom)
+    margin = 0.06 * max(top - bottom, spread)
+    return bottom - margin, top + margin
 
 
 def _label(axes: Axes, lines: dict[str, np.ndarray], names: list[str], inches: float) -> None:
