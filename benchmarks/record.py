@@ -2,25 +2,38 @@
 
 Writes benchmarks/results/categorical_vae/NAME.json with the numbers, the command that made them, the
 versions and the hardware, and copies the pictures to docs/images/NAME-*.png.
+
+    python -m benchmarks.record --comparison=runs/comparison-binarized_mnist
+
+keeps a comparison of estimators: every run in benchmarks/results/estimators/DATA-MODEL/NAME-SEED.json, the
+cost of a step and the gradients in NAME.json beside them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import platform
-from importlib import metadata
+import shutil
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from trainers import categorical_vae, command_line
+from trainers import (
+    categorical_vae,
+    command_line,
+    compare_estimators,
+    comparison_report,
+    machine,
+)
 from trainers.config import option
 from trainers.run_directory import RunDirectory, read_json, write_json
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 PICTURES = ("reconstructions", "samples", "curves", "codes", "traversal")
+COMPARISON_PICTURES = ("bound_vs_steps", "bound_vs_seconds", "gradient_variance")
+POINTS = 100
+"""Of a run's history that are kept."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +45,14 @@ class Config:
     pictures: tuple[str, ...] = option(
         ("reconstructions", "samples"), "Pictures to keep, of " + ", ".join(PICTURES) + "."
     )
+    comparison: str = option("", "Folder of a comparison of estimators to keep instead of a run.")
 
 
 def run(config: Config) -> None:
     """Writes the JSON and the pictures."""
+    if config.comparison:
+        keep_comparison(Path(config.comparison))
+        return
     directory = RunDirectory(config.run)
     if not directory.result_path.exists():
         raise ValueError(f"--run must name a finished run. Received: run={config.run!r}")
@@ -60,8 +77,8 @@ def run(config: Config) -> None:
             "validation_hard_elbo_nats": [
                 [row["epoch"], round(row["validation/hard_elbo_nats"], 3)] for row in history
             ],
-            "hardware": hardware(),
-            "versions": versions(),
+            "hardware": machine.hardware(),
+            "versions": machine.versions(),
         },
     )
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -69,6 +86,69 @@ def run(config: Config) -> None:
         with Image.open(directory.path / f"{picture}.png") as image:
             image.thumbnail((1200, 1200))
             image.convert("RGB").quantize(64).save(IMAGES / f"{config.name}-{picture}.png")
+
+
+def keep_comparison(folder: Path) -> Path:
+    """Writes a small JSON for each run and each estimator of a comparison; returns their folder."""
+    path = folder / "comparison.json"
+    if not path.exists():
+        raise ValueError(
+            f"--comparison must name a finished comparison. Received: comparison={str(folder)!r}"
+        )
+    comparison = read_json(path)
+    settings = comparison["config"]
+    target = RESULTS / "estimators" / model_name(settings)
+    target.mkdir(parents=True, exist_ok=True)
+    kept_settings = {
+        key: value
+        for key, value in settings.items()
+        if key not in ("output_dir", "data_dir", *compare_estimators.MAY_DIFFER)
+    }
+    for name, entry in comparison["estimators"].items():
+        for run in entry.get("runs", []):
+            if run["status"] == "unfinished":
+                continue
+            made = folder / "runs" / f"{name}-{run['seed']}" / comparison_report.MACHINE
+            kept = {
+                **run,
+                "estimator": name,
+                "history": _thinned(run["history"]),
+                "settings": kept_settings,
+                **(read_json(made) if made.exists() else {}),
+            }
+            write_json(target / f"{name}-{run['seed']}.json", kept)
+        if entry["cost"] or entry["gradients"]:
+            measured = {key: entry[key] for key in ("cost", "gradients")}
+            where = {key: comparison[key] for key in ("hardware", "versions")}
+            write_json(target / f"{name}.json", {"estimator": name, **measured, **where})
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for picture in COMPARISON_PICTURES:
+        if (folder / f"{picture}.png").exists():
+            shutil.copy(folder / f"{picture}.png", IMAGES / f"{target.name}-{picture}.png")
+    return target
+
+
+def model_name(settings: dict[str, Any]) -> str:
+    """Data set and model in a word, such as binarized_mnist-linear-20x10."""
+    data = settings["dataset"].rstrip("/").split("/")[-1]
+    units = "-".join(map(str, settings["hidden_units"])) or "linear"
+    network = units if settings["encoder"] == "mlp" else f"{settings['encoder']}-{units}"
+    return f"{data}-{network}-{settings['num_variables']}x{settings['num_categories']}"
+
+
+def _thinned(history: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """At most `POINTS` epochs, the last among them; the seconds are summed up to each."""
+    count = len(history["step"])
+    chosen = sorted({count - 1 - index * count // POINTS for index in range(min(POINTS, count))})
+    seconds, total = [], 0.0
+    for value in history["seconds"]:
+        total += value
+        seconds.append(round(total, 1))
+    return {
+        "step": [history["step"][i] for i in chosen],
+        "seconds_so_far": [seconds[i] for i in chosen],
+        "hard_elbo_nats": [round(history["hard_elbo_nats"][i], 3) for i in chosen],
+    }
 
 
 def command(settings: dict[str, Any]) -> str:
@@ -87,29 +167,6 @@ def command(settings: dict[str, Any]) -> str:
             shown = ",".join(map(str, value)) if isinstance(value, list) else value
             parts.append(f"--{field.name}={shown}")
     return " ".join(parts)
-
-
-def hardware() -> dict[str, Any]:
-    """The processor and the number of cores."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-        return {"processor": names[0] if names else model, "cores": len(names)}
-    return {"processor": model, "cores": None}
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of what computes the numbers."""
-    packages = ("tensorflow", "tensorflow-cpu", "keras", "tensorflow-probability", "numpy")
-    found = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 if __name__ == "__main__":

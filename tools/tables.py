@@ -85,9 +85,34 @@ def categorical_vae() -> str:
     return _markdown(header, rows)
 
 
+def estimator_comparison() -> str:
+    """The kept comparisons of estimators: one table for each data set and model."""
+    from trainers import comparison_report
+
+    texts = []
+    for folder in sorted(path for path in (RESULTS / "estimators").glob("*") if path.is_dir()):
+        found: dict[str, Any] = {}
+        for path in sorted(folder.glob("*.json")):
+            kept = json.loads(path.read_text())
+            entry = found.setdefault(
+                kept["estimator"], {"runs": [], "cost": None, "gradients": None}
+            )
+            if "status" in kept:
+                entry["runs"].append(kept)
+            else:
+                entry |= {"cost": kept["cost"], "gradients": kept["gradients"]}
+        latents = {run["settings"]["latents"] for e in found.values() for run in e["runs"]}.pop()
+        for entry in found.values():
+            entry["summary"] = comparison_report.summary(entry["runs"])
+        table = comparison_report.table(found, "gumbel_softmax", latents)
+        texts.append(f"{folder.name}:\n\n{table}")
+    return "\n".join(texts)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "estimators": estimators,
     "categorical_vae": categorical_vae,
+    "estimator_comparison": estimator_comparison,
 }
 
 

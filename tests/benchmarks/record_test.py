@@ -1,0 +1,139 @@
+"""What is kept of a comparison of estimators, and the table that is made of it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+from PIL import Image
+
+from benchmarks import record
+from tools import tables
+from trainers import compare_estimators, comparison_report
+from trainers.config import to_json
+from trainers.run_directory import write_json
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> pathlib.Path:
+    """The folder that results are kept in, in place of the repository's."""
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
+    monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
+    return tmp_path
+
+
+def _run(seed: int, bound: float, epochs: int = 250, status: str = "finished") -> dict:
+    result = {
+        "test/hard_elbo_nats": bound - 5,
+        "test/bound_nats": bound,
+        "test/bound_samples": 1000,
+        "best_epoch": epochs,
+    }
+    return {
+        "status": status,
+        "message": None if status == "finished" else "at step 9",
+        "seed": seed,
+        "result": result if status == "finished" else {},
+        "history": {
+            "step": [500 * (epoch + 1) for epoch in range(epochs)],
+            "seconds": [2.0] * epochs,
+            "hard_elbo_nats": [-100.00004 - 1 / (epoch + 1) for epoch in range(epochs)],
+        },
+    }
+
+
+def _compared(folder: pathlib.Path, estimators: dict) -> pathlib.Path:
+    for name, entry in estimators.items():
+        entry |= {"cost": entry.get("cost"), "gradients": entry.get("gradients")}
+        for run in entry.get("runs", []):
+            made = folder / "runs" / f"{name}-{run['seed']}"
+            made.mkdir(parents=True)
+            machine = {"hardware": {"cores": 2}, "versions": {"python": "3.11"}}
+            write_json(made / comparison_report.MACHINE, machine)
+    config = compare_estimators.Config(
+        dataset="binarized_mnist", output_dir="here", data_dir="there", epochs=250
+    )
+    comparison = {
+        "config": to_json(config),
+        "hardware": {"cores": 4},
+        "versions": {"python": "3.12"},
+        "estimators": estimators,
+    }
+    write_json(folder / "comparison.json", comparison)
+    Image.new("RGB", (20, 10)).save(folder / "bound_vs_steps.png")
+    return folder
+
+
+COST = {"ratio": 1.0, "low": 1.0, "high": 1.0, "step_milliseconds": 2.0, "evaluations": 1}
+
+
+def test_a_comparison_is_kept_in_small_files(store: pathlib.Path):
+    estimators = {
+        "gumbel_softmax": {"runs": [_run(0, -101.0), _run(1, -103.0)], "cost": COST},
+        "reinmax": {"runs": [_run(0, -99.0), _run(1, -98.0, 7, "unfinished")]},
+        "straight_through": {"runs": [_run(0, 0.0, 3, "diverged")]},
+        "arm": {"skipped": "because"},
+    }
+    folder = _compared(store / "comparison", estimators)
+    record.run(record.Config(comparison=str(folder)))
+    kept = store / "results/estimators/binarized_mnist-linear-20x10"
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "gumbel_softmax-0.json",
+        "gumbel_softmax-1.json",
+        "gumbel_softmax.json",
+        "reinmax-0.json",
+        "straight_through-0.json",
+    ]
+    one = json.loads((kept / "gumbel_softmax-1.json").read_text())
+    assert one["result"]["test/bound_nats"] == -103.0
+    assert one["hardware"] == {"cores": 2}  # Of the machine that trained it.
+    assert one["settings"]["binarization"] == "threshold"
+    assert not {"output_dir", "data_dir", "epochs"} & set(one["settings"])
+    history = one["history"]
+    assert len(history["step"]) == record.POINTS
+    assert history["step"][-1] == 500 * 250
+    assert history["seconds_so_far"][-1] == 500.0
+    assert history["hard_elbo_nats"][-1] == -100.004
+    assert all(path.stat().st_size < 12_000 for path in kept.iterdir())
+    assert json.loads((kept / "gumbel_softmax.json").read_text())["hardware"] == {"cores": 4}
+    pictures = [path.name for path in (store / "images").iterdir()]
+    assert pictures == ["binarized_mnist-linear-20x10-bound_vs_steps.png"]
+
+
+def test_the_table_reads_what_is_kept(store: pathlib.Path):
+    first = {"gumbel_softmax": {"runs": [_run(0, -101.0), _run(1, -103.0)], "cost": COST}}
+    second = {"reinmax": {"runs": [_run(0, -99.0)]}, "darn": {"runs": [_run(0, 0, 3, "diverged")]}}
+    for number, estimators in enumerate((first, second)):  # Kept one after the other.
+        record.keep_comparison(_compared(store / f"comparison-{number}", estimators))
+    text = tables.estimator_comparison()
+    assert text.startswith("binarized_mnist-linear-20x10:\n\n| estimator |")
+    assert "bound with 1000 samples" in text
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["reinmax", "gumbel_softmax", "darn"]
+    assert "-102.00 +- 1.41 | 2 | 125000 | 1.00 (1.00 to 1.00)" in rows[1]
+    assert "0, 1 diverged" in rows[2]
+    document = "<!-- table: estimator_comparison -->\nold\n<!-- end of table -->\n"
+    assert tables.render(document) == document.replace("old\n", text)
+
+
+def test_only_a_finished_comparison_is_kept(store: pathlib.Path):
+    with pytest.raises(ValueError, match="finished comparison. Received: comparison='nowhere'"):
+        record.run(record.Config(comparison="nowhere"))
+
+
+@pytest.mark.parametrize(
+    "changes,name",
+    [
+        ({"dataset": "digits"}, "digits-linear-20x10"),
+        (
+            {"latents": "bernoulli", "num_variables": 200, "num_categories": 2},
+            "digits-linear-200x2",
+        ),
+        ({"dataset": "data/mine.npz", "hidden_units": (512, 256)}, "mine.npz-512-256-20x10"),
+        ({"encoder": "conv"}, "digits-conv-linear-20x10"),
+    ],
+)
+def test_the_name_of_a_model(changes, name):
+    assert record.model_name(to_json(compare_estimators.Config(**changes))) == name
