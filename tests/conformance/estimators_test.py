@@ -44,7 +44,8 @@ def declared_cases(condition):
         (*case, objective)
         for case in CASES
         for objective, degree in problems.OBJECTIVES.items()
-        if condition(spec(case[0])) and degree <= problems.DEGREES[spec(case[0]).exactness(case[1])] + 1
+        if condition(spec(case[0]))
+        and degree <= problems.DEGREES[spec(case[0]).exactness(case[1])] + 1
     ]
     ids = ["-".join(case) for case in chosen]
     return pytest.mark.parametrize("name,latents,objective", chosen, ids=ids)

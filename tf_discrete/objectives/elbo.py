@@ -49,7 +49,9 @@ def elbo(
         Kingma et al. Improving variational inference with inverse autoregressive flow. 2016
         (free bits). arXiv:1606.04934.
     """
-    estimate = estimator.estimate(log_likelihood_fn, logits, noise, context=context, training=training)
+    estimate = estimator.estimate(
+        log_likelihood_fn, logits, noise, context=context, training=training
+    )
     kl_per_variable = estimator.law(logits).kl_per_variable(prior)
     kl = tf.reduce_sum(kl_per_variable, axis=-1)
     charged = tf.reduce_sum(tf.maximum(kl_per_variable, free_bits), axis=-1) if free_bits else kl
