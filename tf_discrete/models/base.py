@@ -129,23 +129,20 @@ class DiscreteModel(keras.Model):
     def _monitor(self, x: Tensor, counter: Tensor, step: Tensor, gradients: list[Any]) -> None:
         """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""
 
-        def look() -> list[tf.Tensor]:
+        def look() -> tf.Tensor:
             hard = self.hard_terms(x, self.step_seed(counter, "train_hard"))
-            means = [tf.cast(batch_mean(hard[name]), tf.float32) for name in self._hard_terms]
-            return [*means, self._gradient_norm(gradients)]
+            self._update_means(hard, self._hard_terms)
+            norm, weight = self._gradient_norm(gradients), tf.cast(batch_size(x), tf.float32)
+            if self._scales_loss():
+                # The optimizer skips a step that overflows under its loss scale, and lowers the scale.
+                finite = tf.math.is_finite(norm)
+                norm, weight = tf.where(finite, norm, 0.0), tf.where(finite, weight, 0.0)
+            self._means["gradient_norm"].update_state(norm, sample_weight=weight)
+            return tf.constant(True)
 
-        names = (*self._hard_terms, "gradient_norm")
         unseen = tf.equal(self._means[self._hard_terms[0]].count, 0)
         due = tf.equal(step % self.monitor_every, 0) | unseen
-        values = tf.cond(due, look, lambda: [tf.zeros([])] * len(names))
-        weight = tf.cast(due, tf.float32) * tf.cast(batch_size(x), tf.float32)
-        for name, value in zip(names, values, strict=True):
-            counts = weight
-            if name == "gradient_norm" and self._scales_loss():
-                # The optimizer skips a step that overflows under its loss scale, and lowers the scale.
-                finite = tf.math.is_finite(value)
-                value, counts = tf.where(finite, value, 0.0), tf.where(finite, weight, 0.0)
-            self._means[name].update_state(value, sample_weight=counts)
+        tf.cond(due, look, lambda: tf.constant(False))
 
     def _gradient_norm(self, gradients: list[Any]) -> tf.Tensor:
         """The norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
@@ -164,8 +161,7 @@ class DiscreteModel(keras.Model):
 
     def _update_means(self, terms: dict[str, Tensor], names: tuple[str, ...]) -> None:
         for name in names:
-            size = tf.cast(tf.size(terms[name]), tf.float32)
-            self._means[name].update_state(batch_mean(terms[name]), sample_weight=size)
+            self._means[name].update_state(terms[name])
 
     def _logs(self, training: bool) -> dict[str, Any]:
         logs = {name: self._means[name].result() for name in (*self._terms, *self._hard_terms)}
