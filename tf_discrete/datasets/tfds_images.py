@@ -140,7 +140,7 @@ def _features(tfds: Any, features: Any, request: Request) -> tuple[str, str | No
     if len(image_keys) != 1:
         raise ValueError(
             "A data set must have one image per example, under the key image or as its only image. "
-            f"Choose another one. Received: name={request.name!r} with features {list(features)}"
+            f"Choose another one. Received: name={request.name!r} with features {sorted(features)}"
         )
     label = features.get("label")
     if isinstance(label, tfds.features.ClassLabel):
