@@ -1,0 +1,415 @@
+"""Speed of training against PyTorch: the same categorical VAE, step for step, on the same cores.
+
+Both train 784-512-256-(20 x 10)-256-512-784 with Gumbel-Softmax at temperature 1, batches of 100 binary
+images from memory, Adam at 1e-3 and the loss -E[log p(x | z)] + KL(q(z | x) || p(z)). Ours is
+`CategoricalVAE` in plain `fit` with 20 steps per execution, as the trainer does it, its metrics and its
+look at the hard path included. PyTorch runs a bare loop, eager and compiled, with each of its Adams; the
+fastest counts. Every contender is a process of its own; they take turns, in a new order each round.
+
+    pip install tf_discrete[bench]
+    python -m benchmarks.speed
+
+writes benchmarks/results/speed.json and the table of benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+RESULT = FOLDER / "results" / "speed.json"
+README = FOLDER / "README.md"
+BATCH_SIZE = 100
+IMAGES = 54_000
+STEPS_PER_EXECUTION = 20
+HIDDEN = (512, 256)
+VARIABLES, CATEGORIES = 20, 10
+
+OURS = "ours"
+CONTENDERS = {
+    OURS: "tf_discrete: fit",
+    "ours_keras_adam": "tf_discrete: fit with Keras' Adam",
+    "ours_gradients": "part of ours: forward and backward",
+    "ours_update": "part of ours: forward, backward and update",
+    "torch_eager": "PyTorch eager",
+    "torch_eager_foreach": "PyTorch eager, foreach Adam",
+    "torch_eager_fused": "PyTorch eager, fused Adam",
+    "torch_compile": "PyTorch torch.compile",
+    "torch_compile_fused": "PyTorch torch.compile, fused Adam",
+}
+PACKAGES = {"ours": ("tensorflow-cpu", "tensorflow", "keras", "numpy"), "torch": ("torch", "numpy")}
+
+Turn = Iterator[float]
+"""Trains some steps for each `next`, after a warm-up before the first; gives the mean loss in nats."""
+
+
+def binary_images(path: pathlib.Path) -> None:
+    """Writes images [IMAGES, 784] of 0 and 1, uint8: scikit-learn's digits, enlarged and binarised."""
+    from sklearn import datasets
+
+    digits = datasets.load_digits().images / 16.0
+    rng = np.random.default_rng(0)
+    chosen = digits[rng.integers(0, len(digits), IMAGES)]
+    enlarged = np.pad(np.kron(chosen, np.ones([1, 3, 3])), [[0, 0], [2, 2], [2, 2]])
+    np.save(path, (rng.random(enlarged.shape) < enlarged).astype(np.uint8).reshape(IMAGES, -1))
+
+
+# Ours.
+
+
+def ours(images: np.ndarray, steps: int, threads: int, name: str) -> Turn:
+    """Our contenders, each a generator that trains `steps` steps for each turn."""
+    import keras
+    import tensorflow as tf
+
+    from tf_discrete.datasets.split import Split
+    from tf_discrete.models import CategoricalVAE
+    from tf_discrete.optimizers import FusedAdam
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    keras.utils.set_random_seed(0)
+    model = CategoricalVAE(
+        (28, 28, 1), VARIABLES, CATEGORIES, hidden_units=HIDDEN, estimator="gumbel_softmax"
+    )
+    adam = keras.optimizers.Adam if name == "ours_keras_adam" else FusedAdam
+    model.compile(adam(1e-3), steps_per_execution=STEPS_PER_EXECUTION, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    split = Split("digits", "train", images.reshape(-1, 28, 28, 1) * 255, None, None)
+    batches = split.batches(BATCH_SIZE, seed=0, shuffle=True, repeat=True, drop_remainder=True)
+    if name in ("ours_gradients", "ours_update"):
+        return _parts(model, iter(batches), steps, update=name == "ours_update")
+    return _fit(model, batches, steps)
+
+
+def _fit(model: Any, batches: Any, steps: int) -> Turn:
+    """One `fit` whose epochs are the turns; it runs in a thread that waits at the end of each."""
+    import queue
+    import threading
+
+    import keras
+
+    turns: queue.SimpleQueue = queue.SimpleQueue()
+    losses: queue.SimpleQueue = queue.SimpleQueue()
+
+    class Wait(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            turns.get()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            losses.put(logs["loss"])
+
+    arguments = {"epochs": 10**6, "steps_per_epoch": steps, "verbose": 0, "callbacks": [Wait()]}
+    threading.Thread(target=model.fit, args=(batches,), kwargs=arguments, daemon=True).start()
+    while True:
+        turns.put(None)
+        yield losses.get()
+
+
+def _parts(model: Any, batches: Any, steps: int, update: bool) -> Turn:
+    """A bare loop over the gradients alone, or with the update, without metrics or monitoring."""
+    import tensorflow as tf
+
+    variables = model.trainable_variables
+
+    @tf.function
+    def some_steps() -> tf.Tensor:
+        total = tf.zeros([])
+        for _ in tf.range(STEPS_PER_EXECUTION):
+            x = next(batches)["image"]
+            with tf.GradientTape() as tape:
+                seed = model.step_seed(tf.convert_to_tensor(model.micro_step), "train")
+                loss = tf.reduce_mean(model.objective(x, seed, training=True).loss)
+            gradients = tape.gradient(loss, [v.value for v in variables])
+            if update:
+                model.optimizer.apply(gradients, variables)
+            else:  # Something must read each gradient, or it is not computed.
+                total += 0.0 * tf.add_n([tf.reshape(g, [-1])[0] for g in gradients])
+            model.micro_step.assign_add(1)
+            total += loss
+        return total
+
+    while True:
+        runs = steps // STEPS_PER_EXECUTION
+        yield float(sum(float(some_steps()) for _ in range(runs))) / steps
+
+
+# PyTorch.
+
+
+def torch(images: np.ndarray, steps: int, threads: int, name: str) -> Turn:
+    """The contenders in PyTorch: eager or compiled, with one of its Adams."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    data = torch.from_numpy(images).float()
+    size, latents = images.shape[1], VARIABLES * CATEGORIES
+
+    def mlp(*sizes: int) -> nn.Sequential:
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+
+    class VAE(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = mlp(size, *HIDDEN, latents)
+            self.decoder = mlp(latents, *reversed(HIDDEN), size)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits = self.encoder(x).view(-1, VARIABLES, CATEGORIES)
+            gumbel = -torch.empty_like(logits).exponential_().log()
+            z = torch.softmax(logits + gumbel, dim=-1)
+            pixels = self.decoder(z.flatten(1))
+            reconstruction = F.binary_cross_entropy_with_logits(pixels, x, reduction="sum")
+            log_q = torch.log_softmax(logits, dim=-1)
+            kl = (log_q.exp() * (log_q + float(np.log(CATEGORIES)))).sum()
+            return (reconstruction + kl) / len(x)
+
+    model = VAE()
+    options = {"fused": {"fused": True}, "foreach": {"foreach": True}}
+    adam = torch.optim.Adam(model.parameters(), 1e-3, **options.get(name.split("_")[-1], {}))
+    loss_of: Callable = torch.compile(model) if "compile" in name else model
+
+    def batches() -> Iterator[torch.Tensor]:
+        while True:
+            order = torch.randperm(len(data))
+            for start in range(0, len(data) - BATCH_SIZE + 1, BATCH_SIZE):
+                yield data[order[start : start + BATCH_SIZE]]
+
+    source = batches()
+    while True:
+        total = torch.zeros([])
+        for _ in range(steps):
+            loss = loss_of(next(source))
+            adam.zero_grad(set_to_none=True)
+            loss.backward()
+            adam.step()
+            total += loss.detach()
+        yield float(total) / steps
+
+
+# The race.
+
+
+def work(arguments: argparse.Namespace) -> None:
+    """One contender's process: warms up, then trains a turn for each line of the standard input."""
+    images = np.load(arguments.images)
+    kind = arguments.worker.split("_")[0]
+    make = {"ours": ours, "torch": torch}[kind]
+    turn = make(images, arguments.steps, arguments.threads, arguments.worker)
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # What libraries print goes to the standard error.
+
+    def say(**values: Any) -> None:
+        print(json.dumps(values), file=answer, flush=True)
+
+    for _ in range(2):
+        next(turn)
+    say(versions=_versions(kind))
+    for _ in sys.stdin:
+        began = time.perf_counter()
+        loss = next(turn)
+        say(seconds=time.perf_counter() - began, loss=loss)
+
+
+class Contender:
+    """A process that trains when asked and sleeps between."""
+
+    def __init__(self, name: str, images: pathlib.Path, arguments: argparse.Namespace):
+        self.name = name
+        python = arguments.torch_python if name.startswith("torch") else sys.executable
+        options = {"worker": name, "images": images, "steps": arguments.steps}
+        options["threads"] = arguments.threads
+        command = [python, "-m", "benchmarks.speed", *(f"--{k}={v}" for k, v in options.items())]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment["OMP_NUM_THREADS"] = str(arguments.threads)
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=FOLDER.parent,
+        )
+        self.versions = self._answer()["versions"]
+
+    def train(self) -> dict[str, float]:
+        """One turn: its seconds and the mean loss."""
+        assert self.process.stdin is not None
+        print(file=self.process.stdin, flush=True)
+        return self._answer()
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with status {self.process.wait()}")
+        return json.loads(line)
+
+
+def race(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Runs all rounds; what speed.json holds."""
+    load = os.getloadavg()[0]
+    contenders: list[Contender] = []
+    with tempfile.TemporaryDirectory() as folder:
+        images = pathlib.Path(folder) / "images.npy"
+        binary_images(images)
+        try:
+            for name in arguments.contenders:
+                print(f"Warming up {CONTENDERS[name]} ...", flush=True)
+                contenders.append(Contender(name, images, arguments))
+            turns = _rounds(contenders, arguments)
+        finally:
+            for contender in contenders:
+                contender.stop()
+    versions = {"python": platform.python_version()}
+    for contender in contenders:
+        versions.update(contender.versions)
+    return {
+        "command": "python -m benchmarks.speed " + " ".join(_flags(arguments)),
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": {"cpu": _cpu(), "cores": os.cpu_count(), "load_before": round(load, 2)},
+        "versions": versions,
+        "threads": arguments.threads,
+        "steps": arguments.steps,
+        "milliseconds_per_step": {
+            name: [round(1000 * t["seconds"] / arguments.steps, 3) for t in turns[name]]
+            for name in turns
+        },
+        "last_loss_nats": {name: round(turns[name][-1]["loss"], 2) for name in turns},
+    }
+
+
+def _rounds(contenders: list[Contender], arguments: argparse.Namespace) -> dict[str, list[dict]]:
+    turns: dict[str, list[dict]] = {contender.name: [] for contender in contenders}
+    order = random.Random(0)
+    for number in range(arguments.rounds):
+        for contender in order.sample(contenders, len(contenders)):
+            time.sleep(0.5)  # Threads of the last one stop spinning.
+            turns[contender.name].append(contender.train())
+        line = (f"{n} {1000 * t[-1]['seconds'] / arguments.steps:.2f}" for n, t in turns.items())
+        print(f"round {number + 1}, ms per step: {', '.join(line)}", flush=True)
+    return turns
+
+
+def summary(result: dict[str, Any]) -> dict[str, Any]:
+    """The fastest PyTorch by its median, and how much longer it takes than ours, round by round."""
+    times = result["milliseconds_per_step"]
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    best = min((name for name in times if name.startswith("torch")), key=medians.__getitem__)
+    ratios = [theirs / mine for theirs, mine in zip(times[best], times[OURS], strict=True)]
+    low, median, high = statistics.quantiles(ratios, n=4)
+    return {"best": best, "median": median, "quartiles": (low, high), "ratios": ratios}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result in Markdown."""
+    times = result["milliseconds_per_step"]
+    compared = summary(result)
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    rows = []
+    for name, values in times.items():
+        low, median, high = statistics.quantiles(values, n=4)
+        rows.append(f"| {CONTENDERS[name]} | {median:.2f} | {low:.2f} to {high:.2f} |")
+    low, high = compared["quartiles"]
+    return "\n".join(
+        [
+            f"The fastest PyTorch ({CONTENDERS[compared['best']]}) takes "
+            f"**{compared['median']:.2f} times** as long as tf_discrete: median of "
+            f"{len(compared['ratios'])} rounds of {result['steps']} steps, quartiles {low:.2f} to "
+            f"{high:.2f}, all rounds {min(compared['ratios']):.2f} to {max(compared['ratios']):.2f}.",
+            "",
+            "| | ms per step, median | quartiles |",
+            "|---|---|---|",
+            *rows,
+            "",
+            f"{result['hardware']['cpu']}, {result['hardware']['cores']} cores, "
+            f"{result['threads']} threads, load before the run {result['hardware']['load_before']}; "
+            f"{versions}; {result['date']}. Command: `{result['command'].strip()}`.",
+        ]
+    )
+
+
+def write_readme(result: dict[str, Any], path: pathlib.Path = README) -> None:
+    """Puts the table between the marks of the README."""
+    text = path.read_text(encoding="utf-8")
+    marked = re.compile(r"(<!-- speed -->\n).*?(\n<!-- /speed -->)", re.DOTALL)
+    path.write_text(marked.sub(lambda m: m[1] + table(result) + m[2], text), encoding="utf-8")
+
+
+def _versions(kind: str) -> dict[str, str]:
+    found = {}
+    for package in PACKAGES[kind]:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu() -> str:
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    names = re.findall(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    return names[0] if names else platform.processor()
+
+
+def _flags(arguments: argparse.Namespace) -> list[str]:
+    return [f"--{name}={getattr(arguments, name)}" for name in ("rounds", "steps", "threads")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender")
+    parser.add_argument("--steps", type=int, default=200, help="training steps of a turn")
+    parser.add_argument("--threads", type=int, default=2, help="of each framework")
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument(
+        "--torch_python", default=sys.executable, help="interpreter that has PyTorch"
+    )
+    parser.add_argument("--output", type=pathlib.Path, default=RESULT, help="JSON file")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--images", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.steps % STEPS_PER_EXECUTION:
+        parser.error(f"--steps must be a multiple of {STEPS_PER_EXECUTION}")
+    if arguments.worker:
+        work(arguments)
+        return
+    result = race(arguments)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if arguments.output.resolve() == RESULT:
+        write_readme(result)
+    print("\n" + table(result))
+
+
+if __name__ == "__main__":
+    main()
