@@ -51,12 +51,18 @@ class Config(RunConfig):
         "'elbo': exact discrete KL; 'relaxed_elbo': densities of the relaxation.",
         choices=("elbo", "relaxed_elbo"),
     )
-    temperature: float = option(1.0, "Temperature, or its value at the first step.", positive=True)
+    temperature: float = option(
+        0.0,
+        "Temperature, or its value at the first step. 0: the estimator's own default, or 1 where a "
+        "schedule changes it.",
+        lower=0,
+    )
     temperature_schedule: str = option(
-        "exponential",
+        "auto",
         "'exponential': max(temperature_final, temperature * exp(-temperature_rate * step)); 'linear' "
-        "and 'cosine' reach temperature_final after temperature_steps.",
-        choices=("constant", "exponential", "linear", "cosine"),
+        "and 'cosine' reach temperature_final after temperature_steps; 'auto': exponential for "
+        "gumbel_softmax and its straight-through kin, constant for the other estimators.",
+        choices=("auto", "constant", "exponential", "linear", "cosine"),
     )
     temperature_final: float = option(0.5, "Lowest temperature of a schedule.", positive=True)
     temperature_rate: float = option(1e-4, "Rate of the exponential schedule, per step.", lower=0)
@@ -80,7 +86,6 @@ class Config(RunConfig):
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
     """The model that a configuration describes."""
     total_steps = steps_per_epoch * config.epochs
-    estimator = estimators.get_class(config.estimator)
     return CategoricalVAE(
         data_shape=split.image_shape,
         num_variables=config.num_variables,
@@ -92,9 +97,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         prior=config.prior,
         likelihood=make_likelihood(config, split),
         estimator=config.estimator,
-        temperature=make_temperature(config, total_steps)
-        if "temperature" in estimators.arguments(estimator)
-        else None,
+        temperature=make_temperature(config, total_steps),
         num_samples=config.num_samples or None,
         objective=config.objective,
         prior_temperature=config.prior_temperature,
@@ -117,21 +120,28 @@ def make_likelihood(config: Config, split: datasets.Split) -> likelihoods.Likeli
     return likelihoods.get(name)
 
 
-def make_temperature(config: Config, total_steps: int) -> schedules.Schedule:
-    """The schedule of the temperature."""
-    steps = config.temperature_steps or max(1, total_steps // 2)
-    if config.temperature_schedule == "exponential":
-        return schedules.Exponential(
-            config.temperature,
-            config.temperature_rate,
-            config.temperature_final,
-            config.temperature_update_period,
-        )
-    if config.temperature_schedule == "linear":
-        return schedules.Linear(config.temperature, config.temperature_final, steps)
-    if config.temperature_schedule == "cosine":
-        return schedules.Cosine(config.temperature, config.temperature_final, steps)
-    return schedules.Constant(config.temperature)
+def make_temperature(config: Config, total_steps: int) -> schedules.Schedule | None:
+    """The schedule of the temperature; None for the estimator's own default, or if it has none."""
+    estimator = estimators.get_class(config.estimator)
+    if "temperature" not in estimators.arguments(estimator):
+        return None
+    name = config.temperature_schedule
+    if name == "auto":
+        anneals = issubclass(estimator, estimators.GumbelSoftmax)
+        name = "exponential" if anneals else "constant"
+    if name == "constant":
+        return schedules.Constant(config.temperature) if config.temperature else None
+    initial, steps = config.temperature or 1.0, config.temperature_steps or max(1, total_steps // 2)
+    if name == "linear":
+        return schedules.Linear(initial, config.temperature_final, steps)
+    if name == "cosine":
+        return schedules.Cosine(initial, config.temperature_final, steps)
+    return schedules.Exponential(
+        initial,
+        config.temperature_rate,
+        config.temperature_final,
+        config.temperature_update_period,
+    )
 
 
 def make_kl_weight(config: Config) -> Any:

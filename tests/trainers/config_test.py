@@ -110,7 +110,7 @@ def test_check_refuses(changes, message):
 @pytest.mark.parametrize(
     "changes,message",
     [
-        ({"temperature": 0.0}, "temperature must be positive. Received: temperature=0.0"),
+        ({"temperature": -1.0}, "temperature must be at least 0. Received: temperature=-1.0"),
         ({"num_categories": 1}, "num_categories must be at least 2. Received: num_categories=1"),
         ({"num_variables": 0}, "num_variables must be at least 1. Received: num_variables=0"),
         ({"batch_size": 0}, "batch_size must be at least 1. Received: batch_size=0"),
@@ -170,6 +170,24 @@ def test_schedule_of_the_temperature(name, expected):
     longer = dataclasses.replace(flags_of, temperature_steps=17)
     if name in ("linear", "cosine"):
         assert categorical_vae.make_temperature(longer, 600).get_config()["steps"] == 17
+
+
+@pytest.mark.parametrize(
+    "estimator,temperature,expected",
+    [
+        ("gumbel_softmax", 0.0, schedules.Exponential(1.0, 1e-4, 0.5, 500)),
+        ("gumbel_rao", 2.0, schedules.Exponential(2.0, 1e-4, 0.5, 500)),
+        ("reinmax", 0.0, None),
+        ("reinmax", 1.3, schedules.Constant(1.3)),
+        ("rebar", 0.0, None),
+        ("score_function", 0.7, None),
+    ],
+)
+def test_automatic_temperature_is_that_of_the_estimator(estimator, temperature, expected):
+    settings = categorical_vae.Config(estimator=estimator, temperature=temperature)
+    made = categorical_vae.make_temperature(settings, total_steps=600)
+    assert type(made) is type(expected)
+    assert expected is None or made.get_config() == expected.get_config()
 
 
 def test_warm_up_of_the_kl():
