@@ -1,7 +1,7 @@
 """Writes the generated tables of README.md and docs/: python -m tools.tables --write, or --check.
 
-A table stands between the lines `<!-- table: NAME -->` and `<!-- end of table -->`. Its rows come from
-the registry or from the JSON files under benchmarks/results/, never from a keyboard.
+A table stands between the lines `<!-- table: NAME ARGUMENTS -->` and `<!-- end of table -->`. Its rows
+come from the registry or from the JSON files under benchmarks/results/, never from a keyboard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-_TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table: (\w+)((?: \w+)*) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_REFERENCE = "gumbel_softmax"
 
 
 def estimators() -> str:
@@ -89,36 +90,35 @@ def estimator_comparison() -> str:
     """The kept comparisons of estimators: one table for each data set and model."""
     from trainers import comparison_report
 
-    texts = []
-    for folder in sorted(path for path in (RESULTS / "estimators").glob("*") if path.is_dir()):
-        found: dict[str, Any] = {}
-        for path in sorted(folder.glob("*.json")):
-            kept = json.loads(path.read_text())
-            entry = found.setdefault(
-                kept["estimator"], {"runs": [], "cost": None, "gradients": None}
-            )
-            if "status" in kept:
-                entry["runs"].append(kept)
-            else:
-                entry |= {"cost": kept["cost"], "gradients": kept["gradients"]}
-        latents = {run["settings"]["latents"] for e in found.values() for run in e["runs"]}.pop()
-        for entry in found.values():
-            entry["summary"] = comparison_report.summary(entry["runs"])
-        table = comparison_report.table(found, "gumbel_softmax", latents)
-        texts.append(f"{folder.name}:\n\n{table}")
-    return "\n".join(texts)
+    return "\n".join(
+        f"{model}:\n\n{comparison_report.table(found, _REFERENCE, latents)}"
+        for model, latents, found in _comparisons()
+    )
 
 
-TABLES: dict[str, Callable[[], str]] = {
+def measured(estimator: str) -> str:
+    """One estimator's rows of the kept comparisons, one for each data set and model."""
+    from trainers import comparison_report
+
+    rows: list[tuple[str, ...]] = []
+    for model, latents, found in _comparisons():
+        header, cells = comparison_report.cells(found, _REFERENCE, latents)
+        rows += [("measured on", *header[2:])] if not rows else []
+        rows += [(model, *cells[estimator][2:])] if estimator in cells else []
+    return _markdown(rows[0], rows[1:]) if len(rows) > 1 else "Not measured.\n"
+
+
+TABLES: dict[str, Callable[..., str]] = {
     "estimators": estimators,
     "categorical_vae": categorical_vae,
     "estimator_comparison": estimator_comparison,
+    "measured": measured,
 }
 
 
 def render(text: str) -> str:
     """A document with its tables made anew."""
-    return _TABLE.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
+    return _TABLE.sub(lambda match: match[1] + TABLES[match[2]](*match[3].split()) + match[4], text)
 
 
 def documents() -> Iterable[pathlib.Path]:
@@ -141,6 +141,27 @@ def main() -> None:
                 path.write_text(render(text))
     if stale and not write:
         sys.exit(f"Out of date: {', '.join(map(str, stale))}. Run python -m tools.tables --write.")
+
+
+def _comparisons() -> Iterable[tuple[str, str, dict[str, Any]]]:
+    """The kept comparisons: name of the model, kind of latents, what is known of each estimator."""
+    from trainers import comparison_report
+
+    for folder in sorted(path for path in (RESULTS / "estimators").glob("*") if path.is_dir()):
+        found: dict[str, Any] = {}
+        for path in sorted(folder.glob("*.json")):
+            kept = json.loads(path.read_text())
+            entry = found.setdefault(
+                kept["estimator"], {"runs": [], "cost": None, "gradients": None}
+            )
+            if "status" in kept:
+                entry["runs"].append(kept)
+            else:
+                entry |= {"cost": kept["cost"], "gradients": kept["gradients"]}
+        latents = {run["settings"]["latents"] for e in found.values() for run in e["runs"]}.pop()
+        for entry in found.values():
+            entry["summary"] = comparison_report.summary(entry["runs"])
+        yield folder.name, latents, found
 
 
 def _exactness(cls: Any) -> str:

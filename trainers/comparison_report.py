@@ -100,8 +100,10 @@ def collect(folder: pathlib.Path, skipped: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def table(found: Mapping[str, Any], reference: str, latents: str) -> str:
-    """The comparison as Markdown, by falling bound.
+def cells(
+    found: Mapping[str, Any], reference: str, latents: str
+) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """The comparison as a header and a row for each estimator that was measured, by falling bound.
 
     Args:
         found: as `collect` gives it.
@@ -130,8 +132,14 @@ def table(found: Mapping[str, Any], reference: str, latents: str) -> str:
     )
     measured = {name: entry for name, entry in found.items() if "skipped" not in entry}
     order = sorted(measured, key=lambda name: (-_mean(found[name], BOUNDS[1]), name))
-    lines = [header, tuple("---" for _ in header)]
-    lines += [_row(name, found[name], found.get(reference, {}), latents) for name in order]
+    base = found.get(reference, {})
+    return header, {name: _row(name, found[name], base, latents) for name in order}
+
+
+def table(found: Mapping[str, Any], reference: str, latents: str) -> str:
+    """What `cells` gives as Markdown, and below it why an estimator does not apply."""
+    header, rows = cells(found, reference, latents)
+    lines = [header, tuple("---" for _ in header), *rows.values()]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     skipped = [
         f"- `{name}`: {entry['skipped']}\n" for name, entry in found.items() if "skipped" in entry

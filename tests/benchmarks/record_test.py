@@ -114,6 +114,14 @@ def test_the_table_reads_what_is_kept(store: pathlib.Path):
     assert [row.split("`")[1] for row in rows] == ["reinmax", "gumbel_softmax", "darn"]
     assert "-102.00 +- 1.41 | 2 | 125000 | 1.00 (1.00 to 1.00)" in rows[1]
     assert "0, 1 diverged" in rows[2]
+    own = tables.measured("gumbel_softmax").splitlines()
+    assert own[0].startswith("| measured on | hard ELBO, test |") and len(own) == 3
+    assert own[2].startswith("| binarized_mnist-linear-20x10 | -107.00 +- 1.41 | -102.00 +- 1.41 |")
+    assert tables.measured("arm") == "Not measured.\n"
+    assert (
+        tables.render("<!-- table: measured arm -->\n<!-- end of table -->").count("Not measured")
+        == 1
+    )
     document = "<!-- table: estimator_comparison -->\nold\n<!-- end of table -->\n"
     assert tables.render(document) == document.replace("old\n", text)
 
