@@ -88,3 +88,91 @@ def test_weight_of_the_kl_in_another_precision():
     assert found.loss.dtype == tf.float64
     same = call("categorical", logits, prior, fn, kl_weight=0.5)
     np.testing.assert_allclose(found.loss, same.loss, rtol=1e-12)
+
+
+def normalised(name, latents, **arguments):
+    """An estimator whose running standard deviation is 7 and whose baseline has seen batches."""
+    made = estimators.get(name, latents=latents, **arguments)
+    made.build((None, *problems.generic_logits(latents).shape[1:]))
+    for update in (made.baseline.update, made.spread.update):
+        update(tf.constant([[-5.0, 9.0]]))
+    return made
+
+
+@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
+@pytest.mark.parametrize(
+    "name,arguments",
+    [
+        ("nvil", {"decay": 0.0}),
+        ("score_function", {"baseline": "none", "variance_normalization": True, "decay": 0.0}),
+        ("score_function", {"baseline": "learned", "variance_normalization": True, "decay": 0.0}),
+    ],
+)
+def test_variance_normalization_keeps_the_direction_of_the_encoder(latents, name, arguments):
+    """Enumerated over all draws: the encoder's gradient over 7; decoder's, prior's and values as they are."""
+    made = normalised(name, latents, **arguments)
+    inputs = tf.constant(np.random.RandomState(3).normal(size=[3, 4]))
+    shape = problems.generic_logits(latents).shape[1:]
+    encoder = tf.Variable(np.random.RandomState(4).normal(size=[4, *shape]))
+    prior = tf.Variable(0.5 * problems.generic_logits(latents, batch=1)[0])
+    decoder = problems.network_weights(latents)
+
+    def fn(z):
+        return problems.network(problems.as_vectors(z, latents), *decoder)
+
+    def gradients(estimator, enumerate_draws):
+        with tf.GradientTape() as tape:
+            logits = tf.tensordot(inputs, encoder, 1)
+            noise, weights = (
+                estimator.draw_noise(seeds.base(0), logits),
+                tf.ones([1, 1], tf.float64),
+            )
+            if enumerate_draws:
+                law = estimator.law(logits)
+                codes = law.enumerate()[:, tf.newaxis]
+                weights = tf.stop_gradient(tf.exp(law.log_prob(codes)))
+                logits = tf.broadcast_to(logits, [len(codes), *logits.shape])
+                noise = tf.broadcast_to(codes, logits.shape)[tf.newaxis]
+            terms = objectives.elbo(
+                estimator, logits, noise, fn, discrete.get(latents)(prior), kl_weight=0.6
+            )
+            loss = tf.reduce_sum(weights * terms.loss)
+        return loss, tape.gradient(loss, [encoder, prior, *decoder])
+
+    exact_loss, exact = gradients(estimators.get("enumeration", latents=latents), False)
+    loss, found = gradients(made, True)
+    assert float(made.gradient_scale) == 7.0
+    np.testing.assert_allclose(loss, exact_loss, rtol=1e-12)
+    ours, theirs = (np.ravel(g[0]) for g in (found, exact))
+    cosine = ours @ theirs / np.linalg.norm(ours) / np.linalg.norm(theirs)
+    assert abs(cosine - 1.0) < 1e-6
+    np.testing.assert_allclose(7.0 * ours, theirs, atol=1e-9)
+    for other, expected in zip(found[1:], exact[1:], strict=True):
+        assert np.abs(expected).max() > 1e-2
+        np.testing.assert_allclose(other, expected, atol=1e-9)
+
+
+def test_the_scale_of_a_training_step_is_the_one_before_the_batch():
+    """The same noise with and without the KL: the difference is its gradient over the old scale."""
+    logits, prior, fn = setting("categorical")
+    found = []
+    for kl_weight in (1.0, 0.0):
+        made = normalised(
+            "score_function",
+            "categorical",
+            baseline="none",
+            variance_normalization=True,
+            decay=0.0,
+        )
+        noise = made.draw_noise(seeds.base(0), logits, 1)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = objectives.elbo(
+                made, logits, noise, fn, prior, kl_weight=kl_weight, training=True
+            ).loss
+        found.append(tape.gradient(loss, logits))
+        assert float(made.gradient_scale) == 1.0  # The batch varies little.
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        kl = discrete.Categorical(logits).kl_divergence(prior)
+    np.testing.assert_allclose(7.0 * (found[0] - found[1]), tape.gradient(kl, logits), atol=1e-9)

@@ -8,6 +8,7 @@ from tf_discrete.estimators.base import (
     ScoreEstimator,
     Spec,
     apply_to_samples,
+    divide_gradient,
     log_mean_exp,
     mean,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "apply_to_samples",
     "arguments",
     "deserialize",
+    "divide_gradient",
     "get",
     "get_class",
     "log_mean_exp",

@@ -26,8 +26,8 @@ class Spec(NamedTuple):
     Attributes:
         supports: the kinds of latents, of "categorical" and "bernoulli".
         exact_for: the objectives whose gradient for the logits it estimates without bias: "any",
-            "quadratic", "linear" or "none" (polynomials in z). Variance normalisation, which divides a
-            gradient by a running number, is left out of account.
+            "quadratic", "linear" or "none" (polynomials in z). It is up to one positive number, the
+            estimator's `gradient_scale`, where that is not 1.
         relaxed: whether the value that the objective sees leaves the corners of the simplex.
         noise: "discrete" where the noise is the drawn configuration itself, so that a test can
             enumerate it; "continuous"; or "none" where nothing is drawn.
@@ -116,6 +116,16 @@ class Estimator(keras.layers.Layer):
     def min_samples(self) -> int:
         """Fewest samples that this estimator takes, as it is configured."""
         return self.spec.min_samples
+
+    @property
+    def gradient_scale(self) -> Tensor:
+        """The positive number by which the next estimate divides the gradient of its logits; 1 for most.
+
+        A term of the loss that reads the same logits and stands outside the estimate reads them through
+        `divide_gradient(logits, gradient_scale)`; then the direction of the sum is right. It is taken
+        before `estimate`, which moves it in training.
+        """
+        return 1.0
 
     def law(self, logits: Tensor) -> discrete.Discrete:
         """The distribution of the codes that this estimator draws: q(z | logits) unless overridden."""
@@ -299,6 +309,33 @@ def attach(value: Tensor, logits: Tensor, gradient: Tensor, event_rank: int) -> 
         return tf.identity(value), backward
 
     return attached(value, logits, tf.stop_gradient(gradient))
+
+
+def divide_gradient(logits: Tensor, scale: Tensor) -> tf.Tensor:
+    """`logits`, bit for bit, with their gradient divided by `scale`.
+
+    What the loss adds to an estimate is brought to the size of that estimate's gradient so.
+
+    Args:
+        logits: float, any shape.
+        scale: positive scalar, see `Estimator.gradient_scale`; not differentiated.
+
+    Example:
+        >>> logits = tf.constant([1.0, 3.0])
+        >>> with tf.GradientTape() as tape:
+        ...     tape.watch(logits)
+        ...     value = tf.reduce_sum(divide_gradient(logits, 4.0) ** 2)
+        >>> float(value), tape.gradient(value, logits).numpy().tolist()
+        (10.0, [0.5, 1.5])
+    """
+    logits = tf.convert_to_tensor(logits)
+    scale = tf.stop_gradient(types.cast(scale, logits.dtype))
+
+    @tf.custom_gradient
+    def divided(logits: tf.Tensor) -> Any:
+        return tf.identity(logits), lambda upstream: upstream / scale
+
+    return divided(logits)
 
 
 def sample_weight(z: Tensor, reduce: Reduction | None, dtype: tf.DType) -> tf.Tensor:

@@ -17,7 +17,9 @@ class NVIL(ScoreFunction):
     gradient = (f(z) - C(x) - c) / max(1, s) * d log q(z) / d logits, where C is a network on the input
     that learns to predict f, c the moving average and s the moving standard deviation of f(z) - C(x).
     Unbiased for every objective, up to the one positive number 1 / max(1, s); c and s are read before the
-    batch enters them. One evaluation a sample, and one sample is enough.
+    batch enters them. `objectives.elbo` divides the gradient of the KL for the logits by the same number
+    (`gradient_scale`), so the direction of the encoder's gradient is that of the ELBO. One evaluation a
+    sample, and one sample is enough.
 
     Args:
         latents: "categorical" or "bernoulli".

@@ -30,7 +30,8 @@ class ScoreFunction(base.ScoreEstimator):
             is none), a number (a constant), or an object of `tf_discrete.estimators.baselines`.
             Default: "leave_one_out".
         variance_normalization: divide by the running standard deviation of f(z) - baseline where that
-            exceeds 1. The gradient is then unbiased up to this one positive number. Default: False.
+            exceeds 1. The gradient is then unbiased up to this one positive number, `gradient_scale`,
+            by which `objectives.elbo` divides the gradient of the KL too. Default: False.
         decay: of that running variance for each training step, in [0, 1). Default: 0.99.
 
     Example:
@@ -78,6 +79,13 @@ class ScoreFunction(base.ScoreEstimator):
     def min_samples(self) -> int:
         return self.baseline.min_samples
 
+    @property
+    def gradient_scale(self) -> Tensor:
+        """max(1, running standard deviation) under variance normalisation, float32; else 1."""
+        if self.spread is None:
+            return 1.0
+        return tf.maximum(1.0, tf.sqrt(self.spread.variance))
+
     def build(self, logits_shape: Any, context_shape: Any = None) -> None:
         if self.baseline.learned and not self.baseline.built:
             size = 1
@@ -105,9 +113,7 @@ class ScoreFunction(base.ScoreEstimator):
         logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
         estimate = base.reduced(base.evaluate(objective_fn, noise, self.event_rank), reduce)
         residual = self.baseline.residual(estimate.per_sample, reduce, features)
-        scale = tf.ones([], residual.dtype)
-        if self.spread is not None:
-            scale = tf.cast(tf.maximum(1.0, tf.sqrt(self.spread.variance)), residual.dtype)
+        scale = types.cast(self.gradient_scale, residual.dtype)
         credit = tf.stop_gradient(residual / scale) * base.sample_weight(
             noise, reduce, residual.dtype
         )

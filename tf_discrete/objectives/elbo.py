@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions.discrete import Discrete
-from tf_discrete.estimators.base import Estimator
+from tf_discrete.estimators import base
 from tf_discrete.types import ObjectiveTerms, Tensor
 
 
 def elbo(
-    estimator: Estimator,
+    estimator: base.Estimator,
     logits: Tensor,
     noise: Tensor,
     log_likelihood_fn: Callable[[Tensor], Tensor],
@@ -28,6 +28,11 @@ def elbo(
 
     The KL is the exact one between the discrete distributions, also where the estimator is relaxed: then
     the value is no bound of the discrete model, and the hard path is reported beside it.
+
+    An estimator with variance normalisation divides the gradient for the logits by its `gradient_scale`.
+    The gradient of the KL for the logits is then divided by the same number, so that the two parts keep
+    their proportion: the encoder's gradient is that of the ELBO up to one positive number. Values, and the
+    gradients for the decoder and the prior, are not scaled.
 
     Args:
         estimator: of the expectation.
@@ -49,10 +54,12 @@ def elbo(
         Kingma et al. Improving variational inference with inverse autoregressive flow. 2016
         (free bits). arXiv:1606.04934.
     """
+    # Read before the estimate, which moves the scale in training.
+    outside = base.divide_gradient(logits, estimator.gradient_scale)
     estimate = estimator.estimate(
         log_likelihood_fn, logits, noise, context=context, training=training
     )
-    kl_per_variable = estimator.law(logits).kl_per_variable(prior)
+    kl_per_variable = estimator.law(outside).kl_per_variable(prior)
     kl = tf.reduce_sum(kl_per_variable, axis=-1)
     charged = tf.reduce_sum(tf.maximum(kl_per_variable, free_bits), axis=-1) if free_bits else kl
     return ObjectiveTerms(
