@@ -121,10 +121,8 @@ def test_what_cannot_happen_has_no_say():
 
 
 def test_refusals():
-    estimator = estimators.get("sum_and_sample")
-    message = (
-        "such as score_function or disarm. Received: num_variables=20, num_categories=10, .* 1000"
-    )
+    estimator = estimators.get("sum_and_sample", mode="joint")
+    message = "set mode='per_variable', or .*Received: num_variables=20, num_categories=10, .* 1000"
     with pytest.raises(ValueError, match=message):
         estimator.draw_noise(seeds.base(0), tf.zeros([1, 20, 10]))
     with pytest.raises(ValueError, match="num_summed must be at least 1. Received: num_summed=0"):

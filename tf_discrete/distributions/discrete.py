@@ -169,7 +169,7 @@ class Categorical(Discrete):
         Raises:
             ValueError: for more than `MAX_CONFIGURATIONS` of them.
         """
-        variables, categories = _static_shape(self.logits, 2)
+        variables, categories = static_shape(self.logits, 2)
         codes = _configurations(variables, categories)
         return tf.one_hot(codes, categories, dtype=self.logits.dtype)
 
@@ -250,7 +250,7 @@ class Bernoulli(Discrete):
         Raises:
             ValueError: for more than `MAX_CONFIGURATIONS` of them.
         """
-        (variables,) = _static_shape(self.logits, 1)
+        (variables,) = static_shape(self.logits, 1)
         return tf.cast(_configurations(variables, 2), self.logits.dtype)
 
 
@@ -275,7 +275,8 @@ def _configurations(variables: int, categories: int) -> tf.Tensor:
     return tf.constant(list(itertools.product(range(categories), repeat=variables)), tf.int32)
 
 
-def _static_shape(logits: tf.Tensor, event_rank: int) -> tuple[int, ...]:
+def static_shape(logits: tf.Tensor, event_rank: int) -> tuple[int, ...]:
+    """The number of variables, and of categories where the logits have an axis for them."""
     shape = tuple(logits.shape[-event_rank:])
     if None in shape:
         raise ValueError(

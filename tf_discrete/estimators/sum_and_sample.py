@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import base
+from tf_discrete.estimators import base, per_variable
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
@@ -25,12 +25,23 @@ class SumAndSample(base.ScoreEstimator):
     s(z) = d log q(z) / d logits and b is the mean of f over C under q. Unbiased for every objective, value
     and gradient, with no more variance than one plain draw has; with k = all it is enumeration, and
     nothing is drawn. k + S evaluations for S samples of the rest. The probabilities of all K**N
-    configurations are listed, so their number is limited; more are refused with the count.
+    configurations are listed, so noise and memory grow with K**N.
+
+    Where these are too many, the same is done for one variable at a time, with the others at their draw:
+    C are then the k most probable categories of the variable, and the value is f at the draw. It is
+    unbiased too, takes 1 + N k evaluations a sample, all but the first without a backward pass, and its
+    memory is linear in K: the inputs of the evaluations, N**2 k K numbers a sample.
 
     Args:
         latents: "categorical" or "bernoulli".
         num_summed: k, at least 1. Default: 2.
-        max_configurations: refuse problems with more than so many. Default: 4096.
+        max_configurations: most joint configurations that are listed, and most evaluations a sample of
+            one variable at a time. Default: 4096.
+        mode: "joint", "per_variable", or "auto": joint within `max_configurations`, else per variable.
+            Default: "auto".
+
+    Raises:
+        ValueError: when it is called, too many configurations; the message has their numbers.
 
     Example:
         >>> from tf_discrete import seeds
@@ -42,6 +53,8 @@ class SumAndSample(base.ScoreEstimator):
     Reference:
         Liu, Regier, Tripuraneni, Jordan, McAuliffe. Rao-Blackwellized stochastic gradients for discrete
         distributions. 2018. arXiv:1810.04777.
+        Titsias, Lazaro-Gredilla. Local expectation gradients for black box variational inference. 2015
+        (one variable at a time). arXiv:1503.01494.
     """
 
     spec = base.Spec(
@@ -49,7 +62,7 @@ class SumAndSample(base.ScoreEstimator):
         exact_for="any",
         relaxed=False,
         noise="continuous",
-        evaluations="1 + k / S",
+        evaluations="1 + k / S; per variable 1 + N k",
         min_samples=1,
         reductions=("mean",),
         reference="Liu et al. 2018, arXiv:1810.04777",
@@ -61,21 +74,29 @@ class SumAndSample(base.ScoreEstimator):
         latents: str = "categorical",
         num_summed: int = 2,
         max_configurations: int = 4096,
+        mode: str = "auto",
         **kwargs: Any,
     ):
         super().__init__(latents=latents, **kwargs)
         if num_summed < 1:
             raise ValueError(f"num_summed must be at least 1. Received: num_summed={num_summed}")
+        if mode not in ("auto", "joint", "per_variable"):
+            raise ValueError(
+                f"mode must be 'auto', 'joint' or 'per_variable'. Received: mode={mode!r}"
+            )
         self.num_summed, self.max_configurations = int(num_summed), int(max_configurations)
+        self.mode = mode
+        if mode == "per_variable":
+            self.spec = self.spec._replace(evaluations="1 + N k", draws=1)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        """Gumbel noise, float [S, *B, K**N], which draws one of the configurations that are not summed."""
+        """Gumbel noise for all that is listed: float [S, *B, K**N], or [S, *B, N, K] per variable."""
         logits = types.at_least_float32(logits)
-        count = self._count(logits)
-        shape = tf.shape(logits)[: -self.event_rank]
-        if num_samples is not None:
-            shape = tf.concat([[num_samples], shape], axis=0)
-        return noise_lib.gumbel(seed, tf.concat([shape, [count]], axis=0), logits.dtype)
+        variables, categories = per_variable.sizes(logits, self.event_rank)
+        joint = self._is_joint(logits)
+        event = [categories**variables] if joint else [variables, categories]
+        shape = base.noise_shape(logits, num_samples)[: -self.event_rank]
+        return noise_lib.gumbel(seed, tf.concat([shape, event], axis=0), logits.dtype)
 
     def estimate(
         self,
@@ -90,11 +111,17 @@ class SumAndSample(base.ScoreEstimator):
     ) -> Estimate:
         self.check(noise.shape[0], reduce)
         logits = types.at_least_float32(logits)
-        count = self._count(logits)
+        if not self._is_joint(logits):
+            shape = tf.shape(noise) if self.event_rank == 2 else tf.shape(noise)[:-1]
+            law = self.law(tf.broadcast_to(logits, shape))
+            perturbed = per_variable.log_probs(law) + noise
+            summed = min(self.num_summed, perturbed.shape[-1] - 1)
+            return per_variable.estimate(objective_fn, law, perturbed, summed, reduce)
+        count = noise.shape[-1]
         own_samples = noise.shape.rank > logits.shape.rank - self.event_rank + 1
         if not own_samples:
             noise = noise[tf.newaxis]
-        law, log_probs = self.law(logits), self._joint_log_probs(tf.stop_gradient(logits))
+        law, log_probs = self.law(logits), self._joint_log_probs(logits)
         order = tf.argsort(log_probs, axis=-1, direction="DESCENDING", stable=True)
         summed = min(self.num_summed, count)
         index, weight = _summed(order, log_probs, summed)
@@ -134,30 +161,17 @@ class SumAndSample(base.ScoreEstimator):
             **super().get_config(),
             "num_summed": self.num_summed,
             "max_configurations": self.max_configurations,
+            "mode": self.mode,
         }
 
-    def _count(self, logits: tf.Tensor) -> int:
-        variables, categories = self._sizes(logits)
-        count = categories**variables
-        if count > self.max_configurations:
-            raise ValueError(
-                "Sum-and-sample lists the probabilities of all joint configurations. Use fewer variables "
-                "or categories, raise max_configurations if they fit in memory, or take an estimator that "
-                "only samples, such as score_function or disarm. "
-                f"Received: num_variables={variables}, num_categories={categories}, which makes {count} "
-                f"configurations, max_configurations={self.max_configurations}"
-            )
-        return count
-
-    def _sizes(self, logits: tf.Tensor) -> tuple[int, int]:
-        return logits.shape[-self.event_rank], logits.shape[-1] if self.event_rank == 2 else 2
+    def _is_joint(self, logits: Tensor) -> bool:
+        return per_variable.is_joint(
+            self.mode, logits, self.event_rank, self.num_summed, self.max_configurations
+        )
 
     def _joint_log_probs(self, logits: tf.Tensor) -> tf.Tensor:
         """log q of every joint configuration, [*B, K**N], the last variable changing fastest."""
-        if self.event_rank == 2:
-            log_probs = tf.nn.log_softmax(logits)
-        else:
-            log_probs = tf.stack([tf.math.log_sigmoid(-logits), tf.math.log_sigmoid(logits)], -1)
+        log_probs = per_variable.log_probs(self.law(logits))
         joint = log_probs[..., 0, :]
         for variable in range(1, log_probs.shape[-2]):
             pairs = joint[..., :, tf.newaxis] + log_probs[..., variable, tf.newaxis, :]
@@ -166,7 +180,7 @@ class SumAndSample(base.ScoreEstimator):
 
     def _values(self, index: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Configurations [*A, N(, K)] from their places [*A] in the list."""
-        variables, categories = self._sizes(logits)
+        variables, categories = per_variable.sizes(logits, self.event_rank)
         places = [categories ** (variables - 1 - n) for n in range(variables)]
         codes = index[..., tf.newaxis] // tf.constant(places) % categories
         return self.law(logits).one_hot(codes)

@@ -1,0 +1,171 @@
+"""One variable at a time, the others at their draw: what enumeration and sum-and-sample share.
+
+Given a draw z of all variables, the gradient for the logits of variable n is the exact expectation over
+z_n, or over its most probable categories, of f with the other variables where they were drawn. Over the
+draws of the others this is unbiased, at a cost that grows with N * K where the joint one grows with K**N.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_discrete.distributions import discrete
+from tf_discrete.estimators import base
+from tf_discrete.types import Estimate, Reduction, Tensor
+
+
+class Members(NamedTuple):
+    """The categories of each variable at which the objective is wanted, the drawn one first.
+
+    Attributes:
+        codes: int32 [S, *B, N, M].
+        weights: float [S, *B, N, M]; the probability of a category that is summed, or that of all others
+            together for the one that is drawn among them.
+        summed: bool [S, *B, N, M], which of the two.
+    """
+
+    codes: tf.Tensor
+    weights: tf.Tensor
+    summed: tf.Tensor
+
+
+def estimate(
+    objective_fn: base.ObjectiveFn,
+    law: discrete.Discrete,
+    perturbed: Tensor,
+    num_summed: int,
+    reduce: Reduction | None,
+) -> Estimate:
+    """f at the draw, with the gradient of each variable from its own categories.
+
+    For every variable, with the others at their draw, C its `num_summed` most probable categories, z' a
+    draw outside C and b the mean of f over C,
+    gradient = sum over c in C of q(c) (f(c) - b) s(c) + (1 - q(C)) (f(z') - b) s(z'), s the score.
+    1 + N * `num_summed` evaluations a sample, all but the first without a backward pass; their inputs
+    take N * `num_summed` * N * K numbers.
+
+    Args:
+        objective_fn: see `Estimator.estimate`.
+        law: q, with logits [S, *B, N(, K)].
+        perturbed: float [S, *B, N, K]; its argmax is the draw, its argmax outside C is z'. Log
+            probabilities plus Gumbel noise make these two independent, and one and the same where the
+            draw is not in C.
+        num_summed: from 1 to K - 1, where nothing but the other variables is drawn.
+        reduce: `mean` or None.
+
+    Returns:
+        estimate: of the value at the draw, see `tf_discrete.types.Estimate`.
+
+    Reference:
+        Titsias, Lazaro-Gredilla. Local expectation gradients for black box variational inference. 2015.
+        arXiv:1503.01494.
+    """
+    members = _members(log_probs(law), perturbed, num_summed)
+    drawn = members.codes[..., 0]
+    z = tf.stop_gradient(law.one_hot(drawn))
+    result = base.reduced(base.evaluate(objective_fn, z, law.event_rank), reduce)
+    others = base.evaluate(objective_fn, _neighbours(law, members.codes), law.event_rank)
+    values = _beside(result.per_sample, others.per_sample, num_summed)
+    # What cannot happen has no say, even where the objective is infinite.
+    possible = members.weights > 0
+    values = tf.where(possible, tf.cast(values, members.weights.dtype), 0.0)
+    top = tf.where(members.summed, members.weights, 0.0)
+    baseline = tf.reduce_sum(top * values, -1, keepdims=True) / tf.reduce_sum(
+        top, -1, keepdims=True
+    )
+    credit = tf.where(possible, members.weights * (values - baseline), 0.0)
+    gradient = base.sample_weight(z, reduce, credit.dtype) * _through_scores(law, members, credit)
+    value = base.attach(result.value, law.logits, gradient, law.event_rank)
+    return result._replace(value=value, pathwise=False)
+
+
+def log_probs(law: discrete.Discrete) -> tf.Tensor:
+    """log q of each category of each variable, [..., N, K], without a gradient; K = 2 for Bernoulli."""
+    logits = tf.stop_gradient(law.logits)
+    if law.event_rank == 2:
+        return tf.nn.log_softmax(logits)
+    return tf.stack([tf.math.log_sigmoid(-logits), tf.math.log_sigmoid(logits)], axis=-1)
+
+
+def sizes(logits: Tensor, event_rank: int) -> tuple[int, int]:
+    """Number of variables and of categories."""
+    variables, *categories = discrete.static_shape(logits, event_rank)
+    return variables, categories[0] if categories else 2
+
+
+def is_joint(mode: str, logits: Tensor, event_rank: int, num_summed: int, budget: int) -> bool:
+    """Whether all variables are listed jointly; refuses what fits neither way.
+
+    Args:
+        mode: "joint", "per_variable", or "auto": jointly if that fits.
+        logits: float [..., N(, K)].
+        event_rank: 2 for categorical, 1 for Bernoulli logits.
+        num_summed: as in `estimate`.
+        budget: `max_configurations`.
+    """
+    variables, categories = sizes(logits, event_rank)
+    jointly = categories**variables
+    each = 1 + variables * min(num_summed, categories - 1)
+    if mode != "per_variable" and jointly <= budget:
+        return True
+    if mode != "joint" and each <= budget:
+        return False
+    remedy = "set mode='per_variable', " if mode == "joint" else ""
+    raise ValueError(
+        "At most max_configurations configurations are listed. Use fewer variables or categories, raise "
+        f"max_configurations if they fit in memory, {remedy}or take an estimator that only samples, such "
+        f"as score_function or disarm. Received: num_variables={variables}, "
+        f"num_categories={categories}, which makes {jointly} configurations jointly and {each} with one "
+        f"variable at a time, mode={mode!r}, max_configurations={budget}"
+    )
+
+
+def _members(log_q: tf.Tensor, perturbed: tf.Tensor, num_summed: int) -> Members:
+    order = tf.argsort(log_q, axis=-1, direction="DESCENDING", stable=True)
+    top, others = order[..., :num_summed], tf.argsort(order, axis=-1) >= num_summed
+    minus_infinity = tf.cast(-float("inf"), log_q.dtype)
+    drawn = tf.argmax(perturbed, axis=-1, output_type=tf.int32)[..., tf.newaxis]
+    outside = tf.argmax(tf.where(others, perturbed, minus_infinity), axis=-1, output_type=tf.int32)[
+        ..., tf.newaxis
+    ]
+    # The draw stands first; in the place of its own category stands the one drawn outside.
+    place = tf.equal(top, drawn)
+    codes = tf.concat([drawn, tf.where(place, outside, top)], axis=-1)
+    axes = codes.shape.rank - 1
+    rest = tf.concat([tf.gather(others, drawn, batch_dims=axes), place], axis=-1)
+    rest_weight = tf.reduce_sum(tf.exp(tf.where(others, log_q, minus_infinity)), -1, keepdims=True)
+    weights = tf.where(rest, rest_weight, tf.exp(tf.gather(log_q, codes, batch_dims=axes)))
+    return Members(codes, weights, ~rest)
+
+
+def _neighbours(law: discrete.Discrete, codes: tf.Tensor) -> tf.Tensor:
+    """The draw with one variable in another of its members, float [N * (M - 1) * S, *B, N(, K)]."""
+    drawn, rank = codes[..., 0], codes.shape.rank - 1
+    others = tf.transpose(codes[..., 1:], [rank, *range(rank)])
+    one = tf.eye(codes.shape[-2], dtype=tf.bool)
+    for _ in range(rank):
+        one = one[:, tf.newaxis]
+    moved = tf.where(one, others, drawn)  # [N, M - 1, S, *B, N]
+    return law.one_hot(tf.reshape(moved, tf.concat([[-1], tf.shape(drawn)[1:]], axis=0)))
+
+
+def _beside(drawn: tf.Tensor, others: tf.Tensor, num_summed: int) -> tf.Tensor:
+    """The objective at all members, [S, *B, N, M], from that at the draw [S, *B] and at the neighbours."""
+    others = tf.reshape(others, tf.concat([[-1, num_summed], tf.shape(drawn)], axis=0))
+    rank = others.shape.rank
+    others = tf.transpose(others, [*range(2, rank), 0, 1])
+    drawn = base.expand(drawn, 2)
+    return tf.concat([tf.broadcast_to(drawn, tf.shape(others[..., :1])), others], axis=-1)
+
+
+def _through_scores(law: discrete.Discrete, members: Members, credit: tf.Tensor) -> tf.Tensor:
+    """The sum over the members of credit times d log q / d logits, [S, *B, N(, K)]."""
+    total = tf.reduce_sum(credit, axis=-1)
+    if law.event_rank == 1:
+        ones = tf.cast(members.codes, credit.dtype)
+        return tf.reduce_sum(credit * ones, axis=-1) - total * tf.stop_gradient(law.probs)
+    one_hot = tf.one_hot(members.codes, law.logits.shape[-1], dtype=credit.dtype)
+    chosen = tf.reduce_sum(credit[..., tf.newaxis] * one_hot, axis=-2)
+    return chosen - total[..., tf.newaxis] * tf.stop_gradient(law.probs)
