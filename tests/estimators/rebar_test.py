@@ -10,8 +10,10 @@ import tensorflow as tf
 from tests.estimators import learning, problems
 from tf_discrete import estimators, seeds
 from tf_discrete.distributions import noise as noise_lib
+from tf_discrete.estimators import diagnostics
 
 both = pytest.mark.parametrize("name", ["rebar", "relax"])
+every_relaxation = pytest.mark.parametrize("relaxation", ["concrete", "modified"])
 every_latents = pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
 
 
@@ -39,10 +41,13 @@ def pieces(edges, count=40):
 
 
 @both
+@every_relaxation
 @pytest.mark.parametrize("temperature,scale", [(0.5, 1.0), (0.3, 0.4), (1.0, -2.0)])
-def test_unbiased_by_quadrature_for_one_bit(name, temperature, scale):
+def test_unbiased_by_quadrature_for_one_bit(name, relaxation, temperature, scale):
     """The integral over free and conditional noise, at any temperature, scale and network."""
-    estimator = estimators.get(name, latents="bernoulli", temperature=temperature, scale=scale)
+    estimator = estimators.get(
+        name, latents="bernoulli", temperature=temperature, scale=scale, relaxation=relaxation
+    )
     estimator.build((None, 1))
     scramble(estimator)
     for logit in (-1.0, 0.4):
@@ -61,6 +66,47 @@ def test_unbiased_by_quadrature_for_one_bit(name, temperature, scale):
         at = f(tf.constant([[0.0], [1.0]], tf.float64)).numpy()
         assert weight @ drawn == pytest.approx((at[1] - at[0]) * p * (1 - p), abs=2e-6)
         assert np.std(drawn) > 0.01
+
+
+@both
+@every_latents
+@pytest.mark.parametrize("temperature", [0.4, 5.0])
+def test_the_modified_relaxation_is_unbiased_by_many_draws(name, latents, temperature):
+    estimator = estimators.get(
+        name, latents=latents, temperature=temperature, relaxation="modified"
+    )
+    f, logits = problems.objective("network", latents), problems.generic_logits(latents)
+    result = diagnostics.measure(estimator, f, logits, seeds.base(0), num_draws=20_000)
+    assert not result.is_biased
+    assert result.detectable_bias.max() < 0.2 * np.abs(result.exact).max()
+
+
+@every_relaxation
+@every_latents
+def test_at_high_temperature_the_control_is_the_objective_at_one_point(relaxation, latents):
+    """Draw by draw: at the mean of q, which is MuProp without its linear term; or at the uniform vector."""
+    estimator = estimators.get("rebar", latents=latents, temperature=1e7, relaxation=relaxation)
+    f, logits = problems.objective("network", latents), problems.generic_logits(latents, batch=20)
+    noise, seen = estimator.draw_noise(seeds.base(0), logits, 2), []
+    found = gradient(estimator, lambda z: seen.append(z) or f(z), logits, noise)
+    law = estimator.law(logits)
+    point = law.probs if relaxation == "modified" else type(law)(tf.zeros_like(logits)).probs
+    credit = f(seen[0]) - f(tf.broadcast_to(point, seen[0].shape))
+    for _ in range(law.event_rank):
+        credit = credit[..., tf.newaxis]
+    expected = tf.reduce_mean(credit * law.score(seen[0]), axis=0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(expected).max() > 0.1
+
+
+@every_relaxation
+@every_latents
+def test_at_low_temperature_the_relaxed_draw_is_the_hard_one(relaxation, latents):
+    estimator = estimators.get("rebar", latents=latents, temperature=1e-3, relaxation=relaxation)
+    logits = problems.generic_logits(latents, batch=200)
+    free = estimator.draw_noise(seeds.base(0), logits)[..., 0]
+    relaxed, hard = estimator._relax(logits, free), estimator._hard(logits, free)
+    assert np.mean(np.abs(relaxed - hard) < 1e-3) > 0.98
 
 
 @both
@@ -214,11 +260,14 @@ def test_a_control_fn_of_ones_own_replaces_the_network():
 
 @both
 @every_latents
+@every_relaxation
 @pytest.mark.parametrize("temperature", [1e-3, 1.0, 1e3])
-def test_extreme_logits_train_on_finite_numbers(name, latents, temperature):
-    row = [[50.0, -50.0, 0.0], [0.3, -np.inf, -0.2]]
-    logits = tf.constant([row] if latents == "categorical" else [[50.0, -50.0]])
-    estimator = estimators.get(name, latents=latents, temperature=temperature)
+def test_extreme_logits_train_on_finite_numbers(name, latents, relaxation, temperature):
+    row = [[50.0, -50.0, 0.0], [0.3, -np.inf, -0.2], [0.0, -np.inf, -np.inf]]
+    logits = tf.constant([row[:2], row[1:]] if latents == "categorical" else [[50.0, -50.0]])
+    estimator = estimators.get(
+        name, latents=latents, temperature=temperature, relaxation=relaxation
+    )
     f = problems.objective("network", latents, tf.float32)
     noise = estimator.draw_noise(seeds.base(0), logits, 20)
     estimator.estimate(f, logits, noise)
@@ -234,3 +283,8 @@ def test_noise_is_linear_in_the_number_of_categories():
     for name in ("rebar", "relax"):
         noise = estimators.get(name).draw_noise(seeds.base(0), tf.zeros([2, 3, 7]), 4)
         assert noise.shape == [4, 2, 3, 7, 2]
+
+
+def test_an_unknown_relaxation_is_refused():
+    with pytest.raises(ValueError, match="concrete, modified. Received: relaxation='muprop'"):
+        estimators.get("rebar", relaxation="muprop")

@@ -15,24 +15,31 @@ from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
+RELAXATIONS = ("concrete", "modified")
+
 
 @register("rebar")
 class REBAR(base.ScoreEstimator):
     """Cancels the noise of the score function with a relaxed draw, and adds back its exact gradient.
 
-    Free noise u makes the hard draw z and a relaxed one r = relax(u, temperature); conditional noise,
-    drawn anew from all that would have made the same z, makes r'. With c(r) = scale * f(r),
+    Free noise u makes the hard draw z and a relaxed one r = relax(u, t); conditional noise, drawn anew from
+    all that would have made the same z, makes r'. With t the temperature,
+    relax(u, t) = softmax((logits + u) / t)                              "concrete"
+                  softmax((logits + u) / t + logits * t / (t + 1))       "modified";
+    both are z in the limit of low t; in that of high t the first is the uniform vector and the second the
+    mean of q, where REBAR is MuProp without its linear term. With c(r) = scale * f(r),
     gradient = (f(z) - c(r')) * d log q(z) / d logits + d c(r) / d logits - d c(r') / d logits.
     Unbiased for every objective, at every temperature and scale; a scale of 0 is the score function.
     Three evaluations a sample, two of them relaxed with a backward pass. In training temperature and
     scale follow the gradient of the variance of one sample's gradient, which costs a second-order pass.
-    The noise is linear in the number of categories.
+    Noise and memory are linear in the number of categories.
 
     Args:
         temperature: positive number or schedule. Default: 0.5.
         scale: number or schedule. Default: 1.0.
         learn_temperature: whether a learned positive factor, from 1 on, multiplies it. Default: True.
         learn_scale: whether a learned factor, from 1 on, multiplies the scale. Default: True.
+        relaxation: "concrete" or "modified". Default: "concrete".
         latents: "categorical" or "bernoulli".
 
     Example:
@@ -65,10 +72,17 @@ class REBAR(base.ScoreEstimator):
         scale: Any = 1.0,
         learn_temperature: bool = True,
         learn_scale: bool = True,
+        relaxation: str = "concrete",
         latents: str = "categorical",
         **kwargs: Any,
     ):
         super().__init__(latents=latents, **kwargs)
+        if relaxation not in RELAXATIONS:
+            raise ValueError(
+                f"relaxation must be one of {', '.join(RELAXATIONS)}. "
+                f"Received: relaxation={relaxation!r}"
+            )
+        self.relaxation = relaxation
         self.temperature = Scheduled(temperature, name="temperature", positive=True)
         self.scale = Scheduled(scale, name="scale")
         self.learn_temperature, self.learn_scale = bool(learn_temperature), bool(learn_scale)
@@ -128,6 +142,7 @@ class REBAR(base.ScoreEstimator):
             "scale": self.scale.get_config()["schedule"],
             "learn_temperature": self.learn_temperature,
             "learn_scale": self.learn_scale,
+            "relaxation": self.relaxation,
         }
 
     def _learned(self, control_fn: Callable[..., Tensor] | None) -> Sequence[Any]:
@@ -194,7 +209,10 @@ class REBAR(base.ScoreEstimator):
             temperature *= tf.cast(factor, logits.dtype)
         # Masked logits are kept away from the temperature, whose gradient they would make NaN.
         allowed = tf.math.is_finite(logits)
-        perturbed = (tf.where(allowed, logits, tf.zeros_like(logits)) + noise) / temperature
+        safe = tf.where(allowed, logits, tf.zeros_like(logits))
+        perturbed = (safe + noise) / temperature
+        if self.relaxation == "modified":
+            perturbed += safe * temperature / (temperature + 1.0)
         if self.event_rank == 1:
             return tf.sigmoid(perturbed)
         return tf.nn.softmax(tf.where(allowed, perturbed, tf.cast(-float("inf"), logits.dtype)))

@@ -27,6 +27,7 @@ class RELAX(REBAR):
         scale: number or schedule. Default: 1.0.
         learn_temperature: whether a learned positive factor, from 1 on, multiplies it. Default: True.
         learn_scale: whether a learned factor, from 1 on, multiplies the scale. Default: True.
+        relaxation: "concrete" or "modified", see `REBAR`. Default: "concrete".
         hidden_units: of the tanh layers of n, which reads r and the context (or the probabilities of q
             where there is none). Default: (100,).
         objective_control: whether c contains scale * f. Default: True.
@@ -52,6 +53,7 @@ class RELAX(REBAR):
         scale: Any = 1.0,
         learn_temperature: bool = True,
         learn_scale: bool = True,
+        relaxation: str = "concrete",
         hidden_units: Sequence[int] = (100,),
         objective_control: bool = True,
         latents: str = "categorical",
@@ -62,6 +64,7 @@ class RELAX(REBAR):
             scale,
             learn_temperature,
             learn_scale and objective_control,
+            relaxation,
             latents,
             **kwargs,
         )
