@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tf_discrete import estimators
+from tf_discrete import checks, estimators
 from tf_discrete.distributions import discrete
 from tf_discrete.schedules import Schedule, Scheduled
+
+check_choice = checks.choice
 
 
 def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimators.Estimator:
@@ -75,12 +77,6 @@ def scheduled_kl_weight(kl_weight: Any) -> Scheduled | None:
             f"or None for no KL. Received: kl_weight={scheduled.schedule.lowest()}"
         )
     return scheduled
-
-
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Refuses a value that is not one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {name}={value!r}")
 
 
 def check_sizes(latents: str, num_variables: int, num_categories: int) -> None:

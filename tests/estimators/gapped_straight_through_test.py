@@ -127,5 +127,5 @@ def test_the_config_keeps_the_gap():
 
 @pytest.mark.parametrize("gap", [-0.1, float("nan")])
 def test_a_negative_gap_is_refused(gap):
-    with pytest.raises(ValueError, match=f"gap must not be negative.*Received: gap={gap}"):
+    with pytest.raises(ValueError, match=f"gap must be a finite number >= 0. Received: gap={gap}"):
         estimators.get(NAME, gap=gap)

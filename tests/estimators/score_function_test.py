@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.estimators import learning, problems
 from tf_discrete import estimators, seeds
-from tf_discrete.estimators import baselines, diagnostics, log_mean_exp, mean
+from tf_discrete.estimators import diagnostics, log_mean_exp, mean
 from tf_discrete.estimators.moving_moments import MovingMoments
 
 BASELINES = ["none", "leave_one_out", "moving_average", "learned", -3.0]
@@ -242,13 +242,17 @@ def test_one_jitted_training_step_under_mixed_precision(estimator):
     assert float(estimator.spread.variance) > 0
 
 
-def test_an_unknown_baseline_is_refused():
-    message = (
-        "baseline must be one of none, .* number for a constant.*Received: baseline='constant'"
-    )
+@pytest.mark.parametrize("value", ["constant", True, None, [1.0], float("nan"), {}])
+def test_an_unknown_baseline_is_refused(value):
+    with pytest.raises(ValueError, match="(?s)baseline must be .*Received: baseline="):
+        get(value)
+
+
+def test_a_constant_baseline_is_given_by_its_number():
+    message = "the number itself for a constant baseline .such as baseline=-100.0.*='constant'"
     with pytest.raises(ValueError, match=message):
         get("constant")
-    with pytest.raises(ValueError, match="replacement must be .*Received: replacement='harmonic'"):
-        baselines.LeaveOneOut("harmonic")
-    with pytest.raises(ValueError, match=r"decay must be in \[0, 1\). Received: decay=1.0"):
-        get("none", variance_normalization=True, decay=1.0)
+    assert get(-100.0).baseline.value == get(np.float32(-100)).baseline.value == -100.0
+    config = keras.saving.serialize_keras_object(keras.layers.Dense(1))
+    with pytest.raises(ValueError, match="an object of tf_discrete.*Received: baseline="):
+        get(config)

@@ -259,7 +259,7 @@ LATENTS: dict[str, type[Discrete]] = {"categorical": Categorical, "bernoulli": B
 
 def get(latents: str) -> type[Discrete]:
     """The class of a kind of latents, "categorical" or "bernoulli"."""
-    if latents not in LATENTS:
+    if not isinstance(latents, str) or latents not in LATENTS:
         raise ValueError(f"latents must be one of {sorted(LATENTS)}. Received: latents={latents!r}")
     return LATENTS[latents]
 

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.estimators.base import mean
 from tf_discrete.estimators.moving_moments import MovingMoments
 from tf_discrete.types import Reduction, Tensor, cast
@@ -128,7 +130,7 @@ class Constant(Baseline):
 
     def __init__(self, value: float, **kwargs: Any):
         super().__init__(**kwargs)
-        self.value = float(value)
+        self.value = checks.number("value", value)
 
     def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
         return signal(values, reduce) - tf.cast(self.value, values.dtype)
@@ -151,12 +153,7 @@ class LeaveOneOut(Baseline):
 
     def __init__(self, replacement: str = "geometric", **kwargs: Any):
         super().__init__(**kwargs)
-        if replacement not in ("geometric", "arithmetic"):
-            raise ValueError(
-                "replacement must be 'geometric' or 'arithmetic', the mean of the other samples. "
-                f"Received: replacement={replacement!r}"
-            )
-        self.replacement = replacement
+        self.replacement = checks.choice("replacement", replacement, ("geometric", "arithmetic"))
 
     def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
         if reduce is None or reduce is mean:
@@ -216,10 +213,12 @@ class Learned(Baseline):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.hidden_units = tuple(hidden_units)
+        self.hidden_units = checks.widths("hidden_units", hidden_units)
         self.network = network(self.hidden_units, activation="tanh")
-        self.moments = MovingMoments(decay) if moving_average else None
-        self.decay = decay
+        self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
+        self.moments = None
+        if checks.flag("moving_average", moving_average):
+            self.moments = MovingMoments(self.decay)
         self.built = False
 
     def build(self, features_shape: Any) -> None:
@@ -272,16 +271,19 @@ def get(identifier: Any) -> Baseline:
     """
     if isinstance(identifier, Baseline):
         return identifier
-    if isinstance(identifier, dict):
-        return keras.saving.deserialize_keras_object(identifier)
-    if isinstance(identifier, (int, float)) and not isinstance(identifier, bool):
-        return Constant(identifier)
-    if not isinstance(identifier, str) or identifier not in _BY_NAME:
-        raise ValueError(
-            f"baseline must be one of {', '.join(_BY_NAME)}, a number for a constant baseline, or an "
-            f"object of tf_discrete.estimators.baselines. Received: baseline={identifier!r}"
-        )
-    return _BY_NAME[identifier]()
+    if isinstance(identifier, str) and identifier in _BY_NAME:
+        return _BY_NAME[identifier]()
+    if isinstance(identifier, (int, float, np.number)) and not isinstance(identifier, bool):
+        return Constant(checks.number("baseline", identifier))
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        made = keras.saving.deserialize_keras_object(identifier)
+        if isinstance(made, Baseline):
+            return made
+    raise ValueError(
+        f"baseline must be one of {', '.join(_BY_NAME)}, the number itself for a constant baseline (such "
+        "as baseline=-100.0), or an object of tf_discrete.estimators.baselines. "
+        f"Received: baseline={identifier!r}"
+    )
 
 
 def network(hidden_units: Sequence[int], activation: str, final: str = "glorot_uniform") -> Any:

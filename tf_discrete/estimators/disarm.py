@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
+from tf_discrete import checks, types
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import antithetic, base, couplings
 from tf_discrete.estimators.registry import register
@@ -61,12 +61,7 @@ class DisARM(base.ScoreEstimator):
 
     def __init__(self, latents: str = "categorical", coupling: str = "tree", **kwargs: Any):
         super().__init__(latents=latents, **kwargs)
-        if coupling not in couplings.COUPLINGS:
-            raise ValueError(
-                f"coupling must be one of {', '.join(couplings.COUPLINGS)}. "
-                f"Received: coupling={coupling!r}"
-            )
-        self.coupling = coupling
+        self.coupling = checks.choice("coupling", coupling, couplings.COUPLINGS)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         logits = types.at_least_float32(logits)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
+from tf_discrete import checks, types
 from tf_discrete.estimators import base, per_variable
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
@@ -64,14 +64,8 @@ class Enumeration(base.ScoreEstimator):
         **kwargs: Any,
     ):
         super().__init__(latents=latents, **kwargs)
-        if mode not in ("joint", "per_variable"):
-            raise ValueError(f"mode must be 'joint' or 'per_variable'. Received: mode={mode!r}")
-        if max_configurations < 1:
-            raise ValueError(
-                "max_configurations must be at least 1. "
-                f"Received: max_configurations={max_configurations!r}"
-            )
-        self.max_configurations, self.mode = max_configurations, mode
+        self.max_configurations = checks.whole("max_configurations", max_configurations)
+        self.mode = checks.choice("mode", mode, ("joint", "per_variable"))
         if mode == "per_variable":
             self.spec = self.spec._replace(noise="discrete", evaluations="1 + N(K-1)")
 

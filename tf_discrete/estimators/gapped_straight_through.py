@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
+from tf_discrete import checks, types
 from tf_discrete.distributions.discrete import Categorical
 from tf_discrete.estimators import base
 from tf_discrete.estimators.registry import register
@@ -62,9 +62,7 @@ class GappedStraightThrough(StraightThrough):
         **kwargs: Any,
     ):
         super().__init__(temperature=temperature, latents=latents, **kwargs)
-        if not gap >= 0:
-            raise ValueError(f"gap must not be negative. Give a float >= 0. Received: gap={gap!r}")
-        self.gap = float(gap)
+        self.gap = checks.number("gap", gap, lowest=0.0)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         logits = types.at_least_float32(logits)

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import seeds, types
+from tf_discrete import checks, seeds, types
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions import relaxed
 from tf_discrete.distributions.discrete import Categorical
@@ -39,7 +39,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         ValueError: num_conditional < 1.
 
     Example:
-        >>> from tf_discrete import seeds
+        >>> from tf_discrete import checks, seeds
         >>> estimator = GumbelRao(temperature=0.5, num_conditional=100)
         >>> logits = tf.zeros([3, 20, 10])
         >>> noise = estimator.draw_noise(seeds.base(0), logits)
@@ -63,12 +63,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         **kwargs: Any,
     ):
         super().__init__(temperature=temperature, latents=latents, **kwargs)
-        if num_conditional < 1:
-            raise ValueError(
-                "num_conditional must be at least 1; 10 is a good start. "
-                f"Received: num_conditional={num_conditional!r}"
-            )
-        self.num_conditional = int(num_conditional)
+        self.num_conditional = checks.whole("num_conditional", num_conditional)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         """The hard draw and the noise given it, stacked before the variables: [S, *B, 1 + M, N(, K)]."""

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.types import Tensor
 
 
@@ -32,9 +33,7 @@ class MovingMoments(keras.layers.Layer):
 
     def __init__(self, decay: float = 0.99, **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay must be in [0, 1). Received: decay={decay}")
-        self.decay = float(decay)
+        self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
         self._mean, self._variance, self._weight = (
             self.add_weight(
                 shape=(), initializer="zeros", trainable=False, aggregation="mean", name=name

@@ -7,15 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import seeds, types
+from tf_discrete import checks, seeds, types
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions import relaxed
 from tf_discrete.estimators import base
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
-
-RELAXATIONS = ("concrete", "modified")
 
 
 @register("rebar")
@@ -77,15 +75,11 @@ class REBAR(base.ScoreEstimator):
         **kwargs: Any,
     ):
         super().__init__(latents=latents, **kwargs)
-        if relaxation not in RELAXATIONS:
-            raise ValueError(
-                f"relaxation must be one of {', '.join(RELAXATIONS)}. "
-                f"Received: relaxation={relaxation!r}"
-            )
-        self.relaxation = relaxation
         self.temperature = Scheduled(temperature, name="temperature", positive=True)
         self.scale = Scheduled(scale, name="scale")
-        self.learn_temperature, self.learn_scale = bool(learn_temperature), bool(learn_scale)
+        self.learn_temperature = checks.flag("learn_temperature", learn_temperature)
+        self.learn_scale = checks.flag("learn_scale", learn_scale)
+        self.relaxation = checks.choice("relaxation", relaxation, ("concrete", "modified"))
         self.log_temperature_factor: Any = None
         self.scale_factor: Any = None
         if learn_temperature:

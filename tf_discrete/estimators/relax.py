@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.estimators import base, baselines
 from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import register
@@ -59,17 +60,18 @@ class RELAX(REBAR):
         latents: str = "categorical",
         **kwargs: Any,
     ):
+        uses_objective = checks.flag("objective_control", objective_control)
         super().__init__(
             temperature,
             scale,
             learn_temperature,
-            learn_scale and objective_control,
+            checks.flag("learn_scale", learn_scale) and uses_objective,
             relaxation,
             latents,
             **kwargs,
         )
-        self.hidden_units = tuple(hidden_units)
-        self.objective_control = bool(objective_control)
+        self.hidden_units = checks.widths("hidden_units", hidden_units)
+        self.objective_control = uses_objective
         self.network = baselines.network(self.hidden_units, activation="tanh", final="zeros")
         self.built = False
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import types
+from tf_discrete import checks, types
 from tf_discrete.estimators import base, baselines
 from tf_discrete.estimators.moving_moments import MovingMoments
 from tf_discrete.estimators.registry import register
@@ -72,8 +72,9 @@ class ScoreFunction(base.ScoreEstimator):
     ):
         super().__init__(latents=latents, **kwargs)
         self.baseline = baselines.get(baseline)
-        self.spread = MovingMoments(decay) if variance_normalization else None
-        self.decay = decay
+        self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
+        normalized = checks.flag("variance_normalization", variance_normalization)
+        self.spread = MovingMoments(self.decay) if normalized else None
 
     @property
     def min_samples(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
+from tf_discrete import checks, types
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import base, per_variable
 from tf_discrete.estimators.registry import register
@@ -78,14 +78,9 @@ class SumAndSample(base.ScoreEstimator):
         **kwargs: Any,
     ):
         super().__init__(latents=latents, **kwargs)
-        if num_summed < 1:
-            raise ValueError(f"num_summed must be at least 1. Received: num_summed={num_summed}")
-        if mode not in ("auto", "joint", "per_variable"):
-            raise ValueError(
-                f"mode must be 'auto', 'joint' or 'per_variable'. Received: mode={mode!r}"
-            )
-        self.num_summed, self.max_configurations = int(num_summed), int(max_configurations)
-        self.mode = mode
+        self.num_summed = checks.whole("num_summed", num_summed)
+        self.max_configurations = checks.whole("max_configurations", max_configurations)
+        self.mode = checks.choice("mode", mode, ("auto", "joint", "per_variable"))
         if mode == "per_variable":
             self.spec = self.spec._replace(evaluations="1 + N k", draws=1)
 

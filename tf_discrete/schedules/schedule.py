@@ -155,22 +155,29 @@ class Cosine(_Ramp):
         return functions.cosine(step, self.initial, self.final, self.begin, self.steps)
 
 
-def get(identifier: Any) -> keras.optimizers.schedules.LearningRateSchedule:
+def get(identifier: Any, name: str = "schedule") -> keras.optimizers.schedules.LearningRateSchedule:
     """A schedule from a number, a schedule, or the config of one.
+
+    Args:
+        identifier: what is given.
+        name: of the argument, for the message. Default: "schedule".
+
+    Raises:
+        ValueError: anything else.
 
     Example:
         >>> get(0.5).get_config()
         {'value': 0.5}
     """
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        identifier = keras.saving.deserialize_keras_object(identifier)
     if isinstance(identifier, keras.optimizers.schedules.LearningRateSchedule):
         return identifier
-    if isinstance(identifier, dict):
-        return keras.saving.deserialize_keras_object(identifier)
     if isinstance(identifier, (int, float, np.number)) and not isinstance(identifier, bool):
         return Constant(float(identifier))
     raise ValueError(
         "A schedule is a number, a tf_discrete.schedules object or a Keras learning-rate schedule. "
-        f"Received: schedule={identifier!r} of type {type(identifier).__name__}"
+        f"Received: {name}={identifier!r} of type {type(identifier).__name__}"
     )
 
 

@@ -40,7 +40,7 @@ class Scheduled(keras.layers.Layer):
         self, schedule: Any, name: str = "scheduled", positive: bool = False, **kwargs: Any
     ):
         super().__init__(name=name, dtype="float32", trainable=False, **_without_dtype(kwargs))
-        self.schedule = schedule_lib.get(schedule)
+        self.schedule = schedule_lib.get(schedule, name)
         self.positive = positive
         initial = float(self.schedule(0))
         if positive:
