@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds, types
 from tf_discrete.distributions import noise, relaxed
-from tf_discrete.estimators import base, semantic_hashing
+from tf_discrete.estimators import backward, semantic_hashing
 from tf_discrete.estimators.semantic_hashing import saturating_sigmoid as saturating_sigmoid
 from tf_discrete.types import Seed, Tensor
 
@@ -46,7 +46,7 @@ def gumbel_softmax(
     wide = types.at_least_float32(logits)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.exp(relaxed.relax_categorical(wide, gumbel, temperature))
-    return tf.cast(base.straight_through(_one_hot(soft), soft) if hard else soft, logits.dtype)
+    return tf.cast(backward.straight_through(_one_hot(soft), soft) if hard else soft, logits.dtype)
 
 
 def straight_through(
@@ -77,7 +77,7 @@ def straight_through(
     wide = types.at_least_float32(logits)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.nn.softmax(wide / types.cast(temperature, wide.dtype))
-    return tf.cast(base.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
+    return tf.cast(backward.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
 
 
 def semantic_hash(

@@ -2,13 +2,12 @@
 
 from tf_discrete.estimators.arm import ARM
 from tf_discrete.estimators.arsm import ARSM
+from tf_discrete.estimators.backward import divide_gradient
 from tf_discrete.estimators.base import (
     Estimator,
     PathwiseEstimator,
     ScoreEstimator,
     Spec,
-    apply_to_samples,
-    divide_gradient,
     log_mean_exp,
     mean,
 )
@@ -35,6 +34,7 @@ from tf_discrete.estimators.registry import (
 )
 from tf_discrete.estimators.reinmax import ReinMax
 from tf_discrete.estimators.relax import RELAX
+from tf_discrete.estimators.sampling import apply_to_samples
 from tf_discrete.estimators.score_function import ScoreFunction
 from tf_discrete.estimators.semantic_hashing import SemanticHashing
 from tf_discrete.estimators.slope_annealed_straight_through import SlopeAnnealedStraightThrough

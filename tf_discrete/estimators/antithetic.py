@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_discrete.estimators import base
+from tf_discrete.estimators import base, sampling
 from tf_discrete.types import Estimate, Reduction, Tensor
 
 
@@ -36,7 +36,7 @@ def evaluate_pair(
         one.reduction,
     )
     half = 0.5 * (one.per_sample - two.per_sample)
-    weight = base.sample_weight(first, reduce, half.dtype)
+    weight = sampling.sample_weight(first, reduce, half.dtype)
     return base.reduced(both, reduce), tf.stop_gradient(weight * half)
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import antithetic, base
+from tf_discrete.estimators import antithetic, backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
@@ -54,7 +54,7 @@ class ARM(base.ScoreEstimator):
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         logits = types.at_least_float32(logits)
-        return noise_lib.open_uniform(seed, base.noise_shape(logits, num_samples), logits.dtype)
+        return noise_lib.open_uniform(seed, sampling.noise_shape(logits, num_samples), logits.dtype)
 
     def estimate(
         self,
@@ -71,6 +71,6 @@ class ARM(base.ScoreEstimator):
         logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
         first, second = (tf.stop_gradient(z) for z in antithetic.bits(noise, logits))
         estimate, half = antithetic.evaluate_pair(objective_fn, first, second, 1, reduce)
-        gradient = base.expand(half, 1) * (1.0 - 2.0 * noise)
-        value = base.attach(estimate.value, logits, gradient, 1)
+        gradient = sampling.expand(half, 1) * (1.0 - 2.0 * noise)
+        value = backward.attach(estimate.value, logits, gradient, 1)
         return estimate._replace(value=value, pathwise=False)

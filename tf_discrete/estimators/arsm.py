@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
@@ -56,7 +56,7 @@ class ARSM(base.ScoreEstimator):
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         """Logarithms of points that are uniform on the simplex, float [S, *B, N, K]."""
         logits = types.at_least_float32(logits)
-        shape = base.noise_shape(logits, num_samples)
+        shape = sampling.noise_shape(logits, num_samples)
         # Standard exponential variables over their sum.
         return tf.nn.log_softmax(-noise_lib.gumbel(seed, shape, logits.dtype))
 
@@ -90,8 +90,8 @@ class ARSM(base.ScoreEstimator):
         gradient = tf.linalg.matmul(1.0 / categories - tf.exp(noise), table, transpose_b=True)
         # A masked category's gradient is 0 in the mean; it is 0 in every draw.
         gradient = tf.where(tf.math.is_finite(fixed), gradient, tf.zeros_like(gradient))
-        gradient *= base.sample_weight(noise, reduce, logits.dtype)
-        value = base.attach(estimate.value, logits, gradient, 2)
+        gradient *= sampling.sample_weight(noise, reduce, logits.dtype)
+        value = backward.attach(estimate.value, logits, gradient, 2)
         return estimate._replace(value=value, pathwise=False)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.estimators import base
+from tf_discrete.estimators import base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Sample, Seed, Tensor
 
@@ -51,7 +51,7 @@ class DARN(base.PathwiseEstimator):
     )
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        return base.draw_codes(self.law(logits), seed, num_samples)
+        return sampling.draw_codes(self.law(logits), seed, num_samples)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))

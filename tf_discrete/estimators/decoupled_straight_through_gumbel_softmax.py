@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import discrete, relaxed
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
@@ -75,7 +75,7 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
         value = relaxed.to_simplex(self.latents, log_value)
         law = self.law(logits)
         code = law.code(value)
-        return Sample(base.straight_through(law.one_hot(code), value), code)
+        return Sample(backward.straight_through(law.one_hot(code), value), code)
 
     def get_config(self) -> dict[str, Any]:
         return {

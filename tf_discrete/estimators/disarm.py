@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import checks, types
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import antithetic, base, couplings
+from tf_discrete.estimators import antithetic, backward, base, couplings, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
@@ -65,7 +65,7 @@ class DisARM(base.ScoreEstimator):
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         logits = types.at_least_float32(logits)
-        shape = base.noise_shape(logits, num_samples)
+        shape = sampling.noise_shape(logits, num_samples)
         if self.event_rank == 2:
             count = couplings.num_uniforms(self.coupling, logits.shape[-1])
             shape = tf.concat([shape[:-1], [count]], axis=0)
@@ -95,8 +95,8 @@ class DisARM(base.ScoreEstimator):
         estimate, half = antithetic.evaluate_pair(
             objective_fn, first, second, self.event_rank, reduce
         )
-        gradient = base.expand(half, self.event_rank) * direction
-        value = base.attach(estimate.value, logits, gradient, self.event_rank)
+        gradient = sampling.expand(half, self.event_rank) * direction
+        value = backward.attach(estimate.value, logits, gradient, self.event_rank)
         return estimate._replace(value=value, pathwise=False)
 
     def get_config(self) -> dict[str, Any]:

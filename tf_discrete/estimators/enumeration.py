@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import checks, types
-from tf_discrete.estimators import base, per_variable
+from tf_discrete.estimators import base, per_variable, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
@@ -75,7 +75,7 @@ class Enumeration(base.ScoreEstimator):
         if self.mode == "joint":
             return tf.zeros([0])
         self._check_budget(logits)
-        return base.draw_codes(self.law(logits), seed, num_samples)
+        return sampling.draw_codes(self.law(logits), seed, num_samples)
 
     def estimate(
         self,

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_discrete import checks, types
 from tf_discrete.distributions.discrete import Categorical
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.types import Sample, Tensor
@@ -70,7 +70,7 @@ class GappedStraightThrough(StraightThrough):
         move = _move_categorical if self.latents == Categorical.latents else _move_bernoulli
         moved = logits + tf.stop_gradient(move(logits, noise, self.gap))
         soft = self.law(moved / tf.cast(self.temperature.value, logits.dtype)).probs
-        return Sample(base.straight_through(noise, soft), self.law(logits).code(noise))
+        return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gap": self.gap}

@@ -10,7 +10,7 @@ from tf_discrete import checks, seeds, types
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions import relaxed
 from tf_discrete.distributions.discrete import Categorical
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, sampling
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Sample, Seed, Tensor
@@ -69,7 +69,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         """The hard draw and the noise given it, stacked before the variables: [S, *B, 1 + M, N(, K)]."""
         logits = types.at_least_float32(logits)
         law = self.law(logits)
-        hard = base.draw_codes(law, seeds.fold(seed, "draw"), num_samples)
+        hard = sampling.draw_codes(law, seeds.fold(seed, "draw"), num_samples)
         hard = tf.expand_dims(hard, self._stack_axis)
         categorical = self.latents == Categorical.latents
         condition = noise_lib.conditional_gumbel if categorical else noise_lib.conditional_logistic
@@ -89,7 +89,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
             self.latents, tf.expand_dims(logits, axis), noise, self.temperature.value
         )
         soft = tf.reduce_mean(relaxed.to_simplex(self.latents, log_values), axis=axis)
-        return Sample(base.straight_through(hard, soft), self.law(logits).code(hard))
+        return Sample(backward.straight_through(hard, soft), self.law(logits).code(hard))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_conditional": self.num_conditional}

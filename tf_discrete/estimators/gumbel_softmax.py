@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import relaxed
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
 from tf_discrete.types import Sample, Seed, Tensor
@@ -60,7 +60,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         logits = types.at_least_float32(logits)
-        shape = base.noise_shape(logits, num_samples)
+        shape = sampling.noise_shape(logits, num_samples)
         return relaxed.draw_noise(self.latents, seed, shape, logits.dtype)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
@@ -103,4 +103,4 @@ class StraightThroughGumbelSoftmax(GumbelSoftmax):
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         soft = super().sample(logits, noise)
         hard = self.law(logits).one_hot(soft.code)
-        return Sample(base.straight_through(hard, soft.value), soft.code, None)
+        return Sample(backward.straight_through(hard, soft.value), soft.code, None)

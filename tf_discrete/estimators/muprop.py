@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
@@ -48,7 +48,7 @@ class MuProp(base.ScoreEstimator):
     )
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        return base.draw_codes(self.law(logits), seed, num_samples)
+        return sampling.draw_codes(self.law(logits), seed, num_samples)
 
     def estimate(
         self,
@@ -72,13 +72,13 @@ class MuProp(base.ScoreEstimator):
             control = base.reduced(base.evaluate(objective_fn, mean, self.event_rank), reduce)
             total = tf.reduce_sum(control.value)
         slope = tf.convert_to_tensor(tape.gradient(total, mean, unconnected_gradients="zero"))
-        weight = base.sample_weight(noise, reduce, logits.dtype)
+        weight = sampling.sample_weight(noise, reduce, logits.dtype)
         event = list(range(-self.event_rank, 0))
         tangent = tf.reduce_sum(slope * (noise - mean), axis=event)
         credit = weight * tf.cast(estimate.per_sample - control.per_sample, logits.dtype) - tangent
-        gradient = base.expand(credit, self.event_rank) * law.score(noise)
+        gradient = sampling.expand(credit, self.event_rank) * law.score(noise)
         gradient += self._through_the_mean(mean, slope)
-        value = base.attach(estimate.value, logits, gradient, self.event_rank)
+        value = backward.attach(estimate.value, logits, gradient, self.event_rank)
         return estimate._replace(value=value, pathwise=False)
 
     def _through_the_mean(self, mean: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_discrete.distributions import discrete
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.types import Estimate, Reduction, Tensor
 
 
@@ -76,8 +76,10 @@ def estimate(
         top, -1, keepdims=True
     )
     credit = tf.where(possible, members.weights * (values - baseline), 0.0)
-    gradient = base.sample_weight(z, reduce, credit.dtype) * _through_scores(law, members, credit)
-    value = base.attach(result.value, law.logits, gradient, law.event_rank)
+    gradient = sampling.sample_weight(z, reduce, credit.dtype) * _through_scores(
+        law, members, credit
+    )
+    value = backward.attach(result.value, law.logits, gradient, law.event_rank)
     return result._replace(value=value, pathwise=False)
 
 
@@ -156,7 +158,7 @@ def _beside(drawn: tf.Tensor, others: tf.Tensor, num_summed: int) -> tf.Tensor:
     others = tf.reshape(others, tf.concat([[-1, num_summed], tf.shape(drawn)], axis=0))
     rank = others.shape.rank
     others = tf.transpose(others, [*range(2, rank), 0, 1])
-    drawn = base.expand(drawn, 2)
+    drawn = sampling.expand(drawn, 2)
     return tf.concat([tf.broadcast_to(drawn, tf.shape(others[..., :1])), others], axis=-1)
 
 

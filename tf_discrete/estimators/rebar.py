@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_discrete import checks, seeds, types
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions import relaxed
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
@@ -91,7 +91,7 @@ class REBAR(base.ScoreEstimator):
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         logits = types.at_least_float32(logits)
-        shape = base.noise_shape(logits, num_samples)
+        shape = sampling.noise_shape(logits, num_samples)
         free = relaxed.draw_noise(self.latents, seeds.fold(seed, "free"), shape, logits.dtype)
         draw = noise_lib.gumbel if self.event_rank == 2 else noise_lib.open_uniform
         return tf.stack([free, draw(seeds.fold(seed, "conditional"), shape, logits.dtype)], axis=-1)
@@ -125,8 +125,8 @@ class REBAR(base.ScoreEstimator):
             auxiliary += extra if reduce is None else base.mean(extra)
         else:
             one = gradient()
-        weight = base.sample_weight(free, reduce, logits.dtype)
-        value = base.attach(estimate.value, logits, weight * one, self.event_rank)
+        weight = sampling.sample_weight(free, reduce, logits.dtype)
+        value = backward.attach(estimate.value, logits, weight * one, self.event_rank)
         return estimate._replace(value=value, auxiliary=auxiliary, pathwise=False)
 
     def get_config(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class REBAR(base.ScoreEstimator):
             difference = free_total - bound_total
         slope = tape.gradient(difference, logits, unconnected_gradients="zero")
         credit = tf.cast(values, logits.dtype) - tf.cast(bound_values, logits.dtype)
-        return base.expand(credit, self.event_rank) * self.law(logits).score(hard) + slope
+        return sampling.expand(credit, self.event_rank) * self.law(logits).score(hard) + slope
 
     def _hard(self, logits: tf.Tensor, free: tf.Tensor) -> tf.Tensor:
         perturbed, law = logits + free, self.law(logits)

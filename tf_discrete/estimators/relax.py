@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import checks
-from tf_discrete.estimators import base, baselines
+from tf_discrete.estimators import base, baselines, sampling
 from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Tensor
@@ -108,7 +108,7 @@ class RELAX(REBAR):
         control_fn: Callable[..., Tensor] | None,
     ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
         objective_control = super()._control(objective_fn, logits, context, control_fn)
-        features = base.features(self.law(logits), context)
+        features = sampling.features(self.law(logits), context)
         if control_fn is None:
             self.build(logits.shape, features.shape)
 
@@ -123,7 +123,7 @@ class RELAX(REBAR):
         return control
 
     def _network(self, z: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        flat = base.flatten_event(z) if self.event_rank == 2 else z
+        flat = sampling.flatten_event(z) if self.event_rank == 2 else z
         flat = tf.cast(flat, tf.float32)
         shape = tf.concat([tf.shape(flat)[:-1], tf.shape(features)[-1:]], axis=0)
         inputs = tf.concat([2.0 * flat - 1.0, tf.broadcast_to(features, shape)], axis=-1)

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import checks, types
-from tf_discrete.estimators import base, baselines
+from tf_discrete.estimators import backward, base, baselines, sampling
 from tf_discrete.estimators.moving_moments import MovingMoments
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
@@ -96,7 +96,7 @@ class ScoreFunction(base.ScoreEstimator):
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         self.check(num_samples, None)
-        return base.draw_codes(self.law(logits), seed, num_samples)
+        return sampling.draw_codes(self.law(logits), seed, num_samples)
 
     def estimate(
         self,
@@ -110,22 +110,22 @@ class ScoreFunction(base.ScoreEstimator):
         training: bool = False,
     ) -> Estimate:
         self.check(noise.shape[0], reduce)
-        features = base.features(self.law(logits), context)
+        features = sampling.features(self.law(logits), context)
         logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
         estimate = base.reduced(base.evaluate(objective_fn, noise, self.event_rank), reduce)
         residual = self.baseline.residual(estimate.per_sample, reduce, features)
         scale = types.cast(self.gradient_scale, residual.dtype)
-        credit = tf.stop_gradient(residual / scale) * base.sample_weight(
+        credit = tf.stop_gradient(residual / scale) * sampling.sample_weight(
             noise, reduce, residual.dtype
         )
-        gradient = base.expand(credit, self.event_rank) * self.law(logits).score(noise)
+        gradient = sampling.expand(credit, self.event_rank) * self.law(logits).score(noise)
         auxiliary = estimate.auxiliary
         if self.baseline.learned:
             loss = 0.5 * tf.square(residual) / scale
             auxiliary += loss if reduce is None else base.mean(loss)
         if training:
             self._update(tf.stop_gradient(residual))
-        value = base.attach(estimate.value, logits, gradient, self.event_rank)
+        value = backward.attach(estimate.value, logits, gradient, self.event_rank)
         return estimate._replace(value=value, auxiliary=auxiliary, pathwise=False)
 
     def get_config(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from tf_discrete import seeds, types
 from tf_discrete.distributions import discrete
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
 from tf_discrete.types import Sample, Seed, Tensor
@@ -84,7 +84,7 @@ class SemanticHashing(base.PathwiseEstimator):
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         """Gaussian noise and the uniform noise that mixes, stacked on the last axis: [S, *B, N, 2]."""
         logits = types.at_least_float32(logits)
-        return draw_noise(seed, base.noise_shape(logits, num_samples), logits.dtype)
+        return draw_noise(seed, sampling.noise_shape(logits, num_samples), logits.dtype)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         logits = types.at_least_float32(logits)
@@ -130,7 +130,7 @@ def perturb(logits: tf.Tensor, gaussian: tf.Tensor, noise_stddev: Tensor) -> tf.
 def mixed_bits(x: tf.Tensor, uniform: tf.Tensor, discrete_fraction: Tensor) -> tf.Tensor:
     """[x > 0] with the gradient of the saturating sigmoid where uniform < fraction; else that sigmoid."""
     soft = saturating_sigmoid(x)
-    hard = base.straight_through(x > 0, soft)
+    hard = backward.straight_through(x > 0, soft)
     return tf.where(uniform < types.cast(discrete_fraction, x.dtype), hard, soft)
 
 

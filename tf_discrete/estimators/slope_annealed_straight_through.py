@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.schedules import Linear, Scheduled
@@ -51,13 +51,13 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
         self.slope = Scheduled(slope, name="slope", positive=True)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        return base.draw_codes(self.law(logits), seed, num_samples)
+        return sampling.draw_codes(self.law(logits), seed, num_samples)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         logits = types.at_least_float32(logits)
         logits = tf.broadcast_to(logits, tf.shape(noise))
         soft = self.law(tf.cast(self.slope.value, logits.dtype) * logits).probs
-        return Sample(base.straight_through(noise, soft), self.law(logits).code(noise))
+        return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "slope": self.slope.get_config()["schedule"]}

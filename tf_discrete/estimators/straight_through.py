@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
 from tf_discrete.types import Sample, Seed, Tensor
@@ -52,13 +52,13 @@ class StraightThrough(base.PathwiseEstimator):
         self.temperature = Scheduled(temperature, name="temperature", positive=True)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        return base.draw_codes(self.law(logits), seed, num_samples)
+        return sampling.draw_codes(self.law(logits), seed, num_samples)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         logits = types.at_least_float32(logits)
         logits = tf.broadcast_to(logits, tf.shape(noise))
         soft = self.law(logits / tf.cast(self.temperature.value, logits.dtype)).probs
-        return Sample(base.straight_through(noise, soft), self.law(logits).code(noise))
+        return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
 
     def get_config(self) -> dict[str, Any]:
         return {

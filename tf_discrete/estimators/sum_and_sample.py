@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import checks, types
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import base, per_variable
+from tf_discrete.estimators import backward, base, per_variable, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
@@ -90,7 +90,7 @@ class SumAndSample(base.ScoreEstimator):
         variables, categories = per_variable.sizes(logits, self.event_rank)
         joint = self._is_joint(logits)
         event = [categories**variables] if joint else [variables, categories]
-        shape = base.noise_shape(logits, num_samples)[: -self.event_rank]
+        shape = sampling.noise_shape(logits, num_samples)[: -self.event_rank]
         return noise_lib.gumbel(seed, tf.concat([shape, event], axis=0), logits.dtype)
 
     def estimate(
@@ -138,7 +138,9 @@ class SumAndSample(base.ScoreEstimator):
         baseline = tf.reduce_sum((weight * fixed)[:summed], axis=0) / tf.reduce_sum(
             weight[:summed], axis=0
         )
-        credit = base.expand(weight * tf.where(possible, fixed - baseline, 0.0), self.event_rank)
+        credit = sampling.expand(
+            weight * tf.where(possible, fixed - baseline, 0.0), self.event_rank
+        )
         value = _combined(weight * values, summed)
         gradient = _combined(credit * law.score(z), summed)
         auxiliary = _combined(weight * evaluation.auxiliary, summed)
@@ -148,7 +150,7 @@ class SumAndSample(base.ScoreEstimator):
             value, gradient, auxiliary = (base.mean(x) for x in (value, gradient, auxiliary))
         else:
             logits = tf.broadcast_to(logits, tf.shape(gradient))
-        value = base.attach(value, logits, gradient, self.event_rank)
+        value = backward.attach(value, logits, gradient, self.event_rank)
         return Estimate(value, auxiliary, evaluation.per_sample, False, reduce)
 
     def get_config(self) -> dict[str, Any]:

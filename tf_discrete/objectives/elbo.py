@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions.discrete import Discrete
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base
 from tf_discrete.types import ObjectiveTerms, Tensor
 
 
@@ -55,7 +55,7 @@ def elbo(
         (free bits). arXiv:1606.04934.
     """
     # Read before the estimate, which moves the scale in training.
-    outside = base.divide_gradient(logits, estimator.gradient_scale)
+    outside = backward.divide_gradient(logits, estimator.gradient_scale)
     estimate = estimator.estimate(
         log_likelihood_fn, logits, noise, context=context, training=training
     )

@@ -1,0 +1,71 @@
+"""The samples of an estimate: how they are drawn, laid out and weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tf_discrete.distributions import discrete
+from tf_discrete.estimators.base import mean
+from tf_discrete.types import Reduction, Seed, Tensor
+
+
+def draw_codes(law: discrete.Discrete, seed: Seed, num_samples: int | None) -> tf.Tensor:
+    """Draws of a law as values, [S, *B, N(, K)], without a gradient: the noise of hard estimators."""
+    if num_samples is None:
+        return tf.stop_gradient(law.sample(seed, 1)[0])
+    return tf.stop_gradient(law.sample(seed, num_samples))
+
+
+def noise_shape(logits: Tensor, num_samples: int | None) -> tf.Tensor:
+    """[S, *B, N(, K)]; the shape of the logits where their first axis is the samples already."""
+    shape = tf.shape(logits)
+    return shape if num_samples is None else tf.concat([[num_samples], shape], axis=0)
+
+
+def sample_weight(z: Tensor, reduce: Reduction | None, dtype: tf.DType) -> tf.Tensor:
+    """The weight of one sample's gradient in the estimate: 1 / S under `mean`, else 1."""
+    count = tf.shape(z)[0] if reduce is mean else 1
+    return 1.0 / tf.cast(count, dtype)
+
+
+def expand(values: Tensor, axes: int) -> tf.Tensor:
+    """`values` with so many axes of size 1 at the end."""
+    for _ in range(axes):
+        values = values[..., tf.newaxis]
+    return values
+
+
+def apply_to_samples(fn: Callable[..., Tensor], z: Tensor, batch_rank: int = 1) -> tf.Tensor:
+    """Calls a network on samples [S, B, ...] by folding the sample axis into the batch.
+
+    Args:
+        fn: maps [R, ...] to [R, ...].
+        z: float [*B, ...] with the leading axes to fold.
+        batch_rank: how many leading axes are folded into one; 2 for [S, B, ...].
+
+    Returns:
+        outputs: [*B, ...], the leading axes as they were.
+    """
+    if batch_rank == 1:
+        return fn(z)
+    lead = tf.shape(z)[:batch_rank]
+    folded = fn(tf.reshape(z, tf.concat([[-1], tf.shape(z)[batch_rank:]], axis=0)))
+    outputs = tf.reshape(folded, tf.concat([lead, tf.shape(folded)[1:]], axis=0))
+    outputs.set_shape(z.shape[:batch_rank].concatenate(folded.shape[1:]))
+    return outputs
+
+
+def features(law: discrete.Discrete, context: Tensor | None) -> tf.Tensor:
+    """What a learned baseline reads: the context, or the probabilities of q in one vector; float32."""
+    if context is not None:
+        return tf.cast(tf.stop_gradient(context), tf.float32)
+    probs = tf.cast(tf.stop_gradient(law.probs), tf.float32)
+    return probs if law.event_rank == 1 else flatten_event(probs)
+
+
+def flatten_event(z: Tensor) -> tf.Tensor:
+    """[..., N, K] as [..., N * K]."""
+    size = z.shape[-2] * z.shape[-1]
+    return tf.reshape(z, tf.concat([tf.shape(z)[:-2], [size]], axis=0))
