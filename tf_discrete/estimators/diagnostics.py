@@ -1,39 +1,24 @@
 """Diagnostics: the bias and the spread of any estimator against the exact gradient.
 
-For objectives small enough to enumerate. `exact_gradient` sums over all configurations;
-`expected_gradient` sums an estimator over all that it can draw, without Monte Carlo error, where the
-draw is discrete; `measure` compares many draws with the exact gradient and says what it could have seen.
+For objectives small enough to enumerate: `measure` compares many draws with the exact gradient and says
+what it could have seen. `exact_gradient` and `expected_gradient` are without any Monte Carlo error.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds, types
-from tf_discrete.distributions import discrete
-from tf_discrete.estimators import base
+from tf_discrete.estimators import base, expectations
+from tf_discrete.estimators.expectations import Expectation as Expectation
+from tf_discrete.estimators.expectations import exact_gradient as exact_gradient
+from tf_discrete.estimators.expectations import expected_gradient as expected_gradient
 from tf_discrete.types import Reduction, Seed, Tensor
-
-
-class Expectation(NamedTuple):
-    """An expectation and its gradient, summed over all configurations.
-
-    Attributes:
-        value: float [*B].
-        gradient: float [*B, N(, K)], for the logits.
-        variable_gradients: for each of the `variables`, in its shape, summed over *B.
-    """
-
-    value: tf.Tensor
-    gradient: tf.Tensor
-    variable_gradients: list[tf.Tensor]
 
 
 class Measurement(NamedTuple):
@@ -74,102 +59,6 @@ class Measurement(NamedTuple):
     def is_biased(self) -> bool:
         """Whether some element's bias is larger than chance explains."""
         return bool(np.any(np.abs(self.z_scores) > self.critical_z))
-
-
-def exact_gradient(
-    objective_fn: base.ObjectiveFn,
-    logits: Tensor,
-    latents: str = "categorical",
-    *,
-    num_samples: int = 1,
-    reduce: Reduction = base.mean,
-    variables: Sequence[Any] = (),
-) -> Expectation:
-    """E[reduce(f(z_1), ..., f(z_S))] over independent z_s, and its gradient, by enumeration.
-
-    Args:
-        objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; it is called with one more leading
-            batch axis, over which all configurations are laid out.
-        logits: float [*B, N(, K)], -inf where masked.
-        latents: "categorical" or "bernoulli".
-        num_samples: S. Default: 1.
-        reduce: of the samples. Default: `mean`, for which S makes no difference.
-        variables: that the objective reads and whose gradients are wanted too. Default: none.
-
-    Returns:
-        expectation: value and gradients, in float64 if the logits are.
-
-    Raises:
-        ValueError: for more than `discrete.MAX_CONFIGURATIONS` S-tuples of configurations.
-
-    Example:
-        >>> logits = tf.math.log([[0.25, 0.75]])
-        >>> exact = exact_gradient(lambda z: z[..., 0, 1], logits)
-        >>> round(float(exact.value), 4), exact.gradient.numpy().round(4).tolist()
-        (0.75, [[-0.1875, 0.1875]])
-    """
-    return _exact(objective_fn, logits, discrete.get(latents), num_samples, reduce, variables)
-
-
-def expected_gradient(
-    estimator: base.Estimator,
-    objective_fn: base.ObjectiveFn,
-    logits: Tensor,
-    num_samples: int | None = None,
-    *,
-    reduce: Reduction = base.mean,
-    variables: Sequence[Any] = (),
-) -> Expectation:
-    """The exact expectation of an estimator's value and gradient over all the noise it can draw.
-
-    Args:
-        estimator: whose noise is "discrete" (or "none") by its `spec`.
-        objective_fn: as in `exact_gradient`.
-        logits: float [*B, N(, K)].
-        num_samples: S of one estimate. Default: the fewest that the estimator takes.
-        reduce: as in `Estimator.estimate`. Default: `mean`.
-        variables: that the objective reads and whose gradients are wanted too. Default: none.
-
-    Returns:
-        expectation: value and gradients, in float64 if the logits are.
-
-    Raises:
-        ValueError: for an estimator of continuous noise, or too many S-tuples of configurations.
-
-    Example:
-        >>> from tf_discrete import estimators
-        >>> def f(z):
-        ...     return tf.reduce_sum(z[..., 0, :] * [0.0, 1.0], axis=-1) ** 3
-        >>> logits = tf.math.log([[0.25, 0.75]])
-        >>> for name in ("score_function", "straight_through"):  # unbiased, biased
-        ...     result = expected_gradient(estimators.get(name), f, logits)
-        ...     print(round(float(result.gradient[0, 1]), 4))
-        0.1875
-        0.4219
-    """
-    logits = types.at_least_float32(logits)
-    samples = estimator.min_samples if num_samples is None else num_samples
-    if estimator.spec.noise == "continuous":
-        raise ValueError(
-            "expected_gradient enumerates discrete noise. Use measure, which draws. "
-            f"Received: estimator={type(estimator).__name__}, spec.noise='continuous'"
-        )
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        if estimator.spec.noise == "none":
-            noise = estimator.draw_noise(None, logits, samples)
-            weights = tf.ones([], logits.dtype)
-            values = estimator.estimate(objective_fn, logits, noise, reduce=reduce).value
-            value = values
-        else:
-            law = estimator.law(logits)
-            noise = _tuples(law, logits, samples)
-            weights = tf.stop_gradient(_probability(law, noise))
-            tiled = tf.broadcast_to(logits, tf.shape(noise)[1:])
-            values = estimator.estimate(objective_fn, tiled, noise, reduce=reduce).value
-            value = tf.reduce_sum(weights * values, axis=0)
-        total = tf.reduce_sum(value)
-    return _differentiate(tape, total, value, logits, variables)
 
 
 def gradient_samples(
@@ -263,7 +152,9 @@ def measure(
         raise ValueError(f"A variance needs at least 2 draws. Received: num_draws={num_draws}")
     samples = estimator.min_samples if num_samples is None else num_samples
     exact_samples = 1 if reduce is base.mean else samples
-    exact = _exact(objective_fn, logits, estimator.law, exact_samples, reduce, ()).gradient
+    exact = expectations.exact_under(
+        objective_fn, logits, estimator.law, exact_samples, reduce
+    ).gradient
     evaluations = 0
 
     def counted(z: tf.Tensor) -> Any:
@@ -312,59 +203,3 @@ def _compare(
         num_draws=len(drawn),
         num_evaluations=num_evaluations,
     )
-
-
-def _exact(
-    objective_fn: base.ObjectiveFn,
-    logits: Tensor,
-    law_fn: Callable[[Tensor], discrete.Discrete],
-    num_samples: int,
-    reduce: Reduction,
-    variables: Sequence[Any],
-) -> Expectation:
-    logits = types.at_least_float32(logits)
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        law = law_fn(logits)
-        z = _tuples(law, logits, num_samples)
-        weights = _probability(law, z)
-        values = base.reduced(base.evaluate(objective_fn, z, law.event_rank), reduce).value
-        possible = tf.where(weights > 0, values, tf.zeros_like(values))
-        value = tf.reduce_sum(weights * possible, axis=0)
-        total = tf.reduce_sum(value)
-    return _differentiate(tape, total, value, logits, variables)
-
-
-def _differentiate(
-    tape: tf.GradientTape,
-    total: tf.Tensor,
-    value: tf.Tensor,
-    logits: tf.Tensor,
-    variables: Sequence[Any],
-) -> Expectation:
-    gradient, *others = tape.gradient(
-        total, [logits, *variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
-    )
-    return Expectation(value, gradient, others)
-
-
-def _tuples(law: discrete.Discrete, logits: tf.Tensor, num_samples: int) -> tf.Tensor:
-    """All S-tuples of configurations, [S, tuples, *B, N(, K)]."""
-    configurations = law.enumerate()
-    count = configurations.shape[0] ** num_samples
-    if count > discrete.MAX_CONFIGURATIONS:
-        raise ValueError(
-            f"At most {discrete.MAX_CONFIGURATIONS} tuples of configurations are enumerated. Use fewer "
-            "samples, variables or categories, or measure, which draws. Received: "
-            f"num_samples={num_samples} of {configurations.shape[0]} configurations, which makes {count}"
-        )
-    index = np.array(list(itertools.product(range(configurations.shape[0]), repeat=num_samples))).T
-    tuples = tf.gather(configurations, index)
-    for _ in range(logits.shape.rank - law.event_rank):
-        tuples = tuples[:, :, tf.newaxis]
-    return tf.broadcast_to(tuples, [num_samples, count, *logits.shape])
-
-
-def _probability(law: discrete.Discrete, z: tf.Tensor) -> tf.Tensor:
-    """Of each tuple, [tuples, *B]."""
-    return tf.exp(tf.reduce_sum(law.log_prob(z), axis=0))
