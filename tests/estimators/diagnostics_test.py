@@ -11,8 +11,6 @@ from tf_discrete import estimators, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.estimators import diagnostics
 
-LATENTS = ("categorical", "bernoulli")
-
 
 def test_gradient_samples_differ_repeat_and_do_not_repeat_over_chunks():
     logits = problems.generic_logits("categorical", batch=2)

@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete import estimators, evaluation, models
-from tf_discrete.evaluation.gradients import Moments
 
 X = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 2]) > 0.5, tf.float32)
 
@@ -129,14 +128,6 @@ def test_the_pooled_reference_is_as_good_as_it_says():
     probe = evaluation.GradientProbe(made)
     found = probe.measure(X, 300, seed=9, reference=pooled)["all"]
     assert found.relative_bias < found.bias_noise
-
-
-def test_pooling_weighs_by_precision():
-    noisy = Moments(np.array([10.0]), np.array([1e6]), 100)
-    sure = Moments(np.array([1.0]), np.array([1.0]), 100)
-    pooled = evaluation.pooled_reference([noisy, sure])
-    assert pooled.gradient[0] == pytest.approx(1.0, abs=1e-4)
-    assert pooled.variance[0] == pytest.approx(0.01, rel=1e-4)
 
 
 def test_looking_changes_nothing():

@@ -8,14 +8,16 @@ from tf_discrete.evaluation.classification import (
     reconstruction_accuracy,
     train_classifier,
 )
-from tf_discrete.evaluation.gradients import (
-    GradientProbe,
+from tf_discrete.evaluation.gradient_statistics import (
     LayerStatistics,
     Reference,
+    pooled_reference,
+)
+from tf_discrete.evaluation.gradients import (
+    GradientProbe,
     count_evaluations,
     exact_reference,
     most_samples,
-    pooled_reference,
 )
 from tf_discrete.evaluation.likelihood import (
     Bound,

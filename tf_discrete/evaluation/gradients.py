@@ -8,8 +8,8 @@ pooled average of unbiased estimators, whose own noise is known and taken off.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,63 +17,16 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete.estimators import Enumeration, Estimator
+from tf_discrete.evaluation.gradient_statistics import (
+    LayerStatistics,
+    Moments,
+    Reference,
+    RunningMoments,
+    layer_statistics,
+)
 from tf_discrete.evaluation.network_weights import network_weights, with_estimator
 from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import Seed, Tensor
-
-_TINY = np.finfo(np.float64).tiny
-
-
-class Moments(NamedTuple):
-    """Mean and variance of a gradient, all weights in one vector of P.
-
-    Attributes:
-        mean: float64 [P].
-        variance: float64 [P], of one draw.
-        num_draws: how many went in.
-    """
-
-    mean: np.ndarray
-    variance: np.ndarray
-    num_draws: int
-
-
-class Reference(NamedTuple):
-    """The gradient that estimates are compared with.
-
-    Attributes:
-        gradient: float64 [P], all weights in one vector.
-        variance: float64 [P], of `gradient`; 0 where it is exact.
-        exact: whether it was enumerated.
-    """
-
-    gradient: np.ndarray
-    variance: np.ndarray
-    exact: bool
-
-
-class LayerStatistics(NamedTuple):
-    """Of the gradient of some layers' weights; norms and variances are sums over the weights.
-
-    Attributes:
-        norm: of the mean gradient, its noise taken off.
-        variance: of one draw, the trace of its covariance.
-        signal_to_noise: norm over the square root of the variance. None where nothing varies.
-        cosine: of the angle between a draw and the reference, on average. None without one.
-        mean_cosine: of the angle between the mean and the reference: that of the bias, whatever its
-            length. None without a reference.
-        relative_bias: norm of (mean - reference) over that of the reference, the noise of both taken
-            off; 0 where noise explains all of it. None without a reference.
-        bias_noise: what the noise alone makes of the same ratio. None without a reference.
-    """
-
-    norm: float
-    variance: float
-    signal_to_noise: float | None
-    cosine: float | None
-    mean_cosine: float | None
-    relative_bias: float | None
-    bias_noise: float | None
 
 
 class GradientProbe:
@@ -133,7 +86,7 @@ class GradientProbe:
         Raises:
             ValueError: fewer than 2 draws.
         """
-        running = _Running(num_draws)
+        running = RunningMoments(num_draws)
         for draw in self.draws(x, num_draws, seed):
             running.add(draw)
         return running.moments
@@ -156,7 +109,7 @@ class GradientProbe:
         Raises:
             ValueError: fewer than 2 draws.
         """
-        running = _Running(num_draws)
+        running = RunningMoments(num_draws)
         products = []
         for draw in self.draws(x, num_draws, seed):
             running.add(draw)
@@ -175,7 +128,7 @@ class GradientProbe:
             parts["reference"] = self._sums(reference.gradient**2)
             parts["reference_noise"] = self._sums(reference.variance)
         return {
-            name: _statistics(
+            name: layer_statistics(
                 {key: part[layers].sum() for key, part in parts.items()},
                 [(dots[layers].sum(), squares[layers].sum()) for dots, squares in products],
             )
@@ -242,26 +195,6 @@ def exact_reference(model: Any, x: Tensor) -> Reference | None:
     return Reference(gradient.astype(np.float64), np.zeros(len(gradient)), True)
 
 
-def pooled_reference(moments: Sequence[Moments]) -> Reference:
-    """The average of several unbiased estimators, each weighed by how sure it is.
-
-    Args:
-        moments: of each, from independent draws.
-
-    Example:
-        >>> one = Moments(np.array([1.0]), np.array([2.0]), 2)
-        >>> other = Moments(np.array([4.0]), np.array([4.0]), 8)
-        >>> pooled = pooled_reference([one, other])
-        >>> pooled.gradient.tolist(), pooled.variance.round(4).tolist()
-        ([3.0], [0.3333])
-    """
-    weights = np.array([m.num_draws / max(m.variance.sum(), _TINY) for m in moments])
-    weights /= weights.sum()
-    gradient = sum(w * m.mean for w, m in zip(weights, moments, strict=True))
-    variance = sum(w**2 * m.variance / m.num_draws for w, m in zip(weights, moments, strict=True))
-    return Reference(np.asarray(gradient), np.asarray(variance), False)
-
-
 def count_evaluations(model: Any, num_samples: int | None = None) -> int:
     """How often a model's estimator evaluates the objective for one example and gradient.
 
@@ -312,52 +245,6 @@ class _EnumerationOf(Enumeration):
 
     def law(self, logits: Tensor) -> Any:
         return self._law(logits)
-
-
-class _Running:
-    """Running mean and variance of vectors (Welford)."""
-
-    def __init__(self, num_draws: int):
-        if num_draws < 2:
-            raise ValueError(f"A variance needs at least 2 draws. Received: num_draws={num_draws}")
-        self._count = 0
-        self._mean: Any = 0.0
-        self._squares: Any = 0.0
-
-    def add(self, value: np.ndarray) -> None:
-        self._count += 1
-        difference = value - self._mean
-        self._mean = self._mean + difference / self._count
-        self._squares = self._squares + difference * (value - self._mean)
-
-    @property
-    def moments(self) -> Moments:
-        return Moments(self._mean, self._squares / (self._count - 1), self._count)
-
-
-def _statistics(
-    parts: dict[str, float], products: Sequence[tuple[float, float]]
-) -> LayerStatistics:
-    norm = math.sqrt(max(parts["squares"] - parts["noise"], 0.0))
-    cosine = mean_cosine = relative_bias = bias_noise = None
-    if "reference" in parts:
-        noise = parts["noise"] + parts["reference_noise"]
-        length = math.sqrt(max(parts["reference"] - parts["reference_noise"], _TINY))
-        relative_bias = math.sqrt(max(parts["off"] - noise, 0.0)) / length
-        bias_noise = math.sqrt(noise) / length
-        whole = math.sqrt(max(parts["reference"], _TINY))
-        cosine = float(np.mean([d / (whole * math.sqrt(max(s, _TINY))) for d, s in products]))
-        mean_cosine = float(parts["along"] / max(length * norm, _TINY))
-        mean_cosine = max(-1.0, min(1.0, mean_cosine)) if norm else 0.0
-    return LayerStatistics(
-        norm,
-        float(parts["variance"]),
-        norm / math.sqrt(parts["variance"]) if parts["variance"] > 0 else None,
-        cosine,
-        mean_cosine,
-        relative_bias,
-        bias_noise,
-    )
 
 
 def _adaptation(model: Any, learning_rate: float) -> Any:
