@@ -396,10 +396,11 @@ def test_leading_axes(name, latents):
 
 
 def extreme_logits(latents):
-    """+-50, masked, equal, and two categories that differ by 1e-4."""
+    """+-50, masked, equal, two categories that differ by 1e-4, and one with all the mass."""
     rows = [[50.0, -50.0, 0.0], [0.0, 0.0, 0.0], [1e-4, 0.0, -50.0], [0.3, -np.inf, -0.2]]
+    rows.append([0.0, -np.inf, -np.inf])
     if latents == "bernoulli":
-        rows[3][1] = -80.0
+        rows[3][1] = rows[4][1] = -80.0
         return tf.constant([row[:2] for row in rows])
     return tf.constant([[row, row[::-1]] for row in rows])
 

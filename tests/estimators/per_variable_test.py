@@ -254,3 +254,21 @@ def test_one_variable_under_xla_equals_joint_enumeration():
         return gradient(estimator, f, logits, estimator.draw_noise(seed, logits))[1]
 
     np.testing.assert_allclose(step(seeds.base(0)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["enumeration", "sum_and_sample"])
+def test_two_categories_are_a_bernoulli_variable_draw_by_draw(name):
+    bits = problems.generic_logits("bernoulli", batch=20)
+    pairs = tf.stack([tf.zeros_like(bits), bits], axis=-1)
+    f = problems.objective("cubic", "bernoulli")
+    one, two = (
+        estimators.get(name, latents=latents, mode="per_variable")
+        for latents in ("bernoulli", "categorical")
+    )
+    noise = one.draw_noise(seeds.base(0), bits, 3)
+    both = noise if name == "sum_and_sample" else tf.stack([1 - noise, noise], axis=-1)
+    value, slope = gradient(one, f, bits, noise)
+    other, slopes = gradient(two, lambda z: f(z[..., 1]), pairs, both)
+    np.testing.assert_allclose(other, value, atol=1e-12)
+    np.testing.assert_allclose(slopes[..., 1], slope, atol=1e-12)
+    np.testing.assert_allclose(slopes[..., 0], -slope, atol=1e-12)

@@ -285,6 +285,19 @@ def test_noise_is_linear_in_the_number_of_categories():
         assert noise.shape == [4, 2, 3, 7, 2]
 
 
+@every_relaxation
+def test_two_categories_relax_as_a_bernoulli_variable(relaxation):
+    bits = problems.generic_logits("bernoulli", batch=20)
+    pairs = tf.stack([tf.zeros_like(bits), bits], axis=-1)
+    one, two = (
+        estimators.get("rebar", latents=latents, relaxation=relaxation)
+        for latents in ("bernoulli", "categorical")
+    )
+    gumbel = two.draw_noise(seeds.base(0), pairs)[..., 0]
+    relaxed = one._relax(bits, gumbel[..., 1] - gumbel[..., 0])
+    np.testing.assert_allclose(two._relax(pairs, gumbel)[..., 1], relaxed, atol=1e-12)
+
+
 def test_an_unknown_relaxation_is_refused():
     with pytest.raises(ValueError, match="concrete, modified. Received: relaxation='muprop'"):
         estimators.get("rebar", relaxation="muprop")

@@ -23,9 +23,9 @@ class ARSM(base.ScoreEstimator):
     and p_j have changed places (in every variable at once),
     gradient_c = sum over j of (f(z(c, j)) - mean over m of f(z(m, j))) * (1 / K - p_j).
     Unbiased for every objective, nothing to tune; for K = 2 it is ARM. The value is f(z). It takes
-    1 + K (K - 1) / 2 evaluations a sample, all but the first without a backward pass, and K**3 / 2 numbers
-    a variable to find their draws: little variance for small K, out of reach for large. Categorical
-    latents only; for bits take `arm`.
+    1 + K (K - 1) / 2 evaluations a sample, all but the first without a backward pass; their draws are found
+    from K**3 / 2 numbers a variable, so time and memory grow with K**3: little variance for small K, out of
+    reach for large. Categorical latents only; for bits take `arm`.
 
     Args:
         latents: "categorical".

@@ -1,0 +1,107 @@
+"""Every registered estimator at its limits: memory in the number of categories, and extreme laws."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance import estimators_test as conformance
+from tests.estimators import problems
+from tf_discrete import estimators, objectives, seeds
+from tf_discrete.distributions import discrete
+
+# The power of K by which memory grows, for two variables, where mathematics allows no less.
+NOT_LINEAR = {"arsm": 3.0, "enumeration": 3.0, "sum_and_sample": 2.0}
+LINEAR = [
+    *((name, {}) for name in estimators.names(latents="categorical") if name not in NOT_LINEAR),
+    ("disarm", {"coupling": "stick_breaking"}),
+    ("rebar", {"relaxation": "modified"}),
+    ("relax", {"objective_control": False}),
+    ("score_function", {"baseline": "learned", "variance_normalization": True}),
+    ("sum_and_sample", {"mode": "per_variable"}),
+]
+
+
+def traced_sizes(estimator, categories):
+    """How many numbers each floating tensor of one training step has: draw, value and all gradients."""
+
+    def step(logits, seed):
+        slope = tf.range(float(categories))
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(logits)
+            noise = estimator.draw_noise(seed, logits, estimator.min_samples)
+            estimate = estimator.estimate(
+                lambda z: tf.reduce_sum(z * slope, [-2, -1]) ** 2, logits, noise, training=True
+            )
+        own = [v.value for v in estimator.trainable_variables]
+        return (
+            estimate.value,
+            tape.gradient(estimate.value, logits),
+            tape.gradient(estimate.auxiliary, own, unconnected_gradients="zero"),
+        )
+
+    graph = (
+        tf.function(step, autograph=False)
+        .get_concrete_function(tf.TensorSpec([3, 2, categories]), tf.TensorSpec([2], tf.int32))
+        .graph
+    )
+    outputs = [output for op in graph.get_operations() for output in op.outputs]
+    sizes = [output.shape.num_elements() for output in outputs if output.dtype.is_floating]
+    assert None not in sizes
+    return np.array(sizes)
+
+
+@pytest.mark.parametrize("name,arguments", LINEAR, ids=lambda value: str(value))
+def test_memory_is_linear_in_the_number_of_categories(name, arguments):
+    """No tensor grows faster than K, nor do all together, but for the levels of a tree."""
+    sizes = {count: traced_sizes(estimators.get(name, **arguments), count) for count in (16, 32)}
+    assert sizes[32].max() <= 2.1 * sizes[16].max()
+    assert sizes[32].sum() <= 2.5 * sizes[16].sum()
+
+
+@pytest.mark.parametrize("name", NOT_LINEAR)
+def test_memory_that_is_not_linear_is_stated(name):
+    few, many = (traced_sizes(estimators.get(name), count).max() for count in (16, 32))
+    assert math.log2(many / few) == pytest.approx(NOT_LINEAR[name], abs=0.2)
+    doc = " ".join(estimators.get_class(name).__doc__.split())
+    assert "memory grow" in doc and "K**" in doc
+
+
+def elbo_and_gradient(estimator, logits, prior, f, num_samples=30):
+    """The loss of each example, and its gradient for the logits."""
+    noise = estimator.draw_noise(seeds.base(0), logits, num_samples)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = objectives.elbo(estimator, logits, noise, f, prior, training=True).loss
+    return loss.numpy(), tape.gradient(loss, logits).numpy()
+
+
+@conformance.temperature_cases(lambda spec: True, [1e-3, 1.0])
+def test_the_elbo_of_extreme_laws_is_finite(name, latents, temperature):
+    """Logits of +-50, one category with all the mass, and what is masked in posterior and prior alike."""
+    logits = conformance.extreme_logits(latents)
+    prior = tf.where(tf.math.is_finite(logits), tf.zeros_like(logits), logits)
+    loss, gradient = elbo_and_gradient(
+        conformance.get(name, latents, temperature),
+        logits,
+        discrete.get(latents)(prior),
+        problems.objective("network", latents, tf.float32),
+    )
+    assert np.isfinite(loss).all() and np.isfinite(gradient).all()
+    assert (gradient[np.isneginf(logits)] == 0).all()
+
+
+@pytest.mark.parametrize("name", estimators.names(latents="categorical"))
+def test_the_kl_is_infinite_only_where_the_posterior_allows_what_the_prior_masks(name):
+    """The example is infinite, its neighbours are not, and no gradient is NaN."""
+    masked = [0.3, -np.inf, -0.2]
+    logits = tf.constant([[masked, masked], [[0.3, 0.1, -0.2], masked], [masked, masked]])
+    loss, gradient = elbo_and_gradient(
+        conformance.get(name, "categorical"),
+        logits,
+        discrete.Categorical(tf.constant([[0.0, -np.inf, 0.0]] * 2)),
+        problems.objective("network", "categorical", tf.float32),
+    )
+    np.testing.assert_array_equal(np.isposinf(loss), [False, True, False])
+    assert np.isfinite(loss[[0, 2]]).all() and not np.isnan(gradient).any()
