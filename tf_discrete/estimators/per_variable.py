@@ -68,14 +68,12 @@ def estimate(
     result = base.reduced(base.evaluate(objective_fn, z, law.event_rank), reduce)
     others = base.evaluate(objective_fn, _neighbours(law, members.codes), law.event_rank)
     values = _beside(result.per_sample, others.per_sample, num_summed)
-    # What cannot happen has no say, even where the objective is infinite.
-    possible = members.weights > 0
-    values = tf.where(possible, tf.cast(values, members.weights.dtype), 0.0)
+    values = tf.cast(values, members.weights.dtype)
     top = tf.where(members.summed, members.weights, 0.0)
     baseline = tf.reduce_sum(top * values, -1, keepdims=True) / tf.reduce_sum(
         top, -1, keepdims=True
     )
-    credit = tf.where(possible, members.weights * (values - baseline), 0.0)
+    credit = members.weights * (values - baseline)
     gradient = sampling.sample_weight(z, reduce, credit.dtype) * _through_scores(
         law, members, credit
     )
@@ -139,7 +137,8 @@ def _members(log_q: tf.Tensor, perturbed: tf.Tensor, num_summed: int) -> Members
     rest = tf.concat([tf.gather(others, drawn, batch_dims=axes), place], axis=-1)
     rest_weight = tf.reduce_sum(tf.exp(tf.where(others, log_q, minus_infinity)), -1, keepdims=True)
     weights = tf.where(rest, rest_weight, tf.exp(tf.gather(log_q, codes, batch_dims=axes)))
-    return Members(codes, weights, ~rest)
+    # What cannot happen has no say; the objective sees the draw in its place.
+    return Members(tf.where(weights > 0, codes, drawn), weights, ~rest)
 
 
 def _neighbours(law: discrete.Discrete, codes: tf.Tensor) -> tf.Tensor:

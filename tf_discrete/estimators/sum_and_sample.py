@@ -124,23 +124,20 @@ class SumAndSample(base.ScoreEstimator):
             drawn, rest = _drawn(order, log_probs, summed, noise)
             index = tf.concat([index, drawn], axis=0)
             weight = tf.concat([weight, tf.broadcast_to(rest, tf.shape(drawn))], axis=0)
-        z = self._values(index, logits)
+        # What cannot happen has no say; the objective sees the most probable configuration in its place.
+        z = self._values(tf.where(weight > 0, index, index[:1]), logits)
         evaluation = base.evaluate(objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:
             raise ValueError(
                 "An inner layer of sum-and-sample must keep the configurations apart. Give the inner call "
                 f"reduce=None. Received: reduce={evaluation.reduction.__name__}"
             )
-        # What cannot happen has no say, even where the objective is infinite.
-        possible = weight > 0
-        values = tf.where(possible, evaluation.value, tf.zeros_like(evaluation.value))
+        values = evaluation.value
         fixed = tf.stop_gradient(values)
         baseline = tf.reduce_sum((weight * fixed)[:summed], axis=0) / tf.reduce_sum(
             weight[:summed], axis=0
         )
-        credit = sampling.expand(
-            weight * tf.where(possible, fixed - baseline, 0.0), self.event_rank
-        )
+        credit = sampling.expand(weight * (fixed - baseline), self.event_rank)
         value = _combined(weight * values, summed)
         gradient = _combined(credit * law.score(z), summed)
         auxiliary = _combined(weight * evaluation.auxiliary, summed)
