@@ -26,6 +26,7 @@ def test_a_section_is_complete(name, text):
     assert re.search(r"^```text\n[ -~\n]+^```$", text, re.MULTILINE), "no formula in ASCII"
     for part in ("- **Exact**: ", "- **Cost**: ", "- **Choose it** "):
         assert part in text, f"{part} is missing"
+    assert f"<!-- table: measured {name} -->" in text
     assert family(name) == estimators.get_class(name).family
     supports = estimators.get_class(name).spec.supports
     for latents in ("bernoulli", "categorical"):
