@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete.types import Seed, Tensor
 
-LogWeightsFn = Callable[[Tensor, Any, Seed], Tensor]
+LogWeightsFn = Callable[[Any, Any, Seed], Tensor]
 
 MAX_CHUNK = 100
 """Most samples of an example that are drawn at once."""
@@ -20,7 +21,7 @@ MAX_CHUNK = 100
 
 def importance_weighted_bound(
     log_weights_fn: LogWeightsFn,
-    x: Tensor,
+    x: Any,
     num_samples: int | Tensor,
     seed: Seed,
     chunk: int | Tensor = 100,
@@ -32,7 +33,7 @@ def importance_weighted_bound(
 
     Args:
         log_weights_fn: (x, S, seed) -> log p(x, z) - log q(z | x), [S, B].
-        x: float [B, ...].
+        x: float [B, ...], or whatever `log_weights_fn` takes.
         num_samples: S >= 1; an int32 scalar tensor in a served model.
         seed: int32 [2].
         chunk: samples at once.
@@ -71,19 +72,20 @@ def importance_weighted_bound(
     return total - tf.math.log(tf.cast(num_samples, total.dtype))
 
 
-def samples_at_once(x: Tensor, rows: int) -> int | tf.Tensor:
+def samples_at_once(x: Any, rows: int) -> int | tf.Tensor:
     """How many samples of each example of a batch fit into so many rows: from 1 to `MAX_CHUNK`.
 
     Args:
-        x: float [B, ...].
+        x: float [B, ...], or a tuple of such tensors.
         rows: samples times examples.
 
     Returns:
         chunk: an int where B is known when the graph is built, else an int32 scalar.
     """
-    if x.shape[0] is not None:
-        return max(1, min(MAX_CHUNK, rows // max(1, x.shape[0])))
-    return tf.clip_by_value(rows // tf.maximum(tf.shape(x)[0], 1), 1, MAX_CHUNK)
+    first = keras.tree.flatten(x)[0]
+    if first.shape[0] is not None:
+        return max(1, min(MAX_CHUNK, rows // max(1, first.shape[0])))
+    return tf.clip_by_value(rows // tf.maximum(tf.shape(first)[0], 1), 1, MAX_CHUNK)
 
 
 def _log_add_exp(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
@@ -118,7 +120,8 @@ def evaluate_bound(
 
     Args:
         model: with `log_weights` and `rows_at_once`.
-        batches: elements with `image`, as `datasets.Split.batches` gives them.
+        batches: elements with `image`, as `datasets.Split.batches` gives them, or what `log_weights`
+            takes.
         num_samples: m.
         seed: of the draws; each batch gets one of its own.
         rows: decoder rows held in memory at once; sets the chunk of samples. Default: what the model's
@@ -127,14 +130,14 @@ def evaluate_bound(
     """
 
     @tf.function(reduce_retracing=True)
-    def bound(x: tf.Tensor, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
+    def bound(x: Any, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
         return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
 
     rows = model.rows_at_once() if rows is None else rows
     values: list[np.ndarray] = []
     for index, batch in enumerate(batches):
         x = batch["image"] if isinstance(batch, dict) else batch
-        chunk = max(1, min(num_samples, rows // max(1, x.shape[0])))
+        chunk = max(1, min(num_samples, rows // max(1, keras.tree.flatten(x)[0].shape[0])))
         batch_seed = seeds.fold(seeds.base(seed), "bound", index)
         values.append(bound(x, batch_seed, chunk).numpy())
         if progress is not None:

@@ -184,16 +184,24 @@ def collect_usage(model: Any, batches: Iterable[Any]) -> Usage:
     """Counts how a model's codes are used over a data set.
 
     Args:
-      model: with `encode`, `encode_probs`, `num_variables` and `num_categories`.
-      batches: images, or dicts with `image`.
+      model: with `encode`, `encode_probs` and `num_categories`.
+      batches: at least one; images, or dicts with `image`.
 
     Returns:
       A `Usage`.
+
+    Raises:
+      ValueError: if there is no batch.
     """
-    usage = CodeUsage(model.num_variables, model.num_categories)
+    usage: CodeUsage | None = None
     for batch in batches:
         x = batch["image"] if isinstance(batch, dict) else batch
-        usage.update(np.asarray(model.encode(x)), np.asarray(model.encode_probs(x)))
+        codes = np.asarray(model.encode(x))
+        if usage is None:
+            usage = CodeUsage(codes.shape[1], model.num_categories)
+        usage.update(codes, np.asarray(model.encode_probs(x)))
+    if usage is None:
+        raise ValueError("batches must hold at least one batch. Received: none")
     return usage.result()
 
 

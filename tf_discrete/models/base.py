@@ -7,12 +7,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import seeds
+from tf_discrete import evaluation, seeds
 from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import Scheduled, scheduled_values
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 MAX_ROWS = 10_000
+MAX_VALUES = 2**25
+"""Of the likelihood's parameters that an evaluation holds at once; 128 MiB in float32."""
 
 
 class DiscreteModel(keras.Model):
@@ -44,13 +46,45 @@ class DiscreteModel(keras.Model):
         self.evaluation_step = self._counter("evaluation_step")
         self.nonfinite_step = self._counter("nonfinite_step")
 
-    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
+    def observations(self, data: Any) -> Any:
+        """What `objective` and `hard_terms` read of what `fit` hands over: a tensor, or a tuple."""
+        return inputs_of(data)
+
+    def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
         """The training objective of each example of a batch, in nats."""
         raise NotImplementedError
 
-    def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
+    def hard_terms(self, x: Any, seed: Seed) -> dict[str, Tensor]:
         """The objective with discrete latents: named [B] terms, "hard_elbo_nats" among them."""
         raise NotImplementedError
+
+    def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """log w in nats for S discrete draws, [S, B]; the mean of w is the likelihood of x."""
+        raise NotImplementedError
+
+    def log_likelihood(
+        self,
+        x: Any,
+        num_samples: int | Tensor = 1,
+        seed: int | Seed = 0,
+        chunk: int | None = None,
+    ) -> tf.Tensor:
+        """The multi-sample lower bound of the log-likelihood of `x` in nats, log mean_s w_s, [B].
+
+        Args:
+            x: what `log_weights` takes: observations, float [B, *data_shape].
+            num_samples: m; the bound tightens with it. 1 gives an estimate of the ELBO. Default: 1.
+            seed: int or int32 [2]. Default: 0.
+            chunk: samples that are folded into the batch at once; bounds the memory. Default: up to 100,
+                fewer for a large batch, see `rows_at_once`.
+
+        Reference:
+            Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
+        """
+        x, seed = keras.tree.map_structure(tf.convert_to_tensor, x), seeds.convert(seed)
+        if chunk is None:
+            chunk = evaluation.samples_at_once(x, self.rows_at_once())
+        return evaluation.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
 
     def signatures(self) -> dict[str, Signature]:
         """What an exported model answers, by name; the first is the default. See `tf_discrete.export`."""
@@ -66,7 +100,11 @@ class DiscreteModel(keras.Model):
 
     def rows_at_once(self) -> int:
         """How many decoder rows, samples times examples, an evaluation may hold in memory at once."""
-        return MAX_ROWS
+        return max(1, min(MAX_ROWS, MAX_VALUES // self.values_per_row()))
+
+    def values_per_row(self) -> int:
+        """Numbers that the decoder puts out for one row: parameters of the likelihood."""
+        return 1
 
     def track(self, terms: tuple[str, ...], hard_terms: tuple[str, ...]) -> None:
         """Makes one `keras.metrics.Mean` for each term that the log shall show."""
@@ -79,15 +117,19 @@ class DiscreteModel(keras.Model):
 
     @property
     def scheduled(self) -> dict[str, Scheduled]:
-        """The scheduled values of the model and its estimator, by name."""
-        return {value.name: value for value in scheduled_values(self)}
+        """The scheduled values of the model and its estimators: temperature, temperature_2, ..."""
+        named: dict[str, Scheduled] = {}
+        for value in scheduled_values(self):
+            same = sum(other.name == value.name for other in named.values())
+            named[f"{value.name}_{same + 1}" if same else value.name] = value
+        return named
 
     def step_seed(self, counter: Tensor, purpose: str) -> Seed:
         """The seed of one step's draws for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        x = inputs_of(data)
+        x = self.observations(data)
         step = tf.convert_to_tensor(self.optimizer.iterations)
         counter = tf.convert_to_tensor(self.micro_step)
         for value in self.scheduled.values():
@@ -109,7 +151,7 @@ class DiscreteModel(keras.Model):
         return self._logs(training=True)
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        x = inputs_of(data)
+        x = self.observations(data)
         counter = tf.convert_to_tensor(self.evaluation_step)
         terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
         self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
@@ -126,7 +168,7 @@ class DiscreteModel(keras.Model):
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
 
-    def _monitor(self, x: Tensor, counter: Tensor, step: Tensor, gradients: list[Any]) -> None:
+    def _monitor(self, x: Any, counter: Tensor, step: Tensor, gradients: list[Any]) -> None:
         """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""
 
         def look() -> tf.Tensor:
@@ -189,9 +231,9 @@ def inputs_of(data: Any) -> tf.Tensor:
     return x["image"] if isinstance(x, dict) else x
 
 
-def batch_size(x: Tensor) -> tf.Tensor:
-    """Examples in a batch, int32 scalar."""
-    return tf.shape(x)[0]
+def batch_size(x: Any) -> tf.Tensor:
+    """Examples in a batch of tensors, int32 scalar."""
+    return tf.shape(keras.tree.flatten(x)[0])[0]
 
 
 def batch_mean(values: Tensor) -> tf.Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, evaluation, likelihoods, objectives, seeds
+from tf_discrete import arguments, estimators, likelihoods, objectives, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -17,8 +18,6 @@ from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 OBJECTIVES = ("elbo", "relaxed_elbo")
 PRIORS = ("uniform", "learned")
-MAX_VALUES = 2**25
-"""Of the likelihood's parameters that an evaluation holds at once; 128 MiB in float32."""
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -102,7 +101,7 @@ class CategoricalVAE(base.DiscreteModel):
         self.estimator = arguments.estimator(estimator, latents, temperature)
         self.num_samples = num_samples or self.estimator.min_samples
         self.estimator.check(self.num_samples, None)
-        self.estimator.build((None, *self.latent_shape), (None, _size(self.data_shape)))
+        self.estimator.build((None, *self.latent_shape), (None, math.prod(self.data_shape)))
         self._check_objective()
         self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
         self._network_config = {
@@ -118,7 +117,7 @@ class CategoricalVAE(base.DiscreteModel):
                 "Received: decoder=None"
             )
         self.encoder = networks.encoder(
-            encoder, self.data_shape, _size(self.latent_shape), hidden_units, activation
+            encoder, self.data_shape, math.prod(self.latent_shape), hidden_units, activation
         )
         self.decoder = networks.decoder(
             encoder if decoder is None else decoder,
@@ -192,7 +191,7 @@ class CategoricalVAE(base.DiscreteModel):
             self.prior_law(),
             kl_weight=self.kl_weight.value,
             free_bits=self.free_bits,
-            context=tf.reshape(x, [tf.shape(x)[0], _size(self.data_shape)]),
+            context=tf.reshape(x, [tf.shape(x)[0], math.prod(self.data_shape)]),
             training=training,
         )
 
@@ -261,33 +260,8 @@ class CategoricalVAE(base.DiscreteModel):
         log_ratio = self.prior_law().log_prob(z) - posterior.log_prob(z)
         return self.log_likelihood_given(x, z) + log_ratio
 
-    def log_likelihood(
-        self,
-        x: Tensor,
-        num_samples: int | Tensor = 1,
-        seed: int | Seed = 0,
-        chunk: int | None = None,
-    ) -> tf.Tensor:
-        """The importance-weighted lower bound of log p(x) in nats, [B].
-
-        Args:
-            x: float [B, *data_shape].
-            num_samples: m; the bound tightens with it. 1 gives an estimate of the ELBO. Default: 1.
-            seed: int or int32 [2]. Default: 0.
-            chunk: samples that are folded into the batch at once; bounds the memory. Default: up to 100,
-                fewer for a large batch, see `rows_at_once`.
-
-        Reference:
-            Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
-        """
-        x, seed = tf.convert_to_tensor(x), seeds.convert(seed)
-        if chunk is None:
-            chunk = evaluation.samples_at_once(x, self.rows_at_once())
-        return evaluation.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
-
-    def rows_at_once(self) -> int:
-        values = _size(self.likelihood.parameters_shape(self.data_shape))
-        return max(1, min(super().rows_at_once(), MAX_VALUES // values))
+    def values_per_row(self) -> int:
+        return math.prod(self.likelihood.parameters_shape(self.data_shape))
 
     def signatures(self) -> dict[str, Signature]:
         return autoencoder_signatures(self)
@@ -348,10 +322,3 @@ class CategoricalVAE(base.DiscreteModel):
                 "prior_temperature must be positive. "
                 f"Received: prior_temperature={self.prior_temperature}"
             )
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size
