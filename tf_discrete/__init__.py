@@ -33,7 +33,11 @@ from tf_discrete.layers import (  # noqa: E402
     StraightThrough,
 )
 from tf_discrete.losses import NegativeLogLikelihood  # noqa: E402
-from tf_discrete.models import CategoricalVAE, DiscreteModel  # noqa: E402
+from tf_discrete.models import (  # noqa: E402
+    CategoricalVAE,
+    DiscreteModel,
+    StructuredPrediction,
+)
 
 __version__ = "0.1.0"
 
@@ -45,6 +49,7 @@ __all__ = [
     "NegativeLogLikelihood",
     "StochasticLayer",
     "StraightThrough",
+    "StructuredPrediction",
     "callbacks",
     "datasets",
     "distributions",

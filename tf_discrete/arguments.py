@@ -49,6 +49,60 @@ def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimat
     return made
 
 
+def per_layer(name: str, value: Any, num_layers: int) -> list[Any]:
+    """An argument of one value for all layers, or of a sequence of one for each, as a list.
+
+    Raises:
+        ValueError: a sequence of another length.
+    """
+    if not isinstance(value, (list, tuple)):
+        return [value] * num_layers
+    if len(value) != num_layers:
+        raise ValueError(
+            f"{name} must be one for all layers, or one for each of the {num_layers}. "
+            f"Received: {name}={value!r}"
+        )
+    return list(value)
+
+
+def layer_estimators(
+    identifier: Any, latents: str, temperature: Any, num_layers: int
+) -> list[estimators.Estimator]:
+    """One estimator for each layer, none of them twice: what they learn is their own.
+
+    Args:
+        identifier: as for `estimator`, for all layers, or a sequence of one for each.
+        latents: "categorical" or "bernoulli".
+        temperature: number or schedule, or a sequence of one for each layer; None for the default.
+        num_layers: L.
+
+    Raises:
+        ValueError: as `estimator`; sequences of another length.
+    """
+    found: list[estimators.Estimator] = []
+    for one, own in zip(
+        per_layer("estimator", identifier, num_layers),
+        per_layer("temperature", temperature, num_layers),
+        strict=True,
+    ):
+        made = estimator(one, latents, own)
+        if any(made is other for other in found):
+            made = type(made).from_config(made.get_config())
+        found.append(made)
+    return found
+
+
+def num_samples(value: int | None, layers: Sequence[estimators.Estimator]) -> int:
+    """How many samples a model draws: `value`, or the fewest that all its estimators take.
+
+    Raises:
+        ValueError: fewer than 1.
+    """
+    if value is not None and value < 1:
+        raise ValueError(f"num_samples must be at least 1. Received: num_samples={value}")
+    return max(layer.min_samples for layer in layers) if value is None else int(value)
+
+
 def pathwise_estimator(
     identifier: Any, latents: str, temperature: Any = None
 ) -> estimators.PathwiseEstimator:

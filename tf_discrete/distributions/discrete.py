@@ -264,6 +264,11 @@ def get(latents: str) -> type[Discrete]:
     return LATENTS[latents]
 
 
+def latent_shape(latents: str, num_variables: int, num_categories: int) -> tuple[int, ...]:
+    """The shape of one configuration: (N, K), or (N,) for Bernoulli latents."""
+    return (num_variables,) if get(latents).event_rank == 1 else (num_variables, num_categories)
+
+
 def _configurations(variables: int, categories: int) -> tf.Tensor:
     count = categories**variables
     if count > MAX_CONFIGURATIONS:

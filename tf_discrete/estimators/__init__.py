@@ -21,6 +21,7 @@ from tf_discrete.estimators.gapped_straight_through import GappedStraightThrough
 from tf_discrete.estimators.gumbel_rao import GumbelRao
 from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax, StraightThroughGumbelSoftmax
 from tf_discrete.estimators.muprop import MuProp
+from tf_discrete.estimators.nested import check_nested, nested_estimate
 from tf_discrete.estimators.nvil import NVIL
 from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import (
@@ -70,6 +71,7 @@ __all__ = [
     "VIMCO",
     "apply_to_samples",
     "arguments",
+    "check_nested",
     "deserialize",
     "divide_gradient",
     "get",
@@ -77,6 +79,7 @@ __all__ = [
     "log_mean_exp",
     "mean",
     "names",
+    "nested_estimate",
     "register",
     "serialize",
 ]

@@ -6,7 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete.export.signature import SEED, Signature, batch_of, count
+from tf_discrete.export.signature import (
+    SEED,
+    Signature,
+    at_least_one,
+    batch_of,
+    count,
+    in_graph,
+)
 from tf_discrete.types import Seed, Tensor
 
 _Outputs = dict[str, Any]
@@ -47,7 +54,7 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
             tf.debugging.assert_non_negative(codes, message),
             tf.debugging.assert_less(codes, model.num_categories, message),
         ]
-        with tf.control_dependencies(_in_graph(checks)):
+        with tf.control_dependencies(in_graph(checks)):
             return {"image": model.decode(tf.identity(codes))}
 
     def reconstruct(image: Tensor) -> _Outputs:
@@ -58,9 +65,7 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
         return {"image": model.decode(drawn), "codes": drawn}
 
     def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
-        check = tf.debugging.assert_positive(num_samples, "num_samples must be at least 1.")
-        with tf.control_dependencies(_in_graph([check])):
-            samples = tf.identity(num_samples)
+        samples = at_least_one(num_samples)
         return {"log_likelihood": model.log_likelihood(image, samples, seed)}
 
     return {
@@ -73,8 +78,3 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
             log_likelihood, (image, count("num_samples"), SEED), deterministic=False
         ),
     }
-
-
-def _in_graph(checks: list[Any]) -> list[Any]:
-    """Eager checks have been made already, and are None."""
-    return [check for check in checks if check is not None]

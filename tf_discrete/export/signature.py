@@ -33,3 +33,15 @@ def batch_of(name: str, shape: Sequence[int], dtype: Any = tf.float32) -> tf.Ten
 def count(name: str) -> tf.TensorSpec:
     """An input that is a number, int32."""
     return tf.TensorSpec([], tf.int32, name=name)
+
+
+def at_least_one(num_samples: Any) -> tf.Tensor:
+    """A number of samples, checked when it is served."""
+    check = tf.debugging.assert_positive(num_samples, "num_samples must be at least 1.")
+    with tf.control_dependencies(in_graph([check])):
+        return tf.identity(num_samples)
+
+
+def in_graph(checks: list[Any]) -> list[Any]:
+    """The checks that a graph must wait for; eager ones have been made already, and are None."""
+    return [check for check in checks if check is not None]

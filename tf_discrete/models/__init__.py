@@ -2,5 +2,6 @@
 
 from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
+from tf_discrete.models.structured_prediction import StructuredPrediction
 
-__all__ = ["CategoricalVAE", "DiscreteModel"]
+__all__ = ["CategoricalVAE", "DiscreteModel", "StructuredPrediction"]

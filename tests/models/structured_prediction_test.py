@@ -1,0 +1,337 @@
+"""Structured prediction against enumeration of all layers, its parts, its files, and what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_discrete import estimators, evaluation, schedules, seeds
+from tf_discrete.models import StructuredPrediction
+
+LATENTS = {
+    "categorical": {"num_variables": (2, 1), "num_categories": 3},
+    "bernoulli": {"num_variables": (2, 3), "num_categories": 2, "latents": "bernoulli"},
+}
+
+
+def make(latents="categorical", spread=0.8, **changes):
+    """A tiny model with weights far from their start."""
+    model = StructuredPrediction(**{"data_shape": (6,), **LATENTS[latents], **changes})
+    random = np.random.RandomState(3)
+    for one in model.maps:
+        for variable in one.weights:
+            variable.assign(random.normal(scale=spread, size=variable.shape))
+    return model
+
+
+def data(count=4, shape=(6,)):
+    return tf.constant(np.random.RandomState(5).uniform(size=[count, *shape]) < 0.4, tf.float32)
+
+
+def paths(model, x):
+    """Of all choices of all layers: log p(z | x) and log p(y | z_L), both [Z, B], differentiable."""
+    inputs, outputs = model.parts.split(x)
+    log_prior, z = tf.zeros([1, len(inputs)]), inputs[tf.newaxis]
+    for depth, layer in enumerate(model.estimators):
+        flat = tf.reshape(z, [-1, *z.shape[2:]])
+        logits = model.layer_logits(depth, flat)
+        logits = tf.reshape(logits, [len(z), len(inputs), *logits.shape[1:]])
+        law = layer.law(logits)
+        choices = law.enumerate()
+        spread = tf.tile(
+            choices[:, tf.newaxis, tf.newaxis], [1, len(z), len(inputs)] + [1] * law.event_rank
+        )
+        log_prior = tf.reshape(log_prior + law.log_prob(spread), [-1, len(inputs)])
+        z = tf.reshape(spread, [-1, len(inputs), *spread.shape[3:]])
+    return log_prior, model.likelihood.log_prob(outputs, model.parameters(z)), z
+
+
+def log_p(model, x):
+    """log p(y | x), exactly."""
+    log_prior, log_lik, _ = paths(model, x)
+    return tf.reduce_logsumexp(log_prior + log_lik, axis=0)
+
+
+# Against enumeration.
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+@pytest.mark.parametrize("units", ["zero_one", "plus_minus"])
+def test_log_likelihood_tends_to_the_exact_one(latents, units):
+    model, x = make(latents, units=units, hidden_units=(3,)), data()
+    log_prior, log_lik, _ = (value.numpy().astype(np.float64) for value in paths(model, x))
+    exact = log_p(model, x).numpy()
+    relative = np.exp(log_lik - exact)
+    np.testing.assert_allclose((np.exp(log_prior) * relative).sum(0), 1.0, rtol=1e-4)
+    deviation = np.sqrt(((np.exp(log_prior) * relative**2).sum(0) - 1) / 4000)
+    assert deviation.max() < 0.1
+    found = model.log_likelihood(x, 4000, seed=1, chunk=4000)
+    assert (np.abs(found - exact) < 5 * deviation + deviation**2).all()
+    bound = evaluation.evaluate_bound(model, [{"image": x}], 4000)
+    assert abs(bound.mean_nats - exact.mean()) < 5 * deviation.mean()
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+def test_enumeration_trains_the_exact_mean_of_log_p(latents):
+    model, x = make(latents, estimator="enumeration"), data()
+    variables = [variable.value for variable in model.trainable_variables]
+    assert len(variables) == 6  # Three affine maps.
+    with tf.GradientTape(persistent=True) as tape:
+        loss = model.objective(x, seeds.base(0), training=True).loss
+        log_prior, log_lik, _ = paths(model, x)
+        exact = -tf.reduce_sum(tf.exp(log_prior) * log_lik, axis=0)
+    np.testing.assert_allclose(loss, exact, rtol=1e-5)
+    for one, two in zip(
+        tape.gradient(loss, variables), tape.gradient(exact, variables), strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-4)
+        assert np.abs(two).max() > 1e-3
+
+
+@pytest.mark.parametrize("estimator", ["score_function", "vimco"])
+@pytest.mark.parametrize("objective", ["single_sample", "multi_sample"])
+def test_score_estimators_train_the_bound_without_bias(estimator, objective):
+    """The mean of many gradients against that of E[reduce(log p(y | z_1), log p(y | z_2))]."""
+    model = make("bernoulli", estimator=estimator, objective=objective, num_variables=(1, 2))
+    x, draws = data(count=1), 20_000
+    variables = [variable.value for variable in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        log_prior, log_lik, _ = paths(model, x)
+        pairs = np.array(list(itertools.product(range(len(log_prior)), repeat=2))).T
+        reduce = estimators.mean if objective == "single_sample" else estimators.log_mean_exp
+        weight = tf.exp(tf.reduce_sum(tf.gather(log_prior, pairs), axis=0))
+        exact = tf.reduce_sum(weight * reduce(tf.gather(log_lik, pairs)))
+    expected = tape.gradient(exact, variables)
+
+    many = tf.repeat(x, draws, axis=0)
+    found = [[] for _ in variables]
+    for repeat in range(8):  # Each a mean over the batch, so their spread is that of a mean.
+        with tf.GradientTape() as tape:
+            loss = model.objective(many, seeds.base(repeat), training=True).loss
+            mean = -tf.reduce_mean(loss)
+        for one, gradient in zip(found, tape.gradient(mean, variables), strict=True):
+            one.append(gradient.numpy())
+    assert model.num_samples == 2
+    for one, truth in zip(found, expected, strict=True):
+        error = np.std(one, axis=0, ddof=1) / np.sqrt(8)
+        scale = np.abs(truth).max()
+        assert error.max() < 0.1 * max(scale, 0.05)
+        # Student's t with 7 degrees of freedom: 10 is passed once in 50 000 numbers.
+        assert (np.abs(np.mean(one, axis=0) - truth) < 10 * error + 1e-6).all()
+
+
+def test_multi_sample_training_is_tighter_than_single():
+    x = tf.repeat(data(count=2), 4000, axis=0)
+    arguments = {"estimator": "straight_through", "num_samples": 5}
+    one, many = (make(objective=o, **arguments) for o in ("single_sample", "multi_sample"))
+    exact = log_p(one, x[::4000]).numpy()
+    values = [m.objective(x, seeds.base(0), False).terms["bound_nats"] for m in (one, many)]
+    means = [tf.reduce_mean(tf.reshape(value, [2, -1]), axis=1).numpy() for value in values]
+    assert (means[0] < means[1] - 0.05).all() and (means[1] < exact).all()
+    # The hard bound of one sample is the mean of log p(y | z).
+    hard = one.hard_terms(x, seeds.base(1))["hard_elbo_nats"]
+    np.testing.assert_allclose(
+        tf.reduce_mean(tf.reshape(hard, [2, -1]), axis=1), means[0], atol=0.15
+    )
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_any_number_of_layers(num_layers):
+    model = make("bernoulli", num_variables=2, num_layers=num_layers)
+    x = data()
+    exact = log_p(model, x)
+    assert len(model.maps) == num_layers + 1 and len(model.estimators) == num_layers
+    np.testing.assert_allclose(model.log_likelihood(x, 20_000, chunk=20_000), exact, atol=0.1)
+    assert model.encode(x).shape == [4, 2 * num_layers]
+
+
+# Prediction.
+
+
+def test_the_mean_completion_is_the_mean_over_all_paths():
+    model, x = make(), data()
+    log_prior, _, z = paths(model, x)
+    means = model.likelihood.mean(model.parameters(z))
+    exact = tf.reduce_sum(tf.exp(log_prior)[..., tf.newaxis] * means, axis=0)
+    found = model.complete(x, 20_000, seed=4)
+    np.testing.assert_array_equal(found[:, :3], x[:, :3])
+    np.testing.assert_allclose(found[:, 3:], exact, atol=0.02)
+    drawn = model.sample(x, 2000, seed=4)
+    assert drawn.shape == [2000, 4, 6]
+    np.testing.assert_allclose(tf.reduce_mean(drawn, axis=0)[:, 3:], exact, atol=0.06)
+    np.testing.assert_array_equal(model.sample(x, 3, seed=4), model.sample(x, 3, seed=4))
+
+
+def test_the_default_completion_follows_the_most_probable_choices():
+    model, x = make(), data()
+    first = tf.argmax(model.layer_logits(0, x[:, :3]), axis=-1)
+    one_hot = tf.one_hot(first, 3)
+    second = tf.one_hot(tf.argmax(model.layer_logits(1, one_hot), axis=-1), 3)
+    expected = tf.sigmoid(model.parameters(second))
+    np.testing.assert_allclose(model.complete(x)[:, 3:], expected, rtol=1e-6)
+    np.testing.assert_array_equal(model.encode(x)[:, :2], first)
+    np.testing.assert_allclose(model.predict(x, verbose=0), model.complete(x), rtol=1e-6)
+    assert model.encode_probs(x).shape == [4, 3, 3]
+
+
+def test_what_is_to_be_predicted_is_not_read():
+    model, x = make(), data()
+    other = tf.concat([x[:, :3], 1.0 - x[:, 3:]], axis=1)
+    np.testing.assert_array_equal(model.complete(x), model.complete(other))
+    np.testing.assert_array_equal(model.sample(x, 3), model.sample(other, 3))
+    assert np.abs(model.log_likelihood(x) - model.log_likelihood(other)).max() > 0.1
+
+
+# The parts.
+
+
+def test_the_upper_half_of_an_image_predicts_the_lower():
+    model = StructuredPrediction((4, 3, 1), num_variables=2, num_categories=3)
+    x = data(shape=(4, 3, 1))
+    inputs, outputs = model.parts.split(x)
+    np.testing.assert_array_equal(tf.reshape(inputs, [4, 2, 3, 1]), x[:, :2])
+    np.testing.assert_array_equal(tf.reshape(outputs, [4, 2, 3, 1]), x[:, 2:])
+    np.testing.assert_array_equal(model.complete(x)[:, :2], x[:, :2])
+
+
+def test_a_mask_says_what_is_given():
+    mask = np.array([True, False, False, True, False, True])
+    model, x = make(mask=mask), data()
+    completed = model.complete(x).numpy()
+    np.testing.assert_array_equal(completed[:, mask], x.numpy()[:, mask])
+    assert not np.isin(completed[:, ~mask], [0, 1]).any()
+
+
+def test_two_arrays_are_fitted_and_scored():
+    model = make(data_shape=(2, 2), output_shape=(3,), estimator="vimco", centering=True)
+    x, y = data(8, (2, 2)), data(8, (3,))
+    model.compile(optimizer="adam")
+    logs = model.fit(x, y, batch_size=4, validation_data=(x, y), epochs=1, verbose=0).history
+    assert np.isfinite([logs["loss"], logs["val_hard_elbo_nats"]]).all()
+    assert model.complete(x).shape == [8, 3] and model.sample(x, 2).shape == [2, 8, 3]
+    np.testing.assert_allclose(
+        model.log_likelihood((x, y), 5000, chunk=5000), log_p(model, (x, y)), atol=0.2
+    )
+    bound = evaluation.evaluate_bound(model, [(x, y)], 10)
+    assert bound.num_examples == 8
+    assert model.predict(x, verbose=0).shape == (8, 3)
+
+
+# Training and files.
+
+
+def test_each_layer_has_its_own_estimator_and_temperature():
+    annealed = schedules.Linear(1.0, 0.5, steps=1)
+    model = make(temperature=(annealed, 0.3), monitor_every=1)
+    assert model.estimators[0] is not model.estimators[1]
+    model.compile(optimizer="sgd")
+    for _ in range(2):
+        logs = model.train_on_batch(data(), return_dict=True)
+    assert logs["temperature"] == 0.5
+    assert logs["temperature_2"] == pytest.approx(0.3)
+    mixed = make(estimator=["score_function", "gumbel_softmax"])
+    assert mixed.num_samples == 2
+    own = estimators.get("nvil")
+    shared = make(estimator=own)
+    assert shared.estimators[0] is own and type(shared.estimators[1]) is type(own)
+    assert shared.estimators[1] is not own
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"estimator": "nvil", "objective": "multi_sample", "num_samples": 3},
+        {"estimator": "rebar", "latents": "bernoulli", "centering": True},
+        {"mask": [True, False, True, False, True, True], "temperature": (0.5, 0.7)},
+    ],
+    ids=["nvil", "rebar", "mask"],
+)
+def test_files_keep_everything(changes, tmp_path):
+    changes = dict(changes)
+    model = make(changes.pop("latents", "categorical"), monitor_every=1, **changes)
+    model.compile(optimizer=keras.optimizers.Adam(0.01))
+    model.fit(data(), batch_size=2, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.get_config() == model.get_config()
+    assert len(loaded.weights) == len(model.weights)
+    for ours, theirs in zip(loaded.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(loaded.log_likelihood(data(), 7), model.log_likelihood(data(), 7))
+
+
+def test_training_under_xla_and_mixed_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = make(estimator="vimco", objective="multi_sample", num_samples=3)
+        model.compile(optimizer="adam", jit_compile=True)
+        logs = model.train_on_batch(data(), return_dict=True)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert np.isfinite(list(logs.values())).all()
+    assert model.log_likelihood(data()).dtype == tf.float32
+
+
+def test_training_learns_the_other_half():
+    x = np.random.RandomState(0).randint(2, size=[200, 3]).astype(np.float32)
+    x = np.concatenate([x, 1 - x], axis=1)
+    keras.utils.set_random_seed(0)
+    model = StructuredPrediction(
+        (6,), num_variables=6, num_categories=2, estimator="straight_through_gumbel_softmax"
+    )
+    model.compile(optimizer=keras.optimizers.Adam(0.1))
+    before = float(tf.reduce_mean(model.log_likelihood(x, 10)))
+    model.fit(x, batch_size=20, epochs=20, verbose=0)
+    after = float(tf.reduce_mean(model.log_likelihood(x, 10)))
+    assert before < -1.5 and after > -0.2
+    assert np.abs(model.complete(x)[:, 3:] - x[:, 3:]).mean() < 0.2
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        ({"data_shape": (5,)}, "two halves along its first axis.*even.*data_shape=.5,"),
+        ({"mask": np.ones([3], bool)}, r"mask must be bool.*\(6,\).*mask of shape \(3,\)"),
+        ({"mask": np.ones([6])}, "mask must be bool.*dtype float64"),
+        ({"mask": np.ones([6], bool)}, "something to be predicted.*6 of 6 true"),
+        ({"mask": np.ones([6], bool), "output_shape": (3,)}, "Give one of the two.*output_shape="),
+        ({"num_samples": 0}, "num_samples must be at least 1. Received: num_samples=0"),
+        ({"num_samples": -2}, "num_samples must be at least 1. Received: num_samples=-2"),
+        ({"temperature": (0.5,)}, "temperature must be one for all.*of the 2.*temperature=.0.5,"),
+        ({"num_variables": (2, 2, 2)}, "num_variables must be one for all.*of the 2"),
+        ({"estimator": ["nvil"]}, "estimator must be one for all layers"),
+        ({"num_layers": 0}, "num_layers must be at least 1. Received: num_layers=0"),
+        ({"objective": "elbo"}, "objective must be one of single_sample, multi_sample"),
+        ({"units": "one_two"}, "units must be one of zero_one, plus_minus"),
+        (
+            {"estimator": "score_function", "num_samples": 1},
+            "Layer 1 of 2: ScoreFunction needs at least 2 samples",
+        ),
+        (
+            {"estimator": ["gumbel_softmax", "rebar"], "objective": "multi_sample"},
+            "Layer 2 of 2: REBAR takes the reductions mean. Received: reduce=log_mean_exp",
+        ),
+    ],
+)
+def test_bad_arguments_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make(**changes)
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(6,\) that the model was made for.*\(4, 5\)"):
+        make().complete(data(shape=(5,)))
+    model = make(data_shape=(3,), output_shape=(2,))
+    with pytest.raises(ValueError, match=r"learns from two arrays. Give \(x, y\).*Received: "):
+        model.log_likelihood(data(shape=(3,)))
+    model.compile(optimizer="sgd", run_eagerly=True)
+    with pytest.raises(ValueError, match="learns from two arrays"):
+        model.fit(data(shape=(3,)), verbose=0)

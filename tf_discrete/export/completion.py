@@ -1,0 +1,78 @@
+"""The signatures of models that complete a part of an observation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_discrete.export.signature import SEED, Signature, at_least_one, batch_of, count
+from tf_discrete.types import Seed, Tensor
+
+_Outputs = dict[str, Any]
+
+
+def completion_signatures(model: Any) -> dict[str, Signature]:
+    """What a model with `complete`, `sample`, `encode` and `log_likelihood` answers when served.
+
+    - complete: input [B, *data_shape] -> output, the mean at the most probable codes
+    - mean: input, num_samples, seed -> output, the mean over draws
+    - sample: input, num, seed -> output [B, num, ...], completions
+    - encode: input -> codes, int32 [B, N], of all layers
+    - encode_probs: input -> probs
+    - log_likelihood: input(, output), num_samples, seed -> log_likelihood [B] in nats
+
+    Where x and y are parts of one observation, `input` is the observation, of which only `log_likelihood`
+    reads y, and `output` is the completed observation. Else they are x and y.
+
+    Args:
+        model: a `StructuredPrediction`.
+
+    Example:
+        >>> from tf_discrete.models import StructuredPrediction
+        >>> model = StructuredPrediction((8, 8, 1), num_variables=4, num_categories=3)
+        >>> signature = completion_signatures(model)["sample"]
+        >>> signature.fn(tf.zeros([2, 8, 8, 1]), 5, tf.constant([1, 2]))["output"].shape
+        TensorShape([2, 5, 8, 8, 1])
+    """
+    given = batch_of("input", model.parts.data_shape)
+
+    def complete(input: Tensor) -> _Outputs:
+        return {"output": model.complete(input)}
+
+    def mean(input: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
+        return {"output": model.complete(input, at_least_one(num_samples), seed)}
+
+    def sample(input: Tensor, num: Tensor, seed: Seed) -> _Outputs:
+        drawn = model.sample(input, num, seed)
+        return {"output": tf.transpose(drawn, [1, 0, *range(2, drawn.shape.rank)])}
+
+    def encode(input: Tensor) -> _Outputs:
+        return {"codes": model.encode(input)}
+
+    def encode_probs(input: Tensor) -> _Outputs:
+        return {"probs": model.encode_probs(input)}
+
+    def log_likelihood(input: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
+        samples = at_least_one(num_samples)
+        return {"log_likelihood": model.log_likelihood(input, samples, seed)}
+
+    def log_likelihood_of(
+        input: Tensor, output: Tensor, num_samples: Tensor, seed: Seed
+    ) -> _Outputs:
+        samples = at_least_one(num_samples)
+        return {"log_likelihood": model.log_likelihood((input, output), samples, seed)}
+
+    scored, score = (given,), log_likelihood
+    if model.parts.output_shape is not None:
+        scored, score = (given, batch_of("output", model.parts.output_shape)), log_likelihood_of
+    return {
+        "complete": Signature(complete, (given,), deterministic=True),
+        "mean": Signature(mean, (given, count("num_samples"), SEED), deterministic=False),
+        "sample": Signature(sample, (given, count("num"), SEED), deterministic=False),
+        "encode": Signature(encode, (given,), deterministic=True),
+        "encode_probs": Signature(encode_probs, (given,), deterministic=True),
+        "log_likelihood": Signature(
+            score, (*scored, count("num_samples"), SEED), deterministic=False
+        ),
+    }

@@ -1,0 +1,315 @@
+"""Structured prediction: one part of an observation given another, through stochastic layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import arguments, estimators, likelihoods, seeds
+from tf_discrete.distributions import discrete
+from tf_discrete.export.completion import completion_signatures
+from tf_discrete.export.signature import Signature
+from tf_discrete.models import base, networks
+from tf_discrete.models.centering import Centering
+from tf_discrete.models.parts import Parts
+from tf_discrete.models.units import UNITS, as_units
+from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+
+OBJECTIVES = {"single_sample": estimators.mean, "multi_sample": estimators.log_mean_exp}
+
+
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class StructuredPrediction(base.DiscreteModel):
+    """p(y | x) = E[p(y | z_L)] with z_1 ~ p(z_1 | x), ..., z_L ~ p(z_L | z_{L-1}), all z discrete.
+
+    x and y are two parts of one observation, by default the first and the second half of its rows: the
+    upper half of an image predicts the lower. Or they are two arrays, with `output_shape`, and are given
+    to `fit(x, y)`, `log_likelihood((x, y))` and `complete(x)`. There is no KL: what draws z is the prior.
+
+    Args:
+        data_shape: of one observation, such as (28, 28, 1), or of one x where `output_shape` is given.
+        output_shape: of one y, a second array; None: y is a part of the observation. Default: None.
+        mask: bool [*data_shape], true where the observation belongs to x; None: the first half of the
+            rows. Default: None.
+        num_variables: N of each layer, one number or one for each layer. Default: 20.
+        num_categories: K >= 2 of all layers; 2 for Bernoulli latents. Default: 10.
+        latents: "categorical" or "bernoulli". Default: "categorical".
+        num_layers: L >= 1 stochastic layers. Default: 2.
+        hidden_units: of the deterministic layers in each map between stochastic layers, and to the
+            first and from the last; () for affine maps. Default: ().
+        activation: of these. Default: "tanh".
+        likelihood: of y, name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
+        estimator: name, object or config, of which each layer gets its own copy, or a sequence of one
+            for each layer. Default: "gumbel_softmax".
+        temperature: number or schedule, or a sequence of one for each layer, of estimators given by
+            name. Default: the estimator's own.
+        num_samples: m >= 1 of the latents for each example in training. Default: 1, or the fewest that
+            the estimators take.
+        objective: "single_sample" maximises E[log p(y | z)], "multi_sample" E[log mean_m p(y | z_m)].
+            Default: "single_sample".
+        units: of what the next map reads for a choice: "zero_one" or "plus_minus" (-1 and 1).
+            Default: "zero_one".
+        centering: whether the running mean is subtracted from x. Default: False.
+        seed: of all draws. Default: 0.
+        monitor_every: steps between two looks at the hard path in training. Default: 10.
+
+    Raises:
+        ValueError: arguments out of range or at odds with one another.
+
+    Example:
+        >>> model = StructuredPrediction((8, 8, 1), num_variables=4, num_categories=3)
+        >>> model.compile(optimizer="adam")
+        >>> x = tf.ones([5, 8, 8, 1])
+        >>> model.complete(x).shape, model.sample(x, 3).shape, model.log_likelihood(x, 10).shape
+        (TensorShape([5, 8, 8, 1]), TensorShape([3, 5, 8, 8, 1]), TensorShape([5]))
+
+    Reference:
+        Raiko, Berglund, Alain, Dinh. Techniques for learning binary stochastic feedforward neural
+        networks. 2014. arXiv:1406.2989.
+        Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        output_shape: Sequence[int] | None = None,
+        mask: Any = None,
+        num_variables: int | Sequence[int] = 20,
+        num_categories: int = 10,
+        latents: str = "categorical",
+        num_layers: int = 2,
+        hidden_units: Sequence[int] = (),
+        activation: str = "tanh",
+        likelihood: Any = "bernoulli",
+        estimator: Any = "gumbel_softmax",
+        temperature: Any = None,
+        num_samples: int | None = None,
+        objective: str = "single_sample",
+        units: str = "zero_one",
+        centering: bool = False,
+        seed: int = 0,
+        monitor_every: int = 10,
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
+        arguments.check_choice("objective", objective, tuple(OBJECTIVES))
+        arguments.check_choice("units", units, UNITS)
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1. Received: num_layers={num_layers}")
+        self.parts = Parts(data_shape, output_shape, mask)
+        self.num_variables = tuple(
+            int(n) for n in arguments.per_layer("num_variables", num_variables, num_layers)
+        )
+        for number in self.num_variables:
+            arguments.check_sizes(latents, number, num_categories)
+        self.num_categories, self.latents = int(num_categories), latents
+        self.objective_name, self.units = objective, units
+        self.likelihood = likelihoods.get(likelihood)
+        self.estimators = arguments.layer_estimators(estimator, latents, temperature, num_layers)
+        self.num_samples = arguments.num_samples(num_samples, self.estimators)
+        estimators.check_nested(self.estimators, self.num_samples, OBJECTIVES[objective])
+        self.hidden_units, self.activation = tuple(hidden_units), activation
+        self.centering = Centering() if centering else None
+        if self.centering is not None:
+            self.centering.build((None, self.parts.num_inputs))
+        shapes = [
+            discrete.latent_shape(latents, n, self.num_categories) for n in self.num_variables
+        ]
+        sizes = [math.prod(shape) for shape in shapes]
+        self._shapes = shapes
+        parameters = self.likelihood.parameters_shape((self.parts.num_outputs,))
+        self.maps = [
+            networks.mlp_encoder(shape, size, self.hidden_units, activation)
+            for shape, size in zip(
+                [(self.parts.num_inputs,), *shapes], [*sizes, math.prod(parameters)], strict=True
+            )
+        ]
+        self._parameters_shape = parameters
+        for layer, shape in zip(self.estimators, shapes, strict=True):
+            context = (None, self.parts.num_inputs) if layer is self.estimators[0] else None
+            layer.build((None, *shape), context)
+        # All laws and likelihoods of a model share this dtype, whatever networks it is given.
+        self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
+        self.track(("bound_nats",), ("hard_elbo_nats",))
+        self.built = True
+
+    # What the model is made of.
+
+    def layer_logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
+        """Logits of layer `depth`, [*A, N(, K)]: of x [*A, inputs] for the first, else of draws."""
+        shape = self._shapes[depth]
+        if depth == 0:
+            if self.centering is not None:
+                before = self.centering(before, training=training)
+            outputs = self.maps[0](before, training=training)
+        else:
+            outputs = self._apply(depth, before, training)
+        outputs = tf.cast(outputs, self._wide)
+        return tf.reshape(outputs, tf.concat([tf.shape(outputs)[:-1], shape], axis=0))
+
+    def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
+        """Of the likelihood of y, [*A, outputs, ...], given draws of the last layer [*A, N(, K)]."""
+        outputs = self._apply(len(self.estimators), z, training)
+        shape = tf.concat([tf.shape(outputs)[:-1], self._parameters_shape], axis=0)
+        return tf.reshape(outputs, shape)
+
+    def _apply(self, depth: int, z: Tensor, training: bool) -> tf.Tensor:
+        event_rank = len(self._shapes[depth - 1])
+        return estimators.apply_to_samples(
+            lambda values: self.maps[depth](values, training=training),
+            as_units(z, self.units),
+            batch_rank=z.shape.rank - event_rank,
+        )
+
+    def logits(self, x: Any) -> tf.Tensor:
+        """Of all layers side by side, [B, sum of N(, K)], each given the most probable draw before."""
+        before, found = self.parts.inputs(x), []
+        for depth, layer in enumerate(self.estimators):
+            logits = self.layer_logits(depth, before)
+            law = layer.law(logits)
+            found.append(law.logits)
+            before = law.mode()
+        return tf.concat(found, axis=1)
+
+    def posterior(self, x: Any) -> discrete.Discrete:
+        """The laws of all layers, side by side, each given the most probable draw of the one before."""
+        return discrete.get(self.latents)(self.logits(x))
+
+    # What training minimises and reports.
+
+    def observations(self, data: Any) -> Any:
+        return self.parts.observations(data)
+
+    def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
+        inputs, outputs = self.parts.split(x)
+
+        def logits_fn(before: tuple[Tensor, ...]) -> tf.Tensor:
+            return self.layer_logits(len(before), before[-1] if before else inputs, training)
+
+        def log_likelihood_fn(z: tuple[Tensor, ...], logits: tuple[Tensor, ...]) -> tf.Tensor:
+            return self._log_prob(outputs, self.parameters(z[-1], training))
+
+        estimate = estimators.nested_estimate(
+            self.estimators,
+            logits_fn,
+            log_likelihood_fn,
+            seed,
+            self.num_samples,
+            reduce=OBJECTIVES[self.objective_name],
+            context=inputs,
+            training=training,
+        )
+        return ObjectiveTerms(-estimate.value, estimate.auxiliary, {"bound_nats": estimate.value})
+
+    def hard_terms(self, x: Any, seed: Seed) -> dict[str, Tensor]:
+        return {"hard_elbo_nats": self.log_weights(x, 1, seed)[0]}
+
+    def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """log p(y | z_L) in nats for S draws of all layers, [S, B]."""
+        inputs, outputs = self.parts.split(x)
+        return self._log_prob(outputs, self.parameters(self._draw(inputs, num_samples, seed)))
+
+    def values_per_row(self) -> int:
+        return math.prod(self._parameters_shape)
+
+    # What a trained model is for.
+
+    def call(self, x: Any, training: bool = False) -> tf.Tensor:
+        return self.complete(base.inputs_of(x) if isinstance(x, dict) else x)
+
+    def complete(
+        self, x: Any, num_samples: int | Tensor | None = None, seed: int | Seed = 0
+    ) -> tf.Tensor:
+        """The mean of y, with the x it was given for: [B, *data_shape], or [B, *output_shape].
+
+        Args:
+            x: observations, float [B, *data_shape], of which the part that is y is not read.
+            num_samples: S draws of all layers that the mean of p(y | x) is taken over; None for the mean
+                of p(y | z) at the most probable choice of every layer in turn. Default: None.
+            seed: int or int32 [2]; of the draws. Default: 0.
+        """
+        inputs = self.parts.inputs(x)
+        if num_samples is None:
+            mean = self.likelihood.mean(self.parameters(self._most_probable(inputs)))
+        else:
+            mean = tf.reduce_mean(self._completions(inputs, num_samples, seed), axis=0)
+        return self.parts.join(x, mean)
+
+    def sample(self, x: Any, num_samples: int | Tensor = 1, seed: int | Seed = 0) -> tf.Tensor:
+        """Completions, [S, B, *data_shape] or [S, B, *output_shape]: means of p(y | z) for draws of z.
+
+        Args:
+            x: observations, float [B, *data_shape], of which the part that is y is not read.
+            num_samples: S. Default: 1.
+            seed: int or int32 [2]; the same seed gives the same completions. Default: 0.
+        """
+        return self.parts.join(x, self._completions(self.parts.inputs(x), num_samples, seed))
+
+    def encode(self, x: Any) -> tf.Tensor:
+        """The most probable codes of all layers in turn, int32 [B, sum of N]."""
+        posterior = self.posterior(x)
+        return posterior.code(posterior.mode())
+
+    def encode_probs(self, x: Any) -> tf.Tensor:
+        """Probabilities of all layers, each given the most probable draw of the one before."""
+        return self.posterior(x).probs
+
+    def signatures(self) -> dict[str, Signature]:
+        return completion_signatures(self)
+
+    def describe(self) -> dict[str, Any]:
+        total = sum(self.num_variables)
+        return {
+            **super().describe(),
+            "data_shape": self.parts.data_shape,
+            "latent_shape": discrete.latent_shape(self.latents, total, self.num_categories),
+            "latents": self.latents,
+            "num_variables": total,
+            "num_categories": self.num_categories,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            **self.parts.get_config(),
+            "num_variables": self.num_variables,
+            "num_categories": self.num_categories,
+            "latents": self.latents,
+            "num_layers": len(self.estimators),
+            "hidden_units": self.hidden_units,
+            "activation": self.activation,
+            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
+            "estimator": [keras.saving.serialize_keras_object(e) for e in self.estimators],
+            "num_samples": self.num_samples,
+            "objective": self.objective_name,
+            "units": self.units,
+            "centering": self.centering is not None,
+        }
+
+    def _log_prob(self, outputs: Tensor, parameters: Tensor) -> tf.Tensor:
+        return tf.cast(self.likelihood.log_prob(outputs, parameters), self._wide)
+
+    def _draw(self, inputs: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """S discrete draws of the last layer, [S, B, N(, K)], through all others."""
+        z = inputs
+        for depth, layer in enumerate(self.estimators):
+            law = layer.law(self.layer_logits(depth, z))
+            own = seeds.fold(seed, "layer", depth)
+            z = law.sample(own, 1)[0] if depth else law.sample(own, num_samples)
+        return z
+
+    def _most_probable(self, inputs: Tensor) -> tf.Tensor:
+        z = inputs
+        for depth, layer in enumerate(self.estimators):
+            z = layer.law(self.layer_logits(depth, z)).mode()
+        return z
+
+    def _completions(
+        self, inputs: Tensor, num_samples: int | Tensor, seed: int | Seed
+    ) -> tf.Tensor:
+        parameters = self.parameters(self._draw(inputs, num_samples, seeds.convert(seed)))
+        return estimators.apply_to_samples(self.likelihood.mean, parameters, batch_rank=2)
