@@ -63,7 +63,8 @@ def completion_signatures(model: Any) -> dict[str, Signature]:
         samples = at_least_one(num_samples)
         return {"log_likelihood": model.log_likelihood((input, output), samples, seed)}
 
-    scored, score = (given,), log_likelihood
+    scored: tuple[tf.TensorSpec, ...] = (given,)
+    score: Any = log_likelihood
     if model.parts.output_shape is not None:
         scored, score = (given, batch_of("output", model.parts.output_shape)), log_likelihood_of
     return {
