@@ -9,11 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, likelihoods, objectives, seeds
+from tf_discrete import arguments, objectives
 from tf_discrete.distributions import discrete
-from tf_discrete.export.autoencoder import autoencoder_signatures
-from tf_discrete.export.signature import Signature
-from tf_discrete.models import base, networks
+from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 OBJECTIVES = ("elbo", "relaxed_elbo")
@@ -21,7 +19,7 @@ PRIORS = ("uniform", "learned")
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class CategoricalVAE(base.DiscreteModel):
+class CategoricalVAE(autoencoder.DiscreteAutoencoder):
     """q(z | x) and p(x | z) with discrete z, trained through any estimator of the registry.
 
     Args:
@@ -84,50 +82,30 @@ class CategoricalVAE(base.DiscreteModel):
         monitor_every: int = 10,
         **kwargs: Any,
     ):
-        super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, OBJECTIVES)
         arguments.check_choice("prior", prior, PRIORS)
-        arguments.check_sizes(latents, num_variables, num_categories)
-        self.data_shape = tuple(int(size) for size in data_shape)
-        self.num_variables, self.num_categories = int(num_variables), int(num_categories)
-        self.latents = latents
-        self.latent_shape: tuple[int, ...] = (self.num_variables,)
-        if latents == "categorical":
-            self.latent_shape = (self.num_variables, self.num_categories)
+        super().__init__(
+            data_shape=data_shape,
+            num_variables=num_variables,
+            num_categories=num_categories,
+            latents=latents,
+            encoder=encoder,
+            decoder=decoder,
+            hidden_units=hidden_units,
+            activation=activation,
+            likelihood=likelihood,
+            estimator=arguments.estimator(estimator, latents, temperature),
+            seed=seed,
+            monitor_every=monitor_every,
+            **kwargs,
+        )
         self.prior = prior
         self.objective_name = objective
         self.prior_temperature, self.free_bits = float(prior_temperature), float(free_bits)
-        self.likelihood = likelihoods.get(likelihood)
-        self.estimator = arguments.estimator(estimator, latents, temperature)
         self.num_samples = num_samples or self.estimator.min_samples
         self.estimator.check(self.num_samples, None)
-        self.estimator.build((None, *self.latent_shape), (None, math.prod(self.data_shape)))
         self._check_objective()
         self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
-        self._network_config = {
-            "encoder": encoder if isinstance(encoder, str) else None,
-            "decoder": decoder if isinstance(decoder, str) else None,
-            "hidden_units": tuple(hidden_units),
-            "activation": activation,
-        }
-        self._own_decoder = not (decoder is None or isinstance(decoder, str))
-        if decoder is None and not isinstance(encoder, str):
-            raise ValueError(
-                "With an encoder of your own give a decoder too, by name or as a model. "
-                "Received: decoder=None"
-            )
-        self.encoder = networks.encoder(
-            encoder, self.data_shape, math.prod(self.latent_shape), hidden_units, activation
-        )
-        self.decoder = networks.decoder(
-            encoder if decoder is None else decoder,
-            self.latent_shape,
-            self.likelihood.parameters_shape(self.data_shape),
-            hidden_units,
-            activation,
-        )
-        # All laws and likelihoods of a model share this dtype, whatever networks it is given.
-        self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
         self.prior_logits = self.add_weight(
             shape=self.latent_shape,
             dtype=self._wide.name,
@@ -141,29 +119,9 @@ class CategoricalVAE(base.DiscreteModel):
         )
         self.built = True
 
-    # What the model is made of.
-
-    def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of q(z | x), float [B, N(, K)], at least float32."""
-        outputs = tf.cast(self.encoder(x, training=training), self._wide)
-        return tf.reshape(outputs, [-1, *self.latent_shape])
-
-    def posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
-        """q(z | x), the law of the codes."""
-        return self.estimator.law(self.logits(x, training))
-
     def prior_law(self) -> discrete.Discrete:
         """p(z)."""
         return discrete.get(self.latents)(tf.convert_to_tensor(self.prior_logits))
-
-    def log_likelihood_given(self, x: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
-        """log p(x | z) in nats, [S, B], for latents [S, B, N(, K)]."""
-        parameters = estimators.apply_to_samples(
-            lambda values: self.decoder(values, training=training), z, batch_rank=2
-        )
-        return tf.cast(self.likelihood.log_prob(x, parameters), self._wide)
-
-    # What training minimises and reports.
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         logits = self.logits(x, training)
@@ -204,100 +162,19 @@ class CategoricalVAE(base.DiscreteModel):
             "hard_reconstruction_nats": reconstruction,
         }
 
-    # What a trained model is for.
-
-    def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        return self.reconstruct(base.inputs_of(x))
-
-    def encode(self, x: Tensor) -> tf.Tensor:
-        """The most probable codes, int32 [B, N]."""
-        posterior = self.posterior(x)
-        return posterior.code(posterior.mode())
-
-    def encode_probs(self, x: Tensor) -> tf.Tensor:
-        """q(z | x): probabilities, float [B, N, K], or of a 1, [B, N], for Bernoulli latents."""
-        return self.posterior(x).probs
-
-    def decode(self, codes: Tensor, seed: Seed | None = None) -> tf.Tensor:
-        """Observations of codes.
-
-        Args:
-            codes: int [B, N].
-            seed: None for the mean of p(x | z), or int32 [2] for a draw.
-
-        Returns:
-            x: float [B, *data_shape].
-        """
-        z = self.prior_law().one_hot(codes)
-        parameters = self.decoder(z, training=False)
-        if seed is None:
-            return self.likelihood.mean(parameters)
-        return self.likelihood.sample(parameters, seed)
-
-    def reconstruct(self, x: Tensor) -> tf.Tensor:
-        """The mean of p(x | z) at the most probable code, float [B, *data_shape]."""
-        return self.decode(self.encode(x))
-
-    def sample_codes(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """Codes drawn from the prior, int32 [num_samples, N]."""
-        prior = self.prior_law()
-        return prior.code(prior.sample(seed, num_samples))
-
-    def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
-        """Means of p(x | z) for z drawn from the prior, float [num_samples, *data_shape].
-
-        Args:
-            num_samples: how many.
-            seed: int or int32 [2]; the same seed gives the same samples.
-        """
-        seed = seeds.convert(seed)
-        return self.decode(self.sample_codes(num_samples, seed))
-
-    def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(x, z) - log q(z | x) in nats for S draws of z, [S, B]."""
-        posterior = self.posterior(x)
-        z = posterior.sample(seed, num_samples)
-        log_ratio = self.prior_law().log_prob(z) - posterior.log_prob(z)
-        return self.log_likelihood_given(x, z) + log_ratio
-
-    def values_per_row(self) -> int:
-        return math.prod(self.likelihood.parameters_shape(self.data_shape))
-
-    def signatures(self) -> dict[str, Signature]:
-        return autoencoder_signatures(self)
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            **super().describe(),
-            "data_shape": self.data_shape,
-            "latent_shape": self.latent_shape,
-            "latents": self.latents,
-            "num_variables": self.num_variables,
-            "num_categories": self.num_categories,
-        }
-
     def get_config(self) -> dict[str, Any]:
-        estimator = keras.saving.serialize_keras_object(self.estimator)
-        networks_config = dict(self._network_config)
-        if networks_config["encoder"] is None:
-            networks_config["encoder"] = keras.saving.serialize_keras_object(self.encoder)
-        if self._own_decoder:
-            networks_config["decoder"] = keras.saving.serialize_keras_object(self.decoder)
         return {
             **super().get_config(),
-            "data_shape": self.data_shape,
             "num_variables": self.num_variables,
             "num_categories": self.num_categories,
             "latents": self.latents,
             "prior": self.prior,
-            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
-            "estimator": estimator,
+            "estimator": keras.saving.serialize_keras_object(self.estimator),
             "num_samples": self.num_samples,
             "objective": self.objective_name,
             "prior_temperature": self.prior_temperature,
             "kl_weight": self.kl_weight.get_config()["schedule"],
             "free_bits": self.free_bits,
-            **networks_config,
         }
 
     def _check_objective(self) -> None:

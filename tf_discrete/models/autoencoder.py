@@ -1,0 +1,210 @@
+"""`DiscreteAutoencoder`: the parts and the uses that autoencoders with discrete codes share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import arguments, estimators, likelihoods, seeds
+from tf_discrete.distributions import discrete
+from tf_discrete.export.autoencoder import autoencoder_signatures
+from tf_discrete.export.signature import Signature
+from tf_discrete.models import base, networks
+from tf_discrete.types import Seed, Tensor
+
+
+class DiscreteAutoencoder(base.DiscreteModel):
+    """Encoder, latents with a law q(z | x), prior p(z), decoder and likelihood p(x | z).
+
+    A subclass supplies `objective`, `hard_terms` and `prior_law`.
+
+    Args:
+        data_shape: of one observation, such as (28, 28, 1).
+        num_variables: N.
+        num_categories: K >= 2; 2 for Bernoulli latents.
+        latents: "categorical" or "bernoulli".
+        encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> N * K logits (N if Bernoulli).
+        decoder: the same the other way: [B, N, K] (or [B, N]) -> the likelihood's parameters. None for
+            the mirror image of a named encoder.
+        hidden_units: of the named networks.
+        activation: of the named networks.
+        likelihood: name or object, see `tf_discrete.likelihoods`.
+        estimator: an `Estimator`.
+        **kwargs: `seed` and `monitor_every`, see `DiscreteModel`.
+
+    Raises:
+        ValueError: sizes below what the latents take, or networks that do not fit.
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        num_variables: int,
+        num_categories: int,
+        latents: str,
+        encoder: Any,
+        decoder: Any,
+        hidden_units: Sequence[int],
+        activation: str,
+        likelihood: Any,
+        estimator: estimators.Estimator,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        arguments.check_sizes(latents, num_variables, num_categories)
+        self.data_shape = tuple(int(size) for size in data_shape)
+        self.num_variables, self.num_categories = int(num_variables), int(num_categories)
+        self.latents = latents
+        self.latent_shape: tuple[int, ...] = (self.num_variables,)
+        if latents == "categorical":
+            self.latent_shape = (self.num_variables, self.num_categories)
+        self.likelihood = likelihoods.get(likelihood)
+        self.estimator = estimator
+        self.estimator.build((None, *self.latent_shape), (None, math.prod(self.data_shape)))
+        self._network_config = {
+            "encoder": encoder if isinstance(encoder, str) else None,
+            "decoder": decoder if isinstance(decoder, str) else None,
+            "hidden_units": tuple(hidden_units),
+            "activation": activation,
+        }
+        self._own_decoder = not (decoder is None or isinstance(decoder, str))
+        if decoder is None and not isinstance(encoder, str):
+            raise ValueError(
+                "With an encoder of your own give a decoder too, by name or as a model. "
+                "Received: decoder=None"
+            )
+        self.encoder = networks.encoder(
+            encoder, self.data_shape, math.prod(self.latent_shape), hidden_units, activation
+        )
+        self.decoder = networks.decoder(
+            encoder if decoder is None else decoder,
+            self.latent_shape,
+            self.likelihood.parameters_shape(self.data_shape),
+            hidden_units,
+            activation,
+        )
+        # All laws and likelihoods of a model share this dtype, whatever networks it is given.
+        self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
+
+    def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
+        """Logits of q(z | x), float [B, N(, K)], at least float32."""
+        outputs = tf.cast(self.encoder(x, training=training), self._wide)
+        return tf.reshape(outputs, [-1, *self.latent_shape])
+
+    def posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
+        """q(z | x), the law of the codes."""
+        return self.estimator.law(self.logits(x, training))
+
+    def prior_law(self) -> discrete.Discrete:
+        """p(z)."""
+        raise NotImplementedError
+
+    def log_likelihood_given(self, x: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
+        """log p(x | z) in nats, [S, B], for latents [S, B, N(, K)]."""
+        parameters = estimators.apply_to_samples(
+            lambda values: self.decoder(values, training=training), z, batch_rank=2
+        )
+        return tf.cast(self.likelihood.log_prob(x, parameters), self._wide)
+
+    # What a trained model is for.
+
+    def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
+        return self.reconstruct(base.inputs_of(x))
+
+    def encode(self, x: Tensor) -> tf.Tensor:
+        """The most probable codes, int32 [B, N]."""
+        posterior = self.posterior(x)
+        return posterior.code(posterior.mode())
+
+    def encode_probs(self, x: Tensor) -> tf.Tensor:
+        """q(z | x): probabilities, float [B, N, K], or of a 1, [B, N], for Bernoulli latents."""
+        return self.posterior(x).probs
+
+    def decode(self, codes: Tensor, seed: Seed | None = None) -> tf.Tensor:
+        """Observations of codes.
+
+        Args:
+            codes: int [B, N].
+            seed: None for the mean of p(x | z), or int32 [2] for a draw.
+
+        Returns:
+            x: float [B, *data_shape].
+        """
+        z = self.prior_law().one_hot(codes)
+        parameters = self.decoder(z, training=False)
+        if seed is None:
+            return self.likelihood.mean(parameters)
+        return self.likelihood.sample(parameters, seed)
+
+    def reconstruct(self, x: Tensor) -> tf.Tensor:
+        """The mean of p(x | z) at the most probable code, float [B, *data_shape]."""
+        return self.decode(self.encode(x))
+
+    def sample_codes(
+        self, num_samples: int | Tensor, seed: int | Seed, prior: Any = None
+    ) -> tf.Tensor:
+        """Codes drawn from the prior, int32 [num_samples, N].
+
+        Args:
+            num_samples: how many.
+            seed: int or int32 [2].
+            prior: any object with `sample(num_samples, seed)` that gives codes, int [num_samples, N], such
+                as one fitted to the codes of the training data. Default: the model's own.
+        """
+        seed = seeds.convert(seed)
+        if prior is not None:
+            return tf.cast(prior.sample(num_samples, seed), tf.int32)
+        law = self.prior_law()
+        return law.code(law.sample(seed, num_samples))
+
+    def sample(
+        self, num_samples: int | Tensor, seed: int | Seed = 0, prior: Any = None
+    ) -> tf.Tensor:
+        """Means of p(x | z) for z drawn from the prior, float [num_samples, *data_shape].
+
+        Args:
+            num_samples: how many.
+            seed: int or int32 [2]; the same seed gives the same samples.
+            prior: where the codes come from, see `sample_codes`. Default: the model's own.
+        """
+        return self.decode(self.sample_codes(num_samples, seed, prior))
+
+    def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """log p(x, z) - log q(z | x) in nats for S draws of z, [S, B]."""
+        posterior = self.posterior(x)
+        z = posterior.sample(seed, num_samples)
+        log_ratio = self.prior_law().log_prob(z) - posterior.log_prob(z)
+        return self.log_likelihood_given(x, z) + log_ratio
+
+    def values_per_row(self) -> int:
+        return math.prod(self.likelihood.parameters_shape(self.data_shape))
+
+    def signatures(self) -> dict[str, Signature]:
+        return autoencoder_signatures(self)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            **super().describe(),
+            "data_shape": self.data_shape,
+            "latent_shape": self.latent_shape,
+            "latents": self.latents,
+            "num_variables": self.num_variables,
+            "num_categories": self.num_categories,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        networks_config = dict(self._network_config)
+        if networks_config["encoder"] is None:
+            networks_config["encoder"] = keras.saving.serialize_keras_object(self.encoder)
+        if self._own_decoder:
+            networks_config["decoder"] = keras.saving.serialize_keras_object(self.decoder)
+        return {
+            **super().get_config(),
+            "data_shape": self.data_shape,
+            "likelihood": keras.saving.serialize_keras_object(self.likelihood),
+            **networks_config,
+        }
