@@ -71,6 +71,7 @@ setuptools.setup(
             "tf-discrete-compare-estimators=trainers.compare_estimators:cli",
             "tf-discrete-evaluate=trainers.evaluate:cli",
             "tf-discrete-export=trainers.export:cli",
+            "tf-discrete-structured-prediction=trainers.structured_prediction:cli",
         ]
     },
     classifiers=[

@@ -74,6 +74,9 @@ class RunConfig:
     learning_rate_schedule: str = option(
         "constant", "'cosine' falls to 0 over the run.", choices=("constant", "cosine")
     )
+    weight_decay: float = option(
+        0.0, "Decoupled weight decay of the kernels, times the learning rate, per step.", lower=0
+    )
     early_stopping: int = option(
         0, "Stop after so many epochs without a better hard validation bound. 0: never.", lower=0
     )

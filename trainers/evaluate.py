@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from trainers import callbacks, categorical_vae, command_line
+from trainers import callbacks, categorical_vae, command_line, results, structured_prediction
 from trainers import run as run_lib
 from trainers.config import check, load, option
-from trainers.run_directory import RunDirectory, write_json
+from trainers.run_directory import RunDirectory, read_json, write_json
+
+TRAINERS = (categorical_vae, structured_prediction)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,20 +25,34 @@ class Config:
     output: str = option("", "JSON file of the result. Default: RUN/evaluation-SPLIT.json.")
 
 
+def trainer_of(directory: RunDirectory) -> Any:
+    """The trainer that has written a run, told by the fields of its configuration."""
+    try:
+        stored = set(read_json(directory.config_path))
+    except (TypeError, ValueError):  # `load` says what is wrong with it.
+        return categorical_vae
+
+    def strangers(trainer: Any) -> int:
+        return len(stored ^ {field.name for field in dataclasses.fields(trainer.Config)})
+
+    return min(TRAINERS, key=strangers)
+
+
 def run(config: Config) -> dict[str, Any]:
     """Restores a checkpoint of a run and scores a split; returns what the JSON file holds."""
     check(config)
     directory = RunDirectory(config.run)
     if not config.run or not directory.config_path.exists():
         raise ValueError(f"--run must name the folder of a run. Received: run={config.run!r}")
-    run_config = load(categorical_vae.Config, directory.config_path)
+    trainer = trainer_of(directory)
+    run_config = load(trainer.Config, directory.config_path)
     if config.data_dir:
         run_config = dataclasses.replace(run_config, data_dir=config.data_dir)
     run_config = dataclasses.replace(run_config, distribute="none")
     run_lib.prepare(run_config)
     train = run_lib.load_split(run_config, "train")
     steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
-    model = categorical_vae.build_model(run_config, train, steps)
+    model = trainer.build_model(run_config, train, steps)
     run_lib.compile_model(model, run_config, steps)
     checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
     found = (
@@ -56,7 +72,7 @@ def run(config: Config) -> dict[str, Any]:
     }
     output = config.output or directory.path / f"evaluation-{config.split}.json"
     write_json(type(directory.path)(output), result)
-    run_lib.print_table(f"{config.run}, epoch {checkpoints.epoch}, {config.split} (nats)", result)
+    results.print_table(f"{config.run}, epoch {checkpoints.epoch}, {config.split} (nats)", result)
     return result
 
 

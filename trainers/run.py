@@ -20,7 +20,13 @@ from tf_discrete.optimizers import FusedAdam
 from trainers import callbacks
 from trainers.config import RunConfig, check, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
-from trainers.tensorboard import Profile, TensorBoardLog, write_test_scalars
+from trainers.tensorboard import (
+    Pictures,
+    Profile,
+    TensorBoardLog,
+    autoencoder_pictures,
+    write_test_scalars,
+)
 
 MAY_DIFFER = (
     "output_dir",
@@ -37,6 +43,7 @@ MAY_DIFFER = (
 FIELDS = {
     "loss": "loss",
     "hard_elbo_nats": "hard_elbo",
+    "multi_sample_bound_nats": "bound",
     "kl_nats": "kl",
     "temperature": "T",
     "val_hard_elbo_nats": "val",
@@ -82,13 +89,20 @@ def load_splits(config: RunConfig) -> Splits:
     return splits
 
 
-def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any]:
+def train(
+    config: Any,
+    build_model: BuildModel,
+    finish: Finish,
+    pictures: Pictures = autoencoder_pictures,
+) -> dict[str, Any]:
     """Trains, or continues, the run of a configuration.
 
     Args:
         config: a subclass of `RunConfig`.
         build_model: (config, training split, steps per epoch) -> model, not compiled.
         finish: (model at its best epoch, config, directory, splits) -> results; writes pictures and exports.
+        pictures: what TensorBoard shows of the model on validation images. Default: reconstructions and
+            samples of an autoencoder.
 
     Returns:
         results: what metrics.json holds.
@@ -116,7 +130,7 @@ def train(config: Any, build_model: BuildModel, finish: Finish) -> dict[str, Any
         print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
     if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
         directory.result_path.unlink(missing_ok=True)  # Of a shorter run, which goes on.
-        fit(model, config, splits, steps, directory, checkpoints)
+        fit(model, config, splits, steps, directory, checkpoints, pictures)
     elif directory.result_path.exists():
         print(f"{directory.path} is finished; nothing to train")
         return read_json(directory.result_path)
@@ -140,6 +154,7 @@ def fit(
     steps: int,
     directory: RunDirectory,
     checkpoints: callbacks.Checkpoints,
+    pictures: Pictures,
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
     directory.history(last_epoch=checkpoints.epoch)
@@ -169,6 +184,7 @@ def fit(
             labels,
             config.pictures_every,
             lambda: usage.usage,
+            pictures,
         ),
         checkpoints,
     ]
@@ -235,8 +251,13 @@ def compile_model(model: DiscreteModel, config: RunConfig, steps_per_epoch: int)
     rate: Any = config.learning_rate
     if config.learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
+    optimizer = FusedAdam(rate, weight_decay=config.weight_decay or None)
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(
+            [v for v in model.trainable_variables if v.name != "kernel"]
+        )
     model.compile(
-        optimizer=FusedAdam(rate),
+        optimizer=optimizer,
         jit_compile=use_xla(config),
         steps_per_execution=choose_steps_per_execution(config, steps_per_epoch),
     )
@@ -296,13 +317,12 @@ def evaluate_split(
     return {name: _json_number(value) for name, value in result.items()}
 
 
-def print_table(title: str, result: dict[str, Any]) -> None:
-    """Prints results, one a line."""
-    width = max(len(name) for name in result)
-    print(f"\n{title}")
-    for name, value in result.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        print(f"  {name:<{width}}  {shown}")
+def with_output_dir(config: Any, trainer: str) -> Any:
+    """The configuration with the default folder of its run, where it names none."""
+    if config.output_dir:
+        return config
+    name = config.dataset.rstrip("/").split("/")[-1]
+    return defaults_of(config, output_dir=f"runs/{trainer}-{name}")
 
 
 def defaults_of(config: Any, **changes: Any) -> Any:

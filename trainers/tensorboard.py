@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -18,6 +19,22 @@ from trainers.callbacks import rows_of
 
 _UNITS = {"elbo_nats": "nats, higher is better", "kl_nats": "nats, summed over variables"}
 
+Pictures = Callable[[Any, np.ndarray, "np.ndarray | None"], dict[str, Any]]
+"""(model, validation images, their classes or None) -> named figures."""
+
+
+def autoencoder_pictures(
+    model: Any, images: np.ndarray, labels: np.ndarray | None
+) -> dict[str, Any]:
+    """Reconstructions, and samples from the prior."""
+    shown, labels = images[:20], None if labels is None else labels[:20]
+    reconstructions = np.clip(model.reconstruct(shown), 0.0, 1.0)
+    samples = np.clip(model.sample(64, seeds.base(model.seed)), 0.0, 1.0)
+    return {
+        "reconstructions": plots.reconstructions(shown, reconstructions, labels),
+        "samples": plots.image_grid(samples, columns=8),
+    }
+
 
 class TensorBoardLog(keras.callbacks.Callback):
     """Writes the logs of each epoch, and pictures every so many epochs.
@@ -30,6 +47,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         pictures_every: epochs; 0 for no pictures, no histograms and no projector.
         usage: of the codes of the last epoch, read from the logs' callback; a function without
             arguments.
+        pictures: of the model, see `Pictures`.
     """
 
     def __init__(
@@ -40,11 +58,12 @@ class TensorBoardLog(keras.callbacks.Callback):
         labels: np.ndarray | None,
         pictures_every: int,
         usage: Any,
+        pictures: Pictures,
     ):
         super().__init__()
         self.folder, self.config = folder, config
         self.images, self.labels = images, labels
-        self.pictures_every, self.usage = pictures_every, usage
+        self.pictures_every, self.usage, self.pictures = pictures_every, usage, pictures
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -74,12 +93,8 @@ class TensorBoardLog(keras.callbacks.Callback):
             self._projector()
 
     def _pictures(self) -> None:
-        shown = self.images[:20]
-        reconstructions = np.clip(self.model.reconstruct(shown), 0.0, 1.0)
-        labels = None if self.labels is None else self.labels[:20]
-        _image("reconstructions", plots.reconstructions(shown, reconstructions, labels))
-        samples = np.clip(self.model.sample(64, seeds.base(self.model.seed)), 0.0, 1.0)
-        _image("samples", plots.image_grid(samples, columns=8))
+        for name, figure in self.pictures(self.model, self.images, self.labels).items():
+            _image(name, figure)
         usage: Usage | None = self.usage()
         if usage is not None:
             figure = plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed)

@@ -11,10 +11,11 @@ from absl import flags
 from tf_discrete import schedules
 from tf_discrete.models import CategoricalVAE
 from tf_discrete.models import categorical_vae as model
-from trainers import categorical_vae, config, evaluate, export
+from trainers import categorical_vae, config, evaluate, export, structured_prediction
 
 CLASSES = {"categorical_vae": categorical_vae.Config, "evaluate": evaluate.Config}
 CLASSES["export"] = export.Config
+CLASSES["structured_prediction"] = structured_prediction.Config
 
 
 @dataclasses.dataclass(frozen=True)

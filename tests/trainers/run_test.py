@@ -16,7 +16,7 @@ from tests.trainers import small_runs
 from tf_discrete import datasets, export, likelihoods
 from tf_discrete.estimators import registry
 from tf_discrete.models import networks
-from trainers import categorical_vae, config, evaluate, run
+from trainers import categorical_vae, config, evaluate, results, run
 from trainers import export as export_trainer
 
 OWN_MODULE = """
@@ -228,7 +228,7 @@ def test_the_folder_is_named_after_the_data(tmp_path, monkeypatch):
 
 
 def test_table(capsys):
-    run.print_table("Title", {"loss": 1.23456, "long_name": 7, "nothing": None})
+    results.print_table("Title", {"loss": 1.23456, "long_name": 7, "nothing": None})
     assert capsys.readouterr().out.splitlines() == [
         "",
         "Title",

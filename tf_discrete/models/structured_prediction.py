@@ -134,7 +134,8 @@ class StructuredPrediction(base.DiscreteModel):
             layer.build((None, *shape), context)
         # All laws and likelihoods of a model share this dtype, whatever networks it is given.
         self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
-        self.track(("bound_nats",), ("hard_elbo_nats",))
+        terms = ("elbo_nats", "multi_sample_bound_nats")
+        self.track(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
         self.built = True
 
     # What the model is made of.
@@ -203,7 +204,11 @@ class StructuredPrediction(base.DiscreteModel):
             context=inputs,
             training=training,
         )
-        return ObjectiveTerms(-estimate.value, estimate.auxiliary, {"bound_nats": estimate.value})
+        terms = {"elbo_nats": estimate.value}
+        if self.objective_name == "multi_sample":
+            one_sample = tf.reduce_mean(estimate.per_sample, axis=0)
+            terms = {"elbo_nats": one_sample, "multi_sample_bound_nats": estimate.value}
+        return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms)
 
     def hard_terms(self, x: Any, seed: Seed) -> dict[str, Tensor]:
         return {"hard_elbo_nats": self.log_weights(x, 1, seed)[0]}

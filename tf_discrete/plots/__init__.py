@@ -2,6 +2,7 @@
 
 from tf_discrete.plots.canvas import save, to_image
 from tf_discrete.plots.comparison import Line, LinePanel, comparison
+from tf_discrete.plots.completions import completions
 from tf_discrete.plots.history import PANELS, Panel, curves
 from tf_discrete.plots.images import image_grid, reconstructions, traversal
 from tf_discrete.plots.schedules import schedule
@@ -14,6 +15,7 @@ __all__ = [
     "Panel",
     "code_usage",
     "comparison",
+    "completions",
     "curves",
     "image_grid",
     "reconstructions",

@@ -31,7 +31,11 @@ PANELS = (
     Panel(
         "Bound (higher is better)",
         "nats per example",
-        {"hard_elbo_nats": "hard", "elbo_nats": "as trained"},
+        {
+            "hard_elbo_nats": "hard",
+            "elbo_nats": "as trained",
+            "multi_sample_bound_nats": "of several samples, as trained",
+        },
     ),
     Panel("Loss (lower is better)", "nats per example", {"loss": ""}),
     Panel("KL to the prior", "nats per example", {"kl_nats": ""}),

@@ -75,11 +75,11 @@ def reconstructions(
     figure, axes = mosaic.grid_figure(pixels, title, mosaic.text_width("reconstruction") + 12)
     for i, name in enumerate([] if names is None else names[:shown]):
         x = (i % columns) * (width + GAP) + width / 2
-        _write(axes, x, (i // columns) * pitch + text - 4, str(name))
+        write(axes, x, (i // columns) * pitch + text - 4, str(name))
     for row in range(rows):
         for half, kind in enumerate(("original", "reconstruction")):
             y = row * pitch + text + (height + 2) * half + height / 2
-            _write(axes, -10, y, kind, row_name=True)
+            write(axes, -10, y, kind, row_name=True)
     return figure
 
 
@@ -107,7 +107,7 @@ def image_grid(
     """
     array = mosaic.as_images(images)
     shown, columns = _limits(len(array), columns, max_images)
-    return mosaic.grid_figure(_paste(mosaic.tiles(array[:shown], columns), columns), title).figure
+    return mosaic.grid_figure(paste(mosaic.tiles(array[:shown], columns), columns), title).figure
 
 
 def traversal(
@@ -168,14 +168,14 @@ def traversal(
     height, width = shown.shape[1:3]
     note = "framed: the category of the original code" if marks is not None else ""
     left = max(mosaic.text_width(f"variable {name}") for name in names) + 12
-    figure, axes = mosaic.grid_figure(_paste(shown, columns), title, left, 42, note)
+    figure, axes = mosaic.grid_figure(paste(shown, columns), title, left, 42, note)
     every = -(-26 // (width + GAP))  # category numbers need about 26 pixels
     for k in range(0, columns, every):
-        _write(axes, k * (width + GAP) + width / 2, -6, str(k))
-    _write(axes, (columns * (width + GAP) - GAP) / 2, -24, "category")
+        write(axes, k * (width + GAP) + width / 2, -6, str(k))
+    write(axes, (columns * (width + GAP) - GAP) / 2, -24, "category")
     for row, name in enumerate(names):
         y = row * (height + GAP)
-        _write(axes, -10, y + height / 2, f"variable {name}", row_name=True)
+        write(axes, -10, y + height / 2, f"variable {name}", row_name=True)
         if marks is not None:
             axes.add_patch(
                 Rectangle(
@@ -201,7 +201,8 @@ def _limits(count: int, columns: int, max_images: int) -> tuple[int, int]:
     return shown, min(columns, shown)
 
 
-def _write(axes: Axes, x: float, y: float, text: str, row_name: bool = False) -> None:
+def write(axes: Axes, x: float, y: float, text: str, row_name: bool = False) -> None:
+    """Writes above a point of the picture, or to the left of it."""
     horizontal, vertical = ("right", "center") if row_name else ("center", "bottom")
     style = {"fontsize": canvas.LABEL_SIZE, "color": canvas.MUTED}
     axes.text(x, y, text, style, ha=horizontal, va=vertical)
@@ -211,7 +212,8 @@ def _blank(height: int, width: int) -> np.ndarray:
     return np.full([height, width, 3], 255, np.uint8)
 
 
-def _paste(shown: np.ndarray, columns: int) -> np.ndarray:
+def paste(shown: np.ndarray, columns: int) -> np.ndarray:
+    """Tiles `[B, h, w, 3]` as one picture, row by row."""
     height, width = shown.shape[1:3]
     rows = -(-len(shown) // columns)
     pixels = _blank(rows * (height + GAP) - GAP, columns * (width + GAP) - GAP)

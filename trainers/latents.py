@@ -1,0 +1,93 @@
+"""What the trainers ask of every model with discrete latents: the latents, their estimator, the pixels."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tf_discrete import datasets, estimators, likelihoods, schedules
+from trainers.config import RunConfig, option
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentConfig(RunConfig):
+    """Flags that are named as the arguments of the models that they fill."""
+
+    num_categories: int = option(10, "Categories K of each; 2 with Bernoulli latents.", lower=2)
+    latents: str = option("categorical", "Kind of latents.", choices=("categorical", "bernoulli"))
+    activation: str = option("relu", "Of the hidden layers.")
+    likelihood: str = option(
+        "auto",
+        "Of the pixels. 'auto': bernoulli for black and white images (binarised, or as they come), "
+        "gaussian for grey and colour. Others: "
+        + ", ".join(likelihoods.names())
+        + ", or a registered one of yours.",
+    )
+    likelihood_scale: float = option(
+        0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
+    )
+    estimator: str = option(
+        "gumbel_softmax",
+        "Gradient estimator: " + ", ".join(estimators.names()) + ", or a registered one of yours.",
+    )
+    num_samples: int = option(
+        0, "Latent samples for each image in training. 0: the fewest the estimator takes.", lower=0
+    )
+    temperature: float = option(
+        0.0,
+        "Temperature, or its value at the first step. 0: the estimator's own default, or 1 where a "
+        "schedule changes it.",
+        lower=0,
+    )
+    temperature_schedule: str = option(
+        "auto",
+        "'exponential': max(temperature_final, temperature * exp(-temperature_rate * step)); 'linear' "
+        "and 'cosine' reach temperature_final after temperature_steps; 'auto': exponential for "
+        "gumbel_softmax and its straight-through kin, constant for the other estimators.",
+        choices=("auto", "constant", "exponential", "linear", "cosine"),
+    )
+    temperature_final: float = option(0.5, "Lowest temperature of a schedule.", positive=True)
+    temperature_rate: float = option(1e-4, "Rate of the exponential schedule, per step.", lower=0)
+    temperature_steps: int = option(
+        0, "Length of the linear and cosine schedules in steps. 0: half of the run.", lower=0
+    )
+    temperature_update_period: int = option(
+        500, "Steps between two changes of the exponential schedule.", lower=1
+    )
+
+
+def make_likelihood(config: LatentConfig, split: datasets.Split) -> likelihoods.Likelihood:
+    """The likelihood of the pixels."""
+    name = config.likelihood
+    if name == "auto":
+        some = split.images[:1000]
+        binary = config.binarization != "none" or bool(np.isin(some, (0, some.max())).all())
+        name = "bernoulli" if binary else "gaussian"
+    if name == "gaussian":
+        return likelihoods.Gaussian(config.likelihood_scale or None)
+    return likelihoods.get(name)
+
+
+def make_temperature(config: LatentConfig, total_steps: int) -> schedules.Schedule | None:
+    """The schedule of the temperature; None for the estimator's own default, or if it has none."""
+    estimator = estimators.get_class(config.estimator)
+    if "temperature" not in estimators.arguments(estimator):
+        return None
+    name = config.temperature_schedule
+    if name == "auto":
+        anneals = issubclass(estimator, estimators.GumbelSoftmax)
+        name = "exponential" if anneals else "constant"
+    if name == "constant":
+        return schedules.Constant(config.temperature) if config.temperature else None
+    initial, steps = config.temperature or 1.0, config.temperature_steps or max(1, total_steps // 2)
+    if name == "linear":
+        return schedules.Linear(initial, config.temperature_final, steps)
+    if name == "cosine":
+        return schedules.Cosine(initial, config.temperature_final, steps)
+    return schedules.Exponential(
+        initial,
+        config.temperature_rate,
+        config.temperature_final,
+        config.temperature_update_period,
+    )
