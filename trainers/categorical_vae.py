@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_discrete import datasets, evaluation, plots, schedules
 from tf_discrete.models import CategoricalVAE
+from tf_discrete.models.categorical_vae import OBJECTIVES
 from trainers import command_line, results
 from trainers import run as run_lib
 from trainers.config import option
@@ -28,10 +29,14 @@ class Config(LatentConfig):
     prior: str = option("uniform", "Prior of the latents.", choices=("uniform", "learned"))
     objective: str = option(
         "elbo",
-        "'elbo': exact discrete KL; 'relaxed_elbo': densities of the relaxation.",
-        choices=("elbo", "relaxed_elbo"),
+        "'elbo': exact discrete KL; 'relaxed_elbo': densities of the relaxation. Bounds of num_samples "
+        "samples: 'importance_weighted' for hard draws, as of vimco; 'relaxed_importance_weighted' and, "
+        "with less noise, 'doubly_reparameterized' for relaxed ones.",
+        choices=OBJECTIVES,
     )
-    prior_temperature: float = option(0.5, "Of the relaxed prior; relaxed_elbo.", positive=True)
+    prior_temperature: float = option(
+        0.5, "Of the relaxed prior; relaxed objectives.", positive=True
+    )
     kl_weight: float = option(1.0, "Weight of the KL.", lower=0)
     kl_warmup_steps: int = option(0, "Steps over which the KL's weight rises from 0.", lower=0)
     free_bits: float = option(0.0, "Nats of KL that are free for each variable.", lower=0)

@@ -396,7 +396,7 @@ REFUSED = {
     ),
     "objective": (
         lambda: {"objective": "elboo"},
-        "objective must be one of elbo, relaxed_elbo. Received: objective='elboo'",
+        "objective must be one of elbo, relaxed_elbo, importance_weighted, .*Received: objective='elboo'",
     ),
     "prior": (
         lambda: {"prior": "normal"},
@@ -479,3 +479,64 @@ def test_refused_at_construction(case):
     make, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
         CategoricalVAE(**{**small_models.ARGUMENTS, **make()})
+
+
+# Bounds of several samples.
+
+
+@pytest.mark.parametrize(
+    "estimator,objective",
+    [
+        ("vimco", "importance_weighted"),
+        ("straight_through", "importance_weighted"),
+        ("gumbel_softmax", "relaxed_importance_weighted"),
+        ("gumbel_softmax", "doubly_reparameterized"),
+    ],
+)
+def test_multi_sample_objectives_train(estimator, objective):
+    model = small_models.make(
+        estimator=estimator, objective=objective, num_samples=5, prior="learned", monitor_every=1
+    )
+    model.compile(optimizer=keras.optimizers.Adam(0.01), run_eagerly=True)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    logs = model.train_on_batch(small_models.data(), return_dict=True)
+    assert logs["loss"] == pytest.approx(-logs["multi_sample_bound_nats"])
+    assert logs["multi_sample_bound_nats"] > logs["elbo_nats"]
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        assert np.abs(old - variable.numpy()).max() > 0, variable.path
+
+
+def test_the_bound_of_vimco_is_that_of_the_evaluation():
+    model = small_models.make(estimator="vimco", objective="importance_weighted", num_samples=5)
+    x = tf.repeat(small_models.data(count=3), 2000, axis=0)
+    trained = -model.objective(x, seeds.base(0), training=False).loss.numpy().reshape(3, -1)
+    scored = model.log_likelihood(x, 5, seed=1).numpy().reshape(3, -1)
+    error = np.hypot(trained.std(axis=1), scored.std(axis=1)) / np.sqrt(2000)
+    assert (np.abs(trained.mean(axis=1) - scored.mean(axis=1)) < 4.5 * error).all()
+
+
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        (
+            {"objective": "importance_weighted"},
+            "weighs hard draws.*relaxed_importance_weighted.*Received: estimator=GumbelSoftmax",
+        ),
+        (
+            {"objective": "importance_weighted", "estimator": "rebar", "num_samples": 5},
+            "REBAR takes the reductions mean. Received: reduce=log_mean_exp",
+        ),
+        (
+            {"objective": "doubly_reparameterized", "estimator": "reinmax"},
+            "objective='doubly_reparameterized' takes the density.*estimator=ReinMax",
+        ),
+        (
+            {"objective": "importance_weighted", "estimator": "vimco", "free_bits": 0.5},
+            "free_bits needs the exact KL.*objective='importance_weighted', free_bits=0.5",
+        ),
+        ({"num_samples": 0}, "num_samples must be at least 1. Received: num_samples=0"),
+    ],
+)
+def test_bad_multi_sample_arguments_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        small_models.make(**changes)

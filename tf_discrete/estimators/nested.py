@@ -101,7 +101,8 @@ def check_nested(
         try:
             layer.check(num_samples, reduce)
         except ValueError as error:
-            raise ValueError(f"Layer {depth + 1} of {len(layers)}: {error}") from error
+            place = f"Layer {depth + 1} of {len(layers)}: " if len(layers) > 1 else ""
+            raise ValueError(f"{place}{error}") from error
 
 
 def _aligned(earlier: Tensor, z: Tensor) -> Tensor:

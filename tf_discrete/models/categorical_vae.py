@@ -9,12 +9,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, objectives
+from tf_discrete import arguments, estimators, objectives
 from tf_discrete.distributions import discrete
 from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
-OBJECTIVES = ("elbo", "relaxed_elbo")
+OBJECTIVES = (
+    "elbo",
+    "relaxed_elbo",
+    "importance_weighted",
+    "relaxed_importance_weighted",
+    "doubly_reparameterized",
+)
+RELAXED = ("relaxed_elbo", "relaxed_importance_weighted", "doubly_reparameterized")
+"""Objectives that take the densities of the relaxation."""
+MULTI_SAMPLE = ("importance_weighted", "relaxed_importance_weighted", "doubly_reparameterized")
+"""Bounds that grow tighter with `num_samples`."""
 PRIORS = ("uniform", "learned")
 
 
@@ -38,8 +48,10 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         temperature: number or schedule, of an estimator given by name. Default: the estimator's own.
         num_samples: of the latents for each example in training. Default: 1, or the fewest that the
             estimator takes.
-        objective: "elbo" (exact discrete KL) or "relaxed_elbo" (densities of the relaxation).
-        prior_temperature: of the relaxed prior; `relaxed_elbo` only. Default: 0.5.
+        objective: "elbo" (exact discrete KL), "relaxed_elbo" (densities of the relaxation), or a bound of
+            `num_samples` samples: "importance_weighted" (hard draws), "relaxed_importance_weighted", or
+            the same "doubly_reparameterized". Default: "elbo".
+        prior_temperature: of the relaxed prior; relaxed objectives only. Default: 0.5.
         kl_weight: number or schedule. Default: 1.0.
         free_bits: nats of KL that are free for each variable; `elbo` only. Default: 0.0.
         seed: of all draws. Default: 0.
@@ -102,9 +114,9 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         self.prior = prior
         self.objective_name = objective
         self.prior_temperature, self.free_bits = float(prior_temperature), float(free_bits)
-        self.num_samples = num_samples or self.estimator.min_samples
-        self.estimator.check(self.num_samples, None)
-        self._check_objective()
+        self.num_samples = arguments.num_samples(num_samples, [self.estimator])
+        check_objective(objective, [self.estimator], self.num_samples)
+        self._check_numbers()
         self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
         self.prior_logits = self.add_weight(
             shape=self.latent_shape,
@@ -113,8 +125,9 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             trainable=prior == "learned",
             name="prior_logits",
         )
+        terms = ("elbo_nats", "reconstruction_nats", "kl_nats", "multi_sample_bound_nats")
         self.track(
-            ("elbo_nats", "reconstruction_nats", "kl_nats"),
+            terms if objective in MULTI_SAMPLE else terms[:3],
             ("hard_elbo_nats", "hard_reconstruction_nats"),
         )
         self.built = True
@@ -130,16 +143,35 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         def log_likelihood_fn(z: Tensor) -> tf.Tensor:
             return self.log_likelihood_given(x, z, training)
 
-        if self.objective_name == "relaxed_elbo":
-            return objectives.relaxed_elbo(
+        weight = {"kl_weight": self.kl_weight.value}
+        if self.objective_name in RELAXED:
+            estimator: Any = self.estimator  # With a density, hence a temperature.
+            relaxed = {
+                "prior_logits": tf.convert_to_tensor(self.prior_logits),
+                "temperature": estimator.temperature.value,
+                "prior_temperature": self.prior_temperature,
+                **weight,
+            }
+            if self.objective_name == "relaxed_elbo":
+                return objectives.relaxed_elbo(
+                    self.estimator, logits, noise, log_likelihood_fn, **relaxed
+                )
+            return objectives.relaxed_importance_weighted(
                 self.estimator,
                 logits,
                 noise,
                 log_likelihood_fn,
-                tf.convert_to_tensor(self.prior_logits),
-                temperature=self.estimator.temperature.value,
-                prior_temperature=self.prior_temperature,
-                kl_weight=self.kl_weight.value,
+                doubly_reparameterized=self.objective_name == "doubly_reparameterized",
+                **relaxed,
+            )
+        hard = {
+            "context": tf.reshape(x, [tf.shape(x)[0], math.prod(self.data_shape)]),
+            "training": training,
+            **weight,
+        }
+        if self.objective_name == "importance_weighted":
+            return objectives.importance_weighted(
+                self.estimator, logits, noise, log_likelihood_fn, self.prior_law(), **hard
             )
         return objectives.elbo(
             self.estimator,
@@ -147,10 +179,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             noise,
             log_likelihood_fn,
             self.prior_law(),
-            kl_weight=self.kl_weight.value,
             free_bits=self.free_bits,
-            context=tf.reshape(x, [tf.shape(x)[0], math.prod(self.data_shape)]),
-            training=training,
+            **hard,
         )
 
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
@@ -177,19 +207,12 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             "free_bits": self.free_bits,
         }
 
-    def _check_objective(self) -> None:
-        if self.objective_name == "relaxed_elbo":
-            if not self.estimator.spec.density:
-                raise ValueError(
-                    "objective='relaxed_elbo' takes the density of relaxed draws, so it "
-                    "needs a relaxed estimator such as gumbel_softmax. Received: "
-                    f"estimator={type(self.estimator).__name__}"
-                )
-            if self.free_bits:
-                raise ValueError(
-                    "free_bits needs the exact KL of objective='elbo'. "
-                    f"Received: objective='relaxed_elbo', free_bits={self.free_bits}"
-                )
+    def _check_numbers(self) -> None:
+        if self.free_bits and self.objective_name != "elbo":
+            raise ValueError(
+                "free_bits needs the exact KL of objective='elbo'. "
+                f"Received: objective={self.objective_name!r}, free_bits={self.free_bits}"
+            )
         if self.free_bits < 0:
             raise ValueError(
                 f"free_bits must not be negative. Received: free_bits={self.free_bits}"
@@ -199,3 +222,31 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
                 "prior_temperature must be positive. "
                 f"Received: prior_temperature={self.prior_temperature}"
             )
+
+
+def check_objective(
+    objective: str, layers: Sequence[estimators.Estimator], num_samples: int
+) -> None:
+    """Refuses estimators that an objective cannot use, in one stochastic layer or several.
+
+    Raises:
+        ValueError: names the estimator and the objective.
+    """
+    reduce = estimators.log_mean_exp if objective in MULTI_SAMPLE else estimators.mean
+    for layer in layers:
+        name = type(layer).__name__
+        if objective in RELAXED and not layer.spec.density:
+            raise ValueError(
+                f"objective={objective!r} takes the density of relaxed draws, so it "
+                f"needs a relaxed estimator such as gumbel_softmax. Received: estimator={name}"
+            )
+        if objective == "importance_weighted" and layer.spec.relaxed:
+            raise ValueError(
+                "objective='importance_weighted' weighs hard draws. Choose "
+                "objective='relaxed_importance_weighted' for relaxed ones, or an estimator such as vimco. "
+                f"Received: estimator={name}"
+            )
+    if len(layers) > 1 or objective in MULTI_SAMPLE:
+        estimators.check_nested(layers, num_samples, reduce)
+    else:
+        layers[0].check(num_samples, None)

@@ -44,12 +44,9 @@ def relaxed_elbo(
         Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712, appendix C.
     """
     sample = estimator.sample(logits, noise)
-    log_q = relaxed.log_density(estimator.latents, sample.log_value, logits, temperature)
-    log_p = relaxed.log_density(
-        estimator.latents, sample.log_value, prior_logits, prior_temperature
-    )
     reconstruction = -base.mean(log_likelihood_fn(sample.value))
-    kl = base.mean(log_q - log_p)
+    laws = (prior_logits, temperature, prior_temperature)
+    kl = -base.mean(log_ratio(estimator.latents, sample.log_value, logits, *laws))
     return ObjectiveTerms(
         loss=reconstruction + types.cast(kl_weight, kl.dtype) * kl,
         auxiliary=tf.zeros_like(kl),
@@ -59,3 +56,16 @@ def relaxed_elbo(
             "kl_nats": kl,
         },
     )
+
+
+def log_ratio(
+    latents: str,
+    log_value: Tensor,
+    logits: Tensor,
+    prior_logits: Tensor,
+    temperature: Tensor,
+    prior_temperature: Tensor,
+) -> tf.Tensor:
+    """log p(z) - log q(z | x) of relaxed draws in log space, [S, B]: the densities of the relaxations."""
+    log_q = relaxed.log_density(latents, log_value, logits, temperature)
+    return relaxed.log_density(latents, log_value, prior_logits, prior_temperature) - log_q

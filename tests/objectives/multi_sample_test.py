@@ -1,0 +1,222 @@
+"""Multi-sample bounds: discrete ones against enumeration of all samples, relaxed ones by statistics."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.estimators import problems
+from tf_discrete import estimators, objectives, seeds
+from tf_discrete.distributions import discrete
+
+SAMPLES = 2
+
+
+class Problem:
+    """One example with a decoder, q and a prior, all generic and in float64."""
+
+    def __init__(self, latents):
+        random = np.random.RandomState(1)
+        self.latents, self.cls = latents, discrete.get(latents)
+        shape = [1, 3] if latents == "categorical" else [2]
+        self.logits = tf.constant(random.normal(size=[1, *shape]))
+        self.prior_logits = tf.constant(random.normal(size=shape))
+        self.weights = tf.constant(random.normal(size=shape))
+        self.sources = [self.logits, self.prior_logits, self.weights]
+
+    def log_likelihood(self, z):
+        axes = [-2, -1] if self.latents == "categorical" else [-1]
+        return -((1.3 - tf.reduce_sum(tf.sin(2.0 * z * self.weights), axes)) ** 2)
+
+    def truth(self):
+        """E log mean w over all tuples of draws, with its gradients, by automatic differentiation."""
+        with tf.GradientTape() as tape:
+            tape.watch(self.sources)
+            q, p = self.cls(self.logits[0]), self.cls(self.prior_logits)
+            z = q.enumerate()
+            log_w = self.log_likelihood(z) + p.log_prob(z) - q.log_prob(z)
+            tuples = np.array(list(itertools.product(range(len(z)), repeat=SAMPLES))).T
+            weight = tf.exp(tf.reduce_sum(tf.gather(q.log_prob(z), tuples), axis=0))
+            value = tf.reduce_sum(weight * estimators.log_mean_exp(tf.gather(log_w, tuples)))
+        return value, *tape.gradient(value, self.sources)
+
+    def expected(self, estimator):
+        """The mean of the bound and of its gradients over all noise of an estimator."""
+        law = self.cls(self.logits[0])
+        choices = law.enumerate()
+        tuples = np.array(list(itertools.product(range(len(choices)), repeat=SAMPLES))).T
+        noise = tf.gather(choices, tuples)
+        weight = tf.exp(tf.reduce_sum(law.log_prob(noise), axis=0))
+        with tf.GradientTape() as tape:
+            tape.watch(self.sources)
+            logits = tf.repeat(self.logits, noise.shape[1], axis=0)
+            terms = objectives.importance_weighted(
+                estimator, logits, noise, self.log_likelihood, self.cls(self.prior_logits)
+            )
+            value = -tf.reduce_sum(tf.stop_gradient(weight) * terms.loss)
+        return terms, weight, value, *tape.gradient(value, self.sources)
+
+
+@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
+@pytest.mark.parametrize("name", ["vimco", "score_function"])
+def test_score_estimators_give_the_exact_bound_and_its_gradient(name, latents):
+    problem = Problem(latents)
+    terms, weight, *found = problem.expected(estimators.get(name, latents=latents))
+    for ours, truth in zip(found, problem.truth(), strict=True):
+        np.testing.assert_allclose(ours, truth, atol=1e-10)
+        assert np.abs(truth).max() > 1e-2
+    # The parts are those of the ELBO of one sample.
+    elbo = objectives.elbo(
+        estimators.get("enumeration", latents=latents),
+        problem.logits,
+        tf.zeros([0]),
+        problem.log_likelihood,
+        problem.cls(problem.prior_logits),
+    )
+    for part in ("elbo_nats", "reconstruction_nats", "kl_nats"):
+        mean = tf.reduce_sum(weight * terms.terms[part])
+        np.testing.assert_allclose(mean, elbo.terms[part][0], atol=1e-10)
+    assert float(found[0]) > float(elbo.terms["elbo_nats"][0]) + 0.01
+
+
+@pytest.mark.parametrize("name", ["straight_through", "reinmax"])
+def test_hard_pathwise_estimators_give_the_exact_bound_and_a_gradient(name):
+    problem = Problem("categorical")
+    _, _, *found = problem.expected(estimators.get(name))
+    truth = problem.truth()
+    np.testing.assert_allclose(found[0], truth[0], atol=1e-10)
+    np.testing.assert_allclose(found[2:], truth[2:], atol=1e-10)  # Of the prior and the decoder.
+    assert np.isfinite(found[1]).all() and np.abs(found[1]).max() > 1e-2
+
+
+def test_the_weight_of_the_ratio():
+    problem = Problem("categorical")
+    estimator = estimators.get("vimco")
+    noise = estimator.draw_noise(seeds.base(0), problem.logits, 5)
+    prior = problem.cls(problem.prior_logits)
+    found = objectives.importance_weighted(
+        estimator, problem.logits, noise, problem.log_likelihood, prior, kl_weight=0.25
+    )
+    ratio = prior.log_prob(noise) - problem.cls(problem.logits).log_prob(noise)
+    log_w = problem.log_likelihood(noise) + 0.25 * ratio
+    np.testing.assert_allclose(found.loss, -estimators.log_mean_exp(log_w), rtol=1e-6)
+
+
+@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
+def test_the_multilinear_log_prob(latents):
+    problem = Problem(latents)
+    law = problem.cls(problem.logits[0])
+    corners = law.enumerate()
+    np.testing.assert_allclose(
+        objectives.multilinear_log_prob(law, corners), law.log_prob(corners), atol=1e-12
+    )
+    mixed = 0.3 * corners[0] + 0.7 * corners[1]
+    np.testing.assert_allclose(
+        objectives.multilinear_log_prob(law, mixed),
+        0.3 * law.log_prob(corners[0]) + 0.7 * law.log_prob(corners[1]),
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
+def test_masked_categories(latents):
+    infinity = float("inf")
+    masked = [[0.5, -infinity, 1.0]] if latents == "categorical" else [infinity, 0.0]
+    logits = tf.constant(masked)
+    law = discrete.get(latents)(logits)
+    allowed = law.sample(seeds.base(0), 4)
+    with tf.GradientTape() as tape:
+        tape.watch([logits, allowed])
+        found = objectives.multilinear_log_prob(discrete.get(latents)(logits), allowed)
+    np.testing.assert_allclose(found, law.log_prob(allowed), rtol=1e-6)
+    assert all(np.isfinite(g).all() for g in tape.gradient(found, [logits, allowed]))
+    other = [[0.0, 1.0, 0.0]] if latents == "categorical" else [0.0, 1.0]
+    assert float(objectives.multilinear_log_prob(law, tf.constant(other))) == -infinity
+
+
+# Relaxed draws.
+
+
+def relaxed_gradients(latents, samples, doubly, draws=1):
+    """Per-draw loss and gradients for q's and the prior's logits and the decoder, of one example."""
+    problem = Problem(latents)
+    estimator = estimators.get("gumbel_softmax", latents=latents, temperature=0.7)
+    repeated = [tf.repeat(source[tf.newaxis], draws, axis=0) for source in problem.sources]
+    noise = estimator.draw_noise(seeds.base(2), repeated[0][:, 0], samples)
+
+    def log_likelihood(z):
+        axes = [-2, -1] if latents == "categorical" else [-1]
+        return -((1.3 - tf.reduce_sum(tf.sin(2.0 * z * repeated[2]), axes)) ** 2)
+
+    with tf.GradientTape() as tape:
+        tape.watch(repeated)
+        terms = objectives.relaxed_importance_weighted(
+            estimator,
+            repeated[0][:, 0],
+            noise,
+            log_likelihood,
+            repeated[1],
+            temperature=tf.constant(0.7, tf.float64),
+            prior_temperature=tf.constant(0.5, tf.float64),
+            doubly_reparameterized=doubly,
+        )
+    return terms, [g.numpy() for g in tape.gradient(terms.loss, repeated)]
+
+
+@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
+def test_the_second_reparameterisation_keeps_value_and_mean_gradient(latents):
+    draws = 20_000
+    plain, once = relaxed_gradients(latents, 4, False, draws)
+    double, twice = relaxed_gradients(latents, 4, True, draws)
+    np.testing.assert_allclose(plain.loss, double.loss, rtol=1e-12)
+    for one, two in zip(once[1:], twice[1:], strict=True):  # Prior and decoder: the same.
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
+    difference = once[0] - twice[0]
+    error = difference.std(axis=0, ddof=1) / np.sqrt(draws)
+    assert error.max() > 0
+    assert (np.abs(difference.mean(axis=0)) < 5 * error).all()
+    assert 10 * error.max() < np.abs(once[0].mean(axis=0)).max()
+
+
+def test_the_second_reparameterisation_wins_as_samples_grow():
+    """Signal to noise for q falls with m without it and grows with it, by 1 / sqrt(m) and sqrt(m)."""
+
+    def ratio(samples, doubly):
+        gradient = relaxed_gradients("bernoulli", samples, doubly, 4000)[1][0]
+        return np.linalg.norm(gradient.mean(axis=0)) / np.sqrt(gradient.var(axis=0).sum())
+
+    assert ratio(64, True) > 1.5 * ratio(4, True)
+    assert ratio(64, True) > 3 * ratio(64, False)
+
+
+def test_one_sample_is_the_relaxed_elbo_and_many_are_tighter():
+    problem = Problem("categorical")
+    estimator = estimators.get("gumbel_softmax", temperature=0.7)
+    noise = estimator.draw_noise(seeds.base(0), problem.logits, 1)
+    arguments = (estimator, problem.logits, noise, problem.log_likelihood, problem.prior_logits)
+    temperatures = {"temperature": 0.7, "prior_temperature": 0.5, "kl_weight": 0.6}
+    one = objectives.relaxed_importance_weighted(*arguments, **temperatures)
+    elbo = objectives.relaxed_elbo(*arguments, **temperatures)
+    np.testing.assert_allclose(one.loss, elbo.loss)
+    for name, value in elbo.terms.items():
+        np.testing.assert_allclose(one.terms[name], value)
+    bounds = [
+        np.mean(
+            relaxed_gradients("categorical", m, False, 4000)[0].terms["multi_sample_bound_nats"]
+        )
+        for m in (1, 5, 50)
+    ]
+    assert bounds[0] < bounds[1] - 0.05 < bounds[2] - 0.05
+
+
+def test_what_is_refused():
+    logits = problems.generic_logits("categorical")
+    estimator = estimators.get("rebar")
+    noise = estimator.draw_noise(seeds.base(0), logits, 2)
+    with pytest.raises(ValueError, match="REBAR takes the reductions mean. Received"):
+        objectives.importance_weighted(
+            estimator, logits, noise, lambda z: z[..., 0, 0], discrete.Categorical(logits)
+        )

@@ -1,0 +1,172 @@
+"""Importance-weighted bounds of several samples, discrete and relaxed, per example in nats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tf_discrete import types
+from tf_discrete.distributions import relaxed
+from tf_discrete.distributions.discrete import Discrete
+from tf_discrete.estimators import base
+from tf_discrete.objectives.relaxed_elbo import log_ratio
+from tf_discrete.types import ObjectiveTerms, Tensor
+
+
+def importance_weighted(
+    estimator: base.Estimator,
+    logits: Tensor,
+    noise: Tensor,
+    log_likelihood_fn: Callable[[Tensor], Tensor],
+    prior: Discrete,
+    *,
+    kl_weight: float | Tensor = 1.0,
+    context: Tensor | None = None,
+    training: bool = False,
+) -> ObjectiveTerms:
+    """E[log mean_m p(x, z_m) / q(z_m | x)] for hard z, by any estimator that takes `log_mean_exp`.
+
+    With `vimco` or a score function the gradient is without bias, in q, p(x | z) and p(z): log q stands
+    inside the objective of the estimator, so both its score and its own gradient count.
+
+    Args:
+        estimator: of the expectation, not a relaxed one.
+        logits: float [B, N(, K)], of q.
+        noise: of the estimator, for m samples.
+        log_likelihood_fn: maps z [S, B, N(, K)] to log p(x | z), [S, B].
+        prior: p(z), logits broadcastable against `logits`.
+        kl_weight: scalar weight of log p(z) - log q(z | x).
+        context: float [B, D], for learned baselines.
+        training: whether baselines and control variates learn from this call. Default: False.
+
+    Returns:
+        terms: `loss`, minus the bound, and the parts multi_sample_bound_nats, elbo_nats (of one sample),
+            reconstruction_nats and kl_nats (the exact one).
+
+    Raises:
+        ValueError: an estimator that does not take the reduction, or too few samples.
+
+    Reference:
+        Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
+        Mnih, Rezende. Variational inference for Monte Carlo objectives. 2016. arXiv:1602.06725.
+    """
+    law = estimator.law(logits)
+    weight = types.cast(kl_weight, law.logits.dtype)
+
+    def log_weight(z: Tensor) -> tf.Tensor:
+        ratio = multilinear_log_prob(prior, z) - multilinear_log_prob(law, z)
+        return log_likelihood_fn(z) + weight * ratio
+
+    estimate = estimator.estimate(
+        log_weight, logits, noise, reduce=base.log_mean_exp, context=context, training=training
+    )
+    kl = law.kl_divergence(prior)
+    reconstruction = -(base.mean(estimate.per_sample) + weight * kl)
+    return ObjectiveTerms(
+        loss=-estimate.value,
+        auxiliary=estimate.auxiliary,
+        terms=_terms(estimate.value, reconstruction, kl),
+    )
+
+
+def relaxed_importance_weighted(
+    estimator: Any,
+    logits: Tensor,
+    noise: Tensor,
+    log_likelihood_fn: Callable[[Tensor], Tensor],
+    prior_logits: Tensor,
+    *,
+    temperature: Tensor,
+    prior_temperature: Tensor,
+    kl_weight: float | Tensor = 1.0,
+    doubly_reparameterized: bool = False,
+) -> ObjectiveTerms:
+    """E[log mean_m p(x, z_m) / q(z_m | x)] for relaxed z, with the densities of the relaxation.
+
+    Args:
+        estimator: a relaxed pathwise one with a density.
+        logits: float [B, N(, K)], of q.
+        noise: of the estimator, [S, B, N(, K)].
+        log_likelihood_fn: maps z [S, B, N(, K)] to log p(x | z), [S, B].
+        prior_logits: of p, broadcastable against `logits`.
+        temperature: of q.
+        prior_temperature: of p.
+        kl_weight: scalar weight of log p(z) - log q(z | x).
+        doubly_reparameterized: whether the score of q is reparameterised a second time. The gradient for
+            q is then still without bias, and does not drown in noise as m grows; it costs one more
+            forward evaluation. Default: False.
+
+    Returns:
+        terms: as `importance_weighted`; kl_nats is the Monte Carlo estimate of the relaxed KL.
+
+    Reference:
+        Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712, appendix C.
+        Tucker, Lawson, Gu, Maddison. Doubly reparameterized gradient estimators for Monte Carlo
+        objectives. 2018. arXiv:1810.04152.
+    """
+    log_value = estimator.sample(logits, noise).log_value
+    weight = types.cast(kl_weight, log_value.dtype)
+    laws = (prior_logits, temperature, prior_temperature)
+
+    def parts(log_value: Tensor, logits: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        z = relaxed.to_simplex(estimator.latents, log_value)
+        return log_likelihood_fn(z), log_ratio(estimator.latents, log_value, logits, *laws)
+
+    if doubly_reparameterized:
+        log_likelihood, ratio = parts(tf.stop_gradient(log_value), logits)
+        share = tf.nn.softmax(tf.stop_gradient(log_likelihood + weight * ratio), axis=0)
+        # E[share * d log q / d logits] = E[(1 - share) * share * d log w / dz * dz / d logits].
+        factor = 1.0 - weight * (1.0 - share)
+        log_value = _scale_gradient(log_value, base.expand(factor, estimator.event_rank))
+        logits = tf.stop_gradient(logits)
+    log_likelihood, ratio = parts(log_value, logits)
+    bound = base.log_mean_exp(log_likelihood + weight * ratio)
+    return ObjectiveTerms(
+        loss=-bound,
+        auxiliary=tf.zeros_like(bound),
+        terms=_terms(bound, -base.mean(log_likelihood), -base.mean(ratio)),
+    )
+
+
+def multilinear_log_prob(law: Discrete, value: Tensor) -> tf.Tensor:
+    """log q(value), [...], continued from the corners linearly in each variable: straight-through reads it.
+
+    Example:
+        >>> from tf_discrete.distributions import Categorical
+        >>> law = Categorical(tf.math.log([[0.2, 0.8]]))
+        >>> round(float(multilinear_log_prob(law, tf.constant([[0.0, 1.0]]))), 4)   # log 0.8
+        -0.2231
+    """
+    value = tf.cast(value, law.logits.dtype)
+    if law.event_rank == 1:
+        log_one, log_zero = tf.math.log_sigmoid(law.logits), tf.math.log_sigmoid(-law.logits)
+        return tf.reduce_sum(_times(value, log_one) + _times(1.0 - value, log_zero), axis=-1)
+    return tf.reduce_sum(_times(value, tf.nn.log_softmax(law.logits)), axis=[-2, -1])
+
+
+def _times(value: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
+    """Their product; a choice that is masked, with log 0, has no say unless it was made."""
+    possible, none = tf.math.is_finite(log_prob), tf.zeros_like(log_prob)
+    made = tf.where(~possible & (value > 0), log_prob, none)
+    return value * tf.where(possible, log_prob, none) + tf.stop_gradient(made)
+
+
+def _terms(bound: Tensor, reconstruction: Tensor, kl: Tensor) -> dict[str, Tensor]:
+    return {
+        "multi_sample_bound_nats": bound,
+        "elbo_nats": -reconstruction - kl,
+        "reconstruction_nats": reconstruction,
+        "kl_nats": kl,
+    }
+
+
+@tf.custom_gradient
+def _scale_gradient(value: tf.Tensor, factor: tf.Tensor) -> Any:
+    """`value` as it is, with its gradient times `factor`."""
+
+    def backward(upstream: tf.Tensor) -> Any:
+        return upstream * factor, tf.zeros_like(factor)
+
+    return tf.identity(value), backward
