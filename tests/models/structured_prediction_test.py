@@ -22,7 +22,7 @@ def make(latents="categorical", spread=0.8, **changes):
     """A tiny model with weights far from their start."""
     model = StructuredPrediction(**{"data_shape": (6,), **LATENTS[latents], **changes})
     random = np.random.RandomState(3)
-    for one in model.maps:
+    for one in [*model.chain.maps, model.head]:
         for variable in one.weights:
             variable.assign(random.normal(scale=spread, size=variable.shape))
     return model
@@ -36,9 +36,9 @@ def paths(model, x):
     """Of all choices of all layers: log p(z | x) and log p(y | z_L), both [Z, B], differentiable."""
     inputs, outputs = model.parts.split(x)
     log_prior, z = tf.zeros([1, len(inputs)]), inputs[tf.newaxis]
-    for depth, layer in enumerate(model.estimators):
+    for depth, layer in enumerate(model.chain.estimators):
         flat = tf.reshape(z, [-1, *z.shape[2:]])
-        logits = model.layer_logits(depth, flat)
+        logits = model.chain.logits(depth, flat)
         logits = tf.reshape(logits, [len(z), len(inputs), *logits.shape[1:]])
         law = layer.law(logits)
         choices = law.enumerate()
@@ -147,7 +147,7 @@ def test_any_number_of_layers(num_layers):
     model = make("bernoulli", num_variables=2, num_layers=num_layers)
     x = data()
     exact = log_p(model, x)
-    assert len(model.maps) == num_layers + 1 and len(model.estimators) == num_layers
+    assert len(model.chain.maps) == num_layers and len(model.chain.estimators) == num_layers
     np.testing.assert_allclose(model.log_likelihood(x, 20_000, chunk=20_000), exact, atol=0.1)
     assert model.encode(x).shape == [4, 2 * num_layers]
 
@@ -171,9 +171,9 @@ def test_the_mean_completion_is_the_mean_over_all_paths():
 
 def test_the_default_completion_follows_the_most_probable_choices():
     model, x = make(), data()
-    first = tf.argmax(model.layer_logits(0, x[:, :3]), axis=-1)
+    first = tf.argmax(model.chain.logits(0, x[:, :3]), axis=-1)
     one_hot = tf.one_hot(first, 3)
-    second = tf.one_hot(tf.argmax(model.layer_logits(1, one_hot), axis=-1), 3)
+    second = tf.one_hot(tf.argmax(model.chain.logits(1, one_hot), axis=-1), 3)
     expected = tf.sigmoid(model.parameters(second))
     np.testing.assert_allclose(model.complete(x)[:, 3:], expected, rtol=1e-6)
     np.testing.assert_array_equal(model.encode(x)[:, :2], first)
@@ -230,7 +230,7 @@ def test_two_arrays_are_fitted_and_scored():
 def test_each_layer_has_its_own_estimator_and_temperature():
     annealed = schedules.Linear(1.0, 0.5, steps=1)
     model = make(temperature=(annealed, 0.3), monitor_every=1)
-    assert model.estimators[0] is not model.estimators[1]
+    assert model.chain.estimators[0] is not model.chain.estimators[1]
     model.compile(optimizer="sgd")
     for _ in range(2):
         logs = model.train_on_batch(data(), return_dict=True)
@@ -240,8 +240,8 @@ def test_each_layer_has_its_own_estimator_and_temperature():
     assert mixed.num_samples == 2
     own = estimators.get("nvil")
     shared = make(estimator=own)
-    assert shared.estimators[0] is own and type(shared.estimators[1]) is type(own)
-    assert shared.estimators[1] is not own
+    assert shared.chain.estimators[0] is own and type(shared.chain.estimators[1]) is type(own)
+    assert shared.chain.estimators[1] is not own
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tests.trainers import small_runs
 from tf_discrete import export
 from tf_discrete.models import StructuredPrediction
 from tf_discrete.models import structured_prediction as model_lib
+from tf_discrete.models.units import UNITS
 from trainers import evaluate, run_directory, structured_prediction
 from trainers.structured_prediction import Config
 
@@ -94,7 +95,7 @@ def test_the_files_hold_the_model(finished):
         rtol=1e-5,
     )
     assert "structured" in export.load_manifest(finished / "saved_model").model.lower()
-    np.testing.assert_array_less(1e-6, np.abs(loaded.centering.mean).max())
+    np.testing.assert_array_less(1e-6, np.abs(loaded.chain.centering.mean).max())
 
 
 def test_the_run_is_evaluated_again(finished, tmp_path):
@@ -130,7 +131,7 @@ def test_flags_are_named_as_the_arguments_of_the_model():
     # The shape comes from the data, whose images are cut in halves.
     assert arguments - set(fields) == {"data_shape", "output_shape", "mask", "kwargs"}
     for name in ("objective", "units"):
-        choices = {"objective": tuple(model_lib.OBJECTIVES), "units": model_lib.UNITS}[name]
+        choices = {"objective": tuple(model_lib.OBJECTIVES), "units": UNITS}[name]
         assert fields[name].metadata["choices"] == choices
 
 

@@ -13,10 +13,9 @@ from tf_discrete import arguments, estimators, likelihoods, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import base, networks
-from tf_discrete.models.centering import Centering
+from tf_discrete.models import base
 from tf_discrete.models.parts import Parts
-from tf_discrete.models.units import UNITS, as_units
+from tf_discrete.models.stochastic_chain import StochasticChain
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 OBJECTIVES = {"single_sample": estimators.mean, "multi_sample": estimators.log_mean_exp}
@@ -97,88 +96,53 @@ class StructuredPrediction(base.DiscreteModel):
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, tuple(OBJECTIVES))
-        arguments.check_choice("units", units, UNITS)
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1. Received: num_layers={num_layers}")
         self.parts = Parts(data_shape, output_shape, mask)
-        self.num_variables = tuple(
-            int(n) for n in arguments.per_layer("num_variables", num_variables, num_layers)
-        )
-        for number in self.num_variables:
-            arguments.check_sizes(latents, number, num_categories)
-        self.num_categories, self.latents = int(num_categories), latents
-        self.objective_name, self.units = objective, units
-        self.likelihood = likelihoods.get(likelihood)
-        self.estimators = arguments.layer_estimators(estimator, latents, temperature, num_layers)
-        self.num_samples = arguments.num_samples(num_samples, self.estimators)
-        estimators.check_nested(self.estimators, self.num_samples, OBJECTIVES[objective])
-        self.hidden_units, self.activation = tuple(hidden_units), activation
-        self.centering = Centering() if centering else None
-        if self.centering is not None:
-            self.centering.build((None, self.parts.num_inputs))
-        shapes = [
-            discrete.latent_shape(latents, n, self.num_categories) for n in self.num_variables
-        ]
-        sizes = [math.prod(shape) for shape in shapes]
-        self._shapes = shapes
-        parameters = self.likelihood.parameters_shape((self.parts.num_outputs,))
-        self.maps = [
-            networks.mlp_encoder(shape, size, self.hidden_units, activation)
-            for shape, size in zip(
-                [(self.parts.num_inputs,), *shapes], [*sizes, math.prod(parameters)], strict=True
-            )
-        ]
-        self._parameters_shape = parameters
-        for layer, shape in zip(self.estimators, shapes, strict=True):
-            context = (None, self.parts.num_inputs) if layer is self.estimators[0] else None
-            layer.build((None, *shape), context)
         # All laws and likelihoods of a model share this dtype, whatever networks it is given.
         self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
+        self.chain = StochasticChain(
+            self.parts.num_inputs,
+            num_variables,
+            num_categories,
+            latents,
+            num_layers,
+            hidden_units,
+            activation,
+            estimator,
+            temperature,
+            units,
+            centering,
+            self._wide,
+        )
+        self.objective_name = objective
+        self.num_samples = arguments.num_samples(num_samples, self.chain.estimators)
+        estimators.check_nested(self.chain.estimators, self.num_samples, OBJECTIVES[objective])
+        self.likelihood = likelihoods.get(likelihood)
+        self._parameters_shape = self.likelihood.parameters_shape((self.parts.num_outputs,))
+        self.head = self.chain.new_map(self.chain.shapes[-1], math.prod(self._parameters_shape))
         terms = ("elbo_nats", "multi_sample_bound_nats")
         self.track(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
         self.built = True
 
     # What the model is made of.
 
-    def layer_logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of layer `depth`, [*A, N(, K)]: of x [*A, inputs] for the first, else of draws."""
-        shape = self._shapes[depth]
-        if depth == 0:
-            if self.centering is not None:
-                before = self.centering(before, training=training)
-            outputs = self.maps[0](before, training=training)
-        else:
-            outputs = self._apply(depth, before, training)
-        outputs = tf.cast(outputs, self._wide)
-        return tf.reshape(outputs, tf.concat([tf.shape(outputs)[:-1], shape], axis=0))
+    @property
+    def num_categories(self) -> int:
+        """K of all layers."""
+        return self.chain.num_categories
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
         """Of the likelihood of y, [*A, outputs, ...], given draws of the last layer [*A, N(, K)]."""
-        outputs = self._apply(len(self.estimators), z, training)
+        outputs = self.chain.read(self.head, z, training)
         shape = tf.concat([tf.shape(outputs)[:-1], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
 
-    def _apply(self, depth: int, z: Tensor, training: bool) -> tf.Tensor:
-        event_rank = len(self._shapes[depth - 1])
-        return estimators.apply_to_samples(
-            lambda values: self.maps[depth](values, training=training),
-            as_units(z, self.units),
-            batch_rank=z.shape.rank - event_rank,
-        )
-
     def logits(self, x: Any) -> tf.Tensor:
-        """Of all layers side by side, [B, sum of N(, K)], each given the most probable draw before."""
-        before, found = self.parts.inputs(x), []
-        for depth, layer in enumerate(self.estimators):
-            logits = self.layer_logits(depth, before)
-            law = layer.law(logits)
-            found.append(law.logits)
-            before = law.mode()
-        return tf.concat(found, axis=1)
+        """Of all layers side by side, [B, sum of N(, K)], each given the most probable choice before."""
+        return self.chain.side_by_side(self.parts.inputs(x))
 
     def posterior(self, x: Any) -> discrete.Discrete:
-        """The laws of all layers, side by side, each given the most probable draw of the one before."""
-        return discrete.get(self.latents)(self.logits(x))
+        """The laws of all layers, side by side, each given the most probable choice before."""
+        return self.chain.law_of(self.logits(x))
 
     # What training minimises and reports.
 
@@ -189,13 +153,13 @@ class StructuredPrediction(base.DiscreteModel):
         inputs, outputs = self.parts.split(x)
 
         def logits_fn(before: tuple[Tensor, ...]) -> tf.Tensor:
-            return self.layer_logits(len(before), before[-1] if before else inputs, training)
+            return self.chain.logits(len(before), before[-1] if before else inputs, training)
 
         def log_likelihood_fn(z: tuple[Tensor, ...], logits: tuple[Tensor, ...]) -> tf.Tensor:
             return self._log_prob(outputs, self.parameters(z[-1], training))
 
         estimate = estimators.nested_estimate(
-            self.estimators,
+            self.chain.estimators,
             logits_fn,
             log_likelihood_fn,
             seed,
@@ -216,7 +180,8 @@ class StructuredPrediction(base.DiscreteModel):
     def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log p(y | z_L) in nats for S draws of all layers, [S, B]."""
         inputs, outputs = self.parts.split(x)
-        return self._log_prob(outputs, self.parameters(self._draw(inputs, num_samples, seed)))
+        draws, _ = self.chain.draw(inputs, num_samples, seed)
+        return self._log_prob(outputs, self.parameters(draws[-1]))
 
     def values_per_row(self) -> int:
         return math.prod(self._parameters_shape)
@@ -239,7 +204,7 @@ class StructuredPrediction(base.DiscreteModel):
         """
         inputs = self.parts.inputs(x)
         if num_samples is None:
-            mean = self.likelihood.mean(self.parameters(self._most_probable(inputs)))
+            mean = self.likelihood.mean(self.parameters(self.chain.draw(inputs)[0][-1]))
         else:
             mean = tf.reduce_mean(self._completions(inputs, num_samples, seed), axis=0)
         return self.parts.join(x, mean)
@@ -267,54 +232,28 @@ class StructuredPrediction(base.DiscreteModel):
         return completion_signatures(self)
 
     def describe(self) -> dict[str, Any]:
-        total = sum(self.num_variables)
         return {
             **super().describe(),
             "data_shape": self.parts.data_shape,
-            "latent_shape": discrete.latent_shape(self.latents, total, self.num_categories),
-            "latents": self.latents,
-            "num_variables": total,
-            "num_categories": self.num_categories,
+            **self.chain.describe(),
         }
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             **self.parts.get_config(),
-            "num_variables": self.num_variables,
-            "num_categories": self.num_categories,
-            "latents": self.latents,
-            "num_layers": len(self.estimators),
-            "hidden_units": self.hidden_units,
-            "activation": self.activation,
+            **self.chain.arguments(),
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
-            "estimator": [keras.saving.serialize_keras_object(e) for e in self.estimators],
             "num_samples": self.num_samples,
             "objective": self.objective_name,
-            "units": self.units,
-            "centering": self.centering is not None,
         }
 
     def _log_prob(self, outputs: Tensor, parameters: Tensor) -> tf.Tensor:
         return tf.cast(self.likelihood.log_prob(outputs, parameters), self._wide)
 
-    def _draw(self, inputs: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """S discrete draws of the last layer, [S, B, N(, K)], through all others."""
-        z = inputs
-        for depth, layer in enumerate(self.estimators):
-            law = layer.law(self.layer_logits(depth, z))
-            own = seeds.fold(seed, "layer", depth)
-            z = law.sample(own, 1)[0] if depth else law.sample(own, num_samples)
-        return z
-
-    def _most_probable(self, inputs: Tensor) -> tf.Tensor:
-        z = inputs
-        for depth, layer in enumerate(self.estimators):
-            z = layer.law(self.layer_logits(depth, z)).mode()
-        return z
-
     def _completions(
         self, inputs: Tensor, num_samples: int | Tensor, seed: int | Seed
     ) -> tf.Tensor:
-        parameters = self.parameters(self._draw(inputs, num_samples, seeds.convert(seed)))
+        draws, _ = self.chain.draw(inputs, num_samples, seeds.convert(seed))
+        parameters = self.parameters(draws[-1])
         return estimators.apply_to_samples(self.likelihood.mean, parameters, batch_rank=2)

@@ -85,10 +85,19 @@ class Scheduled(keras.layers.Layer):
 
 
 def scheduled_values(layer: keras.layers.Layer) -> Iterator[Scheduled]:
-    """All `Scheduled` inside a layer or model, each once."""
-    for inner in layer._flatten_layers():
+    """All `Scheduled` inside a layer or model, each once, in the order in which the parts were made."""
+    seen: set[int] = set()
+
+    def walk(inner: keras.layers.Layer) -> Iterator[Scheduled]:
+        if id(inner) in seen:
+            return
+        seen.add(id(inner))
         if isinstance(inner, Scheduled):
             yield inner
+        for part in inner._layers:
+            yield from walk(part)
+
+    yield from walk(layer)
 
 
 def _without_dtype(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,173 @@
+"""`StochasticChain`: stochastic layers in a row, each with a map to its logits and an estimator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import arguments, estimators, seeds
+from tf_discrete.distributions import discrete
+from tf_discrete.models import networks
+from tf_discrete.models.centering import Centering
+from tf_discrete.models.units import UNITS, as_units
+from tf_discrete.types import Seed, Tensor
+
+Draws = tuple[tf.Tensor, ...]
+Laws = tuple[discrete.Discrete, ...]
+
+
+class StochasticChain(keras.layers.Layer):
+    """x -> z_1 ~ q(z_1 | x) -> z_2 ~ q(z_2 | z_1) -> ... -> z_L, all z discrete.
+
+    A part of a model, which makes it, checks the estimators against its objective and saves the arguments.
+
+    Args:
+        num_inputs: numbers in x, one vector.
+        num_variables: N, one number or one for each layer.
+        num_categories: K of all layers.
+        latents: "categorical" or "bernoulli".
+        num_layers: L >= 1.
+        hidden_units: of the deterministic layers in each map; () for affine maps.
+        activation: of these.
+        estimator: see `arguments.layer_estimators`.
+        temperature: likewise.
+        units: "zero_one" or "plus_minus", of what a map reads for a choice.
+        centering: whether the running mean is subtracted from x.
+        wide: dtype of the logits.
+
+    Raises:
+        ValueError: arguments out of range, or sequences that are not of one value for each layer.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_variables: int | Sequence[int],
+        num_categories: int,
+        latents: str,
+        num_layers: int,
+        hidden_units: Sequence[int],
+        activation: str,
+        estimator: Any,
+        temperature: Any,
+        units: str,
+        centering: bool,
+        wide: tf.DType,
+    ):
+        super().__init__(name="chain")
+        arguments.check_choice("units", units, UNITS)
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1. Received: num_layers={num_layers}")
+        self.num_variables = tuple(
+            int(n) for n in arguments.per_layer("num_variables", num_variables, num_layers)
+        )
+        for number in self.num_variables:
+            arguments.check_sizes(latents, number, num_categories)
+        self.num_categories, self.latents, self.units = int(num_categories), latents, units
+        self.shapes = [
+            discrete.latent_shape(latents, n, num_categories) for n in self.num_variables
+        ]
+        self.estimators = arguments.layer_estimators(estimator, latents, temperature, num_layers)
+        for depth, (layer, shape) in enumerate(zip(self.estimators, self.shapes, strict=True)):
+            layer.build((None, *shape), None if depth else (None, num_inputs))
+        self.hidden_units, self.activation = tuple(hidden_units), activation
+        self.maps = [
+            self.new_map(before, math.prod(shape))
+            for before, shape in zip([(num_inputs,), *self.shapes], self.shapes, strict=False)
+        ]
+        self.centering = Centering() if centering else None
+        if self.centering is not None:
+            self.centering.build((None, num_inputs))
+        self.wide = wide
+        self.built = True
+
+    def new_map(self, shape: tuple[int, ...], num_outputs: int) -> keras.Model:
+        """A network of the chain's hidden layers from [B, *shape] to [B, num_outputs]."""
+        return networks.mlp_encoder(shape, num_outputs, self.hidden_units, self.activation)
+
+    def logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
+        """Logits of layer `depth`, [*A, N(, K)]: of x [*A, inputs] for the first, else of draws."""
+        if depth:
+            outputs = self.read(self.maps[depth], before, training)
+        else:
+            if self.centering is not None:
+                before = self.centering(before, training=training)
+            outputs = self.maps[0](before, training=training)
+        return self.as_logits(outputs, depth)
+
+    def as_logits(self, outputs: Tensor, depth: int) -> tf.Tensor:
+        """Outputs [*A, N * K] of a network as logits of layer `depth`, wide."""
+        outputs = tf.cast(outputs, self.wide)
+        lead = tf.shape(outputs)[:-1]
+        logits = tf.reshape(outputs, tf.concat([lead, self.shapes[depth]], axis=0))
+        return tf.ensure_shape(logits, [*outputs.shape[:-1], *self.shapes[depth]])
+
+    def read(self, network: keras.Model, z: Tensor, training: bool) -> tf.Tensor:
+        """What a network makes of draws [*A, N(, K)] of any layer, in the units of the chain."""
+        return estimators.apply_to_samples(
+            lambda values: network(values, training=training),
+            as_units(z, self.units),
+            batch_rank=z.shape.rank - len(self.shapes[0]),
+        )
+
+    def draw(
+        self, inputs: Tensor, num_samples: int | Tensor | None = None, seed: Seed | None = None
+    ) -> tuple[Draws, Laws]:
+        """Discrete draws of all layers, and the laws that they are of.
+
+        Args:
+            inputs: x, float [B, inputs].
+            num_samples: S; None for the most probable choice of every layer in turn, without a sample axis.
+            seed: int32 [2], of the draws.
+
+        Returns:
+            draws: float [S, B, N(, K)] each.
+            laws: of each layer given the draws before it.
+        """
+        before, draws, laws = inputs, [], []
+        for depth, layer in enumerate(self.estimators):
+            law = layer.law(self.logits(depth, before))
+            if num_samples is None:
+                before = law.mode()
+            else:
+                own = seeds.fold(seed, "layer", depth)
+                before = law.sample(own, 1)[0] if depth else law.sample(own, num_samples)
+            draws.append(before)
+            laws.append(law)
+        return tuple(draws), tuple(laws)
+
+    def side_by_side(self, inputs: Tensor) -> tf.Tensor:
+        """Logits of all layers in one, [B, sum of N(, K)], each given the most probable choice before."""
+        return tf.concat([law.logits for law in self.draw(inputs)[1]], axis=1)
+
+    def law_of(self, logits: Tensor) -> discrete.Discrete:
+        """The distribution of the chain's kind of latents with these logits."""
+        return discrete.get(self.latents)(logits)
+
+    def describe(self) -> dict[str, Any]:
+        """What a manifest says of the latents of all layers."""
+        total = sum(self.num_variables)
+        return {
+            "latent_shape": discrete.latent_shape(self.latents, total, self.num_categories),
+            "latents": self.latents,
+            "num_variables": total,
+            "num_categories": self.num_categories,
+        }
+
+    def arguments(self) -> dict[str, Any]:
+        """The model's arguments that this chain was made of, as `get_config` gives them."""
+        return {
+            "num_variables": self.num_variables,
+            "num_categories": self.num_categories,
+            "latents": self.latents,
+            "num_layers": len(self.estimators),
+            "hidden_units": self.hidden_units,
+            "activation": self.activation,
+            "estimator": [keras.saving.serialize_keras_object(e) for e in self.estimators],
+            "units": self.units,
+            "centering": self.centering is not None,
+        }
