@@ -35,6 +35,7 @@ from tf_discrete.layers import (  # noqa: E402
 from tf_discrete.losses import NegativeLogLikelihood  # noqa: E402
 from tf_discrete.models import (  # noqa: E402
     CategoricalVAE,
+    DeepCategoricalVAE,
     DiscreteModel,
     StructuredPrediction,
 )
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CategoricalVAE",
+    "DeepCategoricalVAE",
     "DiscreteModel",
     "GumbelSoftmax",
     "LatentHead",

@@ -120,8 +120,10 @@ def test_score_estimators_train_the_bound_without_bias(estimator, objective):
         error = np.std(one, axis=0, ddof=1) / np.sqrt(8)
         scale = np.abs(truth).max()
         assert error.max() < 0.1 * max(scale, 0.05)
-        # Student's t with 7 degrees of freedom: 10 is passed once in 50 000 numbers.
-        assert (np.abs(np.mean(one, axis=0) - truth) < 10 * error + 1e-6).all()
+        # Student's t with 7 degrees of freedom: 10 is passed once in 50 000 numbers; and rounding.
+        assert (
+            np.abs(np.mean(one, axis=0) - truth) < 10 * error + 1e-3 * np.abs(truth) + 1e-6
+        ).all()
 
 
 def test_multi_sample_training_is_tighter_than_single():

@@ -2,6 +2,7 @@
 
 from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
+from tf_discrete.models.deep_categorical_vae import DeepCategoricalVAE
 from tf_discrete.models.structured_prediction import StructuredPrediction
 
-__all__ = ["CategoricalVAE", "DiscreteModel", "StructuredPrediction"]
+__all__ = ["CategoricalVAE", "DeepCategoricalVAE", "DiscreteModel", "StructuredPrediction"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
@@ -14,7 +14,7 @@ from tf_discrete.distributions import discrete
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
 from tf_discrete.models.units import UNITS, as_units
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Sample, Seed, Tensor
 
 Draws = tuple[tf.Tensor, ...]
 Laws = tuple[discrete.Discrete, ...]
@@ -139,6 +139,21 @@ class StochasticChain(keras.layers.Layer):
             draws.append(before)
             laws.append(law)
         return tuple(draws), tuple(laws)
+
+    def relaxed_draw(
+        self, inputs: Tensor, num_samples: int, seed: Seed, training: bool
+    ) -> tuple[list[Sample], list[tf.Tensor]]:
+        """Draws of pathwise estimators in all layers, [S, B, N(, K)] each, and the logits of each."""
+        before, samples, all_logits = inputs, [], []
+        for depth, layer in enumerate(self.estimators):
+            logits = self.logits(depth, before, training)
+            own = seeds.fold(seed, "layer", depth)
+            noise = layer.draw_noise(own, logits, None if depth else num_samples)
+            sample = cast(estimators.PathwiseEstimator, layer).sample(logits, noise)
+            before = sample.value
+            samples.append(sample)
+            all_logits.append(logits)
+        return samples, all_logits
 
     def side_by_side(self, inputs: Tensor) -> tf.Tensor:
         """Logits of all layers in one, [B, sum of N(, K)], each given the most probable choice before."""

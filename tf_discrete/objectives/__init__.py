@@ -1,16 +1,27 @@
 """Training objectives, per example in nats."""
 
 from tf_discrete.objectives.elbo import elbo
+from tf_discrete.objectives.layered import (
+    exact_part,
+    layered_log_ratio,
+    layered_negative_kl,
+    layered_relaxed_log_ratio,
+)
 from tf_discrete.objectives.multi_sample import (
     importance_weighted,
     multilinear_log_prob,
     relaxed_importance_weighted,
 )
-from tf_discrete.objectives.relaxed_elbo import relaxed_elbo
+from tf_discrete.objectives.relaxed_elbo import log_ratio, relaxed_elbo
 
 __all__ = [
     "elbo",
+    "exact_part",
     "importance_weighted",
+    "layered_log_ratio",
+    "layered_negative_kl",
+    "layered_relaxed_log_ratio",
+    "log_ratio",
     "multilinear_log_prob",
     "relaxed_elbo",
     "relaxed_importance_weighted",

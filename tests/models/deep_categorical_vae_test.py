@@ -1,0 +1,253 @@
+"""The VAE of several stochastic layers: against enumeration, against that of one layer, and its files."""
+
+from __future__ import annotations
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import small_models
+from tf_discrete import estimators, seeds
+from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
+
+LATENTS = {
+    "categorical": {"num_variables": (2, 1), "num_categories": 3},
+    "bernoulli": {"num_variables": (2, 3), "num_categories": 2, "latents": "bernoulli"},
+}
+
+
+def make(latents="categorical", spread=0.8, **changes):
+    """A tiny model with weights far from their start."""
+    model = DeepCategoricalVAE(**{"data_shape": (4,), **LATENTS[latents], **changes})
+    random = np.random.RandomState(3)
+    networks = [*model.chain.maps, *model.decoders]
+    for variable in [*(v for one in networks for v in one.weights), model.prior_logits]:
+        variable.assign(random.normal(scale=spread, size=variable.shape))
+    if model.prior == "uniform":
+        model.prior_logits.assign(tf.zeros_like(model.prior_logits))
+    return model
+
+
+def paths(model, x):
+    """Of all choices of all layers: log q(z | x) and log p(x, z), [Z, B], differentiable."""
+    inputs, batch = tf.reshape(x, [len(x), -1]), len(x)
+    log_q, draws = tf.zeros([1, batch]), []
+    for depth, layer in enumerate(model.chain.estimators):
+        if depth:
+            logits = model.chain.logits(depth, draws[-1])
+        else:
+            logits = model.chain.logits(0, inputs)[tf.newaxis]
+        law = layer.law(logits)
+        choices = law.enumerate()
+        count, before = len(choices), logits.shape[0]
+        spread = tf.tile(
+            choices[:, tf.newaxis, tf.newaxis], [1, before, batch] + [1] * law.event_rank
+        )
+        log_q = tf.reshape(log_q + law.log_prob(spread), [-1, batch])
+        draws = [tf.tile(z, [count] + [1] * (z.shape.rank - 1)) for z in draws]
+        draws.append(tf.reshape(spread, [-1, batch, *spread.shape[3:]]))
+    priors = model.priors_given(tuple(draws))
+    log_p = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
+    return log_q, log_p + model.log_likelihood_given(x, draws[0])
+
+
+# Against enumeration.
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+@pytest.mark.parametrize("prior", ["uniform", "learned"])
+def test_enumeration_gives_the_exact_elbo_and_its_gradient(latents, prior):
+    model, x = make(latents, estimator="enumeration", prior=prior), small_models.data(count=3)
+    variables = [variable.value for variable in model.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+        loss = model.objective(x, seeds.base(0), training=True).loss
+        log_q, log_p = paths(model, x)
+        exact = -tf.reduce_sum(tf.exp(log_q) * (log_p - log_q), axis=0)
+    np.testing.assert_allclose(loss, exact, rtol=1e-5)
+    assert len(variables) == 8 + (prior == "learned")
+    for one, two in zip(
+        tape.gradient(loss, variables), tape.gradient(exact, variables), strict=True
+    ):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-4)
+        assert np.abs(two).max() > 1e-3
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+def test_hard_terms_and_bounds(latents):
+    model, x, draws = make(latents, 0.5, prior="learned"), small_models.data(count=3), 4000
+    log_q, log_p = (value.numpy().astype(np.float64) for value in paths(model, x))
+    elbo = (np.exp(log_q) * (log_p - log_q)).sum(0)
+    exact = np.log(np.exp(log_p).sum(0))
+    many = tf.repeat(x, draws, axis=0)
+    hard = model.hard_terms(many, seeds.base(1))["hard_elbo_nats"].numpy().reshape(3, draws)
+    error = hard.std(axis=1, ddof=1) / np.sqrt(draws)
+    assert (np.abs(hard.mean(axis=1) - elbo) < 4.5 * error).all()
+    one = model.log_likelihood(many, 1, seed=2).numpy().reshape(3, draws)
+    error = one.std(axis=1, ddof=1) / np.sqrt(draws)
+    assert (np.abs(one.mean(axis=1) - elbo) < 4.5 * error).all()
+    # log of a mean of weights with mean 1: bias -var / 2m, standard deviation sqrt(var / m).
+    variance = (np.exp(log_q) * np.exp(2 * (log_p - log_q - exact))).sum(0) - 1
+    deviation = np.sqrt(variance / 10_000)
+    assert (deviation < 0.1).all()
+    found = model.log_likelihood(x, 10_000, seed=3, chunk=10_000).numpy()
+    assert (np.abs(found - exact) < 4.5 * deviation + deviation**2).all()
+    assert (elbo < exact).all()
+
+
+@pytest.mark.parametrize("objective", ["elbo", "importance_weighted"])
+def test_score_estimators_train_both_layers_without_bias(objective):
+    model = make(
+        "bernoulli", estimator="vimco", objective=objective, num_variables=1, prior="learned"
+    )
+    x, draws = small_models.data(count=1), 20_000
+    variables = [variable.value for variable in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        log_q, log_p = paths(model, x)
+        pairs = np.array(list(itertools.product(range(len(log_q)), repeat=2))).T
+        reduce = estimators.mean if objective == "elbo" else estimators.log_mean_exp
+        weight = tf.exp(tf.reduce_sum(tf.gather(log_q, pairs), axis=0))
+        exact = tf.reduce_sum(weight * reduce(tf.gather(log_p - log_q, pairs)))
+    expected = tape.gradient(exact, variables)
+    many = tf.repeat(x, draws, axis=0)
+    found = [[] for _ in variables]
+    for repeat in range(8):  # Each a mean over the batch, so their spread is that of a mean.
+        with tf.GradientTape() as tape:
+            mean = -tf.reduce_mean(model.objective(many, seeds.base(repeat), training=True).loss)
+        for one, gradient in zip(found, tape.gradient(mean, variables), strict=True):
+            one.append(gradient.numpy())
+    for one, truth in zip(found, expected, strict=True):
+        error = np.std(one, axis=0, ddof=1) / np.sqrt(8)
+        assert error.max() < 0.1 * max(np.abs(truth).max(), 0.05)
+        # Student's t with 7 degrees of freedom: 10 is passed once in 50 000 numbers; and rounding.
+        assert (
+            np.abs(np.mean(one, axis=0) - truth) < 10 * error + 1e-3 * np.abs(truth) + 1e-6
+        ).all()
+
+
+# One layer is `CategoricalVAE`.
+
+
+@pytest.mark.parametrize(
+    "estimator,objective",
+    [
+        ("gumbel_softmax", "elbo"),
+        ("gumbel_softmax", "relaxed_elbo"),
+        ("gumbel_softmax", "relaxed_importance_weighted"),
+        ("vimco", "importance_weighted"),
+        ("rebar", "elbo"),
+    ],
+)
+def test_one_layer_is_the_categorical_vae(estimator, objective):
+    arguments = {
+        "num_variables": 2,
+        "num_categories": 3,
+        "estimator": estimator,
+        "objective": objective,
+        "prior": "learned",
+        "num_samples": 3,
+        "kl_weight": 0.5,
+    }
+    deep = make(num_layers=1, **arguments)
+    flat = CategoricalVAE((4,), hidden_units=(), **arguments)
+    for one, two in [
+        (deep.chain.maps[0], flat.encoder),
+        (deep.decoders[0], flat.decoder),
+    ]:
+        two.set_weights(one.get_weights())
+    flat.prior_logits.assign(deep.prior_logits)
+    x, seed = small_models.data(), seeds.base(4)
+    with tf.GradientTape(persistent=True) as tape:
+        deep_terms = deep.objective(x, seed, True)
+        flat_terms = flat.objective(x, seed, True)
+    # The seed of a layer's noise is folded once more in the deep model.
+    noise_seed = seeds.fold(seed, "layer", 0)
+    with tf.GradientTape() as flat_tape:
+        flat_terms = flat.objective(x, noise_seed, True)
+    np.testing.assert_allclose(deep_terms.loss, flat_terms.loss, rtol=1e-5)
+    ours = tape.gradient(deep_terms.loss, deep.decoders[0].trainable_variables[0].value)
+    theirs = flat_tape.gradient(flat_terms.loss, flat.decoder.trainable_variables[0].value)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(deep.encode(x), flat.encode(x))
+    np.testing.assert_allclose(deep.reconstruct(x), flat.reconstruct(x), rtol=1e-5)
+
+
+# Training, use and files.
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"objective": "relaxed_elbo", "prior_temperature": (0.5, 0.4), "prior": "learned"},
+        {"objective": "relaxed_importance_weighted", "num_samples": 3, "latents": "bernoulli"},
+        {"objective": "importance_weighted", "estimator": "vimco", "num_samples": 3},
+        {"estimator": ["nvil", "disarm"], "hidden_units": (3, 3), "units": "plus_minus"},
+    ],
+    ids=["elbo", "relaxed", "relaxed_iw", "vimco", "mixed"],
+)
+def test_every_weight_learns_and_files_keep_everything(changes, tmp_path):
+    changes = {"centering": True, **changes}
+    model = make(changes.pop("latents", "categorical"), monitor_every=1, **changes)
+    model.compile(optimizer=keras.optimizers.Adam(0.01), run_eagerly=True)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    logs = model.train_on_batch(small_models.data(), return_dict=True)
+    assert np.isfinite(list(logs.values())).all()
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        assert np.abs(old - variable.numpy()).max() > 0, variable.path
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.get_config() == model.get_config()
+    x = small_models.data()
+    np.testing.assert_array_equal(loaded.log_likelihood(x, 7), model.log_likelihood(x, 7))
+    np.testing.assert_array_equal(loaded.reconstruct(x), model.reconstruct(x))
+
+
+def test_samples_follow_the_joint_law_of_all_layers():
+    model = make("bernoulli", prior="learned", num_variables=(2, 1))
+    codes = model.sample_codes(20_000, seed=5).numpy()
+    assert codes.shape == (20_000, 3)
+    every = np.array(list(itertools.product([0, 1], repeat=3)), np.float32)
+    priors = model.priors_given((tf.constant(every[:, :2]), tf.constant(every[:, 2:])))
+    log_p = priors[0].log_prob(every[:, :2]) + priors[1].log_prob(every[:, 2:])
+    share = (codes[:, np.newaxis] == every).all(-1).mean(0)
+    error = np.sqrt(np.exp(log_p) * (1 - np.exp(log_p)) / 20_000)
+    assert (np.abs(share - np.exp(log_p)) < 4.5 * error).all()
+    np.testing.assert_allclose(np.exp(log_p).sum(), 1.0, rtol=1e-5)
+    assert model.sample(7, seed=1).shape == (7, 4)
+
+
+def test_training_step_compiles():
+    model = make(estimator="vimco", objective="importance_weighted", num_samples=3)
+    model.compile(optimizer="adam", jit_compile=True)
+    logs = model.fit(small_models.data(), epochs=1, verbose=0).history
+    assert np.isfinite(logs["loss"][0])
+
+
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        ({"num_layers": 0}, "num_layers must be at least 1"),
+        ({"temperature": (0.5, 0.4, 0.3)}, "temperature must be one for all.*of the 2"),
+        ({"prior_temperature": (0.5,)}, "prior_temperature must be one for all.*of the 2"),
+        ({"prior_temperature": -1.0}, "prior_temperature must be positive"),
+        ({"objective": "doubly_reparameterized"}, "objective must be one of elbo, relaxed_elbo"),
+        ({"num_samples": 0}, "num_samples must be at least 1"),
+        (
+            {"objective": "relaxed_elbo", "estimator": ["gumbel_softmax", "vimco"]},
+            "objective='relaxed_elbo' takes the density.*estimator=VIMCO",
+        ),
+        (
+            {"objective": "importance_weighted", "estimator": "rebar"},
+            "Layer 1 of 2: REBAR takes the reductions mean",
+        ),
+        ({"estimator": "vimco", "num_samples": 1}, "Layer 1 of 2: VIMCO needs at least 2 samples"),
+        ({"prior": "normal"}, "prior must be one of uniform, learned"),
+        ({"units": "x"}, "units must be one of"),
+    ],
+)
+def test_bad_arguments_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make(**changes)
