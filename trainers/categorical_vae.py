@@ -8,23 +8,29 @@ from typing import Any
 import numpy as np
 
 from tf_discrete import datasets, evaluation, plots, schedules
-from tf_discrete.models import CategoricalVAE
+from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
 from tf_discrete.models.categorical_vae import OBJECTIVES
+from tf_discrete.models.units import UNITS
 from trainers import command_line, results
 from trainers import run as run_lib
 from trainers.config import option
 from trainers.latents import LatentConfig, make_likelihood, make_temperature
 from trainers.run_directory import RunDirectory
 
+Model = CategoricalVAE | DeepCategoricalVAE
+
 
 @dataclasses.dataclass(frozen=True)
 class Config(LatentConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
-    num_variables: int = option(20, "Latent variables N.", lower=1)
+    num_variables: int = option(20, "Latent variables N of each layer.", lower=1)
+    num_layers: int = option(1, "Stochastic layers, in both directions.", lower=1)
     encoder: str = option("mlp", "Networks: 'mlp', 'conv' or a registered name.")
     hidden_units: tuple[int, ...] = option(
-        (512, 256), "Units of the encoder's hidden layers; the decoder mirrors them."
+        (512, 256),
+        "Units of the encoder's hidden layers; the decoder mirrors them. With several stochastic layers: "
+        "of every map between them; --hidden_units= for affine maps.",
     )
     prior: str = option("uniform", "Prior of the latents.", choices=("uniform", "learned"))
     objective: str = option(
@@ -40,6 +46,12 @@ class Config(LatentConfig):
     kl_weight: float = option(1.0, "Weight of the KL.", lower=0)
     kl_warmup_steps: int = option(0, "Steps over which the KL's weight rises from 0.", lower=0)
     free_bits: float = option(0.0, "Nats of KL that are free for each variable.", lower=0)
+    units: str = option(
+        "zero_one",
+        "What the networks read for a choice: 0 and 1, or -1 and 1.",
+        choices=UNITS,
+    )
+    centering: bool = option(False, "Subtract the running mean from the pixels that q reads.")
     classify_reconstructions: bool = option(
         True,
         "At the end train a classifier on real images and report how it reads the reconstructions "
@@ -47,28 +59,39 @@ class Config(LatentConfig):
     )
 
 
-def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
+def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> Model:
     """The model that a configuration describes."""
-    total_steps = steps_per_epoch * config.epochs
-    return CategoricalVAE(
-        data_shape=split.image_shape,
-        num_variables=config.num_variables,
-        num_categories=config.num_categories,
-        latents=config.latents,
-        encoder=config.encoder,
-        hidden_units=config.hidden_units,
-        activation=config.activation,
-        prior=config.prior,
-        likelihood=make_likelihood(config, split),
-        estimator=config.estimator,
-        temperature=make_temperature(config, total_steps),
-        num_samples=config.num_samples or None,
-        objective=config.objective,
-        prior_temperature=config.prior_temperature,
-        kl_weight=make_kl_weight(config),
-        free_bits=config.free_bits,
-        seed=config.seed,
-        monitor_every=config.monitor_every,
+    shared: dict[str, Any] = {
+        "data_shape": split.image_shape,
+        "num_variables": config.num_variables,
+        "num_categories": config.num_categories,
+        "latents": config.latents,
+        "hidden_units": config.hidden_units,
+        "activation": config.activation,
+        "prior": config.prior,
+        "likelihood": make_likelihood(config, split),
+        "estimator": config.estimator,
+        "temperature": make_temperature(config, steps_per_epoch * config.epochs),
+        "num_samples": config.num_samples or None,
+        "objective": config.objective,
+        "prior_temperature": config.prior_temperature,
+        "kl_weight": make_kl_weight(config),
+        "seed": config.seed,
+        "monitor_every": config.monitor_every,
+    }
+    if config.num_layers == 1 and config.units == "zero_one" and not config.centering:
+        return CategoricalVAE(encoder=config.encoder, free_bits=config.free_bits, **shared)
+    for name, value, allowed in (
+        ("encoder", config.encoder, "mlp"),
+        ("free_bits", config.free_bits, 0.0),
+    ):
+        if value != allowed:
+            raise ValueError(
+                "Several stochastic layers, centering and other units go with fully connected networks and "
+                f"without free bits. Leave --{name} out. Received: {name}={value!r}"
+            )
+    return DeepCategoricalVAE(
+        num_layers=config.num_layers, units=config.units, centering=config.centering, **shared
     )
 
 
@@ -80,7 +103,7 @@ def make_kl_weight(config: Config) -> Any:
 
 
 def finish(
-    model: CategoricalVAE, config: Config, directory: RunDirectory, splits: run_lib.Splits
+    model: Model, config: Config, directory: RunDirectory, splits: run_lib.Splits
 ) -> dict[str, Any]:
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
@@ -96,7 +119,7 @@ def finish(
 
 
 def draw_pictures(
-    model: CategoricalVAE, images: np.ndarray, labels: np.ndarray | None, directory: RunDirectory
+    model: Model, images: np.ndarray, labels: np.ndarray | None, directory: RunDirectory
 ) -> None:
     """reconstructions.png, samples.png, codes.png, traversal.png and curves.png."""
     reconstructions = results.as_image(model.reconstruct(images))
@@ -112,12 +135,13 @@ def draw_pictures(
         plots.save(figure, directory.path / f"{name}.png")
 
 
-def traversal(
-    model: CategoricalVAE, image: np.ndarray, usage: evaluation.Usage, rows: int = 10
-) -> Any:
+def traversal(model: Model, image: np.ndarray, usage: evaluation.Usage, rows: int = 10) -> Any:
     """One image with one variable at a time set to each category; the most informative variables."""
     information = usage.mutual_information
-    order = np.argsort(-(information if information is not None else usage.perplexity))[:rows]
+    order = np.argsort(-(information if information is not None else usage.perplexity))
+    if isinstance(model, DeepCategoricalVAE):  # Images are decoded from the first layer.
+        order = order[order < model.chain.num_variables[0]]
+    order = order[:rows]
     variables = sorted(int(index) for index in order)
     code = model.encode(image).numpy()[0]
     codes = np.tile(code, [len(variables), model.num_categories, 1])
@@ -129,7 +153,7 @@ def traversal(
 
 
 def classify_reconstructions(
-    model: CategoricalVAE, config: Config, splits: run_lib.Splits, most: int = 10_000
+    model: Model, config: Config, splits: run_lib.Splits, most: int = 10_000
 ) -> float:
     """How a classifier that was trained on real images reads the reconstructions of test images."""
     train, test = splits["train"], splits["test"]

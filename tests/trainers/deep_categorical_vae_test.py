@@ -1,0 +1,87 @@
+"""The deep variants and the multi-sample objectives of the VAE's trainer."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.trainers import small_runs
+from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
+from trainers import categorical_vae, run
+
+DEEP = {
+    "num_layers": 2,
+    "hidden_units": (),
+    "units": "plus_minus",
+    "centering": True,
+    "weight_decay": 1e-3,
+    "estimator": "vimco",
+    "objective": "importance_weighted",
+    "num_samples": 3,
+    "epochs": 2,
+    "learning_rate": 0.01,
+}
+
+
+def test_a_deep_run_from_the_flags_to_the_files(tmp_path):
+    categorical_vae.run(small_runs.config(tmp_path / "run", **DEEP))
+    rows = small_runs.rows(tmp_path / "run")
+    assert rows[0]["train/multi_sample_bound_nats"] > rows[0]["train/elbo_nats"]
+    assert rows[1]["validation/hard_elbo_nats"] > rows[0]["validation/hard_elbo_nats"]
+    result = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert result["test/bound_nats"] > result["test/hard_elbo_nats"]
+    loaded = keras.saving.load_model(tmp_path / "run/model.keras", compile=False)
+    assert isinstance(loaded, DeepCategoricalVAE)
+    served = tf.saved_model.load(str(tmp_path / "run/saved_model"))
+    images = tf.random.stateless_uniform([3, 8, 8, 1], [0, 1])
+    codes = served.signatures["encode"](image=images)["codes"]
+    np.testing.assert_array_equal(codes, loaded.encode(images))
+    assert codes.shape == [3, 8]
+    for name in ("reconstructions", "samples", "codes", "traversal", "curves"):
+        assert (tmp_path / "run" / f"{name}.png").exists()
+
+
+def test_the_flags_choose_the_model(tmp_path):
+    split = run.load_split(small_runs.config(tmp_path), "train")
+    for changes, expected in [
+        ({}, CategoricalVAE),
+        ({"num_layers": 2}, DeepCategoricalVAE),
+        ({"centering": True}, DeepCategoricalVAE),
+        ({"units": "plus_minus"}, DeepCategoricalVAE),
+        ({"objective": "doubly_reparameterized", "num_samples": 5}, CategoricalVAE),
+    ]:
+        settings = small_runs.config(tmp_path, **changes)
+        assert type(categorical_vae.build_model(settings, split, 10)) is expected
+
+
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        ({"encoder": "conv"}, "Leave --encoder out. Received: encoder='conv'"),
+        ({"free_bits": 0.1}, "Leave --free_bits out. Received: free_bits=0.1"),
+        ({"estimator": "gumbel_softmax"}, "weighs hard draws"),
+        ({"objective": "doubly_reparameterized"}, "objective must be one of elbo, relaxed_elbo"),
+    ],
+)
+def test_flags_that_do_not_go_together(changes, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        categorical_vae.run(small_runs.config(tmp_path / "run", **{**DEEP, **changes}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_weight_decay_shrinks_kernels_only(tmp_path):
+    settings = small_runs.config(tmp_path, weight_decay=0.5, learning_rate=0.01)
+    split = run.load_split(settings, "train")
+    model = categorical_vae.build_model(settings, split, 10)
+    run.compile_model(model, settings, 10)
+    for variable in model.trainable_variables:
+        variable.assign(tf.ones_like(variable))
+    zeros = [tf.zeros_like(variable) for variable in model.trainable_variables]
+    model.optimizer.apply(zeros, model.trainable_variables)
+    for variable in model.trainable_variables:
+        left = 1 - 0.5 * 0.01 if variable.name == "kernel" else 1.0
+        np.testing.assert_allclose(variable, left * np.ones(variable.shape), rtol=1e-6)
