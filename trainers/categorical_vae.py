@@ -11,17 +11,18 @@ from tf_discrete import datasets, evaluation, plots, schedules
 from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
 from tf_discrete.models.categorical_vae import OBJECTIVES
 from tf_discrete.models.units import UNITS
-from trainers import command_line, results
+from trainers import command_line, results, sweep
 from trainers import run as run_lib
 from trainers.config import option
-from trainers.latents import LatentConfig, make_likelihood, make_temperature
+from trainers.latents import make_likelihood, make_temperature
 from trainers.run_directory import RunDirectory
+from trainers.sweep import SweepConfig
 
 Model = CategoricalVAE | DeepCategoricalVAE
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(LatentConfig):
+class Config(SweepConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
     num_variables: int = option(20, "Latent variables N of each layer.", lower=1)
@@ -168,10 +169,18 @@ def classify_reconstructions(
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of a configuration, or continues; returns what metrics.json holds."""
-    config = run_lib.with_output_dir(config, "categorical_vae")
-    result = run_lib.train(config, build_model, finish)
+    if config.sweep:
+        result = sweep.run(config, "categorical_vae", train, finish)
+    else:
+        config = run_lib.with_output_dir(config, "categorical_vae")
+        result = train(config, finish)
     results.print_result(config, result)
     return result
+
+
+def train(config: Config, finish: run_lib.Finish) -> dict[str, Any]:
+    """One run, with what is to be done at its end."""
+    return run_lib.train(config, build_model, finish)
 
 
 def cli() -> None:

@@ -9,15 +9,16 @@ import numpy as np
 
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import StructuredPrediction
-from trainers import command_line, results
+from trainers import command_line, results, sweep
 from trainers import run as run_lib
 from trainers.config import option
-from trainers.latents import LatentConfig, make_likelihood, make_temperature
+from trainers.latents import make_likelihood, make_temperature
 from trainers.run_directory import RunDirectory
+from trainers.sweep import SweepConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(LatentConfig):
+class Config(SweepConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
     num_variables: tuple[int, ...] = option(
@@ -114,10 +115,18 @@ def completion_pictures(
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of a configuration, or continues; returns what metrics.json holds."""
-    config = run_lib.with_output_dir(config, "structured_prediction")
-    result = run_lib.train(config, build_model, finish, completion_pictures)
+    if config.sweep:
+        result = sweep.run(config, "structured_prediction", train, finish)
+    else:
+        config = run_lib.with_output_dir(config, "structured_prediction")
+        result = train(config, finish)
     results.print_result(config, result)
     return result
+
+
+def train(config: Config, finish: run_lib.Finish) -> dict[str, Any]:
+    """One run, with what is to be done at its end."""
+    return run_lib.train(config, build_model, finish, completion_pictures)
 
 
 def cli() -> None:

@@ -1,0 +1,164 @@
+"""A small sweep over learning rates and temperatures, judged by the validation bound."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from tf_discrete import estimators, evaluation
+from trainers import run as run_lib
+from trainers.callbacks import TrainingDiverged
+from trainers.config import check, option, to_json
+from trainers.latents import LatentConfig
+from trainers.run_directory import RunDirectory, read_json, write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig(LatentConfig):
+    """What trainers that can sweep ask beside the rest."""
+
+    sweep: bool = option(
+        False,
+        "Train on a grid of learning rates and temperatures instead, show a table of their validation "
+        "bounds, and score the best of them on the test split.",
+    )
+    sweep_learning_rates: tuple[float, ...] = option(
+        (), "Of the sweep. Default: a third of learning_rate, it, and three times as much."
+    )
+    sweep_temperatures: tuple[float, ...] = option(
+        (), "Of the sweep: where a schedule begins, else constant. Default: 0.5, 0.75, 1."
+    )
+
+
+Train = Callable[[Any, run_lib.Finish], dict[str, Any]]
+
+MAY_DIFFER = (*run_lib.MAY_DIFFER, "sweep_learning_rates", "sweep_temperatures")
+"""A sweep that goes on may have a larger grid, but runs that are finished stay as they are."""
+
+
+def run(config: Any, trainer: str, train: Train, finish: run_lib.Finish) -> dict[str, Any]:
+    """Runs what is missing of a sweep, prints its table and finishes its best run.
+
+    The folder holds a run for each point of the grid, and sweep.json with what they came to. A sweep that
+    was interrupted continues with the run that it was in; finished ones are not repeated.
+
+    Args:
+        config: of the trainer, with `sweep`.
+        trainer: its name.
+        train: (configuration, finish) -> results, of one run.
+        finish: of the trainer; scores the test split.
+
+    Returns:
+        results: of the best run.
+
+    Raises:
+        ValueError: a grid that makes no sense; nothing has been written then.
+        TrainingDiverged: every run of the grid has diverged.
+    """
+    check(config)
+    config = run_lib.with_output_dir(config, f"sweep-{trainer}")
+    points = grid(config)
+    directory = RunDirectory(config.output_dir)
+    directory.claim(to_json(config), MAY_DIFFER)
+    path = directory.path / "sweep.json"
+    found: dict[str, Any] = read_json(path) if path.exists() else {}
+    for number, (name, settings) in enumerate(points.items(), 1):
+        if name not in found:
+            print(f"Sweep, {number} of {len(points)}: {name}")
+            found[name] = _outcome(settings, train)
+            write_json(path, found)
+    rows = {name: found[name] for name in points}
+    print(table(rows))
+    best = max(rows, key=lambda name: rows[name].get("bound_nats", -math.inf))
+    if "bound_nats" not in rows[best]:
+        raise TrainingDiverged(f"Every run of the sweep has diverged. {rows[best]['diverged']}")
+    return _finished(points[best], train, finish)
+
+
+def grid(config: Any) -> dict[str, Any]:
+    """The configuration of each run of a sweep, by the name of its folder.
+
+    Raises:
+        ValueError: numbers that are not positive, or temperatures for an estimator without one.
+    """
+    heated = "temperature" in estimators.arguments(estimators.get_class(config.estimator))
+    if config.sweep_temperatures and not heated:
+        raise ValueError(
+            "sweep_temperatures go with an estimator that has a temperature. Leave them out. "
+            f"Received: sweep_temperatures={config.sweep_temperatures}, estimator={config.estimator!r}"
+        )
+    rate = config.learning_rate
+    rates = config.sweep_learning_rates or (rate / 3, rate, rate * 3)
+    temperatures = (config.sweep_temperatures or (0.5, 0.75, 1.0)) if heated else (0.0,)
+    for name, values in (("sweep_learning_rates", rates), ("sweep_temperatures", temperatures)):
+        if heated and min(values) <= 0 or not all(math.isfinite(value) for value in values):
+            raise ValueError(f"{name} must be positive. Received: {name}={values}")
+    constant = config.temperature_schedule == "auto"
+    points = {}
+    for rate, temperature in itertools.product(dict.fromkeys(rates), dict.fromkeys(temperatures)):
+        name = f"learning_rate-{rate:.4g}" + (f"-temperature-{temperature:.4g}" if heated else "")
+        points[name] = run_lib.defaults_of(
+            config,
+            output_dir=f"{config.output_dir}/{name}",
+            learning_rate=rate,
+            temperature=temperature,
+            temperature_schedule="constant" if constant else config.temperature_schedule,
+            sweep=False,
+            sweep_learning_rates=(),
+            sweep_temperatures=(),
+        )
+    return points
+
+
+def table(rows: dict[str, Any]) -> str:
+    """The runs of a sweep, the best first, as text.
+
+    Example:
+        >>> rows = {"a": {"learning_rate": 0.001, "temperature": 0.5, "bound_nats": -90.123,
+        ...               "bound_standard_error_nats": 0.5, "best_epoch": 7}}
+        >>> print(table(rows))
+        learning_rate  temperature  validation bound (nats)  best epoch
+                0.001          0.5         -90.12 +- 0.50            7
+    """
+    head = "learning_rate  temperature  validation bound (nats)  best epoch"
+    ordered = sorted(rows.values(), key=lambda row: -row.get("bound_nats", -math.inf))
+    lines = [head]
+    for row in ordered:
+        heat = f"{row['temperature']:.4g}" if row["temperature"] else "-"
+        bound, epoch = "diverged", "-"
+        if "bound_nats" in row:
+            bound = f"{row['bound_nats']:.2f} +- {row['bound_standard_error_nats']:.2f}"
+            epoch = str(row["best_epoch"])
+        lines.append(f"{row['learning_rate']:>13.4g}  {heat:>11}  {bound:>21}  {epoch:>11}")
+    return "\n".join(lines)
+
+
+def _outcome(settings: Any, train: Train) -> dict[str, Any]:
+    """What one run comes to on the validation split."""
+    point = {"learning_rate": settings.learning_rate, "temperature": settings.temperature}
+
+    def score(model: Any, config: Any, _: RunDirectory, splits: run_lib.Splits) -> dict[str, Any]:
+        validation = splits["validation"]
+        batches = validation.batches(min(100, len(validation)))
+        bound = evaluation.evaluate_bound(model, batches, config.bound_samples)
+        return {
+            "bound_nats": bound.mean_nats,
+            "bound_standard_error_nats": bound.standard_error_nats,
+            "bound_samples": bound.num_samples,
+        }
+
+    try:
+        return {**point, **train(settings, score)}
+    except TrainingDiverged as error:
+        return {**point, "diverged": str(error)}
+
+
+def _finished(settings: Any, train: Train, finish: run_lib.Finish) -> dict[str, Any]:
+    """The results of the best run on the test split, which it is read for once."""
+    result_path = RunDirectory(settings.output_dir).result_path
+    if result_path.exists() and "bound_nats" in read_json(result_path):
+        result_path.unlink()  # Of the validation; it is in sweep.json.
+    return train(settings, finish)
