@@ -82,6 +82,27 @@ def test_score_estimators_give_the_exact_bound_and_its_gradient(name, latents):
     assert float(found[0]) > float(elbo.terms["elbo_nats"][0]) + 0.01
 
 
+@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
+def test_variance_normalization_divides_the_whole_gradient_of_the_encoder(latents):
+    """Also the part that log q inside the bound has; decoder and prior learn at full size."""
+    estimator = estimators.get(
+        "score_function",
+        latents=latents,
+        baseline="leave_one_out",
+        variance_normalization=True,
+        decay=0.0,
+    )
+    estimator.spread.update(tf.constant([[-5.0, 9.0]]))
+    assert float(estimator.gradient_scale) == 7.0
+    problem = Problem(latents)
+    _, _, value, encoder, *others = problem.expected(estimator)
+    true_value, true_encoder, *true_others = problem.truth()
+    np.testing.assert_allclose(value, true_value, atol=1e-10)
+    np.testing.assert_allclose(7.0 * encoder, true_encoder, atol=1e-9)
+    for ours, truth in zip(others, true_others, strict=True):
+        np.testing.assert_allclose(ours, truth, atol=1e-10)
+
+
 @pytest.mark.parametrize("name", ["straight_through", "reinmax"])
 def test_hard_pathwise_estimators_give_the_exact_bound_and_a_gradient(name):
     problem = Problem("categorical")

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_discrete import types
 from tf_discrete.distributions import relaxed
 from tf_discrete.distributions.discrete import Discrete
-from tf_discrete.estimators import base
+from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.objectives.relaxed_elbo import log_ratio
 from tf_discrete.types import ObjectiveTerms, Tensor
 
@@ -53,10 +53,11 @@ def importance_weighted(
         Mnih, Rezende. Variational inference for Monte Carlo objectives. 2016. arXiv:1602.06725.
     """
     law = estimator.law(logits)
+    inside = estimator.law(backward.divide_gradient(logits, estimator.gradient_scale))
     weight = types.cast(kl_weight, law.logits.dtype)
 
     def log_weight(z: Tensor) -> tf.Tensor:
-        ratio = multilinear_log_prob(prior, z) - multilinear_log_prob(law, z)
+        ratio = multilinear_log_prob(prior, z) - multilinear_log_prob(inside, z)
         return log_likelihood_fn(z) + weight * ratio
 
     estimate = estimator.estimate(
@@ -119,7 +120,7 @@ def relaxed_importance_weighted(
         share = tf.nn.softmax(tf.stop_gradient(log_likelihood + weight * ratio), axis=0)
         # E[share * d log q / d logits] = E[(1 - share) * share * d log w / dz * dz / d logits].
         factor = 1.0 - weight * (1.0 - share)
-        log_value = _scale_gradient(log_value, base.expand(factor, estimator.event_rank))
+        log_value = _scale_gradient(log_value, sampling.expand(factor, estimator.event_rank))
         logits = tf.stop_gradient(logits)
     log_likelihood, ratio = parts(log_value, logits)
     bound = base.log_mean_exp(log_likelihood + weight * ratio)
