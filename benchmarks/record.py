@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from PIL import Image
@@ -99,24 +100,13 @@ def keep_comparison(folder: Path) -> Path:
     settings = comparison["config"]
     target = RESULTS / "estimators" / model_name(settings)
     target.mkdir(parents=True, exist_ok=True)
-    kept_settings = {
-        key: value
-        for key, value in settings.items()
-        if key not in ("output_dir", "data_dir", *compare_estimators.MAY_DIFFER)
-    }
     for name, entry in comparison["estimators"].items():
         for run in entry.get("runs", []):
-            if run["status"] == "unfinished":
-                continue
-            made = folder / "runs" / f"{name}-{run['seed']}" / comparison_report.MACHINE
-            kept = {
-                **run,
-                "estimator": name,
-                "history": _thinned(run["history"]),
-                "settings": kept_settings,
-                **(read_json(made) if made.exists() else {}),
-            }
-            write_json(target / f"{name}-{run['seed']}.json", kept)
+            if run["status"] != "unfinished":
+                made = folder / "runs" / f"{name}-{run['seed']}"
+                write_json(
+                    target / f"{name}-{run['seed']}.json", kept_run(run, name, settings, made)
+                )
         if entry["cost"] or entry["gradients"]:
             measured = {key: entry[key] for key in ("cost", "gradients")}
             where = {key: comparison[key] for key in ("hardware", "versions")}
@@ -126,6 +116,31 @@ def keep_comparison(folder: Path) -> Path:
         if (folder / f"{picture}.png").exists():
             shutil.copy(folder / f"{picture}.png", IMAGES / f"{target.name}-{picture}.png")
     return target
+
+
+def kept_run(
+    run: dict[str, Any], estimator: str, settings: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """What is kept of one run.
+
+    Args:
+        run: as `comparison_report.read_run` gives it.
+        estimator: its name.
+        settings: of the run or of the comparison.
+        folder: of the run.
+    """
+    made = folder / comparison_report.MACHINE
+    return {
+        **run,
+        "estimator": estimator,
+        "history": _thinned(run["history"]),
+        "settings": {
+            key: value
+            for key, value in settings.items()
+            if key not in ("output_dir", "data_dir", *compare_estimators.MAY_DIFFER)
+        },
+        **(read_json(made) if made.exists() else {}),
+    }
 
 
 def model_name(settings: dict[str, Any]) -> str:
@@ -151,10 +166,10 @@ def _thinned(history: dict[str, list[Any]]) -> dict[str, list[Any]]:
     }
 
 
-def command(settings: dict[str, Any]) -> str:
+def command(settings: dict[str, Any], trainer: ModuleType = categorical_vae) -> str:
     """The command line of a run: every flag that differs from its default."""
-    parts = ["python -m trainers.categorical_vae"]
-    for field in dataclasses.fields(categorical_vae.Config):
+    parts = [f"python -m {trainer.__name__}"]
+    for field in dataclasses.fields(trainer.Config):
         value = settings.get(field.name, field.default)
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         if value == default or field.name == "output_dir":

@@ -108,11 +108,19 @@ def measured(estimator: str) -> str:
     return _markdown(rows[0], rows[1:]) if len(rows) > 1 else "Not measured.\n"
 
 
+def published(table: str) -> str:
+    """A published table beside ours, see benchmarks.published."""
+    from benchmarks.published import report
+
+    return report.table(table)
+
+
 TABLES: dict[str, Callable[..., str]] = {
     "estimators": estimators,
     "categorical_vae": categorical_vae,
     "estimator_comparison": estimator_comparison,
     "measured": measured,
+    "published": published,
 }
 
 

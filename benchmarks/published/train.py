@@ -1,0 +1,93 @@
+"""Trains what a published table lacks: python -m benchmarks.published.train --table=gumbel_softmax.
+
+Every run is kept in benchmarks/results as soon as it is finished, and is not trained again. A killed run
+goes on from its last epoch. Parts of a table:
+
+    python -m benchmarks.published.train --table=gumbel_softmax --model=structured \
+        --estimators=gumbel_softmax,reinmax --num_seeds=3 --data_dir=$TF_DISCRETE_DATA_DIR
+
+`python -m tools.tables --write` then fills the tables of docs/published.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import importlib
+import pathlib
+from typing import Any
+
+import keras
+
+from benchmarks import record
+from benchmarks.published.cells import TABLES, Cell, cells
+from trainers import callbacks, command_line, compare_estimators, comparison_report
+from trainers import run as run_lib
+from trainers.config import check, option, to_json
+from trainers.run_directory import write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Which cells are trained, and where."""
+
+    table: str = option("gumbel_softmax", "Which table.", choices=tuple(TABLES))
+    model: str = option("", "Only models whose name holds this.")
+    estimators: tuple[str, ...] = option((), "Only these. Default: all of the table.")
+    num_seeds: int = option(0, "Runs of each cell. 0: as many as the table asks for.", lower=0)
+    epochs: int = option(0, "Of each run. 0: as many as the table asks for.", lower=0)
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
+    output_dir: str = option("runs/published", "Folder of the runs.")
+
+
+def run(config: Config) -> None:
+    """Trains and keeps the runs that are missing, one seed after the other."""
+    check(config)
+    chosen = [
+        cell
+        for cell in cells(config.table)
+        if config.model in cell.model and cell.estimator in (config.estimators or (cell.estimator,))
+    ]
+    if not chosen:
+        raise ValueError(
+            "No cell of the table has this model and estimator. Received: "
+            f"model={config.model!r}, estimators={config.estimators!r}"
+        )
+    todo = [
+        (cell, seed)
+        for seed in range(max(config.num_seeds or cell.num_seeds for cell in chosen))
+        for cell in chosen
+        if seed < (config.num_seeds or cell.num_seeds) and not cell.path(seed).exists()
+    ]
+    for number, (cell, seed) in enumerate(todo, 1):
+        print(f"\nrun {number} of {len(todo)}: {cell.model}, {cell.estimator}, seed {seed}")
+        train(cell, seed, config)
+
+
+def train(cell: Cell, seed: int, config: Config) -> None:
+    """Trains one run of a cell, or goes on with it, and keeps it."""
+    keras.backend.clear_session()
+    gc.collect()
+    trainer: Any = importlib.import_module(f"trainers.{cell.trainer}")
+    folder = pathlib.Path(config.output_dir) / cell.store / f"{cell.stem}-{seed}"
+    settings = trainer.Config(
+        **cell.settings,
+        seed=seed,
+        epochs=config.epochs or cell.epochs,
+        data_dir=config.data_dir,
+        output_dir=str(folder),
+    )
+    try:
+        run_lib.train(settings, trainer.build_model, compare_estimators.finish)
+    except callbacks.TrainingDiverged as error:
+        write_json(folder / comparison_report.DIVERGED, {"message": str(error)})
+    found = comparison_report.read_run(folder)
+    if found is None or found["status"] == "unfinished":
+        raise RuntimeError(f"A run has come to no end. Run the command again. Received: {folder}")
+    cell.path(seed).parent.mkdir(parents=True, exist_ok=True)
+    kept = record.kept_run(found, cell.estimator, to_json(settings), folder)
+    write_json(cell.path(seed), {**kept, "command": record.command(to_json(settings), trainer)})
+
+
+if __name__ == "__main__":
+    command_line.start(Config, run, __doc__)

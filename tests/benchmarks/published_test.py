@@ -1,0 +1,85 @@
+"""The published tables: their configurations are valid, runs are kept once, the report reads them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+
+import pytest
+
+from benchmarks.published import cells as cells_lib
+from benchmarks.published import report, train
+from trainers import config as config_lib
+
+ALL = [cell for table in cells_lib.TABLES for cell in cells_lib.cells(table)]
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch) -> cells_lib.Cell:
+    """A table of one cell on embedded digits, kept in a folder of its own."""
+    cell = cells_lib.Cell(
+        table="gumbel_softmax",
+        model="small",
+        estimator="reinmax",
+        published=40.0,
+        trainer="categorical_vae",
+        settings={
+            "dataset": "digits",
+            "max_examples": 60,
+            "batch_size": 20,
+            "hidden_units": (),
+            "num_variables": 2,
+            "num_categories": 3,
+            "bound_samples": 3,
+            "pictures_every": 0,
+            "estimator": "reinmax",
+        },
+        epochs=1,
+        num_seeds=2,
+        store="published/small",
+        stem="reinmax",
+    )
+    monkeypatch.setattr(cells_lib, "RESULTS", tmp_path / "results")
+    monkeypatch.setitem(cells_lib.TABLES, "gumbel_softmax", lambda: iter([cell]))
+    return cell
+
+
+def test_every_cell_is_kept_in_a_place_of_its_own():
+    assert len({(cell.store, cell.stem) for cell in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize("cell", ALL, ids=lambda cell: f"{cell.model}, {cell.estimator}")
+def test_the_configuration_of_a_cell_is_valid(cell):
+    config_class = importlib.import_module(f"trainers.{cell.trainer}").Config
+    config_lib.check(config_class(**cell.settings, epochs=cell.epochs))
+    assert config_class(**cell.settings).estimator == cell.estimator
+
+
+def test_an_unknown_table_is_refused():
+    with pytest.raises(ValueError, match="table must be one of .* Received: table='other'"):
+        cells_lib.cells("other")
+
+
+def test_a_table_is_trained_once_and_reported(small, tmp_path, monkeypatch, capsys):
+    assert "| small | `reinmax` | 40.0 | not run |" in report.table("gumbel_softmax")
+    settings = train.Config(output_dir=str(tmp_path / "runs"))
+    train.run(settings)
+    kept = [json.loads(small.path(seed).read_text()) for seed in (0, 1)]
+    assert [run["seed"] for run in kept] == [0, 1]
+    assert all(run["status"] == "finished" for run in kept)
+    assert "--num_variables=2" in kept[0]["command"] and "output_dir" not in kept[0]["command"]
+    mean = -sum(run["result"]["test/bound_nats"] for run in kept) / 2
+    row = report.table("gumbel_softmax").splitlines()[2]
+    assert f"| {mean:.2f} +- " in row and f"| {mean - 40:+.2f} | 2 | 3 |" in row
+    assert [model for model, _ in report.curves("gumbel_softmax")] == ["small"]
+
+    def fail(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(train, "train", fail)
+    train.run(settings)
+
+
+def test_a_choice_of_no_cell_is_refused(small):
+    with pytest.raises(ValueError, match="No cell of the table .* Received: model='large'"):
+        train.run(train.Config(model="large"))
