@@ -6,6 +6,7 @@ _environment.check_backend()
 
 from tf_discrete import (  # noqa: E402 - the backend is checked before Keras is imported
     callbacks,
+    codes,
     datasets,
     distributions,
     estimators,
@@ -53,6 +54,7 @@ __all__ = [
     "StraightThrough",
     "StructuredPrediction",
     "callbacks",
+    "codes",
     "datasets",
     "distributions",
     "estimators",

@@ -1,0 +1,38 @@
+"""Codes as things to store and to look up: bytes, exact search, duplicates, compression."""
+
+from tf_discrete.codes.hamming import (
+    Neighbors,
+    RadiusNeighbors,
+    hamming_distances,
+    hamming_radius,
+    hamming_top_k,
+    hamming_top_k_tensor,
+)
+from tf_discrete.codes.duplicates import Collisions, NearDuplicates, collisions, near_duplicates
+from tf_discrete.codes.packing import (
+    bits_per_variable,
+    bytes_per_code,
+    pack,
+    pack_one_hot,
+    pack_to_compare,
+    unpack,
+)
+
+__all__ = [
+    "Collisions",
+    "NearDuplicates",
+    "Neighbors",
+    "RadiusNeighbors",
+    "bits_per_variable",
+    "bytes_per_code",
+    "collisions",
+    "hamming_distances",
+    "hamming_radius",
+    "hamming_top_k",
+    "hamming_top_k_tensor",
+    "near_duplicates",
+    "pack",
+    "pack_one_hot",
+    "pack_to_compare",
+    "unpack",
+]

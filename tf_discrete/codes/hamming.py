@@ -1,0 +1,239 @@
+"""Exact search by Hamming distance over packed codes: XOR and population count, block by block.
+
+Order and ties: neighbours come by increasing distance, and at the same distance by increasing index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike
+
+from tf_discrete.codes.packing import check_packed
+from tf_discrete.types import Tensor
+
+BLOCK = 1 << 15
+"""Codes that are compared at once; their words stay in a processor's cache."""
+
+
+class Neighbors(NamedTuple):
+    """The k nearest codes of each query, nearest first.
+
+    Attributes:
+        distances: int32 [Q, k].
+        indices: int64 [Q, k], rows of the database; -1 where an approximate index has found fewer.
+    """
+
+    distances: np.ndarray
+    indices: np.ndarray
+
+
+class RadiusNeighbors(NamedTuple):
+    """All codes within a radius of each query; query q has the entries splits[q] to splits[q + 1].
+
+    Attributes:
+        splits: int64 [Q + 1].
+        distances: int32 [splits[-1]].
+        indices: int64 [splits[-1]], rows of the database.
+    """
+
+    splits: np.ndarray
+    distances: np.ndarray
+    indices: np.ndarray
+
+    def of(self, query: int) -> tuple[np.ndarray, np.ndarray]:
+        """The distances and the indices of one query."""
+        part = slice(self.splits[query], self.splits[query + 1])
+        return self.distances[part], self.indices[part]
+
+
+def hamming_distances(queries: ArrayLike, database: ArrayLike) -> np.ndarray:
+    """The number of differing bits of every pair. For little data: all of it is in memory at once.
+
+    Args:
+        queries: uint8 [Q, bytes].
+        database: uint8 [M, bytes].
+
+    Returns:
+        distances: int32 [Q, M].
+
+    Raises:
+        ValueError: other arrays than packed codes of one size, or no query.
+
+    Example:
+        >>> hamming_distances(np.uint8([[0], [3]]), np.uint8([[1], [255]]))
+        array([[1, 8],
+               [1, 6]], dtype=int32)
+    """
+    query_words, words = _checked(queries, database)
+    return np.stack([_distances(query, words) for query in query_words]).astype(np.int32)
+
+
+def hamming_top_k(
+    queries: ArrayLike, database: ArrayLike, k: int, *, block: int = BLOCK
+) -> Neighbors:
+    """The k nearest codes of each query, exactly.
+
+    Args:
+        queries: uint8 [Q, bytes], packed as the database is.
+        database: uint8 [M, bytes].
+        k: neighbours of each query, 1 to M.
+        block: codes compared at once; bounds the memory, changes no result. Default: 32768.
+
+    Returns:
+        Neighbors; at equal distance the lower index comes first, and is kept at the k-th place.
+
+    Raises:
+        ValueError: no query, k out of range, or other arrays than packed codes of one size.
+
+    Example:
+        >>> hamming_top_k(np.uint8([[0]]), np.uint8([[7], [1], [0], [2]]), k=3)
+        Neighbors(distances=array([[0, 1, 1]], dtype=int32), indices=array([[2, 1, 3]]))
+    """
+    query_words, words = _checked(queries, database)
+    check_k(k, words.shape[1])
+    distances = np.full([len(query_words), k], np.iinfo(np.int32).max, np.int32)
+    indices = np.full([len(query_words), k], -1, np.int64)
+    for query, start, found in _scan(query_words, words, block):
+        near = np.flatnonzero(found < int(distances[query, -1]))  # A tie with a lower index loses.
+        if near.size > k:
+            worst = np.partition(found[near], k - 1)[k - 1]
+            near = near[found[near] <= worst]
+        if near.size:
+            both = np.concatenate([distances[query], found[near]])
+            order = np.argsort(both, kind="stable")[:k]
+            distances[query] = both[order]
+            indices[query] = np.concatenate([indices[query], near + start])[order]
+    return Neighbors(distances, indices)
+
+
+def hamming_radius(
+    queries: ArrayLike, database: ArrayLike, radius: int, *, block: int = BLOCK
+) -> RadiusNeighbors:
+    """All codes that differ from a query in at most `radius` bits, exactly.
+
+    Args:
+        queries: uint8 [Q, bytes], packed as the database is.
+        database: uint8 [M, bytes].
+        radius: bits, >= 0; 0 finds equal codes.
+        block: codes compared at once; bounds the memory, changes no result. Default: 32768.
+
+    Returns:
+        RadiusNeighbors, by distance and then by index.
+
+    Raises:
+        ValueError: no query, a negative radius, or other arrays than packed codes of one size.
+
+    Example:
+        >>> hamming_radius(np.uint8([[0]]), np.uint8([[7], [1], [0]]), radius=1).of(0)
+        (array([0, 1], dtype=int32), array([2, 1]))
+    """
+    query_words, words = _checked(queries, database)
+    if radius < 0:
+        raise ValueError(
+            f"radius must not be negative. Give 0 to find equal codes. Received: radius={radius}"
+        )
+    parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in query_words]
+    for query, start, found in _scan(query_words, words, block):
+        near = np.flatnonzero(found <= radius)
+        if near.size:
+            parts[query].append((found[near], near + start))
+    distances, indices = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+    sizes = [0]
+    for part in parts:
+        if part:
+            found, near = (np.concatenate(column) for column in zip(*part, strict=True))
+            order = np.argsort(found, kind="stable")
+            distances.append(found[order].astype(np.int32))
+            indices.append(near[order])
+        sizes.append(sum(len(found) for found, _ in part))
+    return RadiusNeighbors(np.cumsum(sizes), np.concatenate(distances), np.concatenate(indices))
+
+
+def hamming_top_k_tensor(queries: Tensor, database: Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """`hamming_top_k` in TensorFlow, to be served: one query after the other, with or without XLA.
+
+    Args:
+        queries: uint8 [Q, bytes].
+        database: uint8 [M, bytes].
+        k: neighbours of each query, at most M.
+
+    Returns:
+        distances: int32 [Q, k].
+        indices: int32 [Q, k]; at equal distance the lower index comes first.
+
+    Example:
+        >>> distances, indices = hamming_top_k_tensor([[0]], [[7], [1], [0], [2]], k=3)
+        >>> indices.numpy().tolist()
+        [[2, 1, 3]]
+    """
+    rows = tf.cast(tf.convert_to_tensor(database), tf.uint8)
+
+    def one(query: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        differing = tf.raw_ops.PopulationCount(x=tf.bitwise.bitwise_xor(rows, query))
+        distances = tf.reduce_sum(tf.cast(differing, tf.int32), axis=-1)
+        negative, indices = tf.math.top_k(-distances, k)
+        return -negative, indices
+
+    queries = tf.cast(tf.convert_to_tensor(queries), tf.uint8)
+    return tf.map_fn(one, queries, fn_output_signature=(tf.int32, tf.int32))
+
+
+def check_k(k: int, size: int) -> None:
+    """Refuses a number of neighbours that a database of `size` codes does not have."""
+    if not 1 <= k <= size:
+        raise ValueError(
+            f"k must be at least 1 and at most the number of codes searched, {size}. Received: k={k}"
+        )
+
+
+def check_queries(queries: np.ndarray) -> None:
+    """Refuses a search for nothing."""
+    if not len(queries):
+        raise ValueError(
+            f"There must be at least one query. Received: queries.shape={queries.shape}"
+        )
+
+
+def _checked(queries: ArrayLike, database: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Queries uint64 [Q, W] and the database uint64 [W, M], its words apart and contiguous."""
+    asked, stored = check_packed(queries, "queries"), check_packed(database, "database")
+    check_queries(asked)
+    if asked.shape[1] != stored.shape[1]:
+        raise ValueError(
+            "Queries and database must be packed codes of the same model, with as many bytes each. "
+            f"Received: queries.shape={asked.shape}, database.shape={stored.shape}"
+        )
+    return _words(asked), np.ascontiguousarray(_words(stored).T)
+
+
+def _words(packed: np.ndarray) -> np.ndarray:
+    """uint8 [B, bytes] as uint64 [B, W], filled up with zeros; the order of bits does not matter here."""
+    filled = np.zeros([len(packed), -(-packed.shape[1] // 8) * 8], np.uint8)
+    filled[:, : packed.shape[1]] = packed
+    return filled.view(np.uint64)
+
+
+def _scan(
+    queries: np.ndarray, words: np.ndarray, block: int
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """(query, first row of the block, distances int [rows]), blocks in order for every query."""
+    if block < 1:
+        raise ValueError(f"block must be at least 1 code. Received: block={block}")
+    for start in range(0, words.shape[1], block):
+        part = np.ascontiguousarray(words[:, start : start + block])
+        for number, query in enumerate(queries):
+            yield number, start, _distances(query, part)
+
+
+def _distances(query: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Differing bits of one query, uint64 [W], and each column of the words [W, M]."""
+    total = np.bitwise_count(words[0] ^ query[0])
+    if len(query) > 1:
+        total = total.astype(np.uint16 if len(query) < 1024 else np.int32)
+    for word, row in zip(query[1:], words[1:], strict=True):
+        total += np.bitwise_count(row ^ word)
+    return total

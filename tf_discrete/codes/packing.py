@@ -1,0 +1,199 @@
+"""Codes as bytes: by width, to store them, and one-hot, to compare them bit by bit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def check_codes(
+    codes: ArrayLike, num_categories: int, num_variables: int | None = None
+) -> np.ndarray:
+    """Codes as an array, refused where they are none.
+
+    Args:
+        codes: integers or booleans [B, N] in [0, num_categories); B may be 0.
+        num_categories: K >= 2; 2 for Bernoulli codes.
+        num_variables: N, or None for any.
+
+    Returns:
+        int32 [B, N].
+
+    Raises:
+        ValueError: another shape, no integers, or values out of range.
+    """
+    array = np.asarray(codes)
+    check_num_categories(num_categories)
+    if array.ndim != 2 or array.shape[1] < 1 or num_variables not in (None, array.shape[1]):
+        wanted = "N" if num_variables is None else num_variables
+        raise ValueError(
+            f"codes must be [B, {wanted}], one category a variable. Give what the model's encode returns. "
+            f"Received: codes.shape={array.shape}"
+        )
+    if not (np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_):
+        raise ValueError(
+            "codes must be integers. Take the argmax of one-hot samples, or round bits. "
+            f"Received: codes.dtype={array.dtype}"
+        )
+    if array.size and not (array.min() >= 0 and array.max() < num_categories):
+        raise ValueError(
+            f"codes must lie in [0, num_categories) = [0, {num_categories}). Give the num_categories of "
+            f"their model. Received: minimum={array.min()}, maximum={array.max()}"
+        )
+    return array.astype(np.int32)
+
+
+def check_num_categories(num_categories: int) -> None:
+    """Refuses variables with fewer than 2 categories."""
+    if num_categories < 2:
+        raise ValueError(
+            "num_categories must be at least 2, which Bernoulli codes have. "
+            f"Received: num_categories={num_categories}"
+        )
+
+
+def bits_per_variable(num_categories: int) -> int:
+    """The bits that one variable takes in storage: log2(num_categories), rounded up.
+
+    Example:
+        >>> [bits_per_variable(categories) for categories in (2, 3, 10, 256)]
+        [1, 2, 4, 8]
+    """
+    check_num_categories(num_categories)
+    return (num_categories - 1).bit_length()
+
+
+def bytes_per_code(num_variables: int, num_categories: int = 2) -> int:
+    """The bytes that `pack` gives to one code.
+
+    Example:
+        >>> bytes_per_code(64), bytes_per_code(20, 10)
+        (8, 10)
+    """
+    return -(-num_variables * bits_per_variable(num_categories) // 8)
+
+
+def pack(codes: ArrayLike, num_categories: int = 2) -> np.ndarray:
+    """Codes as bytes to store: each variable takes `bits_per_variable` bits, high bit first.
+
+    Bernoulli codes become what `numpy.packbits(codes, axis=1)` gives: the first variable is the highest
+    bit of the first byte, and zeros fill the last byte. FAISS reads the same bytes.
+
+    Args:
+        codes: integers [B, N] in [0, num_categories).
+        num_categories: K; 2 for Bernoulli codes. Default: 2.
+
+    Returns:
+        packed: uint8 [B, bytes_per_code(N, K)].
+
+    Raises:
+        ValueError: what is no code of so many categories.
+
+    Example:
+        >>> pack([[1, 0, 0, 0, 0, 0, 0, 0, 1]])
+        array([[128, 128]], dtype=uint8)
+    """
+    array = check_codes(codes, num_categories)
+    shifts = np.arange(bits_per_variable(num_categories) - 1, -1, -1)
+    bits = (array[:, :, np.newaxis] >> shifts) & 1
+    return np.packbits(_rows(bits.astype(np.uint8)), axis=1)
+
+
+def unpack(packed: ArrayLike, num_variables: int, num_categories: int = 2) -> np.ndarray:
+    """Codes from the bytes that `pack` has made of them.
+
+    Args:
+        packed: uint8 [B, bytes_per_code(N, K)].
+        num_variables: N.
+        num_categories: K. Default: 2.
+
+    Returns:
+        codes: int32 [B, N].
+
+    Raises:
+        ValueError: bytes that are no packed codes of these sizes.
+
+    Example:
+        >>> unpack(pack([[2, 0, 9]], num_categories=10), num_variables=3, num_categories=10)
+        array([[2, 0, 9]], dtype=int32)
+    """
+    array = check_packed(packed, "packed")
+    size, width = bytes_per_code(num_variables, num_categories), bits_per_variable(num_categories)
+    if array.shape[1] != size:
+        raise ValueError(
+            f"Codes of {num_variables} variables with {num_categories} categories take {size} bytes each. "
+            f"Give the sizes that they were packed with. Received: packed.shape={array.shape}"
+        )
+    bits = np.unpackbits(array, axis=1)
+    used, padding = bits[:, : num_variables * width], bits[:, num_variables * width :]
+    shifts = np.arange(width - 1, -1, -1)
+    codes = (used.reshape(len(array), num_variables, width).astype(np.int32) << shifts).sum(-1)
+    if padding.any() or (codes.size and codes.max() >= num_categories):
+        raise ValueError(
+            "The bytes are no codes of these sizes. Give the num_variables and num_categories that they were "
+            f"packed with. Received: num_variables={num_variables}, num_categories={num_categories}, "
+            f"largest category {codes.max()}, bits beyond the code set: {bool(padding.any())}"
+        )
+    return codes.astype(np.int32)
+
+
+def pack_one_hot(codes: ArrayLike, num_categories: int) -> np.ndarray:
+    """Codes as bytes to compare: K bits a variable, one of them set, packed as `numpy.packbits` does.
+
+    Two codes differ in half as many variables as their bytes differ in bits. In bytes packed by width
+    the number of differing bits depends on how categories are numbered and means nothing.
+
+    Args:
+        codes: integers [B, N] in [0, num_categories).
+        num_categories: K.
+
+    Returns:
+        packed: uint8 [B, ceil(N * K / 8)].
+
+    Raises:
+        ValueError: what is no code of so many categories.
+
+    Example:
+        >>> pack_one_hot([[0, 3]], num_categories=4)
+        array([[129]], dtype=uint8)
+    """
+    array = check_codes(codes, num_categories)
+    one_hot = array[:, :, np.newaxis] == np.arange(num_categories)
+    return np.packbits(_rows(one_hot), axis=1)
+
+
+def pack_to_compare(codes: ArrayLike, num_categories: int = 2) -> tuple[np.ndarray, int]:
+    """Codes as bytes whose Hamming distance counts differing variables, and the bits that each counts.
+
+    Args:
+        codes: integers [B, N] in [0, num_categories).
+        num_categories: K. Default: 2.
+
+    Returns:
+        packed: uint8, `pack` for 2 categories and `pack_one_hot` for more.
+        bits: 1 for 2 categories, else 2; divide distances between bytes by it.
+
+    Example:
+        >>> packed, bits = pack_to_compare([[0, 3]], num_categories=4)
+        >>> packed.shape, bits
+        ((1, 1), 2)
+    """
+    if num_categories == 2:
+        return pack(codes), 1
+    return pack_one_hot(codes, num_categories), 2
+
+
+def check_packed(packed: ArrayLike, name: str) -> np.ndarray:
+    """Packed codes as an array, refused where they are none; `name` goes into the message."""
+    array = np.asarray(packed)
+    if array.ndim != 2 or array.dtype != np.uint8 or array.shape[1] < 1:
+        raise ValueError(
+            f"{name} must be packed codes, uint8 [B, bytes]. Pack them with tf_discrete.codes.pack. "
+            f"Received: {name}.dtype={array.dtype}, {name}.shape={array.shape}"
+        )
+    return array
+
+
+def _rows(bits: np.ndarray) -> np.ndarray:
+    """[B, N, bits] as [B, N * bits], for no rows too."""
+    return bits.reshape(len(bits), bits.shape[1] * bits.shape[2])
