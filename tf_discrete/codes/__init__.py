@@ -1,5 +1,6 @@
 """Codes as things to store and to look up: bytes, exact search, duplicates, compression."""
 
+from tf_discrete.codes.duplicates import Collisions, NearDuplicates, collisions, near_duplicates
 from tf_discrete.codes.hamming import (
     Neighbors,
     RadiusNeighbors,
@@ -8,7 +9,6 @@ from tf_discrete.codes.hamming import (
     hamming_top_k,
     hamming_top_k_tensor,
 )
-from tf_discrete.codes.duplicates import Collisions, NearDuplicates, collisions, near_duplicates
 from tf_discrete.codes.packing import (
     bits_per_variable,
     bytes_per_code,

@@ -26,6 +26,13 @@ from tf_discrete.evaluation.likelihood import (
     samples_at_once,
 )
 from tf_discrete.evaluation.network_weights import copy_network, network_weights, with_estimator
+from tf_discrete.evaluation.retrieval import (
+    RetrievalScores,
+    average_precision,
+    evaluate_retrieval,
+    precision_at_k,
+    recall_at_k,
+)
 from tf_discrete.evaluation.usage import (
     CodeUsage,
     Usage,
@@ -40,13 +47,16 @@ __all__ = [
     "GradientProbe",
     "LayerStatistics",
     "Reference",
+    "RetrievalScores",
     "Usage",
     "accuracy",
+    "average_precision",
     "collect_usage",
     "confusion_matrix",
     "copy_network",
     "count_evaluations",
     "evaluate_bound",
+    "evaluate_retrieval",
     "exact_reference",
     "expected_calibration_error",
     "importance_weighted_bound",
@@ -55,7 +65,9 @@ __all__ = [
     "network_weights",
     "perplexity",
     "pooled_reference",
+    "precision_at_k",
     "predict_probs",
+    "recall_at_k",
     "reconstruction_accuracy",
     "samples_at_once",
     "train_classifier",

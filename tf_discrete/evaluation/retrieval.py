@@ -1,0 +1,243 @@
+"""How well items of the same kind are found by distance: precision, recall and average precision.
+
+For one query with database items ranked by increasing distance, rel(i) in {0, 1} at rank i = 1..M, and
+R = sum_i rel(i):
+
+    precision@k = sum_{i <= k} rel(i) / k
+    recall@k    = sum_{i <= k} rel(i) / R
+    AP@k        = sum_{i <= k} rel(i) precision@i / min(k, R)        AP = AP@M
+    mAP@k       = the mean of AP@k over the queries with R > 0
+
+AP@k of a perfect ranking is 1. Some papers divide by the relevant items among the first k instead, which
+a ranking with a single hit at rank 1 maximises: their numbers are higher and not comparable.
+
+Integer distances tie all the time. With `ties="index"` tied items come in the order of the database, as
+the search returns them. With `ties="expected"` every value is its expectation over all orders of the tied
+items, exactly: it does not depend on how the database is sorted (if that is by label, the first is off).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tf_discrete.codes.hamming import check_k, check_queries, hamming_distances
+from tf_discrete.codes.packing import pack_to_compare
+
+TIES = ("index", "expected")
+_QUERIES = 64
+
+
+class RetrievalScores(NamedTuple):
+    """Means over queries.
+
+    Attributes:
+        k: of precision, recall and mAP@k.
+        precision_at_k: over all queries.
+        recall_at_k: over the queries with something to find.
+        mean_average_precision: mAP over the whole ranking, over the same queries.
+        mean_average_precision_at_k: mAP@k, over the same queries.
+        num_queries: all of them.
+        num_without_relevant: queries with nothing to find, which recall and mAP leave out.
+    """
+
+    k: int
+    precision_at_k: float
+    recall_at_k: float
+    mean_average_precision: float
+    mean_average_precision_at_k: float
+    num_queries: int
+    num_without_relevant: int
+
+
+class _Ranking(NamedTuple):
+    gains: np.ndarray  # [Q, M], expected rel(i)
+    hits: np.ndarray  # [Q, M], expected rel(i) * sum_{j <= i} rel(j)
+    total: np.ndarray  # [Q], R
+
+
+def precision_at_k(
+    distances: ArrayLike, relevant: ArrayLike, k: int, ties: str = "index"
+) -> np.ndarray:
+    """The share of relevant items among the first k, for each query.
+
+    Args:
+        distances: numbers [Q, M], smaller is nearer.
+        relevant: bool [Q, M].
+        k: 1 to M.
+        ties: "index" or "expected", see the module. Default: "index".
+
+    Returns:
+        precision: float64 [Q].
+
+    Raises:
+        ValueError: no query, k out of range, unequal shapes, distances that are not finite, or other ties.
+
+    Example:
+        >>> precision_at_k([[1, 2, 3]], [[True, False, True]], k=2)
+        array([0.5])
+    """
+    return _rank(distances, relevant, ties, k).gains[:, :k].sum(1) / k
+
+
+def recall_at_k(
+    distances: ArrayLike, relevant: ArrayLike, k: int, ties: str = "index"
+) -> np.ndarray:
+    """The share of the relevant items that is among the first k, for each query.
+
+    Args and errors are those of `precision_at_k`.
+
+    Returns:
+        recall: float64 [Q]; NaN where nothing is relevant.
+
+    Example:
+        >>> recall_at_k([[1, 2, 3]], [[True, False, True]], k=1)
+        array([0.5])
+    """
+    ranking = _rank(distances, relevant, ties, k)
+    return _over(ranking.gains[:, :k].sum(1), ranking.total)
+
+
+def average_precision(
+    distances: ArrayLike, relevant: ArrayLike, k: int | None = None, ties: str = "index"
+) -> np.ndarray:
+    """AP@k of each query; the mean over queries is mAP@k.
+
+    Args:
+        distances: numbers [Q, M], smaller is nearer.
+        relevant: bool [Q, M].
+        k: 1 to M, or None for the whole ranking. Default: None.
+        ties: "index" or "expected", see the module. Default: "index".
+
+    Returns:
+        average_precision: float64 [Q]; NaN where nothing is relevant.
+
+    Raises:
+        ValueError: as `precision_at_k`.
+
+    Example:
+        >>> average_precision([[1, 2, 3]], [[True, False, True]]).round(3)
+        array([0.833])
+
+    Reference:
+        McSherry, Najork. Computing information retrieval performance measures efficiently in the
+        presence of tied scores. ECIR 2008.
+    """
+    ranking = _rank(distances, relevant, ties, k)
+    return _average_precision(ranking, k)
+
+
+def evaluate_retrieval(
+    query_codes: ArrayLike,
+    query_labels: ArrayLike,
+    codes: ArrayLike,
+    labels: ArrayLike,
+    k: int,
+    num_categories: int = 2,
+    ties: str = "index",
+) -> RetrievalScores:
+    """Scores search by Hamming distance, where an item is relevant if it has the label of the query.
+
+    The queries must not be among the searched codes, or each finds itself first.
+
+    Args:
+        query_codes: integers [Q, N] in [0, num_categories).
+        query_labels: integers [Q]; a negative label is none and matches nothing.
+        codes: integers [M, N], to be searched.
+        labels: integers [M].
+        k: 1 to M.
+        num_categories: K. Default: 2.
+        ties: "index" or "expected", see the module. Default: "index".
+
+    Returns:
+        RetrievalScores. Memory is that of 64 queries at a time.
+
+    Raises:
+        ValueError: no query, sizes that do not match, k out of range, or other ties.
+
+    Example:
+        >>> scores = evaluate_retrieval([[0, 0]], [7], [[0, 1], [1, 1], [0, 0]], [7, 7, 3], k=2)
+        >>> scores.precision_at_k, round(scores.mean_average_precision, 4)
+        (0.5, 0.5833)
+    """
+    queries, _ = pack_to_compare(query_codes, num_categories)
+    searched, _ = pack_to_compare(codes, num_categories)
+    asked, known = np.asarray(query_labels), np.asarray(labels)
+    if asked.shape != (len(queries),) or known.shape != (len(searched),):
+        raise ValueError(
+            "There must be one label for each code. Received: "
+            f"query_labels.shape={asked.shape} for {len(queries)} codes, "
+            f"labels.shape={known.shape} for {len(searched)} codes"
+        )
+    check_queries(queries)
+    columns: list[list[np.ndarray]] = [[], [], [], []]
+    for start in range(0, len(queries), _QUERIES):
+        part = slice(start, start + _QUERIES)
+        relevant = (asked[part, np.newaxis] == known) & (known >= 0)
+        ranking = _rank(hamming_distances(queries[part], searched), relevant, ties, k)
+        found = ranking.gains[:, :k].sum(1)
+        columns[0].append(found / k)
+        columns[1].append(_over(found, ranking.total))
+        columns[2].append(_average_precision(ranking, None))
+        columns[3].append(_average_precision(ranking, k))
+    precision, *others = (np.concatenate(column) for column in columns)
+    known_queries = np.isfinite(others[0])
+    means = [float(x[known_queries].mean()) if known_queries.any() else np.nan for x in others]
+    return RetrievalScores(
+        k, float(precision.mean()), *means, len(queries), int((~known_queries).sum())
+    )
+
+
+def _average_precision(ranking: _Ranking, k: int | None) -> np.ndarray:
+    ranks = np.arange(1, ranking.hits.shape[1] + 1)
+    total = ranking.total if k is None else np.minimum(k, ranking.total)
+    return _over((ranking.hits / ranks)[:, :k].sum(1), total)
+
+
+def _over(values: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return np.divide(values, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def _rank(distances: ArrayLike, relevant: ArrayLike, ties: str, k: int | None) -> _Ranking:
+    far, right = np.asarray(distances), np.asarray(relevant)
+    if far.ndim != 2 or far.shape != right.shape or right.dtype != np.bool_:
+        raise ValueError(
+            "distances and relevant must be numbers and booleans [Q, M]. Received: "
+            f"distances.shape={far.shape}, relevant.shape={right.shape}, relevant.dtype={right.dtype}"
+        )
+    check_queries(far)
+    check_k(far.shape[1] if k is None else k, far.shape[1])
+    if not np.isfinite(far).all():
+        raise ValueError(
+            "distances must be finite; give what is not comparable a large one. "
+            f"Received: {np.count_nonzero(~np.isfinite(far))} that are not"
+        )
+    if ties not in TIES:
+        raise ValueError(f"ties must be one of {', '.join(TIES)}. Received: ties={ties!r}")
+    order = np.argsort(far, axis=1, kind="stable")
+    gains = np.take_along_axis(right, order, axis=1).astype(np.float64)
+    if ties == "index":
+        hits = gains * np.cumsum(gains, axis=1)
+    else:
+        hits = np.empty_like(gains)
+        for row, values in enumerate(np.take_along_axis(far, order, axis=1)):
+            gains[row], hits[row] = _expected(values, gains[row])
+    return _Ranking(gains, hits, right.sum(1))
+
+
+def _expected(distances: np.ndarray, gains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Expected gains and hits of one ranking over the orders of items at equal distance.
+
+    In a group of n items with r relevant ones, the item at place j = 1..n is relevant with probability
+    r / n; if it is, (j - 1) (r - 1) / (n - 1) of those before it are.
+    """
+    starts = np.flatnonzero(np.diff(distances, prepend=distances[0] - 1))
+    sizes = np.diff(starts, append=len(distances))
+    found = np.add.reduceat(gains, starts)
+    before = np.cumsum(found) - found
+    place = np.arange(len(distances)) - np.repeat(starts, sizes)
+    share = np.repeat(found / sizes, sizes)
+    within = np.repeat(np.maximum(found - 1, 0) / np.maximum(sizes - 1, 1), sizes)
+    return share, share * (np.repeat(before, sizes) + 1 + place * within)
