@@ -35,6 +35,7 @@ from tf_discrete.layers import (  # noqa: E402
 )
 from tf_discrete.losses import NegativeLogLikelihood  # noqa: E402
 from tf_discrete.models import (  # noqa: E402
+    AutoregressivePrior,
     CategoricalVAE,
     DeepCategoricalVAE,
     DiscreteModel,
@@ -44,6 +45,7 @@ from tf_discrete.models import (  # noqa: E402
 __version__ = "0.1.0"
 
 __all__ = [
+    "AutoregressivePrior",
     "CategoricalVAE",
     "DeepCategoricalVAE",
     "DiscreteModel",

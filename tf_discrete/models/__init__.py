@@ -1,8 +1,15 @@
 """Models with discrete latents."""
 
+from tf_discrete.models.autoregressive_prior import AutoregressivePrior
 from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.deep_categorical_vae import DeepCategoricalVAE
 from tf_discrete.models.structured_prediction import StructuredPrediction
 
-__all__ = ["CategoricalVAE", "DeepCategoricalVAE", "DiscreteModel", "StructuredPrediction"]
+__all__ = [
+    "AutoregressivePrior",
+    "CategoricalVAE",
+    "DeepCategoricalVAE",
+    "DiscreteModel",
+    "StructuredPrediction",
+]

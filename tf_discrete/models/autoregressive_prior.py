@@ -1,0 +1,312 @@
+"""`AutoregressivePrior`: an LSTM that reads a code chunk by chunk and predicts the next."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete.codes.packing import check_codes
+from tf_discrete.distributions import noise
+from tf_discrete.types import Seed, Tensor, at_least_float32
+
+MAX_SYMBOLS = 2**16
+"""Values that a chunk may take."""
+_DEFAULT_SYMBOLS = 256
+
+
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class AutoregressivePrior(keras.Model):
+    """p(z) = prod_t p(chunk_t | chunk_1, ..., chunk_{t-1}), for the codes of any model.
+
+    A chunk is `chunk_size` variables at once, one symbol of K ** chunk_size values whose law is exact
+    within the chunk; the last chunk may be shorter. Small chunks need more steps, large ones more weights.
+
+    It trains on codes, by `compile(optimizer)` and `fit(codes)`: those of a frozen model, or of one that
+    trains beside it (codes are integers, so nothing flows back to the model). The loss is
+    -log p(z) in nats for each code, averaged over the batch.
+
+    Args:
+        num_variables: N of the codes.
+        num_categories: K; 2 for Bernoulli codes. Default: 2.
+        chunk_size: variables in a chunk, 1 to N; need not divide N. Default: as many as make at most 256
+            values.
+        units: of the LSTM. Default: 128.
+        embedding_units: of a chunk's value. Default: 64.
+
+    Raises:
+        ValueError: sizes out of range, or a chunk of more than 65536 values.
+
+    Example:
+        >>> prior = AutoregressivePrior(num_variables=6, num_categories=3, chunk_size=4, units=8)
+        >>> codes = prior.sample(5, seed=0)
+        >>> codes.shape, prior.log_prob(codes).shape
+        (TensorShape([5, 6]), TensorShape([5]))
+
+    Reference:
+        Hochreiter, Schmidhuber. Long short-term memory. 1997. Kaiser, Bengio. Discrete autoencoders for
+        sequence models. 2018. arXiv:1801.09797.
+    """
+
+    def __init__(
+        self,
+        num_variables: int,
+        num_categories: int = 2,
+        chunk_size: int | None = None,
+        units: int = 128,
+        embedding_units: int = 64,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if chunk_size is None:
+            chunk_size = max(1, min(num_variables, _longest(num_categories, _DEFAULT_SYMBOLS)))
+        _check_sizes(num_variables, num_categories, chunk_size, units, embedding_units)
+        self.num_variables, self.num_categories = int(num_variables), int(num_categories)
+        self.chunk_size = int(chunk_size)
+        self.units, self.embedding_units = int(units), int(embedding_units)
+        self.num_chunks = -(-self.num_variables // self.chunk_size)
+        self.num_symbols = self.num_categories**self.chunk_size
+        # What each variable adds to the symbol of its chunk, [chunks, chunk size]; 0 past the end.
+        self._powers = np.zeros([self.num_chunks, self.chunk_size], np.int32)
+        for chunk in range(self.num_chunks):
+            size = min(self.chunk_size, self.num_variables - chunk * self.chunk_size)
+            self._powers[chunk, :size] = self.num_categories ** np.arange(size - 1, -1, -1)
+        policy = self.dtype_policy
+        self.embedding = keras.layers.Embedding(
+            self.num_symbols + 1, self.embedding_units, dtype=policy
+        )
+        self.lstm = keras.layers.LSTM(self.units, return_sequences=True, dtype=policy)
+        self.head = keras.layers.Dense(self.num_symbols, dtype=policy)
+        self.position = self.add_weight(
+            shape=(self.num_chunks, self.embedding_units),
+            initializer=keras.initializers.RandomNormal(stddev=0.05),
+            name="position",
+        )
+        self.embedding.build((None, self.num_chunks))
+        self.lstm.build((None, self.num_chunks, self.embedding_units))
+        self.head.build((None, self.units))
+        self.built = True
+
+    @classmethod
+    def for_model(cls, model: Any, **options: Any) -> AutoregressivePrior:
+        """A prior of the codes of a model with `num_variables` and `num_categories`.
+
+        Raises:
+            ValueError: a model without discrete codes.
+        """
+        sizes = [getattr(model, name, None) for name in ("num_variables", "num_categories")]
+        if None in sizes:
+            raise ValueError(
+                "The model must have discrete codes, of num_variables with num_categories each. Give the "
+                f"sizes of its codes to AutoregressivePrior. Received: model={model!r}"
+            )
+        return cls(*sizes, **options)
+
+    def call(self, codes: Tensor, training: bool = False) -> tf.Tensor:
+        return self.log_prob(codes, training=training)
+
+    def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
+        """log p(z) in nats.
+
+        Args:
+            codes: integers [B, N] in [0, K).
+
+        Returns:
+            log_prob: float [B], at least float32.
+
+        Raises:
+            ValueError: codes of another shape, or (outside a graph) out of range.
+        """
+        symbols = self.symbols(codes)
+        logits = self.logits_of(symbols, training)
+        chosen = tf.gather(tf.nn.log_softmax(logits), symbols, batch_dims=2)
+        return tf.reduce_sum(chosen, axis=-1)
+
+    def bits_per_item(self, codes: Tensor) -> float:
+        """The mean of -log2 p(z): what a perfect entropy coder would spend on each of these codes."""
+        return -float(tf.reduce_mean(self.log_prob(codes))) / math.log(2)
+
+    def sample(
+        self,
+        num_samples: int | Tensor,
+        seed: int | Seed = 0,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+    ) -> tf.Tensor:
+        """Codes drawn chunk by chunk, in one compiled loop.
+
+        Args:
+            num_samples: how many.
+            seed: int or int32 [2]; the same seed gives the same codes.
+            temperature: > 0; divides the logits of every chunk. Default: 1.
+            top_p: in (0, 1]; of each chunk only the most probable values are drawn, the fewest whose
+                probabilities (after the temperature) reach `top_p`, and those as probable as the last
+                of them. Default: 1.
+
+        Returns:
+            codes: int32 [num_samples, N].
+
+        Raises:
+            ValueError: a temperature or top_p out of range.
+
+        Reference:
+            Holtzman, Buys, Du, Forbes, Choi. The curious case of neural text degeneration. 2019.
+            arXiv:1904.09751 (top-p).
+        """
+        if isinstance(temperature, (int, float)) and not 0 < temperature < math.inf:
+            raise ValueError(
+                f"temperature must be positive and finite. Received: temperature={temperature}"
+            )
+        if isinstance(top_p, (int, float)) and not 0 < top_p <= 1:
+            raise ValueError(f"top_p must be in (0, 1]; 1 keeps all. Received: top_p={top_p}")
+        num_samples = tf.convert_to_tensor(num_samples, tf.int32)
+        return self._compiled_draw(
+            num_samples,
+            seeds.convert(seed),
+            tf.convert_to_tensor(temperature, tf.float32),
+            tf.convert_to_tensor(top_p, tf.float32),
+        )
+
+    # Chunks and their symbols.
+
+    def symbols(self, codes: Tensor) -> tf.Tensor:
+        """The chunks of codes as numbers, int32 [B, num_chunks]; the first variable counts most."""
+        if tf.is_tensor(codes) and not tf.executing_eagerly():
+            codes = tf.cast(tf.ensure_shape(codes, [None, self.num_variables]), tf.int32)
+        else:
+            codes = tf.constant(check_codes(codes, self.num_categories, self.num_variables))
+        missing = self.num_chunks * self.chunk_size - self.num_variables
+        filled = tf.pad(codes, [[0, 0], [0, missing]])
+        chunks = tf.reshape(filled, [-1, self.num_chunks, self.chunk_size])
+        return tf.reduce_sum(chunks * self._powers, axis=-1)
+
+    def codes_of(self, symbols: Tensor) -> tf.Tensor:
+        """Codes int32 [B, N] of symbols int32 [B, num_chunks]."""
+        digits = symbols[:, :, tf.newaxis] // np.maximum(self._powers, 1) % self.num_categories
+        return tf.reshape(digits, [-1, self.num_chunks * self.chunk_size])[:, : self.num_variables]
+
+    def possible(self) -> np.ndarray:
+        """Which symbols a chunk can take, bool [num_chunks, num_symbols]; a short one takes fewer."""
+        sizes = self._powers[:, :1] * self.num_categories
+        return np.arange(self.num_symbols) < sizes
+
+    # The network.
+
+    def logits_of(self, symbols: Tensor, training: bool = False) -> tf.Tensor:
+        """Logits of every chunk given those before it, float [B, num_chunks, num_symbols]."""
+        start = tf.fill([tf.shape(symbols)[0], 1], self.num_symbols)
+        before = tf.concat([start, symbols[:, :-1]], axis=1)
+        inputs = self.embedding(before)
+        inputs += tf.cast(tf.convert_to_tensor(self.position), inputs.dtype)
+        hidden = self.lstm(inputs, training=training)
+        return self._masked(self.head(hidden), self.possible())
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """The mean of -log p(z) over the batch, as `fit` minimises it; `y_pred` holds log p(z)."""
+        weights = 1.0 if sample_weight is None else tf.cast(sample_weight, y_pred.dtype)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return -tf.reduce_mean(weights * y_pred) / replicas
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+            "num_variables": self.num_variables,
+            "num_categories": self.num_categories,
+            "chunk_size": self.chunk_size,
+            "units": self.units,
+            "embedding_units": self.embedding_units,
+        }
+
+    def _masked(self, logits: Tensor, possible: Any) -> tf.Tensor:
+        wide = at_least_float32(logits)
+        return tf.where(possible, wide, tf.constant(-np.inf, wide.dtype))
+
+    @property
+    def _compiled_draw(self) -> Any:
+        if not hasattr(self, "_draw_function"):
+            self._draw_function = tf.function(self._draw, autograph=False)
+        return self._draw_function
+
+    def _draw(self, num_samples: Tensor, seed: Seed, temperature: Tensor, top_p: Tensor) -> Any:
+        possible = tf.constant(self.possible())
+        position = tf.convert_to_tensor(self.position)
+        zeros = tf.zeros([num_samples, self.units], self.lstm.compute_dtype)
+
+        def step(chunk: Tensor, before: Tensor, state: Any, drawn: Any) -> Any:
+            inputs = self.embedding(before)
+            inputs += tf.cast(position[chunk], inputs.dtype)
+            hidden, state = self.lstm.cell(inputs, state)
+            logits = self._masked(self.head(hidden), possible[chunk])
+            logits = _top_p(logits / tf.cast(temperature, logits.dtype), top_p)
+            gumbel = noise.gumbel(seeds.fold(seed, chunk), tf.shape(logits), logits.dtype)
+            symbol = tf.argmax(logits + gumbel, axis=-1, output_type=tf.int32)
+            return chunk + 1, symbol, state, drawn.write(chunk, symbol)
+
+        start = tf.fill([num_samples], self.num_symbols)
+        drawn = tf.TensorArray(tf.int32, self.num_chunks)
+        *_, drawn = tf.while_loop(
+            lambda chunk, *_: chunk < self.num_chunks,
+            step,
+            (tf.constant(0), start, [zeros, zeros], drawn),
+            maximum_iterations=self.num_chunks,
+        )
+        return self.codes_of(tf.transpose(drawn.stack()))
+
+
+def _top_p(logits: Tensor, top_p: Tensor) -> tf.Tensor:
+    """Logits with the improbable values masked; see `AutoregressivePrior.sample`."""
+
+    def masked() -> tf.Tensor:
+        ordered = tf.sort(tf.nn.softmax(logits), direction="DESCENDING")
+        before = tf.cumsum(ordered, axis=-1, exclusive=True)
+        kept = tf.where(before < tf.cast(top_p, ordered.dtype), ordered, np.inf)
+        least = tf.reduce_min(kept, axis=-1, keepdims=True)
+        return tf.where(tf.nn.softmax(logits) >= least, logits, -np.inf)
+
+    return tf.cond(top_p < 1.0, masked, lambda: logits)
+
+
+def _check_sizes(
+    num_variables: int, num_categories: int, chunk_size: int, units: int, embedding_units: int
+) -> None:
+    if num_variables < 1 or num_categories < 2:
+        raise ValueError(
+            "Codes have at least 1 variable and 2 categories. "
+            f"Received: num_variables={num_variables}, num_categories={num_categories}"
+        )
+    if not 1 <= chunk_size <= num_variables:
+        raise ValueError(
+            "A chunk must hold at least 1 variable and no more than the code. Give a chunk_size of 1 to "
+            f"{num_variables}. Received: chunk_size={chunk_size}"
+        )
+    if num_categories**chunk_size > MAX_SYMBOLS:
+        raise ValueError(
+            f"A chunk may take at most {MAX_SYMBOLS} values, for the last layer has as many units. Give a "
+            f"chunk_size of at most {_longest(num_categories, MAX_SYMBOLS)}. "
+            f"Received: chunk_size={chunk_size}, num_categories={num_categories}"
+        )
+    if units < 1 or embedding_units < 1:
+        raise ValueError(
+            "The network must have units. Give at least 1. "
+            f"Received: units={units}, embedding_units={embedding_units}"
+        )
+
+
+def _longest(num_categories: int, most: int) -> int:
+    """The largest chunk that takes at most so many values."""
+    size = 0
+    while num_categories > 1 and num_categories ** (size + 1) <= most:
+        size += 1
+    return size
