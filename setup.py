@@ -67,6 +67,7 @@ setuptools.setup(
     extras_require=_EXTRAS,
     entry_points={
         "console_scripts": [
+            "tf-discrete-autoregressive-prior=trainers.autoregressive_prior:cli",
             "tf-discrete-categorical-vae=trainers.categorical_vae:cli",
             "tf-discrete-compare-estimators=trainers.compare_estimators:cli",
             "tf-discrete-evaluate=trainers.evaluate:cli",

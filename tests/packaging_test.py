@@ -16,6 +16,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("tf_discrete", "trainers")
 SCRIPTS = (
+    "tf-discrete-autoregressive-prior",
     "tf-discrete-categorical-vae",
     "tf-discrete-compare-estimators",
     "tf-discrete-evaluate",

@@ -55,7 +55,7 @@ def run(config: Config) -> None:
     directory = RunDirectory(config.run)
     settings = read_settings(directory)
     for module in (*settings.get("import_module", ()), *config.import_module):
-        _import(module)
+        import_module(module)
     model = load_model(directory, settings.get("dtype_policy", "float32"))
     if config.path:
         export.save(
@@ -141,7 +141,8 @@ def _dtype_policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _import(module: str) -> None:
+def import_module(module: str) -> None:
+    """Imports a module that registers classes of the user."""
     try:
         importlib.import_module(module)
     except ImportError as error:

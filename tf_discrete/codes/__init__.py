@@ -1,6 +1,7 @@
 """Codes as things to store and to look up: bytes, exact search, duplicates, compression."""
 
 from tf_discrete.codes.duplicates import Collisions, NearDuplicates, collisions, near_duplicates
+from tf_discrete.codes.encoding import encode_batches
 from tf_discrete.codes.hamming import (
     Neighbors,
     RadiusNeighbors,
@@ -26,6 +27,7 @@ __all__ = [
     "bits_per_variable",
     "bytes_per_code",
     "collisions",
+    "encode_batches",
     "hamming_distances",
     "hamming_radius",
     "hamming_top_k",

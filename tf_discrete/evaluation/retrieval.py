@@ -182,11 +182,20 @@ def evaluate_retrieval(
         columns[1].append(_over(found, ranking.total))
         columns[2].append(_average_precision(ranking, None))
         columns[3].append(_average_precision(ranking, k))
-    precision, *others = (np.concatenate(column) for column in columns)
-    known_queries = np.isfinite(others[0])
-    means = [float(x[known_queries].mean()) if known_queries.any() else np.nan for x in others]
+    precision, recall, full, first = (np.concatenate(column) for column in columns)
+    answerable = np.isfinite(full)
+
+    def mean(values: np.ndarray) -> float:
+        return float(values[answerable].mean()) if answerable.any() else np.nan
+
     return RetrievalScores(
-        k, float(precision.mean()), *means, len(queries), int((~known_queries).sum())
+        k=k,
+        precision_at_k=float(precision.mean()),
+        recall_at_k=mean(recall),
+        mean_average_precision=mean(full),
+        mean_average_precision_at_k=mean(first),
+        num_queries=len(queries),
+        num_without_relevant=int((~answerable).sum()),
     )
 
 

@@ -98,13 +98,14 @@ class AutoregressivePrior(keras.Model):
         Raises:
             ValueError: a model without discrete codes.
         """
-        sizes = [getattr(model, name, None) for name in ("num_variables", "num_categories")]
-        if None in sizes:
+        num_variables = getattr(model, "num_variables", None)
+        num_categories = getattr(model, "num_categories", None)
+        if num_variables is None or num_categories is None:
             raise ValueError(
                 "The model must have discrete codes, of num_variables with num_categories each. Give the "
                 f"sizes of its codes to AutoregressivePrior. Received: model={model!r}"
             )
-        return cls(*sizes, **options)
+        return cls(num_variables, num_categories, **options)
 
     def call(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(codes, training=training)

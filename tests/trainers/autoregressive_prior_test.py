@@ -1,0 +1,98 @@
+"""The prior's trainer on a finished run: what it reports and writes, and what it refuses."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tf_discrete import codes
+from trainers import autoregressive_prior as trainer
+from trainers import finished_run
+
+FLAGS = {"epochs": 6, "units": 8, "embedding_units": 4, "chunk_size": 3, "learning_rate": 0.02}
+
+
+@pytest.fixture(scope="module")
+def trained(finished, tmp_path_factory):
+    """The folder of a prior and the result."""
+    folder = tmp_path_factory.mktemp("prior") / "out"
+    config = trainer.Config(run=str(finished), output_dir=str(folder), **FLAGS)
+    return folder, trainer.run(config)
+
+
+def test_it_writes_the_prior_its_scores_and_a_picture(trained):
+    folder, result = trained
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        "metrics.json",
+        "prior.keras",
+        "samples.png",
+    }
+    assert json.loads((folder / "metrics.json").read_text()) == result
+    assert result["history"]["val_loss"][-1] < result["history"]["val_loss"][0]
+
+
+def test_bits_on_test_are_those_of_the_saved_prior(trained, finished):
+    folder, result = trained
+    prior = keras.saving.load_model(folder / "prior.keras")
+    run = finished_run.load(str(finished))
+    test = codes.encode_batches(run.model, run.split("test").batches(7))
+    np.testing.assert_allclose(result["test/bits_per_item"], prior.bits_per_item(test), rtol=1e-4)
+    np.testing.assert_allclose(
+        result["test/nats_per_item"], result["test/bits_per_item"] * np.log(2), rtol=1e-6
+    )
+    assert result["test/bits_per_item_uniform"] == 4 * np.log2(3)
+
+
+def test_the_independent_law_is_counted_on_train(trained, finished):
+    run = finished_run.load(str(finished))
+    train, test = (
+        codes.encode_batches(run.model, run.split(name).batches(500)) for name in ("train", "test")
+    )
+    bits = 0.0
+    for variable in range(4):
+        counts = np.array([(train[:, variable] == value).sum() + 1 for value in range(3)])
+        bits -= np.log2(counts / counts.sum())[test[:, variable]].mean()
+    np.testing.assert_allclose(trained[1]["test/bits_per_item_independent"], bits)
+
+
+def test_the_run_is_left_as_it_was(finished, trained):
+    assert not (finished / "autoregressive_prior").exists()
+
+
+def test_what_stands_there_is_kept(trained, finished):
+    folder, _ = trained
+    with pytest.raises(FileExistsError, match="not written over"):
+        trainer.run(trainer.Config(run=str(finished), output_dir=str(folder), **FLAGS))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"run": ""}, "Give --run. Received: run=''"),
+        ({"units": 0}, "units must be at least 1"),
+        ({"top_p": 1.5}, "top_p must be at most 1"),
+        ({"chunk_size": 5}, "no more than the code.*chunk_size=5"),
+    ],
+)
+def test_bad_flags_are_refused_before_training(finished, tmp_path, changes, message):
+    flags = {"run": str(finished), "output_dir": str(tmp_path / "out"), **FLAGS, **changes}
+    with pytest.raises(ValueError, match=message):
+        trainer.run(trainer.Config(**flags))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_that_is_not_finite_is_an_error(finished, tmp_path):
+    flags = {**FLAGS, "learning_rate": 1e38, "early_stopping": 0}
+    with pytest.raises(RuntimeError, match="Lower the --learning_rate. Received: loss=nan"):
+        trainer.run(trainer.Config(run=str(finished), output_dir=str(tmp_path / "out"), **flags))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_without_codes_is_refused(copied):
+    folder = copied()
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.save(folder / "model.keras")
+    with pytest.raises(ValueError, match="must have discrete codes.*Sequential, without encode"):
+        finished_run.load(str(folder))

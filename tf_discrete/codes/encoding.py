@@ -1,0 +1,41 @@
+"""The codes that a model gives to a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete.codes.packing import check_codes
+
+
+def encode_batches(model: Any, batches: Iterable[Any]) -> np.ndarray:
+    """Encodes batch by batch, compiled.
+
+    Args:
+        model: with `encode`, `num_variables` and `num_categories`, as `CategoricalVAE` has them.
+        batches: of images float [B, *data_shape], or of dicts with "image", as a `tf.data.Dataset` of
+            `tf_discrete.datasets` gives them.
+
+    Returns:
+        codes: int32 [M, N], in the order of the data.
+
+    Raises:
+        ValueError: no batch at all.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
+        >>> encode_batches(model, [tf.ones([5, 8, 8, 1]), tf.ones([2, 8, 8, 1])]).shape
+        (7, 4)
+    """
+    encode = tf.function(model.encode, reduce_retracing=True)
+    parts = [
+        encode(tf.convert_to_tensor(batch["image"] if isinstance(batch, dict) else batch)).numpy()
+        for batch in batches
+    ]
+    if not parts:
+        raise ValueError("There must be at least one batch to encode. Received: no batches")
+    return check_codes(np.concatenate(parts), model.num_categories, model.num_variables)
