@@ -35,9 +35,15 @@ _REQUIRES = [
     f"tf-keras{_TF}",
     "tqdm>=4.66,<5",
 ]
+_SEARCH = ["faiss-cpu>=1.12,<2"]
+_COMPRESS = ["constriction>=0.4.2,<0.6"]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
+    "search": _SEARCH,
+    "compress": _COMPRESS,
     "test": [
+        *_SEARCH,
+        *_COMPRESS,
         "mypy==2.4.1",
         "protobuf>=6.31.1,<8",
         "pytest>=8.3,<10",
@@ -73,6 +79,7 @@ setuptools.setup(
             "tf-discrete-evaluate=trainers.evaluate:cli",
             "tf-discrete-export=trainers.export:cli",
             "tf-discrete-structured-prediction=trainers.structured_prediction:cli",
+            "tf-discrete-search=trainers.search:cli",
         ]
     },
     classifiers=[

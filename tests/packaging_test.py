@@ -21,6 +21,7 @@ SCRIPTS = (
     "tf-discrete-compare-estimators",
     "tf-discrete-evaluate",
     "tf-discrete-export",
+    "tf-discrete-search",
 )
 
 

@@ -26,6 +26,7 @@ LOADS = {  # In the order in which the load lines stand.
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "absl": "absl-py",
+    "faiss": "faiss-cpu",
     "google": "protobuf",
     "sklearn": "scikit-learn",
 }

@@ -26,12 +26,9 @@ class FinishedRun(NamedTuple):
     config: RunConfig
     model: DiscreteModel
 
-    def split(self, name: str, binarization: str | None = None) -> datasets.Split:
+    def split(self, name: str) -> datasets.Split:
         """One split of the data that the run was trained on."""
-        config = self.config
-        if binarization is not None:
-            config = dataclasses.replace(config, binarization=binarization)
-        return run_lib.load_split(config, name)
+        return run_lib.load_split(self.config, name)
 
 
 def load(run: str, *, data_dir: str = "", import_module: tuple[str, ...] = ()) -> FinishedRun:

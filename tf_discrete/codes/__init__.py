@@ -1,7 +1,9 @@
 """Codes as things to store and to look up: bytes, exact search, duplicates, compression."""
 
+from tf_discrete.codes.digest import model_digest
 from tf_discrete.codes.duplicates import Collisions, NearDuplicates, collisions, near_duplicates
 from tf_discrete.codes.encoding import encode_batches
+from tf_discrete.codes.faiss_index import FaissIndex
 from tf_discrete.codes.hamming import (
     Neighbors,
     RadiusNeighbors,
@@ -9,7 +11,9 @@ from tf_discrete.codes.hamming import (
     hamming_radius,
     hamming_top_k,
     hamming_top_k_tensor,
+    recall_against,
 )
+from tf_discrete.codes.index import CodeIndex
 from tf_discrete.codes.packing import (
     bits_per_variable,
     bytes_per_code,
@@ -20,7 +24,9 @@ from tf_discrete.codes.packing import (
 )
 
 __all__ = [
+    "CodeIndex",
     "Collisions",
+    "FaissIndex",
     "NearDuplicates",
     "Neighbors",
     "RadiusNeighbors",
@@ -32,9 +38,11 @@ __all__ = [
     "hamming_radius",
     "hamming_top_k",
     "hamming_top_k_tensor",
+    "model_digest",
     "near_duplicates",
     "pack",
     "pack_one_hot",
     "pack_to_compare",
+    "recall_against",
     "unpack",
 ]

@@ -182,6 +182,24 @@ def hamming_top_k_tensor(queries: Tensor, database: Tensor, k: int) -> tuple[tf.
     return tf.map_fn(one, queries, fn_output_signature=(tf.int32, tf.int32))
 
 
+def recall_against(found: Neighbors, exact: Neighbors) -> float:
+    """The share of the k nearest codes that another search has found too.
+
+    Ties count: a code is right if it is no farther than the k-th of the exact search.
+
+    Args:
+        found: of the search in question, k neighbours of each query.
+        exact: of an exact search for the same queries and k.
+
+    Example:
+        >>> exact = Neighbors(np.array([[0, 1]]), np.array([[4, 2]]))
+        >>> recall_against(Neighbors(np.array([[1, 1]]), np.array([[2, 7]])), exact)
+        1.0
+    """
+    right = (found.indices >= 0) & (found.distances <= exact.distances[:, -1:])
+    return float(right.mean())
+
+
 def check_k(k: int, size: int) -> None:
     """Refuses a number of neighbours that a database of `size` codes does not have."""
     if not 1 <= k <= size:

@@ -82,6 +82,30 @@ def load(request: Request) -> Arrays:
     return Arrays(images, labels if labels is None else labels[chosen], num_classes)
 
 
+def read(path: str | os.PathLike[str], image_shape: tuple[int, int, int]) -> np.ndarray:
+    """One image file, in the shape that a model wants.
+
+    Args:
+        path: of a png, jpg, bmp or gif file.
+        image_shape: (height, width, channels); it is resized, and turned grey for 1 channel.
+
+    Returns:
+        uint8 [height, width, channels].
+
+    Raises:
+        ValueError: a file that cannot be read as an image; names it.
+    """
+    height, width, channels = image_shape
+    return _decode(os.fspath(path), channels, (height, width))
+
+
+def files(folder: str | os.PathLike[str]) -> Iterator[str]:
+    """The paths of all image files in a folder and its subfolders, in order; hidden ones are left out."""
+    for where, inside, _ in os.walk(os.fspath(folder)):
+        inside[:] = sorted(name for name in inside if name[0] != ".")
+        yield from _image_files(where)
+
+
 def _split_folders(root: str) -> dict[str, str]:
     """{"train": ...} and the other splits that the folder keeps apart."""
     inside = _subfolders(root)

@@ -5,6 +5,7 @@ from tf_discrete.plots.comparison import Line, LinePanel, comparison
 from tf_discrete.plots.completions import completions
 from tf_discrete.plots.history import PANELS, Panel, curves
 from tf_discrete.plots.images import image_grid, reconstructions, traversal
+from tf_discrete.plots.neighbors import neighbors
 from tf_discrete.plots.schedules import schedule
 from tf_discrete.plots.usage import code_usage
 
@@ -18,6 +19,7 @@ __all__ = [
     "completions",
     "curves",
     "image_grid",
+    "neighbors",
     "reconstructions",
     "save",
     "schedule",

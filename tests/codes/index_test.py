@@ -1,0 +1,144 @@
+"""An index in memory and on disk: what it finds, and which files and models it refuses."""
+
+import numpy as np
+import pytest
+
+from tests.models import small_models
+from tf_discrete import codes
+
+RANDOM = np.random.default_rng(4)
+
+
+def make(num_categories=3, count=50, **options):
+    drawn = RANDOM.integers(0, num_categories, [count, 6])
+    return codes.CodeIndex(drawn, num_categories, **options), drawn
+
+
+@pytest.mark.parametrize("num_categories", [2, 3])
+def test_distances_are_numbers_of_differing_variables(num_categories):
+    index, drawn = make(num_categories)
+    queries = RANDOM.integers(0, num_categories, [7, 6])
+    differing = (queries[:, np.newaxis] != drawn).sum(-1)
+    order = np.argsort(differing, axis=1, kind="stable")[:, :9]
+    found = index.search(queries, 9)
+    np.testing.assert_array_equal(found.indices, order)
+    np.testing.assert_array_equal(found.distances, np.take_along_axis(differing, order, 1))
+    near = index.search_radius(queries, 3)
+    for query in range(7):
+        distances, indices = near.of(query)
+        assert sorted(indices) == np.flatnonzero(differing[query] <= 3).tolist()
+        assert distances.tolist() == differing[query, indices].tolist()
+
+
+def test_a_folder_holds_all_of_it(tmp_path):
+    index, drawn = make(ids=[f"image-{i}.png" for i in range(50)], metadata={"from": "here"})
+    index.save(tmp_path / "index")
+    assert sorted(path.name for path in (tmp_path / "index").iterdir()) == [
+        "codes.npy",
+        "ids.json",
+        "manifest.json",
+    ]
+    again = codes.CodeIndex.load(tmp_path / "index")
+    np.testing.assert_array_equal(again.codes, drawn)
+    assert (again.ids, again.metadata, again.model) == (index.ids, {"from": "here"}, None)
+    assert len(again) == 50 and again.num_categories == 3
+    with pytest.raises(FileExistsError, match="not written over"):
+        index.save(tmp_path / "index")
+    make(count=2)[0].save(tmp_path / "index", overwrite=True)
+    assert len(codes.CodeIndex.load(tmp_path / "index")) == 2
+
+
+def test_an_index_belongs_to_one_model(tmp_path):
+    model = small_models.make()
+    encoded = codes.encode_batches(model, [small_models.data()])
+    index = codes.CodeIndex(encoded, 3, model=model)
+    index.check_model(model)
+    index.save(tmp_path / "index")
+    model.save(tmp_path / "model.keras")
+    loaded = small_models.CategoricalVAE.from_config(model.get_config())
+    loaded.load_weights(tmp_path / "model.keras")
+    codes.CodeIndex.load(tmp_path / "index").check_model(loaded)
+    loaded.encoder.weights[0].assign_add(np.full(loaded.encoder.weights[0].shape, 1e-6))
+    with pytest.raises(ValueError, match="this very model.*trained further.*Build the index anew"):
+        index.check_model(loaded)
+    with pytest.raises(ValueError, match="num_variables=4, num_categories=3, digest="):
+        index.check_model(small_models.make(num_variables=4))
+    unknown = codes.CodeIndex(encoded, 3)
+    unknown.check_model(loaded)
+    with pytest.raises(ValueError, match="digest=None"):
+        unknown.check_model(small_models.make(num_variables=4))
+
+
+def _change(path, change):
+    data = path.read_bytes()
+    path.write_bytes(change(data))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("codes.npy", lambda data: data[:-9], "its checksum is not"),
+        ("codes.npy", lambda data: data[:-1] + b"\x01", "its checksum is not"),
+        ("ids.json", lambda data: data[:9], "its checksum is not"),
+        ("manifest.json", lambda data: data[:50], "manifest.json"),
+        ("manifest.json", lambda data: b"[]", "format_version=None"),
+        ("manifest.json", lambda data: data.replace(b'sion": 1', b'sion": 9'), "reads 1"),
+        ("manifest.json", lambda data: data.replace(b"count", b"c"), "wrong: count"),
+        ("manifest.json", lambda data: data.replace(b'count": 50', b'count": 51'), "instead of 51"),
+    ],
+)
+def test_files_that_were_changed_are_named(tmp_path, name, change, message):
+    make()[0].save(tmp_path / "index")
+    _change(tmp_path / "index" / name, change)
+    with pytest.raises(ValueError, match=message) as caught:
+        codes.CodeIndex.load(tmp_path / "index")
+    assert str(caught.value).startswith("The index cannot be read. Build it again. Received: ")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    make()[0].save(tmp_path / "index")
+    (tmp_path / "index/ids.json").unlink()
+    with pytest.raises(ValueError, match=r"ids.json' \(it is missing\)"):
+        codes.CodeIndex.load(tmp_path / "index")
+
+
+def test_a_folder_that_is_no_index_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="must be the folder of an index.*Received: path="):
+        codes.CodeIndex.load(tmp_path)
+
+
+def test_a_failed_save_leaves_what_was_there(tmp_path, monkeypatch):
+    index, drawn = make()
+    index.save(tmp_path / "index")
+
+    def full(*arguments):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="no space left"):
+        make(count=3)[0].save(tmp_path / "index", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    np.testing.assert_array_equal(codes.CodeIndex.load(tmp_path / "index").codes, drawn)
+
+
+def test_bad_arguments_are_refused():
+    index, _ = make()
+    with pytest.raises(ValueError, match=r"at least one query.*queries.shape=\(0, "):
+        index.search(np.zeros([0, 6], int), 1)
+    with pytest.raises(ValueError, match="at most the number of codes searched, 50.*k=51"):
+        index.search([[0] * 6], 51)
+    with pytest.raises(ValueError, match=r"codes must be \[B, 6\]"):
+        index.search([[0] * 5], 1)
+    with pytest.raises(ValueError, match="radius=-2"):
+        index.search_radius([[0] * 6], -1)
+    with pytest.raises(ValueError, match=r"at least one code.*codes.shape=\(0, 6\)"):
+        codes.CodeIndex(np.zeros([0, 6], int))
+    with pytest.raises(ValueError, match="Received: 1 ids, 2 codes"):
+        codes.CodeIndex([[0], [1]], ids=["a"])
+    with pytest.raises(ValueError, match="metadata must be what JSON holds"):
+        codes.CodeIndex([[0], [1]], metadata={"x": np.zeros(2)})
+
+
+def test_nothing_to_encode_is_refused():
+    with pytest.raises(ValueError, match="at least one batch.*no batches"):
+        codes.encode_batches(small_models.make(), [])

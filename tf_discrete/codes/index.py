@@ -1,0 +1,215 @@
+"""`CodeIndex`: codes with the names of their items, searched exactly, kept in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tf_discrete.codes.digest import file_digest, model_digest
+from tf_discrete.codes.hamming import Neighbors, RadiusNeighbors, hamming_radius, hamming_top_k
+from tf_discrete.codes.packing import check_codes, pack, pack_to_compare, unpack
+from tf_discrete.export import atomic
+from tf_discrete.export.manifest import check_json
+
+FORMAT_VERSION = 1
+_CODES, _IDS, _MANIFEST = "codes.npy", "ids.json", "manifest.json"
+_FIELDS: dict[str, Any] = {
+    "num_variables": int,
+    "num_categories": int,
+    "count": int,
+    "model": (str, type(None)),
+    "checksums": dict,
+    "metadata": dict,
+}
+
+
+class CodeIndex:
+    """A set of codes that is searched by the number of differing variables, exactly.
+
+    Neighbours come by increasing distance, at equal distance in the order of the codes.
+
+    Args:
+        codes: integers [M, N] in [0, num_categories), M >= 1.
+        num_categories: K; 2 for Bernoulli codes. Default: 2.
+        ids: a string for each code, such as the path of its image. Default: "0", "1", ...
+        model: the model whose codes these are, or its `model_digest`; None if it is not known.
+        metadata: what JSON holds, for the user. Default: none.
+
+    Raises:
+        ValueError: no codes, codes out of range, ids that do not match, or metadata that JSON cannot hold.
+
+    Example:
+        >>> index = CodeIndex([[0, 2, 1], [2, 2, 1], [0, 0, 0]], num_categories=3, ids=["a", "b", "c"])
+        >>> found = index.search([[0, 2, 2]], k=2)
+        >>> [index.ids[i] for i in found.indices[0]], found.distances[0].tolist()
+        (['a', 'b'], [1, 2])
+    """
+
+    def __init__(
+        self,
+        codes: ArrayLike,
+        num_categories: int = 2,
+        ids: Sequence[str] | None = None,
+        model: keras.Model | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ):
+        array = check_codes(codes, num_categories)
+        if not len(array):
+            raise ValueError(
+                f"An index must hold at least one code. Received: codes.shape={array.shape}"
+            )
+        self.num_categories = int(num_categories)
+        self.num_variables = array.shape[1]
+        self.ids = [str(i) for i in range(len(array))] if ids is None else [str(i) for i in ids]
+        if len(self.ids) != len(array):
+            raise ValueError(
+                f"There must be one id for each code. Received: {len(self.ids)} ids, {len(array)} codes"
+            )
+        self.model = model if model is None or isinstance(model, str) else model_digest(model)
+        self.metadata = dict(metadata or {})
+        check_json(self.metadata, "metadata")
+        self._packed, self._bits = pack_to_compare(array, self.num_categories)
+        self._stored = pack(array, self.num_categories)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """The codes, int32 [M, N]."""
+        return unpack(self._stored, self.num_variables, self.num_categories)
+
+    def search(self, codes: ArrayLike, k: int) -> Neighbors:
+        """The k nearest items of each code.
+
+        Args:
+            codes: integers [Q, N].
+            k: 1 to M.
+
+        Returns:
+            Neighbors; distances are numbers of differing variables.
+
+        Raises:
+            ValueError: no query, k out of range, or codes of other sizes.
+        """
+        found = hamming_top_k(self._queries(codes), self._packed, k)
+        return found._replace(distances=found.distances // self._bits)
+
+    def search_radius(self, codes: ArrayLike, radius: int) -> RadiusNeighbors:
+        """All items that differ from a code in at most `radius` variables.
+
+        Args:
+            codes: integers [Q, N].
+            radius: variables, >= 0.
+
+        Raises:
+            ValueError: no query, a negative radius, or codes of other sizes.
+        """
+        found = hamming_radius(self._queries(codes), self._packed, radius * self._bits)
+        return found._replace(distances=found.distances // self._bits)
+
+    def check_model(self, model: keras.Model) -> None:
+        """Refuses a model other than the one whose codes these are.
+
+        Raises:
+            ValueError: another model; if the index does not know its model, one with other codes.
+        """
+        sizes = (getattr(model, "num_variables", None), getattr(model, "num_categories", None))
+        digest = model_digest(model)
+        if sizes != (self.num_variables, self.num_categories) or self.model not in (None, digest):
+            raise ValueError(
+                "The index must hold codes of this very model: codes of another one, or of the same one "
+                "trained further, mean something else. Build the index anew. Received: a model with "
+                f"num_variables={sizes[0]}, num_categories={sizes[1]}, digest={digest[:12]}; an index with "
+                f"num_variables={self.num_variables}, num_categories={self.num_categories}, "
+                f"digest={self.model and self.model[:12]}"
+            )
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        """Writes the index as a folder, whole or not at all: codes.npy, ids.json and manifest.json.
+
+        Args:
+            path: of the folder.
+            overwrite: whether it may stand already. Default: False.
+
+        Raises:
+            FileExistsError: it stands already.
+            OSError: no permission, or no space.
+        """
+        with atomic.new_path(path, overwrite) as folder:
+            folder.mkdir()
+            np.save(folder / _CODES, self._stored)
+            (folder / _IDS).write_text(json.dumps(self.ids), encoding="utf-8")
+            manifest = {
+                "format_version": FORMAT_VERSION,
+                "num_variables": self.num_variables,
+                "num_categories": self.num_categories,
+                "count": len(self),
+                "model": self.model,
+                "checksums": {name: file_digest(folder / name) for name in (_CODES, _IDS)},
+                "metadata": self.metadata,
+            }
+            text = json.dumps(manifest, indent=2, allow_nan=False)
+            (folder / _MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CodeIndex:
+        """Reads an index that `save` has written.
+
+        Args:
+            path: of the folder.
+
+        Raises:
+            FileNotFoundError: no index there.
+            ValueError: a file that is truncated, changed or of another version.
+        """
+        folder = pathlib.Path(path)
+        stored = _read_manifest(folder)
+        for name in (_CODES, _IDS):
+            if not (folder / name).exists():
+                raise _corrupt(folder / name, "it is missing")
+            if file_digest(folder / name) != stored["checksums"].get(name):
+                raise _corrupt(folder / name, "its checksum is not that of the manifest")
+        packed = np.load(folder / _CODES, allow_pickle=False)
+        codes = unpack(packed, stored["num_variables"], stored["num_categories"])
+        if len(codes) != stored["count"]:
+            raise _corrupt(folder / _CODES, f"{len(codes)} codes instead of {stored['count']}")
+        ids = json.loads((folder / _IDS).read_text(encoding="utf-8"))
+        return cls(codes, stored["num_categories"], ids, stored["model"], stored["metadata"])
+
+    def _queries(self, codes: ArrayLike) -> np.ndarray:
+        array = check_codes(codes, self.num_categories, self.num_variables)
+        return pack_to_compare(array, self.num_categories)[0]
+
+
+def _read_manifest(folder: pathlib.Path) -> dict[str, Any]:
+    file = folder / _MANIFEST
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(
+            "The path must be the folder of an index, as CodeIndex.save has written it, with its "
+            f"{_MANIFEST}. Received: path={str(folder)!r}"
+        ) from None
+    except ValueError as error:  # No UTF-8 or no JSON.
+        raise _corrupt(file, error) from None
+    version = stored.get("format_version") if isinstance(stored, dict) else None
+    if version != FORMAT_VERSION:
+        raise _corrupt(file, f"format_version={version}, this version reads {FORMAT_VERSION}")
+    wrong = [name for name, kind in _FIELDS.items() if not isinstance(stored.get(name, ...), kind)]
+    if wrong:
+        raise _corrupt(file, f"fields that are missing or wrong: {', '.join(wrong)}")
+    return stored
+
+
+def _corrupt(file: pathlib.Path, reason: object) -> ValueError:
+    return ValueError(
+        f"The index cannot be read. Build it again. Received: {str(file)!r} ({reason})"
+    )
