@@ -40,6 +40,11 @@ class Config:
     seed: int = option(0, "Of the weights, the order and the samples.", lower=0, upper=2**32 - 1)
     temperature: float = option(1.0, "Of the samples in the picture.", positive=True)
     top_p: float = option(1.0, "Of the samples in the picture, in (0, 1].", positive=True, upper=1)
+    compress: bool = option(
+        False,
+        "Also compress the test codes by the prior into codes.bin, and report its size on disk "
+        "(pip install 'tf-discrete[compress]').",
+    )
     data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.")
     import_module: tuple[str, ...] = option(
         (), "Modules to import first, beside those that the run has imported."
@@ -74,6 +79,9 @@ def run(config: Config) -> dict[str, Any]:
         }
         history = fit(prior, codes, config)
         result = {**score(prior, codes), "epochs": len(history["loss"]), "history": history}
+        if config.compress:
+            report = codes_lib.compress(codes["test"], prior, folder / "codes.bin")
+            result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
         write_json(folder / "config.json", to_json(config))
         write_json(folder / "metrics.json", result)
         prior.save(folder / "prior.keras")

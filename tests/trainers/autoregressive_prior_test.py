@@ -10,6 +10,8 @@ from tf_discrete import codes
 from trainers import autoregressive_prior as trainer
 from trainers import finished_run
 
+pytest.importorskip("constriction", reason="constriction is an extra")
+
 FLAGS = {"epochs": 6, "units": 8, "embedding_units": 4, "chunk_size": 3, "learning_rate": 0.02}
 
 
@@ -17,13 +19,14 @@ FLAGS = {"epochs": 6, "units": 8, "embedding_units": 4, "chunk_size": 3, "learni
 def trained(finished, tmp_path_factory):
     """The folder of a prior and the result."""
     folder = tmp_path_factory.mktemp("prior") / "out"
-    config = trainer.Config(run=str(finished), output_dir=str(folder), **FLAGS)
+    config = trainer.Config(run=str(finished), output_dir=str(folder), compress=True, **FLAGS)
     return folder, trainer.run(config)
 
 
 def test_it_writes_the_prior_its_scores_and_a_picture(trained):
     folder, result = trained
     assert {path.name for path in folder.iterdir()} == {
+        "codes.bin",
         "config.json",
         "metrics.json",
         "prior.keras",
@@ -42,6 +45,8 @@ def test_bits_on_test_are_those_of_the_saved_prior(trained, finished):
     np.testing.assert_allclose(
         result["test/nats_per_item"], result["test/bits_per_item"] * np.log(2), rtol=1e-6
     )
+    np.testing.assert_array_equal(codes.decompress(folder / "codes.bin", prior), test)
+    assert result["compressed/bytes_on_disk"] == (folder / "codes.bin").stat().st_size
     assert result["test/bits_per_item_uniform"] == 4 * np.log2(3)
 
 

@@ -1,9 +1,11 @@
 """Codes as things to store and to look up: bytes, exact search, duplicates, compression."""
 
+from tf_discrete.codes.compression import Compressed, compress, decompress
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.codes.duplicates import Collisions, NearDuplicates, collisions, near_duplicates
 from tf_discrete.codes.encoding import encode_batches
 from tf_discrete.codes.faiss_index import FaissIndex
+from tf_discrete.codes.fixed_point import FixedPointPrior
 from tf_discrete.codes.hamming import (
     Neighbors,
     RadiusNeighbors,
@@ -26,13 +28,17 @@ from tf_discrete.codes.packing import (
 __all__ = [
     "CodeIndex",
     "Collisions",
+    "Compressed",
     "FaissIndex",
+    "FixedPointPrior",
     "NearDuplicates",
     "Neighbors",
     "RadiusNeighbors",
     "bits_per_variable",
     "bytes_per_code",
     "collisions",
+    "compress",
+    "decompress",
     "encode_batches",
     "hamming_distances",
     "hamming_radius",
