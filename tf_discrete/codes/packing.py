@@ -40,7 +40,7 @@ def check_codes(
             f"codes must lie in [0, num_categories) = [0, {num_categories}). Give the num_categories of "
             f"their model. Received: minimum={array.min()}, maximum={array.max()}"
         )
-    return array.astype(np.int32)
+    return array.astype(np.int32, copy=False)
 
 
 def check_num_categories(num_categories: int) -> None:
@@ -94,7 +94,9 @@ def pack(codes: ArrayLike, num_categories: int = 2) -> np.ndarray:
         array([[128, 128]], dtype=uint8)
     """
     array = check_codes(codes, num_categories)
-    shifts = np.arange(bits_per_variable(num_categories) - 1, -1, -1)
+    if num_categories == 2:
+        return np.packbits(array.astype(np.uint8), axis=1)
+    shifts = np.arange(bits_per_variable(num_categories) - 1, -1, -1, dtype=np.int32)
     bits = (array[:, :, np.newaxis] >> shifts) & 1
     return np.packbits(_rows(bits.astype(np.uint8)), axis=1)
 

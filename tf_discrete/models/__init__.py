@@ -5,6 +5,7 @@ from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.deep_categorical_vae import DeepCategoricalVAE
 from tf_discrete.models.structured_prediction import StructuredPrediction
+from tf_discrete.models.with_prior import WithPrior
 
 __all__ = [
     "AutoregressivePrior",
@@ -12,4 +13,5 @@ __all__ = [
     "DeepCategoricalVAE",
     "DiscreteModel",
     "StructuredPrediction",
+    "WithPrior",
 ]

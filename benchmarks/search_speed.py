@@ -1,0 +1,173 @@
+"""Speed of search by Hamming distance: exact here, and FAISS flat, HNSW and IVF, in one run.
+
+A million codes of 64 bits around random centres (each bit flipped with the probability `flips`), queries
+made likewise; k = 10. All methods get the same queries in batches and take turns, in a new order each round;
+the median round counts. Recall is against the exact search, where equally distant codes are as good.
+
+    pip install 'tf-discrete[search]'
+    python -m benchmarks.search_speed
+
+writes benchmarks/results/search_speed.json and the table of benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import random
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tf_discrete import codes
+from trainers import machine
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+RESULT = FOLDER / "results" / "search_speed.json"
+README = FOLDER / "README.md"
+NAMES = {
+    "exact": "tf_discrete: exact, NumPy, one thread",
+    "faiss_flat": "FAISS flat, exact",
+    "faiss_hnsw": "FAISS HNSW, 32 links, effort 64",
+    "faiss_ivf": "FAISS IVF, 16 probes",
+}
+Search = Callable[[np.ndarray], codes.Neighbors]
+
+
+def make_codes(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """The codes to search and the queries, int32 [M, bits] and [Q, bits]."""
+    generator = np.random.default_rng(options.seed)
+    centres = generator.integers(0, 2, [options.clusters, options.bits], dtype=np.int32)
+
+    def around(count: int) -> np.ndarray:
+        chosen = centres[generator.integers(0, options.clusters, count)]
+        flipped = generator.random([count, options.bits], dtype=np.float32) < options.flips
+        return chosen ^ flipped
+
+    return around(options.codes), around(options.queries * options.rounds)
+
+
+def build(name: str, items: np.ndarray, k: int) -> tuple[Search, int]:
+    """A search of an index, and the bytes that the index takes in memory or, for FAISS, in its file."""
+    if name == "exact":
+        packed = codes.pack(items)
+        return lambda queries: codes.hamming_top_k(codes.pack(queries), packed, k), packed.nbytes
+    index = codes.FaissIndex(items, kind=name.removeprefix("faiss_"))
+    with tempfile.TemporaryDirectory() as folder:
+        index.save(f"{folder}/index")
+        size = os.path.getsize(f"{folder}/index")
+    return lambda queries: index.search(queries, k), size
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Builds every index and lets them take turns."""
+    items, queries = make_codes(options)
+    searches, rows = {}, {}
+    for name in NAMES:
+        start = time.perf_counter()
+        searches[name], size = build(name, items, options.k)
+        rows[name] = {
+            "build_seconds": round(time.perf_counter() - start, 2),
+            "mebibytes": round(size / 2**20, 1),
+            "queries_per_second": [],
+            "recall": [],
+        }
+        print(f"{name}: built in {rows[name]['build_seconds']} s", flush=True)
+        searches[name](queries[:2])
+    order = random.Random(options.seed)
+    for turn in range(options.rounds):
+        part = queries[turn * options.queries : (turn + 1) * options.queries]
+        found = {}
+        for name in order.sample(list(NAMES), len(NAMES)):
+            start = time.perf_counter()
+            found[name] = searches[name](part)
+            speed = len(part) / (time.perf_counter() - start)
+            rows[name]["queries_per_second"].append(round(speed, 1))
+        for name, neighbors in found.items():
+            rows[name]["recall"].append(codes.recall_against(neighbors, found["exact"]))
+    for row in rows.values():
+        row["median_queries_per_second"] = statistics.median(row["queries_per_second"])
+        row["recall"] = round(statistics.mean(row["recall"]), 4)
+    return rows
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as the README shows it."""
+    setting, rows = result["setting"], result["methods"]
+    lines = [
+        f"{setting['codes']:,} codes of {setting['bits']} bits, k = {setting['k']}, batches of "
+        f"{setting['queries']} queries, median of {setting['rounds']} rounds.",
+        "",
+        f"| | queries a second | recall@{setting['k']} | index, MiB | built in |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {NAMES[name]} | {row['median_queries_per_second']:,.0f} | {row['recall']:.3f} | "
+            f"{row['mebibytes']} | {row['build_seconds']:.1f} s |"
+            for name, row in rows.items()
+        ),
+        "",
+        f"{result['hardware']['processor']}, {result['hardware']['cores']} cores, FAISS on "
+        f"{setting['threads']} threads, load before the run {result['load']}; faiss-cpu "
+        f"{result['versions']['faiss-cpu']}, numpy {result['versions']['numpy']}; {result['date']}. "
+        f"Command: `{result['command']}`.",
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--codes", type=int, default=1_000_000)
+    parser.add_argument("--bits", type=int, default=64)
+    parser.add_argument("--clusters", type=int, default=10_000)
+    parser.add_argument("--flips", type=float, default=0.1)
+    parser.add_argument("--queries", type=int, default=200, help="in a batch")
+    parser.add_argument("--k", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of FAISS"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=pathlib.Path, default=RESULT)
+    options = parser.parse_args(argv)
+    import faiss
+
+    faiss.omp_set_num_threads(options.threads)
+    load = round(os.getloadavg()[0], 2)
+    rows = measure(options)
+    changed = {
+        name: value
+        for name, value in vars(options).items()
+        if name != "output" and value != parser.get_default(name)
+    }
+    flags = "".join(f" --{name}={value}" for name, value in changed.items())
+    result = {
+        "command": f"python -m benchmarks.search_speed{flags}",
+        "date": datetime.date.today().isoformat(),
+        "hardware": machine.hardware(),
+        "load": load,
+        "versions": {**machine.versions(), "faiss-cpu": importlib.metadata.version("faiss-cpu")},
+        "setting": {name: value for name, value in vars(options).items() if name != "output"},
+        "methods": rows,
+    }
+    options.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(table(result))
+    if options.output == RESULT:
+        text = README.read_text()
+        between = re.compile(r"(<!-- search -->\n).*(<!-- /search -->)", re.DOTALL)
+        README.write_text(between.sub(lambda m: m[1] + table(result) + "\n" + m[2], text))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""`WithPrior`: a model and an autoregressive prior of its codes, trained together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete.export.autoencoder import autoencoder_signatures
+from tf_discrete.export.signature import Signature
+from tf_discrete.models import base
+from tf_discrete.models.autoregressive_prior import AutoregressivePrior
+from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+
+
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class WithPrior(base.DiscreteModel):
+    """Any model with discrete codes, whose samples come from a prior that learns beside it.
+
+    In each step the prior sees the codes that the model gives to the batch at that moment, and its
+    -log p(z) is minimised beside the model's objective. Codes are integers, so the prior learns from the
+    model and never the other way round: the model ends as it would alone. `sample` draws codes from the
+    learned prior; bounds of log p(x) stay those of the model's own prior.
+
+    Args:
+        model: a `DiscreteModel` with `encode`, `decode`, `num_variables` and `num_categories`.
+        prior: an `AutoregressivePrior` of these sizes. Default: one with its default options.
+
+    Raises:
+        ValueError: a model without discrete codes, or a prior of other codes.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> vae = CategoricalVAE((4, 4, 1), num_variables=4, num_categories=3, hidden_units=(8,))
+        >>> model = WithPrior(vae, AutoregressivePrior.for_model(vae, units=8))
+        >>> terms = model.objective(tf.ones([6, 4, 4, 1]), tf.constant([0, 1]), training=True).terms
+        >>> terms["prior_nats"].shape, model.sample(5).shape
+        (TensorShape([6]), TensorShape([5, 4, 4, 1]))
+    """
+
+    def __init__(self, model: Any, prior: AutoregressivePrior | None = None, **kwargs: Any):
+        own = AutoregressivePrior.for_model(model) if prior is None else prior
+        sizes, wanted = (
+            (found.num_variables, found.num_categories)
+            for found in (own, AutoregressivePrior.for_model(model, units=1, chunk_size=1))
+        )
+        if sizes != wanted:
+            raise ValueError(
+                "The prior must be of the model's codes. Make it by AutoregressivePrior.for_model(model). "
+                f"Received: prior with num_variables, num_categories={sizes}, model with {wanted}"
+            )
+        super().__init__(seed=model.seed, monitor_every=model.monitor_every, **kwargs)
+        self.model, self.prior = model, own
+        self.num_variables, self.num_categories = wanted
+        self.data_shape = model.data_shape
+        self.track((*model._terms[1:], "prior_nats"), model._hard_terms)
+        self.built = True
+
+    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
+        terms = self.model.objective(x, seed, training)
+        codes = tf.stop_gradient(self.model.encode(x))
+        nats = -tf.cast(self.prior.log_prob(codes, training), terms.auxiliary.dtype)
+        named = {**terms.terms, "prior_nats": nats}
+        return terms._replace(auxiliary=terms.auxiliary + nats, terms=named)
+
+    def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
+        return self.model.hard_terms(x, seed)
+
+    def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
+        return self.model(x, training=training)
+
+    def posterior(self, x: Tensor, training: bool = False) -> Any:
+        """q(z | x), the model's."""
+        return self.model.posterior(x, training)
+
+    def encode(self, x: Tensor) -> tf.Tensor:
+        """The codes of the model, int32 [B, N]."""
+        return self.model.encode(x)
+
+    def encode_probs(self, x: Tensor) -> tf.Tensor:
+        """The probabilities of the codes, as the model gives them."""
+        return self.model.encode_probs(x)
+
+    def decode(self, codes: Tensor, seed: Seed | None = None) -> tf.Tensor:
+        """Observations of codes, as the model decodes them."""
+        return self.model.decode(codes, seed)
+
+    def reconstruct(self, x: Tensor) -> tf.Tensor:
+        """Observations of the codes of observations."""
+        return self.model.reconstruct(x)
+
+    def sample_codes(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """Codes drawn from the learned prior, int32 [num_samples, N]."""
+        return self.prior.sample(num_samples, seed)
+
+    def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
+        """Observations of codes drawn from the learned prior, float [num_samples, *data_shape]."""
+        return self.decode(self.sample_codes(num_samples, seeds.convert(seed)))
+
+    def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """log p(x, z) - log q(z | x) under the model's own prior, [S, B]."""
+        return self.model.log_weights(x, num_samples, seed)
+
+    def log_likelihood(self, x: Tensor, *arguments: Any, **options: Any) -> tf.Tensor:
+        """The importance-weighted bound of the model under its own prior, [B]."""
+        return self.model.log_likelihood(x, *arguments, **options)
+
+    def rows_at_once(self) -> int:
+        return self.model.rows_at_once()
+
+    def signatures(self) -> dict[str, Signature]:
+        return autoencoder_signatures(self)
+
+    def describe(self) -> dict[str, Any]:
+        return {**self.model.describe(), **super().describe()}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "model": keras.saving.serialize_keras_object(self.model),
+            "prior": keras.saving.serialize_keras_object(self.prior),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> WithPrior:
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in ("model", "prior")
+        }
+        return cls(**{**config, **parts})
