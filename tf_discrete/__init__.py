@@ -40,6 +40,7 @@ from tf_discrete.models import (  # noqa: E402
     DeepCategoricalVAE,
     DiscreteModel,
     StructuredPrediction,
+    WithPrior,
 )
 
 __version__ = "0.1.0"
@@ -55,6 +56,7 @@ __all__ = [
     "StochasticLayer",
     "StraightThrough",
     "StructuredPrediction",
+    "WithPrior",
     "callbacks",
     "codes",
     "datasets",

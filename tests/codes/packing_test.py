@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_discrete import codes
 
@@ -15,6 +16,8 @@ def test_bits_are_packed_as_numpy_packs_them(num_variables):
     np.testing.assert_array_equal(packed, np.packbits(bits, axis=1))
     assert packed.shape == (20, codes.bytes_per_code(num_variables))
     np.testing.assert_array_equal(codes.unpack(packed, num_variables), bits)
+    traced = tf.function(codes.pack_tensor, input_signature=[tf.TensorSpec([None, num_variables])])
+    np.testing.assert_array_equal(traced(bits.astype(np.float32)), packed)
 
 
 @pytest.mark.parametrize("num_categories", [2, 3, 4, 5, 10, 256, 257, 70_000])

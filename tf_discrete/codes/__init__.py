@@ -21,6 +21,7 @@ from tf_discrete.codes.packing import (
     bytes_per_code,
     pack,
     pack_one_hot,
+    pack_tensor,
     pack_to_compare,
     unpack,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "near_duplicates",
     "pack",
     "pack_one_hot",
+    "pack_tensor",
     "pack_to_compare",
     "recall_against",
     "unpack",

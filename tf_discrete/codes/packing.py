@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import ArrayLike
+
+from tf_discrete.types import Tensor
 
 
 def check_codes(
@@ -183,6 +186,26 @@ def pack_to_compare(codes: ArrayLike, num_categories: int = 2) -> tuple[np.ndarr
     if num_categories == 2:
         return pack(codes), 1
     return pack_one_hot(codes, num_categories), 2
+
+
+def pack_tensor(codes: Tensor) -> tf.Tensor:
+    """`pack` of binary codes in TensorFlow, to be served: the same bytes.
+
+    Args:
+        codes: int32 [B, N] of 0 and 1; not checked.
+
+    Returns:
+        packed: uint8 [B, ceil(N / 8)].
+
+    Example:
+        >>> pack_tensor([[1, 0, 0, 0, 0, 0, 0, 0, 1]]).numpy()
+        array([[128, 128]], dtype=uint8)
+    """
+    codes = tf.cast(tf.convert_to_tensor(codes), tf.int32)
+    size = codes.shape[-1]
+    filled = tf.pad(codes, [[0, 0], [0, -size % 8]])
+    octets = tf.reshape(filled, [-1, (size + 7) // 8, 8])
+    return tf.cast(tf.reduce_sum(octets * [128, 64, 32, 16, 8, 4, 2, 1], axis=-1), tf.uint8)
 
 
 def check_packed(packed: ArrayLike, name: str) -> np.ndarray:
