@@ -134,7 +134,13 @@ def faiss_index(
     path = folder / f"{kind}.faiss"
     if not path.exists():
         codes_lib.FaissIndex(index.codes, index.num_categories, kind).save(path)
-    return codes_lib.FaissIndex.load(path, index.num_variables, index.num_categories)
+    found = codes_lib.FaissIndex.load(path, index.num_variables, index.num_categories)
+    if len(found) != len(index):
+        raise ValueError(
+            "The file of FAISS must be of the codes beside it. Remove it, and it is built again. "
+            f"Received: {str(path)!r} with {len(found)} codes instead of {len(index)}"
+        )
+    return found
 
 
 def report(index: codes_lib.CodeIndex, config: Config) -> dict[str, Any]:

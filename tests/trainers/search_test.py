@@ -73,6 +73,14 @@ def test_faiss_is_measured_against_the_exact_search(finished, index):
         assert found["distances"] == expected["distances"]
 
 
+def test_a_file_of_faiss_with_other_codes_is_refused(tmp_path):
+    pytest.importorskip("faiss", reason="FAISS is an extra")
+    index = codes.CodeIndex(np.zeros([5, 6], int))
+    codes.FaissIndex(np.zeros([4, 6], int)).save(tmp_path / "flat.faiss")
+    with pytest.raises(ValueError, match="flat.faiss' with 4 codes instead of 5"):
+        search.faiss_index(index, tmp_path, "flat")
+
+
 @pytest.fixture
 def images(run, tmp_path):
     """A folder of some test images, one of them twice, and a file that is none."""

@@ -15,6 +15,8 @@ from tf_discrete.codes.packing import check_codes, pack_to_compare
 from tf_discrete.export import atomic
 
 KINDS = ("flat", "hnsw", "ivf")
+_TRAINING = 64
+"""Codes for each cluster that the clusters are found from; a sample of the codes."""
 
 
 class FaissIndex:
@@ -78,6 +80,7 @@ class FaissIndex:
             self._quantizer = faiss.IndexBinaryFlat(width)  # The index does not own it.
             self._index = faiss.IndexBinaryIVF(self._quantizer, width, count)
             self._index.nprobe = min(probes, count)
+            self._index.cp.max_points_per_centroid = _TRAINING
             self._index.train(packed)
         self._index.add(packed)
 

@@ -225,6 +225,8 @@ def _rank(distances: ArrayLike, relevant: ArrayLike, ties: str, k: int | None) -
         )
     if ties not in TIES:
         raise ValueError(f"ties must be one of {', '.join(TIES)}. Received: ties={ties!r}")
+    if np.issubdtype(far.dtype, np.integer) and far.min() >= 0 and far.max() < 1 << 16:
+        far = far.astype(np.uint16)  # NumPy sorts these several times faster.
     order = np.argsort(far, axis=1, kind="stable")
     gains = np.take_along_axis(right, order, axis=1).astype(np.float64)
     if ties == "index":
@@ -242,7 +244,7 @@ def _expected(distances: np.ndarray, gains: np.ndarray) -> tuple[np.ndarray, np.
     In a group of n items with r relevant ones, the item at place j = 1..n is relevant with probability
     r / n; if it is, (j - 1) (r - 1) / (n - 1) of those before it are.
     """
-    starts = np.flatnonzero(np.diff(distances, prepend=distances[0] - 1))
+    starts = np.flatnonzero(np.concatenate([[True], distances[1:] != distances[:-1]]))
     sizes = np.diff(starts, append=len(distances))
     found = np.add.reduceat(gains, starts)
     before = np.cumsum(found) - found
