@@ -192,19 +192,19 @@ def pack_tensor(codes: Tensor) -> tf.Tensor:
     """`pack` of binary codes in TensorFlow, to be served: the same bytes.
 
     Args:
-        codes: int32 [B, N] of 0 and 1; not checked.
+        codes: numbers 0 and 1 [..., N]; not checked.
 
     Returns:
-        packed: uint8 [B, ceil(N / 8)].
+        packed: uint8 [..., ceil(N / 8)].
 
     Example:
         >>> pack_tensor([[1, 0, 0, 0, 0, 0, 0, 0, 1]]).numpy()
         array([[128, 128]], dtype=uint8)
     """
-    codes = tf.cast(tf.convert_to_tensor(codes), tf.int32)
-    size = codes.shape[-1]
-    filled = tf.pad(codes, [[0, 0], [0, -size % 8]])
-    octets = tf.reshape(filled, [-1, (size + 7) // 8, 8])
+    bits = tf.cast(tf.convert_to_tensor(codes), tf.int32)
+    size, leading = bits.shape[-1], tf.shape(bits)[:-1]
+    bits = tf.pad(bits, [*[(0, 0)] * (bits.shape.rank - 1), (0, -size % 8)])
+    octets = tf.reshape(bits, tf.concat([leading, [(size + 7) // 8, 8]], axis=0))
     return tf.cast(tf.reduce_sum(octets * [128, 64, 32, 16, 8, 4, 2, 1], axis=-1), tf.uint8)
 
 

@@ -8,7 +8,6 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior
@@ -111,7 +110,12 @@ class WithPrior(base.DiscreteModel):
         return self.model.rows_at_once()
 
     def signatures(self) -> dict[str, Signature]:
-        return autoencoder_signatures(self)
+        def sample(num: Tensor, seed: Seed) -> dict[str, Any]:
+            drawn = self.sample_codes(num, seed)
+            return {"image": self.decode(drawn), "codes": drawn}
+
+        found = self.model.signatures()
+        return {**found, "sample": found["sample"]._replace(fn=sample)}
 
     def describe(self) -> dict[str, Any]:
         return {**self.model.describe(), **super().describe()}
