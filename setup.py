@@ -35,8 +35,8 @@ _REQUIRES = [
     f"tf-keras{_TF}",
     "tqdm>=4.66,<5",
 ]
-_SEARCH = ["faiss-cpu>=1.12,<2"]
-_COMPRESS = ["constriction>=0.4.2,<0.6"]
+_SEARCH = ["faiss-cpu>=1.15,<2"]
+_COMPRESS = ["constriction>=0.5,<0.6"]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "search": _SEARCH,
