@@ -13,8 +13,7 @@ from tf_discrete import codes as codes_lib
 from tf_discrete import plots
 from tf_discrete.export import atomic
 from tf_discrete.models import AutoregressivePrior
-from trainers import command_line, finished_run
-from trainers import run as run_lib
+from trainers import command_line, finished_run, results
 from trainers.config import check, option, to_json
 from trainers.run_directory import write_json
 
@@ -87,7 +86,7 @@ def run(config: Config) -> dict[str, Any]:
         prior.save(folder / "prior.keras")
         plots.save(samples(finished.model, prior, config), folder / "samples.png")
     shown = {name: value for name, value in result.items() if name != "history"}
-    run_lib.print_table(f"{output_dir}: codes of {config.run}", shown)
+    results.print_table(f"{output_dir}: codes of {config.run}", shown)
     return result
 
 

@@ -11,8 +11,7 @@ import numpy as np
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation, plots
 from tf_discrete.codes.faiss_index import KINDS
-from trainers import command_line, finished_run
-from trainers import run as run_lib
+from trainers import command_line, finished_run, results
 from trainers.config import check, option
 from trainers.image_source import ImageSource
 from trainers.run_directory import write_json
@@ -86,7 +85,7 @@ def run(config: Config) -> dict[str, Any]:
         result.update(score(asked, index, *labels, config.k))
     output = pathlib.Path(config.output or finished.directory.path / "search")
     plots.save(picture(queries, names, source, index, found), output / "search.png")
-    run_lib.print_table(f"Search in {folder}", result)
+    results.print_table(f"Search in {folder}", result)
     result["neighbors"] = [
         {
             "query": name,
