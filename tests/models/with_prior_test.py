@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.models import small_models
 from tf_discrete import export
-from tf_discrete.models import AutoregressivePrior, WithPrior
+from tf_discrete.models import AutoregressivePrior, DeepCategoricalVAE, WithPrior
 
 OPTIONS = {"units": 4, "embedding_units": 3, "chunk_size": 1}
 
@@ -79,6 +79,17 @@ def test_files_hold_both(trained, tmp_path):
 def test_the_default_prior_fits_bernoulli_codes_too():
     both = WithPrior(small_models.make(**small_models.BERNOULLI))
     assert (both.prior.num_variables, both.prior.num_categories) == (2, 2)
+
+
+def test_codes_of_several_layers_have_one_prior():
+    deep = DeepCategoricalVAE((4,), num_variables=(3, 2), num_categories=3)
+    both = WithPrior(deep, AutoregressivePrior.for_model(deep, **OPTIONS))
+    terms = both.objective(small_models.data(), tf.constant([0, 1]), training=True).terms
+    np.testing.assert_allclose(
+        terms["prior_nats"], -both.prior.log_prob(deep.encode(small_models.data())), rtol=1e-5
+    )
+    assert both.sample(3, seed=0).shape == (3, 4)
+    assert both.prior.num_variables == 5
 
 
 def test_a_prior_of_other_codes_is_refused():

@@ -70,9 +70,9 @@ class WithPrior(base.DiscreteModel):
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.model(x, training=training)
 
-    def posterior(self, x: Tensor, training: bool = False) -> Any:
+    def posterior(self, x: Tensor, **options: Any) -> Any:
         """q(z | x), the model's."""
-        return self.model.posterior(x, training)
+        return self.model.posterior(x, **options)
 
     def encode(self, x: Tensor) -> tf.Tensor:
         """The codes of the model, int32 [B, N]."""
@@ -82,9 +82,9 @@ class WithPrior(base.DiscreteModel):
         """The probabilities of the codes, as the model gives them."""
         return self.model.encode_probs(x)
 
-    def decode(self, codes: Tensor, seed: Seed | None = None) -> tf.Tensor:
-        """Observations of codes, as the model decodes them."""
-        return self.model.decode(codes, seed)
+    def decode(self, codes: Tensor, **options: Any) -> tf.Tensor:
+        """Observations of codes, as the model decodes them; it takes the model's options."""
+        return self.model.decode(codes, **options)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
         """Observations of the codes of observations."""
