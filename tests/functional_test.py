@@ -202,3 +202,6 @@ def test_semantic_hash_errors():
         functional.semantic_hash(LOGITS, noise_stddev=-1.0, seed=0)
     with pytest.raises(ValueError, match="Give a seed. Received: seed=None"):
         functional.semantic_hash(LOGITS)
+    for flips in (-0.1, 0.5):
+        with pytest.raises(ValueError, match=rf"lie in .0, 0.5.*flip_probability={flips}"):
+            functional.semantic_hash(LOGITS, flip_probability=flips, seed=0)

@@ -30,6 +30,7 @@ from tf_discrete.functional import (  # noqa: E402
 from tf_discrete.layers import (  # noqa: E402
     GumbelSoftmax,
     LatentHead,
+    SemanticHashing,
     StochasticLayer,
     StraightThrough,
 )
@@ -39,6 +40,7 @@ from tf_discrete.models import (  # noqa: E402
     CategoricalVAE,
     DeepCategoricalVAE,
     DiscreteModel,
+    SemanticHashingAutoencoder,
     StructuredPrediction,
     WithPrior,
 )
@@ -53,6 +55,8 @@ __all__ = [
     "GumbelSoftmax",
     "LatentHead",
     "NegativeLogLikelihood",
+    "SemanticHashing",
+    "SemanticHashingAutoencoder",
     "StochasticLayer",
     "StraightThrough",
     "StructuredPrediction",

@@ -86,6 +86,7 @@ def semantic_hash(
     discrete_fraction: float = 0.5,
     training: bool = True,
     *,
+    flip_probability: float = 0.0,
     seed: int | Seed | None = None,
 ) -> tf.Tensor:
     """Improved semantic hashing: noisy saturated bits in training, the sign of the logits afterwards.
@@ -98,13 +99,14 @@ def semantic_hash(
         noise_stddev: of the Gaussian noise. Default: 1.0.
         discrete_fraction: probability that an element is rounded, in [0, 1]. Default: 0.5.
         training: whether to add noise and to mix. Default: True.
+        flip_probability: that a rounded bit is flipped, in [0, 0.5). Default: 0.0.
         seed: int or int32 [2]; needed in training only.
 
     Returns:
         bits: [..., N] in [0, 1] in the dtype of `logits`; exactly 0 or 1 outside training.
 
     Raises:
-        ValueError: no seed in training, a fraction outside [0, 1], or negative noise.
+        ValueError: no seed in training, a fraction or a probability out of range, or negative noise.
 
     Example:
         >>> semantic_hash(tf.constant([-2.0, 0.3]), training=False).numpy().tolist()
@@ -121,6 +123,10 @@ def semantic_hash(
         raise ValueError(
             f"noise_stddev must not be negative. Received: noise_stddev={noise_stddev!r}"
         )
+    if not 0 <= flip_probability < 0.5:
+        raise ValueError(
+            f"flip_probability must lie in [0, 0.5). Received: flip_probability={flip_probability!r}"
+        )
     logits = tf.convert_to_tensor(logits)
     wide = types.at_least_float32(logits)
     if not training:
@@ -129,7 +135,8 @@ def semantic_hash(
         raise ValueError("semantic_hash draws noise in training. Give a seed. Received: seed=None")
     drawn = semantic_hashing.draw_noise(seeds.convert(seed), tf.shape(wide), wide.dtype)
     x = semantic_hashing.perturb(wide, drawn[..., 0], noise_stddev)
-    bits = semantic_hashing.mixed_bits(x, drawn[..., 1], discrete_fraction)
+    flipped = discrete_fraction * flip_probability or None
+    bits = semantic_hashing.mixed_bits(x, drawn[..., 1], discrete_fraction, flipped)
     return tf.cast(bits, logits.dtype)
 
 

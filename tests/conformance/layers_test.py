@@ -27,6 +27,12 @@ CASES = {
         {"hard": True, "temperature": ANNEALED, "latents": "bernoulli"},
         (4,),
     ),
+    "SemanticHashing": ("SemanticHashing", {}, (4,)),
+    "SemanticHashing-flips": (
+        "SemanticHashing",
+        {"noise_stddev": 0.5, "flip_probability": 0.1, "inference": "draw"},
+        (2, 4),
+    ),
     "StraightThrough": ("StraightThrough", {}, (4, 3)),
     "StraightThrough-draw": ("StraightThrough", {"inference": "draw", "seed": 5}, (2, 4, 3)),
     "StochasticLayer": ("StochasticLayer", {}, (4, 3)),

@@ -81,6 +81,40 @@ def test_values_and_gradients_by_hand():
     np.testing.assert_allclose(np.abs(x[~inside]).min(), np.log(11), atol=0.05)
 
 
+def test_flips_turn_rounded_bits_and_their_gradients():
+    """The same noise with and without flips: a part of the rounded elements is turned, nothing else."""
+    logits = tf.constant(LOGITS)
+    plain, flipping = get(discrete_fraction=0.6), get(discrete_fraction=0.6, flip_probability=0.25)
+    noise = plain.draw_noise(seeds.base(4), logits, 20_000)
+    tiled = tf.broadcast_to(logits, noise.shape[:-1])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(tiled)
+        before, after = plain.sample(tiled, noise), flipping.sample(tiled, noise)
+        values = [before.value, after.value]
+    slopes = [tape.gradient(value, tiled).numpy() for value in values]
+    turned = before.code.numpy() != after.code.numpy()
+    rounded = noise[..., 1].numpy() < 0.6
+    assert not (turned & ~rounded).any()
+    share = turned.sum() / rounded.sum()
+    assert abs(share - 0.25) < 5 * np.sqrt(0.25 * 0.75 / rounded.sum())
+    np.testing.assert_array_equal(values[1], np.where(turned, 1 - values[0], values[0]))
+    np.testing.assert_array_equal(slopes[1], np.where(turned, -slopes[0], slopes[0]))
+
+
+@pytest.mark.parametrize("fraction,flips", [(0.5, 0.2), (1.0, 0.4), (0.0, 0.3)])
+def test_the_code_with_flips_follows_its_law(fraction, flips):
+    draws, logits = 50_000, tf.constant(LOGITS)
+    estimator = get(discrete_fraction=fraction, flip_probability=flips)
+    frequency = estimator.sample(logits, estimator.draw_noise(seeds.base(9), logits, draws))
+    frequency = frequency.code.numpy().mean(axis=0)
+    p, share = scipy.stats.norm.cdf(LOGITS), fraction * flips
+    expected = p * (1 - share) + (1 - p) * share
+    law = estimator.law(logits)
+    np.testing.assert_allclose(law.probs, expected, rtol=1e-6)
+    assert (np.abs(frequency - expected) < 5 * np.sqrt(expected * (1 - expected) / draws)).all()
+    np.testing.assert_array_equal(law.mode(), LOGITS > 0)
+
+
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
 def test_the_ends_of_the_mixture(fraction):
     estimator, logits = get(discrete_fraction=fraction), tf.zeros([1000])
@@ -100,6 +134,10 @@ def test_the_function_and_the_estimator_are_the_same_maths():
             theirs = functional.semantic_hash(logits, stddev, fraction, seed=7)
         np.testing.assert_array_equal(ours, theirs)
         np.testing.assert_array_equal(tape.gradient(ours, logits), tape.gradient(theirs, logits))
+    flipping = get(flip_probability=0.3)
+    theirs = functional.semantic_hash(logits, flip_probability=0.3, seed=7)
+    noise = flipping.draw_noise(seeds.base(7), logits, num_samples=None)
+    np.testing.assert_array_equal(flipping.sample(logits, noise).value, theirs)
     bits = functional.semantic_hash(logits, training=False)
     np.testing.assert_array_equal(bits, estimator.law(logits).mode())
 
@@ -135,9 +173,10 @@ def test_the_kl_of_a_layer_is_that_of_the_law():
     assert float(layer.losses[0]) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("flips", [{}, {"flip_probability": schedules.Linear(0.0, 0.4, steps=9)}])
 @pytest.mark.parametrize("stddev", [1e-3, 1.0, 1e3])
-def test_kl_values_and_gradients_at_extreme_logits(stddev):
-    estimator = get(noise_stddev=stddev)
+def test_kl_values_and_gradients_at_extreme_logits(stddev, flips):
+    estimator = get(noise_stddev=stddev, **flips)
     logits = tf.constant([-80.0, -50.0, 0.0, 50.0])
     noise = estimator.draw_noise(seeds.base(0), logits, 100)
     with tf.GradientTape(persistent=True) as tape:
@@ -194,3 +233,12 @@ def test_fractions_outside_0_and_1_are_refused(fraction, received):
     message = rf"must lie in \[0, 1\] at every step.*discrete_fraction={received}"
     with pytest.raises(ValueError, match=message):
         get(discrete_fraction=fraction)
+
+
+@pytest.mark.parametrize(
+    "flips,received", [(-0.1, "-0.1"), (0.5, "0.5"), (schedules.Linear(0.0, 0.7, steps=9), "0.69")]
+)
+def test_flips_of_half_of_the_bits_are_refused(flips, received):
+    message = rf"must lie in \[0, 0.5\) at every step.*flip_probability={received}"
+    with pytest.raises(ValueError, match=message):
+        get(flip_probability=flips)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_discrete import seeds, types
+from tf_discrete import schedules, seeds, types
 from tf_discrete.distributions import discrete
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import backward, base, sampling
@@ -24,24 +25,29 @@ class SemanticHashing(base.PathwiseEstimator):
 
         x = logit + noise_stddev * n,  n standard normal
         soft = clip(1.2 sigmoid(x) - 0.1, 0, 1),  the saturating sigmoid
-        hard = [x > 0], with the gradient of soft
+        hard = [x > 0], with the gradient of soft; 1 - hard with probability flip_probability
         z = hard with probability discrete_fraction, else soft; element by element
 
     Noise that the decoder cannot see through costs reconstruction, so training drives the logits to where
-    the sigmoid saturates, and rounding there changes little. The code [x > 0] has the law
-    Bernoulli(Phi(logit / noise_stddev)), not sigmoid(logit): `law` says so in logit form, and KL, entropy
-    and frequencies use it. Its mode, [logit > 0], is the deterministic bit of inference. The gradient is
-    biased for every objective, and 0 where |x| > 2.4. It costs one evaluation a sample. (The paper cuts
-    its normal noise off at two standard deviations; here it is whole, so that the law is known.)
+    the sigmoid saturates, and rounding there changes little. Flipped bits make the code redundant: a
+    decoder that is used to them errs less where a bit is wrong. The code, [x > 0] or its flip, has the law
+    Bernoulli(p + e - 2 e p) with p = Phi(logit / noise_stddev) and e = discrete_fraction *
+    flip_probability, not sigmoid(logit): `law` says so in logit form, and KL, entropy and frequencies use
+    it. Its mode, [logit > 0], is the deterministic bit of inference. The gradient is biased for every
+    objective, and 0 where |x| > 2.4. It costs one evaluation a sample. (The paper cuts its normal noise
+    off at two standard deviations; here it is whole, so that the law is known.)
 
     Args:
         noise_stddev: of the Gaussian noise, positive number or schedule. Default: 1.0.
         discrete_fraction: probability that an element is rounded, in [0, 1], number or schedule; ramp it
-            up from 0 to start softly. Default: 0.5.
+            up from 0 to start softly, as `schedules.Linear(0.0, 0.5, steps=5000)` does. Default: 0.5.
+        flip_probability: that a rounded bit is flipped, and its gradient with it, in [0, 0.5), number or
+            schedule. Default: 0.0.
         latents: "bernoulli".
 
     Raises:
-        ValueError: noise that is not positive, a fraction outside [0, 1], categorical latents.
+        ValueError: noise that is not positive, a fraction or a probability out of range, categorical
+            latents.
 
     Example:
         >>> estimator = SemanticHashing(noise_stddev=0.5)
@@ -68,18 +74,23 @@ class SemanticHashing(base.PathwiseEstimator):
         self,
         noise_stddev: Any = 1.0,
         discrete_fraction: Any = 0.5,
+        flip_probability: Any = 0.0,
         latents: str = "bernoulli",
         **kwargs: Any,
     ):
         super().__init__(latents=latents, **kwargs)
         self.noise_stddev = Scheduled(noise_stddev, name="noise_stddev", positive=True)
         self.discrete_fraction = Scheduled(discrete_fraction, name="discrete_fraction")
-        _check_fraction(self.discrete_fraction)
+        self.flip_probability = Scheduled(flip_probability, name="flip_probability")
+        _check_range(self.discrete_fraction, "lie in [0, 1]", lambda value: 0 <= value <= 1)
+        _check_range(self.flip_probability, "lie in [0, 0.5)", lambda value: 0 <= value < 0.5)
+        schedule = self.flip_probability.schedule
+        self._flips = not (isinstance(schedule, schedules.Constant) and schedule.value == 0)
 
     def law(self, logits: Tensor) -> discrete.Bernoulli:
-        """Bernoulli(Phi(logit / noise_stddev)), the law of the code [x > 0]."""
+        """The law of the code, see above: Bernoulli(Phi(logit / noise_stddev)) where nothing is flipped."""
         logits = types.at_least_float32(logits)
-        return discrete.Bernoulli(code_logits(logits, self.noise_stddev.value))
+        return discrete.Bernoulli(code_logits(logits, self.noise_stddev.value, self._flipped()))
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         """Gaussian noise and the uniform noise that mixes, stacked on the last axis: [S, *B, N, 2]."""
@@ -90,15 +101,24 @@ class SemanticHashing(base.PathwiseEstimator):
         logits = types.at_least_float32(logits)
         gaussian, uniform = noise[..., 0], noise[..., 1]
         x = perturb(logits, gaussian, self.noise_stddev.value)
-        value = mixed_bits(x, uniform, self.discrete_fraction.value)
-        return Sample(value, tf.cast(x > 0, tf.int32))
+        flipped = self._flipped()
+        value = mixed_bits(x, uniform, self.discrete_fraction.value, flipped)
+        code = x > 0 if flipped is None else (x > 0) ^ (uniform < types.cast(flipped, x.dtype))
+        return Sample(value, tf.cast(code, tf.int32))
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "noise_stddev": self.noise_stddev.get_config()["schedule"],
             "discrete_fraction": self.discrete_fraction.get_config()["schedule"],
+            "flip_probability": self.flip_probability.get_config()["schedule"],
         }
+
+    def _flipped(self) -> Tensor | None:
+        """The share of all elements that are flipped; None for none at any step."""
+        if not self._flips:
+            return None
+        return self.discrete_fraction.value * self.flip_probability.value
 
 
 def saturating_sigmoid(x: Tensor) -> tf.Tensor:
@@ -127,24 +147,46 @@ def perturb(logits: tf.Tensor, gaussian: tf.Tensor, noise_stddev: Tensor) -> tf.
     return logits + types.cast(noise_stddev, logits.dtype) * gaussian
 
 
-def mixed_bits(x: tf.Tensor, uniform: tf.Tensor, discrete_fraction: Tensor) -> tf.Tensor:
-    """[x > 0] with the gradient of the saturating sigmoid where uniform < fraction; else that sigmoid."""
+def mixed_bits(
+    x: tf.Tensor, uniform: tf.Tensor, discrete_fraction: Tensor, flipped: Tensor | None = None
+) -> tf.Tensor:
+    """[x > 0] with the gradient of the saturating sigmoid where uniform < fraction; else that sigmoid.
+
+    The bit, and its gradient, is flipped where uniform < flipped, a part of the fraction.
+    """
     soft = saturating_sigmoid(x)
     hard = backward.straight_through(x > 0, soft)
+    if flipped is not None:
+        hard = tf.where(uniform < types.cast(flipped, x.dtype), 1.0 - hard, hard)
     return tf.where(uniform < types.cast(discrete_fraction, x.dtype), hard, soft)
 
 
-def code_logits(logits: tf.Tensor, noise_stddev: Tensor) -> tf.Tensor:
-    """The log-odds of [logits + noise_stddev * n > 0]: log Phi(x) - log Phi(-x) at x = logits / stddev."""
+def code_logits(
+    logits: tf.Tensor, noise_stddev: Tensor, flipped: Tensor | None = None
+) -> tf.Tensor:
+    """The log-odds of a 1 in the code.
+
+    Without flips log Phi(x) - log Phi(-x) at x = logits / stddev. A share e of flipped bits makes them
+    log((1 - e) Phi(x) + e Phi(-x)) - log((1 - e) Phi(-x) + e Phi(x)).
+    """
     x = logits / types.cast(noise_stddev, logits.dtype)
     normal = tfp.distributions.Normal(tf.zeros([], x.dtype), tf.ones([], x.dtype))
-    return normal.log_cdf(x) - normal.log_cdf(-x)
+    above, below = normal.log_cdf(x), normal.log_cdf(-x)
+    if flipped is None:
+        return above - below
+    flipped = types.cast(flipped, x.dtype)
+    kept, turned = tf.math.log1p(-flipped), tf.math.log(flipped)
+    one, other = (
+        tf.reduce_logsumexp(tf.stack([kept + a, turned + b]), axis=0)
+        for a, b in ((above, below), (below, above))
+    )
+    return one - other
 
 
-def _check_fraction(fraction: Scheduled) -> None:
-    for value in (float(fraction.schedule(step)) for step in (0, _FAR)):
-        if not 0 <= value <= 1:
+def _check_range(scheduled: Scheduled, rule: str, holds: Callable[[float], bool]) -> None:
+    for value in (float(scheduled.schedule(step)) for step in (0, _FAR)):
+        if not holds(value):
             raise ValueError(
-                "discrete_fraction must lie in [0, 1] at every step. Give a number or a schedule that "
-                f"stays there. Received: discrete_fraction={value}"
+                f"{scheduled.name} must {rule} at every step. Give a number or a schedule that "
+                f"stays there. Received: {scheduled.name}={value}"
             )

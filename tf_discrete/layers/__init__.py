@@ -2,7 +2,8 @@
 
 from tf_discrete.layers.gumbel_softmax import GumbelSoftmax
 from tf_discrete.layers.latent_head import LatentHead
+from tf_discrete.layers.semantic_hashing import SemanticHashing
 from tf_discrete.layers.stochastic import StochasticLayer
 from tf_discrete.layers.straight_through import StraightThrough
 
-__all__ = ["GumbelSoftmax", "LatentHead", "StochasticLayer", "StraightThrough"]
+__all__ = ["GumbelSoftmax", "LatentHead", "SemanticHashing", "StochasticLayer", "StraightThrough"]

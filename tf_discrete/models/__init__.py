@@ -4,6 +4,7 @@ from tf_discrete.models.autoregressive_prior import AutoregressivePrior
 from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.deep_categorical_vae import DeepCategoricalVAE
+from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
 from tf_discrete.models.structured_prediction import StructuredPrediction
 from tf_discrete.models.with_prior import WithPrior
 
@@ -12,6 +13,7 @@ __all__ = [
     "CategoricalVAE",
     "DeepCategoricalVAE",
     "DiscreteModel",
+    "SemanticHashingAutoencoder",
     "StructuredPrediction",
     "WithPrior",
 ]

@@ -1,0 +1,156 @@
+"""The semantic hashing autoencoder: images to bits and back, without a KL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import estimators
+from tf_discrete.distributions import discrete
+from tf_discrete.export.signature import Signature, batch_of
+from tf_discrete.models import autoencoder
+from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+
+
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
+    """An encoder to N logits, improved semantic hashing, a decoder; trained on the reconstruction alone.
+
+    At inference the code is [logit > 0], so an image has one code and no noise is drawn. That code scores
+    log p(x | code) - N log 2 as an evidence lower bound under the uniform prior, which is what
+    "hard_elbo_nats" reports. What has no meaning without a law of the code, such as the bound of many
+    samples, uses that of the noisy code: Bernoulli(Phi(logit / noise_stddev)).
+
+    Args:
+        data_shape: of one observation, such as (28, 28, 1).
+        num_bits: N >= 1. Default: 64.
+        noise_stddev: of the Gaussian noise, positive number or schedule. Default: 1.0.
+        discrete_fraction: probability that an element is rounded in training, number or schedule;
+            `schedules.Linear(0.0, 0.5, steps=5000)` ramps it up. Default: 0.5.
+        flip_probability: that a rounded bit is flipped, in [0, 0.5), number or schedule. Default: 0.0.
+        encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> N logits.
+        decoder: the same the other way: [B, N] -> the likelihood's parameters. None for the mirror image
+            of a named encoder. Default: None.
+        hidden_units: of the named networks. Default: (512, 256).
+        activation: of the named networks. Default: "relu".
+        likelihood: name or object, see `tf_discrete.likelihoods`. Default: "bernoulli", whose negative
+            log-likelihood of grey pixels is the binary cross-entropy.
+        seed: of all draws. Default: 0.
+        monitor_every: steps between two looks at the hard path in training. Default: 10.
+
+    Raises:
+        ValueError: arguments out of range or at odds with one another.
+
+    Example:
+        >>> model = SemanticHashingAutoencoder((8, 8, 1), num_bits=12, hidden_units=(16,))
+        >>> model.compile(optimizer="adam")
+        >>> x = tf.ones([5, 8, 8, 1])
+        >>> model.encode(x).shape, model.encode_packed(x).shape, model.encode_packed(x).dtype
+        (TensorShape([5, 12]), TensorShape([5, 2]), tf.uint8)
+
+    Reference:
+        Kaiser, Bengio. Discrete autoencoders for sequence models. 2018. arXiv:1801.09797.
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        num_bits: int = 64,
+        noise_stddev: Any = 1.0,
+        discrete_fraction: Any = 0.5,
+        flip_probability: Any = 0.0,
+        encoder: Any = "mlp",
+        decoder: Any = None,
+        hidden_units: Sequence[int] = (512, 256),
+        activation: str = "relu",
+        likelihood: Any = "bernoulli",
+        seed: int = 0,
+        monitor_every: int = 10,
+        **kwargs: Any,
+    ):
+        if num_bits < 1:
+            raise ValueError(f"num_bits must be at least 1. Received: num_bits={num_bits}")
+        super().__init__(
+            data_shape=data_shape,
+            num_variables=num_bits,
+            num_categories=2,
+            latents="bernoulli",
+            encoder=encoder,
+            decoder=decoder,
+            hidden_units=hidden_units,
+            activation=activation,
+            likelihood=likelihood,
+            estimator=estimators.SemanticHashing(noise_stddev, discrete_fraction, flip_probability),
+            seed=seed,
+            monitor_every=monitor_every,
+            **kwargs,
+        )
+        self.track(("reconstruction_nats",), ("hard_elbo_nats", "hard_reconstruction_nats"))
+        self.built = True
+
+    @property
+    def num_bits(self) -> int:
+        """N, the bits of a code."""
+        return self.num_variables
+
+    def prior_law(self) -> discrete.Discrete:
+        """p(z): all codes are equally probable."""
+        return discrete.Bernoulli(tf.zeros(self.latent_shape, self._wide))
+
+    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
+        logits = self.logits(x, training)
+        estimate = self.estimator.estimate(
+            lambda z: self.log_likelihood_given(x, z, training),
+            logits,
+            self.estimator.draw_noise(seed, logits),
+            training=training,
+        )
+        terms = {"reconstruction_nats": -estimate.value}
+        return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms)
+
+    def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
+        bits = self.posterior(x).mode()
+        reconstruction = -self.log_likelihood_given(x, bits[tf.newaxis])[0]
+        return {
+            "hard_elbo_nats": -reconstruction - self.num_bits * math.log(2.0),
+            "hard_reconstruction_nats": reconstruction,
+        }
+
+    def encode_packed(self, x: Tensor) -> tf.Tensor:
+        """The codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`."""
+        return pack_bits(self.encode(x))
+
+    def signatures(self) -> dict[str, Signature]:
+        def encode_packed(image: Tensor) -> dict[str, Tensor]:
+            return {"packed": self.encode_packed(image)}
+
+        packed = Signature(encode_packed, (batch_of("image", self.data_shape),), True)
+        return {**super().signatures(), "encode_packed": packed}
+
+    def get_config(self) -> dict[str, Any]:
+        estimator = self.estimator.get_config()
+        names = ("noise_stddev", "discrete_fraction", "flip_probability")
+        return {
+            **super().get_config(),
+            "num_bits": self.num_bits,
+            **{name: estimator[name] for name in names},
+        }
+
+
+def pack_bits(bits: Tensor) -> tf.Tensor:
+    """Bits [..., N] of 0 and 1 as bytes, uint8 [..., ceil(N / 8)]; the first bit is the highest.
+
+    Example:
+        >>> pack_bits([[1, 0, 0, 0, 0, 0, 1, 1, 1]]).numpy().tolist()
+        [[131, 128]]
+    """
+    bits = tf.cast(bits, tf.int32)
+    missing = -bits.shape[-1] % 8
+    bits = tf.pad(bits, [*[(0, 0)] * (bits.shape.rank - 1), (0, missing)])
+    octets = tf.reshape(bits, tf.concat([tf.shape(bits)[:-1], [bits.shape[-1] // 8, 8]], axis=0))
+    values = tf.reduce_sum(octets * [128, 64, 32, 16, 8, 4, 2, 1], axis=-1)
+    return tf.cast(values, tf.uint8)
