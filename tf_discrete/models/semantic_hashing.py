@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import estimators
 from tf_discrete.distributions import discrete
-from tf_discrete.export.signature import Signature, batch_of
+from tf_discrete.export.signature import Signature
 from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
@@ -113,12 +113,16 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms)
 
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
-        bits = self.posterior(x).mode()
+        bits = self.prior_law().one_hot(self.encode(x))
         reconstruction = -self.log_likelihood_given(x, bits[tf.newaxis])[0]
         return {
             "hard_elbo_nats": -reconstruction - self.num_bits * math.log(2.0),
             "hard_reconstruction_nats": reconstruction,
         }
+
+    def encode(self, x: Tensor) -> tf.Tensor:
+        """The bits of the codes, [logit > 0], int32 [B, N]."""
+        return tf.cast(self.logits(x) > 0, tf.int32)
 
     def encode_packed(self, x: Tensor) -> tf.Tensor:
         """The codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`."""
@@ -128,8 +132,10 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         def encode_packed(image: Tensor) -> dict[str, Tensor]:
             return {"packed": self.encode_packed(image)}
 
-        packed = Signature(encode_packed, (batch_of("image", self.data_shape),), True)
-        return {**super().signatures(), "encode_packed": packed}
+        found = super().signatures()
+        del found["encode_probs"]  # Served codes are deterministic.
+        packed = Signature(encode_packed, found["encode"].inputs, deterministic=True)
+        return {**found, "encode_packed": packed}
 
     def get_config(self) -> dict[str, Any]:
         estimator = self.estimator.get_config()
