@@ -3,6 +3,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tf_discrete import evaluation
+from tf_discrete.evaluation import classification
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +166,47 @@ def test_metrics_refuse_what_does_not_match(metric):
 def test_calibration_needs_a_bin():
     with pytest.raises(ValueError, match="num_bins must be positive.*Received: num_bins=0"):
         evaluation.expected_calibration_error(PROBS, [0, 1, 1, 1], num_bins=0)
+
+
+# The classifier that is kept.
+
+
+@pytest.fixture(scope="module")
+def halves():
+    """Images of a bright upper or lower half."""
+    y = np.arange(40) % 2
+    x = np.zeros([40, 4, 4])
+    x[y == 0, :2], x[y == 1, 2:] = 1.0, 1.0
+    return x, y
+
+
+def test_a_classifier_is_trained_once(halves, tmp_path, monkeypatch):
+    x, y = halves
+    path = tmp_path / "new" / "classifier.keras"
+    made = classification.kept_classifier(
+        path, x, y, 2, network="mlp", decay=False, num_steps=30, batch_size=20
+    )
+    assert [layer.units for layer in made.layers if hasattr(layer, "units")] == [512, 256, 2]
+    assert float(made.optimizer.learning_rate) == pytest.approx(1e-3)
+    monkeypatch.setattr(classification, "train_classifier", None)
+    again = classification.kept_classifier(path, x, y, 2)
+    p = classification.predict_probs(again, x)
+    np.testing.assert_array_equal(p, classification.predict_probs(made, x))
+    assert classification.accuracy(p, y) == 1.0
+    assert [file.name for file in path.parent.iterdir()] == ["classifier.keras"]
+
+
+def test_a_kept_classifier_of_other_images_is_refused(halves, tmp_path):
+    x, y = halves
+    path = tmp_path / "classifier.keras"
+    classification.kept_classifier(path, x, y, 2, network="mlp", num_steps=1)
+    with pytest.raises(ValueError, match=r"of such images.*from \(4, 4, 1\) to 2 classes"):
+        classification.kept_classifier(path, x[:, :3], y, 2)
+    path.write_text("none")
+    with pytest.raises(ValueError, match="Remove it, and it is trained anew. Received: path="):
+        classification.kept_classifier(path, x, y, 2)
+
+
+def test_unknown_networks_are_refused(halves):
+    with pytest.raises(ValueError, match="one of conv, mlp. Received: network='rnn'"):
+        classification.train_classifier(*halves, 2, network="rnn")

@@ -4,9 +4,17 @@ from tf_discrete.evaluation.classification import (
     accuracy,
     confusion_matrix,
     expected_calibration_error,
+    kept_classifier,
     predict_probs,
     reconstruction_accuracy,
     train_classifier,
+)
+from tf_discrete.evaluation.generation import (
+    Generation,
+    Score,
+    evaluate_generation,
+    inception_score,
+    slides_inception_score,
 )
 from tf_discrete.evaluation.gradient_statistics import (
     LayerStatistics,
@@ -33,6 +41,7 @@ from tf_discrete.evaluation.retrieval import (
     precision_at_k,
     recall_at_k,
 )
+from tf_discrete.evaluation.reconstruction import Reconstruction, reconstruction_nats
 from tf_discrete.evaluation.usage import (
     CodeUsage,
     Usage,
@@ -44,10 +53,13 @@ from tf_discrete.evaluation.usage import (
 __all__ = [
     "Bound",
     "CodeUsage",
+    "Generation",
     "GradientProbe",
     "LayerStatistics",
+    "Reconstruction",
     "Reference",
     "RetrievalScores",
+    "Score",
     "Usage",
     "accuracy",
     "average_precision",
@@ -56,10 +68,13 @@ __all__ = [
     "copy_network",
     "count_evaluations",
     "evaluate_bound",
+    "evaluate_generation",
     "evaluate_retrieval",
     "exact_reference",
     "expected_calibration_error",
     "importance_weighted_bound",
+    "inception_score",
+    "kept_classifier",
     "most_samples",
     "mutual_information",
     "network_weights",
@@ -69,7 +84,9 @@ __all__ = [
     "predict_probs",
     "recall_at_k",
     "reconstruction_accuracy",
+    "reconstruction_nats",
     "samples_at_once",
+    "slides_inception_score",
     "train_classifier",
     "with_estimator",
 ]
