@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
-from tf_discrete import datasets, evaluation, plots, schedules
+from tf_discrete import datasets, schedules
 from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
 from tf_discrete.models.categorical_vae import OBJECTIVES
 from tf_discrete.models.units import UNITS
-from trainers import command_line, results, sweep
+from trainers import command_line, finishing, results, sweep
 from trainers import run as run_lib
 from trainers.config import option
 from trainers.latents import make_likelihood, make_temperature
@@ -109,62 +107,13 @@ def finish(
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
-    batch = next(iter(test.batches(min(500, len(test)))))
-    images, labels = batch["image"].numpy(), batch.get("label")
-    labels = None if labels is None else labels.numpy()
-    draw_pictures(model, images, labels, directory)
+    finishing.draw_pictures(model, *finishing.some_images(test), directory)
     if config.classify_reconstructions and test.num_classes:
-        result["reconstruction_accuracy"] = classify_reconstructions(model, config, splits)
+        classifier = finishing.make_classifier(config, directory, splits["train"])
+        accuracy = finishing.classify_reconstructions(model, classifier, test)
+        result["reconstruction_accuracy"] = accuracy
     results.write_model(model, config, directory)
     return {f"test/{name}": value for name, value in result.items()}
-
-
-def draw_pictures(
-    model: Model, images: np.ndarray, labels: np.ndarray | None, directory: RunDirectory
-) -> None:
-    """reconstructions.png, samples.png, codes.png, traversal.png and curves.png."""
-    reconstructions = results.as_image(model.reconstruct(images))
-    usage = evaluation.collect_usage(model, [images])
-    figures = {
-        "reconstructions": plots.reconstructions(images, reconstructions, labels),
-        "samples": plots.image_grid(results.as_image(model.sample(100, seed=1))),
-        "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
-        "curves": plots.curves(directory.history()),
-        "traversal": traversal(model, images[:1], usage),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, directory.path / f"{name}.png")
-
-
-def traversal(model: Model, image: np.ndarray, usage: evaluation.Usage, rows: int = 10) -> Any:
-    """One image with one variable at a time set to each category; the most informative variables."""
-    information = usage.mutual_information
-    order = np.argsort(-(information if information is not None else usage.perplexity))
-    if isinstance(model, DeepCategoricalVAE):  # Images are decoded from the first layer.
-        order = order[order < model.chain.num_variables[0]]
-    order = order[:rows]
-    variables = sorted(int(index) for index in order)
-    code = model.encode(image).numpy()[0]
-    codes = np.tile(code, [len(variables), model.num_categories, 1])
-    for row, variable in enumerate(variables):
-        codes[row, :, variable] = np.arange(model.num_categories)
-    images = results.as_image(model.decode(codes.reshape(-1, model.num_variables)))
-    images = images.reshape(len(variables), model.num_categories, *images.shape[1:])
-    return plots.traversal(images, code[variables], variables=variables)
-
-
-def classify_reconstructions(
-    model: Model, config: Config, splits: run_lib.Splits, most: int = 10_000
-) -> float:
-    """How a classifier that was trained on real images reads the reconstructions of test images."""
-    train, test = splits["train"], splits["test"]
-    batch = next(iter(train.batches(min(most, len(train)), shuffle=True)))
-    classifier = evaluation.train_classifier(
-        batch["image"].numpy(), batch["label"].numpy(), test.num_classes, seed=config.seed
-    )
-    read = next(iter(test.batches(min(most, len(test)))))
-    reconstructions = results.as_image(model.reconstruct(read["image"]))
-    return evaluation.reconstruction_accuracy(classifier, reconstructions, read["label"].numpy())
 
 
 def run(config: Config) -> dict[str, Any]:

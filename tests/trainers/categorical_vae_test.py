@@ -17,7 +17,7 @@ from tensorboard.plugins.projector import projector_config_pb2
 
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export, likelihoods
-from trainers import callbacks, categorical_vae, config, evaluate, run
+from trainers import callbacks, categorical_vae, config, evaluate, finishing, run, run_directory
 
 PICTURES = ("reconstructions", "samples", "codes", "curves", "traversal", "schedules")
 TERMS = ("loss", "elbo_nats", "reconstruction_nats", "kl_nats")
@@ -213,7 +213,9 @@ def test_evaluation_again_gives_the_same_numbers(copied):
     assert result["kl_nats"] == pytest.approx(row["validation/kl_nats"], rel=1e-4)
 
 
-def test_reconstructions_are_read_by_a_classifier(finished: pathlib.Path, monkeypatch):
+def test_reconstructions_are_read_by_a_classifier(
+    finished: pathlib.Path, tmp_path: pathlib.Path, monkeypatch
+):
     """The classifier is trained on the real training images, and reads those of test."""
     model = keras.saving.load_model(finished / "model.keras", compile=False)
     settings = small_runs.config(finished)
@@ -221,17 +223,20 @@ def test_reconstructions_are_read_by_a_classifier(finished: pathlib.Path, monkey
     seen = {}
     Classifier = collections.namedtuple("Classifier", "name")
 
-    def train_classifier(images, labels, num_classes, seed):
-        seen.update(trained=len(images), classes=num_classes, seed=seed)
+    def kept_classifier(path, images, labels, num_classes, seed):
+        seen.update(path=path, trained=len(images), classes=num_classes, seed=seed)
         return Classifier("stub")
 
     def accuracy(classifier, images, labels):
         seen.update(read=len(images), shape=images.shape[1:], labels=labels)
         return 0.5
 
-    monkeypatch.setattr(evaluation, "train_classifier", train_classifier)
+    monkeypatch.setattr(evaluation, "kept_classifier", kept_classifier)
     monkeypatch.setattr(evaluation, "reconstruction_accuracy", accuracy)
-    assert categorical_vae.classify_reconstructions(model, settings, splits) == 0.5
+    directory = run_directory.RunDirectory(tmp_path)
+    classifier = finishing.make_classifier(settings, directory, splits["train"])
+    assert finishing.classify_reconstructions(model, classifier, splits["test"]) == 0.5
+    assert seen["path"] == tmp_path / "classifier.keras"
     assert (seen["trained"], seen["read"], seen["classes"]) == (300, 300, 10)
     assert seen["shape"] == (8, 8, 1)
     np.testing.assert_array_equal(seen["labels"], splits["test"].labels)
