@@ -22,6 +22,8 @@ SCRIPTS = (
     "tf-discrete-evaluate",
     "tf-discrete-export",
     "tf-discrete-search",
+    "tf-discrete-semantic-hashing",
+    "tf-discrete-structured-prediction",
 )
 
 

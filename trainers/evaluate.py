@@ -5,12 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from trainers import callbacks, categorical_vae, command_line, results, structured_prediction
+from trainers import (
+    callbacks,
+    categorical_vae,
+    command_line,
+    results,
+    semantic_hashing,
+    structured_prediction,
+)
 from trainers import run as run_lib
 from trainers.config import check, load, option
 from trainers.run_directory import RunDirectory, read_json, write_json
 
-TRAINERS = (categorical_vae, structured_prediction)
+TRAINERS = (categorical_vae, semantic_hashing, structured_prediction)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ import math
 import pathlib
 import sys
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -30,9 +31,9 @@ def summary(folder: pathlib.Path) -> dict[str, Any]:
     return {"epochs": small_runs.rows(folder), "result": small_runs.result(folder)}
 
 
-def golden() -> dict[str, Any]:
+def golden(file: pathlib.Path = FILE) -> dict[str, Any]:
     """The committed file."""
-    return json.loads(FILE.read_text())
+    return json.loads(file.read_text())
 
 
 def differences(found: Any, expected: Any, tolerance: float, where: str = "") -> list[str]:
@@ -60,21 +61,30 @@ def differences(found: Any, expected: Any, tolerance: float, where: str = "") ->
     return [] if same else [f"{where}: {found!r}, {expected!r} expected"]
 
 
-def main(argv: list[str] | None = None) -> int:
+def run(folder: pathlib.Path) -> None:
+    """The run that is pinned."""
+    categorical_vae.run(small_runs.config(folder))
+
+
+def main(
+    argv: list[str] | None = None,
+    file: pathlib.Path = FILE,
+    run: Callable[[pathlib.Path], None] = run,
+) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--regenerate", action="store_true", help=f"write {FILE.name}")
+    parser.add_argument("--regenerate", action="store_true", help=f"write {file.name}")
     regenerate = parser.parse_args(argv).regenerate
     with tempfile.TemporaryDirectory() as folder:
-        categorical_vae.run(small_runs.config(pathlib.Path(folder) / "run"))
+        run(pathlib.Path(folder) / "run")
         found = summary(pathlib.Path(folder) / "run")
-    expected = golden() if FILE.exists() else {"epochs": [], "result": {}}
+    expected = golden(file) if file.exists() else {"epochs": [], "result": {}}
     numbers = {name: expected[name] for name in found}
     lines = differences(found, numbers, expected.get("tolerance", TOLERANCE))
     print("\n".join(lines) or "The run gives the golden numbers.")
     if regenerate:
         head = {"tensorflow": tf.__version__, "tolerance": TOLERANCE}
-        FILE.write_text(json.dumps({**head, **found}, indent=1) + "\n")
-        print(f"{FILE.name} is written.")
+        file.write_text(json.dumps({**head, **found}, indent=1) + "\n")
+        print(f"{file.name} is written.")
     return int(bool(lines) and not regenerate)
 
 

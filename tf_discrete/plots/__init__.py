@@ -1,5 +1,6 @@
 """Figures of training runs, images and codes: matplotlib on Agg, without pyplot."""
 
+from tf_discrete.plots.bits import bit_statistics
 from tf_discrete.plots.canvas import save, to_image
 from tf_discrete.plots.comparison import Line, LinePanel, comparison
 from tf_discrete.plots.completions import completions
@@ -14,6 +15,7 @@ __all__ = [
     "Line",
     "LinePanel",
     "Panel",
+    "bit_statistics",
     "code_usage",
     "comparison",
     "completions",
