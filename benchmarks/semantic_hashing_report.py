@@ -1,0 +1,207 @@
+"""The report of `semantic_hashing_study`: a table of codes, a table of hyper-parameters, a picture."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tf_discrete import plots
+from tf_discrete.plots import canvas
+
+NAMES = {"gumbel_softmax": "Gumbel-Softmax", "semantic_hashing": "semantic hashing"}
+COLOURS = {"gumbel_softmax": canvas.BLUE, "semantic_hashing": canvas.VERMILION}
+FILLED = {2: "o"}  # Categories: their marker; "s" for any other number.
+
+Group = list[dict[str, Any]]
+"""The results of the seeds of one cell."""
+
+
+def write(
+    folder: pathlib.Path,
+    results: Sequence[dict[str, Any]],
+    config: dict[str, Any],
+    classifier: dict[str, float],
+) -> str:
+    """Draws study.png and returns the text of study.md.
+
+    Args:
+        folder: of the study.
+        results: what the files of the cells hold.
+        config: of the study.
+        classifier: its accuracy and scores on test images.
+    """
+    groups = grouped(results)
+    usual = [group for group in groups if is_usual(group[0], config)]
+    tried = [group for group in groups if is_tried(group[0], config)]
+    plots.save(picture(usual, tried), folder / "study.png", dpi=canvas.DPI)
+    head = (
+        f"{config['dataset']}, {config['epochs']} epochs, batches of {config['batch_size']}; mean +- "
+        "standard deviation over seeds. *Error*: binary cross-entropy of test images and deterministic "
+        "codes, nats. *Inception score*: the standard one (1 to the number of classes); *slides' score*: "
+        "of 64 samples at a time, averaged over classes, no exponential, and exp(classes x score). The "
+        f"classifier reads {100 * classifier['test_accuracy']:.1f} % of the test images rightly; their "
+        f"own scores are {classifier['inception_score_of_test_images']:.2f} and "
+        f"{classifier['slides_score_of_test_images']:.4f}.\n"
+    )
+    parts = [head, codes_table(usual), "![Error, score and sensitivity](study.png)\n"]
+    if tried:
+        parts.append(sensitivity_table(tried))
+    return "\n".join(parts)
+
+
+def grouped(results: Sequence[dict[str, Any]]) -> list[Group]:
+    """Results that differ in the seed only, together; in the order of method, size, settings."""
+    found: dict[Any, Group] = {}
+    for result in results:
+        settings = tuple(sorted(result["settings"].items()))
+        size = (result["bits"], result["num_variables"], result["num_categories"])
+        found.setdefault((result["method"], size, settings), []).append(result)
+    return [found[key] for key in sorted(found)]
+
+
+def is_usual(result: dict[str, Any], config: dict[str, Any]) -> bool:
+    """Whether a cell has the study's own noise or temperatures."""
+    return all(config[name] == value for name, value in result["settings"].items())
+
+
+def is_tried(result: dict[str, Any], config: dict[str, Any]) -> bool:
+    """Whether a cell belongs to the comparison of hyper-parameters."""
+    return (result["num_variables"], result["num_categories"]) == (config["sensitivity_bits"], 2)
+
+
+def codes_table(groups: Sequence[Group]) -> str:
+    """One row a code and a law of its samples."""
+    header = (
+        *("code", "method", "bits", "error", "active", "samples", "inception score"),
+        *("slides' score", "exp(classes x it)", "seeds"),
+    )
+    rows = []
+    for group in sorted(groups, key=lambda group: (group[0]["bits"], group[0]["method"])):
+        one = group[0]
+        for law in one["generation"]:
+            rows.append(
+                (
+                    f"{one['num_variables']} x {one['num_categories']}",
+                    NAMES[one["method"]],
+                    f"{one['bits']:.0f}",
+                    spread([r["reconstruction_nats"] for r in group], 2),
+                    f"{np.mean([r['active_variables'] for r in group]):.0f}",
+                    law,
+                    *(
+                        spread([r["generation"][law][key] for r in group], digits)
+                        for key, digits in (
+                            ("inception_score", 2),
+                            ("slides_score", 4),
+                            ("slides_as_standard", 2),
+                        )
+                    ),
+                    str(len(group)),
+                )
+            )
+    return markdown(header, rows)
+
+
+def sensitivity_table(groups: Sequence[Group]) -> str:
+    """One row a setting; then how far the settings of each method lie apart."""
+    rows, lines = [], []
+    for group in groups:
+        rows.append(
+            (
+                NAMES[group[0]["method"]],
+                settings_text(group[0]),
+                spread([r["reconstruction_nats"] for r in group], 2),
+                spread([_first(r)["inception_score"] for r in group], 2),
+                str(len(group)),
+            )
+        )
+    for method, name in NAMES.items():
+        errors = [
+            np.mean([r["reconstruction_nats"] for r in group])
+            for group in groups
+            if group[0]["method"] == method
+        ]
+        if errors:
+            lines.append(
+                f"{name}: from {min(errors):.2f} to {max(errors):.2f} nats, a range of "
+                f"{max(errors) - min(errors):.2f} over {len(errors)} settings.\n"
+            )
+    table = markdown(("method", "setting", "error", "inception score", "seeds"), rows)
+    return f"{table}\n{''.join(lines)}"
+
+
+def picture(usual: Sequence[Group], tried: Sequence[Group]) -> Figure:
+    """Error and inception score against the size of the code; error of every setting."""
+    figure = canvas.new_figure(13.5, 4.8, constrained=True)
+    error, score, sensitivity = figure.subplots(1, 3)
+    canvas.tidy(error, "Reconstruction", "bits of the code", "test error, nats")
+    canvas.tidy(score, "Independent samples", "bits of the code", "inception score")
+    for method in NAMES:
+        for categories in sorted({group[0]["num_categories"] for group in usual}):
+            some = [
+                group
+                for group in usual
+                if (group[0]["method"], group[0]["num_categories"]) == (method, categories)
+            ]
+            if some:
+                label = f"{NAMES[method]}, K = {categories}"
+                _line(error, some, label, lambda r: r["reconstruction_nats"])
+                _line(score, some, label, lambda r: _first(r)["inception_score"])
+    error.legend(frameon=False, fontsize=canvas.TICK_SIZE)
+    canvas.tidy(sensitivity, "Other hyper-parameters", "test error, nats", "")
+    labels = []
+    for place, group in enumerate(tried):
+        values = [r["reconstruction_nats"] for r in group]
+        colour = COLOURS[group[0]["method"]]
+        sensitivity.plot(values, [place] * len(values), "o", color=colour, markersize=5, alpha=0.7)
+        labels.append(settings_text(group[0]))
+    sensitivity.set_yticks(range(len(labels)), labels)
+    sensitivity.invert_yaxis()
+    return figure
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Mean +- standard deviation; the mean alone of a single value."""
+    if len(values) < 2:
+        return f"{values[0]:.{digits}f}"
+    return f"{np.mean(values):.{digits}f} +- {np.std(values, ddof=1):.{digits}f}"
+
+
+def settings_text(result: dict[str, Any]) -> str:
+    """The settings of a cell in words."""
+    settings = result["settings"]
+    if "noise_stddev" in settings:
+        return f"noise {settings['noise_stddev']:g}"
+    if not settings["temperature_rate"]:
+        return f"tau {settings['temperature_final']:g}"
+    return f"tau >= {settings['temperature_final']:g}, rate {settings['temperature_rate']:g}"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _first(result: dict[str, Any]) -> dict[str, float]:
+    """The scores of independent samples."""
+    return result["generation"]["independent"]
+
+
+def _line(axes: Axes, groups: Sequence[Group], label: str, read: Any) -> None:
+    values = [[read(result) for result in group] for group in groups]
+    one = groups[0][0]
+    axes.errorbar(
+        [group[0]["bits"] for group in groups],
+        [np.mean(some) for some in values],
+        [np.std(some, ddof=1) if len(some) > 1 else 0.0 for some in values],
+        color=COLOURS[one["method"]],
+        marker=FILLED.get(one["num_categories"], "s"),
+        linestyle="-" if one["num_categories"] == 2 else "--",
+        capsize=3,
+        label=label,
+    )
