@@ -136,7 +136,7 @@ def sensitivity_table(groups: Sequence[Group]) -> str:
 
 def picture(usual: Sequence[Group], tried: Sequence[Group]) -> Figure:
     """Error and inception score against the size of the code; error of every setting."""
-    figure = canvas.new_figure(13.5, 4.8, constrained=True)
+    figure = canvas.new_figure(13.5, 5.0, constrained=True)
     error, score, sensitivity = figure.subplots(1, 3)
     canvas.tidy(error, "Reconstruction", "bits of the code", "test error, nats")
     canvas.tidy(score, "Independent samples", "bits of the code", "inception score")
@@ -151,7 +151,8 @@ def picture(usual: Sequence[Group], tried: Sequence[Group]) -> Figure:
                 label = f"{NAMES[method]}, K = {categories}"
                 _line(error, some, label, lambda r: r["reconstruction_nats"])
                 _line(score, some, label, lambda r: _first(r)["inception_score"])
-    error.legend(frameon=False, fontsize=canvas.TICK_SIZE)
+    lines, names = error.get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=max(1, len(names)), frameon=False)
     canvas.tidy(sensitivity, "Other hyper-parameters", "test error, nats", "")
     labels = []
     for place, group in enumerate(tried):

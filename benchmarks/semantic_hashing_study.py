@@ -63,7 +63,7 @@ class Config:
     )
     noise_stddevs: tuple[float, ...] = option((0.5, 1.0, 2.0), "Noise to try.")
     temperature_finals: tuple[float, ...] = option((0.1, 0.5, 1.0), "Lowest temperatures to try.")
-    temperature_rates: tuple[float, ...] = option((3e-5, 1e-3), "Rates to try with each of them.")
+    temperature_rates: tuple[float, ...] = option((3e-4, 1e-3), "Rates to try with each of them.")
     samplings: tuple[str, ...] = option(
         ("independent",), "Laws of the codes to draw samples from, see SAMPLINGS."
     )
@@ -236,11 +236,6 @@ def measure(config: Config, cell: Cell, splits: run_lib.Splits, classifier: Any)
 def make_classifier(config: Config, folder: pathlib.Path, splits: run_lib.Splits) -> Any:
     """The classifier of the slides, kept in the folder of the study, and its accuracy beside it."""
     train, test = splits["train"], splits["test"]
-    if train.num_classes is None:
-        raise ValueError(
-            "The samples are read by a classifier. Give data with labels. "
-            f"Received: dataset={config.dataset!r}"
-        )
     steps = config.classifier_epochs * max(1, len(train) // config.batch_size)
     options = {"network": "mlp", "decay": False, "num_steps": steps, "seed": config.seed}
     classifier = evaluation.kept_classifier(
@@ -276,6 +271,11 @@ def run(config: Config) -> str:
     tf.get_logger().setLevel("ERROR")  # It would warn of a function traced for each of many models.
     todo = cells(config)
     splits = run_lib.load_splits(run_config(config, todo[0]))
+    if splits["train"].num_classes is None:
+        raise ValueError(
+            "The samples are read by a classifier. Give data with labels. "
+            f"Received: dataset={config.dataset!r}"
+        )
     for cell in {dataclasses.replace(cell, seed=config.seed): None for cell in todo}:
         settings = run_config(config, cell)
         check(settings)

@@ -1,0 +1,171 @@
+"""The study of semantic hashing: its cells follow the protocol, are kept, and make the report."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import semantic_hashing_report as report
+from benchmarks import semantic_hashing_study as study
+from tf_discrete import schedules
+from trainers import run as run_lib
+
+SMALL = {
+    "dataset": "digits",
+    "max_examples": 120,
+    "epochs": 1,
+    "batch_size": 60,
+    "hidden_units": (8,),
+    "bits": (3,),
+    "sizes": ("2x3",),
+    "sensitivity_bits": 3,
+    "noise_stddevs": (1.0, 2.0),
+    "temperature_finals": (1.0,),
+    "num_samples": 128,
+    "classifier_epochs": 2,
+    "num_seeds": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a small study."""
+    folder = tmp_path_factory.mktemp("study") / "study"
+    study.run(study.Config(output_dir=str(folder), **SMALL))
+    return folder
+
+
+def test_the_cells_of_the_whole_study():
+    cells = study.cells(study.Config())
+    assert len(set(cells)) == len(cells) == len({cell.name for cell in cells})
+    first = [cell for cell in cells if cell.seed == 0]
+    assert cells[: len(first)] == first and len(cells) == 3 * len(first)
+    sizes = {(c.method, c.num_variables, c.num_categories) for c in first}
+    assert {("gumbel_softmax", 30, 10), ("gumbel_softmax", 96, 2)} <= sizes
+    assert ("semantic_hashing", 96, 2) in sizes
+    hashing = [c for c in first if c.method == "semantic_hashing" and c.num_variables == 32]
+    assert [dict(c.settings)["noise_stddev"] for c in hashing] == [1.0, 0.5, 2.0]
+    gumbel = [dict(c.settings) for c in first if c.name.startswith("gumbel_softmax-32x2")]
+    found = [(s["temperature_final"], s["temperature_rate"]) for s in gumbel]
+    # The usual one; both rates down to 0.1 and 0.5; a temperature that stays.
+    assert found == [(0.5, 3e-5), (0.1, 3e-4), (0.1, 1e-3), (0.5, 3e-4), (0.5, 1e-3), (1.0, 0.0)]
+
+
+def test_the_models_follow_the_protocol():
+    config = study.Config(dataset="digits", max_examples=150)
+    split = run_lib.load_split(study.run_config(config, study.cells(config)[0]), "train")
+    usual = study.temperatures(0.5, 3e-5)
+    gumbel = study.Cell("gumbel_softmax", 30, 10, usual, 0)
+    model = study.build(study.run_config(config, gumbel), "gumbel_softmax", split)
+    schedule = model.estimator.temperature.schedule
+    assert isinstance(schedule, schedules.Exponential)
+    for step in (0, 99, 100, 6000, 30_000):  # tau is set every 100 steps, and ends at 0.5.
+        expected = max(0.5, np.exp(-3e-5 * (step // 100 * 100)))
+        assert float(schedule(step)) == pytest.approx(expected, rel=1e-5)
+    assert float(model.kl_weight.value) == 1.0 and model.prior == "uniform"
+    units = [layer.units for layer in model.encoder.layers if hasattr(layer, "units")]
+    assert units == [512, 256, 300]
+    hashing = study.Cell("semantic_hashing", 96, 2, (("noise_stddev", 2.0),), 0)
+    settings = study.run_config(config, hashing)
+    model = study.build(settings, "semantic_hashing", split)
+    assert float(model.estimator.noise_stddev.value) == 2.0
+    assert float(model.estimator.discrete_fraction.value) == 0.5
+    assert (settings.batch_size, settings.learning_rate, settings.epochs) == (100, 1e-3, 10)
+    assert (settings.binarization, settings.likelihood) == ("none", "bernoulli")
+
+
+def test_every_cell_is_kept_with_its_scores(finished):
+    cells = [json.loads(path.read_text()) for path in (finished / "cells").iterdir()]
+    assert len(cells) == 4
+    for cell in cells:
+        assert 5 < cell["reconstruction_nats"] < 60
+        scores = cell["generation"]["independent"]
+        assert 1 <= scores["inception_score"] <= 10
+        assert scores["slides_as_standard"] == pytest.approx(np.exp(10 * scores["slides_score"]))
+        assert cell["versions"]["python"] and cell["hardware"]["cores"]
+    assert {round(cell["bits"], 3) for cell in cells} == {3.0, round(2 * np.log2(3), 3)}
+    text = (finished / "study.md").read_text()
+    assert text.count("\n| ") == 2 + 4 + 2 + 3 - 2  # Two tables: headers, rules, rows.
+    assert "| 2 x 3 | Gumbel-Softmax | 3 |" in text and "a range of" in text
+    with Image.open(finished / "study.png") as image:
+        assert np.asarray(image.convert("L")).std() > 5
+
+
+def test_cells_that_are_done_are_not_trained_again(finished, monkeypatch):
+    before = (finished / "study.md").read_text()
+    trained = []
+
+    def measure(config, cell, splits, classifier):
+        trained.append(cell)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "measure", measure)
+    assert study.run(study.Config(output_dir=str(finished), **SMALL)) == before
+    more = {**SMALL, "bits": (3, 5)}
+    with pytest.raises(KeyboardInterrupt):
+        study.run(study.Config(output_dir=str(finished), **more))
+    assert [(cell.method, cell.num_variables) for cell in trained] == [("semantic_hashing", 5)]
+    with pytest.raises(ValueError, match="another configuration.*epochs=1 there, 2 here"):
+        study.run(study.Config(output_dir=str(finished), **{**SMALL, "epochs": 2}))
+
+
+def result(method, seed, nats, score, size=(32, 2), **settings):
+    """What the file of a cell holds."""
+    scores = {"inception_score": score, "slides_score": 0.1, "slides_as_standard": np.e}
+    return {
+        **{"method": method, "seed": seed, "settings": settings, "active_variables": 3},
+        **{"num_variables": size[0], "num_categories": size[1]},
+        **{"bits": size[0] * np.log2(size[1]), "reconstruction_nats": nats},
+        "generation": {"independent": scores},
+    }
+
+
+def test_seeds_and_settings_are_summed_up():
+    results = [
+        result("semantic_hashing", 0, 80.0, 4.0, noise_stddev=1.0),
+        result("semantic_hashing", 1, 82.0, 5.0, noise_stddev=1.0),
+        result("semantic_hashing", 0, 90.0, 5.0, noise_stddev=2.0),
+        result("semantic_hashing", 0, 70.0, 5.0, size=(64, 2), noise_stddev=1.0),
+    ]
+    groups = report.grouped(results)
+    assert [len(group) for group in groups] == [2, 1, 1]
+    config = {"noise_stddev": 1.0, "sensitivity_bits": 32}
+    usual = [group for group in groups if report.is_usual(group[0], config)]
+    assert [group[0]["num_variables"] for group in usual] == [32, 64]
+    tried = [group for group in groups if report.is_tried(group[0], config)]
+    assert [report.settings_text(group[0]) for group in tried] == ["noise 1", "noise 2"]
+    rows = report.codes_table(usual).splitlines()
+    assert rows[2] == (
+        "| 32 x 2 | semantic hashing | 32 | 81.00 +- 1.41 | 3 | independent | 4.50 +- 0.71 | "
+        "0.1000 +- 0.0000 | 2.72 +- 0.00 | 2 |"
+    )
+    assert "from 81.00 to 90.00 nats, a range of 9.00" in report.sensitivity_table(tried)
+
+
+@pytest.mark.parametrize(
+    "changes,message",
+    [
+        ({"sizes": ("30",)}, "variables x categories, as 30x10. Received: sizes='30'"),
+        ({"sizes": ("3x1",)}, "num_categories must be at least 2"),
+        ({"samplings": ("lstm",)}, "samplings must be of independent.*samplings=lstm"),
+        ({"noise_stddevs": (0.0,)}, "noise_stddev must be positive"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(tmp_path, changes, message):
+    config = study.Config(output_dir=str(tmp_path / "study"), **{**SMALL, **changes})
+    with pytest.raises(ValueError, match=message):
+        study.run(config)
+    assert not (tmp_path / "study").exists()
+
+
+def test_images_without_labels_are_refused(tmp_path):
+    file = tmp_path / "images.npz"
+    images = np.random.RandomState(0).randint(0, 255, [90, 4, 4]).astype(np.uint8)
+    np.savez(file, image=images)
+    config = {**SMALL, "dataset": str(file)}
+    with pytest.raises(ValueError, match="Give data with labels. Received: dataset="):
+        study.run(study.Config(output_dir=str(tmp_path / "study"), **config))
+    assert not (tmp_path / "study").exists()
