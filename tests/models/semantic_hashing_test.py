@@ -9,7 +9,7 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 
-from tf_discrete import export, schedules, seeds
+from tf_discrete import callbacks, export, schedules, seeds
 from tf_discrete.models import SemanticHashingAutoencoder, semantic_hashing
 
 X = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]), tf.float32)
@@ -177,6 +177,21 @@ def test_keras_file_and_saved_model_round_trips(tmp_path):
     )
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_under_xla_and_mixed_precision(policy):
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        model = make(num_bits=9, flip_probability=0.1)
+        model.compile("adam", jit_compile=policy == "mixed_bfloat16")
+        logs = model.train_on_batch(X, return_dict=True)
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert np.isfinite(list(logs.values())).all()
+    assert set(np.unique(model.encode(X))) <= {0, 1}
+    assert model.encode_packed(X).shape == (6, 2)
+
+
 def test_own_networks_and_other_likelihoods():
     encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
@@ -186,6 +201,17 @@ def test_own_networks_and_other_likelihoods():
     assert np.isfinite(model.objective(tf.ones([2, 4]), seeds.base(0), True).loss).all()
     with pytest.raises(ValueError, match="give a decoder too.*Received: decoder=None"):
         SemanticHashingAutoencoder((4,), 3, encoder=encoder)
+
+
+def test_bits_that_are_stuck_are_told_of_with_what_helps_them():
+    model = make()
+    model.encoder.layers[-1].bias.assign([9.0, 0.0, 0.0, 0.0, -9.0])
+    model.encoder.layers[-1].kernel.assign(
+        model.encoder.layers[-1].kernel * [0.0, 1.0, 1.0, 1.0, 0.0]
+    )
+    model.compile(keras.optimizers.SGD(0.0))
+    with pytest.warns(UserWarning, match="2 of 5 .* collapsed: 0, 4.*Raise noise_stddev"):
+        model.fit(X, verbose=0, callbacks=[callbacks.CollapseWarning(X)])
 
 
 @pytest.mark.parametrize("num_bits", [0, -3])

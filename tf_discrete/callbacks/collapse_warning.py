@@ -18,7 +18,8 @@ class CollapseWarning(CodeUsageCallback):
     """A `CodeUsageCallback` that also warns of collapsed variables, each of them once.
 
     A variable has collapsed if it tells nothing about the data: its mutual information with them is at
-    most 0.01 nats. Logs `usage/collapsed_units` beside the fields of `CodeUsageCallback`.
+    most 0.01 nats. Logs `usage/collapsed_units` beside the fields of `CodeUsageCallback`. A model with a
+    `collapse_advice` of its own says itself what helps.
 
     Args:
         data: arrays or a batched `tf.data.Dataset`, as `fit` takes them; labels are not read.
@@ -60,8 +61,9 @@ class CollapseWarning(CodeUsageCallback):
         if epoch < self.begin or self._warned.issuperset(collapsed):
             return
         self._warned.update(collapsed)
+        advice = getattr(self.model, "collapse_advice", ADVICE)
         warnings.warn(
             f"After epoch {epoch + 1} {len(collapsed)} of {len(usage.active)} latent variables have "
-            f"collapsed: {', '.join(map(str, collapsed))}. They tell nothing about the data. {ADVICE}",
+            f"collapsed: {', '.join(map(str, collapsed))}. They tell nothing about the data. {advice}",
             stacklevel=2,
         )

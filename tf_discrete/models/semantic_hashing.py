@@ -56,6 +56,11 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         Kaiser, Bengio. Discrete autoencoders for sequence models. 2018. arXiv:1801.09797.
     """
 
+    collapse_advice = (
+        "Their logits lie where the saturating sigmoid has no gradient. Raise noise_stddev, lower the "
+        "learning rate, or use fewer bits."
+    )
+
     def __init__(
         self,
         data_shape: Sequence[int],
