@@ -34,6 +34,7 @@ from tf_discrete.evaluation.likelihood import (
     samples_at_once,
 )
 from tf_discrete.evaluation.network_weights import copy_network, network_weights, with_estimator
+from tf_discrete.evaluation.reconstruction import Reconstruction, reconstruction_nats
 from tf_discrete.evaluation.retrieval import (
     RetrievalScores,
     average_precision,
@@ -41,7 +42,6 @@ from tf_discrete.evaluation.retrieval import (
     precision_at_k,
     recall_at_k,
 )
-from tf_discrete.evaluation.reconstruction import Reconstruction, reconstruction_nats
 from tf_discrete.evaluation.usage import (
     CodeUsage,
     Usage,
