@@ -30,7 +30,7 @@ REFUSED = {
         ],
     ),
     "one image": ({"max_examples": 1}, ["must fit into", "batch_size=30, 1 training images"]),
-    "temperature": ({"temperature": -1.0}, ["must be positive", "Received: temperature=-1.0"]),
+    "temperature": ({"temperature": -1.0}, ["must be at least 0", "Received: temperature=-1.0"]),
     "final temperature": (
         {"temperature_final": 0.0},
         ["must be positive", "Received: temperature_final=0.0"],
