@@ -203,13 +203,13 @@ class DeepCategoricalVAE(base.DiscreteModel):
         exact = self.objective_name == "elbo"
         ratio = objectives.layered_negative_kl if exact else objectives.layered_log_ratio
         first = self.chain.logits(0, inputs, training)
+        outside = self.chain.law_beside_estimate(0, first)
 
         def logits_fn(before: Draws) -> tf.Tensor:
             return self.chain.logits(len(before), before[-1], training) if before else first
 
         def log_weight(z: Draws, logits: Draws) -> tf.Tensor:
-            layers = zip(self.chain.estimators, logits, strict=True)
-            laws = [layer.law(one) for layer, one in layers]
+            laws = [self.chain.law_beside_estimate(*layer) for layer in enumerate(logits)]
             log_ratio = ratio(z, laws, self.priors_given(z, training))
             return self.log_likelihood_given(x, z[0], training) + weight * log_ratio
 
@@ -224,7 +224,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
             training=training,
         )
         if exact:  # No draw changes what is exact of the first layer: it stands outside.
-            bound = estimate.value + weight * self._exact_part(first)
+            bound = estimate.value + weight * self._exact_part(outside)
             return self._named(bound, estimate.auxiliary, bound)
         one_sample = estimators.mean(estimate.per_sample)
         return self._named(estimate.value, estimate.auxiliary, one_sample)
@@ -235,7 +235,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
         ratio = objectives.layered_negative_kl(draws, laws, self.priors_given(draws))[0]
         log_likelihood = self.log_likelihood_given(x, draws[0])[0]
         return {
-            "hard_elbo_nats": log_likelihood + ratio + self._exact_part(laws[0].logits),
+            "hard_elbo_nats": log_likelihood + ratio + self._exact_part(laws[0]),
             "hard_reconstruction_nats": -log_likelihood,
         }
 
@@ -265,9 +265,8 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def decode(self, codes: Tensor) -> tf.Tensor:
         """The mean of p(x | z_1), float [B, *data_shape], of codes of all layers, int [B, N]."""
         law = self.chain.law_of(tf.zeros(self.chain.shapes[0], self._wide))
-        return self.likelihood.mean(
-            self.parameters(law.one_hot(codes[:, : self.chain.num_variables[0]]))
-        )
+        z = law.one_hot(codes[:, : self.chain.num_variables[0]])
+        return self.likelihood.mean(self.parameters(z))
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
         """The mean of p(x | z_1) at the most probable code, float [B, *data_shape]."""
@@ -322,10 +321,9 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def _flat(self, x: Tensor) -> tf.Tensor:
         return tf.reshape(x, [tf.shape(x)[0], math.prod(self.data_shape)])
 
-    def _exact_part(self, logits: Tensor) -> tf.Tensor:
-        """Of the first layer, whose logits are given."""
+    def _exact_part(self, law: discrete.Discrete) -> tf.Tensor:
+        """Of the first layer, whose law is given."""
         prior = self.chain.law_of(tf.convert_to_tensor(self.prior_logits))
-        law = self.chain.estimators[0].law(logits)
         return objectives.exact_part(law, prior, len(self.decoders) == 1)
 
     def _relaxed_log_weights(

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import arguments, estimators, seeds
 from tf_discrete.distributions import discrete
+from tf_discrete.estimators import backward
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
 from tf_discrete.models.units import UNITS, as_units
@@ -162,6 +163,14 @@ class StochasticChain(keras.layers.Layer):
     def law_of(self, logits: Tensor) -> discrete.Discrete:
         """The distribution of the chain's kind of latents with these logits."""
         return discrete.get(self.latents)(logits)
+
+    def law_beside_estimate(self, depth: int, logits: Tensor) -> discrete.Discrete:
+        """q(z_l | ...) for terms of the loss that read its logits beside the estimator of the layer.
+
+        Variance normalisation divides the gradient that the estimator gives; theirs keeps proportion.
+        """
+        layer = self.estimators[depth]
+        return layer.law(backward.divide_gradient(logits, layer.gradient_scale))
 
     def describe(self) -> dict[str, Any]:
         """What a manifest says of the latents of all layers."""
