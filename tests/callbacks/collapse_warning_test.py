@@ -89,3 +89,11 @@ def test_warns_in_fit():
 def test_refuses_a_negative_begin():
     with pytest.raises(ValueError, match="begin must not be negative. Received: begin=-1"):
         callbacks.CollapseWarning(X, begin=-1)
+
+
+def test_a_model_without_a_kl_is_not_told_to_weigh_it():
+    model = models.StructuredPrediction([6], num_variables=2, num_categories=2)
+    model.compile("adam")
+    same = np.ones([8, 6], "float32")
+    with pytest.warns(UserWarning, match="about the data. Lower the temperature, train longer"):
+        model.fit(same, verbose=0, callbacks=[callbacks.CollapseWarning(same)])

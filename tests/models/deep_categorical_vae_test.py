@@ -219,13 +219,6 @@ def test_samples_follow_the_joint_law_of_all_layers():
     assert model.sample(7, seed=1).shape == (7, 4)
 
 
-def test_training_step_compiles():
-    model = make(estimator="vimco", objective="importance_weighted", num_samples=3)
-    model.compile(optimizer="adam", jit_compile=True)
-    logs = model.fit(small_models.data(), epochs=1, verbose=0).history
-    assert np.isfinite(logs["loss"][0])
-
-
 @pytest.mark.parametrize(
     "changes,message",
     [

@@ -24,6 +24,9 @@ DEEP = {
     "num_samples": 3,
     "epochs": 2,
     "learning_rate": 0.01,
+    "max_examples": 150,
+    "pictures_every": 0,
+    "kl_warmup_steps": 0,
 }
 
 

@@ -72,6 +72,8 @@ class StructuredPrediction(base.DiscreteModel):
         Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
     """
 
+    collapse_advice = "Lower the temperature, train longer, or use fewer variables."
+
     def __init__(
         self,
         data_shape: Sequence[int],
