@@ -56,12 +56,25 @@ class ObjectiveTerms(NamedTuple):
     Attributes:
         loss: float [B], minimised; its gradient trains the model.
         auxiliary: float [B], minimised beside it: baselines and control variates.
-        terms: named float [B] parts of the objective, for the log.
+        terms: named float [B] parts of the objective, for the log; `Weighted` where not every example
+            has the part.
     """
 
     loss: Tensor
     auxiliary: Tensor
-    terms: dict[str, Tensor]
+    terms: dict[str, Any]
+
+
+class Weighted(NamedTuple):
+    """A term that only some examples of a batch have.
+
+    Attributes:
+        values: float [B], finite for all.
+        weights: float [B], of each example in the mean of a log: 0 for those without the term.
+    """
+
+    values: Tensor
+    weights: Tensor
 
 
 def at_least_float32(x: Tensor) -> tf.Tensor:

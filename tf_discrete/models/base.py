@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_discrete import evaluation, seeds
 from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import Scheduled, scheduled_values
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
 
 MAX_ROWS = 10_000
 MAX_VALUES = 2**25
@@ -201,9 +201,11 @@ class DiscreteModel(keras.Model):
         bad = ~tf.math.is_finite(loss) & tf.equal(first, 0)
         self.nonfinite_step.assign(tf.where(bad, counter + 1, first))
 
-    def _update_means(self, terms: dict[str, Tensor], names: tuple[str, ...]) -> None:
+    def _update_means(self, terms: dict[str, Any], names: tuple[str, ...]) -> None:
         for name in names:
-            self._means[name].update_state(terms[name])
+            term = terms[name]
+            values, weights = term if isinstance(term, Weighted) else (term, None)
+            self._means[name].update_state(values, sample_weight=weights)
 
     def _logs(self, training: bool) -> dict[str, Any]:
         logs = {name: self._means[name].result() for name in (*self._terms, *self._hard_terms)}
