@@ -41,6 +41,7 @@ from tf_discrete.models import (  # noqa: E402
     DeepCategoricalVAE,
     DiscreteModel,
     SemanticHashingAutoencoder,
+    SemiSupervisedVAE,
     StructuredPrediction,
     WithPrior,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "NegativeLogLikelihood",
     "SemanticHashing",
     "SemanticHashingAutoencoder",
+    "SemiSupervisedVAE",
     "StochasticLayer",
     "StraightThrough",
     "StructuredPrediction",

@@ -122,15 +122,33 @@ def scheduled_kl_weight(kl_weight: Any) -> Scheduled | None:
     Raises:
         ValueError: a weight that is negative at some step.
     """
-    if kl_weight is None:
-        return None
-    scheduled = Scheduled(kl_weight, name="kl_weight")
+    return (
+        None
+        if kl_weight is None
+        else scheduled_weight("kl_weight", kl_weight, ", or None for no KL")
+    )
+
+
+def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> Scheduled:
+    """A weight in a loss as a scheduled value.
+
+    Raises:
+        ValueError: a weight that is negative at some step; `otherwise` ends the remedy.
+    """
+    scheduled = Scheduled(weight, name=name)
     if isinstance(scheduled.schedule, Schedule) and scheduled.schedule.lowest() < 0:
         raise ValueError(
-            "kl_weight must not be negative at any step. Give a number >= 0, a schedule that stays there, "
-            f"or None for no KL. Received: kl_weight={scheduled.schedule.lowest()}"
+            f"{name} must not be negative at any step. Give a number >= 0, a schedule that stays "
+            f"there{otherwise}. Received: {name}={scheduled.schedule.lowest()}"
         )
     return scheduled
+
+
+def check_at_least(lowest: float, **named: Any) -> None:
+    """Refuses numbers below the lowest that makes sense."""
+    for name, value in named.items():
+        if not value >= lowest:
+            raise ValueError(f"{name} must be at least {lowest}. Received: {name}={value!r}")
 
 
 def check_sizes(latents: str, num_variables: int, num_categories: int) -> None:

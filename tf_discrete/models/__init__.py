@@ -3,8 +3,10 @@
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior
 from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
+from tf_discrete.models.conditional_networks import ConditionalNetwork
 from tf_discrete.models.deep_categorical_vae import DeepCategoricalVAE
 from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
+from tf_discrete.models.semi_supervised import SemiSupervisedVAE
 from tf_discrete.models.structured_prediction import StructuredPrediction
 from tf_discrete.models.with_prior import WithPrior
 
@@ -16,4 +18,10 @@ __all__ = [
     "SemanticHashingAutoencoder",
     "StructuredPrediction",
     "WithPrior",
+    "CategoricalVAE",
+    "ConditionalNetwork",
+    "DeepCategoricalVAE",
+    "DiscreteModel",
+    "SemiSupervisedVAE",
+    "StructuredPrediction",
 ]

@@ -119,7 +119,7 @@ def conv_encoder(
     data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
 ) -> keras.Model:
     """Two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`."""
-    inputs = keras.Input(_image_shape(data_shape))
+    inputs = keras.Input(image_shape(data_shape))
     x = inputs
     for filters in (32, 64):
         x = Conv2D(filters, 3, strides=2, padding="same", activation=activation)(x)
@@ -131,7 +131,7 @@ def conv_decoder(
     latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: str
 ) -> keras.Model:
     """The mirror image of `conv_encoder`, for images of any height and width."""
-    height, width, channels = _image_shape(output_shape[:3])
+    height, width, channels = image_shape(output_shape[:3])
     channels *= math.prod(output_shape[3:])
     small = (math.ceil(math.ceil(height / 2) / 2), math.ceil(math.ceil(width / 2) / 2), 64)
     inputs = keras.Input(latent_shape)
@@ -178,7 +178,7 @@ def _own(model: Any, argument: str, input_shape: tuple[int, ...], num_outputs: i
     return model
 
 
-def _image_shape(shape: _Shape) -> tuple[int, int, int]:
+def image_shape(shape: _Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise ValueError(
             "Convolutional networks read images [height, width, channels]. Use the mlp networks for "

@@ -13,11 +13,17 @@ from tf_discrete.objectives.multi_sample import (
     relaxed_importance_weighted,
 )
 from tf_discrete.objectives.relaxed_elbo import log_ratio, relaxed_elbo
+from tf_discrete.objectives.semi_supervised import (
+    labelled_bound,
+    semi_supervised,
+    unlabelled_bound,
+)
 
 __all__ = [
     "elbo",
     "exact_part",
     "importance_weighted",
+    "labelled_bound",
     "layered_log_ratio",
     "layered_negative_kl",
     "layered_relaxed_log_ratio",
@@ -25,4 +31,6 @@ __all__ = [
     "multilinear_log_prob",
     "relaxed_elbo",
     "relaxed_importance_weighted",
+    "semi_supervised",
+    "unlabelled_bound",
 ]

@@ -1,0 +1,73 @@
+"""The signatures of models that infer a class and a style."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_discrete.export.signature import (
+    SEED,
+    Signature,
+    at_least_one,
+    batch_of,
+    count,
+    in_graph,
+)
+from tf_discrete.types import Seed, Tensor
+
+_Outputs = dict[str, Any]
+
+
+def classifier_signatures(model: Any) -> dict[str, Signature]:
+    """What a semi-supervised model answers when served.
+
+    - classify: image [B, *data_shape] -> probs [B, K]
+    - encode: image -> label, int32 [B], the most probable class, and style [B, D], the mean of q(z | x, y)
+    - generate: label, style -> image, the mean of p(x | y, z)
+    - log_likelihood: image, num_samples, seed -> log_likelihood [B], the importance-weighted bound
+      of log p(x) in nats
+
+    Args:
+        model: with `data_shape`, `num_classes`, `style_size` and methods of these names.
+
+    Example:
+        >>> from tf_discrete.models import SemiSupervisedVAE
+        >>> model = SemiSupervisedVAE((8, 8, 1), num_classes=10, hidden_units=(16,))
+        >>> classifier_signatures(model)["classify"].fn(tf.ones([5, 8, 8, 1]))["probs"].shape
+        TensorShape([5, 10])
+    """
+    image = batch_of("image", model.data_shape)
+
+    def classify(image: Tensor) -> _Outputs:
+        return {"probs": model.classify(image)}
+
+    def encode(image: Tensor) -> _Outputs:
+        label, style = model.encode(image)
+        return {"label": label, "style": style}
+
+    def generate(label: Tensor, style: Tensor) -> _Outputs:
+        message = f"label must be in 0..{model.num_classes - 1}."
+        checks = [
+            tf.debugging.assert_non_negative(label, message),
+            tf.debugging.assert_less(label, model.num_classes, message),
+        ]
+        with tf.control_dependencies(in_graph(checks)):
+            return {"image": model.generate(tf.identity(label), style)}
+
+    def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
+        samples = at_least_one(num_samples)
+        return {"log_likelihood": model.log_likelihood(image, samples, seed)}
+
+    return {
+        "classify": Signature(classify, (image,), deterministic=True),
+        "encode": Signature(encode, (image,), deterministic=True),
+        "generate": Signature(
+            generate,
+            (batch_of("label", [], tf.int32), batch_of("style", [model.style_size])),
+            deterministic=True,
+        ),
+        "log_likelihood": Signature(
+            log_likelihood, (image, count("num_samples"), SEED), deterministic=False
+        ),
+    }

@@ -1,0 +1,67 @@
+"""`StatelessDropout`: dropout whose masks are a function of a saved count of calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete.types import Tensor
+
+
+@keras.saving.register_keras_serializable("tf_discrete.layers")
+class StatelessDropout(keras.layers.Layer):
+    """Sets a share of its inputs to 0 in training and scales up the rest.
+
+    Keras' `Dropout` keeps its seed in a state that neither `.keras` files nor checkpoints hold, and that
+    is the same on every replica. This layer counts its training calls and folds the count into its
+    seed, so a restarted run draws what the killed one would have drawn.
+
+    Args:
+        rate: share that is dropped, in [0, 1).
+        seed: of all draws; the layer's name goes into every draw too. Default: 0.
+
+    Raises:
+        ValueError: a rate out of range.
+
+    Example:
+        >>> layer = StatelessDropout(0.5)
+        >>> sorted(set(layer(tf.ones([8, 4]), training=True).numpy().ravel().tolist()))
+        [0.0, 2.0]
+
+    Reference:
+        Srivastava et al. Dropout: a simple way to prevent neural networks from overfitting. 2014.
+    """
+
+    def __init__(self, rate: float, seed: int = 0, **kwargs: Any):
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be in [0, 1). Received: rate={rate!r}")
+        self.rate, self.seed = float(rate), int(seed)
+        self.supports_masking = True
+        self.step = self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+        self.built = True
+
+    def call(self, inputs: Tensor, training: bool = False) -> tf.Tensor:
+        if not training or not self.rate:
+            return inputs
+        step = tf.convert_to_tensor(self.step)
+        seed = seeds.fold(seeds.base(self.seed), self.name, "dropout", step, seeds.replica_id())
+        kept = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
+        self.step.assign_add(1)
+        return tf.where(kept, inputs / (1 - self.rate), tf.zeros_like(inputs))
+
+    def compute_output_shape(self, inputs_shape: Any) -> Any:
+        return inputs_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
