@@ -285,7 +285,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         def logits_of_view(number: int) -> tf.Tensor:
             view_seed = seeds.fold(seed, "view", number)
             view = augmentation.view(
-                image, options["augment_shift"], options["input_noise"], view_seed
+                image, int(options["augment_shift"]), options["input_noise"], view_seed
             )
             return self.logits(view, training=True)
 

@@ -1,0 +1,376 @@
+"""The semi-supervised VAE: bounds by hand, gradients by enumeration, uses, refusals."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models import semi_supervised_models as small
+from tf_discrete import seeds
+from tf_discrete.models import ConditionalNetwork, SemiSupervisedVAE, conditional_networks
+
+KNOWN = small.LABELS.numpy() >= 0
+THREE = tf.eye(4)[:3]
+MIXED = {"image": small.X, "label": small.LABELS}
+
+
+def terms(model: SemiSupervisedVAE, data, training: bool = True, seed=small.SEED):
+    return model.objective(model.observations(data), seed, training)
+
+
+@pytest.mark.parametrize("prior", ["uniform", "learned"])
+def test_marginalised_objective_equals_the_one_by_hand(prior):
+    model = small.make(inference="enumeration", prior=prior, alpha=7.0, labelled_weight=0.3)
+    truth = small.bounds(model, small.X)
+    label = np.maximum(small.LABELS, 0)
+    labelled = np.take_along_axis(truth["labelled"], label[:, None], 1)[:, 0]
+    log_class = np.take_along_axis(truth["log_q"], label[:, None], 1)[:, 0]
+    bound = np.where(KNOWN, labelled, truth["unlabelled"])
+    loss = np.where(KNOWN, -0.3 * labelled - 7.0 * log_class, -truth["unlabelled"])
+    found = terms(model, MIXED)
+    np.testing.assert_allclose(found.loss, loss, rtol=1e-5)
+    np.testing.assert_allclose(found.terms["elbo_nats"], bound, rtol=1e-5)
+    cross_entropy = found.terms["classification_nats"]
+    np.testing.assert_allclose(cross_entropy.values, np.where(KNOWN, -log_class, 0), atol=1e-6)
+    np.testing.assert_array_equal(cross_entropy.weights, KNOWN)
+    right = truth["log_q"].argmax(-1) == small.LABELS.numpy()
+    np.testing.assert_array_equal(found.terms["accuracy"].values * KNOWN, right * KNOWN)
+    entropy = -(np.exp(truth["log_q"]) * truth["log_q"]).sum(-1)
+    np.testing.assert_allclose(found.terms["class_entropy_nats"], entropy, rtol=1e-5)
+    # In evaluation every row is scored as an unlabelled one too.
+    scored = terms(model, MIXED, training=False)
+    np.testing.assert_allclose(scored.loss, loss, rtol=1e-5)
+    unlabelled = scored.terms["elbo_unlabelled_nats"]
+    np.testing.assert_allclose(unlabelled, truth["unlabelled"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "inference", ["gumbel_softmax", "reinmax", "score_function", "sum_and_sample", "rebar"]
+)
+def test_labelled_rows_have_the_bound_of_their_label_under_every_inference(inference):
+    model = small.make(inference=inference, alpha=0.0)
+    label = np.array([0, 2, 1, 1, 0, 2])
+    expected = np.take_along_axis(small.bounds(model, small.X)["labelled"], label[:, None], 1)[:, 0]
+    with tf.GradientTape() as tape:
+        found = terms(model, (small.X, label))
+    np.testing.assert_allclose(found.terms["elbo_nats"], expected, rtol=1e-5)
+    # Nothing but the classification term, here of weight 0, tells the classifier of them.
+    gradients = tape.gradient(found.loss, [v.value for v in model.classifier.trainable_variables])
+    assert all(g is None or not np.any(g) for g in gradients)
+    assert not np.any(found.auxiliary)
+
+
+@pytest.mark.parametrize("inference", ["enumeration", "gumbel_softmax", "score_function"])
+def test_labelled_rows_in_front_are_the_same_objective(inference):
+    model = small.make(inference=inference)
+    labelled, rest = small.X[:2], small.X[2:]
+    front = {"labelled_image": labelled, "labelled_label": [2, 0], "image": rest}
+    one = terms(model, front)
+    other = terms(model, (small.X, [2, 0, -1, -1, -1, -1]))
+    np.testing.assert_allclose(one.loss[:2], other.loss[:2], rtol=1e-5)
+    if inference == "enumeration":  # Those that draw have noise of another shape.
+        np.testing.assert_allclose(one.loss, other.loss, rtol=1e-5)
+    assert np.isfinite(one.loss).all()
+
+
+def test_score_function_has_the_gradient_of_enumeration_in_expectation(monkeypatch):
+    exact = small.make(inference="enumeration")
+    model = small.make(inference="score_function")
+    model.set_weights(exact.get_weights()[: len(model.get_weights())])
+    for one, other in zip(model.trainable_variables, exact.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    x = small.X[:1]
+
+    def gradient(model):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(terms(model, x).loss)
+        values = [v.value for v in model.trainable_variables]
+        return [np.asarray(g) for g in tape.gradient(loss, values)]
+
+    probs = model.classify(x)[0].numpy()
+    total = [np.zeros(v.shape) for v in model.trainable_variables]
+    for first in range(3):
+        for second in range(3):
+            draw = tf.one_hot([[[first]], [[second]]], 3)
+            monkeypatch.setattr(model.estimator, "draw_noise", lambda *args, d=draw: d)
+            weight = probs[first] * probs[second]
+            total = [t + weight * g for t, g in zip(total, gradient(model), strict=True)]
+    for found, expected in zip(total, gradient(exact), strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+    assert max(np.abs(g).max() for g in total) > 0.1
+
+
+def test_every_estimator_of_the_registry_infers_classes():
+    from tf_discrete import estimators
+
+    for name in estimators.names(latents="categorical"):
+        model = small.make(inference=name)
+        with tf.GradientTape() as tape:
+            found = terms(model, MIXED)
+        variables = [v.value for v in model.classifier.trainable_variables]
+        gradients = tape.gradient(found.loss, variables)
+        assert np.isfinite(found.loss).all(), name
+        assert all(np.isfinite(g).all() and np.any(g) for g in gradients), name
+
+
+def test_batches_of_one_kind_and_all_forms_of_a_batch():
+    model = small.make(inference="enumeration")
+    images_alone = terms(model, small.X)
+    for data in (
+        (small.X, -tf.ones(6, tf.int32)),
+        {"image": small.X},
+        {"image": small.X, "label": small.LABELS, "labelled": tf.zeros(6, tf.bool)},
+    ):
+        np.testing.assert_array_equal(terms(model, data).loss, images_alone.loss)
+    assert not np.any(images_alone.terms["elbo_labelled_nats"].weights)
+    all_labelled = terms(model, (small.X, tf.constant([[0], [1], [2], [0], [1], [2]])))
+    assert not np.any(all_labelled.terms["elbo_unlabelled_nats"].weights)
+    mask = tf.constant(KNOWN)
+    masked = terms(model, {"image": small.X, "label": abs(small.LABELS), "labelled": mask})
+    np.testing.assert_array_equal(masked.loss, terms(model, MIXED).loss)
+
+
+@pytest.mark.parametrize("inference", ["enumeration", "gumbel_softmax", "rebar"])
+def test_the_images_part_of_the_first_layer_is_computed_once(inference, monkeypatch):
+    model = small.make(inference=inference, num_samples=2)
+    rows = []
+    network = model.style_encoder.image_network
+
+    def counted(x, training=False):
+        rows.append(len(x))
+        return network(x, training=training)
+
+    monkeypatch.setattr(model.style_encoder, "image_network", counted)
+    terms(model, small.X)
+    assert rows == [6]
+
+
+def test_named_networks_normalise_pairs_row_by_row():
+    model = small.make(normalization="batch", hidden_units=(5, 4))
+    norms = conditional_networks.batch_norms
+    assert len(norms(model.classifier)) == 2
+    assert len(norms(model.style_encoder.image_network)) == 1
+    assert norms(model.style_encoder.head, model.decoder) == []
+
+
+def test_batch_norm_does_not_mix_the_classes_of_an_image():
+    model = small.with_batch_norm(inference="enumeration")
+    norms = conditional_networks.batch_norms(model.style_encoder, model.decoder)
+    for norm in norms:
+        norm.moving_mean.assign(tf.linspace(-0.5, 0.5, 5))
+    found = terms(model, small.X)
+    truth = small.bounds(model, small.X)  # One class after the other, with stored statistics.
+    np.testing.assert_allclose(found.loss, -truth["unlabelled"], rtol=1e-5)
+    assert all(norm.trainable for norm in norms)
+
+
+def test_batch_norm_learns_from_real_classes_only():
+    label = tf.constant([0, 1, 2, 0, 1, 2])
+    joint, other = (
+        small.with_batch_norm(inference=name) for name in ("gumbel_softmax", "enumeration")
+    )
+    for model in (joint, other):
+        terms(model, (small.X, label))
+    norms = [
+        conditional_networks.batch_norms(model.style_encoder, model.decoder)
+        for model in (joint, other)
+    ]
+    for one, two in zip(*norms, strict=True):
+        np.testing.assert_allclose(one.moving_mean, two.moving_mean, rtol=1e-5)
+        assert np.any(one.moving_mean.numpy())
+    dense = joint.style_encoder.head.layers[-3]
+    inputs = tf.concat([small.X, tf.one_hot(label, 3)], -1)
+    np.testing.assert_allclose(
+        norms[0][0].moving_mean, 0.5 * tf.reduce_mean(dense(inputs), axis=0), rtol=1e-4
+    )
+    # Without labels the classes are hard draws: the mean of the inputs is one of whole counts.
+    before = norms[0][0].moving_variance.numpy().copy()
+    terms(joint, small.X)
+    assert np.any(norms[0][0].moving_variance.numpy() != before)
+
+
+def test_batch_norm_has_a_gradient_for_scale_and_offset():
+    model = small.with_batch_norm()
+    norm = conditional_networks.batch_norms(model.style_encoder)[0]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(terms(model, MIXED).loss)
+    assert all(np.any(g) for g in tape.gradient(loss, [norm.gamma.value, norm.beta.value]))
+
+
+def test_log_weights_are_unbiased_for_the_bound():
+    model = small.make(spread=0.25, inference="enumeration")
+    draws = 4000
+    log_w = model.log_weights(small.X, draws, small.SEED).numpy()
+    many = tf.repeat(small.X, draws, axis=0)
+    bound = terms(model, many).terms["elbo_nats"].numpy().reshape(6, draws)
+    error = np.sqrt((log_w.var(0) + bound.var(1)) / draws)
+    assert (np.abs(log_w.mean(0) - bound.mean(1)) < 4.5 * error).all()
+    assert error.max() < 0.15
+    hard = model.hard_terms(many, small.SEED)["hard_elbo_nats"].numpy().reshape(6, draws)
+    error = np.sqrt((hard.var(1) + bound.var(1)) / draws)
+    assert (np.abs(hard.mean(1) - bound.mean(1)) < 4.5 * error).all()
+    tight = model.log_likelihood(small.X, 2000, seed=1).numpy()
+    assert (tight > bound.mean(1)).all()
+
+
+def test_uses_of_a_trained_model():
+    model = small.make()
+    probs = model.classify(small.X)
+    np.testing.assert_allclose(tf.reduce_sum(probs, -1), np.ones(6), rtol=1e-6)
+    label, style = model.encode(small.X)
+    np.testing.assert_array_equal(label, tf.argmax(probs, -1))
+    assert (label.dtype, style.shape) == (tf.int32, (6, 2))
+    transferred = model.transfer(small.X)
+    for k in range(3):
+        np.testing.assert_allclose(
+            transferred[:, k], model.generate(tf.fill([6], k), style), rtol=1e-5
+        )
+    np.testing.assert_array_equal(model.reconstruct(small.X), model.generate(label, style))
+    known = tf.constant([0, 1, 2, 0, 1, 2])
+    assert np.any(model.encode(small.X, known)[1] != style)
+    one, again, other = model.sample(4, 3), model.sample(4, 3), model.sample(4, 4)
+    np.testing.assert_array_equal(one, again)
+    assert one.shape == (4, 4) and np.any(one != other)
+    np.testing.assert_array_equal(model(small.X), probs)
+
+
+def test_classifier_learns_from_other_views_and_evaluation_does_not():
+    model = small.make(
+        data_shape=(4, 4, 1),
+        augment_shift=1,
+        input_noise=0.5,
+        classifier_dropout=0.3,
+        consistency=2.0,
+        balance=3.0,
+    )
+    x = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
+    found = terms(model, x)
+    plain = terms(small.make(data_shape=(4, 4, 1)), x)
+    agreement = found.terms["consistency_nats"].numpy()
+    assert (agreement >= 0).all() and agreement.max() > 0.01
+    extra = found.loss + found.terms["elbo_nats"] - 2.0 * agreement
+    # What is left is the balance, one number for the batch.
+    assert np.ptp(extra) < 1e-4 and extra[0] > 0
+    assert np.any(found.terms["class_entropy_nats"] != plain.terms["class_entropy_nats"])
+    evaluated = terms(model, x, training=False)
+    np.testing.assert_allclose(evaluated.loss, -evaluated.terms["elbo_nats"], rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A model trained under XLA on batches whose first rows have labels, and its logs."""
+    keras.utils.set_random_seed(0)
+    model = small.make(
+        spread=0.3,
+        normalization="batch",
+        classifier_dropout=0.2,
+        temperature=0.7,
+        hidden_units=(16,),
+    )
+    model.compile(optimizer=keras.optimizers.Adam(0.02), jit_compile=True)
+    batch = {"labelled_image": THREE, "labelled_label": [0, 1, 2], "image": small.X}
+    data = tf.data.Dataset.from_tensors(batch).repeat(60)
+    history = model.fit(data, verbose=0).history
+    return model, {name: values[-1] for name, values in history.items()}
+
+
+def test_trains_under_xla(fitted):
+    model, logs = fitted
+    assert np.isfinite(list(logs.values())).all()
+    assert logs["temperature"] == pytest.approx(0.7)
+    assert model.classify(THREE).numpy().argmax(-1).tolist() == [0, 1, 2]
+    assert float(terms(model, small.X, training=False).loss[0]) < 15
+
+
+def test_saved_and_loaded(fitted, tmp_path):
+    model, _ = fitted
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.classify(small.X), model.classify(small.X))
+    np.testing.assert_array_equal(
+        loaded.log_likelihood(small.X, 7, 1), model.log_likelihood(small.X, 7, 1)
+    )
+    assert loaded.get_config() == model.get_config()
+
+
+def test_own_networks_are_saved_and_loaded(tmp_path):
+    features, y = keras.Input([3]), keras.Input([3])
+    head = keras.Model([features, y], keras.layers.Dense(4)(keras.layers.add([features, y])))
+    image_network = keras.Sequential([keras.Input([4]), keras.layers.Dense(3)])
+    model = small.make(
+        classifier=keras.Sequential([keras.Input([4]), keras.layers.Dense(3)]),
+        style_encoder=ConditionalNetwork(head, image_network),
+        decoder=keras.Sequential([keras.Input([5]), keras.layers.Dense(4)]),
+    )
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.transfer(small.X), model.transfer(small.X))
+
+
+def test_convolutions_and_other_likelihoods_and_precisions():
+    x = tf.random.stateless_uniform([3, 9, 8, 3], [0, 1])
+    for policy in ("float32", "mixed_bfloat16", "float64"):
+        model = small.make(
+            data_shape=(9, 8, 3),
+            classifier="conv",
+            likelihood="gaussian",
+            normalization="batch",
+            dtype=policy,
+        )
+        found = terms(model, (x, [0, -1, 2]))
+        assert np.isfinite(found.loss).all()
+        assert model.transfer(x).shape == (3, 3, 9, 8, 3)
+
+
+REFUSED = {
+    "classes": ({"num_classes": 1}, "num_classes must be at least 2. Received: num_classes=1"),
+    "style": ({"style_size": 0}, "style_size must be at least 1. Received: style_size=0"),
+    "inference": ({"inference": "reinmx"}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
+    "kind": ({"inference": "arm"}, "supports bernoulli latents only"),
+    "alpha": ({"alpha": -1.0}, "alpha must not be negative at any step.*Received: alpha=-1.0"),
+    "noise": ({"input_noise": -0.1}, "input_noise must be at least 0. Received: input_noise=-0.1"),
+    "normalization": (
+        {"normalization": "group"},
+        "normalization must be one of none, batch. Received: normalization='group'",
+    ),
+    "shift": (
+        {"augment_shift": 1},
+        r"Only images .* can be shifted. Set augment_shift=0. Received: augment_shift=1",
+    ),
+    "views": (
+        {"consistency": 1.0},
+        "Two views of an image must differ.*or consistency=0. Received: consistency=1.0",
+    ),
+    "own": (
+        {"classifier": keras.Sequential([keras.Input([4]), keras.layers.Dense(3)])},
+        "With a classifier of your own give a style_encoder too.*Received: style_encoder=None",
+    ),
+    "hidden": ({"hidden_units": ()}, r"at least one hidden layer. Received: hidden_units=\(\)"),
+    "encoder": (
+        {"style_encoder": max},
+        "style_encoder must be one of conv, mlp, a Keras model of .image, class. or a Conditional",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case):
+    changes, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        small.make(**changes)
+
+
+def test_a_style_encoder_of_a_wrong_size_is_refused():
+    image, y = keras.Input([4]), keras.Input([3])
+    head = keras.Model([image, y], keras.layers.Dense(5)(keras.layers.concatenate([image, y])))
+    with pytest.raises(ValueError, match="must give 4 values for each pair.*Received: output"):
+        small.make(style_encoder=head)
+
+
+def test_seeds_repeat_and_differ():
+    model = small.make()
+    one, again = (terms(model, small.X).loss for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+    assert np.any(one != terms(model, small.X, seed=seeds.base(12)).loss)
