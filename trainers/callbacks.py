@@ -34,7 +34,7 @@ class RunState(tf.Module):
 class Checkpoints(keras.callbacks.Callback):
     """Keeps the last and the best epoch, and stops when the best is too long ago.
 
-    The best is the epoch with the highest hard validation bound. Rows of the history are written
+    The best is the epoch with the highest monitored value. Rows of the history are written
     before the checkpoint, and cut back to it when a run continues.
 
     Args:
@@ -43,6 +43,8 @@ class Checkpoints(keras.callbacks.Callback):
         patience: epochs without a better bound after which training stops; 0 for never.
         steps_per_epoch: to write the step of each row.
         keep_every: epochs between two checkpoints that are kept for good; 0 for none.
+        monitored: field of the history whose highest value is the best. Default: the hard validation
+            bound.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class Checkpoints(keras.callbacks.Callback):
         patience: int,
         steps_per_epoch: int,
         keep_every: int = 0,
+        monitored: str = MONITORED,
     ):
         super().__init__()
         self.state = RunState()
+        self.monitored = monitored
         self.directory, self.patience = directory, patience
         self.steps_per_epoch, self.keep_every = steps_per_epoch, keep_every
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, state=self.state)
@@ -108,7 +112,7 @@ class Checkpoints(keras.callbacks.Callback):
         row.update(rows_of(logs or {}))
         self.directory.append_history(row)
         self.state.epoch.assign(epoch + 1)
-        value = row.get(MONITORED, -math.inf)
+        value = row.get(self.monitored, -math.inf)
         better = value > float(self.state.best_value.numpy())
         if better:
             self.state.best_value.assign(value)

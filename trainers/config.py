@@ -45,6 +45,12 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def same_option(config_class: Any, name: str) -> Any:
+    """A dataclass field that is an option of another configuration: its default, help and rules."""
+    field = next(field for field in dataclasses.fields(config_class) if field.name == name)
+    return dataclasses.field(default=field.default, metadata=field.metadata)
+
+
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
     """What every trainer asks: the data, the optimisation, where and how it runs."""

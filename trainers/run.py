@@ -58,6 +58,18 @@ Splits = dict[str, datasets.Split]
 Finish = Callable[[DiscreteModel, Any, RunDirectory, Splits], dict[str, Any]]
 
 
+def image_batches(config: Any, splits: Splits, start_epoch: int) -> tf.data.Dataset:
+    """Endless batches of the training images, from the beginning of an epoch."""
+    return splits["train"].batches(
+        config.batch_size,
+        seed=config.seed,
+        start_epoch=start_epoch,
+        shuffle=True,
+        repeat=True,
+        drop_remainder=True,
+    )
+
+
 def load_split(config: RunConfig, split: str) -> datasets.Split:
     """One split of the configured data."""
     return datasets.get(
@@ -89,11 +101,34 @@ def load_splits(config: RunConfig) -> Splits:
     return splits
 
 
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a trainer does in its own way; the defaults are those of an autoencoder of images.
+
+    Attributes:
+        load: config -> splits, "train", "validation" and "test" among them; refuses bad data.
+        batches: (config, splits, start epoch) -> endless training batches.
+        begin: (config, directory, splits); writes what belongs to the run from its start.
+        callbacks: (config, directory, splits) -> callbacks that read the validation data; they may add to
+            the logs.
+        monitored: splits -> the field of the history by which the best epoch is chosen; larger is better.
+        fields: of the logs that the progress bar shows, with their short names.
+    """
+
+    load: Callable[[Any], Splits] = load_splits
+    batches: Callable[[Any, Splits, int], tf.data.Dataset] = image_batches
+    begin: Callable[[Any, RunDirectory, Splits], None] = lambda config, directory, splits: None
+    callbacks: Callable[[Any, RunDirectory, Splits], list[Any]] = lambda *arguments: []
+    monitored: Callable[[Any, Splits], str] = lambda config, splits: callbacks.MONITORED
+    fields: dict[str, str] = dataclasses.field(default_factory=lambda: FIELDS)
+
+
 def train(
     config: Any,
     build_model: BuildModel,
     finish: Finish,
     pictures: Pictures = autoencoder_pictures,
+    recipe: Recipe | None = None,
 ) -> dict[str, Any]:
     """Trains, or continues, the run of a configuration.
 
@@ -103,6 +138,7 @@ def train(
         finish: (model at its best epoch, config, directory, splits) -> results; writes pictures and exports.
         pictures: what TensorBoard shows of the model on validation images. Default: reconstructions and
             samples of an autoencoder.
+        recipe: what else this trainer does in its own way. Default: `Recipe()`.
 
     Returns:
         results: what metrics.json holds.
@@ -114,7 +150,8 @@ def train(
     """
     check(config)
     prepare(config)
-    splits = load_splits(config)
+    recipe = recipe or Recipe()
+    splits = recipe.load(config)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     strategy = make_strategy(config)
     with strategy.scope():
@@ -123,14 +160,16 @@ def train(
         check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
     directory.claim(to_json(config), MAY_DIFFER)
+    recipe.begin(config, directory, splits)
+    monitored = recipe.monitored(config, splits)
     checkpoints = callbacks.Checkpoints(
-        model, directory, config.early_stopping, steps, config.keep_every
+        model, directory, config.early_stopping, steps, config.keep_every, monitored
     )
     if checkpoints.restore_last():
         print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
     if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
         directory.result_path.unlink(missing_ok=True)  # Of a shorter run, which goes on.
-        fit(model, config, splits, steps, directory, checkpoints, pictures)
+        fit(model, config, splits, steps, directory, checkpoints, pictures, recipe)
     elif directory.result_path.exists():
         print(f"{directory.path} is finished; nothing to train")
         return read_json(directory.result_path)
@@ -155,20 +194,14 @@ def fit(
     directory: RunDirectory,
     checkpoints: callbacks.Checkpoints,
     pictures: Pictures,
+    recipe: Recipe,
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
     directory.history(last_epoch=checkpoints.epoch)
     if config.pictures_every:
         drawn = {name: value.schedule for name, value in model.scheduled.items()}
         plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
-    training = splits["train"].batches(
-        config.batch_size,
-        seed=config.seed,
-        start_epoch=checkpoints.epoch,
-        shuffle=True,
-        repeat=True,
-        drop_remainder=True,
-    )
+    training = recipe.batches(config, splits, checkpoints.epoch)
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
     first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
     labels = first["label"].numpy() if "label" in first else None
@@ -176,7 +209,8 @@ def fit(
     loop = [
         callbacks.StopAtNaN(),
         usage,
-        callbacks.Progress(config.epochs, steps, FIELDS),
+        *recipe.callbacks(config, directory, splits),
+        callbacks.Progress(config.epochs, steps, recipe.fields),
         TensorBoardLog(
             directory.tensorboard,
             to_json(config),
@@ -289,9 +323,13 @@ def choose_steps_per_execution(config: RunConfig, steps_per_epoch: int) -> int:
 
 
 def evaluate_split(
-    model: DiscreteModel, split: datasets.Split, bound_samples: int, batch_size: int = 100
+    model: DiscreteModel,
+    split: datasets.Split,
+    bound_samples: int,
+    batch_size: int = 100,
+    codes: bool = True,
 ) -> dict[str, Any]:
-    """What a trained model scores on a split: every term, the many-sample bound, use of the codes."""
+    """What a trained model scores on a split: every term, the many-sample bound, use of the `codes`."""
     batches = split.batches(min(batch_size, len(split)))
     terms = model.evaluate(batches, return_dict=True, verbose=0)
     result = {name: float(value) for name, value in terms.items()}
@@ -303,17 +341,18 @@ def evaluate_split(
         disable=None,
     ) as bar:
         bound = evaluation.evaluate_bound(model, batches, bound_samples, progress=bar.update)
-    usage = evaluation.collect_usage(model, batches)
     result.update(
         {
             "bound_nats": bound.mean_nats,
             "bound_standard_error_nats": bound.standard_error_nats,
             "bound_samples": bound.num_samples,
             "num_examples": bound.num_examples,
-            "mean_perplexity": float(np.mean(usage.perplexity)),
-            "active_units": usage.active_units,
         }
     )
+    if codes:
+        usage = evaluation.collect_usage(model, batches)
+        result["mean_perplexity"] = float(np.mean(usage.perplexity))
+        result["active_units"] = usage.active_units
     return {name: _json_number(value) for name, value in result.items()}
 
 

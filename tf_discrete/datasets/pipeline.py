@@ -167,14 +167,20 @@ def make_resident(data: Split, chunk: int = 1000) -> tf.Tensor:
     """All images as one tensor in memory, binarised if that is static."""
     if _mode(data) != "static":
         return tf.constant(data.images)
+    return tf.constant(static_images(data, np.arange(len(data)), chunk))
+
+
+def static_images(data: Split, indices: np.ndarray, chunk: int = 1000) -> np.ndarray:
+    """The examples at some indices, statically binarised: uint8 [m, H, W, C] of 0 and 255."""
     draw = tf.function(_draw_each)
     seed = _static_seed(data)
     drawn = []
-    for start in range(0, len(data), chunk):
-        image = _to_unit(tf.constant(data.images[start : start + chunk]))
-        indices = tf.range(start, start + len(image), dtype=tf.int64)
-        drawn.append(tf.cast(draw(image, indices, seed) * 255.0, tf.uint8))
-    return tf.concat(drawn, 0)
+    for start in range(0, len(indices), chunk):
+        part = indices[start : start + chunk]
+        image = _to_unit(tf.constant(data.images[part]))
+        bits = draw(image, tf.constant(part, tf.int64), seed)
+        drawn.append(tf.cast(bits * 255.0, tf.uint8).numpy())
+    return np.concatenate(drawn)
 
 
 def _to_unit(image: tf.Tensor) -> tf.Tensor:

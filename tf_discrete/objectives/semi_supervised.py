@@ -12,7 +12,7 @@ from tf_discrete.estimators.base import Estimator
 from tf_discrete.types import ObjectiveTerms, Tensor, Weighted
 
 BoundFn = Callable[[Tensor], Tensor]
-"""Maps classes y [S, B, K], one-hot or relaxed, to [S, B]: E_q[log p(x|y,z)] - KL(q(z|x,y) || p(z)), q of z."""
+"""Maps classes y [S, B, K], one-hot or relaxed, to [S, B]: E_q(z|x,y)[log p(x|y,z)], less the style's KL."""
 
 
 def labelled_bound(bound_fn: BoundFn, one_hot: Tensor, prior: Categorical) -> tf.Tensor:

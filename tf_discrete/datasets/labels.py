@@ -1,0 +1,159 @@
+"""Few labels of many images: which ones, and batches of both."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete.datasets import pipeline
+from tf_discrete.datasets.source import UNLABELLED
+from tf_discrete.datasets.split import Split
+
+
+def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int = 0) -> np.ndarray:
+    """The examples whose labels may be used: so many of each class, drawn at random.
+
+    Args:
+        labels: int [n], -1 where unlabelled.
+        num_classes: K.
+        per_class: labels of each class; 0 for all that there are. Default: 0.
+        seed: of the choice; a larger choice of the same seed contains a smaller one. Default: 0.
+
+    Returns:
+        int64 [m], increasing.
+
+    Raises:
+        ValueError: no label at all, labels out of range, or fewer of a class than asked for (or none).
+
+    Example:
+        >>> choose(np.array([0, 1, 1, -1, 0, 1]), num_classes=2, per_class=1).shape
+        (2,)
+    """
+    labels = check(labels, num_classes)
+    available = np.bincount(labels[labels >= 0], minlength=num_classes)
+    if not available.sum():
+        raise ValueError(
+            "Semi-supervised learning needs some labels. Label images of every class, or train "
+            f"trainers.categorical_vae, which needs none. Received: {len(labels)} images without a label"
+        )
+    if per_class < 0:
+        raise ValueError(
+            f"per_class must be at least 1, or 0 for all labels. Received: per_class={per_class}"
+        )
+    short = [k for k in range(num_classes) if available[k] < max(1, per_class)]
+    if short:
+        raise ValueError(
+            f"Each of the {num_classes} classes needs {max(1, per_class)} label(s). Label more images, or "
+            "ask for fewer labels of a class. Received: "
+            + ", ".join(f"class {k} with {available[k]}" for k in short[:10])
+        )
+    if not per_class:
+        return np.flatnonzero(labels >= 0)
+    order = np.random.RandomState(seed).permutation(len(labels))
+    chosen = [order[labels[order] == k][:per_class] for k in range(num_classes)]
+    return np.sort(np.concatenate(chosen))
+
+
+def check(labels: np.ndarray | None, num_classes: int | None) -> np.ndarray:
+    """Labels int [n] in -1..K - 1.
+
+    Raises:
+        ValueError: no labels, fewer than 2 classes, or labels out of range.
+    """
+    if labels is None or num_classes is None:
+        raise ValueError(
+            "Semi-supervised learning needs some labels. Give the data labels, -1 where unlabelled, or "
+            "train trainers.categorical_vae, which needs none. Received: no labels at all"
+        )
+    labels = np.asarray(labels)
+    if num_classes < 2:
+        raise ValueError(
+            f"A classifier needs at least 2 classes. Received: num_classes={num_classes}"
+        )
+    if labels.size and not (labels.min() >= UNLABELLED and labels.max() < num_classes):
+        raise ValueError(
+            f"Labels must be classes in 0..{num_classes - 1}, or -1 where unlabelled. Correct them, or "
+            f"set num_classes. Received: labels from {labels.min()} to {labels.max()}"
+        )
+    return labels
+
+
+def divide(data: Split, chosen: np.ndarray) -> tuple[Split, Split]:
+    """The labelled examples of a split, and the whole split without its labels.
+
+    Every image is an unlabelled one too: labels are all that the second part lacks.
+
+    Args:
+        data: with labels.
+        chosen: int [m], the examples whose labels are used.
+
+    Returns:
+        labelled: m examples; statically binarised ones have the bits that they have in `data`.
+        unlabelled: all examples, labels -1.
+    """
+    assert data.labels is not None
+    images, binarization = data.images[chosen], data.binarization
+    if binarization == "static":
+        images, binarization = pipeline.static_images(data, chosen), "none"
+    labelled = dataclasses.replace(
+        data, images=images, labels=data.labels[chosen], binarization=binarization
+    )
+    return labelled, dataclasses.replace(data, labels=np.full(len(data), UNLABELLED, np.int32))
+
+
+def batches(
+    labelled: Split,
+    unlabelled: Split,
+    labelled_batch_size: int,
+    batch_size: int,
+    *,
+    seed: int,
+    start_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of both: a fixed number of labelled rows, and of unlabelled ones.
+
+    An epoch is one of the unlabelled images; the labelled ones come round as often as they must. A run
+    that continues with `start_epoch` sees what it would have seen.
+
+    Args:
+        labelled: see `divide`.
+        unlabelled: see `divide`.
+        labelled_batch_size: labelled rows of a step, at most as many as there are.
+        batch_size: unlabelled rows of a step.
+        seed: of the order and dynamic binarisation.
+        start_epoch: the epoch to begin with.
+
+    Returns:
+        tf.data.Dataset of dicts: `labelled_image`, `labelled_label` and `image`.
+    """
+    steps = start_epoch * unlabelled.steps_per_epoch(batch_size, drop_remainder=True)
+    steps_labelled = labelled.steps_per_epoch(labelled_batch_size, drop_remainder=True)
+    few = labelled.batches(
+        labelled_batch_size,
+        seed=seeds.fold(seeds.base(seed), "labelled"),
+        start_epoch=steps // steps_labelled,
+        shuffle=True,
+        repeat=True,
+        drop_remainder=True,
+    ).skip(steps % steps_labelled)
+    many = unlabelled.batches(
+        batch_size,
+        seed=seed,
+        start_epoch=start_epoch,
+        shuffle=True,
+        repeat=True,
+        drop_remainder=True,
+    )
+
+    def element(one: dict[str, tf.Tensor], other: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {
+            "labelled_image": one["image"],
+            "labelled_label": one["label"],
+            "image": other["image"],
+        }
+
+    with tf.device("CPU:0"):
+        return tf.data.Dataset.zip((few, many)).map(element).prefetch(2)
