@@ -81,6 +81,7 @@ setuptools.setup(
             "tf-discrete-semantic-hashing=trainers.semantic_hashing:cli",
             "tf-discrete-structured-prediction=trainers.structured_prediction:cli",
             "tf-discrete-search=trainers.search:cli",
+            "tf-discrete-semi-supervised=trainers.semi_supervised:cli",
         ]
     },
     classifiers=[

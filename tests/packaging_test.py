@@ -24,6 +24,7 @@ SCRIPTS = (
     "tf-discrete-search",
     "tf-discrete-semantic-hashing",
     "tf-discrete-structured-prediction",
+    "tf-discrete-semi-supervised",
 )
 
 

@@ -128,7 +128,9 @@ def load_splits(config: Config) -> run_lib.Splits:
         train.labels, train.num_classes or 0, config.labels_per_class, config.label_seed
     )
     labelled, unlabelled = few_labels.divide(train, chosen)
-    return {**splits, "train": unlabelled, "labelled": labelled}
+    divided = {**splits, "train": unlabelled, "labelled": labelled}
+    monitored(config, divided)
+    return divided
 
 
 def batches(config: Config, splits: run_lib.Splits, start_epoch: int) -> Any:
