@@ -179,6 +179,7 @@ def _own(model: Any, argument: str, input_shape: tuple[int, ...], num_outputs: i
 
 
 def image_shape(shape: _Shape) -> tuple[int, int, int]:
+    """The shape of an image, [height, width, channels]; others are refused."""
     if len(shape) != 3:
         raise ValueError(
             "Convolutional networks read images [height, width, channels]. Use the mlp networks for "
