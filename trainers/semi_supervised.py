@@ -9,12 +9,12 @@ import numpy as np
 
 from tf_discrete import datasets, estimators, export, plots
 from tf_discrete.datasets import labels as few_labels
-from tf_discrete.models import SemiSupervisedVAE
+from tf_discrete.models import SemiSupervisedVAE, feature_networks
 from tf_discrete.plots import Panel
 from trainers import categorical_vae, classification, command_line
 from trainers import run as run_lib
 from trainers.config import RunConfig, option, same_option, to_json
-from trainers.export import preprocessing_of
+from trainers.export import load_model, preprocessing_of, read_settings
 from trainers.run_directory import RunDirectory, write_json
 
 FIELDS = {
@@ -91,6 +91,12 @@ class Config(RunConfig):
     )
     balance: float = option(
         0.0, "Weight of the KL from a batch's mean class to the prior.", lower=0
+    )
+    features: str = option(
+        "",
+        "Folder of a finished run of trainers.categorical_vae, on whose code the model stands (M1+M2): its "
+        "probabilities take the place of the images, which keep their shape and come back through its "
+        "decoder. Default: the images themselves.",
     )
     monitor: str = option(
         "auto",
@@ -190,6 +196,7 @@ RECIPE = run_lib.Recipe(load_splits, batches, begin, log, monitored, FIELDS)
 
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> SemiSupervisedVAE:
     """The model that a configuration describes."""
+    extractor, decoder = load_features(config, split)
     return SemiSupervisedVAE(
         data_shape=split.image_shape,
         num_classes=split.num_classes or 0,
@@ -204,7 +211,9 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         activation=config.activation,
         normalization=config.normalization,
         prior=config.prior,
-        likelihood=categorical_vae.make_likelihood(config, split),
+        likelihood="bernoulli"
+        if config.features and config.likelihood == "auto"
+        else categorical_vae.make_likelihood(config, split),
         alpha=config.alpha,
         labelled_weight=config.labelled_weight,
         kl_weight=categorical_vae.make_kl_weight(config),
@@ -213,9 +222,27 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         augment_shift=config.augment_shift,
         consistency=config.consistency,
         balance=config.balance,
+        feature_extractor=extractor,
+        feature_decoder=decoder,
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
+
+
+def load_features(config: Config, split: datasets.Split) -> tuple[Any, Any]:
+    """The networks of --features, or two times None."""
+    if not config.features:
+        return None, None
+    directory = RunDirectory(config.features)
+    settings = read_settings(directory)
+    model: Any = load_model(directory, settings.get("dtype_policy", "float32"))
+    if not hasattr(model, "latent_shape") or model.data_shape != split.image_shape:
+        raise ValueError(
+            "--features must name a run of trainers.categorical_vae on images of the same shape. Received: "
+            f"features={config.features!r}, a {type(model).__name__} of {model.data_shape}, and images of "
+            f"{split.image_shape}"
+        )
+    return feature_networks(model)
 
 
 def finish(

@@ -6,6 +6,7 @@ from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.conditional_networks import ConditionalNetwork
 from tf_discrete.models.deep_categorical_vae import DeepCategoricalVAE
 from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
+from tf_discrete.models.feature_networks import feature_networks
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE
 from tf_discrete.models.structured_prediction import StructuredPrediction
 from tf_discrete.models.with_prior import WithPrior
@@ -24,4 +25,5 @@ __all__ = [
     "DiscreteModel",
     "SemiSupervisedVAE",
     "StructuredPrediction",
+    "feature_networks",
 ]

@@ -14,6 +14,7 @@ from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, conditional_networks
+from tf_discrete.serialization import check_serializable
 from tf_discrete.types import Seed, Tensor
 
 PRIORS = ("uniform", "learned")
@@ -41,6 +42,10 @@ class ClassStyleModel(base.DiscreteModel):
         classifier_dropout: of a named classifier.
         prior: p(y), "uniform" or "learned".
         likelihood: name or object, see `tf_discrete.likelihoods`.
+        feature_extractor: frozen Keras model [B, *data_shape] -> features, which take the image's place in
+            all networks and in the likelihood; None for the images themselves.
+        feature_decoder: frozen Keras model from features back to images [B, *data_shape]; without it a
+            model on features generates features.
         **kwargs: `seed` and `monitor_every`, see `DiscreteModel`.
 
     Raises:
@@ -64,6 +69,8 @@ class ClassStyleModel(base.DiscreteModel):
         classifier_dropout: float,
         prior: str,
         likelihood: Any,
+        feature_extractor: Any = None,
+        feature_decoder: Any = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -78,7 +85,10 @@ class ClassStyleModel(base.DiscreteModel):
         self.estimator = arguments.estimator(inference, "categorical", temperature)
         self.num_samples = num_samples or self.estimator.min_samples
         self.estimator.check(self.num_samples, None)
-        self.estimator.build((None, 1, self.num_classes), (None, math.prod(self.data_shape)))
+        self.feature_extractor = frozen(feature_extractor, "feature_extractor")
+        self.feature_decoder = frozen(feature_decoder, "feature_decoder")
+        self.feature_shape = self._feature_shape()
+        self.estimator.build((None, 1, self.num_classes), (None, math.prod(self.feature_shape)))
         self._network_config = {
             "hidden_units": tuple(hidden_units),
             "activation": activation,
@@ -98,7 +108,7 @@ class ClassStyleModel(base.DiscreteModel):
                         f"With a classifier of your own give a {name} too, by name or as a model. "
                         f"Received: {name}=None"
                     )
-        shape, units = self.data_shape, tuple(hidden_units)
+        shape, units = self.feature_shape, tuple(hidden_units)
         self.classifier = conditional_networks.classifier(
             classifier,
             shape,
@@ -138,10 +148,20 @@ class ClassStyleModel(base.DiscreteModel):
         )
         self.built = True
 
-    def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of q(y | x), float [B, 1, K], at least float32."""
-        outputs = tf.cast(self.classifier(x, training=training), self._wide)
+    def features(self, x: Tensor) -> tf.Tensor:
+        """What the networks see of observations [B, *data_shape]: the features, or x itself."""
+        if self.feature_extractor is None:
+            return x
+        return tf.stop_gradient(tf.cast(self.feature_extractor(x, training=False), self._wide))
+
+    def class_logits(self, features: Tensor, training: bool = False) -> tf.Tensor:
+        """Logits of q(y | x), float [B, 1, K], at least float32, of features."""
+        outputs = tf.cast(self.classifier(features, training=training), self._wide)
         return tf.reshape(outputs, [-1, 1, self.num_classes])
+
+    def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
+        """Logits of q(y | x), float [B, 1, K], at least float32, of observations."""
+        return self.class_logits(self.features(x), training)
 
     def posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
         """q(y | x), the law of the class as one variable."""
@@ -195,16 +215,18 @@ class ClassStyleModel(base.DiscreteModel):
             label: int32 [B].
             style: float [B, D], the mean of q(z | x, y).
         """
+        features = self.features(x)
         if label is None:
-            label = tf.argmax(self.logits(x)[:, 0], axis=-1, output_type=tf.int32)
+            label = tf.argmax(self.class_logits(features)[:, 0], axis=-1, output_type=tf.int32)
         y = tf.one_hot(label, self.num_classes, dtype=self._wide)
-        return label, self.style(self.style_encoder.image_part(x), y[tf.newaxis])[0][0]
+        return label, self.style(self.style_encoder.image_part(features), y[tf.newaxis])[0][0]
 
     def generate(self, label: Tensor, style: Tensor) -> tf.Tensor:
         """The means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D]."""
         y = tf.one_hot(label, self.num_classes, dtype=self._wide)
         z = tf.cast(style, self._wide)
-        return self.likelihood.mean(self.parameters(y[tf.newaxis], z[tf.newaxis])[0])
+        mean = self.likelihood.mean(self.parameters(y[tf.newaxis], z[tf.newaxis])[0])
+        return mean if self.feature_decoder is None else self.feature_decoder(mean, training=False)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
         """Observations of the most probable class and the mean style, float [B, *data_shape]."""
@@ -215,7 +237,7 @@ class ClassStyleModel(base.DiscreteModel):
         style = tf.repeat(self.encode(x, label)[1], self.num_classes, axis=0)
         classes = tf.tile(tf.range(self.num_classes), [tf.shape(x)[0]])
         images = self.generate(classes, style)
-        return tf.reshape(images, [-1, self.num_classes, *self.data_shape])
+        return tf.reshape(images, [-1, self.num_classes, *images.shape[1:]])
 
     def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
         """Observations of classes and styles drawn from the prior, float [num_samples, *data_shape]."""
@@ -226,8 +248,12 @@ class ClassStyleModel(base.DiscreteModel):
         return self.generate(label, style)
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(x, y, z) - log q(y, z | x) in nats for S draws of class and style, [S, B]."""
-        posterior = self.posterior(x)
+        """log p(x, y, z) - log q(y, z | x) in nats for S draws of class and style, [S, B].
+
+        Of a model on features, x stands for the features.
+        """
+        x = self.features(x)
+        posterior = self.estimator.law(self.class_logits(x))
         one = posterior.sample(seeds.fold(seed, "class"), num_samples)
         y = one[..., 0, :]
         mean, log_scale = self.style(self.style_encoder.image_part(x), y)
@@ -242,7 +268,7 @@ class ClassStyleModel(base.DiscreteModel):
         return tf.cast(log_likelihood, self._wide) + log_ratio
 
     def values_per_row(self) -> int:
-        return math.prod(self.likelihood.parameters_shape(self.data_shape))
+        return math.prod(self.likelihood.parameters_shape(self.feature_shape))
 
     def signatures(self) -> dict[str, Signature]:
         return classifier_signatures(self)
@@ -260,8 +286,9 @@ class ClassStyleModel(base.DiscreteModel):
 
     def get_config(self) -> dict[str, Any]:
         networks_config: dict[str, Any] = dict(self._network_names)
-        for name in self._own_networks:
-            networks_config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+        for name in (*self._own_networks, "feature_extractor", "feature_decoder"):
+            network = getattr(self, name)
+            networks_config[name] = network and keras.saving.serialize_keras_object(network)
         return {
             **super().get_config(),
             "data_shape": self.data_shape,
@@ -274,3 +301,37 @@ class ClassStyleModel(base.DiscreteModel):
             **self._network_config,
             **networks_config,
         }
+
+    def _feature_shape(self) -> tuple[int, ...]:
+        if self.feature_extractor is None:
+            if self.feature_decoder is not None:
+                raise ValueError(
+                    "A feature_decoder turns the features of a feature_extractor into images. Give both, or "
+                    "neither. Received: feature_extractor=None"
+                )
+            return self.data_shape
+        image = tf.zeros([1, *self.data_shape])
+        features = self.feature_extractor(image, training=False)
+        if self.feature_decoder is not None:
+            output = self.feature_decoder(features, training=False)
+            if tuple(output.shape[1:]) != self.data_shape:
+                raise ValueError(
+                    f"feature_decoder must give images of shape {self.data_shape}. Change its last layer. "
+                    f"Received: feature_decoder with output {tuple(output.shape)}"
+                )
+        return tuple(features.shape[1:])
+
+
+def frozen(network: Any, argument: str) -> Any:
+    """A Keras model that is not trained any more, checked; None stays None."""
+    if isinstance(network, dict):
+        network = keras.saving.deserialize_keras_object(network)
+    if network is not None:
+        if not isinstance(network, keras.layers.Layer):
+            raise ValueError(
+                f"{argument} must be a Keras model, so that it can be saved. "
+                f"Received: {argument}={network!r}"
+            )
+        check_serializable(network, argument)
+        network.trainable = False
+    return network

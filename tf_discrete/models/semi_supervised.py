@@ -22,7 +22,7 @@ class Observations(NamedTuple):
     """What the model reads of a batch.
 
     Attributes:
-        image: float [B, *data_shape].
+        image: float [B, *data_shape], or the features of the images.
         label: int32 [B], -1 where unlabelled.
         num_labelled: None where labelled and unlabelled rows are mixed; else so many rows stand first
             that all have labels, and the others have none.
@@ -81,6 +81,9 @@ class SemiSupervisedVAE(ClassStyleModel):
         augment_shift: pixels by which what the classifier sees is moved at most. Default: 0.
         consistency: weight of the agreement of two views. Default: 0.0.
         balance: weight of the batch's class balance. Default: 0.0.
+        feature_extractor: frozen Keras model whose features take the image's place (M1+M2), see
+            `feature_networks`. Bounds are then those of the features. Default: None.
+        feature_decoder: frozen Keras model from such features to images. Default: None.
         seed: of all draws. Default: 0.
         monitor_every: steps between two looks at the hard path in training. Default: 10.
 
@@ -124,6 +127,8 @@ class SemiSupervisedVAE(ClassStyleModel):
         augment_shift: int = 0,
         consistency: float = 0.0,
         balance: float = 0.0,
+        feature_extractor: Any = None,
+        feature_decoder: Any = None,
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
@@ -144,6 +149,8 @@ class SemiSupervisedVAE(ClassStyleModel):
             classifier_dropout=classifier_dropout,
             prior=prior,
             likelihood=likelihood,
+            feature_extractor=feature_extractor,
+            feature_decoder=feature_decoder,
             seed=seed,
             monitor_every=monitor_every,
             **kwargs,
@@ -175,16 +182,17 @@ class SemiSupervisedVAE(ClassStyleModel):
     def observations(self, data: Any) -> Observations:
         x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         if not isinstance(x, dict):
-            return _observe(x, label)
+            return _observe(self.features(x), label)
+        features = self.features(x["image"])
         if "labelled_image" in x:
-            front, rest = x["labelled_image"], x["image"]
-            labels = _observe(front, x["labelled_label"]).label, _observe(rest).label
+            front = self.features(x["labelled_image"])
+            labels = _observe(front, x["labelled_label"]).label, _observe(features).label
             count = front.shape[0] if front.shape[0] is not None else tf.shape(front)[0]
-            return Observations(tf.concat([front, rest], 0), tf.concat(labels, 0), count)
-        return _observe(x["image"], x.get("label", label), x.get("labelled"))
+            return Observations(tf.concat([front, features], 0), tf.concat(labels, 0), count)
+        return _observe(features, x.get("label", label), x.get("labelled"))
 
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
-        image, label, num_labelled = x if isinstance(x, Observations) else _observe(x)
+        image, label, num_labelled = x if isinstance(x, Observations) else self.observations(x)
         one_hot = tf.one_hot(label, self.num_classes, dtype=self._wide)
         known = label >= 0
         logits, extra = self._class_logits(image, seed, training)
@@ -209,7 +217,7 @@ class SemiSupervisedVAE(ClassStyleModel):
                 bound_fn(rows),
                 self.prior_law(),
                 one_hot=one_hot,
-                context=tf.reshape(image[rows], [-1, math.prod(self.data_shape)]),
+                context=tf.reshape(image[rows], [-1, math.prod(self.feature_shape)]),
                 training=training,
             )
 
@@ -248,8 +256,8 @@ class SemiSupervisedVAE(ClassStyleModel):
         return terms._replace(loss=terms.loss + extra["loss"])
 
     def hard_terms(self, x: Any, seed: Seed) -> dict[str, Any]:
-        image = x.image if isinstance(x, Observations) else x
-        posterior: Any = self.posterior(image)
+        image = (x if isinstance(x, Observations) else self.observations(x)).image
+        posterior: Any = self.estimator.law(self.class_logits(image))
         y = posterior.sample(seeds.fold(seed, "class"), 1)[..., 0, :]
         mean, log_scale = self.style(self.style_encoder.image_part(image), y)
         z = gaussian.sample(mean, log_scale, self._style_noise(image, seed))
@@ -277,7 +285,7 @@ class SemiSupervisedVAE(ClassStyleModel):
     ) -> tuple[tf.Tensor, dict[str, Tensor]]:
         """Logits of q(y | x), [B, K]; what regularisation adds to the loss of each row, and its terms."""
         if not training:
-            logits = self.logits(image)[:, 0]
+            logits = self.class_logits(image)[:, 0]
             zeros = tf.zeros_like(logits[:, 0])
             return logits, {"loss": zeros, "consistency_nats": zeros}
         options = self.regularization
@@ -287,7 +295,7 @@ class SemiSupervisedVAE(ClassStyleModel):
             view = augmentation.view(
                 image, int(options["augment_shift"]), options["input_noise"], view_seed
             )
-            return self.logits(view, training=True)
+            return self.class_logits(view, training=True)
 
         logits = logits_of_view(0)
         law = discrete.Categorical(logits)
@@ -337,10 +345,10 @@ class SemiSupervisedVAE(ClassStyleModel):
         options = self.regularization
         for name, value in options.items():
             arguments.check_at_least(0, **{name: value})
-        if options["augment_shift"] and len(self.data_shape) != 3:
+        if options["augment_shift"] and len(self.feature_shape) != 3:
             raise ValueError(
                 "Only images [height, width, channels] can be shifted. Set augment_shift=0. "
-                f"Received: augment_shift={options['augment_shift']}, data_shape={self.data_shape}"
+                f"Received: augment_shift={options['augment_shift']}, feature_shape={self.feature_shape}"
             )
         views = ("input_noise", "augment_shift", "classifier_dropout")
         if options["consistency"] and not any(options[name] for name in views):

@@ -1,0 +1,71 @@
+"""The networks of a trained autoencoder as features for another model (M1+M2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import likelihoods
+from tf_discrete.types import Tensor
+
+
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class LikelihoodMean(keras.layers.Layer):
+    """The mean observations of a likelihood's parameters, as a layer.
+
+    Args:
+        likelihood: name or object, see `tf_discrete.likelihoods`.
+
+    Example:
+        >>> LikelihoodMean("bernoulli")(tf.zeros([1, 2])).numpy().tolist()
+        [[0.5, 0.5]]
+    """
+
+    def __init__(self, likelihood: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.likelihood = likelihoods.get(likelihood)
+
+    def call(self, parameters: Tensor) -> tf.Tensor:
+        return self.likelihood.mean(parameters)
+
+    def get_config(self) -> dict[str, Any]:
+        likelihood = keras.saving.serialize_keras_object(self.likelihood)
+        return {**super().get_config(), "likelihood": likelihood}
+
+
+def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
+    """The probabilities of a categorical VAE's code as features in [0, 1], and the way back to images.
+
+    Args:
+        model: a trained `CategoricalVAE`; its networks are shared, not copied.
+
+    Returns:
+        extractor: [B, *data_shape] -> [B, F], F = N K, or N for Bernoulli latents.
+        decoder: [B, F] -> the mean images, [B, *data_shape].
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
+        >>> m1 = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
+        >>> extractor, decoder = feature_networks(m1)
+        >>> m2 = SemiSupervisedVAE(
+        ...     (8, 8, 1), likelihood="bernoulli", feature_extractor=extractor, feature_decoder=decoder
+        ... )
+        >>> m2.feature_shape, m2.reconstruct(tf.ones([5, 8, 8, 1])).shape
+        ((12,), TensorShape([5, 8, 8, 1]))
+
+    Reference:
+        Kingma, Rezende, Mohamed, Welling. Semi-supervised learning with deep generative models. 2014.
+        arXiv:1406.5298.
+    """
+    image = keras.Input(model.data_shape)
+    logits = keras.layers.Reshape(model.latent_shape)(model.encoder(image))
+    bits = model.latents == "bernoulli"
+    probs = keras.layers.Activation("sigmoid" if bits else "softmax", dtype="float32")(logits)
+    features = keras.layers.Flatten()(probs)
+    extractor = keras.Model(image, features, name="feature_extractor")
+    inputs = keras.Input(features.shape[1:])
+    parameters = model.decoder(keras.layers.Reshape(model.latent_shape)(inputs))
+    mean = LikelihoodMean(model.likelihood)(parameters)
+    return extractor, keras.Model(inputs, mean, name="feature_decoder")
