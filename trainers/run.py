@@ -327,9 +327,8 @@ def evaluate_split(
     split: datasets.Split,
     bound_samples: int,
     batch_size: int = 100,
-    codes: bool = True,
 ) -> dict[str, Any]:
-    """What a trained model scores on a split: every term, the many-sample bound, use of the `codes`."""
+    """What a trained model scores on a split: every term, the many-sample bound, use of its codes."""
     batches = split.batches(min(batch_size, len(split)))
     terms = model.evaluate(batches, return_dict=True, verbose=0)
     result = {name: float(value) for name, value in terms.items()}
@@ -349,7 +348,7 @@ def evaluate_split(
             "num_examples": bound.num_examples,
         }
     )
-    if codes:
+    if not hasattr(model, "num_classes"):  # A class is no code.
         usage = evaluation.collect_usage(model, batches)
         result["mean_perplexity"] = float(np.mean(usage.perplexity))
         result["active_units"] = usage.active_units

@@ -250,7 +250,7 @@ def finish(
 ) -> dict[str, Any]:
     """Scores validation and test, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
-    scores = run_lib.evaluate_split(model, test, config.bound_samples, codes=False)
+    scores = run_lib.evaluate_split(model, test, config.bound_samples)
     probs, labels = classification.read(model, test)
     if not len(labels):  # Means over no rows are no numbers.
         for name in ("accuracy", "elbo_labelled_nats", "classification_nats"):

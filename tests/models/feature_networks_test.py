@@ -58,7 +58,10 @@ def test_refused():
     _, m2 = make()
     cases = [
         ({"feature_decoder": m2.feature_decoder}, "Give both, or neither. Received: feature_ext"),
-        ({"feature_extractor": max}, "feature_extractor must be a Keras model.*Received: feature_e"),
+        (
+            {"feature_extractor": max},
+            "feature_extractor must be a Keras model.*Received: feature_e",
+        ),
         (
             {"feature_extractor": m2.feature_extractor, "feature_decoder": m2.feature_extractor},
             None,

@@ -284,6 +284,15 @@ def test_trains_under_xla(fitted):
     assert float(terms(model, small.X, training=False).loss[0]) < 15
 
 
+def test_logs_average_over_the_rows_that_have_the_term(fitted):
+    model, _ = fitted
+    logs = model.evaluate(small.X, small.LABELS, batch_size=4, verbose=0, return_dict=True)
+    right = model.classify(small.X).numpy().argmax(-1) == small.LABELS.numpy()
+    assert logs["accuracy"] == pytest.approx(right[KNOWN].mean())
+    again = model.evaluate(small.X, small.LABELS, batch_size=4, verbose=0, return_dict=True)
+    assert logs == again
+
+
 def test_saved_and_loaded(fitted, tmp_path):
     model, _ = fitted
     model.save(tmp_path / "model.keras")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import pathlib
 
@@ -16,7 +18,9 @@ from tests.golden import categorical_vae as golden
 from tests.golden import semi_supervised as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, export
-from trainers import classification, run_directory, semi_supervised
+from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
+from trainers import categorical_vae, classification, run_directory, semi_supervised
+from trainers.config import check
 
 PICTURES = (
     *("confusion", "class_grid", "analogies", "reconstructions", "samples", "curves"),
@@ -234,3 +238,36 @@ def test_all_rows_labelled():
     splits = semi_supervised.load_splits(config)
     assert len(splits["labelled"]) == len(splits["train"]) == 60
     assert (splits["train"].labels == -1).all()
+
+
+def test_features_of_a_run(tmp_path):
+    config = small.config(
+        "unused", features=str(tmp_path / "run"), augment_shift=0, max_examples=60
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text(json.dumps({"dtype_policy": "float32"}))
+    m1 = CategoricalVAE((8, 8, 1), num_variables=2, num_categories=3, hidden_units=(5,))
+    m1.save(tmp_path / "run/model.keras")
+    split = datasets.get("digits", "test", max_examples=20)
+    model = semi_supervised.build_model(config, split, 1)
+    images = next(iter(split.batches(5)))["image"]
+    assert model.feature_shape == (6,) and model.transfer(images).shape == (5, 10, 8, 8, 1)
+    other = datasets.get("digits", "test", max_examples=20, image_size=(6, 6))
+    with pytest.raises(ValueError, match="on images of the same shape. Received: features="):
+        semi_supervised.build_model(config, other, 1)
+
+
+def test_flags_are_explained_and_named_as_the_arguments_of_the_model():
+    fields = {field.name: field for field in dataclasses.fields(semi_supervised.Config)}
+    for name, field in fields.items():
+        assert field.metadata["help"].rstrip().endswith("."), name
+    arguments = set(inspect.signature(SemiSupervisedVAE).parameters)
+    # Shape and classes come from the data, the networks of features from --features.
+    assert arguments - fields.keys() == {
+        *("data_shape", "num_classes", "feature_extractor", "feature_decoder", "kwargs")
+    }
+    check(semi_supervised.Config())
+    inherited = semi_supervised.Config().temperature_final
+    assert inherited == categorical_vae.Config().temperature_final
+    with pytest.raises(ValueError, match="temperature_final must be positive"):
+        check(semi_supervised.Config(temperature_final=0.0))
