@@ -144,13 +144,6 @@ def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> Scheduled:
     return scheduled
 
 
-def check_at_least(lowest: float, **named: Any) -> None:
-    """Refuses numbers below the lowest that makes sense."""
-    for name, value in named.items():
-        if not value >= lowest:
-            raise ValueError(f"{name} must be at least {lowest}. Received: {name}={value!r}")
-
-
 def check_sizes(latents: str, num_variables: int, num_categories: int) -> None:
     """Refuses sizes of latents that make no sense."""
     discrete.get(latents)

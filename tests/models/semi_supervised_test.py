@@ -102,6 +102,21 @@ def test_score_function_has_the_gradient_of_enumeration_in_expectation(monkeypat
     assert max(np.abs(g).max() for g in total) > 0.1
 
 
+def test_variance_normalisation_keeps_the_direction_of_the_classifiers_gradient(monkeypatch):
+    model = small.make(inference="score_function", input_noise=0.1, consistency=2.0, balance=1.0)
+
+    def gradient():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(terms(model, MIXED).loss)
+        return tape.gradient(loss, [v.value for v in model.classifier.trainable_variables])
+
+    plain = gradient()
+    scale = property(lambda self: 3.0)
+    monkeypatch.setattr(type(model.estimator), "gradient_scale", scale)
+    for one, other in zip(gradient(), plain, strict=True):
+        np.testing.assert_allclose(3 * one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_every_estimator_of_the_registry_infers_classes():
     from tf_discrete import estimators
 
@@ -339,7 +354,10 @@ REFUSED = {
     "inference": ({"inference": "reinmx"}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
     "kind": ({"inference": "arm"}, "supports bernoulli latents only"),
     "alpha": ({"alpha": -1.0}, "alpha must not be negative at any step.*Received: alpha=-1.0"),
-    "noise": ({"input_noise": -0.1}, "input_noise must be at least 0. Received: input_noise=-0.1"),
+    "noise": (
+        {"input_noise": -0.1},
+        "input_noise must be a finite number >= 0. Received: input_noise=-0.1",
+    ),
     "normalization": (
         {"normalization": "group"},
         "normalization must be one of none, batch. Received: normalization='group'",

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import seeds
+from tf_discrete import checks, seeds
 from tf_discrete.types import Tensor
 
 
@@ -37,9 +37,7 @@ class StatelessDropout(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be in [0, 1). Received: rate={rate!r}")
-        self.rate, self.seed = float(rate), int(seed)
+        self.rate, self.seed = checks.number("rate", rate, lowest=0, below=1), int(seed)
         self.supports_masking = True
         self.step = self.add_weight(
             shape=(),

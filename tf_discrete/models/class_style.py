@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, likelihoods, seeds
+from tf_discrete import arguments, checks, estimators, likelihoods, seeds
 from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
@@ -76,10 +76,9 @@ class ClassStyleModel(base.DiscreteModel):
         super().__init__(**kwargs)
         arguments.check_choice("prior", prior, PRIORS)
         arguments.check_choice("normalization", normalization, conditional_networks.NORMALIZATIONS)
-        arguments.check_at_least(2, num_classes=num_classes)
-        arguments.check_at_least(1, style_size=style_size)
         self.data_shape = tuple(int(size) for size in data_shape)
-        self.num_classes, self.style_size = int(num_classes), int(style_size)
+        self.num_classes = checks.whole("num_classes", num_classes, lowest=2)
+        self.style_size = checks.whole("style_size", style_size)
         self.prior = prior
         self.likelihood = likelihoods.get(likelihood)
         self.estimator = arguments.estimator(inference, "categorical", temperature)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, objectives, seeds
+from tf_discrete import arguments, checks, objectives, seeds
 from tf_discrete.distributions import discrete, gaussian
+from tf_discrete.estimators import backward
 from tf_discrete.models import augmentation, conditional_networks
 from tf_discrete.models.class_style import ClassStyleModel
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
@@ -158,12 +159,12 @@ class SemiSupervisedVAE(ClassStyleModel):
         self.alpha: Any = arguments.scheduled_weight("alpha", alpha)
         self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
         self.regularization = {
-            "labelled_weight": float(labelled_weight),
+            "labelled_weight": checks.number("labelled_weight", labelled_weight, lowest=0),
             "classifier_dropout": float(classifier_dropout),
-            "input_noise": float(input_noise),
-            "augment_shift": int(augment_shift),
-            "consistency": float(consistency),
-            "balance": float(balance),
+            "input_noise": checks.number("input_noise", input_noise, lowest=0),
+            "augment_shift": checks.whole("augment_shift", augment_shift, lowest=0),
+            "consistency": checks.number("consistency", consistency, lowest=0),
+            "balance": checks.number("balance", balance, lowest=0),
         }
         self._check_regularization()
         self.track(
@@ -196,7 +197,11 @@ class SemiSupervisedVAE(ClassStyleModel):
         one_hot = tf.one_hot(label, self.num_classes, dtype=self._wide)
         known = label >= 0
         logits, extra = self._class_logits(image, seed, training)
+        # What reads the logits outside the estimate is brought to the size of its gradient.
+        scale = self.estimator.gradient_scale
         log_class = tf.reduce_sum(one_hot * tf.nn.log_softmax(logits), axis=-1)
+        log_class = backward.divide_gradient(log_class, scale)
+        regularizer = backward.divide_gradient(extra["loss"], scale)
         noise = self._style_noise(image, seed)
         norms = conditional_networks.batch_norms(self.style_encoder.head, self.decoder)
         image_part = self.style_encoder.image_part(image, training)
@@ -253,7 +258,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         terms.terms["class_entropy_nats"] = discrete.Categorical(logits[:, tf.newaxis]).entropy()
         if self.regularization["consistency"]:
             terms.terms["consistency_nats"] = extra["consistency_nats"]
-        return terms._replace(loss=terms.loss + extra["loss"])
+        return terms._replace(loss=terms.loss + regularizer)
 
     def hard_terms(self, x: Any, seed: Seed) -> dict[str, Any]:
         image = (x if isinstance(x, Observations) else self.observations(x)).image
@@ -343,8 +348,6 @@ class SemiSupervisedVAE(ClassStyleModel):
 
     def _check_regularization(self) -> None:
         options = self.regularization
-        for name, value in options.items():
-            arguments.check_at_least(0, **{name: value})
         if options["augment_shift"] and len(self.feature_shape) != 3:
             raise ValueError(
                 "Only images [height, width, channels] can be shifted. Set augment_shift=0. "

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions.discrete import Categorical
+from tf_discrete.estimators import backward
 from tf_discrete.estimators.base import Estimator
 from tf_discrete.types import ObjectiveTerms, Tensor, Weighted
 
@@ -75,10 +76,11 @@ def unlabelled_bound(
             y = tf.where(known[:, tf.newaxis], tf.cast(one_hot, y.dtype), y)
         return bound_fn(y)
 
+    outside = backward.divide_gradient(logits, estimator.gradient_scale)
     estimate = estimator.estimate(
         objective_fn, logits[:, tf.newaxis], noise, context=context, training=training
     )
-    kl = estimator.law(logits[:, tf.newaxis]).kl_divergence(prior)
+    kl = estimator.law(outside[:, tf.newaxis]).kl_divergence(prior)
     if known is None:
         return estimate.value - kl, estimate.auxiliary
     class_term = tf.where(known, log_prior(prior, one_hot), -kl)
