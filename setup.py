@@ -82,6 +82,7 @@ setuptools.setup(
             "tf-discrete-structured-prediction=trainers.structured_prediction:cli",
             "tf-discrete-search=trainers.search:cli",
             "tf-discrete-semi-supervised=trainers.semi_supervised:cli",
+            "tf-discrete-structured-prediction=trainers.structured_prediction:cli",
         ]
     },
     classifiers=[

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import datasets, evaluation, plots
+from trainers import results
 
 METRICS = ("accuracy", "calibration_error")
 ROWS = 8
@@ -56,8 +57,8 @@ def figures(model: Any, images: np.ndarray, seed: int = 0) -> dict[str, Any]:
     grid = grid.reshape(ROWS, model.num_classes, *grid.shape[1:])
     shown = images[:ROWS]
     return {
-        "class_grid": plots.class_grid(np.clip(grid, 0.0, 1.0)),
-        "analogies": plots.class_grid(np.clip(model.transfer(shown), 0.0, 1.0), shown),
+        "class_grid": plots.class_grid(results.as_image(grid)),
+        "analogies": plots.class_grid(results.as_image(model.transfer(shown)), shown),
     }
 
 

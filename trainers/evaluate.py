@@ -11,13 +11,14 @@ from trainers import (
     command_line,
     results,
     semantic_hashing,
+    semi_supervised,
     structured_prediction,
 )
 from trainers import run as run_lib
 from trainers.config import check, load, option
 from trainers.run_directory import RunDirectory, read_json, write_json
 
-TRAINERS = (categorical_vae, semantic_hashing, structured_prediction)
+TRAINERS = (categorical_vae, semantic_hashing, semi_supervised, structured_prediction)
 
 
 @dataclasses.dataclass(frozen=True)

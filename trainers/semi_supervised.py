@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
-from tf_discrete import datasets, estimators, export, plots
+from tf_discrete import datasets, estimators, evaluation, plots
 from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import SemiSupervisedVAE, feature_networks
 from tf_discrete.plots import Panel
-from trainers import categorical_vae, classification, command_line
+from trainers import categorical_vae, classification, command_line, results
 from trainers import run as run_lib
-from trainers.config import RunConfig, option, same_option, to_json
-from trainers.export import load_model, preprocessing_of, read_settings
+from trainers.config import RunConfig, option, same_option
+from trainers.export import load_model, read_settings
+from trainers.latents import LatentConfig, make_likelihood, make_temperature
 from trainers.run_directory import RunDirectory, write_json
 
 FIELDS = {
@@ -104,16 +103,14 @@ class Config(RunConfig):
         "accuracy if validation has labels.",
         choices=("auto", "accuracy", "hard_elbo_nats"),
     )
-    likelihood: str = same_option(categorical_vae.Config, "likelihood")
-    likelihood_scale: float = same_option(categorical_vae.Config, "likelihood_scale")
-    temperature: float = same_option(categorical_vae.Config, "temperature")
-    temperature_schedule: str = same_option(categorical_vae.Config, "temperature_schedule")
-    temperature_final: float = same_option(categorical_vae.Config, "temperature_final")
-    temperature_rate: float = same_option(categorical_vae.Config, "temperature_rate")
-    temperature_steps: int = same_option(categorical_vae.Config, "temperature_steps")
-    temperature_update_period: int = same_option(
-        categorical_vae.Config, "temperature_update_period"
-    )
+    likelihood: str = same_option(LatentConfig, "likelihood")
+    likelihood_scale: float = same_option(LatentConfig, "likelihood_scale")
+    temperature: float = same_option(LatentConfig, "temperature")
+    temperature_schedule: str = same_option(LatentConfig, "temperature_schedule")
+    temperature_final: float = same_option(LatentConfig, "temperature_final")
+    temperature_rate: float = same_option(LatentConfig, "temperature_rate")
+    temperature_steps: int = same_option(LatentConfig, "temperature_steps")
+    temperature_update_period: int = same_option(LatentConfig, "temperature_update_period")
     kl_weight: float = same_option(categorical_vae.Config, "kl_weight")
     kl_warmup_steps: int = same_option(categorical_vae.Config, "kl_warmup_steps")
 
@@ -202,7 +199,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         num_classes=split.num_classes or 0,
         style_size=config.style_size,
         inference=config.inference,
-        temperature=categorical_vae.make_temperature(config, steps_per_epoch * config.epochs),
+        temperature=make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         classifier=config.classifier,
         style_encoder=config.style_encoder or None,
@@ -213,7 +210,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         prior=config.prior,
         likelihood="bernoulli"
         if config.features and config.likelihood == "auto"
-        else categorical_vae.make_likelihood(config, split),
+        else make_likelihood(config, split),
         alpha=config.alpha,
         labelled_weight=config.labelled_weight,
         kl_weight=categorical_vae.make_kl_weight(config),
@@ -262,34 +259,24 @@ def finish(
     result["labels"] = len(splits["labelled"])
     images = next(iter(test.batches(min(100, len(test)))))["image"].numpy()
     figures = classification.figures(model, images)
-    reconstructions = np.clip(model.reconstruct(images), 0.0, 1.0)
+    reconstructions = results.as_image(model.reconstruct(images))
     figures["reconstructions"] = plots.reconstructions(images, reconstructions)
-    figures["samples"] = plots.image_grid(np.clip(model.sample(100, seed=1), 0.0, 1.0))
+    figures["samples"] = plots.image_grid(results.as_image(model.sample(100, seed=1)))
     figures["curves"] = plots.curves(directory.history(), panels=PANELS)
     if len(labels):
-        matrix = classification.evaluation.confusion_matrix(probs, labels)
+        matrix = evaluation.confusion_matrix(probs, labels)
         figures["confusion"] = plots.confusion(matrix, title="Test images")
     for name, figure in figures.items():
         plots.save(figure, directory.path / f"{name}.png")
-    model.save(directory.model_path)
-    export.save(
-        model,
-        directory.saved_model_path,
-        preprocessing=preprocessing_of(to_json(config)),
-        metadata={"run": to_json(config)},
-        overwrite=True,
-    )
+    results.write_model(model, config, directory)
     return result
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of a configuration, or continues; returns what metrics.json holds."""
-    if not config.output_dir:
-        name = config.dataset.rstrip("/").split("/")[-1]
-        config = run_lib.defaults_of(config, output_dir=f"runs/semi_supervised-{name}")
-    result = run_lib.train(config, build_model, finish, RECIPE)
-    run_lib.print_table(f"{config.output_dir}: results", result)
-    print(f"\nEverything is in {config.output_dir}; tensorboard --logdir={config.output_dir}")
+    config = run_lib.with_output_dir(config, "semi_supervised")
+    result = run_lib.train(config, build_model, finish, recipe=RECIPE)
+    results.print_result(config, result)
     return result
 
 

@@ -19,7 +19,7 @@ from tests.golden import semi_supervised as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, export
 from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
-from trainers import categorical_vae, classification, run_directory, semi_supervised
+from trainers import categorical_vae, classification, evaluate, run_directory, semi_supervised
 from trainers.config import check
 
 PICTURES = (
@@ -96,6 +96,13 @@ def test_metrics_and_saved_model_agree_with_the_model(finished):
         *("classify", "encode", "generate", "log_likelihood", "serving_default")
     }
     assert export.load_manifest(finished / "saved_model").num_classes == 10
+
+
+def test_evaluation_again_gives_the_same_numbers(finished, tmp_path):
+    config = evaluate.Config(run=str(finished), bound_samples=10, output=str(tmp_path / "again"))
+    found, result = evaluate.run(config), small_runs.result(finished)
+    for name in ("accuracy", "bound_nats", "elbo_unlabelled_nats"):
+        assert found[name] == pytest.approx(result[f"test/{name}"], rel=1e-5)
 
 
 def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch):
