@@ -25,6 +25,7 @@ SCRIPTS = (
     "tf-discrete-semantic-hashing",
     "tf-discrete-structured-prediction",
     "tf-discrete-semi-supervised",
+    "tf-discrete-structured-prediction",
 )
 
 
