@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,20 +14,29 @@ from tf_discrete import datasets, evaluation, plots
 from trainers import results
 
 METRICS = ("accuracy", "calibration_error")
+Classify = Callable[[Any], tf.Tensor]
+
 ROWS = 8
 """Images whose style is shown in all classes."""
 
 
-def read(model: Any, split: datasets.Split, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
+def compiled(model: Any) -> Classify:
+    """`model.classify`, compiled."""
+    return tf.function(model.classify, reduce_retracing=True)
+
+
+def read(
+    classify: Classify, split: datasets.Split, batch_size: int = 500
+) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities [m, K] and labels [m] of the examples of a split that have a label.
 
     Args:
-        model: from images to probabilities, as `SemiSupervisedVAE` is when it is called.
+        classify: from images to probabilities, see `compiled`.
         split: of the data.
         batch_size: images at a time.
     """
     batches = split.batches(min(batch_size, len(split)))
-    probs = np.concatenate([model.predict_on_batch(batch["image"]) for batch in batches])
+    probs = np.concatenate([classify(batch["image"]).numpy() for batch in batches])
     labels = np.full(len(split), -1) if split.labels is None else np.asarray(split.labels)
     return probs[labels >= 0], labels[labels >= 0]
 
@@ -75,9 +85,14 @@ class ClassificationLog(keras.callbacks.Callback):
         super().__init__()
         self.validation, self.pictures_every = validation, pictures_every
         self._folder = str(folder / "validation")
+        self._classify: Classify | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._classify = compiled(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        probs, labels = read(self.model, self.validation)
+        assert self._classify is not None
+        probs, labels = read(self._classify, self.validation)
         if logs is not None:
             logs.pop("val_accuracy", None)  # Not a number where nothing has a label.
             logs.update({f"val_{name}": value for name, value in metrics(probs, labels).items()})

@@ -248,13 +248,14 @@ def finish(
     """Scores validation and test, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
     scores = run_lib.evaluate_split(model, test, config.bound_samples)
-    probs, labels = classification.read(model, test)
+    classify = classification.compiled(model)
+    probs, labels = classification.read(classify, test)
     if not len(labels):  # Means over no rows are no numbers.
         for name in ("accuracy", "elbo_labelled_nats", "classification_nats"):
             del scores[name]
     scores.update(classification.metrics(probs, labels))
     result = {f"test/{name}": value for name, value in scores.items()}
-    read = classification.metrics(*classification.read(model, splits["validation"]))
+    read = classification.metrics(*classification.read(classify, splits["validation"]))
     result.update({f"validation/{name}": value for name, value in read.items()})
     result["labels"] = len(splits["labelled"])
     images = next(iter(test.batches(min(100, len(test)))))["image"].numpy()

@@ -85,7 +85,7 @@ def test_the_log_of_tensorboard(finished):
 def test_metrics_and_saved_model_agree_with_the_model(finished):
     model = keras.saving.load_model(finished / "model.keras", compile=False)
     test = datasets.get("digits", "test", binarization="dynamic", max_examples=300)
-    probs, labels = classification.read(model, test)
+    probs, labels = classification.read(model.classify, test)
     result = small_runs.result(finished)
     assert (probs.argmax(-1) == labels).mean() == pytest.approx(result["test/accuracy"])
     served = tf.saved_model.load(str(finished / "saved_model"))
@@ -170,7 +170,7 @@ def test_own_data_with_some_labels_missing(tmp_path):
     model.compile("adam", run_eagerly=True)
     batch = next(iter(semi_supervised.batches(config, splits, 0)))
     assert np.isfinite(list(model.train_on_batch(batch, return_dict=True).values())).all()
-    probs, labels = classification.read(model, splits["test"])
+    probs, labels = classification.read(model.classify, splits["test"])
     assert probs.shape == (len(labels), 2) and len(labels) < len(splits["test"])
     validation = splits["validation"].batches(4)
     assert np.isfinite(list(model.evaluate(validation, verbose=0, return_dict=True).values())).all()
