@@ -78,9 +78,8 @@ setuptools.setup(
             "tf-discrete-compare-estimators=trainers.compare_estimators:cli",
             "tf-discrete-evaluate=trainers.evaluate:cli",
             "tf-discrete-export=trainers.export:cli",
-            "tf-discrete-semantic-hashing=trainers.semantic_hashing:cli",
-            "tf-discrete-structured-prediction=trainers.structured_prediction:cli",
             "tf-discrete-search=trainers.search:cli",
+            "tf-discrete-semantic-hashing=trainers.semantic_hashing:cli",
             "tf-discrete-semi-supervised=trainers.semi_supervised:cli",
             "tf-discrete-structured-prediction=trainers.structured_prediction:cli",
         ]

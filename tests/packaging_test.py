@@ -23,7 +23,6 @@ SCRIPTS = (
     "tf-discrete-export",
     "tf-discrete-search",
     "tf-discrete-semantic-hashing",
-    "tf-discrete-structured-prediction",
     "tf-discrete-semi-supervised",
     "tf-discrete-structured-prediction",
 )

@@ -5,8 +5,8 @@ from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.conditional_networks import ConditionalNetwork
 from tf_discrete.models.deep_categorical_vae import DeepCategoricalVAE
-from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
 from tf_discrete.models.feature_networks import feature_networks
+from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE
 from tf_discrete.models.structured_prediction import StructuredPrediction
 from tf_discrete.models.with_prior import WithPrior
@@ -14,16 +14,12 @@ from tf_discrete.models.with_prior import WithPrior
 __all__ = [
     "AutoregressivePrior",
     "CategoricalVAE",
-    "DeepCategoricalVAE",
-    "DiscreteModel",
-    "SemanticHashingAutoencoder",
-    "StructuredPrediction",
-    "WithPrior",
-    "CategoricalVAE",
     "ConditionalNetwork",
     "DeepCategoricalVAE",
     "DiscreteModel",
+    "SemanticHashingAutoencoder",
     "SemiSupervisedVAE",
     "StructuredPrediction",
+    "WithPrior",
     "feature_networks",
 ]
