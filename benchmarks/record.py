@@ -1,7 +1,7 @@
 """Keeps the result of a finished run: python -m benchmarks.record --run=runs/mnist --name=mnist.
 
-Writes benchmarks/results/categorical_vae/NAME.json with the numbers, the command that made them, the
-versions and the hardware, and copies the pictures to docs/images/NAME-*.png.
+Writes benchmarks/results/TRAINER/NAME.json with the numbers, the command that made them, the versions and
+the hardware, and copies the pictures to docs/images/NAME-*.png.
 
     python -m benchmarks.record --comparison=runs/comparison-binarized_mnist
 
@@ -24,6 +24,7 @@ from trainers import (
     command_line,
     compare_estimators,
     comparison_report,
+    evaluate,
     machine,
 )
 from trainers.config import option
@@ -31,8 +32,10 @@ from trainers.run_directory import RunDirectory, read_json, write_json
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-PICTURES = ("reconstructions", "samples", "curves", "codes", "traversal")
 COMPARISON_PICTURES = ("bound_vs_steps", "bound_vs_seconds", "gradient_variance")
+MODEL = ("num_variables", "num_categories", "latents", "num_layers", "hidden_units", "prior")
+"""Fields of a configuration that say what was trained, where a trainer has them."""
+
 POINTS = 100
 """Of a run's history that are kept."""
 
@@ -44,7 +47,7 @@ class Config:
     run: str = option("", "Folder of the finished run.")
     name: str = option("", "Of the result.")
     pictures: tuple[str, ...] = option(
-        ("reconstructions", "samples"), "Pictures to keep, of " + ", ".join(PICTURES) + "."
+        ("reconstructions", "samples"), "Pictures of the run to keep, by name."
     )
     comparison: str = option("", "Folder of a comparison of estimators to keep instead of a run.")
 
@@ -58,25 +61,24 @@ def run(config: Config) -> None:
     if not directory.result_path.exists():
         raise ValueError(f"--run must name a finished run. Received: run={config.run!r}")
     settings, result = read_json(directory.config_path), read_json(directory.result_path)
-    history = directory.history()
-    (RESULTS / "categorical_vae").mkdir(parents=True, exist_ok=True)
+    trainer = evaluate.trainer_of(directory)
+    target = RESULTS / trainer.__name__.split(".")[-1]
+    target.mkdir(parents=True, exist_ok=True)
     write_json(
-        RESULTS / "categorical_vae" / f"{config.name}.json",
+        target / f"{config.name}.json",
         {
             "name": config.name,
-            "command": command(settings),
+            "command": command(settings, trainer),
             "dataset": settings["dataset"],
             "binarization": settings["binarization"],
-            "model": {
-                key: settings[key]
-                for key in ("num_variables", "num_categories", "latents", "hidden_units", "prior")
-            },
+            "model": {key: settings[key] for key in MODEL if key in settings},
             "likelihood": settings["likelihood"],
-            "estimator": settings["estimator"],
+            "estimator": settings.get("estimator", settings.get("inference")),
             "seeds": [settings["seed"]],
             "result": result,
             "validation_hard_elbo_nats": [
-                [row["epoch"], round(row["validation/hard_elbo_nats"], 3)] for row in history
+                [row["epoch"], round(row["validation/hard_elbo_nats"], 3)]
+                for row in directory.history()
             ],
             "hardware": machine.hardware(),
             "versions": machine.versions(),

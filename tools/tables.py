@@ -86,6 +86,72 @@ def categorical_vae() -> str:
     return _markdown(header, rows)
 
 
+def structured_prediction() -> str:
+    """The kept runs of structured prediction."""
+    rows = []
+    for path in sorted((RESULTS / "structured_prediction").glob("*.json")):
+        kept = json.loads(path.read_text())
+        result, model = kept["result"], kept["model"]
+        bound, error = result["test/bound_nats"], result["test/bound_standard_error_nats"]
+        sizes = model["num_variables"] * (
+            model["num_layers"] if len(model["num_variables"]) == 1 else 1
+        )
+        rows.append(
+            (
+                kept["dataset"],
+                " - ".join(f"{n} x {model['num_categories']}" for n in sizes),
+                f"`{kept['estimator']}`",
+                f"{bound:.2f} +- {error:.2f} (m = {result['test/bound_samples']})",
+                f"{result['epochs']} ({result['best_epoch']})",
+                f"{result['training_seconds'] / 60:.0f} min, {kept['hardware']['cores']} cores",
+                str(len(kept["seeds"])),
+                f"`{kept['command']}`",
+            )
+        )
+    header = (
+        "data",
+        "latents",
+        "estimator",
+        "bound of log p(lower half given upper half), test",
+        "epochs (best)",
+        "training",
+        "seeds",
+        "command",
+    )
+    return _markdown(header, rows)
+
+
+def semi_supervised() -> str:
+    """The kept runs of the semi-supervised VAE."""
+    rows = []
+    for path in sorted((RESULTS / "semi_supervised").glob("*.json")):
+        kept = json.loads(path.read_text())
+        result = kept["result"]
+        rows.append(
+            (
+                f"{kept['dataset']}, {kept['binarization']}",
+                f"`{kept['estimator']}`",
+                _percent(result.get("test/accuracy")),
+                f"{result['test/hard_elbo_nats']:.2f}",
+                f"{result['epochs']} ({result['best_epoch']})",
+                f"{result['training_seconds'] / 60:.0f} min, {kept['hardware']['cores']} cores",
+                str(len(kept["seeds"])),
+                f"`{kept['command']}`",
+            )
+        )
+    header = (
+        "data, binarisation",
+        "inference",
+        "accuracy, test",
+        "hard ELBO, test",
+        "epochs (best)",
+        "training",
+        "seeds",
+        "command",
+    )
+    return _markdown(header, rows)
+
+
 def estimator_comparison() -> str:
     """The kept comparisons of estimators: one table for each data set and model."""
     from trainers import comparison_report
@@ -118,6 +184,8 @@ def published(table: str) -> str:
 TABLES: dict[str, Callable[..., str]] = {
     "estimators": estimators,
     "categorical_vae": categorical_vae,
+    "structured_prediction": structured_prediction,
+    "semi_supervised": semi_supervised,
     "estimator_comparison": estimator_comparison,
     "measured": measured,
     "published": published,

@@ -10,7 +10,12 @@ from PIL import Image
 
 from benchmarks import record
 from tools import tables
-from trainers import compare_estimators, comparison_report
+from trainers import (
+    compare_estimators,
+    comparison_report,
+    semi_supervised,
+    structured_prediction,
+)
 from trainers.config import to_json
 from trainers.run_directory import write_json
 
@@ -124,6 +129,41 @@ def test_the_table_reads_what_is_kept(store: pathlib.Path):
     )
     document = "<!-- table: estimator_comparison -->\nold\n<!-- end of table -->\n"
     assert tables.render(document) == document.replace("old\n", text)
+
+
+@pytest.mark.parametrize(
+    "trainer,changes,result,expected",
+    [
+        (
+            structured_prediction,
+            {"num_layers": 2, "dataset": "binarized_mnist"},
+            {"test/bound_nats": -58.0, "test/bound_standard_error_nats": 0.2},
+            "| binarized_mnist | 20 x 10 - 20 x 10 | `gumbel_softmax` | -58.00 +- 0.20 (m = 1000) | 9 (7) |",
+        ),
+        (
+            semi_supervised,
+            {"inference": "enumeration", "dataset": "mnist", "binarization": "dynamic"},
+            {"test/accuracy": 0.9361, "test/hard_elbo_nats": -93.0},
+            "| mnist, dynamic | `enumeration` | 93.6 % | -93.00 | 9 (7) |",
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_run_is_kept_by_its_trainer(store: pathlib.Path, trainer, changes, result, expected):
+    folder = store / "run"
+    folder.mkdir()
+    common = {"test/bound_samples": 1000, "epochs": 9, "best_epoch": 7, "training_seconds": 90.0}
+    write_json(folder / "config.json", to_json(trainer.Config(output_dir="here", **changes)))
+    write_json(folder / "metrics.json", {**common, **result})
+    (folder / "metrics.jsonl").write_text('{"epoch": 1, "validation/hard_elbo_nats": -70.12345}\n')
+    Image.new("RGB", (2000, 10)).save(folder / "curves.png")
+    record.run(record.Config(run=str(folder), name="mine", pictures=("curves",)))
+    name = trainer.__name__.split(".")[-1]
+    kept = json.loads((store / "results" / name / "mine.json").read_text())
+    assert kept["command"].startswith(f"python -m trainers.{name} --dataset={changes['dataset']}")
+    assert kept["validation_hard_elbo_nats"] == [[1, -70.123]]
+    assert expected in tables.TABLES[name]()
+    assert (store / "images" / "mine-curves.png").exists()
 
 
 def test_only_a_finished_comparison_is_kept(store: pathlib.Path):
