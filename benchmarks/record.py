@@ -172,8 +172,8 @@ def command(settings: dict[str, Any], trainer: ModuleType = categorical_vae) -> 
     """The command line of a run: every flag that differs from its default."""
     parts = [f"python -m {trainer.__name__}"]
     for field in dataclasses.fields(trainer.Config):
-        value = settings.get(field.name, field.default)
         default = list(field.default) if isinstance(field.default, tuple) else field.default
+        value = settings.get(field.name, default)
         if value == default or field.name == "output_dir":
             continue
         if field.name == "data_dir":
