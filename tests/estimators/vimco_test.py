@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tests.estimators import problems
 from tf_discrete import estimators, seeds
-from tf_discrete.estimators import diagnostics, log_mean_exp
+from tf_discrete.estimators import diagnostics, expectations, log_mean_exp
 
 SAMPLES = 3
 
@@ -52,10 +52,10 @@ def test_its_variance_is_less_than_without_a_baseline(replacement):
         problems.objective("cubic", "categorical"),
         problems.generic_logits("categorical")[:1],
     )
-    noise = diagnostics._tuples(
+    noise = expectations._tuples(
         estimators.get("vimco").law(logits), tf.cast(logits, tf.float64), SAMPLES
     )
-    weight = diagnostics._probability(estimators.get("vimco").law(logits), noise)[..., None, None]
+    weight = expectations._probability(estimators.get("vimco").law(logits), noise)[..., None, None]
 
     def total_variance(estimator):
         tiled = tf.broadcast_to(logits, noise.shape[1:])

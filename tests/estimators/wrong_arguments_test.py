@@ -24,6 +24,7 @@ WRONG = {
     "slope": [value for value in POSITIVE if value is not None],
     "scale": NUMBER,
     "discrete_fraction": [-0.1, 1.1, *NUMBER],
+    "flip_probability": [-0.1, 0.5, *NUMBER],
     "gap": [-1.0, *NUMBER],
     "num_conditional": COUNT,
     "num_summed": COUNT,

@@ -66,7 +66,7 @@ def test_outputs_are_named_batches_and_repeat(model, batch_size):
         assert first, name
         for key, value in first.items():
             assert value.shape[0] == batch_size, (name, key)
-            assert value.dtype in (tf.float32, tf.int32)
+            assert value.dtype in (tf.float32, tf.int32, tf.uint8)  # Of packed codes.
             assert np.all(np.isfinite(value))
             assert np.array_equal(value, second[key]), (name, key)
 

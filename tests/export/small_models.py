@@ -50,7 +50,10 @@ def make(name: str) -> models.DiscreteModel:
     variant = dict(VARIANTS.get(name, {}))
     with dtype_policy(variant.pop("policy", "float32")):
         known = inspect.signature(cls).parameters
-        arguments = {key: value for key, value in ARGUMENTS.items() if key in known}
+        arguments: dict[str, Any] = {key: value for key, value in ARGUMENTS.items() if key in known}
+        if "model" in known:  # It stands on another model.
+            arguments["model"] = make("CategoricalVAE")
+            arguments["prior"] = models.AutoregressivePrior.for_model(arguments["model"], units=8)
         model = cls(**{**arguments, **variant})
     generator = np.random.default_rng(0)
     for weight in model.trainable_variables:

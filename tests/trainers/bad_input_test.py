@@ -67,7 +67,7 @@ REFUSED = {
     ),
     "enumeration": (
         {"estimator": "enumeration", "num_variables": 10},
-        ["use fewer variables, or an estimator that samples", "59049 configurations"],
+        ["take an estimator that only samples", "59049 configurations"],
     ),
     "mirrored steps": (
         {"distribute": "mirrored", "steps_per_execution": 4},
