@@ -71,7 +71,10 @@ class Config(categorical_vae.Config):
         ("all",), "Names, separated by commas, or 'all' that are registered."
     )
     num_seeds: int = option(
-        3, "Runs of each estimator, with --seed and the seeds after it.", lower=1
+        3,
+        "Runs of each estimator, with --seed and the seeds after it. 0: train nothing; compare gradients "
+        "and costs where a comparison has trained the reference.",
+        lower=0,
     )
     reference: str = option(
         "gumbel_softmax",
@@ -145,9 +148,14 @@ def run(config: Config) -> dict[str, Any]:
     run_lib.prepare(run_config(config, config.reference, 0))
     splits = run_lib.load_splits(config)
     names = gradient_comparison.resolve((config.reference, *config.estimators))
-    begun = [name for name in names if _run_of(config, name, 0)]
+    if not config.num_seeds and not _run_of(config, config.reference, 0):
+        raise ValueError(
+            "Gradients are compared at the weights of a run of the reference. Train it in this folder "
+            f"first, with --num_seeds=1. Received: num_seeds=0, output_dir={config.output_dir!r}"
+        )
+    known = [name for name in names if _run_of(config, name, 0)]
     rest, skipped = gradient_comparison.sort_out(
-        [name for name in names if name not in begun],
+        [name for name in names if name not in known],
         lambda name: build(config, name, splits["train"]),
         splits["train"].image_shape,
     )
@@ -155,16 +163,17 @@ def run(config: Config) -> dict[str, Any]:
         raise ValueError(skipped[config.reference])
     for name, why in skipped.items():
         print(f"skipping {name}: {why}", flush=True)
-    applicable = [name for name in names if name in (*begun, *rest)]
+    applicable = [name for name in names if name in (*known, *rest)]
     folder = RunDirectory(config.output_dir)
     folder.claim(to_json(config), MAY_DIFFER)
     train_all(config, applicable, skipped)
 
-    held = sorted({path.name.rpartition("-")[0] for path in (folder.path / "runs").glob("*-*")})
+    begun = {path.name.rpartition("-")[0] for path in (folder.path / "runs").glob("*-*")}
+    measured = sorted(begun.union(applicable))
     if config.gradient_draws:
-        compare_gradients(config, held, splits)
+        compare_gradients(config, measured, splits)
     if config.cost_rounds:
-        compare_costs(config, held, splits["train"])
+        compare_costs(config, measured, splits["train"])
     comparison = collect(config, skipped)
     text = comparison_report.write(folder.path, comparison)
     print(

@@ -93,6 +93,8 @@ def collect(folder: pathlib.Path, skipped: Mapping[str, str]) -> dict[str, Any]:
         run = read_run(path)
         if run is not None:
             found.setdefault(name, {}).setdefault("runs", []).append(run)
+    for name in (*gradients, *costs):  # Also of what was not trained.
+        found.setdefault(name, {})
     for name, entry in found.items():
         entry["summary"] = summary(entry.get("runs", []))
         entry["cost"] = costs.get(name)

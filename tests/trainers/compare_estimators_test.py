@@ -138,6 +138,13 @@ def test_more_may_be_added_and_nothing_is_repeated(compared, tmp_path, capsys):
     assert "run 1 of 4: gumbel_softmax, seed 0 is finished" in printed
     assert "run 2 of 4: reinmax, seed 0" in printed
     assert "run 3 of 4: gumbel_softmax, seed 1; about" in printed
+    # Gradients and costs alone.
+    changes = {"estimators": ("darn",), "num_seeds": 0}
+    darn = compare_estimators.run(config(folder, **changes))["estimators"]["darn"]
+    assert "runs" not in darn and not (folder / "runs/darn-0").exists()
+    assert darn["cost"]["ratio"] > 0 and len(darn["gradients"]["rows"]) == 4
+    (row,) = [line for line in (folder / "table.md").read_text().splitlines() if "`darn`" in line]
+    assert row.split("|")[5].strip() == "0"
 
     with pytest.raises(ValueError, match="another configuration.*num_variables=3 there, 4 here"):
         compare_estimators.run(config(folder, num_variables=4))
@@ -241,7 +248,10 @@ def test_the_gradients_at_a_checkpoint_that_is_not_there(copied):
             {"reference": "semantic_hashing", "estimators": ("reinmax",)},
             "SemanticHashing supports bernoulli latents only",
         ),
-        ({"num_seeds": 0}, "num_seeds must be at least 1. Received: num_seeds=0"),
+        (
+            {"num_seeds": 0},
+            "Train it in this folder first, with --num_seeds=1. Received: num_seeds=0",
+        ),
     ],
 )
 def test_what_is_refused(changes, said, tmp_path):
