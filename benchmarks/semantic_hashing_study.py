@@ -32,7 +32,7 @@ from benchmarks import semantic_hashing_report
 from tf_discrete import datasets, evaluation
 from trainers import categorical_vae, command_line, finishing, machine, semantic_hashing
 from trainers import run as run_lib
-from trainers.config import RunConfig, check, option, to_json
+from trainers.config import RunConfig, check, defaults, option, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json, write_text
 
 GUMBEL, HASHING = "gumbel_softmax", "semantic_hashing"
@@ -281,7 +281,7 @@ def run(config: Config) -> str:
         check(settings)
         build(settings, cell.method, splits["train"])
     directory = RunDirectory(config.output_dir)
-    directory.claim(to_json(config), MAY_DIFFER)
+    directory.claim(to_json(config), MAY_DIFFER, defaults(config))
     (directory.path / "cells").mkdir(exist_ok=True)
     classifier = make_classifier(config, directory.path, splits)
     here = {"hardware": machine.hardware(), "versions": machine.versions()}

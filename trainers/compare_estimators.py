@@ -42,7 +42,7 @@ from trainers import (
     step_cost,
 )
 from trainers import run as run_lib
-from trainers.config import check, option, to_json
+from trainers.config import check, defaults, option, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
 
 
@@ -165,7 +165,7 @@ def run(config: Config) -> dict[str, Any]:
         print(f"skipping {name}: {why}", flush=True)
     applicable = [name for name in names if name in (*known, *rest)]
     folder = RunDirectory(config.output_dir)
-    folder.claim(to_json(config), MAY_DIFFER)
+    folder.claim(to_json(config), MAY_DIFFER, defaults(config))
     train_all(config, applicable, skipped)
 
     begun = {path.name.rpartition("-")[0] for path in (folder.path / "runs").glob("*-*")}

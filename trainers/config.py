@@ -191,6 +191,11 @@ def to_json(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
+def defaults(config: Any) -> dict[str, Any]:
+    """The defaults of a configuration's class as JSON holds them."""
+    return to_json(type(config)())
+
+
 def load(config_class: type[Config], path: str | os.PathLike[str]) -> Config:
     """Reads a configuration that a run has written.
 

@@ -18,7 +18,7 @@ from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import DiscreteModel
 from tf_discrete.optimizers import FusedAdam
 from trainers import callbacks
-from trainers.config import RunConfig, check, to_json
+from trainers.config import RunConfig, check, defaults, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
 from trainers.tensorboard import (
     Pictures,
@@ -159,7 +159,7 @@ def train(
         compile_model(model, config, steps)
         check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
-    directory.claim(to_json(config), MAY_DIFFER)
+    directory.claim(to_json(config), MAY_DIFFER, defaults(config))
     recipe.begin(config, directory, splits)
     monitored = recipe.monitored(config, splits)
     checkpoints = callbacks.Checkpoints(

@@ -32,12 +32,18 @@ class RunDirectory:
         self.model_path = self.path / "model.keras"
         self.saved_model_path = self.path / "saved_model"
 
-    def claim(self, config: dict[str, Any], may_differ: tuple[str, ...] = ()) -> None:
+    def claim(
+        self,
+        config: dict[str, Any],
+        may_differ: tuple[str, ...] = (),
+        defaults: dict[str, Any] | None = None,
+    ) -> None:
         """Checks that the run may write here, and writes its configuration.
 
         Args:
             config: of the run.
             may_differ: fields in which a run that continues may differ.
+            defaults: of the fields; those of a run that was begun before there were such fields.
 
         Raises:
             ValueError: the folder holds a run with another configuration, or other files.
@@ -45,7 +51,7 @@ class RunDirectory:
         """
         self._check_writable()
         if self.config_path.exists():
-            stored = read_json(self.config_path)
+            stored = {**(defaults or {}), **read_json(self.config_path)}
             differing = [
                 f"{name}={stored.get(name)!r} there, {config.get(name)!r} here"
                 for name in sorted(stored.keys() | config.keys())

@@ -11,7 +11,7 @@ from typing import Any
 from tf_discrete import estimators, evaluation
 from trainers import run as run_lib
 from trainers.callbacks import TrainingDiverged
-from trainers.config import check, option, to_json
+from trainers.config import check, defaults, option, to_json
 from trainers.latents import LatentConfig
 from trainers.run_directory import RunDirectory, read_json, write_json
 
@@ -62,7 +62,7 @@ def run(config: Any, trainer: str, train: Train, finish: run_lib.Finish) -> dict
     config = run_lib.with_output_dir(config, f"sweep-{trainer}")
     points = grid(config)
     directory = RunDirectory(config.output_dir)
-    directory.claim(to_json(config), MAY_DIFFER)
+    directory.claim(to_json(config), MAY_DIFFER, defaults(config))
     path = directory.path / "sweep.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
     for number, (name, settings) in enumerate(points.items(), 1):

@@ -38,6 +38,16 @@ def test_another_configuration_is_refused_and_the_old_one_kept(tmp_path):
     assert run_directory.read_json(tmp_path / "config.json") == CONFIG
 
 
+def test_a_run_from_before_a_field_has_its_default(tmp_path):
+    RunDirectory(tmp_path).claim(CONFIG)
+    RunDirectory(tmp_path).claim({**CONFIG, "newer": 0.0}, defaults={"newer": 0.0})
+    assert json.loads((tmp_path / "config.json").read_text()) == {**CONFIG, "newer": 0.0}
+    with pytest.raises(ValueError, match="Received: newest=1 there, 2 here"):
+        RunDirectory(tmp_path).claim(
+            {**CONFIG, "newer": 0.0, "newest": 2}, defaults={"newer": 0.0, "newest": 1}
+        )
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(ValueError, match=r"must be empty\..*which holds 'thesis\.tex'"):
