@@ -10,7 +10,7 @@ import scipy.stats
 import tensorflow as tf
 
 from tf_discrete import callbacks, export, schedules, seeds
-from tf_discrete.models import SemanticHashingAutoencoder, semantic_hashing
+from tf_discrete.models import SemanticHashingAutoencoder
 
 X = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]), tf.float32)
 
@@ -112,13 +112,6 @@ def test_any_number_of_bits_is_packed_as_numpy_does(num_bits):
     assert packed.dtype == np.uint8 and packed.shape == (6, -(-num_bits // 8))
     np.testing.assert_array_equal(packed, np.packbits(model.encode(X).numpy(), axis=1))
     assert model.decode(model.sample_codes(3, 0)).shape == (3, 4, 4, 1)
-
-
-def test_packing_of_any_axes_and_of_none_of_rows():
-    bits = np.random.RandomState(0).randint(2, size=[3, 0, 2, 13])
-    for array in (bits, bits[:, :0], np.random.RandomState(1).randint(2, size=[2, 3, 16])):
-        found = tf.function(semantic_hashing.pack_bits)(tf.constant(array))
-        np.testing.assert_array_equal(found, np.packbits(array, axis=-1))
 
 
 def test_codes_are_drawn_uniformly_or_from_a_prior(model):

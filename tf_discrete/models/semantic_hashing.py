@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import estimators
+from tf_discrete.codes import packing
 from tf_discrete.distributions import discrete
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import autoencoder
@@ -131,7 +132,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
 
     def encode_packed(self, x: Tensor) -> tf.Tensor:
         """The codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`."""
-        return pack_bits(self.encode(x))
+        return packing.pack_tensor(self.encode(x))
 
     def signatures(self) -> dict[str, Signature]:
         def encode_packed(image: Tensor) -> dict[str, Tensor]:
@@ -150,18 +151,3 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
             "num_bits": self.num_bits,
             **{name: estimator[name] for name in names},
         }
-
-
-def pack_bits(bits: Tensor) -> tf.Tensor:
-    """Bits [..., N] of 0 and 1 as bytes, uint8 [..., ceil(N / 8)]; the first bit is the highest.
-
-    Example:
-        >>> pack_bits([[1, 0, 0, 0, 0, 0, 1, 1, 1]]).numpy().tolist()
-        [[131, 128]]
-    """
-    bits = tf.cast(bits, tf.int32)
-    missing = -bits.shape[-1] % 8
-    bits = tf.pad(bits, [*[(0, 0)] * (bits.shape.rank - 1), (0, missing)])
-    octets = tf.reshape(bits, tf.concat([tf.shape(bits)[:-1], [bits.shape[-1] // 8, 8]], axis=0))
-    values = tf.reduce_sum(octets * [128, 64, 32, 16, 8, 4, 2, 1], axis=-1)
-    return tf.cast(values, tf.uint8)
