@@ -20,6 +20,13 @@ def test_bits_are_packed_as_numpy_packs_them(num_variables):
     np.testing.assert_array_equal(traced(bits.astype(np.float32)), packed)
 
 
+def test_bits_of_any_axes_and_of_no_rows_are_packed_in_a_graph():
+    bits = RANDOM.integers(0, 2, [3, 0, 2, 13])
+    for array in (bits, bits[:, :0], RANDOM.integers(0, 2, [2, 3, 16])):
+        found = tf.function(codes.pack_tensor)(tf.constant(array))
+        np.testing.assert_array_equal(found, np.packbits(array, axis=-1))
+
+
 @pytest.mark.parametrize("num_categories", [2, 3, 4, 5, 10, 256, 257, 70_000])
 @pytest.mark.parametrize("num_variables", [1, 3, 8])
 def test_categories_return_from_as_few_bits_as_hold_them(num_variables, num_categories):
