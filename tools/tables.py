@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 _TABLE = re.compile(r"(<!-- table: (\w+)((?: \w+)*) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 _REFERENCE = "gumbel_softmax"
+_MADE = ("epochs (best)", "training", "seeds", "command")
 
 
 def estimators() -> str:
@@ -53,8 +54,7 @@ def estimators() -> str:
 def categorical_vae() -> str:
     """The kept runs of the categorical VAE."""
     rows = []
-    for path in sorted((RESULTS / "categorical_vae").glob("*.json")):
-        kept = json.loads(path.read_text())
+    for kept in _kept("categorical_vae"):
         result, model = kept["result"], kept["model"]
         bound, error = result["test/bound_nats"], result["test/bound_standard_error_nats"]
         rows.append(
@@ -65,10 +65,7 @@ def categorical_vae() -> str:
                 f"{result['test/hard_elbo_nats']:.2f}",
                 f"{bound:.2f} +- {error:.2f} (m = {result['test/bound_samples']})",
                 _percent(result.get("test/reconstruction_accuracy")),
-                f"{result['epochs']} ({result['best_epoch']})",
-                f"{result['training_seconds'] / 60:.0f} min, {kept['hardware']['cores']} cores",
-                str(len(kept["seeds"])),
-                f"`{kept['command']}`",
+                *_made(kept),
             )
         )
     header = (
@@ -78,10 +75,7 @@ def categorical_vae() -> str:
         "hard ELBO, test",
         "bound of log p(x), test",
         "reconstructions read right",
-        "epochs (best)",
-        "training",
-        "seeds",
-        "command",
+        *_MADE,
     )
     return _markdown(header, rows)
 
@@ -89,8 +83,7 @@ def categorical_vae() -> str:
 def structured_prediction() -> str:
     """The kept runs of structured prediction."""
     rows = []
-    for path in sorted((RESULTS / "structured_prediction").glob("*.json")):
-        kept = json.loads(path.read_text())
+    for kept in _kept("structured_prediction"):
         result, model = kept["result"], kept["model"]
         bound, error = result["test/bound_nats"], result["test/bound_standard_error_nats"]
         sizes = model["num_variables"] * (
@@ -102,10 +95,7 @@ def structured_prediction() -> str:
                 " - ".join(f"{n} x {model['num_categories']}" for n in sizes),
                 f"`{kept['estimator']}`",
                 f"{bound:.2f} +- {error:.2f} (m = {result['test/bound_samples']})",
-                f"{result['epochs']} ({result['best_epoch']})",
-                f"{result['training_seconds'] / 60:.0f} min, {kept['hardware']['cores']} cores",
-                str(len(kept["seeds"])),
-                f"`{kept['command']}`",
+                *_made(kept),
             )
         )
     header = (
@@ -113,10 +103,7 @@ def structured_prediction() -> str:
         "latents",
         "estimator",
         "bound of log p(lower half given upper half), test",
-        "epochs (best)",
-        "training",
-        "seeds",
-        "command",
+        *_MADE,
     )
     return _markdown(header, rows)
 
@@ -124,8 +111,7 @@ def structured_prediction() -> str:
 def semi_supervised() -> str:
     """The kept runs of the semi-supervised VAE."""
     rows = []
-    for path in sorted((RESULTS / "semi_supervised").glob("*.json")):
-        kept = json.loads(path.read_text())
+    for kept in _kept("semi_supervised"):
         result = kept["result"]
         rows.append(
             (
@@ -133,10 +119,7 @@ def semi_supervised() -> str:
                 f"`{kept['estimator']}`",
                 _percent(result.get("test/accuracy")),
                 f"{result['test/hard_elbo_nats']:.2f}",
-                f"{result['epochs']} ({result['best_epoch']})",
-                f"{result['training_seconds'] / 60:.0f} min, {kept['hardware']['cores']} cores",
-                str(len(kept["seeds"])),
-                f"`{kept['command']}`",
+                *_made(kept),
             )
         )
     header = (
@@ -144,10 +127,7 @@ def semi_supervised() -> str:
         "inference",
         "accuracy, test",
         "hard ELBO, test",
-        "epochs (best)",
-        "training",
-        "seeds",
-        "command",
+        *_MADE,
     )
     return _markdown(header, rows)
 
@@ -217,6 +197,23 @@ def main() -> None:
                 path.write_text(render(text))
     if stale and not write:
         sys.exit(f"Out of date: {', '.join(map(str, stale))}. Run python -m tools.tables --write.")
+
+
+def _kept(trainer: str) -> Iterable[dict[str, Any]]:
+    """The kept runs of a trainer."""
+    for path in sorted((RESULTS / trainer).glob("*.json")):
+        yield json.loads(path.read_text())
+
+
+def _made(kept: dict[str, Any]) -> tuple[str, ...]:
+    """How a kept run was made, under the header `_MADE`."""
+    result = kept["result"]
+    return (
+        f"{result['epochs']} ({result['best_epoch']})",
+        f"{result['training_seconds'] / 60:.0f} min, {kept['hardware']['cores']} cores",
+        str(len(kept["seeds"])),
+        f"`{kept['command']}`",
+    )
 
 
 def _comparisons() -> Iterable[tuple[str, str, dict[str, Any]]]:
