@@ -156,7 +156,8 @@ def model_name(settings: dict[str, Any]) -> str:
 def _thinned(history: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """At most `POINTS` epochs, the last among them; the seconds are summed up to each."""
     count = len(history["step"])
-    chosen = sorted({count - 1 - index * count // POINTS for index in range(min(POINTS, count))})
+    kept = min(POINTS, count)
+    chosen = [count - 1 - index * count // kept for index in reversed(range(kept))]
     seconds, total = [], 0.0
     for value in history["seconds"]:
         total += value

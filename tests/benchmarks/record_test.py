@@ -107,6 +107,15 @@ def test_a_comparison_is_kept_in_small_files(store: pathlib.Path):
     assert pictures == ["binarized_mnist-linear-20x10-bound_vs_steps.png"]
 
 
+@pytest.mark.parametrize(("epochs", "kept"), [(1, 1), (40, 40), (100, 100), (130, 100)])
+def test_a_history_is_thinned_only_if_it_is_long(epochs: int, kept: int):
+    steps = list(range(1, epochs + 1))
+    history = {"step": steps, "seconds": [1.0] * epochs, "hard_elbo_nats": [-1.0] * epochs}
+    thinned = record._thinned(history)
+    assert len(set(thinned["step"])) == len(thinned["step"]) == kept
+    assert thinned["step"][-1] == thinned["seconds_so_far"][-1] == epochs
+
+
 def test_the_table_reads_what_is_kept(store: pathlib.Path):
     first = {"gumbel_softmax": {"runs": [_run(0, -101.0), _run(1, -103.0)], "cost": COST}}
     second = {"reinmax": {"runs": [_run(0, -99.0)]}, "darn": {"runs": [_run(0, 0, 3, "diverged")]}}
