@@ -1,15 +1,17 @@
 """Speed of training against PyTorch: the same categorical VAE, step for step, on the same cores.
 
-Both train 784-512-256-(20 x 10)-256-512-784 with Gumbel-Softmax at temperature 1, batches of 100 binary
-images from memory, Adam at 1e-3 and the loss -E[log p(x | z)] + KL(q(z | x) || p(z)). Ours is
-`CategoricalVAE` in plain `fit` with 20 steps per execution, as the trainer does it, its metrics and its
-look at the hard path included. PyTorch runs a bare loop, eager and compiled, with each of its Adams; the
-fastest counts. Every contender is a process of its own; they take turns, in a new order each round.
+Both train 784-512-256-(20 x 10)-256-512-784, or one of the linear models of `MODELS`, with Gumbel-Softmax
+at temperature 1, batches of 100 binary images from memory, Adam at 1e-3 and the loss
+-E[log p(x | z)] + KL(q(z | x) || p(z)). Ours is `CategoricalVAE` in plain `fit` with 20 steps per execution,
+as the trainer does it, its metrics and its look at the hard path included. PyTorch runs a bare loop, eager
+and compiled, with each of its Adams; the fastest counts. Every contender is a process of its own; they take
+turns, in a new order each round.
 
     pip install tf_discrete[bench]
     python -m benchmarks.speed
+    python -m benchmarks.speed --model=linear_categorical
 
-writes benchmarks/results/speed.json and the table of benchmarks/README.md.
+writes benchmarks/results/speed-MODEL.json and its table in benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -28,18 +30,32 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-RESULT = FOLDER / "results" / "speed.json"
+RESULTS = FOLDER / "results"
 README = FOLDER / "README.md"
 BATCH_SIZE = 100
 IMAGES = 54_000
 STEPS_PER_EXECUTION = 20
-HIDDEN = (512, 256)
-VARIABLES, CATEGORIES = 20, 10
+
+
+class Model(NamedTuple):
+    """Sizes of a VAE of 784 pixels."""
+
+    hidden: tuple[int, ...]
+    latents: str
+    variables: int
+    categories: int
+
+
+MODELS = {
+    "mlp": Model((512, 256), "categorical", 20, 10),
+    "linear_categorical": Model((), "categorical", 20, 10),
+    "linear_bernoulli": Model((), "bernoulli", 200, 2),
+}
 
 OURS = "ours"
 CONTENDERS = {
@@ -73,7 +89,7 @@ def binary_images(path: pathlib.Path) -> None:
 # Ours.
 
 
-def ours(images: np.ndarray, steps: int, threads: int, name: str) -> Turn:
+def ours(images: np.ndarray, sizes: Model, steps: int, threads: int, name: str) -> Turn:
     """Our contenders, each a generator that trains `steps` steps for each turn."""
     import keras
     import tensorflow as tf
@@ -86,7 +102,12 @@ def ours(images: np.ndarray, steps: int, threads: int, name: str) -> Turn:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     keras.utils.set_random_seed(0)
     model = CategoricalVAE(
-        (28, 28, 1), VARIABLES, CATEGORIES, hidden_units=HIDDEN, estimator="gumbel_softmax"
+        (28, 28, 1),
+        sizes.variables,
+        sizes.categories,
+        latents=sizes.latents,
+        hidden_units=sizes.hidden,
+        estimator="gumbel_softmax",
     )
     adam = keras.optimizers.Adam if name == "ours_keras_adam" else FusedAdam
     model.compile(adam(1e-3), steps_per_execution=STEPS_PER_EXECUTION, jit_compile=False)
@@ -153,7 +174,7 @@ def _parts(model: Any, batches: Any, steps: int, update: bool) -> Turn:
 # PyTorch.
 
 
-def torch(images: np.ndarray, steps: int, threads: int, name: str) -> Turn:
+def torch(images: np.ndarray, sizes: Model, steps: int, threads: int, name: str) -> Turn:
     """The contenders in PyTorch: eager or compiled, with one of its Adams."""
     import torch
     from torch import nn
@@ -162,28 +183,40 @@ def torch(images: np.ndarray, steps: int, threads: int, name: str) -> Turn:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     data = torch.from_numpy(images).float()
-    size, latents = images.shape[1], VARIABLES * CATEGORIES
+    binary = sizes.latents == "bernoulli"
+    size, logits = images.shape[1], sizes.variables * (1 if binary else sizes.categories)
 
-    def mlp(*sizes: int) -> nn.Sequential:
+    def mlp(*units: int) -> nn.Sequential:
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in zip(units, units[1:], strict=False):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         return nn.Sequential(*layers[:-1])
+
+    def bernoulli(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        uniform = torch.rand_like(logits)
+        z = torch.sigmoid(logits + uniform.log() - (-uniform).log1p())
+        entropy = F.binary_cross_entropy_with_logits(logits, logits.sigmoid(), reduction="sum")
+        return z, logits.numel() * float(np.log(2.0)) - entropy
+
+    def categorical(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = logits.view(-1, sizes.variables, sizes.categories)
+        gumbel = -torch.empty_like(logits).exponential_().log()
+        log_q = torch.log_softmax(logits, dim=-1)
+        kl = (log_q.exp() * (log_q + float(np.log(sizes.categories)))).sum()
+        return torch.softmax(logits + gumbel, dim=-1).flatten(1), kl
+
+    draw = bernoulli if binary else categorical
 
     class VAE(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.encoder = mlp(size, *HIDDEN, latents)
-            self.decoder = mlp(latents, *reversed(HIDDEN), size)
+            self.encoder = mlp(size, *sizes.hidden, logits)
+            self.decoder = mlp(logits, *reversed(sizes.hidden), size)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            logits = self.encoder(x).view(-1, VARIABLES, CATEGORIES)
-            gumbel = -torch.empty_like(logits).exponential_().log()
-            z = torch.softmax(logits + gumbel, dim=-1)
-            pixels = self.decoder(z.flatten(1))
+            z, kl = draw(self.encoder(x))
+            pixels = self.decoder(z)
             reconstruction = F.binary_cross_entropy_with_logits(pixels, x, reduction="sum")
-            log_q = torch.log_softmax(logits, dim=-1)
-            kl = (log_q.exp() * (log_q + float(np.log(CATEGORIES)))).sum()
             return (reconstruction + kl) / len(x)
 
     model = VAE()
@@ -217,7 +250,8 @@ def work(arguments: argparse.Namespace) -> None:
     images = np.load(arguments.images)
     kind = arguments.worker.split("_")[0]
     make = {"ours": ours, "torch": torch}[kind]
-    turn = make(images, arguments.steps, arguments.threads, arguments.worker)
+    sizes = MODELS[arguments.model]
+    turn = make(images, sizes, arguments.steps, arguments.threads, arguments.worker)
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # What libraries print goes to the standard error.
 
@@ -239,8 +273,8 @@ class Contender:
     def __init__(self, name: str, images: pathlib.Path, arguments: argparse.Namespace):
         self.name = name
         python = arguments.torch_python if name.startswith("torch") else sys.executable
-        options = {"worker": name, "images": images, "steps": arguments.steps}
-        options["threads"] = arguments.threads
+        options = {"worker": name, "images": images}
+        options |= {key: getattr(arguments, key) for key in ("model", "steps", "threads")}
         command = [python, "-m", "benchmarks.speed", *(f"--{k}={v}" for k, v in options.items())]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
         environment["OMP_NUM_THREADS"] = str(arguments.threads)
@@ -273,7 +307,7 @@ class Contender:
 
 
 def race(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Runs all rounds; what speed.json holds."""
+    """Runs all rounds; what the JSON file holds."""
     load = os.getloadavg()[0]
     contenders: list[Contender] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -295,6 +329,7 @@ def race(arguments: argparse.Namespace) -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "hardware": {"cpu": _cpu(), "cores": os.cpu_count(), "load_before": round(load, 2)},
         "versions": versions,
+        "model": arguments.model,
         "threads": arguments.threads,
         "steps": arguments.steps,
         "milliseconds_per_step": {
@@ -356,9 +391,10 @@ def table(result: dict[str, Any]) -> str:
 
 
 def write_readme(result: dict[str, Any], path: pathlib.Path = README) -> None:
-    """Puts the table between the marks of the README."""
+    """Puts the table between the model's marks of the README."""
     text = path.read_text(encoding="utf-8")
-    marked = re.compile(r"(<!-- speed -->\n).*?(\n<!-- /speed -->)", re.DOTALL)
+    mark = f"speed {result['model']}"
+    marked = re.compile(rf"(<!-- {mark} -->\n).*?(\n<!-- /{mark} -->)", re.DOTALL)
     path.write_text(marked.sub(lambda m: m[1] + table(result) + m[2], text), encoding="utf-8")
 
 
@@ -382,11 +418,14 @@ def _cpu() -> str:
 
 
 def _flags(arguments: argparse.Namespace) -> list[str]:
-    return [f"--{name}={getattr(arguments, name)}" for name in ("rounds", "steps", "threads")]
+    return [
+        f"--{name}={getattr(arguments, name)}" for name in ("model", "rounds", "steps", "threads")
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", choices=MODELS, default="mlp", help="that is trained")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender")
     parser.add_argument("--steps", type=int, default=200, help="training steps of a turn")
     parser.add_argument("--threads", type=int, default=2, help="of each framework")
@@ -394,7 +433,11 @@ def main() -> None:
     parser.add_argument(
         "--torch_python", default=sys.executable, help="interpreter that has PyTorch"
     )
-    parser.add_argument("--output", type=pathlib.Path, default=RESULT, help="JSON file")
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        help="JSON file. Default: benchmarks/results/speed-MODEL.json",
+    )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--images", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -404,9 +447,10 @@ def main() -> None:
         work(arguments)
         return
     result = race(arguments)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if arguments.output.resolve() == RESULT:
+    output = arguments.output or RESULTS / f"speed-{arguments.model}.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if arguments.output is None:
         write_readme(result)
     print("\n" + table(result))
 
