@@ -161,6 +161,23 @@ def published(table: str) -> str:
     return report.table(table)
 
 
+def bound_curve() -> str:
+    """The kept bounds against the number of samples: a column for each number."""
+    kept = list(_kept("bound_curve"))
+    numbers = sorted({row["num_samples"] for one in kept for row in one["bounds"]})
+    rows = []
+    for one in kept:
+        found = {row["num_samples"]: row for row in one["bounds"]}
+        cells = (
+            f"{found[m]['bound_nats']:.2f} +- {found[m]['standard_error_nats']:.2f}"
+            if m in found
+            else ""
+            for m in numbers
+        )
+        rows.append((one["name"], f"`{one['estimator']}`", str(one["num_examples"]), *cells))
+    return _markdown(("model", "estimator", "images", *(f"m = {m}" for m in numbers)), rows)
+
+
 TABLES: dict[str, Callable[..., str]] = {
     "estimators": estimators,
     "categorical_vae": categorical_vae,
@@ -169,6 +186,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "estimator_comparison": estimator_comparison,
     "measured": measured,
     "published": published,
+    "bound_curve": bound_curve,
 }
 
 

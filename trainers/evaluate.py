@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from tf_discrete import datasets
 from trainers import (
     callbacks,
     categorical_vae,
@@ -46,6 +47,36 @@ def trainer_of(directory: RunDirectory) -> Any:
     return min(TRAINERS, key=strangers)
 
 
+def restore(
+    trainer: Any, run_config: Any, directory: RunDirectory, checkpoint: str
+) -> tuple[Any, datasets.Split, int]:
+    """The model of a run with the weights of a checkpoint, the training split, and the epoch.
+
+    Args:
+        trainer: that has written the run.
+        run_config: its configuration.
+        directory: of the run.
+        checkpoint: "best" or "last".
+
+    Raises:
+        ValueError: a run that has not finished an epoch.
+    """
+    run_config = dataclasses.replace(run_config, distribute="none")
+    run_lib.prepare(run_config)
+    train = run_lib.load_split(run_config, "train")
+    steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
+    model = trainer.build_model(run_config, train, steps)
+    run_lib.compile_model(model, run_config, steps)
+    checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
+    found = checkpoints.restore_best() if checkpoint == "best" else checkpoints.restore_last()
+    if not found:
+        raise ValueError(
+            "The run must have finished an epoch; it has no checkpoint yet. "
+            f"Received: run={str(directory.path)!r}"
+        )
+    return model, train, checkpoints.epoch
+
+
 def run(config: Config) -> dict[str, Any]:
     """Restores a checkpoint of a run and scores a split; returns what the JSON file holds."""
     check(config)
@@ -56,31 +87,17 @@ def run(config: Config) -> dict[str, Any]:
     run_config = load(trainer.Config, directory.config_path)
     if config.data_dir:
         run_config = dataclasses.replace(run_config, data_dir=config.data_dir)
-    run_config = dataclasses.replace(run_config, distribute="none")
-    run_lib.prepare(run_config)
-    train = run_lib.load_split(run_config, "train")
-    steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
-    model = trainer.build_model(run_config, train, steps)
-    run_lib.compile_model(model, run_config, steps)
-    checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
-    found = (
-        checkpoints.restore_best() if config.checkpoint == "best" else checkpoints.restore_last()
-    )
-    if not found:
-        raise ValueError(
-            "The run must have finished an epoch; it has no checkpoint yet. "
-            f"Received: run={config.run!r}"
-        )
+    model, train, epoch = restore(trainer, run_config, directory, config.checkpoint)
     split = train if config.split == "train" else run_lib.load_split(run_config, config.split)
     result = {
         "checkpoint": config.checkpoint,
-        "epoch": checkpoints.epoch,
+        "epoch": epoch,
         "split": config.split,
         **run_lib.evaluate_split(model, split, config.bound_samples),
     }
     output = config.output or directory.path / f"evaluation-{config.split}.json"
     write_json(type(directory.path)(output), result)
-    results.print_table(f"{config.run}, epoch {checkpoints.epoch}, {config.split} (nats)", result)
+    results.print_table(f"{config.run}, epoch {epoch}, {config.split} (nats)", result)
     return result
 
 
