@@ -6,13 +6,13 @@ import dataclasses
 from typing import Any
 
 from tf_discrete import datasets, schedules
-from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
+from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE, networks
 from tf_discrete.models.categorical_vae import OBJECTIVES
 from tf_discrete.models.units import UNITS
 from trainers import command_line, finishing, results, sweep
 from trainers import run as run_lib
 from trainers.config import option
-from trainers.latents import make_likelihood, make_temperature
+from trainers.latents import make_likelihood, make_mean_logits, make_temperature
 from trainers.run_directory import RunDirectory
 from trainers.sweep import SweepConfig
 
@@ -50,6 +50,12 @@ class Config(SweepConfig):
         "What the networks read for a choice: 0 and 1, or -1 and 1.",
         choices=UNITS,
     )
+    output_bias: str = option(
+        "zero",
+        "First bias of the decoder's last layer: 'zero', or 'mean', the logits of the mean image of the "
+        "training split (Bernoulli likelihood).",
+        choices=("zero", "mean"),
+    )
     centering: bool = option(False, "Subtract the running mean from the pixels that q reads.")
     classify_reconstructions: bool = option(
         True,
@@ -78,8 +84,13 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         "seed": config.seed,
         "monitor_every": config.monitor_every,
     }
+    start_at_mean = config.output_bias == "mean"
+    mean_logits = make_mean_logits(split, shared["likelihood"]) if start_at_mean else None
     if config.num_layers == 1 and config.units == "zero_one" and not config.centering:
-        return CategoricalVAE(encoder=config.encoder, free_bits=config.free_bits, **shared)
+        model = CategoricalVAE(encoder=config.encoder, free_bits=config.free_bits, **shared)
+        if mean_logits is not None:
+            networks.set_output_bias(model.decoder, mean_logits)
+        return model
     for name, value, allowed in (
         ("encoder", config.encoder, "mlp"),
         ("free_bits", config.free_bits, 0.0),
@@ -89,9 +100,12 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
                 "Several stochastic layers, centering and other units go with fully connected networks and "
                 f"without free bits. Leave --{name} out. Received: {name}={value!r}"
             )
-    return DeepCategoricalVAE(
+    deep = DeepCategoricalVAE(
         num_layers=config.num_layers, units=config.units, centering=config.centering, **shared
     )
+    if mean_logits is not None:
+        networks.set_output_bias(deep.decoders[0], mean_logits)
+    return deep
 
 
 def make_kl_weight(config: Config) -> Any:

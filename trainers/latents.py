@@ -69,6 +69,26 @@ def make_likelihood(config: LatentConfig, split: datasets.Split) -> likelihoods.
     return likelihoods.get(name)
 
 
+def make_mean_logits(split: datasets.Split, likelihood: likelihoods.Likelihood) -> np.ndarray:
+    """Logits of the mean image of a split, as it is binarised, [H, W, C]; no pixel is certain.
+
+    Raises:
+        ValueError: a likelihood whose parameters are no logits.
+    """
+    if not isinstance(likelihood, likelihoods.Bernoulli):
+        raise ValueError(
+            "Only the Bernoulli likelihood reads logits. Leave --output_bias out. "
+            f"Received: output_bias='mean', likelihood={type(likelihood).__name__}"
+        )
+    images = split.images
+    highest = np.iinfo(images.dtype).max if images.dtype == np.uint8 else 1
+    if split.binarization == "threshold":
+        images, highest = images > 0.5 * highest, 1
+    mean = images.mean(axis=0, dtype=np.float64) / highest
+    mean = np.clip(mean, 1e-3, 1 - 1e-3)
+    return np.log(mean) - np.log1p(-mean)
+
+
 def make_temperature(config: LatentConfig, total_steps: int) -> schedules.Schedule | None:
     """The schedule of the temperature; None for the estimator's own default, or if it has none."""
     estimator = estimators.get_class(config.estimator)

@@ -53,3 +53,12 @@ def test_registered_networks_can_be_named(monkeypatch):
     networks.register("networks_test", networks.mlp_encoder, networks.mlp_decoder)
     assert networks.names() == ["conv", "mlp", "networks_test"]
     assert networks.encoder("networks_test", (3,), 2, (), "relu")(tf.ones([1, 3])).shape == (1, 2)
+
+
+def test_an_output_bias_must_fit():
+    network = keras.Sequential([keras.Input([3]), keras.layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"a bias for each of 6 outputs.*bias of shape \(4,\)"):
+        networks.set_output_bias(network, np.zeros([2, 3]))
+    bare = keras.Sequential([keras.Input([3]), keras.layers.Dense(6, use_bias=False)])
+    with pytest.raises(ValueError, match="with a bias of shape None"):
+        networks.set_output_bias(bare, np.zeros([2, 3]))

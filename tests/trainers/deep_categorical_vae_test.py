@@ -88,3 +88,25 @@ def test_weight_decay_shrinks_kernels_only(tmp_path):
     for variable in model.trainable_variables:
         left = 1 - 0.5 * 0.01 if variable.name == "kernel" else 1.0
         np.testing.assert_allclose(variable, left * np.ones(variable.shape), rtol=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{}, {"units": "plus_minus"}, {"encoder": "conv"}])
+def test_the_decoder_may_start_at_the_mean_image(tmp_path, changes):
+    flags = {"output_bias": "mean", "binarization": "threshold", **changes}
+    settings = small_runs.config(tmp_path, **flags)
+    split = run.load_split(settings, "train")
+    model = categorical_vae.build_model(settings, split, 1)
+    decoder = model.decoders[0] if isinstance(model, DeepCategoricalVAE) else model.decoder
+    started = np.reshape(tf.sigmoid(decoder(tf.zeros([1, *decoder.input_shape[1:]]))), [8, 8])
+    mean = (split.images > 127).mean(axis=0)[..., 0]
+    expected = np.clip(mean, 1e-3, 1 - 1e-3)
+    if "encoder" in changes:  # One bias for all places: the mean of their logits.
+        expected = np.full([8, 8], 1 / (1 + np.exp(-np.mean(np.log(expected / (1 - expected))))))
+    np.testing.assert_allclose(started, expected, rtol=1e-4)
+
+
+def test_only_logits_start_at_the_mean_image(tmp_path):
+    settings = small_runs.config(tmp_path, output_bias="mean", likelihood="gaussian")
+    split = run.load_split(settings, "train")
+    with pytest.raises(ValueError, match="Leave --output_bias out. Received: output_bias='mean'"):
+        categorical_vae.build_model(settings, split, 1)

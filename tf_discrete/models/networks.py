@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_discrete.serialization import check_serializable
@@ -90,6 +91,26 @@ def mlp_decoder(
         x = keras.layers.Dense(units, activation=activation)(x)
     x = keras.layers.Dense(math.prod(output_shape))(x)
     return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")
+
+
+def set_output_bias(network: keras.Model, outputs: np.ndarray) -> None:
+    """Lets a network start near given outputs: sets the bias of its last layer that has one.
+
+    Args:
+        network: of this module, or any whose last layer with a bias gives the outputs, or channels of them.
+        outputs: [*output_shape], averaged over the places that share a bias.
+
+    Raises:
+        ValueError: no such layer, or one of another size.
+    """
+    biases = [layer.bias for layer in network._flatten_layers() if hasattr(layer, "bias")]
+    bias = next((bias for bias in reversed(biases) if bias is not None), None)
+    if bias is None or np.size(outputs) % bias.shape[0]:
+        raise ValueError(
+            f"The last layer must have a bias for each of {np.size(outputs)} outputs, or for each channel. "
+            f"Received: {network.name} with a bias of shape {None if bias is None else bias.shape}"
+        )
+    bias.assign(np.reshape(outputs, [-1, bias.shape[0]]).mean(axis=0))
 
 
 class _AnyBatch:
