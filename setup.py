@@ -53,7 +53,7 @@ _EXTRAS = {
         "setuptools>=77",
         "wheel>=0.45",
     ],
-    "bench": ["torch>=2.6,<3"],
+    "bench": ["pyro-ppl>=1.9.1,<2", "torch>=2.6,<3"],
 }
 
 setuptools.setup(

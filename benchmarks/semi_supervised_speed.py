@@ -5,18 +5,26 @@ the batch, with the image's part of q(z | x, y) computed once, the joint inferen
 take turns; the median over the rounds counts. Beside the measured ratio stands the one that the
 multiply-adds of the networks predict.
 
+Memory is measured in a process of its own for each: the peak is the highest resident memory over that of the
+same process before the model is built, tracing included; that of a step is the highest while steps run over
+what stays between them. It is read from /proc, so Linux only.
+
     python -m benchmarks.semi_supervised_speed
 
-writes benchmarks/results/semi_supervised_speed.json and the picture docs/images/semi_supervised_speed.png,
-and prints the table.
+writes benchmarks/results/semi_supervised_speed.json and the picture docs/images/semi_supervised_speed.png, and
+prints the table; `python -m tools.tables --write` puts it into docs/semi_supervised.md.
 """
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import gc
 import math
+import multiprocessing
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +40,10 @@ from trainers.config import check, option
 from trainers.run_directory import write_json
 
 ROOT = Path(__file__).parent.parent
+RESULT = ROOT / "benchmarks" / "results" / "semi_supervised_speed.json"
 MARGINAL = "enumeration"
+MEASURED = ("steps_per_second", "memory_mib")
+"""What a row holds for each inference."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +115,41 @@ def predicted_ratio(model: SemiSupervisedVAE) -> float:
     return (once + model.num_classes * each) / (once + each)
 
 
+def memory(config: Config, network: str, inference: str, num_classes: int) -> dict[str, float]:
+    """Peak memory of training and memory of a step in MiB; meant for a process that does nothing else."""
+    tf.zeros([])  # TensorFlow begins.
+    before = _settled()
+    contender = Contender(dataclasses.replace(config, seconds=0.5), network, inference, num_classes)
+    contender.turn()
+    peak = _status("VmHWM") - before
+    between = _settled()
+    contender.turn()
+    return {"peak": peak, "step": _status("VmHWM") - between}
+
+
+def _settled() -> float:
+    """Resident memory without what is freed but not returned; the highest is counted anew from here."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def _status(field: str) -> float:
+    """A size that the kernel knows of this process, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    found = next(line for line in lines if line.startswith(f"{field}:"))
+    return int(found.split()[1]) / 1024
+
+
 def measure(config: Config, network: str, num_classes: int) -> dict[str, Any]:
-    """Both inferences, turn by turn."""
-    contenders = {
-        name: Contender(config, network, name, num_classes) for name in (MARGINAL, config.joint)
-    }
+    """Memory of both inferences, then their speed turn by turn."""
+    names = (MARGINAL, config.joint)
+    memories = {}
+    for name in names:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            memories[name] = process.submit(memory, config, network, name, num_classes).result()
+    contenders = {name: Contender(config, network, name, num_classes) for name in names}
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(config.rounds):
         for name, contender in contenders.items():
@@ -121,44 +162,58 @@ def measure(config: Config, network: str, num_classes: int) -> dict[str, Any]:
         "ratio": statistics.median(ratios),
         "ratio_range": [min(ratios), max(ratios)],
         "predicted_ratio": predicted_ratio(contenders[MARGINAL].model),
+        "memory_mib": memories,
     }
 
 
 def table(rows: list[dict[str, Any]], joint: str) -> str:
-    """The results as a table of Markdown."""
+    """The results as a table of Markdown; `joint` stands second where there are two numbers."""
+    pair = f"`{MARGINAL}`, `{joint}`"
     lines = [
-        f"| network | classes | {MARGINAL}, steps/s | {joint}, steps/s | ratio | predicted |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        f"| network | classes | steps/s: {pair} | ratio | predicted | peak memory, MiB: {pair} "
+        f"| memory of a step, MiB: {pair} |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
-        speed = row["steps_per_second"]
+        low, high = row["ratio_range"]
+        speed, used = ([row[key][name] for name in (MARGINAL, joint)] for key in MEASURED)
         lines.append(
-            f"| {row['network']} | {row['classes']} | {speed[MARGINAL]:.3g} | {speed[joint]:.3g} "
-            f"| {row['ratio']:.2f} | {row['predicted_ratio']:.2f} |"
+            f"| {row['network']} | {row['classes']} | {speed[0]:.3g}, {speed[1]:.3g} "
+            f"| {row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {row['predicted_ratio']:.2f} "
+            f"| {used[0]['peak']:.0f}, {used[1]['peak']:.0f} "
+            f"| {used[0]['step']:.0f}, {used[1]['step']:.0f} |"
         )
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def picture(rows: list[dict[str, Any]]) -> Any:
-    """The ratio against the number of classes, measured and predicted, a panel for each network."""
+    """Ratios of time and of peak memory against the number of classes, a panel for each network."""
     networks = list(dict.fromkeys(row["network"] for row in rows))
     figure = plots.canvas.new_figure(4.8 * len(networks), 3.8, constrained=True)
     for index, network in enumerate(networks):
         own = [row for row in rows if row["network"] == network]
         axes = figure.add_subplot(1, len(networks), index + 1)
-        plots.canvas.tidy(axes, network, "classes", "steps/s of joint over marginalised")
+        plots.canvas.tidy(axes, network, "classes", "marginalised over joint")
         classes = [row["classes"] for row in own]
-        measured, predicted = ([row[name] for row in own] for name in ("ratio", "predicted_ratio"))
-        style = {"marker": "o", "markersize": 4, "linewidth": 1.8}
-        axes.plot(classes, measured, color=plots.canvas.BLUE, label="measured", **style)
-        axes.plot(
-            classes, predicted, "--", color=plots.canvas.INK, label="by multiply-adds", **style
-        )
+        for label, color, dash, values in (
+            ("time of a step", plots.canvas.BLUE, "-", [row["ratio"] for row in own]),
+            ("multiply-adds", plots.canvas.INK, "--", [row["predicted_ratio"] for row in own]),
+            ("peak memory", plots.canvas.VERMILION, "-", [memory_ratio(row) for row in own]),
+        ):
+            style = {"marker": "o", "markersize": 4, "linewidth": 1.8, "linestyle": dash}
+            axes.plot(classes, values, color=color, label=label, **style)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks(classes, [str(k) for k in classes])
         axes.legend(fontsize=plots.canvas.TICK_SIZE, edgecolor="none")
     return figure
+
+
+def memory_ratio(row: dict[str, Any]) -> float:
+    """Peak memory marginalised over that of the joint inference."""
+    used = row["memory_mib"]
+    (joint,) = (name for name in used if name != MARGINAL)
+    return used[MARGINAL]["peak"] / used[joint]["peak"]
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -175,8 +230,7 @@ def run(config: Config) -> dict[str, Any]:
         "machine": machine.hardware(),
         "versions": machine.versions(),
     }
-    output = config.output or ROOT / "benchmarks/results/semi_supervised_speed.json"
-    write_json(Path(output), result)
+    write_json(Path(config.output or RESULT), result)
     plots.save(picture(rows), config.picture or ROOT / "docs/images/semi_supervised_speed.png")
     print(f"\n{table(rows, config.joint)}")
     return result

@@ -17,22 +17,18 @@ writes benchmarks/results/speed-MODEL.json and its table in benchmarks/README.md
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
-import os
 import pathlib
-import platform
-import random
 import re
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from benchmarks import turns
+from benchmarks.turns import Turn
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 RESULTS = FOLDER / "results"
@@ -70,9 +66,6 @@ CONTENDERS = {
     "torch_compile_fused": "PyTorch torch.compile, fused Adam",
 }
 PACKAGES = {"ours": ("tensorflow-cpu", "tensorflow", "keras", "numpy"), "torch": ("torch", "numpy")}
-
-Turn = Iterator[float]
-"""Trains some steps for each `next`, after a warm-up before the first; gives the mean loss in nats."""
 
 
 def binary_images(path: pathlib.Path) -> None:
@@ -116,22 +109,22 @@ def ours(images: np.ndarray, sizes: Model, steps: int, threads: int, name: str) 
     batches = split.batches(BATCH_SIZE, seed=0, shuffle=True, repeat=True, drop_remainder=True)
     if name in ("ours_gradients", "ours_update"):
         return _parts(model, iter(batches), steps, update=name == "ours_update")
-    return _fit(model, batches, steps)
+    return fit_in_turns(model, batches, steps)
 
 
-def _fit(model: Any, batches: Any, steps: int) -> Turn:
+def fit_in_turns(model: Any, batches: Any, steps: int) -> Turn:
     """One `fit` whose epochs are the turns; it runs in a thread that waits at the end of each."""
     import queue
     import threading
 
     import keras
 
-    turns: queue.SimpleQueue = queue.SimpleQueue()
+    asked: queue.SimpleQueue = queue.SimpleQueue()
     losses: queue.SimpleQueue = queue.SimpleQueue()
 
     class Wait(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            turns.get()
+            asked.get()
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             losses.put(logs["loss"])
@@ -139,7 +132,7 @@ def _fit(model: Any, batches: Any, steps: int) -> Turn:
     arguments = {"epochs": 10**6, "steps_per_epoch": steps, "verbose": 0, "callbacks": [Wait()]}
     threading.Thread(target=model.fit, args=(batches,), kwargs=arguments, daemon=True).start()
     while True:
-        turns.put(None)
+        asked.put(None)
         yield losses.get()
 
 
@@ -246,146 +239,44 @@ def torch(images: np.ndarray, sizes: Model, steps: int, threads: int, name: str)
 
 
 def work(arguments: argparse.Namespace) -> None:
-    """One contender's process: warms up, then trains a turn for each line of the standard input."""
-    images = np.load(arguments.images)
+    """One contender's process."""
     kind = arguments.worker.split("_")[0]
     make = {"ours": ours, "torch": torch}[kind]
-    sizes = MODELS[arguments.model]
-    turn = make(images, sizes, arguments.steps, arguments.threads, arguments.worker)
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # What libraries print goes to the standard error.
-
-    def say(**values: Any) -> None:
-        print(json.dumps(values), file=answer, flush=True)
-
-    for _ in range(2):
-        next(turn)
-    say(versions=_versions(kind))
-    for _ in sys.stdin:
-        began = time.perf_counter()
-        loss = next(turn)
-        say(seconds=time.perf_counter() - began, loss=loss)
-
-
-class Contender:
-    """A process that trains when asked and sleeps between."""
-
-    def __init__(self, name: str, images: pathlib.Path, arguments: argparse.Namespace):
-        self.name = name
-        python = arguments.torch_python if name.startswith("torch") else sys.executable
-        options = {"worker": name, "images": images}
-        options |= {key: getattr(arguments, key) for key in ("model", "steps", "threads")}
-        command = [python, "-m", "benchmarks.speed", *(f"--{k}={v}" for k, v in options.items())]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-        environment["OMP_NUM_THREADS"] = str(arguments.threads)
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=FOLDER.parent,
-        )
-        self.versions = self._answer()["versions"]
-
-    def train(self) -> dict[str, float]:
-        """One turn: its seconds and the mean loss."""
-        assert self.process.stdin is not None
-        print(file=self.process.stdin, flush=True)
-        return self._answer()
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended with status {self.process.wait()}")
-        return json.loads(line)
+    images, sizes = np.load(arguments.images), MODELS[arguments.model]
+    given = images, sizes, arguments.steps, arguments.threads, arguments.worker
+    turns.serve(lambda: (make(*given), {}), PACKAGES[kind])
 
 
 def race(arguments: argparse.Namespace) -> dict[str, Any]:
     """Runs all rounds; what the JSON file holds."""
-    load = os.getloadavg()[0]
-    contenders: list[Contender] = []
     with tempfile.TemporaryDirectory() as folder:
         images = pathlib.Path(folder) / "images.npy"
         binary_images(images)
-        try:
-            for name in arguments.contenders:
-                print(f"Warming up {CONTENDERS[name]} ...", flush=True)
-                contenders.append(Contender(name, images, arguments))
-            turns = _rounds(contenders, arguments)
-        finally:
-            for contender in contenders:
-                contender.stop()
-    versions = {"python": platform.python_version()}
-    for contender in contenders:
-        versions.update(contender.versions)
-    return {
-        "command": "python -m benchmarks.speed " + " ".join(_flags(arguments)),
-        "date": time.strftime("%Y-%m-%d"),
-        "hardware": {"cpu": _cpu(), "cores": os.cpu_count(), "load_before": round(load, 2)},
-        "versions": versions,
-        "model": arguments.model,
-        "threads": arguments.threads,
-        "steps": arguments.steps,
-        "milliseconds_per_step": {
-            name: [round(1000 * t["seconds"] / arguments.steps, 3) for t in turns[name]]
-            for name in turns
-        },
-        "last_loss_nats": {name: round(turns[name][-1]["loss"], 2) for name in turns},
-    }
-
-
-def _rounds(contenders: list[Contender], arguments: argparse.Namespace) -> dict[str, list[dict]]:
-    turns: dict[str, list[dict]] = {contender.name: [] for contender in contenders}
-    order = random.Random(0)
-    for number in range(arguments.rounds):
-        for contender in order.sample(contenders, len(contenders)):
-            time.sleep(0.5)  # Threads of the last one stop spinning.
-            turns[contender.name].append(contender.train())
-        line = (f"{n} {1000 * t[-1]['seconds'] / arguments.steps:.2f}" for n, t in turns.items())
-        print(f"round {number + 1}, ms per step: {', '.join(line)}", flush=True)
-    return turns
-
-
-def summary(result: dict[str, Any]) -> dict[str, Any]:
-    """The fastest PyTorch by its median, and how much longer it takes than ours, round by round."""
-    times = result["milliseconds_per_step"]
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    best = min((name for name in times if name.startswith("torch")), key=medians.__getitem__)
-    ratios = [theirs / mine for theirs, mine in zip(times[best], times[OURS], strict=True)]
-    low, median, high = statistics.quantiles(ratios, n=4)
-    return {"best": best, "median": median, "quartiles": (low, high), "ratios": ratios}
+        commands = {}
+        for name in arguments.contenders:
+            python = arguments.torch_python if name.startswith("torch") else sys.executable
+            options = {"worker": name, "images": images}
+            options |= {key: getattr(arguments, key) for key in ("model", "steps", "threads")}
+            flags = (f"--{key}={value}" for key, value in options.items())
+            commands[name] = [python, "-m", "benchmarks.speed", *flags]
+        found = turns.race(commands, arguments.rounds, arguments.steps, arguments.threads)
+    command = "python -m benchmarks.speed " + " ".join(_flags(arguments))
+    return {"command": command, "model": arguments.model, **found}
 
 
 def table(result: dict[str, Any]) -> str:
     """The result in Markdown."""
     times = result["milliseconds_per_step"]
-    compared = summary(result)
-    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    rows = []
-    for name, values in times.items():
-        low, median, high = statistics.quantiles(values, n=4)
-        rows.append(f"| {CONTENDERS[name]} | {median:.2f} | {low:.2f} to {high:.2f} |")
-    low, high = compared["quartiles"]
+    compared = turns.summary(times, OURS, "torch")
     return "\n".join(
         [
             f"The fastest PyTorch ({CONTENDERS[compared['best']]}) takes "
-            f"**{compared['median']:.2f} times** as long as tf_discrete: median of "
-            f"{len(compared['ratios'])} rounds of {result['steps']} steps, quartiles {low:.2f} to "
-            f"{high:.2f}, all rounds {min(compared['ratios']):.2f} to {max(compared['ratios']):.2f}.",
+            f"**{compared['median']:.2f} times** as long as tf_discrete: "
+            f"{turns.spread(compared, result['steps'])}.",
             "",
-            "| | ms per step, median | quartiles |",
-            "|---|---|---|",
-            *rows,
+            *turns.table(times, CONTENDERS),
             "",
-            f"{result['hardware']['cpu']}, {result['hardware']['cores']} cores, "
-            f"{result['threads']} threads, load before the run {result['hardware']['load_before']}; "
-            f"{versions}; {result['date']}. Command: `{result['command'].strip()}`.",
+            turns.made_on(result),
         ]
     )
 
@@ -396,25 +287,6 @@ def write_readme(result: dict[str, Any], path: pathlib.Path = README) -> None:
     mark = f"speed {result['model']}"
     marked = re.compile(rf"(<!-- {mark} -->\n).*?(\n<!-- /{mark} -->)", re.DOTALL)
     path.write_text(marked.sub(lambda m: m[1] + table(result) + m[2], text), encoding="utf-8")
-
-
-def _versions(kind: str) -> dict[str, str]:
-    found = {}
-    for package in PACKAGES[kind]:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _cpu() -> str:
-    try:
-        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor()
-    names = re.findall(r"^model name\s*: (.*)$", text, re.MULTILINE)
-    return names[0] if names else platform.processor()
 
 
 def _flags(arguments: argparse.Namespace) -> list[str]:

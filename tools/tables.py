@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 _TABLE = re.compile(r"(<!-- table: (\w+)((?: \w+)*) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 _REFERENCE = "gumbel_softmax"
+NOT_MEASURED = "Not measured.\n"
 _MADE = ("epochs (best)", "training", "seeds", "command")
 
 
@@ -115,6 +116,22 @@ def semi_supervised() -> str:
     return _markdown(semi_supervised_table.HEADER, semi_supervised_table.cells())
 
 
+def semi_supervised_speed() -> str:
+    """What marginalising the class costs."""
+    from benchmarks import semi_supervised_speed as speed
+
+    kept = _measured(speed.RESULT)
+    return speed.table(kept["rows"], kept["config"]["joint"]) if kept else NOT_MEASURED
+
+
+def semi_supervised_pyro() -> str:
+    """The speed of the semi-supervised VAE beside Pyro's."""
+    from benchmarks import semi_supervised_pyro as race
+
+    kept = _measured(race.RESULT)
+    return race.table(kept) if kept else NOT_MEASURED
+
+
 def estimator_comparison() -> str:
     """The kept comparisons of estimators: one table for each data set and model."""
     from trainers import comparison_report
@@ -134,7 +151,7 @@ def measured(estimator: str) -> str:
         header, cells = comparison_report.cells(found, _REFERENCE, latents)
         rows += [("measured on", *header[2:])] if not rows else []
         rows += [(model, *cells[estimator][2:])] if estimator in cells else []
-    return _markdown(rows[0], rows[1:]) if len(rows) > 1 else "Not measured.\n"
+    return _markdown(rows[0], rows[1:]) if len(rows) > 1 else NOT_MEASURED
 
 
 def published(table: str) -> str:
@@ -166,6 +183,8 @@ TABLES: dict[str, Callable[..., str]] = {
     "categorical_vae": categorical_vae,
     "structured_prediction": structured_prediction,
     "semi_supervised": semi_supervised,
+    "semi_supervised_speed": semi_supervised_speed,
+    "semi_supervised_pyro": semi_supervised_pyro,
     "estimator_comparison": estimator_comparison,
     "measured": measured,
     "published": published,
@@ -204,6 +223,11 @@ def _kept(trainer: str) -> Iterable[dict[str, Any]]:
     """The kept runs of a trainer."""
     for path in sorted((RESULTS / trainer).glob("*.json")):
         yield json.loads(path.read_text())
+
+
+def _measured(path: pathlib.Path) -> dict[str, Any] | None:
+    """What a benchmark has kept, if it was run."""
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _made(kept: dict[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import pytest
 
 from benchmarks import semi_supervised_speed as speed
@@ -37,13 +38,30 @@ def test_table_and_picture():
             "classes": k,
             "steps_per_second": {"enumeration": 10.0 / k, "reinmax": 10.0},
             "ratio": float(k),
+            "ratio_range": [0.5 * k, 2.0 * k],
             "predicted_ratio": 0.9 * k,
+            "memory_mib": {
+                "enumeration": {"peak": 100.0 * k, "step": 10.0 * k},
+                "reinmax": {"peak": 100.0, "step": 10.0},
+            },
         }
         for network in ("mlp", "conv")
         for k in (2, 10)
     ]
     lines = speed.table(rows, "reinmax").splitlines()
-    assert lines[2] == "| mlp | 2 | 5 | 10 | 2.00 | 1.80 |" and len(lines) == 6
+    assert lines[2] == "| mlp | 2 | 5, 10 | 2.00 (1.00 to 4.00) | 1.80 | 200, 100 | 20, 10 |"
+    assert len(lines) == 6 and speed.memory_ratio(rows[1]) == 10.0
     figure = speed.picture(rows)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["mlp", "conv"]
     assert plots.to_image(figure).std() > 5
+
+
+def test_memory_grows_with_what_a_step_holds():
+    """In one process: an array that lives within the step is seen, and one that stays is not."""
+    before = speed._settled()
+    held = np.ones(2**24, np.uint8)  # 16 MiB.
+    del held
+    assert speed._status("VmHWM") - before > 15
+    stays = np.ones(2**24, np.uint8)
+    between = speed._settled()
+    assert stays.any() and speed._status("VmHWM") - between < 8
