@@ -41,7 +41,7 @@ BATCH_SIZE = 100
 """Unlabelled images of a step, and labelled ones; the labelled are the same in all steps."""
 
 ALPHA = 50.0
-LOSS_DRAWS = 200
+LOSS_DRAWS = 100
 """Of the style, in the average of the loss at the common weights."""
 
 LAYERS = {

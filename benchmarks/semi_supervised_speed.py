@@ -11,8 +11,8 @@ what stays between them. It is read from /proc, so Linux only.
 
     python -m benchmarks.semi_supervised_speed
 
-writes benchmarks/results/semi_supervised_speed.json and the picture docs/images/semi_supervised_speed.png, and
-prints the table; `python -m tools.tables --write` puts it into docs/semi_supervised.md.
+writes benchmarks/results/semi_supervised_speed.json and the picture docs/images/semi_supervised_speed.png,
+and prints the table; `python -m tools.tables --write` puts it into docs/semi_supervised.md.
 """
 
 from __future__ import annotations

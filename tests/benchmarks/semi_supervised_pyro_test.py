@@ -40,4 +40,4 @@ def test_the_table_compares_with_the_fastest():
     lines = race.table(result).splitlines()
     assert "image's part computed once) takes **2.50 times** as long" in lines[0]
     assert "500.00 +- 0.10 nats here and 500.25 +- 0.10 there" in lines[0]
-    assert lines[4].startswith("| tf_discrete: fit | 10.00 | 10.00 to 10.00 |") and len(lines) == 8
+    assert lines[4].startswith("| tf_discrete: fit | 10.00 | 10.00 to 10.00 |") and len(lines) == 9
