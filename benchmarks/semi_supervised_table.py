@@ -41,6 +41,18 @@ SETTINGS: dict[str, Any] = {
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "augmented": {"augment_shift": 2, "consistency": 10.0, "balance": 1.0},
+    "convolutional": {
+        "classifier": "conv",
+        "style_encoder": "mlp",
+        "decoder": "mlp",
+        "epochs": 6,
+        "labelled_batch_size": 50,
+        "alpha": 100.0,
+        "labelled_weight": 0.1,
+        "augment_shift": 2,
+        "consistency": 10.0,
+        "balance": 1.0,
+    },
     "paper": {"augment_shift": 0, "consistency": 0.0, "balance": 0.0},
 }
 """What the runs of a variant have beside `SETTINGS`; "paper" is without our additions."""

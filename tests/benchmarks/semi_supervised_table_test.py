@@ -19,6 +19,7 @@ SMALL = {
     "style_size": 2,
     "epochs": 1,
     "bound_samples": 2,
+    "pictures_every": 0,
 }
 
 
@@ -46,7 +47,7 @@ def test_the_settings_of_a_row_are_valid(row):
 
 def test_every_row_is_kept_in_a_place_of_its_own():
     rows = list(study.table())
-    assert len({row.path(0) for row in rows}) == len(rows) == 24
+    assert len({row.path(0) for row in rows}) == len(rows)
 
 
 def test_a_row_is_trained_once_and_reported(small, monkeypatch):
@@ -54,7 +55,10 @@ def test_a_row_is_trained_once_and_reported(small, monkeypatch):
     assert row_of["paper", "100", "`enumeration`"][3:] == (
         *("", "92.6 %", "", "", "-106.8", "", "not run", ""),
     )
-    monkeypatch.setattr(study.semi_supervised.results, "write_model", lambda *_: None)
+    trainer = study.semi_supervised
+    monkeypatch.setattr(trainer.results, "write_model", lambda *_: None)
+    monkeypatch.setattr(trainer.plots, "save", lambda *_, **__: None)
+    monkeypatch.setattr(trainer.classification, "figures", lambda *_: {})
     study.run(small)
     kept = json.loads(ROW.path(0).read_text())
     assert "--max_examples=300" in kept["command"] and "output_dir" not in kept["command"]
