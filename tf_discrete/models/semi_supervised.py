@@ -12,8 +12,9 @@ import tensorflow as tf
 from tf_discrete import arguments, checks, objectives, seeds
 from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.estimators import backward
-from tf_discrete.models import augmentation, conditional_networks
+from tf_discrete.models import conditional_networks
 from tf_discrete.models.class_style import ClassStyleModel
+from tf_discrete.models.regularization import Regularization
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
 
 UNLABELLED = -1
@@ -158,15 +159,10 @@ class SemiSupervisedVAE(ClassStyleModel):
         )
         self.alpha: Any = arguments.scheduled_weight("alpha", alpha)
         self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
-        self.regularization = {
-            "labelled_weight": checks.number("labelled_weight", labelled_weight, lowest=0),
-            "classifier_dropout": float(classifier_dropout),
-            "input_noise": checks.number("input_noise", input_noise, lowest=0),
-            "augment_shift": checks.whole("augment_shift", augment_shift, lowest=0),
-            "consistency": checks.number("consistency", consistency, lowest=0),
-            "balance": checks.number("balance", balance, lowest=0),
-        }
-        self._check_regularization()
+        self.labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
+        self.regularization = Regularization(
+            classifier_dropout, input_noise, augment_shift, consistency, balance
+        ).checked(self.feature_shape)
         self.track(
             (
                 "elbo_nats",
@@ -196,12 +192,12 @@ class SemiSupervisedVAE(ClassStyleModel):
         image, label, num_labelled = x if isinstance(x, Observations) else self.observations(x)
         one_hot = tf.one_hot(label, self.num_classes, dtype=self._wide)
         known = label >= 0
-        logits, extra = self._class_logits(image, seed, training)
+        logits, added, disagreement = self._class_logits(image, seed, training)
         # What reads the logits outside the estimate is brought to the size of its gradient.
         scale = self.estimator.gradient_scale
         log_class = tf.reduce_sum(one_hot * tf.nn.log_softmax(logits), axis=-1)
         log_class = backward.divide_gradient(log_class, scale)
-        regularizer = backward.divide_gradient(extra["loss"], scale)
+        regularizer = backward.divide_gradient(added, scale)
         noise = self._style_noise(image, seed)
         norms = conditional_networks.batch_norms(self.style_encoder.head, self.decoder)
         image_part = self.style_encoder.image_part(image, training)
@@ -249,15 +245,15 @@ class SemiSupervisedVAE(ClassStyleModel):
             log_class,
             known,
             alpha=self.alpha.value,
-            labelled_weight=self.regularization["labelled_weight"],
+            labelled_weight=self.labelled_weight,
         )
         if unlabelled_bound is not None:  # In evaluation every row is scored both ways.
             terms.terms["elbo_unlabelled_nats"] = unlabelled_bound
         right = tf.argmax(logits, axis=-1, output_type=tf.int32) == label
         terms.terms["accuracy"] = Weighted(tf.cast(right, bound.dtype), tf.cast(known, bound.dtype))
         terms.terms["class_entropy_nats"] = discrete.Categorical(logits[:, tf.newaxis]).entropy()
-        if self.regularization["consistency"]:
-            terms.terms["consistency_nats"] = extra["consistency_nats"]
+        if self.regularization.consistency:
+            terms.terms["consistency_nats"] = disagreement
         return terms._replace(loss=terms.loss + regularizer)
 
     def hard_terms(self, x: Any, seed: Seed) -> dict[str, Any]:
@@ -282,39 +278,21 @@ class SemiSupervisedVAE(ClassStyleModel):
             **super().get_config(),
             "alpha": self.alpha.get_config()["schedule"],
             "kl_weight": self.kl_weight.get_config()["schedule"],
-            **self.regularization,
+            "labelled_weight": self.labelled_weight,
+            **self.regularization._asdict(),
         }
 
     def _class_logits(
         self, image: Tensor, seed: Seed, training: bool
-    ) -> tuple[tf.Tensor, dict[str, Tensor]]:
-        """Logits of q(y | x), [B, K]; what regularisation adds to the loss of each row, and its terms."""
-        if not training:
-            logits = self.class_logits(image)[:, 0]
-            zeros = tf.zeros_like(logits[:, 0])
-            return logits, {"loss": zeros, "consistency_nats": zeros}
-        options = self.regularization
-
-        def logits_of_view(number: int) -> tf.Tensor:
-            view_seed = seeds.fold(seed, "view", number)
-            view = augmentation.view(
-                image, int(options["augment_shift"]), options["input_noise"], view_seed
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Logits of q(y | x), [B, K]; what regularisation adds to the loss, and the views' disagreement."""
+        if training:
+            return self.regularization.logits_and_loss(
+                lambda view: self.class_logits(view, training=True), image, self.prior_law(), seed
             )
-            return self.class_logits(view, training=True)
-
-        logits = logits_of_view(0)
-        law = discrete.Categorical(logits)
-        extra = {"loss": tf.zeros_like(logits[:, 0, 0])}
-        if options["consistency"]:
-            other: Any = discrete.Categorical(logits_of_view(1))
-            teacher: Any = discrete.Categorical(tf.stop_gradient(logits))
-            extra["consistency_nats"] = teacher.kl_divergence(other)
-            extra["loss"] += options["consistency"] * extra["consistency_nats"]
-        if options["balance"]:
-            share = tf.reduce_mean(law.probs, axis=0, keepdims=True)
-            shares: Any = discrete.Categorical(tf.math.log(share + 1e-7))
-            extra["loss"] += options["balance"] * shares.kl_divergence(self.prior_law())
-        return logits[:, 0], extra
+        logits = self.class_logits(image)[:, 0]
+        zeros = tf.zeros_like(logits[:, 0])
+        return logits, zeros, zeros
 
     def _style_noise(self, image: Tensor, seed: Seed) -> tf.Tensor:
         """Standard normal noise [B, D], one draw for all classes and samples of an image."""
@@ -345,20 +323,6 @@ class SemiSupervisedVAE(ClassStyleModel):
         y = tf.where(known, one_hot, drawn)[tf.newaxis]
         mean, log_scale = self.style(image_part, y, training=True)
         self.parameters(y, gaussian.sample(mean, log_scale, noise), training=True)
-
-    def _check_regularization(self) -> None:
-        options = self.regularization
-        if options["augment_shift"] and len(self.feature_shape) != 3:
-            raise ValueError(
-                "Only images [height, width, channels] can be shifted. Set augment_shift=0. "
-                f"Received: augment_shift={options['augment_shift']}, feature_shape={self.feature_shape}"
-            )
-        views = ("input_noise", "augment_shift", "classifier_dropout")
-        if options["consistency"] and not any(options[name] for name in views):
-            raise ValueError(
-                "Two views of an image must differ for their agreement to mean anything. Set one of "
-                f"{', '.join(views)}, or consistency=0. Received: consistency={options['consistency']}"
-            )
 
 
 def _observe(

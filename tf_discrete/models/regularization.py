@@ -1,0 +1,88 @@
+"""What keeps a classifier with few labels from overfitting: noisy views, their agreement, balance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tf_discrete import checks, seeds
+from tf_discrete.distributions import discrete
+from tf_discrete.models import augmentation
+from tf_discrete.types import Seed, Tensor
+
+VIEWS = ("input_noise", "augment_shift", "classifier_dropout")
+"""What makes two views of an image differ."""
+
+
+class Regularization(NamedTuple):
+    """Of q(y | x) in training, see `SemiSupervisedVAE` for the fields."""
+
+    classifier_dropout: float = 0.0
+    input_noise: float = 0.0
+    augment_shift: int = 0
+    consistency: float = 0.0
+    balance: float = 0.0
+
+    def checked(self, feature_shape: tuple[int, ...]) -> Regularization:
+        """These options, if they go together and with observations of a shape.
+
+        Raises:
+            ValueError: one out of range, shifts of what is no image, or views that cannot differ.
+        """
+        found = Regularization(
+            float(self.classifier_dropout),
+            checks.number("input_noise", self.input_noise, lowest=0),
+            checks.whole("augment_shift", self.augment_shift, lowest=0),
+            checks.number("consistency", self.consistency, lowest=0),
+            checks.number("balance", self.balance, lowest=0),
+        )
+        if found.augment_shift and len(feature_shape) != 3:
+            raise ValueError(
+                "Only images [height, width, channels] can be shifted. Set augment_shift=0. "
+                f"Received: augment_shift={found.augment_shift}, feature_shape={feature_shape}"
+            )
+        if found.consistency and not any(getattr(found, name) for name in VIEWS):
+            raise ValueError(
+                "Two views of an image must differ for their agreement to mean anything. Set one of "
+                f"{', '.join(VIEWS)}, or consistency=0. Received: consistency={found.consistency}"
+            )
+        return found
+
+    def logits_and_loss(
+        self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, prior: Any, seed: Seed
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The classes of a view of each image, and what is added to the loss.
+
+        Args:
+            logits_fn: view [B, *feature_shape] -> logits [B, 1, K].
+            image: float [B, *feature_shape].
+            prior: law p(y) of one variable.
+            seed: int32 [2].
+
+        Returns:
+            logits: [B, K], of the first view.
+            loss: nats [B], weighted.
+            disagreement: KL(q(y | x') || q(y | x'')) in nats, [B]; 0 without `consistency`.
+        """
+        logits = self._of_view(logits_fn, image, seed, 0)
+        law = discrete.Categorical(logits)
+        disagreement = loss = tf.zeros_like(logits[:, 0, 0])
+        if self.consistency:
+            other: Any = discrete.Categorical(self._of_view(logits_fn, image, seed, 1))
+            teacher: Any = discrete.Categorical(tf.stop_gradient(logits))
+            disagreement = teacher.kl_divergence(other)
+            loss += self.consistency * disagreement
+        if self.balance:
+            share = tf.reduce_mean(law.probs, axis=0, keepdims=True)
+            shares: Any = discrete.Categorical(tf.math.log(share + 1e-7))
+            loss += self.balance * shares.kl_divergence(prior)
+        return logits[:, 0], loss, disagreement
+
+    def _of_view(
+        self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, seed: Seed, number: int
+    ) -> tf.Tensor:
+        view_seed = seeds.fold(seed, "view", number)
+        view = augmentation.view(image, self.augment_shift, self.input_noise, view_seed)
+        return logits_fn(view)
