@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics
 
 from tf_discrete import evaluation
+from tf_discrete.evaluation import retrieval
 
 RANDOM = np.random.default_rng(3)
 # Ranks 1..5: relevant at 1, 3 and 4; R = 3.
@@ -95,6 +96,32 @@ def test_scores_of_codes_are_those_of_their_distances(num_categories, ties):
             evaluation.average_precision(*arguments)[has].mean(),
         ],
     )
+
+
+@pytest.mark.parametrize("k", [1, 100, 3000])
+def test_counts_of_tied_items_give_what_all_their_ranks_give(k):
+    queries, codes = RANDOM.integers(0, 2, [40, 12]), RANDOM.integers(0, 2, [3000, 12])
+    distances = (queries[:, np.newaxis] != codes).sum(-1)
+    relevant = RANDOM.uniform(size=distances.shape) < RANDOM.uniform(0, 0.5, size=[40, 1])
+    relevant[:3] = False
+    found = retrieval._score_by_counts(distances, relevant, k)
+    arguments = (distances, relevant, k, "expected")
+    expected = [
+        evaluation.precision_at_k(*arguments),
+        evaluation.recall_at_k(*arguments),
+        evaluation.average_precision(distances, relevant, None, "expected"),
+        evaluation.average_precision(*arguments),
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+    assert np.isnan(found[1:, :3]).all() and np.isfinite(found[:, 3:]).all()
+
+
+@pytest.mark.parametrize("ties", ["index", "expected"])
+def test_bad_searches_are_refused(ties):
+    with pytest.raises(ValueError, match="codes searched, 1. Received: k=2"):
+        evaluation.evaluate_retrieval([[0]], [1], [[0]], [2], 2, ties=ties)
+    with pytest.raises(ValueError, match="ties must be one of index, expected.*'mean'"):
+        evaluation.evaluate_retrieval([[0]], [1], [[0]], [2], 1, ties="mean")
 
 
 def test_nothing_to_find_is_no_number():

@@ -152,7 +152,8 @@ def evaluate_retrieval(
         ties: "index" or "expected", see the module. Default: "index".
 
     Returns:
-        RetrievalScores. Memory is that of 64 queries at a time.
+        RetrievalScores. Memory is that of 64 queries at a time; "expected" counts items at each distance
+        instead of sorting them, and is many times faster.
 
     Raises:
         ValueError: no query, sizes that do not match, k out of range, or other ties.
@@ -172,17 +173,15 @@ def evaluate_retrieval(
             f"labels.shape={known.shape} for {len(searched)} codes"
         )
     check_queries(queries)
-    columns: list[list[np.ndarray]] = [[], [], [], []]
+    check_k(k, len(searched))
+    _check_ties(ties)
+    score = _score_by_counts if ties == "expected" else _score_by_ranking
+    parts = []
     for start in range(0, len(queries), _QUERIES):
         part = slice(start, start + _QUERIES)
         relevant = (asked[part, np.newaxis] == known) & (known >= 0)
-        ranking = _rank(hamming_distances(queries[part], searched), relevant, ties, k)
-        found = ranking.gains[:, :k].sum(1)
-        columns[0].append(found / k)
-        columns[1].append(_over(found, ranking.total))
-        columns[2].append(_average_precision(ranking, None))
-        columns[3].append(_average_precision(ranking, k))
-    precision, recall, full, first = (np.concatenate(column) for column in columns)
+        parts.append(score(hamming_distances(queries[part], searched), relevant, k))
+    precision, recall, full, first = np.concatenate(parts, axis=1)
     answerable = np.isfinite(full)
 
     def mean(values: np.ndarray) -> float:
@@ -197,6 +196,53 @@ def evaluate_retrieval(
         num_queries=len(queries),
         num_without_relevant=int((~answerable).sum()),
     )
+
+
+def _score_by_ranking(distances: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
+    """precision@k, recall@k, AP and AP@k of each query, [4, Q]; tied items by index."""
+    ranking = _rank(distances, relevant, "index", k)
+    found = ranking.gains[:, :k].sum(1)
+    average = [_average_precision(ranking, most) for most in (None, k)]
+    return np.stack([found / k, _over(found, ranking.total), *average])
+
+
+def _score_by_counts(distances: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
+    """The same, averaged over the orders of tied items, of which it takes their numbers alone.
+
+    n items at one distance, r of them relevant, come after s others, b of them relevant. The item at place
+    j = 1..n among them has the rank s + j and, as `_expected` has it, the expected hits
+    r / n (b + 1 + (j - 1) c) with c = (r - 1) / (n - 1). As j - 1 = (s + j) - (s + 1), the first m of them
+    add r / n (m c + (b + 1 - (s + 1) c) (H(s + m) - H(s))) to R AP, where H(i) = 1 + 1/2 + ... + 1/i.
+
+    Args:
+        distances: non-negative integers [Q, M], small: the memory is that of a count for each.
+        relevant: bool [Q, M].
+        k: 1 to M.
+    """
+    rows, size = distances.shape
+    width = int(distances.max()) + 1
+    offsets = np.arange(rows)[:, np.newaxis] * width
+    bins = 2 * (distances + offsets) + relevant
+    counts = np.bincount(bins.ravel(), minlength=2 * rows * width).reshape(rows, width, 2)
+    n, r = counts.sum(2), counts[:, :, 1].astype(np.float64)
+    total = r.sum(1)
+    s, b = np.cumsum(n, axis=1) - n, np.cumsum(r, axis=1) - r
+    share, c = r / np.maximum(n, 1), np.maximum(r - 1, 0) / np.maximum(n - 1, 1)
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, size + 1))])
+
+    def average(most: int, best: np.ndarray) -> np.ndarray:
+        m = np.clip(most - s, 0, n)
+        hits = share * (m * c + (b + 1 - (s + 1) * c) * (harmonic[s + m] - harmonic[s]))
+        return _over(hits.sum(1), best)
+
+    found = (share * np.clip(k - s, 0, n)).sum(1)
+    averages = average(size, total), average(k, np.minimum(k, total))
+    return np.stack([found / k, _over(found, total), *averages])
+
+
+def _check_ties(ties: str) -> None:
+    if ties not in TIES:
+        raise ValueError(f"ties must be one of {', '.join(TIES)}. Received: ties={ties!r}")
 
 
 def _average_precision(ranking: _Ranking, k: int | None) -> np.ndarray:
@@ -223,8 +269,7 @@ def _rank(distances: ArrayLike, relevant: ArrayLike, ties: str, k: int | None) -
             "distances must be finite; give what is not comparable a large one. "
             f"Received: {np.count_nonzero(~np.isfinite(far))} that are not"
         )
-    if ties not in TIES:
-        raise ValueError(f"ties must be one of {', '.join(TIES)}. Received: ties={ties!r}")
+    _check_ties(ties)
     if np.issubdtype(far.dtype, np.integer) and far.min() >= 0 and far.max() < 1 << 16:
         far = far.astype(np.uint16)  # NumPy sorts these several times faster.
     order = np.argsort(far, axis=1, kind="stable")
