@@ -171,11 +171,21 @@ def _thinned(history: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 def command(settings: dict[str, Any], trainer: ModuleType = categorical_vae) -> str:
     """The command line of a run: every flag that differs from its default."""
-    parts = [f"python -m {trainer.__name__}"]
-    for field in dataclasses.fields(trainer.Config):
+    return command_of(trainer.__name__, trainer.Config, settings)
+
+
+def command_of(
+    program: str,
+    config_class: Any,
+    settings: dict[str, Any],
+    leave_out: tuple[str, ...] = ("output_dir",),
+) -> str:
+    """The command line of a program whose flags are the fields of a configuration."""
+    parts = [f"python -m {program}"]
+    for field in dataclasses.fields(config_class):
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         value = settings.get(field.name, default)
-        if value == default or field.name == "output_dir":
+        if value == default or field.name in leave_out:
             continue
         if field.name == "data_dir":
             value = "$TF_DISCRETE_DATA_DIR"

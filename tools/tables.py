@@ -178,6 +178,13 @@ def bound_curve() -> str:
     return _markdown(("model", "estimator", "images", *(f"m = {m}" for m in numbers)), rows)
 
 
+def retrieval() -> str:
+    """Retrieval by codes of several sizes."""
+    from benchmarks import retrieval
+
+    return _measurement(retrieval)
+
+
 TABLES: dict[str, Callable[..., str]] = {
     "estimators": estimators,
     "categorical_vae": categorical_vae,
@@ -189,6 +196,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "measured": measured,
     "published": published,
     "bound_curve": bound_curve,
+    "retrieval": retrieval,
 }
 
 
@@ -217,6 +225,13 @@ def main() -> None:
                 path.write_text(render(text))
     if stale and not write:
         sys.exit(f"Out of date: {', '.join(map(str, stale))}. Run python -m tools.tables --write.")
+
+
+def _measurement(benchmark: Any) -> str:
+    """The table of a benchmark with one result."""
+    if not benchmark.RESULT.exists():
+        return "Not measured.\n"
+    return benchmark.table(json.loads(benchmark.RESULT.read_text()))
 
 
 def _kept(trainer: str) -> Iterable[dict[str, Any]]:
