@@ -178,6 +178,13 @@ def bound_curve() -> str:
     return _markdown(("model", "estimator", "images", *(f"m = {m}" for m in numbers)), rows)
 
 
+def compression() -> str:
+    """Bytes of an image in codes and in files."""
+    from benchmarks import compression
+
+    return _measurement(compression)
+
+
 def retrieval() -> str:
     """Retrieval by codes of several sizes."""
     from benchmarks import retrieval
@@ -196,6 +203,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "measured": measured,
     "published": published,
     "bound_curve": bound_curve,
+    "compression": compression,
     "retrieval": retrieval,
 }
 

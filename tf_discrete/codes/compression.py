@@ -44,6 +44,7 @@ class Compressed(NamedTuple):
         bits_per_code: of the file, header included.
         model_bits_per_code: -log2 of the integer frequencies: what no coder can beat with this prior.
         packed_bytes: size of the same codes packed by width.
+        payload_bytes: of the file, its header left out.
     """
 
     num_codes: int
@@ -51,6 +52,7 @@ class Compressed(NamedTuple):
     bits_per_code: float
     model_bits_per_code: float
     packed_bytes: int
+    payload_bytes: int
 
 
 def compress(
@@ -124,7 +126,8 @@ def compress(
         file.write_bytes(MAGIC + len(text).to_bytes(4, "little") + text + payload)
     size = os.path.getsize(path)
     packed = len(array) * bytes_per_code(prior.num_variables, prior.num_categories)
-    return Compressed(len(array), size, 8 * size / len(array), bits / len(array), packed)
+    rates = 8 * size / len(array), bits / len(array)
+    return Compressed(len(array), size, *rates, packed, len(payload))
 
 
 def decompress(path: str | os.PathLike[str], prior: Any, *, batch_size: int = 1024) -> np.ndarray:
