@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 
+import keras
 import numpy as np
 import pytest
 
 from benchmarks import compression
+from tf_discrete.models import AutoregressivePrior, SemanticHashingAutoencoder
+from trainers.config import RunConfig
+from trainers.finished_run import FinishedRun
+from trainers.run_directory import RunDirectory
 
 pytest.importorskip("constriction", reason="constriction is an extra")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A small measurement: its configuration and its result."""
-    folder = tmp_path_factory.mktemp("compression")
-    config = compression.Config(
-        output_dir=str(folder / "run"),
-        dataset="digits",
-        max_examples=200,
-        num_bits=12,
-        hidden_units=(8,),
-        epochs=1,
-        batch_size=50,
-        prior_units=4,
-        prior_epochs=1,
-        result=str(folder / "result.json"),
-    )
-    return config, compression.run(config)
+def made(tmp_path_factory):
+    """A run of digits whose model has not been trained, and the prior of its codes, likewise."""
+    keras.utils.set_random_seed(0)
+    model = SemanticHashingAutoencoder((8, 8, 1), num_bits=12, hidden_units=(8,))
+    prior = AutoregressivePrior.for_model(model, units=4)
+    directory = RunDirectory(str(tmp_path_factory.mktemp("compression")))
+    return FinishedRun(directory, RunConfig(max_examples=200), model), prior
+
+
+@pytest.fixture(scope="module")
+def finished(made):
+    """The configuration of a small measurement, and its result."""
+    folder = made[0].directory.path
+    config = compression.Config(output_dir=str(folder), result=str(folder / "result.json"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compression, "_TRIED", 20)
+        patch.setattr(compression, "train", lambda config: made[0])
+        patch.setattr(compression, "train_prior", lambda config, run: made[1])
+        return config, compression.run(config)
 
 
 def test_bytes_and_errors_are_measured(finished):
@@ -56,35 +63,31 @@ def test_bytes_and_errors_are_measured(finished):
     assert "200 test images of digits" in text and "| lossless |" in text
 
 
-def test_what_is_trained_is_used_again(finished, monkeypatch):
-    config, result = finished
+def test_what_is_trained_is_used_again(made, monkeypatch, tmp_path):
     for module in (compression.semantic_hashing, compression.autoregressive_prior):
         monkeypatch.setattr(module, "run", lambda _: pytest.fail("trained again"))
-    given = dataclasses.replace(config, run=f"{config.output_dir}/model")
-    assert compression.run(given)["rows"] == result["rows"]
+    monkeypatch.setattr(compression.finished_run, "load", lambda run, data_dir: made[0])
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "metrics.json").write_text("{}")
+    (tmp_path / "prior").mkdir()
+    made[1].save(tmp_path / "prior" / "prior.keras")
+    config = compression.Config(output_dir=str(tmp_path))
+    assert compression.train(config) is made[0]
+    assert compression.train_prior(config, "runs/any").num_variables == 12
 
 
-def test_a_run_of_binarised_images_is_refused(finished, monkeypatch):
-    config, _ = finished
-    load = compression.finished_run.load
-
-    def binarised(run, **options):
-        made = load(run, **options)
-        return made._replace(config=dataclasses.replace(made.config, binarization="threshold"))
-
-    monkeypatch.setattr(compression.finished_run, "load", binarised)
-    with pytest.raises(ValueError, match="--binarization=none. Received: .*'threshold'"):
-        compression.train(config)
+def test_a_run_of_binarised_images_is_refused(made, monkeypatch):
+    binarised = made[0]._replace(config=RunConfig(binarization="threshold"))
+    monkeypatch.setattr(compression.finished_run, "load", lambda run, data_dir: binarised)
+    with pytest.raises(ValueError, match="--binarization=none. Received: run='x'.*'threshold'"):
+        compression.train(compression.Config(run="x"))
 
 
-def test_a_file_that_does_not_give_the_codes_back_is_an_error(finished, monkeypatch, tmp_path):
-    config, _ = finished
-    made = compression.train(config)
-    prior = compression.train_prior(config, f"{config.output_dir}/model")
-    wrong = np.zeros([200, 12], np.int32)
+def test_a_file_that_does_not_give_the_codes_back_is_an_error(made, monkeypatch, tmp_path):
+    wrong = np.full([200, 12], -1)
     monkeypatch.setattr(compression.codes_lib, "decompress", lambda path, prior: wrong)
     with pytest.raises(RuntimeError, match="must give the codes back. Received: others from"):
-        compression.compress_codes(made, prior, tmp_path / "codes.bin")
+        compression.compress_codes(*made, tmp_path / "codes.bin")
 
 
 def test_the_quality_of_jpeg_comes_near_an_error():
