@@ -1,4 +1,4 @@
-"""The report of `semantic_hashing_study`: a table of codes, a table of hyper-parameters, a picture."""
+"""The report of `semantic_hashing_study`: tables of codes and hyper-parameters, a picture, conclusions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks import semantic_hashing_conclusions as conclusions
+from benchmarks.semantic_hashing_conclusions import NAMES
 from tf_discrete import plots
 from tf_discrete.plots import canvas
 
-NAMES = {"gumbel_softmax": "Gumbel-Softmax", "semantic_hashing": "semantic hashing"}
 COLOURS = {"gumbel_softmax": canvas.BLUE, "semantic_hashing": canvas.VERMILION}
+LAWS = {"independent": "Independent samples", "lstm": "Samples of the LSTM prior"}
 FILLED = {2: "o"}  # Categories: their marker; "s" for any other number.
 
 Group = list[dict[str, Any]]
@@ -35,7 +37,8 @@ def write(
         config: of the study.
         classifier: its accuracy and scores on test images.
     """
-    groups = grouped(results)
+    finished = [result for result in results if result["status"] == "finished"]
+    groups = grouped(finished)
     usual = [group for group in groups if is_usual(group[0], config)]
     tried = [group for group in groups if is_tried(group[0], config)]
     plots.save(picture(usual, tried), folder / "study.png", dpi=canvas.DPI)
@@ -48,10 +51,41 @@ def write(
         f"own scores are {classifier['inception_score_of_test_images']:.2f} and "
         f"{classifier['slides_score_of_test_images']:.4f}.\n"
     )
-    parts = [head, codes_table(usual), "![Error, score and sensitivity](study.png)\n"]
+    parts = [head, codes_table(usual), "![Error, scores and sensitivity](study.png)\n"]
     if tried:
         parts.append(sensitivity_table(tried))
+    diverged = [result for result in results if result["status"] == "diverged"]
+    if diverged:
+        parts.append(diverged_table(diverged))
+    parts.append(conclusions_text(results, config))
     return "\n".join(parts)
+
+
+def conclusions_text(results: Sequence[dict[str, Any]], config: dict[str, Any]) -> str:
+    """The verdicts on the conclusions of the slides."""
+    return conclusions.write(
+        conclusions.judge(
+            [result for result in results if is_usual(result, config)],
+            [result for result in results if is_tried(result, config)],
+            config["samplings"],
+        )
+    )
+
+
+def diverged_table(results: Sequence[dict[str, Any]]) -> str:
+    """One row a training that has diverged."""
+    header = ("diverged", "method", "setting", "seed", "message")
+    rows = [
+        (
+            size_text(result),
+            NAMES[result["method"]],
+            settings_text(result),
+            str(result["seed"]),
+            result["message"],
+        )
+        for result in results
+    ]
+    return markdown(header, rows)
 
 
 def grouped(results: Sequence[dict[str, Any]]) -> list[Group]:
@@ -86,7 +120,7 @@ def codes_table(groups: Sequence[Group]) -> str:
         for law in one["generation"]:
             rows.append(
                 (
-                    f"{one['num_variables']} x {one['num_categories']}",
+                    size_text(one),
                     NAMES[one["method"]],
                     f"{one['bits']:.0f}",
                     spread([r["reconstruction_nats"] for r in group], 2),
@@ -115,7 +149,7 @@ def sensitivity_table(groups: Sequence[Group]) -> str:
                 NAMES[group[0]["method"]],
                 settings_text(group[0]),
                 spread([r["reconstruction_nats"] for r in group], 2),
-                spread([_first(r)["inception_score"] for r in group], 2),
+                *(spread([score(r, law) for r in group], 2) for law in group[0]["generation"]),
                 str(len(group)),
             )
         )
@@ -130,16 +164,19 @@ def sensitivity_table(groups: Sequence[Group]) -> str:
                 f"{name}: from {min(errors):.2f} to {max(errors):.2f} nats, a range of "
                 f"{max(errors) - min(errors):.2f} over {len(errors)} settings.\n"
             )
-    table = markdown(("method", "setting", "error", "inception score", "seeds"), rows)
+    laws = [f"inception score, {law}" for law in groups[0][0]["generation"]]
+    table = markdown(("method", "setting", "error", *laws, "seeds"), rows)
     return f"{table}\n{''.join(lines)}"
 
 
 def picture(usual: Sequence[Group], tried: Sequence[Group]) -> Figure:
-    """Error and inception score against the size of the code; error of every setting."""
-    figure = canvas.new_figure(13.5, 5.0, constrained=True)
-    error, score, sensitivity = figure.subplots(1, 3)
+    """Error and inception scores against the size of the code; error of every setting."""
+    laws = list(usual[0][0]["generation"]) if usual else []
+    figure = canvas.new_figure(4.5 * (2 + len(laws)), 5.0, constrained=True)
+    error, *scores, sensitivity = figure.subplots(1, 2 + len(laws))
     canvas.tidy(error, "Reconstruction", "bits of the code", "test error, nats")
-    canvas.tidy(score, "Independent samples", "bits of the code", "inception score")
+    for axes, law in zip(scores, laws, strict=True):
+        canvas.tidy(axes, LAWS[law], "bits of the code", "inception score")
     for method in NAMES:
         for categories in sorted({group[0]["num_categories"] for group in usual}):
             some = [
@@ -150,7 +187,13 @@ def picture(usual: Sequence[Group], tried: Sequence[Group]) -> Figure:
             if some:
                 label = f"{NAMES[method]}, K = {categories}"
                 _line(error, some, label, lambda r: r["reconstruction_nats"])
-                _line(score, some, label, lambda r: _first(r)["inception_score"])
+                for axes, law in zip(scores, laws, strict=True):
+                    _line(axes, some, label, lambda r, law=law: score(r, law))
+    for axes in scores:  # One scale, so that the laws compare.
+        axes.set_ylim(
+            min(other.get_ylim()[0] for other in scores),
+            max(other.get_ylim()[1] for other in scores),
+        )
     lines, names = error.get_legend_handles_labels()
     figure.legend(lines, names, loc="outside lower center", ncols=max(1, len(names)), frameon=False)
     canvas.tidy(sensitivity, "Other hyper-parameters", "test error, nats", "")
@@ -163,6 +206,16 @@ def picture(usual: Sequence[Group], tried: Sequence[Group]) -> Figure:
     sensitivity.set_yticks(range(len(labels)), labels)
     sensitivity.invert_yaxis()
     return figure
+
+
+def score(result: dict[str, Any], law: str) -> float:
+    """The inception score of samples from a law of the codes."""
+    return result["generation"][law]["inception_score"]
+
+
+def size_text(result: dict[str, Any]) -> str:
+    """Variables x categories."""
+    return f"{result['num_variables']} x {result['num_categories']}"
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -186,11 +239,6 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _first(result: dict[str, Any]) -> dict[str, float]:
-    """The scores of independent samples."""
-    return result["generation"]["independent"]
 
 
 def _line(axes: Axes, groups: Sequence[Group], label: str, read: Any) -> None:

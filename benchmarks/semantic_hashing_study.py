@@ -8,10 +8,13 @@ noise, temperatures and annealing rates at one size. It follows Kozakowski's com
 with soft samples, tau = max(0.5, exp(-3e-5 * step)) and the KL to the uniform prior; semantic hashing with
 noise of standard deviation 1, half of the bits rounded, no KL. Scored on the test images: the binary
 cross-entropy of deterministic codes, and both inception scores of samples, by a classifier
-784-512-256-10 trained for 3 epochs. (60 of the 60 000 training images are left out.)
+784-512-256-10 trained for 3 epochs. (60 of the 60 000 training images are left out.) Samples have
+independent variables, or come from an LSTM of 128 units that learns in each step the codes of the batch, 8
+bits at a time (2 variables of 10 categories); the model trains as it would without it.
 
 Each training is a cell, kept in cells/NAME.json as soon as it is done; the same command goes on where
-it was stopped. study.md and study.png are made of all cells that are there.
+it was stopped. One that diverges is kept as such and not repeated. study.md and study.png are made of all
+cells that are there.
 """
 
 from __future__ import annotations
@@ -21,7 +24,6 @@ import gc
 import math
 import pathlib
 import time
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -29,9 +31,12 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import semantic_hashing_report
+from tf_discrete import codes as codes_lib
 from tf_discrete import datasets, evaluation
+from tf_discrete.models import WithPrior
 from trainers import categorical_vae, command_line, finishing, machine, semantic_hashing
 from trainers import run as run_lib
+from trainers.callbacks import StopAtNaN, TrainingDiverged
 from trainers.config import RunConfig, check, defaults, option, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json, write_text
 
@@ -65,7 +70,9 @@ class Config:
     temperature_finals: tuple[float, ...] = option((0.1, 0.5, 1.0), "Lowest temperatures to try.")
     temperature_rates: tuple[float, ...] = option((3e-4, 1e-3), "Rates to try with each of them.")
     samplings: tuple[str, ...] = option(
-        ("independent",), "Laws of the codes to draw samples from, see SAMPLINGS."
+        ("independent", "lstm"),
+        "Laws of the codes to draw samples from: independent uniform variables, or an LSTM that learns "
+        "the codes beside the model.",
     )
     num_samples: int = option(6400, "Samples for each inception score.", lower=64)
     classifier_epochs: int = option(3, "Of the classifier that reads the samples.", lower=1)
@@ -79,11 +86,7 @@ MAY_DIFFER = (
 )
 """Fields in which a command that goes on with a study may differ from the one that began it."""
 
-SAMPLINGS: dict[str, Callable[[Any, datasets.Split, int], Any]] = {
-    "independent": lambda model, train, seed: None,
-}
-"""By name: (model, training split, seed) -> prior, as `DiscreteAutoencoder.sample` takes it; None for the
-uniform one of the model, which draws every variable by itself."""
+SAMPLINGS = ("independent", "lstm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,17 +183,29 @@ def run_config(config: Config, cell: Cell) -> RunConfig:
     )
 
 
-def train(settings: Any, method: str, split: datasets.Split) -> Any:
-    """The model of a cell, trained."""
+def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -> tuple[Any, Any]:
+    """The model of a cell, trained, and the prior that has learned beside it, or None.
+
+    Raises:
+        TrainingDiverged: a loss that is not finite.
+    """
     run_lib.prepare(settings)
     steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
     model = build(settings, method, split)
-    run_lib.compile_model(model, settings, steps)
+    trained = WithPrior(model) if with_prior else model
+    run_lib.compile_model(trained, settings, steps)
     batches = split.batches(
         settings.batch_size, seed=settings.seed, shuffle=True, repeat=True, drop_remainder=True
     )
-    model.fit(batches, epochs=settings.epochs, steps_per_epoch=steps, shuffle=False, verbose=0)
-    return model
+    trained.fit(
+        batches,
+        epochs=settings.epochs,
+        steps_per_epoch=steps,
+        callbacks=[StopAtNaN()],
+        shuffle=False,
+        verbose=0,
+    )
+    return model, trained.prior if with_prior else None
 
 
 def build(settings: Any, method: str, split: datasets.Split) -> Any:
@@ -202,34 +217,48 @@ def build(settings: Any, method: str, split: datasets.Split) -> Any:
 
 def measure(config: Config, cell: Cell, splits: run_lib.Splits, classifier: Any) -> dict[str, Any]:
     """Trains a cell and scores it: what its file holds."""
+    settings, test = run_config(config, cell), splits["test"]
     began = time.monotonic()
-    model = train(run_config(config, cell), cell.method, splits["train"])
-    seconds = time.monotonic() - began
-    test = splits["test"]
-    error = evaluation.reconstruction_nats(model, test.batches(500))
+    try:
+        model, prior = train(settings, cell.method, splits["train"], "lstm" in config.samplings)
+        seconds = time.monotonic() - began
+        error = evaluation.reconstruction_nats(model, test.batches(500))
+        if not math.isfinite(error.mean_nats):
+            raise TrainingDiverged("Not finite after the last step: the reconstructions.")
+    except TrainingDiverged as diverged:
+        return {**cell.describe(), "status": "diverged", "message": str(diverged)}
+    steps = settings.epochs * (len(splits["train"]) // settings.batch_size)
     usage = evaluation.collect_usage(model, test.batches(500))
-    generation = {}
-    for name in config.samplings:
-        prior = SAMPLINGS[name](model, splits["train"], cell.seed)
-        scores = evaluation.evaluate_generation(
-            model, classifier, config.num_samples, cell.seed, prior
-        )
-        generation[name] = {
-            "inception_score": scores.inception_score.mean,
-            "inception_score_spread": scores.inception_score.spread,
-            "slides_score": scores.slides_score.mean,
-            "slides_score_spread": scores.slides_score.spread,
-            "slides_as_standard": scores.slides_as_standard,
-        }
-    return {
+    result = {
         **cell.describe(),
+        "status": "finished",
         "reconstruction_nats": error.mean_nats,
         "reconstruction_standard_error_nats": error.standard_error_nats,
         "reconstruction_accuracy": finishing.classify_reconstructions(model, classifier, test),
         "active_variables": usage.active_units,
         "mean_perplexity": float(np.mean(usage.perplexity)),
-        "generation": generation,
+        "generation": {
+            name: generate(config, model, classifier, cell.seed, prior if name == "lstm" else None)
+            for name in config.samplings
+        },
         "training_seconds": round(seconds, 1),
+        "step_milliseconds": round(1000 * seconds / steps, 3),
+    }
+    if prior is not None:
+        codes = codes_lib.encode_batches(model, test.batches(500))
+        result["lstm_bits_per_code"] = prior.bits_per_item(codes)
+    return result
+
+
+def generate(config: Config, model: Any, classifier: Any, seed: int, prior: Any) -> dict[str, Any]:
+    """Both inception scores of samples from a prior, as `DiscreteAutoencoder.sample` takes it."""
+    scores = evaluation.evaluate_generation(model, classifier, config.num_samples, seed, prior)
+    return {
+        "inception_score": scores.inception_score.mean,
+        "inception_score_spread": scores.inception_score.spread,
+        "slides_score": scores.slides_score.mean,
+        "slides_score_spread": scores.slides_score.spread,
+        "slides_as_standard": scores.slides_as_standard,
     }
 
 
@@ -259,14 +288,14 @@ def run(config: Config) -> str:
     """Trains the cells that are missing and makes the report; returns its text.
 
     Raises:
-        ValueError: flags out of range, an unknown law of codes, data without labels, or a folder that
+        ValueError: flags out of range, an unknown law of codes or none, data without labels, or a folder that
             holds another study.
     """
     check(config)
-    unknown = sorted(set(config.samplings) - set(SAMPLINGS))
-    if unknown:
+    if not config.samplings or set(config.samplings) - set(SAMPLINGS):
         raise ValueError(
-            f"samplings must be of {', '.join(SAMPLINGS)}. Received: samplings={','.join(unknown)}"
+            f"samplings must be of {', '.join(SAMPLINGS)}. "
+            f"Received: samplings={','.join(config.samplings)}"
         )
     tf.get_logger().setLevel("ERROR")  # It would warn of a function traced for each of many models.
     todo = cells(config)
@@ -292,13 +321,13 @@ def run(config: Config) -> str:
             continue
         keras.backend.clear_session()
         gc.collect()
-        write_json(path, {**measure(config, cell, splits, classifier), **here})
+        result = measure(config, cell, splits, classifier)
+        write_json(path, {**result, **here})
         trained += 1
         left = (time.monotonic() - began) / trained * (len(todo) - number) / 60
-        error = read_json(path)["reconstruction_nats"]
-        print(
-            f"{number}/{len(todo)} {cell.name}: {error:.2f} nats, {left:.0f} min left", flush=True
-        )
+        error = result.get("reconstruction_nats")
+        outcome = result["message"] if error is None else f"{error:.2f} nats"
+        print(f"{number}/{len(todo)} {cell.name}: {outcome}, {left:.0f} min left", flush=True)
     return write_report(directory.path)
 
 

@@ -18,8 +18,8 @@ class FusedAdam(keras.optimizers.Adam):
     On CPU the update of a dense network is bound by memory: Keras reads and writes the weights, their
     gradients and both moments several times over; TensorFlow's own kernel does so once. Arguments,
     variables and checkpoints are those of `keras.optimizers.Adam`, and so are the results, up to
-    rounding. Sparse gradients, amsgrad, half-precision variables and `tf.distribute` strategies take
-    Keras' own update.
+    rounding. Sparse gradients are made dense, for Adam moves every row in every step. amsgrad,
+    half-precision variables and `tf.distribute` strategies take Keras' own update.
 
     Args:
         *args: as `keras.optimizers.Adam`.
@@ -40,13 +40,7 @@ class FusedAdam(keras.optimizers.Adam):
         self, grads: list[Any], trainable_variables: list[Any], learning_rate: Tensor
     ) -> None:
         dtypes = {tf.as_dtype(variable.dtype) for variable in trainable_variables}
-        sparse = any(isinstance(gradient, tf.IndexedSlices) for gradient in grads)
-        if (
-            self.amsgrad
-            or sparse
-            or not dtypes <= {tf.float32, tf.float64}
-            or tf.distribute.has_strategy()
-        ):
+        if self.amsgrad or not dtypes <= {tf.float32, tf.float64} or tf.distribute.has_strategy():
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         step = tf.convert_to_tensor(self.iterations + 1)
@@ -57,7 +51,7 @@ class FusedAdam(keras.optimizers.Adam):
                 var=_handle(variable),
                 m=_handle(self._momentums[index]),
                 v=_handle(self._velocities[index]),
-                grad=tf.cast(gradient, dtype),
+                grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
                 **scalars[dtype],
             )
 
