@@ -7,6 +7,11 @@ the hardware, and copies the pictures to docs/images/NAME-*.png.
 
 keeps a comparison of estimators: every run in benchmarks/results/estimators/DATA-MODEL/NAME-SEED.json, the
 cost of a step and the gradients in NAME.json beside them.
+
+    python -m benchmarks.record --study=runs/semantic_hashing_study
+
+keeps all cells of a study of semantic hashing in benchmarks/results/semantic_hashing_study.json, and its
+picture.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks import semantic_hashing_study
 from trainers import (
     categorical_vae,
     command_line,
@@ -36,6 +42,8 @@ COMPARISON_PICTURES = ("bound_vs_steps", "bound_vs_seconds", "gradient_variance"
 MODEL = ("num_variables", "num_categories", "latents", "num_layers", "hidden_units", "prior")
 """Fields of a configuration that say what was trained, where a trainer has them."""
 
+STUDY = "semantic_hashing_study"
+
 POINTS = 100
 """Of a run's history that are kept."""
 
@@ -50,12 +58,16 @@ class Config:
         ("reconstructions", "samples"), "Pictures of the run to keep, by name."
     )
     comparison: str = option("", "Folder of a comparison of estimators to keep instead of a run.")
+    study: str = option("", "Folder of a study of semantic hashing to keep instead of a run.")
 
 
 def run(config: Config) -> None:
     """Writes the JSON and the pictures."""
     if config.comparison:
         keep_comparison(Path(config.comparison))
+        return
+    if config.study:
+        keep_study(Path(config.study))
         return
     directory = RunDirectory(config.run)
     if not directory.result_path.exists():
@@ -120,6 +132,37 @@ def keep_comparison(folder: Path) -> Path:
     return target
 
 
+def keep_study(folder: Path) -> Path:
+    """Writes one JSON of all cells of a study, and its picture; returns the JSON's path."""
+    cells = [read_json(path) for path in sorted((folder / "cells").glob("*.json"))]
+    if not cells:
+        raise ValueError(f"--study must name a study with cells. Received: study={str(folder)!r}")
+    settings = read_json(folder / "config.json")
+    machines: list[dict[str, Any]] = []
+    for cell in cells:
+        made = {key: cell.pop(key) for key in ("hardware", "versions")}
+        if made not in machines:
+            machines.append(made)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_json(
+        RESULTS / f"{STUDY}.json",
+        {
+            "command": command(settings, semantic_hashing_study),
+            "config": {
+                key: value
+                for key, value in settings.items()
+                if key not in ("output_dir", "data_dir")
+            },
+            "classifier": _rounded(read_json(folder / "classifier.json")),
+            "cells": _rounded(cells),
+            "machines": machines,
+        },
+    )
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "study.png", IMAGES / f"{STUDY}.png")
+    return RESULTS / f"{STUDY}.json"
+
+
 def kept_run(
     run: dict[str, Any], estimator: str, settings: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
@@ -167,6 +210,15 @@ def _thinned(history: dict[str, list[Any]]) -> dict[str, list[Any]]:
         "seconds_so_far": [seconds[i] for i in chosen],
         "hard_elbo_nats": [round(history["hard_elbo_nats"][i], 3) for i in chosen],
     }
+
+
+def _rounded(value: Any) -> Any:
+    """JSON with its numbers cut to six digits."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def command(settings: dict[str, Any], trainer: ModuleType = categorical_vae) -> str:

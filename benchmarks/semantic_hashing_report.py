@@ -37,11 +37,19 @@ def write(
         config: of the study.
         classifier: its accuracy and scores on test images.
     """
-    finished = [result for result in results if result["status"] == "finished"]
-    groups = grouped(finished)
-    usual = [group for group in groups if is_usual(group[0], config)]
-    tried = [group for group in groups if is_tried(group[0], config)]
-    plots.save(picture(usual, tried), folder / "study.png", dpi=canvas.DPI)
+    usual, tried = compared(results, config)
+    plots.save(draw(usual, tried), folder / "study.png", dpi=canvas.DPI)
+    return text(results, config, classifier, "study.png")
+
+
+def text(
+    results: Sequence[dict[str, Any]],
+    config: dict[str, Any],
+    classifier: dict[str, float],
+    picture: str,
+) -> str:
+    """The text of the report; its arguments are those of `write`, and the address of the picture."""
+    usual, tried = compared(results, config)
     head = (
         f"{config['dataset']}, {config['epochs']} epochs, batches of {config['batch_size']}; mean +- "
         "standard deviation over seeds. *Error*: binary cross-entropy of test images and deterministic "
@@ -51,7 +59,7 @@ def write(
         f"own scores are {classifier['inception_score_of_test_images']:.2f} and "
         f"{classifier['slides_score_of_test_images']:.4f}.\n"
     )
-    parts = [head, codes_table(usual), "![Error, scores and sensitivity](study.png)\n"]
+    parts = [head, codes_table(usual), f"![Error, scores and sensitivity]({picture})\n"]
     if tried:
         parts.append(sensitivity_table(tried))
     diverged = [result for result in results if result["status"] == "diverged"]
@@ -59,6 +67,15 @@ def write(
         parts.append(diverged_table(diverged))
     parts.append(conclusions_text(results, config))
     return "\n".join(parts)
+
+
+def compared(
+    results: Sequence[dict[str, Any]], config: dict[str, Any]
+) -> tuple[list[Group], list[Group]]:
+    """Finished cells by code, with the study's own hyper-parameters; those with others, by setting."""
+    groups = grouped([result for result in results if result["status"] == "finished"])
+    usual = [group for group in groups if is_usual(group[0], config)]
+    return usual, [group for group in groups if is_tried(group[0], config)]
 
 
 def conclusions_text(results: Sequence[dict[str, Any]], config: dict[str, Any]) -> str:
@@ -169,7 +186,7 @@ def sensitivity_table(groups: Sequence[Group]) -> str:
     return f"{table}\n{''.join(lines)}"
 
 
-def picture(usual: Sequence[Group], tried: Sequence[Group]) -> Figure:
+def draw(usual: Sequence[Group], tried: Sequence[Group]) -> Figure:
     """Error and inception scores against the size of the code; error of every setting."""
     laws = list(usual[0][0]["generation"]) if usual else []
     figure = canvas.new_figure(4.5 * (2 + len(laws)), 5.0, constrained=True)

@@ -192,6 +192,21 @@ def retrieval() -> str:
     return _measurement(retrieval)
 
 
+def semantic_hashing_study() -> str:
+    """The kept study of semantic hashing against Gumbel-Softmax, and its conclusions; empty if none is."""
+    from benchmarks import semantic_hashing_report
+
+    path = RESULTS / "semantic_hashing_study.json"
+    if not path.exists():
+        return ""
+    kept = json.loads(path.read_text())
+    text = semantic_hashing_report.text(
+        *(kept["cells"], kept["config"], kept["classifier"]),
+        picture="images/semantic_hashing_study.png",
+    )
+    return f"Made by `{kept['command']}`.\n\n{text}"
+
+
 TABLES: dict[str, Callable[..., str]] = {
     "estimators": estimators,
     "categorical_vae": categorical_vae,
@@ -205,6 +220,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "bound_curve": bound_curve,
     "compression": compression,
     "retrieval": retrieval,
+    "semantic_hashing_study": semantic_hashing_study,
 }
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import record
 from benchmarks import semantic_hashing_report as report
 from benchmarks import semantic_hashing_study as study
-from tf_discrete import schedules
+from tf_discrete import evaluation, schedules
+from tools import tables
 from trainers import run as run_lib
+from trainers.callbacks import TrainingDiverged
 
 SMALL = {
     "dataset": "digits",
@@ -82,16 +86,80 @@ def test_every_cell_is_kept_with_its_scores(finished):
     assert len(cells) == 4
     for cell in cells:
         assert 5 < cell["reconstruction_nats"] < 60
-        scores = cell["generation"]["independent"]
-        assert 1 <= scores["inception_score"] <= 10
-        assert scores["slides_as_standard"] == pytest.approx(np.exp(10 * scores["slides_score"]))
+        assert set(cell["generation"]) == {"independent", "lstm"}
+        for scores in cell["generation"].values():
+            assert 1 <= scores["inception_score"] <= 10
+            assert scores["slides_as_standard"] == pytest.approx(
+                np.exp(10 * scores["slides_score"])
+            )
+        assert 0 < cell["lstm_bits_per_code"] < 2 * cell["bits"]
+        assert cell["step_milliseconds"] > 0
         assert cell["versions"]["python"] and cell["hardware"]["cores"]
     assert {round(cell["bits"], 3) for cell in cells} == {3.0, round(2 * np.log2(3), 3)}
     text = (finished / "study.md").read_text()
-    assert text.count("\n| ") == 2 + 4 + 2 + 3 - 2  # Two tables: headers, rules, rows.
+    assert text.count("\n| ") == 2 + 2 * 2 + 2 + 3  # Two tables: headers, rules, rows.
     assert "| 2 x 3 | Gumbel-Softmax | 3 |" in text and "a range of" in text
     with Image.open(finished / "study.png") as image:
         assert np.asarray(image.convert("L")).std() > 5
+
+
+def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(finished):
+    """The same cell without the prior reconstructs as well."""
+    cell = study.Cell("gumbel_softmax", 2, 3, study.temperatures(0.5, 3e-5), 0)
+    kept = json.loads((finished / "cells" / f"{cell.name}.json").read_text())
+    config = study.Config(**{**SMALL, "samplings": ("independent",)})
+    settings = study.run_config(config, cell)
+    splits = run_lib.load_splits(settings)
+    model, prior = study.train(settings, cell.method, splits["train"], with_prior=False)
+    assert prior is None
+    error = evaluation.reconstruction_nats(model, splits["test"].batches(500))
+    assert error.mean_nats == pytest.approx(kept["reconstruction_nats"], rel=1e-5)
+
+
+def test_a_cell_that_diverges_is_kept_and_the_others_go_on(finished, tmp_path, monkeypatch):
+    folder = tmp_path / "study"
+    shutil.copytree(finished, folder)
+    tries = []
+
+    def train(settings, method, *arguments):
+        tries.append(method)
+        raise TrainingDiverged("Not finite at step 3: loss.")
+
+    monkeypatch.setattr(study, "train", train)
+    more = study.Config(output_dir=str(folder), **{**SMALL, "bits": (3, 5, 6)})
+    text = study.run(more)
+    assert len(tries) == 2
+    assert "| 5 x 2 | semantic hashing | noise 1 | 0 | Not finite at step 3: loss. |" in text
+    assert study.run(more) == text and len(tries) == 2
+
+
+def test_a_loss_that_is_not_finite_ends_a_training():
+    config = study.Config(**{**SMALL, "learning_rate": 1e30, "epochs": 3})
+    cell = study.cells(config)[0]
+    splits = run_lib.load_splits(study.run_config(config, cell))
+    result = study.measure(config, cell, splits, classifier=None)
+    assert result["status"] == "diverged" and "Not finite" in result["message"]
+    assert result["num_variables"] == 3
+
+
+def test_a_study_is_kept_and_shown(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
+    monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
+    assert tables.semantic_hashing_study() == ""
+    record.run(record.Config(study=str(finished)))
+    kept = json.loads((tmp_path / "results/semantic_hashing_study.json").read_text())
+    assert len(kept["cells"]) == 4 and len(kept["machines"]) == 1
+    assert kept["command"].startswith(
+        "python -m benchmarks.semantic_hashing_study --dataset=digits"
+    )
+    assert "output_dir" not in kept["config"]
+    assert (tmp_path / "images/semantic_hashing_study.png").stat().st_size > 1000
+    shown = tables.semantic_hashing_study()
+    table = (finished / "study.md").read_text().split("\n\n")[1]
+    assert table in shown and "(images/semantic_hashing_study.png)" in shown
+    with pytest.raises(ValueError, match="must name a study with cells"):
+        record.run(record.Config(study=str(tmp_path)))
 
 
 def test_cells_that_are_done_are_not_trained_again(finished, monkeypatch):
@@ -116,6 +184,7 @@ def result(method, seed, nats, score, size=(32, 2), **settings):
     """What the file of a cell holds."""
     scores = {"inception_score": score, "slides_score": 0.1, "slides_as_standard": np.e}
     return {
+        **{"status": "finished"},
         **{"method": method, "seed": seed, "settings": settings, "active_variables": 3},
         **{"num_variables": size[0], "num_categories": size[1]},
         **{"bits": size[0] * np.log2(size[1]), "reconstruction_nats": nats},
@@ -150,7 +219,8 @@ def test_seeds_and_settings_are_summed_up():
     [
         ({"sizes": ("30",)}, "variables x categories, as 30x10. Received: sizes='30'"),
         ({"sizes": ("3x1",)}, "num_categories must be at least 2"),
-        ({"samplings": ("lstm",)}, "samplings must be of independent.*samplings=lstm"),
+        ({"samplings": ("gru",)}, "samplings must be of independent, lstm.*samplings=gru"),
+        ({"samplings": ()}, "samplings must be of independent, lstm. Received"),
         ({"noise_stddevs": (0.0,)}, "noise_stddev must be positive"),
     ],
 )
