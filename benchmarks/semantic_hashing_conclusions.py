@@ -166,7 +166,7 @@ def conclusions(laws: Sequence[str]) -> list[Conclusion]:
 
 
 def write(verdicts: Sequence[Verdict]) -> str:
-    """A table of the verdicts, and under it the rules with the numbers that they used."""
+    """The verdicts, each with its rule and the numbers that it used."""
     seeds = max((len(verdict.values) for verdict in verdicts), default=0)
     lines = [
         "What the slides conclude, judged by these cells. A number is computed within each seed; "
@@ -179,16 +179,14 @@ def write(verdicts: Sequence[Verdict]) -> str:
             "the sign only.**\n"
         )
     for number, verdict in enumerate(verdicts, 1):
-        claim, rule, _, bound = verdict.conclusion
         word = verdict.word + (", by one seed" if len(verdict.values) == 1 else "")
-        lines.append(f"{number}. {claim} **{word}**.\n   Rule: {rule}\n")
+        claim, rule, _, bound = verdict.conclusion
+        used = "; ".join(f"{name} {value:.2f}" for name, value in verdict.numbers.items())
+        found = "No seed has the cells that it takes."
         if verdict.values:
-            lines.append(f"   Number: {number_text(verdict.values)}, bound {bound:g}. ")
-            used = "; ".join(f"{name} {value:.2f}" for name, value in verdict.numbers.items())
-            lines.append(f"Of: {used}.\n")
-        else:
-            lines.append("   No seed has the cells that it takes.\n")
-    return "".join(lines)
+            found = f"Number: {number_text(verdict.values)}, bound {bound:g}. Of: {used}."
+        lines.append(f"{number}. {claim} **{word}**. {rule} {found}\n")
+    return "\n".join(lines)
 
 
 def number_text(values: Sequence[float]) -> str:

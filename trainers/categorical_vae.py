@@ -6,21 +6,22 @@ import dataclasses
 from typing import Any
 
 from tf_discrete import datasets, schedules
-from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE, networks
+from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE, WithPrior, networks
 from tf_discrete.models.categorical_vae import OBJECTIVES
 from tf_discrete.models.units import UNITS
 from trainers import command_line, finishing, results, sweep
 from trainers import run as run_lib
+from trainers.code_prior import CodePriorFlags, with_code_prior
 from trainers.config import option
 from trainers.latents import make_likelihood, make_mean_logits, make_temperature
 from trainers.run_directory import RunDirectory
 from trainers.sweep import SweepConfig
 
-Model = CategoricalVAE | DeepCategoricalVAE
+Model = CategoricalVAE | DeepCategoricalVAE | WithPrior
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(SweepConfig):
+class Config(CodePriorFlags, SweepConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
     num_variables: int = option(20, "Latent variables N of each layer.", lower=1)
@@ -66,6 +67,13 @@ class Config(SweepConfig):
 
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> Model:
     """The model that a configuration describes."""
+    return with_code_prior(make_autoencoder(config, split, steps_per_epoch), config)
+
+
+def make_autoencoder(
+    config: Config, split: datasets.Split, steps_per_epoch: int
+) -> CategoricalVAE | DeepCategoricalVAE:
+    """The model without a prior that learns beside it."""
     shared: dict[str, Any] = {
         "data_shape": split.image_shape,
         "num_variables": config.num_variables,

@@ -145,6 +145,11 @@ def run(config: Config) -> dict[str, Any]:
             "A comparison takes the names of its estimators from --estimators. Leave --estimator out. "
             f"Received: estimator={config.estimator!r}"
         )
+    if config.code_prior != "none":
+        raise ValueError(
+            "A comparison is of the models alone. Leave --code_prior out. "
+            f"Received: code_prior={config.code_prior!r}"
+        )
     run_lib.prepare(run_config(config, config.reference, 0))
     splits = run_lib.load_splits(config)
     names = gradient_comparison.resolve((config.reference, *config.estimators))

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 
 from tf_discrete import datasets, evaluation, plots
-from tf_discrete.models import DeepCategoricalVAE
+from tf_discrete.models import DeepCategoricalVAE, WithPrior
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 from trainers import results
 from trainers.config import RunConfig
 from trainers.run_directory import RunDirectory
 
-Model = DiscreteAutoencoder | DeepCategoricalVAE
+Model = DiscreteAutoencoder | DeepCategoricalVAE | WithPrior
 
 
 def some_images(split: datasets.Split, most: int = 500) -> tuple[np.ndarray, np.ndarray | None]:
@@ -48,8 +48,9 @@ def traversal(model: Model, image: np.ndarray, usage: evaluation.Usage, rows: in
     """One image with one variable at a time set to each category; the most informative variables."""
     information = usage.mutual_information
     order = np.argsort(-(information if information is not None else usage.perplexity))
-    if isinstance(model, DeepCategoricalVAE):  # Images are decoded from the first layer.
-        order = order[order < model.chain.num_variables[0]]
+    own = model.model if isinstance(model, WithPrior) else model
+    if isinstance(own, DeepCategoricalVAE):  # Images are decoded from the first layer.
+        order = order[order < own.chain.num_variables[0]]
     order = order[:rows]
     variables = sorted(int(index) for index in order)
     code = model.encode(image).numpy()[0]

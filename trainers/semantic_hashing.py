@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 
 from tf_discrete import datasets, evaluation, plots, schedules
-from tf_discrete.models import SemanticHashingAutoencoder
+from tf_discrete.models import SemanticHashingAutoencoder, WithPrior
 from trainers import command_line, finishing, results
 from trainers import run as run_lib
+from trainers.code_prior import CodePriorFlags, with_code_prior
 from trainers.config import RunConfig, option
 from trainers.latents import make_likelihood
 from trainers.run_directory import RunDirectory
 
+Model = SemanticHashingAutoencoder | WithPrior
+
 
 @dataclasses.dataclass(frozen=True)
-class Config(RunConfig):
+class Config(CodePriorFlags, RunConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
     num_bits: int = option(64, "Bits N of a code.", lower=1)
@@ -57,11 +60,9 @@ class Config(RunConfig):
     )
 
 
-def build_model(
-    config: Config, split: datasets.Split, steps_per_epoch: int
-) -> SemanticHashingAutoencoder:
+def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> Model:
     """The model that a configuration describes."""
-    return SemanticHashingAutoencoder(
+    model = SemanticHashingAutoencoder(
         data_shape=split.image_shape,
         num_bits=config.num_bits,
         noise_stddev=config.noise_stddev,
@@ -74,6 +75,7 @@ def build_model(
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
+    return with_code_prior(model, config)
 
 
 def make_fraction(config: Config) -> Any:
@@ -84,7 +86,7 @@ def make_fraction(config: Config) -> Any:
 
 
 def finish(
-    model: SemanticHashingAutoencoder,
+    model: Model,
     config: Config,
     directory: RunDirectory,
     splits: run_lib.Splits,

@@ -242,6 +242,7 @@ def test_the_gradients_at_a_checkpoint_that_is_not_there(copied):
     "changes,said",
     [
         ({"estimator": "reinmax"}, "from --estimators.*Received: estimator='reinmax'"),
+        ({"code_prior": "lstm"}, "models alone.*Received: code_prior='lstm'"),
         ({"estimators": ("reinmx",)}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
         ({"reference": "best"}, "Unknown estimator.*Received: estimator='best'"),
         (

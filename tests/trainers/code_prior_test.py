@@ -1,0 +1,75 @@
+"""A prior of the codes that learns in the trainers: its numbers, pictures, exports, and where it is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.golden import semantic_hashing as small
+from tests.trainers import small_runs
+from tf_discrete import datasets, evaluation, plots
+from tf_discrete.models import DeepCategoricalVAE, WithPrior
+from trainers import categorical_vae, finishing, semantic_hashing
+from trainers import run as run_lib
+
+
+def config(folder, **changes):
+    """The configuration of a small run with a prior."""
+    settings = {"code_prior": "lstm", "code_prior_units": 8, "epochs": 2, "pictures_every": 0}
+    return small.config(folder, **{**settings, "bound_samples": 2, **changes})
+
+
+@pytest.fixture(scope="module")
+def hashed(tmp_path_factory):
+    """The folder of a run with a prior. Not to be changed."""
+    folder = tmp_path_factory.mktemp("prior") / "run"
+    semantic_hashing.run(config(folder))
+    return folder
+
+
+def test_the_run_reports_and_exports_the_prior(hashed):
+    result = json.loads((hashed / "metrics.json").read_text())
+    rows = small_runs.rows(hashed)
+    assert rows[1]["train/prior_nats"] < rows[0]["train/prior_nats"]
+    assert 0 < result["test/prior_nats"] < 9 * np.log(2) + 1
+    model = keras.saving.load_model(hashed / "model.keras", compile=False)
+    assert isinstance(model, WithPrior) and model.prior.units == 8
+    served = tf.saved_model.load(str(hashed / "saved_model")).signatures
+    drawn = served["sample"](num=tf.constant(6), seed=tf.constant([1, 2]))
+    np.testing.assert_array_equal(drawn["codes"], model.prior.sample(6, tf.constant([1, 2])))
+    images = next(iter(datasets.get("digits", "test", max_examples=7).batches(7)))["image"]
+    packed = served["encode_packed"](image=images)["packed"]
+    np.testing.assert_array_equal(packed, np.packbits(model.encode(images), axis=1))
+
+
+def test_the_run_goes_on_with_its_prior(hashed, tmp_path, capsys):
+    folder = shutil.copytree(hashed, tmp_path / "run")
+    longer = config(folder, epochs=3)
+    run_lib.train(longer, semantic_hashing.build_model, lambda *arguments: {})
+    assert "after epoch 2" in capsys.readouterr().out
+    nats = [row["train/prior_nats"] for row in small_runs.rows(folder)]
+    assert len(nats) == 3 and nats[2] < nats[1]
+
+
+def test_the_variables_of_several_layers_are_drawn(tmp_path):
+    settings = small_runs.config(
+        tmp_path, num_layers=2, num_variables=2, code_prior="lstm", code_prior_units=4
+    )
+    split = run_lib.load_split(settings, "test")
+    model = categorical_vae.build_model(settings, split, 10)
+    assert isinstance(model, WithPrior) and isinstance(model.model, DeepCategoricalVAE)
+    images, _ = finishing.some_images(split, 20)
+    usage = evaluation.collect_usage(model, [images])
+    figure = finishing.traversal(model, images[:1], usage)
+    assert plots.to_image(figure).std() > 5
+
+
+def test_without_the_flag_the_model_is_alone(tmp_path):
+    settings = small_runs.config(tmp_path)
+    split = run_lib.load_split(settings, "test")
+    assert not isinstance(categorical_vae.build_model(settings, split, 10), WithPrior)
