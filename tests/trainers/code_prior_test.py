@@ -1,4 +1,4 @@
-"""A prior of the codes that learns in the trainers: its numbers, pictures, exports, and where it is refused."""
+"""A prior of the codes that learns in the trainers: its numbers, pictures and exports."""
 
 from __future__ import annotations
 
