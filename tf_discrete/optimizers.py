@@ -18,8 +18,8 @@ class FusedAdam(keras.optimizers.Adam):
     On CPU the update of a dense network is bound by memory: Keras reads and writes the weights, their
     gradients and both moments several times over; TensorFlow's own kernel does so once. Arguments,
     variables and checkpoints are those of `keras.optimizers.Adam`, and so are the results, up to
-    rounding. Sparse gradients are made dense, for Adam moves every row in every step. amsgrad,
-    half-precision variables and `tf.distribute` strategies take Keras' own update.
+    rounding. Variables with sparse gradients, amsgrad, half-precision variables and `tf.distribute`
+    strategies take Keras' own update.
 
     Args:
         *args: as `keras.optimizers.Adam`.
@@ -46,12 +46,15 @@ class FusedAdam(keras.optimizers.Adam):
         step = tf.convert_to_tensor(self.iterations + 1)
         scalars = {dtype: self._scalars(step, learning_rate, dtype) for dtype in dtypes}
         for gradient, variable in zip(grads, trainable_variables, strict=True):
+            if isinstance(gradient, tf.IndexedSlices):
+                super()._backend_update_step([gradient], [variable], learning_rate)
+                continue
             index, dtype = self._get_variable_index(variable), tf.as_dtype(variable.dtype)
             tf.raw_ops.ResourceApplyAdam(
                 var=_handle(variable),
                 m=_handle(self._momentums[index]),
                 v=_handle(self._velocities[index]),
-                grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
+                grad=tf.cast(gradient, dtype),
                 **scalars[dtype],
             )
 
