@@ -141,7 +141,9 @@ def make_codes(
 ) -> tuple[np.ndarray, ...]:
     """Learns the codes of a cell from the first split, and returns those of all."""
     if cell.method in LEARNED:
-        model = semantic_hashing_study.train(settings(config, cell), cell.method, splits[0])
+        model, _ = semantic_hashing_study.train(
+            settings(config, cell), cell.method, splits[0], with_prior=False
+        )
         return tuple(codes.encode_batches(model, split.batches(500)) for split in splits)
     images = [
         np.concatenate(

@@ -43,7 +43,8 @@ def test_training_moves_every_weight_and_a_saved_model_has_them_all(name, latent
     for weight, old, new in zip(model.estimator.weights, before, after, strict=True):
         scheduled = weight.path.split("/")[-1] in ("temperature", "scale")
         assert scheduled or np.any(old != new), weight.path
-    model.evaluate(images(), batch_size=4, verbose=0)
+    if after:
+        model.evaluate(images(), batch_size=4, verbose=0)
     for weight, new in zip(model.estimator.weights, after, strict=True):
         np.testing.assert_array_equal(weight, new, err_msg="evaluation must not train")
     model.save(tmp_path / "model.keras")
