@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "absl": "absl-py",
     "faiss": "faiss-cpu",
+    "pyro": "pyro-ppl",
     "google": "protobuf",
     "sklearn": "scikit-learn",
 }
