@@ -10,8 +10,8 @@ Ours is `SemiSupervisedVAE` in plain `fit`, as the trainer does it, its metrics 
 included. Pyro's is one `SVI` step of `TraceEnum_ELBO` over a guide under `config_enumerate`: with the layers
 of its own M2 example, where image and class are concatenated for every pair; with the image's part of the
 first layer computed once, as ours has it; and that compiled by `JitTraceEnum_ELBO`. The fastest counts.
-Before the race every contender averages the loss at the common weights on one batch: an objective that
-differed would be refused.
+Before the race every contender averages the loss at the common weights on one batch; a result with
+objectives that differ is refused.
 
     pip install tf_discrete[bench]
     python -m benchmarks.semi_supervised_pyro
