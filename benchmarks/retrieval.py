@@ -79,7 +79,10 @@ class Config:
     picture: str = option(str(PICTURE), "PNG file of the picture.")
 
 
-MAY_DIFFER = ("output_dir", "data_dir", "methods", "bits", "num_seeds", "result", "picture")
+PLACES = ("output_dir", "data_dir", "result", "picture")
+"""Fields that say where files lie, and nothing of the result."""
+
+MAY_DIFFER = (*PLACES, "methods", "bits", "num_seeds")
 """Fields in which a command that goes on may differ from the one that began."""
 
 
@@ -220,7 +223,7 @@ def run(config: Config) -> dict[str, Any]:
         "command": record.command_of(
             "benchmarks.retrieval", Config, to_json(config), ("output_dir", "result", "picture")
         ),
-        "setting": to_json(config),
+        "setting": {k: v for k, v in to_json(config).items() if k not in PLACES},
         "cells": found,
         "hardware": machine.hardware(),
         "versions": machine.versions(),
@@ -246,7 +249,8 @@ def table(result: dict[str, Any]) -> str:
                 for score in SCORES
                 for group in groups
             ]
-            rows.append((f"{name}, {max(map(len, groups))} seeds", *scores))
+            count = max(map(len, groups))
+            rows.append((f"{name}, {count} seed{'s' * (count > 1)}", *scores))
     one = result["cells"][0]
     return markdown([*header], [*rows]) + (
         f"\n{setting['dataset']}: {one['num_queries']:,} {setting['queries']} images ask, "

@@ -61,7 +61,7 @@ def test_every_cell_is_scored(finished):
     rows = retrieval.table(result).splitlines()
     assert rows[0] == "| method | mAP, 8 bits | precision@10, 8 bits |"
     assert rows[2].startswith("| semantic hashing, 2 seeds | 0.") and " +- " in rows[2]
-    assert rows[4].startswith("| signs of PCA, 1 seeds | 0.") and " +- " not in rows[4]
+    assert rows[4].startswith("| signs of PCA, 1 seed | 0.") and " +- " not in rows[4]
     assert "python -m benchmarks.retrieval --dataset=digits --max_examples=300" in rows[-1]
     with Image.open(config.picture) as image:
         assert np.asarray(image.convert("L")).std() > 5
