@@ -117,7 +117,7 @@ def test_more_may_be_added_and_nothing_is_repeated(compared, tmp_path, capsys):
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/metrics.json")}
     assert len(before) == 3
     gradients = read(folder, "gradients.json")["estimators"]
-    changes = {"estimators": ("reinmax",), "num_seeds": 2, "epochs": 2}
+    changes = {"estimators": ("reinmax",), "num_seeds": 2, "epochs": 2, "cost_rounds": 0}
     found = compare_estimators.run(config(folder, **changes))["estimators"]
     assert all(path.stat().st_mtime_ns == at for path, at in before.items())
     seeds = {name: [r["seed"] for r in entry["runs"]] for name, entry in found.items()}
@@ -130,18 +130,20 @@ def test_more_may_be_added_and_nothing_is_repeated(compared, tmp_path, capsys):
     assert found["reinmax"]["runs"][0]["history"]["step"] == [10, 20]
     after = read(folder, "gradients.json")["estimators"]
     assert after == {**gradients, "reinmax": after["reinmax"]}
-    # Ratios are of one run, so all are timed again.
-    assert {name: bool(entry["cost"]) for name, entry in found.items()} == dict.fromkeys(
-        seeds, True
-    )
+    assert not found["reinmax"].get("cost")
     printed = capsys.readouterr().out
     assert "run 1 of 4: gumbel_softmax, seed 0 is finished" in printed
     assert "run 2 of 4: reinmax, seed 0" in printed
     assert "run 3 of 4: gumbel_softmax, seed 1; about" in printed
     # Gradients and costs alone.
     changes = {"estimators": ("darn",), "num_seeds": 0}
-    darn = compare_estimators.run(config(folder, **changes))["estimators"]["darn"]
+    found = compare_estimators.run(config(folder, **changes))["estimators"]
+    darn = found["darn"]
     assert "runs" not in darn and not (folder / "runs/darn-0").exists()
+    # Ratios are of one run, so all are timed again.
+    assert {name: bool(entry["cost"]) for name, entry in found.items()} == dict.fromkeys(
+        [*seeds, "darn"], True
+    )
     assert darn["cost"]["ratio"] > 0 and len(darn["gradients"]["rows"]) == 4
     (row,) = [line for line in (folder / "table.md").read_text().splitlines() if "`darn`" in line]
     assert row.split("|")[5].strip() == "0"
@@ -175,7 +177,8 @@ def test_a_run_that_diverges_does_not_end_the_comparison(tmp_path, monkeypatch, 
 
 def test_a_killed_comparison_goes_on(compared: pathlib.Path, tmp_path: pathlib.Path):
     folder = tmp_path / "folder"
-    command = small_runs.command("-m", "trainers.compare_estimators", *arguments(folder))
+    flags = arguments(folder, cost_rounds=0)
+    command = small_runs.command("-m", "trainers.compare_estimators", *flags)
     first = subprocess.Popen(command, env=small_runs.environment(), stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
     while not (folder / "runs/straight_through-0/metrics.jsonl").exists():
@@ -188,7 +191,7 @@ def test_a_killed_comparison_goes_on(compared: pathlib.Path, tmp_path: pathlib.P
     done = read(folder)["estimators"]  # Of what was finished by then.
     assert done["gumbel_softmax"]["runs"][0]["status"] == "finished"
 
-    second = small_runs.call("-m", "trainers.compare_estimators", *arguments(folder))
+    second = small_runs.call("-m", "trainers.compare_estimators", *flags)
     assert second.returncode == 0, second.stderr
     assert "gumbel_softmax, seed 0 is finished" in second.stdout
     for name in ("gumbel_softmax", "straight_through", "score_function"):
