@@ -5,8 +5,8 @@
 encodes the training images as a database and asks for the neighbours of every test image; what has the
 label of the query is relevant. mAP is over the whole ranking, tied items in expectation over their orders.
 Nothing sees a label before that. The methods: `SemanticHashingAutoencoder`, `CategoricalVAE` with Bernoulli
-latents and Gumbel-Softmax, both with hidden layers of 512 and 256 units and trained for a few epochs only,
-and signs of random projections, of principal components and of iterative quantisation.
+latents and Gumbel-Softmax, both with hidden layers of 512 and 256 units and trained for a few epochs only
+from the mean image, and signs of random projections, of principal components and of iterative quantisation.
 
 Each method, size and seed is a cell, kept in OUTPUT_DIR/cells/NAME.json as soon as it is done; the same
 command goes on where it was stopped. Hyper-parameters are to be chosen with --queries=validation
@@ -119,6 +119,7 @@ def settings(config: Config, cell: Cell) -> RunConfig:
         "learning_rate": config.learning_rate,
         "hidden_units": config.hidden_units,
         "likelihood": "bernoulli",
+        "output_bias": "mean",
         "seed": cell.seed,
         **_data(config),
     }

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tf_discrete import datasets, evaluation, plots, schedules
-from tf_discrete.models import SemanticHashingAutoencoder, WithPrior
+from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
+from tf_discrete.models import SemanticHashingAutoencoder, WithPrior, networks
 from trainers import command_line, finishing, results
 from trainers import run as run_lib
 from trainers.code_prior import CodePriorFlags, with_code_prior
 from trainers.config import RunConfig, option
-from trainers.latents import make_likelihood
+from trainers.latents import make_likelihood, make_mean_logits
 from trainers.run_directory import RunDirectory
 
 Model = SemanticHashingAutoencoder | WithPrior
@@ -49,6 +49,13 @@ class Config(CodePriorFlags, RunConfig):
     likelihood_scale: float = option(
         0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
     )
+    output_bias: str = option(
+        "auto",
+        "First bias of the decoder's last layer: 'zero'; 'mean', the logits of the mean image of the "
+        "training split (Bernoulli likelihood), without which short codes can get stuck at that image; "
+        "'auto': the mean where the likelihood takes it.",
+        choices=("auto", "zero", "mean"),
+    )
     bound_samples: int = option(
         100, "Samples m of the importance-weighted test bound at the end.", lower=1
     )
@@ -62,6 +69,7 @@ class Config(CodePriorFlags, RunConfig):
 
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> Model:
     """The model that a configuration describes."""
+    likelihood = make_likelihood(config, split)
     model = SemanticHashingAutoencoder(
         data_shape=split.image_shape,
         num_bits=config.num_bits,
@@ -71,10 +79,13 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         encoder=config.encoder,
         hidden_units=config.hidden_units,
         activation=config.activation,
-        likelihood=make_likelihood(config, split),
+        likelihood=likelihood,
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
+    takes_logits = isinstance(likelihood, likelihoods.Bernoulli)
+    if config.output_bias == "mean" or config.output_bias == "auto" and takes_logits:
+        networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
     return with_code_prior(model, config)
 
 

@@ -17,7 +17,7 @@ from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export
 from tf_discrete.evaluation import classification
-from trainers import evaluate, run_directory, semantic_hashing
+from trainers import evaluate, run, run_directory, semantic_hashing
 
 PICTURES = ("reconstructions", "samples", "codes", "bits", "curves", "traversal", "schedules")
 
@@ -144,3 +144,24 @@ def test_what_cannot_work_is_refused_before_anything_is_written(tmp_path, flag, 
     with pytest.raises(ValueError, match=message):
         semantic_hashing.run(small.config(tmp_path / "run", **{flag: value}))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "changes,mean",
+    [({}, True), ({"output_bias": "zero"}, False), ({"likelihood": "gaussian"}, False)],
+)
+def test_the_decoder_starts_at_the_mean_image(tmp_path, changes, mean):
+    settings = small.config(tmp_path, **changes)
+    split = run.load_split(settings, "train")
+    model = semantic_hashing.build_model(settings, split, 1)
+    bias = model.decoder.layers[-2].bias
+    expected = np.clip(split.images.mean(axis=0) / split.images.max(), 1e-3, 1 - 1e-3)
+    expected = np.log(expected / (1 - expected)) if mean else np.zeros([8, 8])
+    np.testing.assert_allclose(np.reshape(bias, [8, 8]), expected.reshape(8, 8), rtol=1e-4)
+
+
+def test_only_logits_start_at_the_mean_image(tmp_path):
+    settings = small.config(tmp_path, output_bias="mean", likelihood="gaussian")
+    split = run.load_split(settings, "train")
+    with pytest.raises(ValueError, match="Received: output_bias='mean', likelihood=Gaussian"):
+        semantic_hashing.build_model(settings, split, 1)
