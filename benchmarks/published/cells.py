@@ -67,7 +67,7 @@ STRUCTURED = {
     "weight_decay": 5e-2,
 }
 CHOSEN = ("gumbel_softmax", "straight_through_gumbel_softmax")
-NEWER = ("reinmax", "gumbel_rao", "rebar", "relax", "disarm")
+NEWER = ("reinmax", "gumbel_rao", "rebar", "relax", "vimco", "disarm")
 
 JANG = {
     # Jang, Gu, Poole 2016, table 1, in the order of its columns.
