@@ -20,8 +20,7 @@ import tensorflow as tf
 
 from benchmarks import record
 from tf_discrete import plots, seeds
-from trainers import command_line, evaluate, machine
-from trainers import run as run_lib
+from trainers import command_line, data, evaluate, machine
 from trainers.config import check, load, option
 from trainers.run_directory import RunDirectory, read_json, write_json
 
@@ -99,7 +98,7 @@ def run(config: Config) -> dict[str, Any]:
     if config.data_dir:
         settings = dataclasses.replace(settings, data_dir=config.data_dir)
     model, _, _ = evaluate.restore(trainer, settings, directory, "best")
-    test = run_lib.load_split(settings, "test")
+    test = data.load_split(settings, "test")
     first = dataclasses.replace(
         test, images=test.images[: config.num_examples], labels=None, num_classes=None
     )

@@ -29,8 +29,7 @@ from benchmarks import linear_hashing, record, semantic_hashing_study
 from benchmarks.semantic_hashing_report import markdown, spread
 from tf_discrete import codes, datasets, evaluation, plots, seeds
 from tf_discrete.codes import hamming
-from trainers import categorical_vae, command_line, machine, semantic_hashing
-from trainers import run as run_lib
+from trainers import categorical_vae, command_line, data, machine, semantic_hashing
 from trainers.config import RunConfig, check, defaults, option, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
 
@@ -199,8 +198,8 @@ def run(config: Config) -> dict[str, Any]:
     todo = cells(config)
     for cell in todo:
         check(settings(config, cell))
-    data = RunConfig(**_data(config))
-    splits = run_lib.load_split(data, "train"), run_lib.load_split(data, config.queries)
+    source = RunConfig(**_data(config))
+    splits = data.load_split(source, "train"), data.load_split(source, config.queries)
     if splits[0].labels is None:
         raise ValueError(
             "Retrieval is scored by labels. Give data that has them. "

@@ -36,7 +36,15 @@ from benchmarks import semantic_hashing_report
 from tf_discrete import codes as codes_lib
 from tf_discrete import datasets, evaluation
 from tf_discrete.models import WithPrior
-from trainers import categorical_vae, command_line, finishing, machine, semantic_hashing
+from trainers import (
+    categorical_vae,
+    command_line,
+    compiling,
+    data,
+    finishing,
+    machine,
+    semantic_hashing,
+)
 from trainers import run as run_lib
 from trainers.callbacks import StopAtNaN, TrainingDiverged
 from trainers.config import RunConfig, check, defaults, option, to_json
@@ -201,7 +209,7 @@ def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -
     steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
     model = build(settings, method, split)
     trained = WithPrior(model) if with_prior else model
-    run_lib.compile_model(trained, settings, steps)
+    compiling.compile_model(trained, settings, steps)
     batches = split.batches(
         settings.batch_size, seed=settings.seed, shuffle=True, repeat=True, drop_remainder=True
     )
@@ -223,7 +231,7 @@ def build(settings: Any, method: str, split: datasets.Split) -> Any:
     return trainer.build_model(settings, split, steps)
 
 
-def measure(config: Config, cell: Cell, splits: run_lib.Splits, classifier: Any) -> dict[str, Any]:
+def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) -> dict[str, Any]:
     """Trains a cell and scores it: what its file holds."""
     settings, test = run_config(config, cell), splits["test"]
     began = time.monotonic()
@@ -270,7 +278,7 @@ def generate(config: Config, model: Any, classifier: Any, seed: int, prior: Any)
     }
 
 
-def make_classifier(config: Config, folder: pathlib.Path, splits: run_lib.Splits) -> Any:
+def make_classifier(config: Config, folder: pathlib.Path, splits: data.Splits) -> Any:
     """The classifier of the slides, kept in the folder of the study, and its accuracy beside it."""
     train, test = splits["train"], splits["test"]
     steps = config.classifier_epochs * max(1, len(train) // config.batch_size)
@@ -307,7 +315,7 @@ def run(config: Config) -> str:
         )
     tf.get_logger().setLevel("ERROR")  # It would warn of a function traced for each of many models.
     todo = cells(config)
-    splits = run_lib.load_splits(run_config(config, todo[0]))
+    splits = data.load_splits(run_config(config, todo[0]))
     if splits["train"].num_classes is None:
         raise ValueError(
             "The samples are read by a classifier. Give data with labels. "

@@ -9,7 +9,7 @@ from tf_discrete import datasets, schedules
 from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE, WithPrior, networks
 from tf_discrete.models.categorical_vae import OBJECTIVES
 from tf_discrete.models.units import UNITS
-from trainers import command_line, finishing, results, sweep
+from trainers import command_line, data, finishing, results, sweep
 from trainers import run as run_lib
 from trainers.code_prior import CodePriorFlags, with_code_prior
 from trainers.config import option
@@ -124,7 +124,7 @@ def make_kl_weight(config: Config) -> Any:
 
 
 def finish(
-    model: Model, config: Config, directory: RunDirectory, splits: run_lib.Splits
+    model: Model, config: Config, directory: RunDirectory, splits: data.Splits
 ) -> dict[str, Any]:
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]

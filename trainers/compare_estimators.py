@@ -36,6 +36,8 @@ from trainers import (
     categorical_vae,
     command_line,
     comparison_report,
+    compiling,
+    data,
     gradient_comparison,
     gradient_report,
     machine,
@@ -151,7 +153,7 @@ def run(config: Config) -> dict[str, Any]:
             f"Received: code_prior={config.code_prior!r}"
         )
     run_lib.prepare(run_config(config, config.reference, 0))
-    splits = run_lib.load_splits(config)
+    splits = data.load_splits(config)
     names = gradient_comparison.resolve((config.reference, *config.estimators))
     if not config.num_seeds and not _run_of(config, config.reference, 0):
         raise ValueError(
@@ -229,7 +231,7 @@ def train_all(config: Config, names: Sequence[str], skipped: dict[str, str]) -> 
 
 
 def finish(
-    model: CategoricalVAE, config: Any, directory: RunDirectory, splits: run_lib.Splits
+    model: CategoricalVAE, config: Any, directory: RunDirectory, splits: data.Splits
 ) -> dict[str, Any]:
     """The test bounds, and a note of the machine."""
     here = {"hardware": machine.hardware(), "versions": machine.versions()}
@@ -238,13 +240,13 @@ def finish(
     return {f"test/{name}": value for name, value in result.items()}
 
 
-def compare_gradients(config: Config, names: Sequence[str], splits: run_lib.Splits) -> None:
+def compare_gradients(config: Config, names: Sequence[str], splits: data.Splits) -> None:
     """Gradients of all estimators at the checkpoints that the reference's first run has kept."""
     settings = run_config(config, config.reference, 0)
     run_lib.prepare(settings)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     source = build(config, config.reference, splits["train"])
-    run_lib.compile_model(source, settings, steps)
+    compiling.compile_model(source, settings, steps)
     kept = callbacks.Checkpoints(source, RunDirectory(settings.output_dir), 0, steps)
     if not kept.kept_epochs():
         print(f"{settings.output_dir} has kept no checkpoints; no gradients are compared")
@@ -278,7 +280,7 @@ def compare_costs(config: Config, names: Sequence[str], split: datasets.Split) -
     models, evaluations = {}, {}
     for name in names:
         models[name] = build(config, name, split)
-        run_lib.compile_model(models[name], config, steps)
+        compiling.compile_model(models[name], config, steps)
         evaluations[name] = evaluation.count_evaluations(models[name])
     costs: dict[str, Any] = step_cost.measure(
         models, split, config.batch_size, config.reference, config.cost_rounds

@@ -10,6 +10,8 @@ from trainers import (
     callbacks,
     categorical_vae,
     command_line,
+    compiling,
+    data,
     results,
     semantic_hashing,
     semi_supervised,
@@ -63,10 +65,10 @@ def restore(
     """
     run_config = dataclasses.replace(run_config, distribute="none")
     run_lib.prepare(run_config)
-    train = run_lib.load_split(run_config, "train")
+    train = data.load_split(run_config, "train")
     steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
     model = trainer.build_model(run_config, train, steps)
-    run_lib.compile_model(model, run_config, steps)
+    compiling.compile_model(model, run_config, steps)
     checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
     found = checkpoints.restore_best() if checkpoint == "best" else checkpoints.restore_last()
     if not found:
@@ -88,7 +90,7 @@ def run(config: Config) -> dict[str, Any]:
     if config.data_dir:
         run_config = dataclasses.replace(run_config, data_dir=config.data_dir)
     model, train, epoch = restore(trainer, run_config, directory, config.checkpoint)
-    split = train if config.split == "train" else run_lib.load_split(run_config, config.split)
+    split = train if config.split == "train" else data.load_split(run_config, config.split)
     result = {
         "checkpoint": config.checkpoint,
         "epoch": epoch,

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from tf_discrete import datasets
 from tf_discrete.models import DiscreteModel
-from trainers import export
-from trainers import run as run_lib
+from trainers import data, export
 from trainers.config import RunConfig
 from trainers.run_directory import RunDirectory
 
@@ -28,7 +27,7 @@ class FinishedRun(NamedTuple):
 
     def split(self, name: str) -> datasets.Split:
         """One split of the data that the run was trained on."""
-        return run_lib.load_split(self.config, name)
+        return data.load_split(self.config, name)
 
 
 def load(run: str, *, data_dir: str = "", import_module: tuple[str, ...] = ()) -> FinishedRun:

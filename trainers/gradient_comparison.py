@@ -12,7 +12,7 @@ import numpy as np
 from tf_discrete import datasets, estimators, evaluation, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.models import DiscreteModel
-from trainers import run as run_lib
+from trainers import compiling
 from trainers.comparison_report import GRADIENTS
 from trainers.run_directory import read_json, write_json
 
@@ -231,7 +231,7 @@ def sort_out(
     applicable, reasons = [], {}
     for name in names:
         try:
-            run_lib.check_objective(build(name), image_shape)
+            compiling.check_objective(build(name), image_shape)
             applicable.append(name)
         except ValueError as error:
             reasons[name] = " ".join(str(error).split())

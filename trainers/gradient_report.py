@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trainers import callbacks, categorical_vae, gradient_comparison
+from trainers import callbacks, categorical_vae, compiling, data, gradient_comparison
 from trainers import run as run_lib
 from trainers.config import load
 from trainers.run_directory import RunDirectory, write_json, write_text
@@ -42,10 +42,10 @@ def report(
     config = load(categorical_vae.Config, directory.config_path)
     config = dataclasses.replace(config, data_dir=data_dir or config.data_dir, distribute="none")
     run_lib.prepare(config)
-    splits = run_lib.load_splits(config)
+    splits = data.load_splits(config)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     source = categorical_vae.build_model(config, splits["train"], steps)
-    run_lib.compile_model(source, config, steps)
+    compiling.compile_model(source, config, steps)
     checkpoints = callbacks.Checkpoints(source, directory, 0, steps)
     _restore(checkpoints, checkpoint)
     epoch = checkpoints.epoch

@@ -16,8 +16,7 @@ import tqdm
 from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import DiscreteModel
-from tf_discrete.optimizers import FusedAdam
-from trainers import callbacks
+from trainers import callbacks, compiling, data
 from trainers.config import RunConfig, check, defaults, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
 from trainers.tensorboard import (
@@ -50,55 +49,8 @@ FIELDS = {
 }
 """Fields of the logs that the progress bar shows, with their short names."""
 
-MAX_STEPS_PER_EXECUTION = 20
-"""Where the user leaves it open."""
-
 BuildModel = Callable[[Any, datasets.Split, int], DiscreteModel]
-Splits = dict[str, datasets.Split]
-Finish = Callable[[DiscreteModel, Any, RunDirectory, Splits], dict[str, Any]]
-
-
-def image_batches(config: Any, splits: Splits, start_epoch: int) -> tf.data.Dataset:
-    """Endless batches of the training images, from the beginning of an epoch."""
-    return splits["train"].batches(
-        config.batch_size,
-        seed=config.seed,
-        start_epoch=start_epoch,
-        shuffle=True,
-        repeat=True,
-        drop_remainder=True,
-    )
-
-
-def load_split(config: RunConfig, split: str) -> datasets.Split:
-    """One split of the configured data."""
-    return datasets.get(
-        config.dataset,
-        split,
-        data_dir=config.data_dir or None,
-        binarization=config.binarization,
-        validation_fraction=config.validation_fraction,
-        seed=config.seed,
-        image_size=config.image_size or None,
-        max_examples=config.max_examples or None,
-    )
-
-
-def load_splits(config: RunConfig) -> Splits:
-    """All splits, so that a bad file is refused before training; test is read at the end only."""
-    splits = {name: load_split(config, name) for name in ("train", "validation", "test")}
-    shapes = {name: split.image_shape for name, split in splits.items()}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(
-            "The images of all splits must have one shape. Resize them with --image_size. "
-            f"Received: dataset={config.dataset!r} with shapes {shapes}"
-        )
-    if config.batch_size > len(splits["train"]):
-        raise ValueError(
-            "A batch must fit into the training data. Choose a smaller --batch_size. Received: "
-            f"batch_size={config.batch_size}, {len(splits['train'])} training images"
-        )
-    return splits
+Finish = Callable[[DiscreteModel, Any, RunDirectory, data.Splits], dict[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,11 +67,11 @@ class Recipe:
         fields: of the logs that the progress bar shows, with their short names.
     """
 
-    load: Callable[[Any], Splits] = load_splits
-    batches: Callable[[Any, Splits, int], tf.data.Dataset] = image_batches
-    begin: Callable[[Any, RunDirectory, Splits], None] = lambda config, directory, splits: None
-    callbacks: Callable[[Any, RunDirectory, Splits], list[Any]] = lambda *arguments: []
-    monitored: Callable[[Any, Splits], str] = lambda config, splits: callbacks.MONITORED
+    load: Callable[[Any], data.Splits] = data.load_splits
+    batches: Callable[[Any, data.Splits, int], tf.data.Dataset] = data.image_batches
+    begin: Callable[[Any, RunDirectory, data.Splits], None] = lambda config, directory, splits: None
+    callbacks: Callable[[Any, RunDirectory, data.Splits], list[Any]] = lambda *arguments: []
+    monitored: Callable[[Any, data.Splits], str] = lambda config, splits: callbacks.MONITORED
     fields: dict[str, str] = dataclasses.field(default_factory=lambda: FIELDS)
 
 
@@ -153,11 +105,11 @@ def train(
     recipe = recipe or Recipe()
     splits = recipe.load(config)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
-    strategy = make_strategy(config)
+    strategy = compiling.make_strategy(config)
     with strategy.scope():
         model = build_model(config, splits["train"], steps)
-        compile_model(model, config, steps)
-        check_objective(model, splits["train"].image_shape)
+        compiling.compile_model(model, config, steps)
+        compiling.check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
     directory.claim(to_json(config), MAY_DIFFER, defaults(config))
     recipe.begin(config, directory, splits)
@@ -189,7 +141,7 @@ def train(
 def fit(
     model: DiscreteModel,
     config: Any,
-    splits: Splits,
+    splits: data.Splits,
     steps: int,
     directory: RunDirectory,
     checkpoints: callbacks.Checkpoints,
@@ -259,67 +211,6 @@ def prepare(config: RunConfig) -> None:
         print("distribute=mirrored: one step per execution, no XLA")
     keras.config.set_dtype_policy(config.dtype_policy)
     keras.utils.set_random_seed(config.seed)
-
-
-def check_objective(model: DiscreteModel, image_shape: tuple[int, ...]) -> None:
-    """Traces the objective, so that what cannot work is refused before anything is written."""
-
-    def loss(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return model.objective(x, seed, training=False).loss
-
-    tf.function(loss, autograph=False).get_concrete_function(
-        tf.TensorSpec([None, *image_shape]), tf.TensorSpec([2], tf.int32)
-    )
-
-
-def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
-    """The strategy of `--distribute`."""
-    if config.distribute == "mirrored":
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
-    return tf.distribute.get_strategy()
-
-
-def compile_model(model: DiscreteModel, config: RunConfig, steps_per_epoch: int) -> None:
-    """Compiles a model as the configuration says and builds its optimizer."""
-    rate: Any = config.learning_rate
-    if config.learning_rate_schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
-    optimizer = FusedAdam(rate, weight_decay=config.weight_decay or None)
-    if config.weight_decay:
-        optimizer.exclude_from_weight_decay(
-            [v for v in model.trainable_variables if v.name != "kernel"]
-        )
-    model.compile(
-        optimizer=optimizer,
-        jit_compile=use_xla(config),
-        steps_per_execution=choose_steps_per_execution(config, steps_per_epoch),
-    )
-    model.optimizer.build(model.trainable_variables)
-
-
-def use_xla(config: RunConfig) -> bool:
-    """Whether the step is compiled with XLA; 'auto' means with exactly one GPU."""
-    if config.jit_compile == "auto":
-        single = len(tf.config.list_physical_devices("GPU")) == 1
-        return single and config.distribute == "none"
-    return config.jit_compile == "on"
-
-
-def choose_steps_per_execution(config: RunConfig, steps_per_epoch: int) -> int:
-    """The largest divisor of an epoch's steps up to what was asked for.
-
-    Keras would run the last execution of an epoch in full, into the data of the next epoch.
-    """
-    if config.distribute == "mirrored":
-        return 1
-    most = min(config.steps_per_execution or MAX_STEPS_PER_EXECUTION, steps_per_epoch)
-    chosen = max(k for k in range(1, most + 1) if steps_per_epoch % k == 0)
-    if config.steps_per_execution not in (0, chosen):
-        print(
-            f"steps_per_execution={chosen}: it must divide the {steps_per_epoch} steps of an epoch"
-        )
-    return chosen
 
 
 def evaluate_split(

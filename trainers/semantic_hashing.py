@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
 from tf_discrete.models import SemanticHashingAutoencoder, WithPrior, networks
-from trainers import command_line, finishing, results
+from trainers import command_line, data, finishing, results
 from trainers import run as run_lib
 from trainers.code_prior import CodePriorFlags, with_code_prior
 from trainers.config import RunConfig, option
@@ -100,7 +100,7 @@ def finish(
     model: Model,
     config: Config,
     directory: RunDirectory,
-    splits: run_lib.Splits,
+    splits: data.Splits,
 ) -> dict[str, Any]:
     """Scores the test split and samples, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]

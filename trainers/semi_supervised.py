@@ -9,7 +9,7 @@ from tf_discrete import datasets, estimators, evaluation, plots
 from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import SemiSupervisedVAE, feature_networks
 from tf_discrete.plots import Panel
-from trainers import categorical_vae, classification, command_line, results
+from trainers import categorical_vae, classification, command_line, data, results
 from trainers import run as run_lib
 from trainers.config import RunConfig, option, same_option
 from trainers.export import load_model, read_settings
@@ -120,9 +120,9 @@ class Config(RunConfig):
         return self.inference
 
 
-def load_splits(config: Config) -> run_lib.Splits:
+def load_splits(config: Config) -> data.Splits:
     """All splits; the labels of train that are not chosen are hidden, the others are "labelled"."""
-    splits = run_lib.load_splits(config)
+    splits = data.load_splits(config)
     train = splits["train"]
     for split in splits.values():
         if split.labels is not None or split is train:
@@ -136,7 +136,7 @@ def load_splits(config: Config) -> run_lib.Splits:
     return divided
 
 
-def batches(config: Config, splits: run_lib.Splits, start_epoch: int) -> Any:
+def batches(config: Config, splits: data.Splits, start_epoch: int) -> Any:
     """Batches of both kinds, from the beginning of an epoch."""
     labelled = splits["labelled"]
     return few_labels.batches(
@@ -149,9 +149,9 @@ def batches(config: Config, splits: run_lib.Splits, start_epoch: int) -> Any:
     )
 
 
-def begin(config: Config, directory: RunDirectory, splits: run_lib.Splits) -> None:
+def begin(config: Config, directory: RunDirectory, splits: data.Splits) -> None:
     """Writes labels.json: which training images, in the order of the split, lend their label."""
-    train = run_lib.load_split(config, "train")
+    train = data.load_split(config, "train")
     chosen = few_labels.choose(
         train.labels, train.num_classes or 0, config.labels_per_class, config.label_seed
     )
@@ -166,7 +166,7 @@ def begin(config: Config, directory: RunDirectory, splits: run_lib.Splits) -> No
     )
 
 
-def log(config: Config, directory: RunDirectory, splits: run_lib.Splits) -> list[Any]:
+def log(config: Config, directory: RunDirectory, splits: data.Splits) -> list[Any]:
     """The callbacks of this trainer."""
     return [
         classification.ClassificationLog(
@@ -175,7 +175,7 @@ def log(config: Config, directory: RunDirectory, splits: run_lib.Splits) -> list
     ]
 
 
-def monitored(config: Config, splits: run_lib.Splits) -> str:
+def monitored(config: Config, splits: data.Splits) -> str:
     """The field by which the best epoch is chosen."""
     labels = splits["validation"].labels
     has_labels = labels is not None and bool((labels >= 0).any())
@@ -243,7 +243,7 @@ def load_features(config: Config, split: datasets.Split) -> tuple[Any, Any]:
 
 
 def finish(
-    model: SemiSupervisedVAE, config: Config, directory: RunDirectory, splits: run_lib.Splits
+    model: SemiSupervisedVAE, config: Config, directory: RunDirectory, splits: data.Splits
 ) -> dict[str, Any]:
     """Scores validation and test, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]

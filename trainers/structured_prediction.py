@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import StructuredPrediction
-from trainers import command_line, results, sweep
+from trainers import command_line, data, results, sweep
 from trainers import run as run_lib
 from trainers.config import option
 from trainers.latents import make_likelihood, make_temperature
@@ -80,7 +80,7 @@ def build_model(
 
 
 def finish(
-    model: StructuredPrediction, config: Config, directory: RunDirectory, splits: run_lib.Splits
+    model: StructuredPrediction, config: Config, directory: RunDirectory, splits: data.Splits
 ) -> dict[str, Any]:
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_discrete import estimators, evaluation
+from trainers import data
 from trainers import run as run_lib
 from trainers.callbacks import TrainingDiverged
 from trainers.config import check, defaults, option, to_json
@@ -140,7 +141,7 @@ def _outcome(settings: Any, train: Train) -> dict[str, Any]:
     """What one run comes to on the validation split."""
     point = {"learning_rate": settings.learning_rate, "temperature": settings.temperature}
 
-    def score(model: Any, config: Any, _: RunDirectory, splits: run_lib.Splits) -> dict[str, Any]:
+    def score(model: Any, config: Any, _: RunDirectory, splits: data.Splits) -> dict[str, Any]:
         validation = splits["validation"]
         batches = validation.batches(min(100, len(validation)))
         bound = evaluation.evaluate_bound(model, batches, config.bound_samples)

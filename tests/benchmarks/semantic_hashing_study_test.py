@@ -14,7 +14,7 @@ from benchmarks import semantic_hashing_report as report
 from benchmarks import semantic_hashing_study as study
 from tf_discrete import evaluation, schedules
 from tools import tables
-from trainers import run as run_lib
+from trainers import data
 from trainers.callbacks import TrainingDiverged
 
 SMALL = {
@@ -60,7 +60,7 @@ def test_the_cells_of_the_whole_study():
 
 def test_the_models_follow_the_protocol():
     config = study.Config(dataset="digits", max_examples=150)
-    split = run_lib.load_split(study.run_config(config, study.cells(config)[0]), "train")
+    split = data.load_split(study.run_config(config, study.cells(config)[0]), "train")
     usual = study.temperatures(0.5, 3e-5)
     gumbel = study.Cell("gumbel_softmax", 30, 10, usual, 0)
     model = study.build(study.run_config(config, gumbel), "gumbel_softmax", split)
@@ -109,7 +109,7 @@ def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(finished)
     kept = json.loads((finished / "cells" / f"{cell.name}.json").read_text())
     config = study.Config(**{**SMALL, "samplings": ("independent",)})
     settings = study.run_config(config, cell)
-    splits = run_lib.load_splits(settings)
+    splits = data.load_splits(settings)
     model, prior = study.train(settings, cell.method, splits["train"], with_prior=False)
     assert prior is None
     error = evaluation.reconstruction_nats(model, splits["test"].batches(500))
@@ -136,7 +136,7 @@ def test_a_cell_that_diverges_is_kept_and_the_others_go_on(finished, tmp_path, m
 def test_a_loss_that_is_not_finite_ends_a_training():
     config = study.Config(**{**SMALL, "learning_rate": 1e30, "epochs": 3})
     cell = study.cells(config)[0]
-    splits = run_lib.load_splits(study.run_config(config, cell))
+    splits = data.load_splits(study.run_config(config, cell))
     result = study.measure(config, cell, splits, classifier=None)
     assert result["status"] == "diverged" and "Not finite" in result["message"]
     assert result["num_variables"] == 3

@@ -17,7 +17,15 @@ from tensorboard.plugins.projector import projector_config_pb2
 
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export, likelihoods
-from trainers import callbacks, categorical_vae, config, evaluate, finishing, run, run_directory
+from trainers import (
+    callbacks,
+    categorical_vae,
+    config,
+    data,
+    evaluate,
+    finishing,
+    run_directory,
+)
 
 PICTURES = ("reconstructions", "samples", "codes", "curves", "traversal", "schedules")
 TERMS = ("loss", "elbo_nats", "reconstruction_nats", "kl_nats")
@@ -219,7 +227,7 @@ def test_reconstructions_are_read_by_a_classifier(
     """The classifier is trained on the real training images, and reads those of test."""
     model = keras.saving.load_model(finished / "model.keras", compile=False)
     settings = small_runs.config(finished)
-    splits = run.load_splits(settings)
+    splits = data.load_splits(settings)
     seen = {}
     Classifier = collections.namedtuple("Classifier", "name")
 

@@ -14,7 +14,7 @@ from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import DeepCategoricalVAE, WithPrior
-from trainers import categorical_vae, finishing, semantic_hashing
+from trainers import categorical_vae, data, finishing, semantic_hashing
 from trainers import run as run_lib
 
 
@@ -60,7 +60,7 @@ def test_the_variables_of_several_layers_are_drawn(tmp_path):
     settings = small_runs.config(
         tmp_path, num_layers=2, num_variables=2, code_prior="lstm", code_prior_units=4
     )
-    split = run_lib.load_split(settings, "test")
+    split = data.load_split(settings, "test")
     model = categorical_vae.build_model(settings, split, 10)
     assert isinstance(model, WithPrior) and isinstance(model.model, DeepCategoricalVAE)
     images, _ = finishing.some_images(split, 20)
@@ -71,5 +71,5 @@ def test_the_variables_of_several_layers_are_drawn(tmp_path):
 
 def test_without_the_flag_the_model_is_alone(tmp_path):
     settings = small_runs.config(tmp_path)
-    split = run_lib.load_split(settings, "test")
+    split = data.load_split(settings, "test")
     assert not isinstance(categorical_vae.build_model(settings, split, 10), WithPrior)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
-from trainers import categorical_vae, run
+from trainers import categorical_vae, compiling, data
 
 DEEP = {
     "num_layers": 2,
@@ -49,7 +49,7 @@ def test_a_deep_run_from_the_flags_to_the_files(tmp_path):
 
 
 def test_the_flags_choose_the_model(tmp_path):
-    split = run.load_split(small_runs.config(tmp_path), "train")
+    split = data.load_split(small_runs.config(tmp_path), "train")
     for changes, expected in [
         ({}, CategoricalVAE),
         ({"num_layers": 2}, DeepCategoricalVAE),
@@ -78,9 +78,9 @@ def test_flags_that_do_not_go_together(changes, message, tmp_path):
 
 def test_weight_decay_shrinks_kernels_only(tmp_path):
     settings = small_runs.config(tmp_path, weight_decay=0.5, learning_rate=0.01)
-    split = run.load_split(settings, "train")
+    split = data.load_split(settings, "train")
     model = categorical_vae.build_model(settings, split, 10)
-    run.compile_model(model, settings, 10)
+    compiling.compile_model(model, settings, 10)
     for variable in model.trainable_variables:
         variable.assign(tf.ones_like(variable))
     zeros = [tf.zeros_like(variable) for variable in model.trainable_variables]
@@ -94,7 +94,7 @@ def test_weight_decay_shrinks_kernels_only(tmp_path):
 def test_the_decoder_may_start_at_the_mean_image(tmp_path, changes):
     flags = {"output_bias": "mean", "binarization": "threshold", **changes}
     settings = small_runs.config(tmp_path, **flags)
-    split = run.load_split(settings, "train")
+    split = data.load_split(settings, "train")
     model = categorical_vae.build_model(settings, split, 1)
     decoder = model.decoders[0] if isinstance(model, DeepCategoricalVAE) else model.decoder
     started = np.reshape(tf.sigmoid(decoder(tf.zeros([1, *decoder.input_shape[1:]]))), [8, 8])
@@ -107,6 +107,6 @@ def test_the_decoder_may_start_at_the_mean_image(tmp_path, changes):
 
 def test_only_logits_start_at_the_mean_image(tmp_path):
     settings = small_runs.config(tmp_path, output_bias="mean", likelihood="gaussian")
-    split = run.load_split(settings, "train")
+    split = data.load_split(settings, "train")
     with pytest.raises(ValueError, match="Leave --output_bias out. Received: output_bias='mean'"):
         categorical_vae.build_model(settings, split, 1)

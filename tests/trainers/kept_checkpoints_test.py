@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.trainers import small_runs
 from tf_discrete import datasets
-from trainers import callbacks, categorical_vae, run
+from trainers import callbacks, categorical_vae, compiling
 from trainers.run_directory import RunDirectory
 
 
@@ -19,7 +19,7 @@ def test_every_so_many_epochs_are_kept(finished, tmp_path):
     small_runs.train(tmp_path / "run", epochs=3, early_stopping=0, keep_every=1, pictures_every=0)
     split = datasets.get("digits", "train", max_examples=300)
     model = categorical_vae.build_model(settings, split, 10)
-    run.compile_model(model, settings, 10)
+    compiling.compile_model(model, settings, 10)
     kept = callbacks.Checkpoints(model, RunDirectory(tmp_path / "run"), 0, 10)
     assert sorted(kept.kept_epochs()) == [0, 2, 3]
     weights = {}

@@ -16,7 +16,7 @@ from tests.trainers import small_runs
 from tf_discrete import datasets, export, likelihoods
 from tf_discrete.estimators import registry
 from tf_discrete.models import networks
-from trainers import categorical_vae, config, evaluate, results, run
+from trainers import categorical_vae, compiling, config, evaluate, results, run
 from trainers import export as export_trainer
 
 OWN_MODULE = """
@@ -114,11 +114,11 @@ def test_steps_per_execution_do_not_change_the_numbers(finished, tmp_path: pathl
 )
 def test_steps_per_execution_divide_an_epoch(asked, steps, chosen):
     settings = config.RunConfig(steps_per_execution=asked)
-    assert run.choose_steps_per_execution(settings, steps) == chosen
+    assert compiling.choose_steps_per_execution(settings, steps) == chosen
 
 
 def test_mirrored_takes_one_step_per_execution():
-    assert run.choose_steps_per_execution(config.RunConfig(distribute="mirrored"), 12) == 1
+    assert compiling.choose_steps_per_execution(config.RunConfig(distribute="mirrored"), 12) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_mirrored_takes_one_step_per_execution():
 def test_choice_of_xla(flag, distribute, gpus, expected, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU"] * gpus)
     settings = config.RunConfig(jit_compile=flag, distribute=distribute)
-    assert run.use_xla(settings) is expected
+    assert compiling.use_xla(settings) is expected
 
 
 def test_xla(finished, tmp_path: pathlib.Path):
@@ -201,7 +201,7 @@ def test_cosine_learning_rate(tmp_path: pathlib.Path):
     split = datasets.get("digits", "train", max_examples=60)
     settings = small_runs.config(tmp_path, learning_rate_schedule="cosine", epochs=4)
     model = categorical_vae.build_model(settings, split, 10)
-    run.compile_model(model, settings, 10)
+    compiling.compile_model(model, settings, 10)
     rates = []
     for step in (0, 20, 40):
         model.optimizer.iterations.assign(step)

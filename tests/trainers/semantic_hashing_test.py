@@ -17,7 +17,7 @@ from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export
 from tf_discrete.evaluation import classification
-from trainers import evaluate, run, run_directory, semantic_hashing
+from trainers import data, evaluate, run_directory, semantic_hashing
 
 PICTURES = ("reconstructions", "samples", "codes", "bits", "curves", "traversal", "schedules")
 
@@ -152,7 +152,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(tmp_path, flag, 
 )
 def test_the_decoder_starts_at_the_mean_image(tmp_path, changes, mean):
     settings = small.config(tmp_path, **changes)
-    split = run.load_split(settings, "train")
+    split = data.load_split(settings, "train")
     model = semantic_hashing.build_model(settings, split, 1)
     bias = model.decoder.layers[-2].bias
     expected = np.clip(split.images.mean(axis=0) / split.images.max(), 1e-3, 1 - 1e-3)
@@ -162,6 +162,6 @@ def test_the_decoder_starts_at_the_mean_image(tmp_path, changes, mean):
 
 def test_only_logits_start_at_the_mean_image(tmp_path):
     settings = small.config(tmp_path, output_bias="mean", likelihood="gaussian")
-    split = run.load_split(settings, "train")
+    split = data.load_split(settings, "train")
     with pytest.raises(ValueError, match="Received: output_bias='mean', likelihood=Gaussian"):
         semantic_hashing.build_model(settings, split, 1)
