@@ -85,9 +85,9 @@ def train(config: Config) -> finished_run.FinishedRun:
 
 
 def train_prior(config: Config, run: str) -> Any:
-    """The prior of a run's codes, trained where it is missing."""
+    """The prior of a run's codes, trained where it is not finished."""
     folder = pathlib.Path(config.output_dir) / "prior"
-    if not folder.exists():
+    if not RunDirectory(folder).result_path.exists():
         autoregressive_prior.run(
             autoregressive_prior.Config(
                 run=run,

@@ -1,4 +1,8 @@
-"""Trains an autoregressive prior on a run's codes: python -m trainers.autoregressive_prior --run=RUN."""
+"""Trains an autoregressive prior on a run's codes: python -m trainers.autoregressive_prior --run=RUN.
+
+The folder of the prior is a run of its own: the same command continues it after a kill, and scores it again
+when it is finished.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,22 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tf_discrete import codes as codes_lib
 from tf_discrete import plots
-from tf_discrete.export import atomic
 from tf_discrete.models import AutoregressivePrior
-from trainers import command_line, finished_run, results
-from trainers.config import check, option, to_json
-from trainers.run_directory import write_json
+from trainers import callbacks, command_line, finished_run, results
+from trainers.config import check, defaults, option, to_json
+from trainers.run_directory import RunDirectory, write_json
+
+MAY_DIFFER = (
+    *("output_dir", "data_dir", "import_module", "epochs", "early_stopping"),
+    *("temperature", "top_p", "compress"),
+)
+"""Fields in which the command that continues a run may differ from the one that began it."""
+
+MONITORED = "validation/log_prob_nats"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +35,7 @@ class Config:
     """The flags of this trainer; those of the prior are named as its arguments."""
 
     run: str = option("", "Folder of the run whose model's codes are learned; it stays as it is.")
-    output_dir: str = option("", "Folder to write. Default: RUN/autoregressive_prior.")
-    overwrite: bool = option(False, "Write over what stands at --output_dir.")
+    output_dir: str = option("", "Folder of the prior. Default: RUN/autoregressive_prior.")
     chunk_size: int = option(
         0, "Variables in a chunk. 0: as many as make at most 256 values.", lower=0
     )
@@ -51,12 +62,14 @@ class Config:
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Trains the prior and writes prior.keras, metrics.json, config.json and samples.png.
+    """Trains the prior, or continues; returns what metrics.json holds.
+
+    Beside the history and checkpoints it writes prior.keras, metrics.json and samples.png.
 
     Raises:
-        FileExistsError: `output_dir` stands already.
         FileNotFoundError: no such run, or no model in it.
-        ValueError: a run or flags that cannot work.
+        TrainingDiverged: a loss that is not finite. The last good checkpoint is kept.
+        ValueError: a run or flags that cannot work, or a folder that holds something else.
     """
     check(config)
     finished = finished_run.load(
@@ -69,51 +82,88 @@ def run(config: Config) -> dict[str, Any]:
         units=config.units,
         embedding_units=config.embedding_units,
     )
-    output_dir = config.output_dir or str(finished.directory.path / "autoregressive_prior")
-    with atomic.new_path(output_dir, config.overwrite) as folder:
-        folder.mkdir()
-        codes = {
-            name: codes_lib.encode_batches(finished.model, finished.split(name).batches(500))
-            for name in ("train", "validation", "test")
-        }
-        history = fit(prior, codes, config)
-        result = {**score(prior, codes), "epochs": len(history["loss"]), "history": history}
-        if config.compress:
-            report = codes_lib.compress(codes["test"], prior, folder / "codes.bin")
-            result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
-        write_json(folder / "config.json", to_json(config))
-        write_json(folder / "metrics.json", result)
-        prior.save(folder / "prior.keras")
-        plots.save(samples(finished.model, prior, config), folder / "samples.png")
-    shown = {name: value for name, value in result.items() if name != "history"}
-    results.print_table(f"{output_dir}: codes of {config.run}", shown)
+    prior.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
+    prior.optimizer.build(prior.trainable_variables)
+    splits = {name: finished.split(name) for name in ("train", "validation", "test")}
+    if config.batch_size > len(splits["train"]):
+        raise ValueError(
+            "A batch must fit into the training codes. Choose a smaller --batch_size. Received: "
+            f"batch_size={config.batch_size}, {len(splits['train'])} training images"
+        )
+    directory = RunDirectory(
+        config.output_dir or str(finished.directory.path / "autoregressive_prior")
+    )
+    directory.claim(to_json(config), MAY_DIFFER, defaults(config))
+    codes = {
+        name: codes_lib.encode_batches(finished.model, split.batches(500))
+        for name, split in splits.items()
+    }
+    fit(prior, codes, config, directory)
+    result = {**score(prior, codes), "epochs": len(directory.history())}
+    if config.compress:
+        report = codes_lib.compress(
+            codes["test"], prior, directory.path / "codes.bin", overwrite=True
+        )
+        result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
+    prior.save(directory.path / "prior.keras")
+    plots.save(samples(finished.model, prior, config), directory.path / "samples.png")
+    write_json(directory.result_path, result)
+    results.print_table(f"{directory.path}: codes of {config.run}", result)
     return result
 
 
 def fit(
-    prior: AutoregressivePrior, codes: dict[str, np.ndarray], config: Config
-) -> dict[str, list[float]]:
-    """Trains on the training codes and keeps the weights of the best epoch; nats of every epoch."""
-    prior.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
-    callbacks = [keras.callbacks.TerminateOnNaN()]
-    if config.early_stopping:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(patience=config.early_stopping, restore_best_weights=True)
+    prior: AutoregressivePrior,
+    codes: dict[str, np.ndarray],
+    config: Config,
+    directory: RunDirectory,
+) -> None:
+    """Trains on the training codes from the last checkpoint on; leaves the weights of the best epoch."""
+    steps = len(codes["train"]) // config.batch_size
+    checkpoints = callbacks.Checkpoints(
+        prior, directory, config.early_stopping, steps, monitored=MONITORED
+    )
+    if checkpoints.restore_last():
+        print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
+    directory.history(last_epoch=checkpoints.epoch)
+    if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
+        prior.fit(
+            batches(codes["train"], config, checkpoints.epoch),
+            validation_data=(codes["validation"],),
+            validation_batch_size=1000,
+            epochs=config.epochs,
+            initial_epoch=checkpoints.epoch,
+            steps_per_epoch=steps,
+            callbacks=[
+                callbacks.StopAtNaN(),
+                keras.callbacks.LambdaCallback(
+                    on_epoch_end=lambda epoch, logs: logs.update(
+                        val_log_prob_nats=-logs["val_loss"]
+                    )
+                ),
+                callbacks.Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
+                keras.callbacks.TensorBoard(str(directory.tensorboard), write_graph=False),
+                checkpoints,
+            ],
+            shuffle=False,
+            verbose=0,
         )
-    history = prior.fit(
-        codes["train"],
-        validation_data=(codes["validation"],),
-        batch_size=config.batch_size,
-        epochs=config.epochs,
-        callbacks=callbacks,
-        verbose=2,
-    ).history
-    if not all(map(math.isfinite, history["loss"])):
-        raise RuntimeError(
-            "The loss must stay finite. Lower the --learning_rate. "
-            f"Received: loss={history['loss'][-1]} in epoch {len(history['loss'])}"
+    checkpoints.restore_best()
+
+
+def batches(codes: np.ndarray, config: Config, start_epoch: int) -> tf.data.Dataset:
+    """Endless batches of codes; the order of an epoch is a function of the seed and its number."""
+    count = len(codes) // config.batch_size * config.batch_size
+    everything = tf.constant(codes)
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(codes)), seed=tf.stack([tf.cast(config.seed, tf.int64), number])
         )
-    return {name: [float(value) for value in values] for name, values in history.items()}
+        return tf.data.Dataset.from_tensor_slices(order[:count]).batch(config.batch_size)
+
+    epochs = tf.data.Dataset.counter(start_epoch)
+    return epochs.flat_map(epoch).map(lambda rows: tf.gather(everything, rows))
 
 
 def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -5,10 +5,12 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests.trainers import small_runs
 from tf_discrete import codes
 from trainers import autoregressive_prior as trainer
-from trainers import finished_run
+from trainers import callbacks, finished_run
 
 pytest.importorskip("constriction", reason="constriction is an extra")
 
@@ -26,14 +28,21 @@ def trained(finished, tmp_path_factory):
 def test_it_writes_the_prior_its_scores_and_a_picture(trained):
     folder, result = trained
     assert {path.name for path in folder.iterdir()} == {
+        "checkpoints",
         "codes.bin",
         "config.json",
         "metrics.json",
+        "metrics.jsonl",
         "prior.keras",
         "samples.png",
+        "tensorboard",
     }
     assert json.loads((folder / "metrics.json").read_text()) == result
-    assert result["history"]["val_loss"][-1] < result["history"]["val_loss"][0]
+    rows = small_runs.rows(folder)
+    assert [row["epoch"] for row in rows] == list(range(1, 7))
+    assert rows[-1]["validation/loss"] < rows[0]["validation/loss"]
+    best = max(row["validation/log_prob_nats"] for row in rows)
+    np.testing.assert_allclose(-result["validation/nats_per_item"], best, rtol=1e-4)
 
 
 def test_bits_on_test_are_those_of_the_saved_prior(trained, finished):
@@ -66,10 +75,37 @@ def test_the_run_is_left_as_it_was(finished, trained):
     assert not (finished / "autoregressive_prior").exists()
 
 
-def test_what_stands_there_is_kept(trained, finished):
+def test_a_stopped_run_goes_on_as_if_it_had_not(trained, finished, tmp_path, monkeypatch):
+    flags = {"run": str(finished), "output_dir": str(tmp_path / "out"), **FLAGS}
+    save = tf.train.CheckpointManager.save
+
+    def killed(manager, checkpoint_number):
+        save(manager, checkpoint_number=checkpoint_number)
+        if checkpoint_number == 3 and manager.directory.endswith("last"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(tf.train.CheckpointManager, "save", killed)
+        trainer.run(trainer.Config(**flags))
+    assert len(small_runs.rows(tmp_path / "out")) == 3
+    result = trainer.run(trainer.Config(**flags, compress=True))
+    folder, expected = trained
+    assert result == expected
+
+    def untimed(folder):
+        return [{**row, "seconds": 0} for row in small_runs.rows(folder)]
+
+    assert untimed(tmp_path / "out") == untimed(folder)
+    # Once more: nothing to train.
+    assert trainer.run(trainer.Config(**flags, compress=True)) == expected
+    assert untimed(tmp_path / "out") == untimed(folder)
+
+
+def test_another_prior_is_not_written_over(trained, finished):
     folder, _ = trained
-    with pytest.raises(FileExistsError, match="not written over"):
-        trainer.run(trainer.Config(run=str(finished), output_dir=str(folder), **FLAGS))
+    flags = {**FLAGS, "units": 9}
+    with pytest.raises(ValueError, match="another configuration.*units=8 there, 9 here"):
+        trainer.run(trainer.Config(run=str(finished), output_dir=str(folder), **flags))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +115,7 @@ def test_what_stands_there_is_kept(trained, finished):
         ({"units": 0}, "units must be at least 1"),
         ({"top_p": 1.5}, "top_p must be at most 1"),
         ({"chunk_size": 5}, "no more than the code.*chunk_size=5"),
+        ({"batch_size": 10_000}, "Choose a smaller --batch_size. Received: batch_size=10000"),
     ],
 )
 def test_bad_flags_are_refused_before_training(finished, tmp_path, changes, message):
@@ -89,10 +126,10 @@ def test_bad_flags_are_refused_before_training(finished, tmp_path, changes, mess
 
 
 def test_a_loss_that_is_not_finite_is_an_error(finished, tmp_path):
-    flags = {**FLAGS, "learning_rate": 1e38, "early_stopping": 0}
-    with pytest.raises(RuntimeError, match="Lower the --learning_rate. Received: loss=nan"):
-        trainer.run(trainer.Config(run=str(finished), output_dir=str(tmp_path / "out"), **flags))
-    assert not list(tmp_path.iterdir())
+    flags = {**FLAGS, "learning_rate": 1e38, "output_dir": str(tmp_path / "out")}
+    with pytest.raises(callbacks.TrainingDiverged, match="Not finite at step .*: loss"):
+        trainer.run(trainer.Config(run=str(finished), **flags))
+    assert not (tmp_path / "out/checkpoints/last").exists()
 
 
 def test_a_model_without_codes_is_refused(copied):
