@@ -70,6 +70,7 @@ def test_what_is_trained_is_used_again(made, monkeypatch, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "metrics.json").write_text("{}")
     (tmp_path / "prior").mkdir()
+    (tmp_path / "prior" / "metrics.json").write_text("{}")
     made[1].save(tmp_path / "prior" / "prior.keras")
     config = compression.Config(output_dir=str(tmp_path))
     assert compression.train(config) is made[0]
