@@ -25,7 +25,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks import linear_hashing, record, semantic_hashing_study
+from benchmarks import code_models, linear_hashing, record
 from benchmarks.semantic_hashing_report import markdown, spread
 from tf_discrete import codes, datasets, evaluation, plots, seeds
 from tf_discrete.codes import hamming
@@ -43,18 +43,15 @@ NAMES = {
     "pca": "signs of PCA",
     "random": "random projections",
 }
-LEARNED = (semantic_hashing_study.HASHING, semantic_hashing_study.GUMBEL)
+LEARNED = (code_models.HASHING, code_models.GUMBEL)
 SCORES = ("mean_average_precision", "precision_at_k")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(code_models.Flags):
     """What is measured, and on what."""
 
     output_dir: str = option("runs/retrieval", "Folder of the cells.")
-    dataset: str = option("mnist", "Data with labels, see trainers.categorical_vae.")
-    data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
-    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
     queries: str = option("test", "Split that asks.", choices=("test", "validation"))
     validation_fraction: float = option(
         0.001, "Share of the training images kept out of the database.", lower=0.001, upper=0.9
@@ -63,17 +60,10 @@ class Config:
     bits: tuple[int, ...] = option((16, 32, 64), "Sizes of the codes.")
     k: int = option(100, "Of precision@k.", lower=1)
     epochs: int = option(15, "Passes over the training images.", lower=1)
-    batch_size: int = option(100, "Images in a step.", lower=1)
-    learning_rate: float = option(1e-3, "Of Adam, per step.", positive=True)
-    hidden_units: tuple[int, ...] = option((512, 256), "Units of the encoders' hidden layers.")
-    noise_stddev: float = option(1.0, "Of semantic hashing.", positive=True)
     flip_probability: float = option(
         0.0, "That a rounded bit of semantic hashing is flipped in training.", lower=0
     )
     kl_weight: float = option(1.0, "Weight of the KL of Gumbel-Softmax.", lower=0)
-    temperature_final: float = option(0.5, "Lowest temperature of Gumbel-Softmax.", positive=True)
-    num_seeds: int = option(3, "Trainings of each method and size.", lower=1)
-    seed: int = option(0, "The first seed.", lower=0, upper=2**31)
     result: str = option(str(RESULT), "JSON file of the result.")
     picture: str = option(str(PICTURE), "PNG file of the picture.")
 
@@ -122,7 +112,7 @@ def settings(config: Config, cell: Cell) -> RunConfig:
         "seed": cell.seed,
         **_data(config),
     }
-    if cell.method == semantic_hashing_study.HASHING:
+    if cell.method == code_models.HASHING:
         return semantic_hashing.Config(
             num_bits=cell.bits,
             noise_stddev=config.noise_stddev,
@@ -144,7 +134,7 @@ def make_codes(
 ) -> tuple[np.ndarray, ...]:
     """Learns the codes of a cell from the first split, and returns those of all."""
     if cell.method in LEARNED:
-        model, _ = semantic_hashing_study.train(
+        model, _ = code_models.train(
             settings(config, cell), cell.method, splits[0], with_prior=False
         )
         return tuple(codes.encode_batches(model, split.batches(500)) for split in splits)

@@ -32,39 +32,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import semantic_hashing_report
+from benchmarks import code_models, semantic_hashing_report
+from benchmarks.code_models import GUMBEL, HASHING
 from tf_discrete import codes as codes_lib
-from tf_discrete import datasets, evaluation
-from tf_discrete.models import WithPrior
+from tf_discrete import evaluation
 from trainers import (
     categorical_vae,
     command_line,
-    compiling,
     data,
     finishing,
     machine,
     semantic_hashing,
 )
-from trainers import run as run_lib
-from trainers.callbacks import StopAtNaN, TrainingDiverged
+from trainers.callbacks import TrainingDiverged
 from trainers.config import RunConfig, check, defaults, option, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json, write_text
 
-GUMBEL, HASHING = "gumbel_softmax", "semantic_hashing"
-
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(code_models.Flags):
     """What is trained, and on what."""
 
     output_dir: str = option("runs/semantic_hashing_study", "Folder of the study.")
-    dataset: str = option("mnist", "Data with labels, see trainers.categorical_vae.")
-    data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
-    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
-    epochs: int = option(10, "Passes over the training images.", lower=1)
-    batch_size: int = option(100, "Images in a step.", lower=1)
-    learning_rate: float = option(1e-3, "Of Adam, per step.", positive=True)
-    hidden_units: tuple[int, ...] = option((512, 256), "Units of the encoder's hidden layers.")
     output_bias: str = option(
         "mean",
         "First bias of the decoders' last layer, see trainers.categorical_vae.",
@@ -75,8 +64,6 @@ class Config:
         ("16x2", "32x2", "64x2", "96x2", "10x10", "20x10", "30x10"),
         "Sizes of the Gumbel-Softmax codes, variables x categories.",
     )
-    noise_stddev: float = option(1.0, "Of semantic hashing.", positive=True)
-    temperature_final: float = option(0.5, "Lowest temperature.", positive=True)
     temperature_rate: float = option(3e-5, "Rate at which the temperature falls from 1.", lower=0)
     sensitivity_bits: int = option(
         32, "Bits at which other hyper-parameters are tried. 0: not at all.", lower=0
@@ -91,8 +78,6 @@ class Config:
     )
     num_samples: int = option(6400, "Samples for each inception score.", lower=64)
     classifier_epochs: int = option(3, "Of the classifier that reads the samples.", lower=1)
-    num_seeds: int = option(3, "Trainings of each cell.", lower=1)
-    seed: int = option(0, "The first seed.", lower=0, upper=2**31)
 
 
 MAY_DIFFER = (
@@ -199,44 +184,14 @@ def run_config(config: Config, cell: Cell) -> RunConfig:
     )
 
 
-def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -> tuple[Any, Any]:
-    """The model of a cell, trained, and the prior that has learned beside it, or None.
-
-    Raises:
-        TrainingDiverged: a loss that is not finite.
-    """
-    run_lib.prepare(settings)
-    steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
-    model = build(settings, method, split)
-    trained = WithPrior(model) if with_prior else model
-    compiling.compile_model(trained, settings, steps)
-    batches = split.batches(
-        settings.batch_size, seed=settings.seed, shuffle=True, repeat=True, drop_remainder=True
-    )
-    trained.fit(
-        batches,
-        epochs=settings.epochs,
-        steps_per_epoch=steps,
-        callbacks=[StopAtNaN()],
-        shuffle=False,
-        verbose=0,
-    )
-    return model, trained.prior if with_prior else None
-
-
-def build(settings: Any, method: str, split: datasets.Split) -> Any:
-    """The model of a cell."""
-    steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
-    trainer: Any = semantic_hashing if method == HASHING else categorical_vae
-    return trainer.build_model(settings, split, steps)
-
-
 def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) -> dict[str, Any]:
     """Trains a cell and scores it: what its file holds."""
     settings, test = run_config(config, cell), splits["test"]
     began = time.monotonic()
     try:
-        model, prior = train(settings, cell.method, splits["train"], "lstm" in config.samplings)
+        model, prior = code_models.train(
+            settings, cell.method, splits["train"], "lstm" in config.samplings
+        )
         seconds = time.monotonic() - began
         error = evaluation.reconstruction_nats(model, test.batches(500))
         if not math.isfinite(error.mean_nats):
@@ -324,7 +279,7 @@ def run(config: Config) -> str:
     for cell in {dataclasses.replace(cell, seed=config.seed): None for cell in todo}:
         settings = run_config(config, cell)
         check(settings)
-        build(settings, cell.method, splits["train"])
+        code_models.build(settings, cell.method, splits["train"])
     directory = RunDirectory(config.output_dir)
     directory.claim(to_json(config), MAY_DIFFER, defaults(config))
     (directory.path / "cells").mkdir(exist_ok=True)

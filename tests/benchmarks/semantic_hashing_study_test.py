@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import record
+from benchmarks import code_models, record
 from benchmarks import semantic_hashing_report as report
 from benchmarks import semantic_hashing_study as study
 from tf_discrete import evaluation, schedules
@@ -63,7 +63,7 @@ def test_the_models_follow_the_protocol():
     split = data.load_split(study.run_config(config, study.cells(config)[0]), "train")
     usual = study.temperatures(0.5, 3e-5)
     gumbel = study.Cell("gumbel_softmax", 30, 10, usual, 0)
-    model = study.build(study.run_config(config, gumbel), "gumbel_softmax", split)
+    model = code_models.build(study.run_config(config, gumbel), "gumbel_softmax", split)
     schedule = model.estimator.temperature.schedule
     assert isinstance(schedule, schedules.Exponential)
     for step in (0, 99, 100, 6000, 30_000):  # tau is set every 100 steps, and ends at 0.5.
@@ -74,7 +74,7 @@ def test_the_models_follow_the_protocol():
     assert units == [512, 256, 300]
     hashing = study.Cell("semantic_hashing", 96, 2, (("noise_stddev", 2.0),), 0)
     settings = study.run_config(config, hashing)
-    model = study.build(settings, "semantic_hashing", split)
+    model = code_models.build(settings, "semantic_hashing", split)
     assert float(model.estimator.noise_stddev.value) == 2.0
     assert float(model.estimator.discrete_fraction.value) == 0.5
     assert (settings.batch_size, settings.learning_rate, settings.epochs) == (100, 1e-3, 10)
@@ -110,7 +110,7 @@ def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(finished)
     config = study.Config(**{**SMALL, "samplings": ("independent",)})
     settings = study.run_config(config, cell)
     splits = data.load_splits(settings)
-    model, prior = study.train(settings, cell.method, splits["train"], with_prior=False)
+    model, prior = code_models.train(settings, cell.method, splits["train"], with_prior=False)
     assert prior is None
     error = evaluation.reconstruction_nats(model, splits["test"].batches(500))
     assert error.mean_nats == pytest.approx(kept["reconstruction_nats"], rel=1e-5)
@@ -125,7 +125,7 @@ def test_a_cell_that_diverges_is_kept_and_the_others_go_on(finished, tmp_path, m
         tries.append(method)
         raise TrainingDiverged("Not finite at step 3: loss.")
 
-    monkeypatch.setattr(study, "train", train)
+    monkeypatch.setattr(code_models, "train", train)
     more = study.Config(output_dir=str(folder), **{**SMALL, "bits": (3, 5, 6)})
     text = study.run(more)
     assert len(tries) == 2
