@@ -8,6 +8,10 @@ the hardware, and copies the pictures to docs/images/NAME-*.png.
 keeps a comparison of estimators: every run in benchmarks/results/estimators/DATA-MODEL/NAME-SEED.json, the
 cost of a step and the gradients in NAME.json beside them.
 
+    python -m benchmarks.record --sweep=runs/sweep-categorical_vae --name=linear_20x10
+
+keeps what every run of a sweep came to, in benchmarks/results/sweeps/NAME.json.
+
     python -m benchmarks.record --study=runs/semantic_hashing_study
 
 keeps all cells of a study of semantic hashing in benchmarks/results/semantic_hashing_study.json, and its
@@ -58,6 +62,7 @@ class Config:
         ("reconstructions", "samples"), "Pictures of the run to keep, by name."
     )
     comparison: str = option("", "Folder of a comparison of estimators to keep instead of a run.")
+    sweep: str = option("", "Folder of a trainer's --sweep to keep instead of a run.")
     study: str = option("", "Folder of a study of semantic hashing to keep instead of a run.")
 
 
@@ -65,6 +70,9 @@ def run(config: Config) -> None:
     """Writes the JSON and the pictures."""
     if config.comparison:
         keep_comparison(Path(config.comparison))
+        return
+    if config.sweep:
+        keep_sweep(Path(config.sweep), config.name)
         return
     if config.study:
         keep_study(Path(config.study))
@@ -130,6 +138,31 @@ def keep_comparison(folder: Path) -> Path:
         if (folder / f"{picture}.png").exists():
             shutil.copy(folder / f"{picture}.png", IMAGES / f"{target.name}-{picture}.png")
     return target
+
+
+def keep_sweep(folder: Path, name: str) -> Path:
+    """Writes one JSON of the runs of a sweep; returns its path."""
+    if not (name and (folder / "sweep.json").exists()):
+        raise ValueError(
+            "--sweep must name the folder of a sweep, and --name the result. Received: "
+            f"sweep={str(folder)!r}, name={name!r}"
+        )
+    settings = read_json(folder / "config.json")
+    target = RESULTS / "sweeps"
+    target.mkdir(parents=True, exist_ok=True)
+    write_json(
+        target / f"{name}.json",
+        {
+            "name": name,
+            "command": command(settings, evaluate.trainer_of(RunDirectory(folder))),
+            "estimator": settings["estimator"],
+            "epochs": settings["epochs"],
+            "runs": _rounded(list(read_json(folder / "sweep.json").values())),
+            "hardware": machine.hardware(),
+            "versions": machine.versions(),
+        },
+    )
+    return target / f"{name}.json"
 
 
 def keep_study(folder: Path) -> Path:

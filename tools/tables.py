@@ -178,6 +178,32 @@ def bound_curve() -> str:
     return _markdown(("model", "estimator", "images", *(f"m = {m}" for m in numbers)), rows)
 
 
+def sweep(name: str) -> str:
+    """A kept sweep: validation bounds, a row for each learning rate, a column for each temperature."""
+    path = RESULTS / "sweeps" / f"{name}.json"
+    if not path.exists():
+        return NOT_MEASURED
+    kept = json.loads(path.read_text())
+    rates, temperatures = (
+        sorted({run[key] for run in kept["runs"]}) for key in ("learning_rate", "temperature")
+    )
+    found = {(run["learning_rate"], run["temperature"]): run for run in kept["runs"]}
+
+    def cell(rate: float, temperature: float) -> str:
+        run = found.get((rate, temperature), {})
+        return f"{run['bound_nats']:.2f}" if "bound_nats" in run else run and "diverged" or ""
+
+    header = ("learning rate", *(f"temperature {t:.4g}" for t in temperatures))
+    rows = [(f"{rate:g}", *(cell(rate, t) for t in temperatures)) for rate in rates]
+    steps, samples = (
+        {run[key] for run in found.values() if key in run} for key in ("steps", "bound_samples")
+    )
+    return _markdown(header, rows) + (
+        f"\n`{kept['estimator']}`, bound of {_several(samples)} samples on the validation images after "
+        f"{_several(steps)} steps, 1 seed, {kept['hardware']['cores']} cores. Command: `{kept['command']}`.\n"
+    )
+
+
 def compression() -> str:
     """Bytes of an image in codes and in files."""
     from benchmarks import compression
@@ -218,6 +244,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "measured": measured,
     "published": published,
     "bound_curve": bound_curve,
+    "sweep": sweep,
     "compression": compression,
     "retrieval": retrieval,
     "semantic_hashing_study": semantic_hashing_study,
@@ -249,6 +276,10 @@ def main() -> None:
                 path.write_text(render(text))
     if stale and not write:
         sys.exit(f"Out of date: {', '.join(map(str, stale))}. Run python -m tools.tables --write.")
+
+
+def _several(numbers: Iterable[int]) -> str:
+    return " or ".join(f"{number}" for number in sorted(numbers))
 
 
 def _measurement(benchmark: Any) -> str:

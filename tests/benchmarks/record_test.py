@@ -11,6 +11,7 @@ from PIL import Image
 from benchmarks import record
 from tools import tables
 from trainers import (
+    categorical_vae,
     compare_estimators,
     comparison_report,
     semi_supervised,
@@ -194,3 +195,40 @@ def test_only_a_finished_comparison_is_kept(store: pathlib.Path):
 )
 def test_the_name_of_a_model(changes, name):
     assert record.model_name(to_json(compare_estimators.Config(**changes))) == name
+
+
+def test_a_sweep_is_kept_and_shown(store, tmp_path):
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    settings = to_json(
+        categorical_vae.Config(sweep=True, sweep_temperatures=(0.5, 1.0), data_dir="here")
+    )
+    write_json(folder / "config.json", settings)
+    runs = {
+        f"{rate}-{temperature}": {
+            "learning_rate": rate,
+            "temperature": temperature,
+            "bound_nats": -100 * temperature - rate,
+            "bound_samples": 100,
+            "steps": 300,
+        }
+        for rate in (0.1, 0.2)
+        for temperature in (0.5, 1.0)
+    }
+    runs["0.2-1.0"] = {"learning_rate": 0.2, "temperature": 1.0, "diverged": "at step 9"}
+    write_json(folder / "sweep.json", runs)
+    record.run(record.Config(sweep=str(folder), name="small"))
+    shown = tables.sweep("small").splitlines()
+    assert shown[0] == "| learning rate | temperature 0.5 | temperature 1 |"
+    assert shown[2:4] == ["| 0.1 | -50.10 | -100.10 |", "| 0.2 | -50.20 | diverged |"]
+    assert "bound of 100 samples on the validation images after 300 steps" in shown[5]
+    assert (
+        "`python -m trainers.categorical_vae --data_dir=$TF_DISCRETE_DATA_DIR --sweep "
+        "--sweep_temperatures=0.5,1.0`" in shown[5]
+    )
+    assert tables.sweep("other") == tables.NOT_MEASURED
+
+
+def test_a_sweep_must_be_there(store):
+    with pytest.raises(ValueError, match="folder of a sweep.*Received: sweep='nowhere', name='x'"):
+        record.run(record.Config(sweep="nowhere", name="x"))
