@@ -89,13 +89,46 @@ CONCRETE = {
     # Maddison, Mnih, Teh 2016, table 1, MNIST test: Concrete, and NVIL (m = 1) or VIMCO beside it.
     ("200H-784V", 1): (107.3, 104.4),
     ("200H-784V", 5): (104.9, 101.9),
+    ("200H-200H-784V", 1): (102.1, 92.9),
+    ("200H-200H-784V", 5): (99.9, 91.7),
     ("200H~784V", 1): (92.1, 93.8),
     ("200H~784V", 5): (89.5, 91.4),
+    ("200H~200H~784V", 1): (87.9, 88.4),
+    ("200H~200H~784V", 5): (86.3, 86.4),
 }
+ARITY = {
+    # The same, table 2: Concrete with 240 units as variables of 2, 4 and 8 categories, m = 1 and 5.
+    "240H~784V": {2: (91.9, 89.0), 4: (91.4, 89.4), 8: (92.5, 90.5)},
+    "240H~240H~784V": {2: (87.9, 86.6), 4: (87.4, 86.7), 8: (88.2, 87.4)},
+}
+ARITY_TEMPERATURES = {2: (2 / 3, 1 / 2), 4: (1.0, 2 / 3), 8: (2 / 3, 2 / 5)}
+"""Of the posterior and of the prior, by number of categories."""
+
+CONCRETE_STRUCTURED = {
+    # The same, figure 4, test, bounds of 100 samples: Concrete, and NVIL (m = 1) or VIMCO beside it.
+    ("392V-240H-240H-392V", 1): (58.5, 61.4),
+    ("392V-240H-240H-392V", 5): (54.3, 54.5),
+    ("392V-240H-240H-240H-392V", 1): (56.3, 59.7),
+    ("392V-240H-240H-240H-392V", 5): (52.7, 53.5),
+}
+
+
+class Tuned(NamedTuple):
+    """What the ReinMax paper's grid chose for a shape: (learning rate, temperature) of each estimator."""
+
+    reinmax: tuple[float, float]
+    straight_through_gumbel_softmax: tuple[float, float]
+    gapped_straight_through: tuple[float, float]
+
+
 REINMAX_SHAPES = {
-    # num_variables x num_categories: learning rate and temperature of ReinMax, protocol of its code.
-    (4, 8): (5e-4, 1.3),
-    (16, 8): (7e-4, 1.5),
+    # (num_variables, num_categories), protocol of the code.
+    (4, 8): Tuned((5e-4, 1.3), (3e-4, 0.5), (5e-4, 0.7)),
+    (24, 4): Tuned((5e-4, 1.5), (5e-4, 0.3), (5e-4, 0.5)),
+    (16, 8): Tuned((7e-4, 1.5), (5e-4, 0.5), (7e-4, 0.5)),
+    (12, 16): Tuned((7e-4, 1.5), (7e-4, 0.7), (7e-4, 0.5)),
+    (8, 64): Tuned((5e-4, 1.5), (7e-4, 0.7), (7e-4, 0.7)),
+    (30, 10): Tuned((5e-4, 1.3), (5e-4, 0.5), (5e-4, 0.5)),
 }
 
 
@@ -132,63 +165,107 @@ def jang() -> Iterator[Cell]:
 
 def concrete() -> Iterator[Cell]:
     """Concrete paper, table 1: relaxed bounds of 1 and 5 samples, and the score function's."""
-    for (model, samples), (relaxed, score) in CONCRETE.items():
-        network = {"hidden_units": (200, 200) if "~" in model else (), "activation": "tanh"}
-        common = {
-            **FIXED,
-            **BERNOULLI,
-            **network,
-            "binarization": "threshold",
-            "num_variables": 200,
-            "num_samples": samples,
-            "units": "plus_minus",
-            "centering": True,
-            "output_bias": "mean",
-            "prior": "learned",
-            "learning_rate": 1e-3 if "~" in model else 3e-3,
-            "learning_rate_schedule": "cosine",
-        }
-        several = samples > 1
-        for estimator, published, own in (
-            (
-                "gumbel_softmax",
-                relaxed,
-                {
-                    "objective": "relaxed_importance_weighted" if several else "relaxed_elbo",
-                    "temperature": 2 / 3,
-                    "temperature_schedule": "constant",
-                    "prior_temperature": 0.5,
-                },
-            ),
-            (
-                "vimco" if several else "nvil",
-                score,
-                {"objective": "importance_weighted" if several else "elbo"},
-            ),
-        ):
-            stem = f"{model.replace('~', '-nonlinear-')}-m{samples}-{estimator}"
+    for (model, samples), published in CONCRETE.items():
+        for estimator, number in zip(_concrete_estimators(samples), published, strict=True):
+            yield _density("concrete", model, 2, samples, estimator, number)
+
+
+def arity() -> Iterator[Cell]:
+    """Concrete paper, table 2: as many units, in variables of 2, 4 and 8 categories."""
+    for model, rows in ARITY.items():
+        for categories, numbers in rows.items():
+            for samples, published in zip((1, 5), numbers, strict=True):
+                yield _density("arity", model, categories, samples, "gumbel_softmax", published)
+
+
+def concrete_structured() -> Iterator[Cell]:
+    """Concrete paper, figure 4: structured prediction with two and three layers of 240 units."""
+    for (model, samples), published in CONCRETE_STRUCTURED.items():
+        for estimator, number in zip(_concrete_estimators(samples), published, strict=True):
+            settings = {
+                **STRUCTURED,
+                **BERNOULLI,
+                "num_variables": (240,),
+                "num_layers": model.count("240H"),
+                "units": "plus_minus",
+                "centering": True,
+                "num_samples": samples,
+                "objective": "multi_sample" if samples > 1 else "single_sample",
+                "bound_samples": 100,
+                "temperature": 2 / 3 if estimator == "gumbel_softmax" else 0.0,
+                "estimator": estimator,
+            }
             yield Cell(
-                "concrete",
+                "concrete_structured",
                 f"{model}, m = {samples}",
                 estimator,
-                published,
-                "categorical_vae",
-                {**common, **own, "estimator": estimator},
+                number,
+                "structured_prediction",
+                settings,
                 100,
                 1,
-                "published/concrete",
-                stem,
+                "published/concrete-structured",
+                f"{model}-m{samples}-{estimator}",
             )
+
+
+def _concrete_estimators(samples: int) -> tuple[str, str]:
+    return "gumbel_softmax", "vimco" if samples > 1 else "nvil"
+
+
+def _density(
+    table: str, model: str, categories: int, samples: int, estimator: str, published: float
+) -> Cell:
+    """A density model of the Concrete paper, "-" for an affine map and "~" for two tanh layers."""
+    nonlinear, units = "~" in model, int(model.split("H")[0])
+    posterior, prior = ARITY_TEMPERATURES[categories]
+    if estimator == "gumbel_softmax":
+        objective = "relaxed_importance_weighted" if samples > 1 else "relaxed_elbo"
+    else:
+        objective = "importance_weighted" if samples > 1 else "elbo"
+    settings = {
+        **FIXED,
+        "latents": "bernoulli" if categories == 2 else "categorical",
+        "num_categories": categories,
+        # 240 units are 240 bits, 120 variables of 4 categories or 80 of 8.
+        "num_variables": units // (categories.bit_length() - 1),
+        "num_layers": model.count("H"),
+        "hidden_units": (units, units) if nonlinear else (),
+        "activation": "tanh",
+        "binarization": "threshold",
+        "num_samples": samples,
+        "units": "plus_minus",
+        "centering": True,
+        "output_bias": "mean",
+        "prior": "learned",
+        "learning_rate": 1e-3 if nonlinear else 3e-3,
+        "learning_rate_schedule": "cosine",
+        "objective": objective,
+        "estimator": estimator,
+    }
+    if estimator == "gumbel_softmax":
+        settings["temperature"], settings["temperature_schedule"] = posterior, "constant"
+        settings["prior_temperature"] = prior
+    arities = f"-{categories}ary" if table == "arity" else ""
+    shown = f", {categories} categories" if table == "arity" else ""
+    return Cell(
+        table,
+        f"{model}{shown}, m = {samples}",
+        estimator,
+        published,
+        "categorical_vae",
+        settings,
+        100,
+        1,
+        "published/concrete",
+        f"{model.replace('~', '-nonlinear-')}{arities}-m{samples}-{estimator}",
+    )
 
 
 def reinmax() -> Iterator[Cell]:
     """ReinMax and Gapped Straight-Through papers: a grid of shapes, grey pixels as Bernoulli targets."""
-    for (variables, categories), (rate, temperature) in REINMAX_SHAPES.items():
-        for estimator, warmth in (
-            ("reinmax", temperature),
-            ("straight_through_gumbel_softmax", 0.5),
-            ("gapped_straight_through", 0.7),
-        ):
+    for (variables, categories), tuned in REINMAX_SHAPES.items():
+        for estimator, (rate, temperature) in tuned._asdict().items():
             settings = {
                 "dataset": "mnist",
                 "likelihood": "bernoulli",
@@ -199,7 +276,7 @@ def reinmax() -> Iterator[Cell]:
                 "pictures_every": 0,
                 "learning_rate": rate,
                 "validation_fraction": 0.001,
-                "temperature": warmth,
+                "temperature": temperature,
                 "temperature_schedule": "constant",
                 "estimator": estimator,
             }
@@ -218,7 +295,13 @@ def reinmax() -> Iterator[Cell]:
             )
 
 
-TABLES = {"gumbel_softmax": jang, "concrete": concrete, "reinmax": reinmax}
+TABLES = {
+    "gumbel_softmax": jang,
+    "concrete": concrete,
+    "arity": arity,
+    "concrete_structured": concrete_structured,
+    "reinmax": reinmax,
+}
 
 
 def cells(table: str) -> list[Cell]:
