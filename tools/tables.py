@@ -154,11 +154,11 @@ def measured(estimator: str) -> str:
     return _markdown(rows[0], rows[1:]) if len(rows) > 1 else NOT_MEASURED
 
 
-def published(table: str) -> str:
-    """A published table beside ours, see benchmarks.published."""
+def published(table: str, *estimators: str) -> str:
+    """A published table beside ours, or some estimators of it, see benchmarks.published."""
     from benchmarks.published import report
 
-    return report.table(table)
+    return report.table(table, *estimators)
 
 
 def bound_curve() -> str:

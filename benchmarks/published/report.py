@@ -20,14 +20,22 @@ def runs(cell: Cell) -> list[dict[str, Any]]:
     return [read_json(path) for path in paths if path.exists()]
 
 
-def table(name: str) -> str:
+def table(name: str, *estimators: str) -> str:
     """Every cell of a table: the published number where there is one, ours, and the difference.
+
+    Args:
+        name: of the table.
+        *estimators: only their cells. Default: all.
 
     Numbers are nats of the test images with their sign turned, so that lower is better; a spread is the
     standard deviation over seeds.
     """
     lines = [HEADER, tuple("---" for _ in HEADER)]
-    lines += [_row(cell, runs(cell)) for cell in cells(name)]
+    lines += [
+        _row(cell, runs(cell))
+        for cell in cells(name)
+        if not estimators or cell.estimator in estimators
+    ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
