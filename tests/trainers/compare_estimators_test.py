@@ -177,7 +177,7 @@ def test_a_run_that_diverges_does_not_end_the_comparison(tmp_path, monkeypatch, 
 
 def test_a_killed_comparison_goes_on(compared: pathlib.Path, tmp_path: pathlib.Path):
     folder = tmp_path / "folder"
-    flags = arguments(folder, cost_rounds=0)
+    flags = arguments(folder, gradient_draws=0, cost_rounds=0)
     command = small_runs.command("-m", "trainers.compare_estimators", *flags)
     first = subprocess.Popen(command, env=small_runs.environment(), stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
@@ -196,8 +196,6 @@ def test_a_killed_comparison_goes_on(compared: pathlib.Path, tmp_path: pathlib.P
     assert "gumbel_softmax, seed 0 is finished" in second.stdout
     for name in ("gumbel_softmax", "straight_through", "score_function"):
         small_runs.assert_same_run(folder / f"runs/{name}-0", compared / f"runs/{name}-0")
-    ours, theirs = (read(f, "gradients.json")["estimators"] for f in (folder, compared))
-    assert ours == theirs
 
 
 def test_the_gradients_of_a_run(finished, copied):
