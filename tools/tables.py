@@ -190,8 +190,10 @@ def sweep(name: str) -> str:
     found = {(run["learning_rate"], run["temperature"]): run for run in kept["runs"]}
 
     def cell(rate: float, temperature: float) -> str:
-        run = found.get((rate, temperature), {})
-        return f"{run['bound_nats']:.2f}" if "bound_nats" in run else run and "diverged" or ""
+        if (rate, temperature) not in found:
+            return ""
+        bound = found[rate, temperature].get("bound_nats")
+        return "diverged" if bound is None else f"{bound:.2f}"
 
     header = ("learning rate", *(f"temperature {t:.4g}" for t in temperatures))
     rows = [(f"{rate:g}", *(cell(rate, t) for t in temperatures)) for rate in rates]

@@ -152,7 +152,7 @@ def fit(
 
 
 def batches(codes: np.ndarray, config: Config, start_epoch: int) -> tf.data.Dataset:
-    """Endless batches of codes; the order of an epoch is a function of the seed and its number."""
+    """Endless batches of codes, integers [batch_size, N]; an epoch is ordered by the seed and its number."""
     count = len(codes) // config.batch_size * config.batch_size
     everything = tf.constant(codes)
 

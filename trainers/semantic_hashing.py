@@ -53,7 +53,7 @@ class Config(CodePriorFlags, RunConfig):
         "auto",
         "First bias of the decoder's last layer: 'zero'; 'mean', the logits of the mean image of the "
         "training split (Bernoulli likelihood), without which short codes can get stuck at that image; "
-        "'auto': the mean where the likelihood takes it.",
+        "'auto': the mean with that likelihood and the named networks, zero with registered ones.",
         choices=("auto", "zero", "mean"),
     )
     bound_samples: int = option(
@@ -83,8 +83,8 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
-    takes_logits = isinstance(likelihood, likelihoods.Bernoulli)
-    if config.output_bias == "mean" or config.output_bias == "auto" and takes_logits:
+    fits = isinstance(likelihood, likelihoods.Bernoulli) and config.encoder in ("mlp", "conv")
+    if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
         networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
     return with_code_prior(model, config)
 

@@ -17,6 +17,7 @@ from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export
 from tf_discrete.evaluation import classification
+from tf_discrete.models import networks
 from trainers import data, evaluate, run_directory, semantic_hashing
 
 PICTURES = ("reconstructions", "samples", "codes", "bits", "curves", "traversal", "schedules")
@@ -164,4 +165,20 @@ def test_only_logits_start_at_the_mean_image(tmp_path):
     settings = small.config(tmp_path, output_bias="mean", likelihood="gaussian")
     split = data.load_split(settings, "train")
     with pytest.raises(ValueError, match="Received: output_bias='mean', likelihood=Gaussian"):
+        semantic_hashing.build_model(settings, split, 1)
+
+
+def test_a_registered_network_keeps_its_start(tmp_path, monkeypatch):
+    def decoder(latent_shape, output_shape, hidden_units, activation):
+        inputs = keras.Input(latent_shape)
+        x = keras.layers.Dense(int(np.prod(output_shape)), use_bias=False)(inputs)
+        return keras.Model(inputs, keras.layers.Reshape(output_shape)(x))
+
+    monkeypatch.setitem(networks._ENCODERS, "bare", networks.mlp_encoder)
+    monkeypatch.setitem(networks._DECODERS, "bare", decoder)
+    settings = small.config(tmp_path, encoder="bare")
+    split = data.load_split(settings, "train")
+    assert semantic_hashing.build_model(settings, split, 1).decoder.count_params() == 9 * 64
+    with pytest.raises(ValueError, match="The last layer must have a bias"):
+        settings = small.config(tmp_path, encoder="bare", output_bias="mean")
         semantic_hashing.build_model(settings, split, 1)
