@@ -11,7 +11,7 @@ from scipy import special
 from benchmarks import bound_curve, record
 from tf_discrete import datasets, evaluation, seeds
 from tf_discrete.models import CategoricalVAE
-from tools import tables
+from tools import kept_runs
 
 
 def test_bounds_are_means_over_disjoint_groups():
@@ -60,12 +60,12 @@ def test_a_result_becomes_a_row_and_a_picture(
 ):
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
-    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(kept_runs, "RESULTS", tmp_path)
     rows = [
         {"num_samples": m, "bound_nats": -100.0 + m, "standard_error_nats": 0.5} for m in (1, 10)
     ]
     result = {"name": "tiny", "estimator": "reinmax", "num_examples": 7, "bounds": rows}
     assert bound_curve.keep(result) == tmp_path / "bound_curve/tiny.json"
     assert (tmp_path / "images/bound_curve-tiny.png").exists()
-    table = tables.bound_curve()
+    table = kept_runs.bound_curve()
     assert "| tiny | `reinmax` | 7 | -99.00 +- 0.50 | -90.00 +- 0.50 |" in table

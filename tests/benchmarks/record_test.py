@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import record
-from tools import tables
+from tools import kept_runs, tables
 from trainers import (
     categorical_vae,
     compare_estimators,
@@ -26,7 +26,7 @@ def store(tmp_path, monkeypatch) -> pathlib.Path:
     """The folder that results are kept in, in place of the repository's."""
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
-    monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(kept_runs, "RESULTS", tmp_path / "results")
     return tmp_path
 
 
@@ -122,17 +122,17 @@ def test_the_table_reads_what_is_kept(store: pathlib.Path):
     second = {"reinmax": {"runs": [_run(0, -99.0)]}, "darn": {"runs": [_run(0, 0, 3, "diverged")]}}
     for number, estimators in enumerate((first, second)):  # Kept one after the other.
         record.keep_comparison(_compared(store / f"comparison-{number}", estimators))
-    text = tables.estimator_comparison()
+    text = kept_runs.estimator_comparison()
     assert text.startswith("binarized_mnist-linear-20x10:\n\n| estimator |")
     assert "bound with 1000 samples" in text
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["reinmax", "gumbel_softmax", "darn"]
     assert "-102.00 +- 1.41 | 2 | 125000 | 1.00 (1.00 to 1.00)" in rows[1]
     assert "0, 1 diverged" in rows[2]
-    own = tables.measured("gumbel_softmax").splitlines()
+    own = kept_runs.measured("gumbel_softmax").splitlines()
     assert own[0].startswith("| measured on | hard ELBO, test |") and len(own) == 3
     assert own[2].startswith("| binarized_mnist-linear-20x10 | -107.00 +- 1.41 | -102.00 +- 1.41 |")
-    assert tables.measured("arm") == "Not measured.\n"
+    assert kept_runs.measured("arm") == "Not measured.\n"
     assert (
         tables.render("<!-- table: measured arm -->\n<!-- end of table -->").count("Not measured")
         == 1
@@ -218,7 +218,7 @@ def test_a_sweep_is_kept_and_shown(store, tmp_path):
     runs["0.2-1.0"] = {"learning_rate": 0.2, "temperature": 1.0, "diverged": "at step 9"}
     write_json(folder / "sweep.json", runs)
     record.run(record.Config(sweep=str(folder), name="small"))
-    shown = tables.sweep("small").splitlines()
+    shown = kept_runs.sweep("small").splitlines()
     assert shown[0] == "| learning rate | temperature 0.5 | temperature 1 |"
     assert shown[2:4] == ["| 0.1 | -50.10 | -100.10 |", "| 0.2 | -50.20 | diverged |"]
     assert "bound of 100 samples on the validation images after 300 steps" in shown[5]
@@ -226,7 +226,7 @@ def test_a_sweep_is_kept_and_shown(store, tmp_path):
         "`python -m trainers.categorical_vae --data_dir=$TF_DISCRETE_DATA_DIR --sweep "
         "--sweep_temperatures=0.5,1.0`" in shown[5]
     )
-    assert tables.sweep("other") == tables.NOT_MEASURED
+    assert kept_runs.sweep("other") == kept_runs.NOT_MEASURED
 
 
 def test_a_sweep_must_be_there(store):

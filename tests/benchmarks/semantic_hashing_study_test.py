@@ -13,7 +13,7 @@ from benchmarks import code_models, record
 from benchmarks import semantic_hashing_report as report
 from benchmarks import semantic_hashing_study as study
 from tf_discrete import evaluation, schedules
-from tools import tables
+from tools import kept_runs, tables
 from trainers import data
 from trainers.callbacks import TrainingDiverged
 
@@ -145,7 +145,7 @@ def test_a_loss_that_is_not_finite_ends_a_training():
 def test_a_study_is_kept_and_shown(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
-    monkeypatch.setattr(tables, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(kept_runs, "RESULTS", tmp_path / "results")
     assert tables.semantic_hashing_study() == ""
     record.run(record.Config(study=str(finished)))
     kept = json.loads((tmp_path / "results/semantic_hashing_study.json").read_text())
