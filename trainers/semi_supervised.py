@@ -85,6 +85,12 @@ class Config(RunConfig):
     augment_shift: int = option(
         0, "Pixels by which the classifier's images are moved at most.", lower=0
     )
+    augment_rotation: float = option(
+        0.0, "Degrees by which they are turned at most, to either side.", lower=0, upper=179
+    )
+    augment_zoom: float = option(
+        0.0, "Share by which they are zoomed at most, in or out.", lower=0, upper=0.9
+    )
     consistency: float = option(
         0.0, "Weight of the agreement of the classes of two noisy views of an image.", lower=0
     )
@@ -217,6 +223,8 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         classifier_dropout=config.classifier_dropout,
         input_noise=config.input_noise,
         augment_shift=config.augment_shift,
+        augment_rotation=config.augment_rotation,
+        augment_zoom=config.augment_zoom,
         consistency=config.consistency,
         balance=config.balance,
         feature_extractor=extractor,

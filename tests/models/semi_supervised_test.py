@@ -255,6 +255,8 @@ def test_classifier_learns_from_other_views_and_evaluation_does_not():
     model = small.make(
         data_shape=(4, 4, 1),
         augment_shift=1,
+        augment_rotation=20.0,
+        augment_zoom=0.1,
         input_noise=0.5,
         classifier_dropout=0.3,
         consistency=2.0,
@@ -364,7 +366,15 @@ REFUSED = {
     ),
     "shift": (
         {"augment_shift": 1},
-        r"Only images .* can be shifted. Set augment_shift=0. Received: augment_shift=1",
+        r"Only images .* can be shifted, turned or zoomed. Set augment_shift=0. Received: augment_shift=1",
+    ),
+    "turn": (
+        {"augment_rotation": 10.0},
+        r"Set augment_rotation=0. Received: augment_rotation=10.0, feature_shape=",
+    ),
+    "zoom": (
+        {"augment_zoom": 1.0},
+        r"augment_zoom must be in \[0, 1\). Received: augment_zoom=1.0",
     ),
     "views": (
         {"consistency": 1.0},

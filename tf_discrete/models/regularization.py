@@ -12,7 +12,10 @@ from tf_discrete.distributions import discrete
 from tf_discrete.models import augmentation
 from tf_discrete.types import Seed, Tensor
 
-VIEWS = ("input_noise", "augment_shift", "classifier_dropout")
+SPATIAL = ("augment_shift", "augment_rotation", "augment_zoom")
+"""What only images have."""
+
+VIEWS = ("input_noise", *SPATIAL, "classifier_dropout")
 """What makes two views of an image differ."""
 
 
@@ -22,6 +25,8 @@ class Regularization(NamedTuple):
     classifier_dropout: float = 0.0
     input_noise: float = 0.0
     augment_shift: int = 0
+    augment_rotation: float = 0.0
+    augment_zoom: float = 0.0
     consistency: float = 0.0
     balance: float = 0.0
 
@@ -35,13 +40,17 @@ class Regularization(NamedTuple):
             float(self.classifier_dropout),
             checks.number("input_noise", self.input_noise, lowest=0),
             checks.whole("augment_shift", self.augment_shift, lowest=0),
+            checks.number("augment_rotation", self.augment_rotation, lowest=0, below=180),
+            checks.number("augment_zoom", self.augment_zoom, lowest=0, below=1),
             checks.number("consistency", self.consistency, lowest=0),
             checks.number("balance", self.balance, lowest=0),
         )
-        if found.augment_shift and len(feature_shape) != 3:
+        asked = [name for name in SPATIAL if getattr(found, name)]
+        if asked and len(feature_shape) != 3:
             raise ValueError(
-                "Only images [height, width, channels] can be shifted. Set augment_shift=0. "
-                f"Received: augment_shift={found.augment_shift}, feature_shape={feature_shape}"
+                "Only images [height, width, channels] can be shifted, turned or zoomed. Set "
+                f"{asked[0]}=0. Received: {asked[0]}={getattr(found, asked[0])}, "
+                f"feature_shape={feature_shape}"
             )
         if found.consistency and not any(getattr(found, name) for name in VIEWS):
             raise ValueError(
@@ -84,5 +93,12 @@ class Regularization(NamedTuple):
         self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, seed: Seed, number: int
     ) -> tf.Tensor:
         view_seed = seeds.fold(seed, "view", number)
-        view = augmentation.view(image, self.augment_shift, self.input_noise, view_seed)
+        view = augmentation.view(
+            image,
+            view_seed,
+            shift_pixels=self.augment_shift,
+            degrees=self.augment_rotation,
+            zoom=self.augment_zoom,
+            noise_scale=self.input_noise,
+        )
         return logits_fn(view)

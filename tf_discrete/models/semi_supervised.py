@@ -81,6 +81,8 @@ class SemiSupervisedVAE(ClassStyleModel):
         classifier_dropout: rate after the dense layers of a named classifier. Default: 0.0.
         input_noise: standard deviation of Gaussian noise on what the classifier sees. Default: 0.0.
         augment_shift: pixels by which what the classifier sees is moved at most. Default: 0.
+        augment_rotation: degrees below 180 by which it is turned at most, to either side. Default: 0.0.
+        augment_zoom: share below 1 by which it is zoomed at most, in or out. Default: 0.0.
         consistency: weight of the agreement of two views. Default: 0.0.
         balance: weight of the batch's class balance. Default: 0.0.
         feature_extractor: frozen Keras model whose features take the image's place (M1+M2), see
@@ -127,6 +129,8 @@ class SemiSupervisedVAE(ClassStyleModel):
         classifier_dropout: float = 0.0,
         input_noise: float = 0.0,
         augment_shift: int = 0,
+        augment_rotation: float = 0.0,
+        augment_zoom: float = 0.0,
         consistency: float = 0.0,
         balance: float = 0.0,
         feature_extractor: Any = None,
@@ -161,7 +165,13 @@ class SemiSupervisedVAE(ClassStyleModel):
         self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
         self.labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
         self.regularization = Regularization(
-            classifier_dropout, input_noise, augment_shift, consistency, balance
+            classifier_dropout,
+            input_noise,
+            augment_shift,
+            augment_rotation,
+            augment_zoom,
+            consistency,
+            balance,
         ).checked(self.feature_shape)
         self.track(
             (
