@@ -32,7 +32,7 @@ class Config:
     """Which cells are trained, and where."""
 
     table: str = option("gumbel_softmax", "Which table.", choices=tuple(TABLES))
-    model: str = option("", "Only models whose name holds this.")
+    model: str = option("", "Only the model of this name, or else those whose name holds it.")
     estimators: tuple[str, ...] = option((), "Only these. Default: all of the table.")
     num_seeds: int = option(0, "Runs of each cell. 0: as many as the table asks for.", lower=0)
     epochs: int = option(0, "Of each run. 0: as many as the table asks for.", lower=0)
@@ -43,9 +43,11 @@ class Config:
 def run(config: Config) -> None:
     """Trains and keeps the runs that are missing, one seed after the other."""
     check(config)
+    known = cells(config.table)
+    named = [cell for cell in known if cell.model == config.model]
     chosen = [
         cell
-        for cell in cells(config.table)
+        for cell in named or known
         if config.model in cell.model and cell.estimator in (config.estimators or (cell.estimator,))
     ]
     if not chosen:

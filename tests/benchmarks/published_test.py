@@ -85,3 +85,16 @@ def test_a_table_is_trained_once_and_reported(small, tmp_path, monkeypatch, caps
 def test_a_choice_of_no_cell_is_refused(small):
     with pytest.raises(ValueError, match="No cell of the table .* Received: model='large'"):
         train.run(train.Config(model="large"))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("deep small", {"deep small"}), ("small", {"small"}), ("deep", {"deep small"})],
+)
+def test_a_whole_name_chooses_that_model_alone(small, tmp_path, monkeypatch, model, expected):
+    models = [small, small._replace(model="deep small", stem="deep")]
+    monkeypatch.setitem(cells_lib.TABLES, "gumbel_softmax", lambda: models)
+    trained = set()
+    monkeypatch.setattr(train, "train", lambda cell, *_: trained.add(cell.model))
+    train.run(train.Config(model=model, output_dir=str(tmp_path)))
+    assert trained == expected
