@@ -39,19 +39,26 @@ SETTINGS: dict[str, Any] = {
 }
 """Of all runs: fields of the trainer's configuration that differ from its defaults."""
 
+AUGMENTED = {
+    "augment_shift": 2,
+    "augment_rotation": 15.0,
+    "augment_zoom": 0.1,
+    "consistency": 10.0,
+    "balance": 1.0,
+}
+
 VARIANTS: dict[str, dict[str, Any]] = {
-    "augmented": {"augment_shift": 2, "consistency": 10.0, "balance": 1.0},
+    "augmented": AUGMENTED,
     "convolutional": {
         "classifier": "conv",
+        "filters": (16, 32, 64),
         "style_encoder": "mlp",
         "decoder": "mlp",
         "epochs": 6,
         "labelled_batch_size": 50,
         "alpha": 100.0,
         "labelled_weight": 0.1,
-        "augment_shift": 2,
-        "consistency": 10.0,
-        "balance": 1.0,
+        **AUGMENTED,
     },
     "paper": {"augment_shift": 0, "consistency": 0.0, "balance": 0.0},
 }

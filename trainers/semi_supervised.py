@@ -65,6 +65,9 @@ class Config(RunConfig):
     hidden_units: tuple[int, ...] = option(
         (500, 500), "Units of the hidden layers; the decoder mirrors them."
     )
+    filters: tuple[int, ...] = option(
+        (32, 64, 128), "Of the convolutions that read an image, each halves it: of 'conv' alone."
+    )
     activation: str = option("relu", "Of the hidden layers.")
     normalization: str = option(
         "batch",
@@ -92,7 +95,9 @@ class Config(RunConfig):
         0.0, "Share by which they are zoomed at most, in or out.", lower=0, upper=0.9
     )
     consistency: float = option(
-        0.0, "Weight of the agreement of the classes of two noisy views of an image.", lower=0
+        0.0,
+        "Weight of the agreement of the classes of an image and of a distorted view of it.",
+        lower=0,
     )
     balance: float = option(
         0.0, "Weight of the KL from a batch's mean class to the prior.", lower=0
@@ -211,6 +216,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         style_encoder=config.style_encoder or None,
         decoder=config.decoder or None,
         hidden_units=config.hidden_units,
+        filters=config.filters,
         activation=config.activation,
         normalization=config.normalization,
         prior=config.prior,

@@ -187,7 +187,7 @@ REFUSED = {
     "rate": ({"classifier_dropout": 1.0}, "classifier_dropout must be at most 0.99"),
     "views": (
         {"augment_shift": 0, "classifier_dropout": 0.0, "input_noise": 0.0},
-        "Two views of an image must differ",
+        "An image and its view must differ",
     ),
 }
 

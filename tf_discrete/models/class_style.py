@@ -37,6 +37,7 @@ class ClassStyleModel(base.DiscreteModel):
         style_encoder: see `conditional_networks.style_encoder`; None for the classifier's name.
         decoder: see `conditional_networks.decoder`; None for the classifier's name.
         hidden_units: of the named networks.
+        filters: of convolutional classifiers and style encoders.
         activation: of the named networks.
         normalization: of the named networks.
         classifier_dropout: of a named classifier.
@@ -64,6 +65,7 @@ class ClassStyleModel(base.DiscreteModel):
         style_encoder: Any,
         decoder: Any,
         hidden_units: Sequence[int],
+        filters: Sequence[int],
         activation: str,
         normalization: str,
         classifier_dropout: float,
@@ -88,8 +90,10 @@ class ClassStyleModel(base.DiscreteModel):
         self.feature_decoder = frozen(feature_decoder, "feature_decoder")
         self.feature_shape = self._feature_shape()
         self.estimator.build((None, 1, self.num_classes), (None, math.prod(self.feature_shape)))
+        filters = tuple(checks.whole("filters", number) for number in filters)
         self._network_config = {
             "hidden_units": tuple(hidden_units),
+            "filters": filters,
             "activation": activation,
             "normalization": normalization,
         }
@@ -117,6 +121,7 @@ class ClassStyleModel(base.DiscreteModel):
             normalization,
             classifier_dropout,
             self.seed,
+            filters,
         )
         self.style_encoder = conditional_networks.style_encoder(
             classifier if style_encoder is None else style_encoder,
@@ -126,6 +131,7 @@ class ClassStyleModel(base.DiscreteModel):
             units,
             activation,
             normalization,
+            filters,
         )
         self.decoder = conditional_networks.decoder(
             classifier if decoder is None else decoder,

@@ -27,7 +27,7 @@ from tf_discrete.types import Tensor
 
 NORMALIZATIONS = ("none", "batch")
 FILTERS = (32, 64, 128)
-"""Of the strided 3x3 convolutions that read an image."""
+"""Of the strided 3x3 convolutions that read an image, unless others are given."""
 
 MOMENTUM = 0.95
 """Of the moving statistics of batch norm."""
@@ -94,6 +94,7 @@ def classifier(
     normalization: str = "none",
     dropout: float = 0.0,
     seed: int = 0,
+    filters: _Shape = FILTERS,
 ) -> keras.Model:
     """q(y | x): [B, *data_shape] to K logits, by name or the user's own model, checked.
 
@@ -107,11 +108,12 @@ def classifier(
         normalization: "none" or "batch"; of "mlp" and "conv". Default: "none".
         dropout: rate after each dense layer; of "mlp" and "conv". Default: 0.0.
         seed: of dropout. Default: 0.
+        filters: of the strided convolutions of "conv". Default: (32, 64, 128).
     """
     if identifier not in ("mlp", "conv"):
         return networks.encoder(identifier, data_shape, num_classes, hidden_units, activation)
     inputs = keras.Input(tuple(data_shape))
-    x = _features(identifier, inputs, activation, normalization)
+    x = _features(identifier, inputs, activation, normalization, filters)
     for index, units in enumerate(hidden_units):
         x = keras.layers.Dense(units)(x)
         x = _activate(x, activation, normalization)
@@ -128,6 +130,7 @@ def style_encoder(
     hidden_units: _Shape,
     activation: str,
     normalization: str = "none",
+    filters: _Shape = FILTERS,
 ) -> ConditionalNetwork:
     """q(z | x, y): images [B, *data_shape] and classes to `num_outputs` numbers.
 
@@ -141,6 +144,7 @@ def style_encoder(
         activation: of all layers.
         normalization: "none" or "batch": batch norm of the image's part, layer norm where rows are
             pairs. Default: "none".
+        filters: of the strided convolutions of "conv". Default: (32, 64, 128).
 
     Raises:
         ValueError: no hidden layer, or a network that does not fit.
@@ -160,7 +164,9 @@ def style_encoder(
     first, *rest = hidden_units
     if identifier in ("mlp", "conv"):
         inputs = keras.Input(tuple(data_shape))
-        x = keras.layers.Dense(first)(_features(identifier, inputs, activation, normalization))
+        x = keras.layers.Dense(first)(
+            _features(identifier, inputs, activation, normalization, filters)
+        )
         if normalization == "batch":
             x = keras.layers.BatchNormalization(momentum=MOMENTUM)(x)
         image_network = keras.Model(inputs, x, name="style_image")
@@ -230,13 +236,13 @@ def stored_statistics(norms: Sequence[keras.layers.BatchNormalization]) -> Itera
             norm.trainable = True
 
 
-def _features(name: str, inputs: Any, activation: str, normalization: str) -> Any:
+def _features(name: str, inputs: Any, activation: str, normalization: str, filters: _Shape) -> Any:
     """An image as a vector: flattened, for "conv" after strided convolutions."""
     x = inputs
     if name == "conv":
         networks.image_shape(inputs.shape[1:])
-        for filters in FILTERS:
-            x = networks.Conv2D(filters, 3, strides=2, padding="same")(x)
+        for number in filters:
+            x = networks.Conv2D(number, 3, strides=2, padding="same")(x)
             x = _activate(x, activation, normalization)
     return keras.layers.Flatten()(x)
 

@@ -16,7 +16,23 @@ SPATIAL = ("augment_shift", "augment_rotation", "augment_zoom")
 """What only images have."""
 
 VIEWS = ("input_noise", *SPATIAL, "classifier_dropout")
-"""What makes two views of an image differ."""
+"""What makes the view of an image differ from it, or two readings of one image."""
+
+
+class Reading(NamedTuple):
+    """What the classifier makes of a batch.
+
+    Attributes:
+        logits: [B, K], of the class in the bound.
+        view_logits: [B, K], of the class that is compared with the label.
+        loss: nats [B], weighted.
+        disagreement: KL(q(y | x) || q(y | x')) of image and view in nats, [B]; 0 without `consistency`.
+    """
+
+    logits: tf.Tensor
+    view_logits: tf.Tensor
+    loss: tf.Tensor
+    disagreement: tf.Tensor
 
 
 class Regularization(NamedTuple):
@@ -54,51 +70,44 @@ class Regularization(NamedTuple):
             )
         if found.consistency and not any(getattr(found, name) for name in VIEWS):
             raise ValueError(
-                "Two views of an image must differ for their agreement to mean anything. Set one of "
+                "An image and its view must differ for their agreement to mean anything. Set one of "
                 f"{', '.join(VIEWS)}, or consistency=0. Received: consistency={found.consistency}"
             )
         return found
 
     def logits_and_loss(
         self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, prior: Any, seed: Seed
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The classes of a view of each image, and what is added to the loss.
+    ) -> Reading:
+        """The classes of each image, and what is added to the loss.
+
+        With `consistency` the classifier reads the image itself, which the bound is of, and a distorted
+        view, whose class shall be the image's and, where it is known, the label. Without, it reads one
+        distorted view for all.
 
         Args:
             logits_fn: view [B, *feature_shape] -> logits [B, 1, K].
             image: float [B, *feature_shape].
             prior: law p(y) of one variable.
             seed: int32 [2].
-
-        Returns:
-            logits: [B, K], of the first view.
-            loss: nats [B], weighted.
-            disagreement: KL(q(y | x') || q(y | x'')) in nats, [B]; 0 without `consistency`.
         """
-        logits = self._of_view(logits_fn, image, seed, 0)
-        law = discrete.Categorical(logits)
-        disagreement = loss = tf.zeros_like(logits[:, 0, 0])
-        if self.consistency:
-            other: Any = discrete.Categorical(self._of_view(logits_fn, image, seed, 1))
-            teacher: Any = discrete.Categorical(tf.stop_gradient(logits))
-            disagreement = teacher.kl_divergence(other)
-            loss += self.consistency * disagreement
-        if self.balance:
-            share = tf.reduce_mean(law.probs, axis=0, keepdims=True)
-            shares: Any = discrete.Categorical(tf.math.log(share + 1e-7))
-            loss += self.balance * shares.kl_divergence(prior)
-        return logits[:, 0], loss, disagreement
-
-    def _of_view(
-        self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, seed: Seed, number: int
-    ) -> tf.Tensor:
-        view_seed = seeds.fold(seed, "view", number)
         view = augmentation.view(
             image,
-            view_seed,
+            seeds.fold(seed, "view"),
             shift_pixels=self.augment_shift,
             degrees=self.augment_rotation,
             zoom=self.augment_zoom,
             noise_scale=self.input_noise,
         )
-        return logits_fn(view)
+        view_logits = logits_fn(view)
+        logits = logits_fn(image) if self.consistency else view_logits
+        law = discrete.Categorical(logits)
+        disagreement = loss = tf.zeros_like(logits[:, 0, 0])
+        if self.consistency:
+            teacher: Any = discrete.Categorical(tf.stop_gradient(logits))
+            disagreement = teacher.kl_divergence(discrete.Categorical(view_logits))
+            loss += self.consistency * disagreement
+        if self.balance:
+            share = tf.reduce_mean(law.probs, axis=0, keepdims=True)
+            shares: Any = discrete.Categorical(tf.math.log(share + 1e-7))
+            loss += self.balance * shares.kl_divergence(prior)
+        return Reading(logits[:, 0], view_logits[:, 0], loss, disagreement)

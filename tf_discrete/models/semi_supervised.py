@@ -14,7 +14,7 @@ from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.estimators import backward
 from tf_discrete.models import conditional_networks
 from tf_discrete.models.class_style import ClassStyleModel
-from tf_discrete.models.regularization import Regularization
+from tf_discrete.models.regularization import Reading, Regularization
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
 
 UNLABELLED = -1
@@ -48,8 +48,9 @@ class SemiSupervisedVAE(ClassStyleModel):
         L(x, y) = E_q(z|x,y)[log p(x | y, z)] - kl_weight * KL(q(z | x, y) || p(z)) + log p(y)
         U(x) = E_q(y|x)[L(x, y)] + H(q(y | x))
 
-    plus, on every row, `consistency` times KL(q(y | x') || q(y | x'')) between two views of the image and
-    `balance` times KL of the batch's mean of q(y | x) to p(y). See `objectives.semi_supervised` for the
+    plus, on every row, `consistency` times KL(q(y | x) || q(y | x')) between the image and a distorted view
+    of it, which the classification term reads too, and `balance` times KL of the batch's mean of q(y | x)
+    to p(y). See `objectives.semi_supervised` for the
     conventions of the sources. The entropy is exact; one style noise serves all classes of an image.
 
     Batches, as `fit` hands them over: (image, label); a dict with `image`, `label` (-1 where unlabelled)
@@ -70,6 +71,8 @@ class SemiSupervisedVAE(ClassStyleModel):
         decoder: p(x | y, z): the same, or a Keras model [R, K + D] -> the likelihood's parameters. None
             for the classifier's name.
         hidden_units: of the named networks. Default: (512, 256).
+        filters: of the strided convolutions in a "conv" classifier and style encoder. Default:
+            (32, 64, 128).
         activation: of the named networks. Default: "relu".
         normalization: of the named networks: "none", or "batch" for batch norm where a row is an image
             and layer norm where it is an image with a class. Default: "none".
@@ -83,7 +86,8 @@ class SemiSupervisedVAE(ClassStyleModel):
         augment_shift: pixels by which what the classifier sees is moved at most. Default: 0.
         augment_rotation: degrees below 180 by which it is turned at most, to either side. Default: 0.0.
         augment_zoom: share below 1 by which it is zoomed at most, in or out. Default: 0.0.
-        consistency: weight of the agreement of two views. Default: 0.0.
+        consistency: weight of the agreement of image and view; 0 lets the classifier read the view only.
+            Default: 0.0.
         balance: weight of the batch's class balance. Default: 0.0.
         feature_extractor: frozen Keras model whose features take the image's place (M1+M2), see
             `feature_networks`. Bounds are then those of the features. Default: None.
@@ -119,6 +123,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         style_encoder: Any = None,
         decoder: Any = None,
         hidden_units: Sequence[int] = (512, 256),
+        filters: Sequence[int] = conditional_networks.FILTERS,
         activation: str = "relu",
         normalization: str = "none",
         prior: str = "uniform",
@@ -150,6 +155,7 @@ class SemiSupervisedVAE(ClassStyleModel):
             style_encoder=style_encoder,
             decoder=decoder,
             hidden_units=hidden_units,
+            filters=filters,
             activation=activation,
             normalization=normalization,
             classifier_dropout=classifier_dropout,
@@ -202,10 +208,10 @@ class SemiSupervisedVAE(ClassStyleModel):
         image, label, num_labelled = x if isinstance(x, Observations) else self.observations(x)
         one_hot = tf.one_hot(label, self.num_classes, dtype=self._wide)
         known = label >= 0
-        logits, added, disagreement = self._class_logits(image, seed, training)
+        logits, view_logits, added, disagreement = self._read_class(image, seed, training)
         # What reads the logits outside the estimate is brought to the size of its gradient.
         scale = self.estimator.gradient_scale
-        log_class = tf.reduce_sum(one_hot * tf.nn.log_softmax(logits), axis=-1)
+        log_class = tf.reduce_sum(one_hot * tf.nn.log_softmax(view_logits), axis=-1)
         log_class = backward.divide_gradient(log_class, scale)
         regularizer = backward.divide_gradient(added, scale)
         noise = self._style_noise(image, seed)
@@ -292,17 +298,15 @@ class SemiSupervisedVAE(ClassStyleModel):
             **self.regularization._asdict(),
         }
 
-    def _class_logits(
-        self, image: Tensor, seed: Seed, training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Logits of q(y | x), [B, K]; what regularisation adds to the loss, and the views' disagreement."""
+    def _read_class(self, image: Tensor, seed: Seed, training: bool) -> Reading:
+        """q(y | x), and what regularisation adds to the loss in training."""
         if training:
             return self.regularization.logits_and_loss(
                 lambda view: self.class_logits(view, training=True), image, self.prior_law(), seed
             )
         logits = self.class_logits(image)[:, 0]
         zeros = tf.zeros_like(logits[:, 0])
-        return logits, zeros, zeros
+        return Reading(logits, logits, zeros, zeros)
 
     def _style_noise(self, image: Tensor, seed: Seed) -> tf.Tensor:
         """Standard normal noise [B, D], one draw for all classes and samples of an image."""
