@@ -238,7 +238,7 @@ def _density(
         "centering": True,
         "output_bias": "mean",
         "prior": "learned",
-        "learning_rate": 3e-3,
+        "learning_rate": 3e-3 if nonlinear else 1e-2,
         "learning_rate_schedule": "cosine",
         "objective": objective,
         "estimator": estimator,
