@@ -269,7 +269,7 @@ def picture(result: dict[str, Any]) -> Any:
                     sizes,
                     *([float(f(groups[n])) for n in sizes] for f in (np.mean, np.min, np.max)),
                 )
-        panels.append(plots.LinePanel(title, "bits of a code", title, lines))
+        panels.append(plots.LinePanel(title, "bits of a code", title, lines, whole=True))
     return plots.comparison(panels, title=f"Retrieval: {result['setting']['dataset']}")
 
 

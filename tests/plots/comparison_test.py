@@ -56,6 +56,18 @@ def test_a_line_far_below_leaves_the_panel():
     assert sorted(inside) == NAMES
 
 
+def test_a_whole_panel_shows_every_point():
+    lines = {
+        "low": plots.Line([1, 2], [-300.0, -100.0]),
+        "high": plots.Line([1, 2], [-105.0, -99.0]),
+    }
+    bottoms = [
+        plots.comparison([_panel()._replace(lines=lines, whole=whole)]).axes[0].get_ylim()[0]
+        for whole in (False, True)
+    ]
+    assert bottoms[0] > -300 > bottoms[1]
+
+
 def test_bands_and_logarithmic_axes():
     lines = {
         "a": plots.Line([0, 1, 10], [1.0, 2.0, 3.0], [0.5, 1.5, 2.5], [1.5, 2.5, 3.5]),

@@ -30,7 +30,10 @@ class Line(NamedTuple):
 
 
 class LinePanel(NamedTuple):
-    """One panel: its heading, the names of its axes, and its lines by name."""
+    """One panel: its heading, the names of its axes, and its lines by name.
+
+    Its vertical axis, where linear, shows where the lines end or, with `whole`, all of every line.
+    """
 
     title: str
     x_label: str
@@ -38,14 +41,16 @@ class LinePanel(NamedTuple):
     lines: Mapping[str, Line]
     log_x: bool = False
     log_y: bool = False
+    whole: bool = False
 
 
 def comparison(panels: Sequence[LinePanel], *, title: str = "Comparison") -> Figure:
     """Draws lines that are told apart by colour, stroke and a label at their end.
 
     A name has the same colour and stroke in all panels. Labels carry the last value and are moved
-    apart where lines end together. The vertical axis shows where the lines end, not how they begin; a
-    line that ends far below the others leaves the panel, and its label says where it is.
+    apart where lines end together. The vertical axis shows where the lines end, not how they begin, unless
+    the panel is `whole`; a line that ends far below the others leaves the panel, and its label says where
+    it is.
 
     Args:
       panels: side by side.
@@ -120,7 +125,7 @@ def _draw(
         for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
             which(LogFormatter(minor_thresholds=(2, 0.5)))
         axes.tick_params(which="both", labelsize=canvas.TICK_SIZE, colors=canvas.MUTED)
-    else:
+    elif not panel.whole:
         axes.set_ylim(*_limits([line[1] for line in lines.values()]))
     _label(axes, lines, names, inches)
 
