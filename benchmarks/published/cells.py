@@ -166,11 +166,19 @@ def jang() -> Iterator[Cell]:
             )
             yield cell
             if trainer == "categorical_vae" and estimator in CHOSEN:
-                yield cell._replace(
+                decayed = cell._replace(
                     model=f"{model}, weight decay {DECAY}",
                     settings={**cell.settings, "weight_decay": DECAY},
                     store=f"published/vae-{shape}-weight-decay",
                 )
+                yield decayed
+                if estimator == "gumbel_softmax":
+                    yield decayed._replace(
+                        model=f"{decayed.model}, uniform prior",
+                        settings={**decayed.settings, "prior": "uniform"},
+                        store=f"{decayed.store}-uniform-prior",
+                        num_seeds=1,
+                    )
 
 
 def concrete() -> Iterator[Cell]:
