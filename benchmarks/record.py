@@ -32,7 +32,7 @@ from benchmarks import semantic_hashing_study
 from trainers import (
     categorical_vae,
     command_line,
-    compare_estimators,
+    comparison_config,
     comparison_report,
     evaluate,
     machine,
@@ -215,7 +215,7 @@ def kept_run(
         "settings": {
             key: value
             for key, value in settings.items()
-            if key not in ("output_dir", "data_dir", *compare_estimators.MAY_DIFFER)
+            if key not in ("output_dir", "data_dir", *comparison_config.MAY_DIFFER)
         },
         **(read_json(made) if made.exists() else {}),
     }
