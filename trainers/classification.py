@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import datasets, evaluation, plots
+from tf_discrete.models.semi_supervised import LABELLED_TERMS
 from trainers import results
 
 METRICS = ("accuracy", "calibration_error")
@@ -94,7 +95,9 @@ class ClassificationLog(keras.callbacks.Callback):
         assert self._classify is not None
         probs, labels = read(self._classify, self.validation)
         if logs is not None:
-            logs.pop("val_accuracy", None)  # Not a number where nothing has a label.
+            if not len(labels):
+                for name in LABELLED_TERMS:
+                    logs.pop(f"val_{name}", None)
             logs.update({f"val_{name}": value for name, value in metrics(probs, labels).items()})
         if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
             drawn = figures(self.model, _some(self.validation))

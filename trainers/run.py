@@ -16,6 +16,7 @@ import tqdm
 from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import DiscreteModel
+from tf_discrete.models.semi_supervised import LABELLED_TERMS
 from trainers import callbacks, compiling, data
 from trainers.config import RunConfig, check, defaults, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
@@ -223,6 +224,9 @@ def evaluate_split(
     batches = split.batches(min(batch_size, len(split)))
     terms = model.evaluate(batches, return_dict=True, verbose=0)
     result = {name: float(value) for name, value in terms.items()}
+    if split.labels is None or not (split.labels >= 0).any():
+        for name in LABELLED_TERMS:
+            result.pop(name, None)
     with tqdm.tqdm(
         total=len(split),
         desc=f"bound with {bound_samples} samples",

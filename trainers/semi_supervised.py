@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_discrete import datasets, estimators, evaluation, plots
 from tf_discrete.datasets import labels as few_labels
-from tf_discrete.models import SemiSupervisedVAE, feature_networks
+from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE, feature_networks
 from tf_discrete.plots import Panel
 from trainers import categorical_vae, classification, command_line, data, results
 from trainers import run as run_lib
@@ -247,9 +247,10 @@ def load_features(config: Config, split: datasets.Split) -> tuple[Any, Any]:
     directory = RunDirectory(config.features)
     settings = read_settings(directory)
     model: Any = load_model(directory, settings.get("dtype_policy", "float32"))
-    if not hasattr(model, "latent_shape") or model.data_shape != split.image_shape:
+    if not isinstance(model, CategoricalVAE) or model.data_shape != split.image_shape:
         raise ValueError(
-            "--features must name a run of trainers.categorical_vae on images of the same shape. Received: "
+            "--features must name a run of trainers.categorical_vae with one layer, without centering and "
+            "with units of 0 and 1, on images of the same shape. Received: "
             f"features={config.features!r}, a {type(model).__name__} of {model.data_shape}, and images of "
             f"{split.image_shape}"
         )
@@ -264,9 +265,6 @@ def finish(
     scores = run_lib.evaluate_split(model, test, config.bound_samples)
     classify = classification.compiled(model)
     probs, labels = classification.read(classify, test)
-    if not len(labels):  # Means over no rows are no numbers.
-        for name in ("accuracy", "elbo_labelled_nats", "classification_nats"):
-            del scores[name]
     scores.update(classification.metrics(probs, labels))
     result = {f"test/{name}": value for name, value in scores.items()}
     read = classification.metrics(*classification.read(classify, splits["validation"]))

@@ -83,7 +83,8 @@ def grid(config: Any) -> dict[str, Any]:
     """The configuration of each run of a sweep, by the name of its folder.
 
     Raises:
-        ValueError: numbers that are not positive, or temperatures for an estimator without one.
+        ValueError: numbers that are not positive, temperatures for an estimator without one, or layers
+            with temperatures of their own.
     """
     heated = "temperature" in estimators.arguments(estimators.get_class(config.estimator))
     if config.sweep_temperatures and not heated:
@@ -91,12 +92,19 @@ def grid(config: Any) -> dict[str, Any]:
             "sweep_temperatures go with an estimator that has a temperature. Leave them out. "
             f"Received: sweep_temperatures={config.sweep_temperatures}, estimator={config.estimator!r}"
         )
+    if getattr(config, "layer_temperatures", ()):
+        raise ValueError(
+            "A sweep gives all layers one temperature after the other. Leave layer_temperatures out. "
+            f"Received: layer_temperatures={config.layer_temperatures}"
+        )
     rate = config.learning_rate
     rates = config.sweep_learning_rates or (rate / 3, rate, rate * 3)
-    temperatures = (config.sweep_temperatures or (0.5, 0.75, 1.0)) if heated else (0.0,)
+    temperatures = config.sweep_temperatures or (0.5, 0.75, 1.0)
     for name, values in (("sweep_learning_rates", rates), ("sweep_temperatures", temperatures)):
-        if heated and min(values) <= 0 or not all(math.isfinite(value) for value in values):
+        if min(values) <= 0 or not all(math.isfinite(value) for value in values):
             raise ValueError(f"{name} must be positive. Received: {name}={values}")
+    if not heated:
+        temperatures = (0.0,)
     constant = config.temperature_schedule == "auto"
     points = {}
     for rate, temperature in itertools.product(dict.fromkeys(rates), dict.fromkeys(temperatures)):

@@ -251,6 +251,26 @@ def test_uses_of_a_trained_model():
     np.testing.assert_array_equal(model(small.X), probs)
 
 
+def test_labels_out_of_range_are_refused():
+    model = small.make()
+    for call, lowest in (
+        (lambda: terms(model, (small.X, [0, 1, 2, 3, 0, -2])), -1),
+        (
+            lambda: terms(
+                model, {"image": small.X, "labelled_image": small.X[:1], "labelled_label": [-1]}
+            ),
+            0,
+        ),
+        (lambda: model.generate([3], tf.zeros([1, model.style_size])), 0),
+        (lambda: model.encode(small.X, [0, 1, 2, 3, 0, 1]), 0),
+    ):
+        with pytest.raises(ValueError, match=rf"Labels must be in {lowest}..2. Received: labels"):
+            call()
+    model.compile("sgd", jit_compile=False)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Labels must be in -1..2"):
+        model.fit(small.X, tf.constant([0, 1, 2, 3, 0, 1]), verbose=0)
+
+
 def test_with_consistency_the_bound_is_of_the_image_and_the_label_of_the_view():
     x = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
     options = {"data_shape": (4, 4, 1), "augment_shift": 1}
@@ -384,6 +404,7 @@ REFUSED = {
         {"normalization": "group"},
         "normalization must be one of none, batch. Received: normalization='group'",
     ),
+    "samples": ({"num_samples": 0}, "num_samples must be at least 1. Received: num_samples=0"),
     "shift": (
         {"augment_shift": 1},
         r"Only images .* can be shifted, turned or zoomed. Set augment_shift=0. Received: augment_shift=1",

@@ -340,3 +340,9 @@ def test_arrays_that_do_not_fit_are_refused():
     model.compile(optimizer="sgd", run_eagerly=True)
     with pytest.raises(ValueError, match="learns from two arrays"):
         model.fit(data(shape=(3,)), verbose=0)
+
+
+@pytest.mark.parametrize("method", ["complete", "sample"])
+def test_completions_of_no_draws_are_refused(method):
+    with pytest.raises(ValueError, match="num_samples must be at least 1. Received: num_samples=0"):
+        getattr(make(), method)(data(), 0)

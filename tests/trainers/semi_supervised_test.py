@@ -19,6 +19,7 @@ from tests.golden import semi_supervised as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, export
 from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
+from tf_discrete.models import semi_supervised as semi_supervised_model
 from trainers import categorical_vae, classification, evaluate, run_directory, semi_supervised
 from trainers.config import check
 
@@ -174,6 +175,32 @@ def test_own_data_with_some_labels_missing(tmp_path):
     assert probs.shape == (len(labels), 2) and len(labels) < len(splits["test"])
     validation = splits["validation"].batches(4)
     assert np.isfinite(list(model.evaluate(validation, verbose=0, return_dict=True).values())).all()
+
+
+def test_a_run_on_colours_whose_labels_are_those_of_training_alone(tmp_path):
+    """What is a mean over labelled rows is left out where none has a label."""
+    random = np.random.RandomState(0)
+    labels = np.arange(60) % 3
+    labels[20:] = -1
+    images = random.randint(0, 255, [100, 6, 6, 3]).astype(np.uint8)
+    splits = {"train": (images[:60], labels)}
+    splits |= {"validation": (images[60:80], None), "test": (images[80:], np.full(20, -1))}
+    arrays = {f"image_{name}": images for name, (images, _) in splits.items()}
+    arrays |= {f"label_{name}": label for name, (_, label) in splits.items() if label is not None}
+    np.savez(tmp_path / "data.npz", **arrays)
+    options = {"binarization": "none", "labels_per_class": 0, "max_examples": 0, "epochs": 1}
+    config = small.config(
+        tmp_path / "run", dataset=str(tmp_path / "data.npz"), batch_size=20, **options
+    )
+    result = semi_supervised.run(config)
+    row = small_runs.rows(tmp_path / "run")[-1]
+    for name in semi_supervised_model.LABELLED_TERMS:
+        assert f"validation/{name}" not in row and f"test/{name}" not in result
+        assert f"train/{name}" in row
+    assert np.isfinite([row["validation/hard_elbo_nats"], result["test/bound_nats"]]).all()
+    assert result["labels"] == 20
+    assert Image.open(tmp_path / "run/analogies.png").mode in ("RGB", "RGBA")
+    assert (tmp_path / "run/saved_model").is_dir()
 
 
 REFUSED = {

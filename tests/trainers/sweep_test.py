@@ -55,6 +55,10 @@ def test_an_estimator_without_a_temperature_sweeps_learning_rates_only():
     [
         ({"sweep_temperatures": (0.0,)}, "sweep_temperatures must be positive.*0.0"),
         ({"sweep_learning_rates": (-1.0,)}, "sweep_learning_rates must be positive.*-1.0"),
+        (
+            {"estimator": "vimco", "sweep_temperatures": (), "sweep_learning_rates": (-1.0,)},
+            "sweep_learning_rates must be positive.*-1.0",
+        ),
         ({"estimator": "vimco"}, "go with an estimator that has a temperature.*vimco"),
     ],
 )
@@ -62,6 +66,12 @@ def test_a_bad_grid_is_refused_before_anything_is_written(changes, message, tmp_
     with pytest.raises(ValueError, match=message):
         categorical_vae.run(config(tmp_path / "sweep", **changes))
     assert not (tmp_path / "sweep").exists()
+
+
+def test_layers_with_temperatures_of_their_own_are_not_swept():
+    settings = structured_prediction.Config(sweep=True, num_layers=2, layer_temperatures=(0.7, 0.5))
+    with pytest.raises(ValueError, match=r"Leave layer_temperatures out. Received: .*\(0.7, 0.5\)"):
+        sweep.grid(settings)
 
 
 class Killed(BaseException):

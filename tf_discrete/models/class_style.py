@@ -84,7 +84,7 @@ class ClassStyleModel(base.DiscreteModel):
         self.prior = prior
         self.likelihood = likelihoods.get(likelihood)
         self.estimator = arguments.estimator(inference, "categorical", temperature)
-        self.num_samples = num_samples or self.estimator.min_samples
+        self.num_samples = arguments.num_samples(num_samples, [self.estimator])
         self.estimator.check(self.num_samples, None)
         self.feature_extractor = frozen(feature_extractor, "feature_extractor")
         self.feature_decoder = frozen(feature_decoder, "feature_decoder")
@@ -219,16 +219,25 @@ class ClassStyleModel(base.DiscreteModel):
         Returns:
             label: int32 [B].
             style: float [B, D], the mean of q(z | x, y).
+
+        Raises:
+            ValueError: labels out of range.
         """
         features = self.features(x)
         if label is None:
             label = tf.argmax(self.class_logits(features)[:, 0], axis=-1, output_type=tf.int32)
+        else:
+            label = check_labels(label, self.num_classes)
         y = tf.one_hot(label, self.num_classes, dtype=self._wide)
         return label, self.style(self.style_encoder.image_part(features), y[tf.newaxis])[0][0]
 
     def generate(self, label: Tensor, style: Tensor) -> tf.Tensor:
-        """The means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D]."""
-        y = tf.one_hot(label, self.num_classes, dtype=self._wide)
+        """The means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D].
+
+        Raises:
+            ValueError: labels out of range.
+        """
+        y = tf.one_hot(check_labels(label, self.num_classes), self.num_classes, dtype=self._wide)
         z = tf.cast(style, self._wide)
         mean = self.likelihood.mean(self.parameters(y[tf.newaxis], z[tf.newaxis])[0])
         return mean if self.feature_decoder is None else self.feature_decoder(mean, training=False)
@@ -340,3 +349,23 @@ def frozen(network: Any, argument: str) -> Any:
         check_serializable(network, argument)
         network.trainable = False
     return network
+
+
+def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
+    """Labels int32 [B], in `lowest`..K - 1.
+
+    Inside a function that XLA compiles they are taken as they come.
+
+    Raises:
+        ValueError: labels out of range; tf.errors.InvalidArgumentError inside a `tf.function`.
+    """
+    label = tf.reshape(tf.cast(label, tf.int32), [-1])
+    rule = f"Labels must be in {lowest}..{num_classes - 1}"
+    if hasattr(label, "numpy"):
+        wrong = sorted({int(i) for i in label.numpy() if not lowest <= i < num_classes})
+        if wrong:
+            raise ValueError(f"{rule}. Received: labels {wrong[:5]}")
+        return label
+    tf.debugging.assert_greater_equal(label, lowest, rule)
+    tf.debugging.assert_less(label, num_classes, rule)
+    return label

@@ -13,11 +13,13 @@ from tf_discrete import arguments, checks, objectives, seeds
 from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.estimators import backward
 from tf_discrete.models import conditional_networks
-from tf_discrete.models.class_style import ClassStyleModel
+from tf_discrete.models.class_style import ClassStyleModel, check_labels
 from tf_discrete.models.regularization import Reading, Regularization
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
 
 UNLABELLED = -1
+LABELLED_TERMS = ("accuracy", "elbo_labelled_nats", "classification_nats")
+"""Means over the labelled rows: they say nothing where there is none."""
 
 
 class Observations(NamedTuple):
@@ -195,14 +197,17 @@ class SemiSupervisedVAE(ClassStyleModel):
     def observations(self, data: Any) -> Observations:
         x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
         if not isinstance(x, dict):
-            return _observe(self.features(x), label)
+            return self._observe(self.features(x), label)
         features = self.features(x["image"])
         if "labelled_image" in x:
             front = self.features(x["labelled_image"])
-            labels = _observe(front, x["labelled_label"]).label, _observe(features).label
+            labels = (
+                check_labels(x["labelled_label"], self.num_classes),
+                self._observe(features).label,
+            )
             count = front.shape[0] if front.shape[0] is not None else tf.shape(front)[0]
             return Observations(tf.concat([front, features], 0), tf.concat(labels, 0), count)
-        return _observe(features, x.get("label", label), x.get("labelled"))
+        return self._observe(features, x.get("label", label), x.get("labelled"))
 
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
         image, label, num_labelled = x if isinstance(x, Observations) else self.observations(x)
@@ -298,6 +303,17 @@ class SemiSupervisedVAE(ClassStyleModel):
             **self.regularization._asdict(),
         }
 
+    def _observe(
+        self, image: Tensor, label: Tensor | None = None, labelled: Tensor | None = None
+    ) -> Observations:
+        """Rows of both kinds, mixed: without a label, or outside the mask, a row is unlabelled."""
+        if label is None:
+            return Observations(image, tf.fill([tf.shape(image)[0]], UNLABELLED))
+        label = tf.reshape(tf.cast(label, tf.int32), [-1])
+        if labelled is not None:
+            label = tf.where(tf.reshape(tf.cast(labelled, tf.bool), [-1]), label, UNLABELLED)
+        return Observations(image, check_labels(label, self.num_classes, UNLABELLED))
+
     def _read_class(self, image: Tensor, seed: Seed, training: bool) -> Reading:
         """q(y | x), and what regularisation adds to the loss in training."""
         if training:
@@ -337,15 +353,3 @@ class SemiSupervisedVAE(ClassStyleModel):
         y = tf.where(known, one_hot, drawn)[tf.newaxis]
         mean, log_scale = self.style(image_part, y, training=True)
         self.parameters(y, gaussian.sample(mean, log_scale, noise), training=True)
-
-
-def _observe(
-    image: Tensor, label: Tensor | None = None, labelled: Tensor | None = None
-) -> Observations:
-    """Rows of both kinds, mixed: without a label, or outside the mask, a row is unlabelled."""
-    if label is None:
-        return Observations(image, tf.fill([tf.shape(image)[0]], UNLABELLED))
-    label = tf.reshape(tf.cast(label, tf.int32), [-1])
-    if labelled is not None:
-        label = tf.where(tf.reshape(tf.cast(labelled, tf.bool), [-1]), label, UNLABELLED)
-    return Observations(image, label)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, likelihoods, seeds
+from tf_discrete import arguments, checks, estimators, likelihoods, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
@@ -256,6 +256,8 @@ class StructuredPrediction(base.DiscreteModel):
     def _completions(
         self, inputs: Tensor, num_samples: int | Tensor, seed: int | Seed
     ) -> tf.Tensor:
+        if not tf.is_tensor(num_samples):
+            checks.whole("num_samples", num_samples)
         draws, _ = self.chain.draw(inputs, num_samples, seeds.convert(seed))
         parameters = self.parameters(draws[-1])
         return estimators.apply_to_samples(self.likelihood.mean, parameters, batch_rank=2)
