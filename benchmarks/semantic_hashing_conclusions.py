@@ -157,9 +157,9 @@ def conclusions(laws: Sequence[str]) -> list[Conclusion]:
         found.append(
             Conclusion(
                 f"Semantic hashing has fewer hyper-parameters to tune ({name}).",
-                "The range (most less least) over the temperatures of Gumbel-Softmax, less the range over "
-                "the noise of semantic hashing, is positive.",
-                lambda trial, read=read: _ranges(trial, read),
+                "The standard deviation over the temperatures of Gumbel-Softmax, less that over the noise of "
+                "semantic hashing, is positive. (More settings do not make it larger by themselves.)",
+                lambda trial, read=read: _deviations(trial, read),
             )
         )
     return found
@@ -288,17 +288,19 @@ def _outcomes(laws: Sequence[str]) -> dict[str, Callable[[dict[str, Any]], float
     }
 
 
-def _ranges(trial: Trial, read: Callable[[dict[str, Any]], float]) -> tuple[float, Numbers] | None:
+def _deviations(
+    trial: Trial, read: Callable[[dict[str, Any]], float]
+) -> tuple[float, Numbers] | None:
     numbers: Numbers = {}
-    ranges = []
+    deviations = []
     for method in (GUMBEL, HASHING):
         values = [read(trial.tried[key]) for key in trial.settings if key[0] == method]
         if len(values) < 2:
             return None
         name = f"{NAMES[method]}, {len(values)} settings"
         numbers |= {f"least of {name}": min(values), f"most of {name}": max(values)}
-        ranges.append(max(values) - min(values))
-    return ranges[0] - ranges[1], numbers
+        deviations.append(float(np.std(values, ddof=1)))
+    return deviations[0] - deviations[1], numbers
 
 
 def _errors(trial: Trial, groups: Sequence[Sequence[Code]]) -> Numbers:

@@ -61,7 +61,7 @@ class Config(code_models.Flags):
     )
     bits: tuple[int, ...] = option((16, 32, 64, 96), "Sizes of the semantic hashing codes.")
     sizes: tuple[str, ...] = option(
-        ("16x2", "32x2", "64x2", "96x2", "10x10", "20x10", "30x10"),
+        ("16x2", "32x2", "64x2", "96x2", "32x4", "16x16", "10x10", "20x10", "30x10"),
         "Sizes of the Gumbel-Softmax codes, variables x categories.",
     )
     temperature_rate: float = option(3e-5, "Rate at which the temperature falls from 1.", lower=0)

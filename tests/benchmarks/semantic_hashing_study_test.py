@@ -98,7 +98,7 @@ def test_every_cell_is_kept_with_its_scores(finished):
     assert {round(cell["bits"], 3) for cell in cells} == {3.0, round(2 * np.log2(3), 3)}
     text = (finished / "study.md").read_text()
     assert text.count("\n| ") == 2 + 2 * 2 + 2 + 2  # Two tables: headers, rules, rows.
-    assert "| 2 x 3 | Gumbel-Softmax | 3 |" in text and "a range of" in text
+    assert "| 2 x 3 | Gumbel-Softmax | 3 |" in text and "- semantic hashing, " in text
     with Image.open(finished / "study.png") as image:
         assert np.asarray(image.convert("L")).std() > 5
 
@@ -211,7 +211,7 @@ def test_seeds_and_settings_are_summed_up():
         "| 32 x 2 | semantic hashing | 32 | 81.00 +- 1.41 | 3 | independent | 4.50 +- 0.71 | "
         "0.1000 +- 0.0000 | 2.72 +- 0.00 | 2 |"
     )
-    assert "from 81.00 to 90.00 nats, a range of 9.00" in report.sensitivity_table(tried)
+    assert "error from 81.00 to 90.00; inception score" in report.sensitivity_table(tried)
 
 
 @pytest.mark.parametrize(
