@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+import re
 import statistics
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +14,7 @@ from trainers.run_directory import read_json
 
 HEADER = ("model", "estimator", "published", "ours", "difference", "seeds", "steps", "hardware")
 MAX_SEEDS = 100
+DPI = 100
 
 
 def runs(cell: Cell) -> list[dict[str, Any]]:
@@ -57,6 +60,16 @@ def curves(name: str) -> Iterable[tuple[str, Any]]:
                 lines,
             )
             yield model, plots.comparison([panel], title=model)
+
+
+def save_curves(name: str, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Writes the figures of `curves` to published-MODEL.png files in a folder; returns their paths."""
+    paths = []
+    for model, figure in curves(name):
+        stem = re.sub(r"[^a-z0-9.]+", "-", model.lower().replace("~", "-nonlinear-"))
+        paths.append(folder / f"published-{stem}.png")
+        plots.save(figure, paths[-1], dpi=DPI)
+    return paths
 
 
 def _row(cell: Cell, kept: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Trains what a published table lacks: python -m benchmarks.published.train --table=gumbel_softmax.
 
 Every run is kept in benchmarks/results as soon as it is finished, and is not trained again. A killed run
-goes on from its last epoch. Parts of a table:
+goes on from its last epoch. At the end the learning curves of all kept runs are drawn. Parts of a table:
 
     python -m benchmarks.published.train --table=gumbel_softmax --model=structured \
         --estimators=gumbel_softmax,reinmax --num_seeds=3 --data_dir=$TF_DISCRETE_DATA_DIR
@@ -20,6 +20,7 @@ from typing import Any
 import keras
 
 from benchmarks import record
+from benchmarks.published import report
 from benchmarks.published.cells import TABLES, Cell, cells
 from trainers import callbacks, command_line, compare_estimators, comparison_report
 from trainers import run as run_lib
@@ -38,6 +39,7 @@ class Config:
     epochs: int = option(0, "Of each run. 0: as many as the table asks for.", lower=0)
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
     output_dir: str = option("runs/published", "Folder of the runs.")
+    pictures: str = option(str(record.IMAGES), "Folder of the learning curves of kept runs.")
 
 
 def run(config: Config) -> None:
@@ -64,6 +66,8 @@ def run(config: Config) -> None:
     for number, (cell, seed) in enumerate(todo, 1):
         print(f"\nrun {number} of {len(todo)}: {cell.model}, {cell.estimator}, seed {seed}")
         train(cell, seed, config)
+    for path in report.save_curves(config.table, pathlib.Path(config.pictures)):
+        print(f"learning curves: {path}")
 
 
 def train(cell: Cell, seed: int, config: Config) -> None:

@@ -62,7 +62,7 @@ def test_an_unknown_table_is_refused():
 
 def test_a_table_is_trained_once_and_reported(small, tmp_path, monkeypatch, capsys):
     assert "| small | `reinmax` | 40.0 | not run |" in report.table("gumbel_softmax")
-    settings = train.Config(output_dir=str(tmp_path / "runs"))
+    settings = train.Config(output_dir=str(tmp_path / "runs"), pictures=str(tmp_path / "pictures"))
     train.run(settings)
     kept = json.loads(small.path(0).read_text())
     assert kept["seed"] == 0 and kept["status"] == "finished"
@@ -74,6 +74,7 @@ def test_a_table_is_trained_once_and_reported(small, tmp_path, monkeypatch, caps
     row = report.table("gumbel_softmax").splitlines()[2]
     assert f"| {mean:.2f} +- 1.41 |" in row and f"| {mean - 40:+.2f} | 2 | 3 |" in row
     assert [model for model, _ in report.curves("gumbel_softmax")] == ["small"]
+    assert (tmp_path / "pictures/published-small.png").stat().st_size > 1000
 
     def fail(*_):
         raise AssertionError("trained again")
@@ -96,5 +97,5 @@ def test_a_whole_name_chooses_that_model_alone(small, tmp_path, monkeypatch, mod
     monkeypatch.setitem(cells_lib.TABLES, "gumbel_softmax", lambda: models)
     trained = set()
     monkeypatch.setattr(train, "train", lambda cell, *_: trained.add(cell.model))
-    train.run(train.Config(model=model, output_dir=str(tmp_path)))
+    train.run(train.Config(model=model, output_dir=str(tmp_path), pictures=str(tmp_path)))
     assert trained == expected
