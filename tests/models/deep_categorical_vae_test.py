@@ -8,10 +8,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tests.models import small_models
 from tf_discrete import estimators, seeds
 from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
+
+tfd = tfp.distributions
 
 LATENTS = {
     "categorical": {"num_variables": (2, 1), "num_categories": 3},
@@ -172,6 +175,49 @@ def test_one_layer_is_the_categorical_vae(estimator, objective):
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(deep.encode(x), flat.encode(x))
     np.testing.assert_allclose(deep.reconstruct(x), flat.reconstruct(x), rtol=1e-5)
+
+
+# The relaxed objectives of two layers, by TFP's densities of what each layer has drawn.
+
+
+def relaxed_laws(latents, temperature, logits):
+    if latents == "bernoulli":
+        return tfd.Independent(tfd.Logistic(logits / temperature, 1 / temperature), 1)
+    return tfd.Independent(tfd.ExpRelaxedOneHotCategorical(temperature, logits), 1)
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+@pytest.mark.parametrize("units", ["zero_one", "plus_minus"])
+def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, units):
+    sizes = {"categorical": (2, 1), "bernoulli": (2, 3)}[latents]
+    options = {"temperature": (0.9, 0.7), "prior_temperature": (0.6, 0.4), "units": units}
+    options |= {"num_samples": 5, "prior": "learned", "kl_weight": 0.3}
+    model = make(latents, objective="relaxed_importance_weighted", **options)
+    x, seed = small_models.data(), seeds.base(4)
+    samples, logits = model.chain.relaxed_draw(x, 5, seed, True)
+
+    def outputs(network, sample, shape):
+        z = 2 * sample.value - 1 if units == "plus_minus" else sample.value
+        rows = tf.reshape(z, [-1, *z.shape[2:]])
+        return tf.reshape(network(rows), [5, len(x), *shape])
+
+    # Layer 2's logits come from draws of layer 1, and p(z_1 | z_2) from draws of layer 2.
+    k = () if latents == "bernoulli" else (3,)
+    second = outputs(model.chain.maps[1], samples[0], (sizes[1], *k))
+    np.testing.assert_allclose(logits[1], second, rtol=1e-5)
+    prior_logits = outputs(model.decoders[1], samples[1], (sizes[0], *k)), model.prior_logits
+    log_weights = tfd.Independent(
+        tfd.Bernoulli(outputs(model.decoders[0], samples[0], (4,))), 1
+    ).log_prob(x)
+    for depth, sample in enumerate(samples):
+        q = relaxed_laws(latents, options["temperature"][depth], logits[depth])
+        p = relaxed_laws(latents, options["prior_temperature"][depth], prior_logits[depth])
+        log_weights += 0.3 * (p.log_prob(sample.log_value) - q.log_prob(sample.log_value))
+    found = model.objective(x, seed, True)
+    bound = tf.reduce_logsumexp(log_weights, axis=0) - np.log(5)
+    np.testing.assert_allclose(-found.loss, bound, rtol=1e-5)
+    one = make(latents, objective="relaxed_elbo", **options).objective(x, seed, True)
+    np.testing.assert_allclose(-one.loss, tf.reduce_mean(log_weights, axis=0), rtol=1e-5)
 
 
 # Training, use and files.

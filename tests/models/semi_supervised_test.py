@@ -341,6 +341,31 @@ def test_trains_under_xla(fitted):
     assert float(terms(model, small.X, training=False).loss[0]) < 15
 
 
+def test_a_mixed_batch_and_convolutions_of_views_under_xla():
+    model = SemiSupervisedVAE(
+        (8, 8, 1),
+        num_classes=3,
+        style_size=2,
+        inference="enumeration",
+        classifier="conv",
+        filters=(2, 3),
+        hidden_units=(4,),
+        normalization="batch",
+        augment_shift=1,
+        augment_rotation=10.0,
+        consistency=1.0,
+        balance=1.0,
+    )
+    model.compile(optimizer="sgd", jit_compile=True)
+    x = tf.cast(tf.random.stateless_uniform([6, 8, 8, 1], [0, 1]) > 0.5, tf.float32)
+    labels = tf.constant([0, 1, 2, -1, -1, -1])
+    before = [weight.numpy() for weight in model.trainable_variables]
+    logs = model.train_on_batch(x, labels, return_dict=True)
+    assert np.isfinite(list(logs.values())).all()
+    for old, weight in zip(before, model.trainable_variables, strict=True):
+        assert np.any(old != weight.numpy()) or "bias" in weight.path, weight.path
+
+
 def test_logs_average_over_the_rows_that_have_the_term(fitted):
     model, _ = fitted
     logs = model.evaluate(small.X, small.LABELS, batch_size=4, verbose=0, return_dict=True)
