@@ -30,6 +30,11 @@ def test_distances_are_numbers_of_differing_variables(num_categories):
         assert distances.tolist() == differing[query, indices].tolist()
 
 
+def test_binary_codes_are_in_memory_once():
+    index, _ = make(num_categories=2)
+    assert index._stored is index._packed
+
+
 def test_a_folder_holds_all_of_it(tmp_path):
     index, drawn = make(ids=[f"image-{i}.png" for i in range(50)], metadata={"from": "here"})
     index.save(tmp_path / "index")

@@ -76,7 +76,8 @@ class CodeIndex:
         self.metadata = dict(metadata or {})
         check_json(self.metadata, "metadata")
         self._packed, self._bits = pack_to_compare(array, self.num_categories)
-        self._stored = pack(array, self.num_categories)
+        binary = self.num_categories == 2  # Such codes are stored as they are compared.
+        self._stored = self._packed if binary else pack(array, self.num_categories)
 
     def __len__(self) -> int:
         return len(self._stored)
