@@ -70,17 +70,26 @@ def test_faiss_is_measured_against_the_exact_search(finished, index):
     for _ in range(2):  # The second time it is read.
         result = search.run(config(finished, folder, k=5, method="faiss_flat"))
         assert result["recall_against_exact"] == 1.0
-        assert (folder / "index/flat.faiss").exists()
+        assert len(list((folder / "index").glob("flat-????????????.faiss"))) == 1
     for found, expected in zip(result["neighbors"], exact["neighbors"], strict=True):
         assert found["distances"] == expected["distances"]
 
 
-def test_a_file_of_faiss_with_other_codes_is_refused(tmp_path):
+def test_a_file_of_faiss_with_another_number_of_codes_is_refused(tmp_path):
     pytest.importorskip("faiss", reason="FAISS is an extra")
     index = codes.CodeIndex(np.zeros([5, 6], int))
-    codes.FaissIndex(np.zeros([4, 6], int)).save(tmp_path / "flat.faiss")
-    with pytest.raises(ValueError, match="flat.faiss' with 4 codes instead of 5"):
+    path = tmp_path / f"flat-{index.digest[:12]}.faiss"
+    codes.FaissIndex(np.zeros([4, 6], int)).save(path)
+    with pytest.raises(ValueError, match=f"{path.name}' with 4 codes instead of 5"):
         search.faiss_index(index, tmp_path, "flat")
+
+
+def test_a_file_of_faiss_with_as_many_other_codes_is_not_taken(tmp_path):
+    pytest.importorskip("faiss", reason="FAISS is an extra")
+    for value in (0, 1):
+        index = codes.CodeIndex(np.full([5, 6], value))
+        found = search.faiss_index(index, tmp_path, "flat").search([[1] * 6], 1)
+        assert found.distances == 6 * (1 - value)
 
 
 @pytest.fixture
