@@ -7,7 +7,12 @@ import tensorflow as tf
 
 from tests.models import small_models
 from tf_discrete import export
-from tf_discrete.models import AutoregressivePrior, DeepCategoricalVAE, WithPrior
+from tf_discrete.models import (
+    AutoregressivePrior,
+    DeepCategoricalVAE,
+    StructuredPrediction,
+    WithPrior,
+)
 
 OPTIONS = {"units": 4, "embedding_units": 3, "chunk_size": 1}
 
@@ -95,3 +100,10 @@ def test_codes_of_several_layers_have_one_prior():
 def test_a_prior_of_other_codes_is_refused():
     with pytest.raises(ValueError, match=r"num_categories=\(3, 3\), model with \(2, 3\)"):
         WithPrior(small_models.make(), AutoregressivePrior(3, 3, units=2))
+
+
+def test_a_model_that_does_not_decode_is_refused():
+    with pytest.raises(
+        ValueError, match="must decode codes.*Received: model=<StructuredPrediction"
+    ):
+        WithPrior(StructuredPrediction((4,), num_variables=2))

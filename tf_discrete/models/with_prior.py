@@ -28,7 +28,7 @@ class WithPrior(base.DiscreteModel):
         prior: an `AutoregressivePrior` of these sizes. Default: one with its default options.
 
     Raises:
-        ValueError: a model without discrete codes, or a prior of other codes.
+        ValueError: a model without discrete codes or `decode`, or a prior of other codes.
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE
@@ -49,6 +49,11 @@ class WithPrior(base.DiscreteModel):
             raise ValueError(
                 "The prior must be of the model's codes. Make it by AutoregressivePrior.for_model(model). "
                 f"Received: prior with num_variables, num_categories={sizes}, model with {wanted}"
+            )
+        if not hasattr(model, "decode"):
+            raise ValueError(
+                "The model must decode codes. Fit an AutoregressivePrior by itself to those of another. "
+                f"Received: model={model!r}"
             )
         super().__init__(seed=model.seed, monitor_every=model.monitor_every, **kwargs)
         self.model, self.prior = model, own
