@@ -67,6 +67,17 @@ def test_samples_come_from_the_prior(trained):
     assert both.posterior(x).probs.shape == (6, 2, 3)
 
 
+def test_the_temperature_and_top_p_reach_the_prior(trained):
+    both, _ = trained
+    options = {"temperature": 0.5, "top_p": 0.7}
+    codes = both.prior.sample(40, seed=3, **options)
+    assert (codes != both.sample_codes(40, 3)).numpy().any()
+    np.testing.assert_array_equal(both.sample_codes(40, 3, **options), codes)
+    np.testing.assert_array_equal(both.sample(40, 3, **options), both.model.decode(codes))
+    with pytest.raises(ValueError, match="temperature=0"):
+        both.sample(2, temperature=0)
+
+
 def test_files_hold_both(trained, tmp_path):
     both, _ = trained
     both.save(tmp_path / "both.keras")
