@@ -29,6 +29,7 @@ import tensorflow as tf
 from benchmarks import image_bytes, record
 from benchmarks.semantic_hashing_report import markdown
 from tf_discrete import codes as codes_lib
+from tf_discrete.models import DeepCategoricalVAE, WithPrior
 from trainers import autoregressive_prior, command_line, finished_run, machine, semantic_hashing
 from trainers.config import check, option, to_json
 from trainers.run_directory import RunDirectory, write_json
@@ -100,6 +101,25 @@ def train_prior(config: Config, run: str) -> Any:
             )
         )
     return keras.models.load_model(folder / "prior.keras")
+
+
+def decoder_parameters(run: str, model: Any) -> int:
+    """The number of weights that turn codes into images.
+
+    Raises:
+        ValueError: a model that does not say which they are.
+    """
+    own = model.model if isinstance(model, WithPrior) else model
+    # Of several layers, images are decoded from the first.
+    decoder = (
+        own.decoders[0] if isinstance(own, DeepCategoricalVAE) else getattr(own, "decoder", None)
+    )
+    if decoder is None:
+        raise ValueError(
+            "The weights of the decoder are reported. Give a run whose model has a decoder. "
+            f"Received: run={run!r} with {type(own).__name__}"
+        )
+    return decoder.count_params()
 
 
 def compress_codes(finished: Any, prior: Any, path: pathlib.Path) -> tuple[dict, np.ndarray]:
@@ -194,10 +214,11 @@ def run(config: Config) -> dict[str, Any]:
     Raises:
         ImportError: constriction is not installed.
         RuntimeError: the coded file does not give the codes back.
-        ValueError: flags out of range, or a run of binarised images.
+        ValueError: flags out of range, a run of binarised images, or a model without a decoder.
     """
     check(config)
     finished = train(config)
+    num_parameters = decoder_parameters(config.run, finished.model)
     prior = train_prior(config, str(finished.directory.path))
     images = to_bytes(np.asarray(finished.split("test").images))
     path = pathlib.Path(config.output_dir) / "test-codes.bin"
@@ -222,7 +243,7 @@ def run(config: Config) -> dict[str, Any]:
         "num_images": len(images),
         "rows": rows,
         "jpeg_worst_is_better": jpeg["quality"] == QUALITIES[0] and jpeg["squared_error"] < error,
-        "decoder_parameters": finished.model.decoder.count_params(),
+        "decoder_parameters": num_parameters,
         "prior_parameters": prior.count_params(),
         "codes_are_given_back": True,
         "hardware": machine.hardware(),

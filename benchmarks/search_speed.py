@@ -5,7 +5,9 @@ made likewise; k = 10. With --run=DIR they are the codes that the model of a fin
 images, each moved, turned and scaled a little until there are enough, and the queries those of test images.
 All methods get the same queries in batches and take turns, in a new order each round; the median round
 counts. Speed is given by the clock and by the time of the processor, which other programs on the machine
-disturb less. Recall is against the exact search, where equally distant codes are as good.
+disturb less. Recall is against the exact search, where equally distant codes are as good. The memory of the
+exact search is that of the packed codes; the ids of a `CodeIndex` and, while it searches, one working copy of
+the codes come on top.
 
     pip install 'tf-discrete[search]'
     python -m benchmarks.search_speed
@@ -100,7 +102,7 @@ def random_codes(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
 
 
 def build(name: str, items: np.ndarray, k: int) -> tuple[Search, int]:
-    """A search of an index, and the bytes that the index takes in memory or, for FAISS, in its file."""
+    """A search of an index, and the bytes of its packed codes or, for FAISS, of its file."""
     if name == "exact":
         packed = codes.pack(items)
         return lambda queries: codes.hamming_top_k(codes.pack(queries), packed, k), packed.nbytes

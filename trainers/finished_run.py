@@ -49,10 +49,11 @@ def load(run: str, *, data_dir: str = "", import_module: tuple[str, ...] = ()) -
     for module in (*settings.get("import_module", ()), *import_module):
         export.import_module(module)
     model = export.load_model(directory, settings.get("dtype_policy", "float32"))
-    missing = [name for name in ("encode", "num_variables") if not hasattr(model, name)]
+    needed = ("encode", "decode", "num_variables")
+    missing = [name for name in needed if not hasattr(model, name)]
     if missing:
         raise ValueError(
-            "The model of the run must have discrete codes: encode and num_variables. "
+            "The model of the run must have discrete codes: encode, decode and num_variables. "
             f"Received: run={run!r} with {type(model).__name__}, without {', '.join(missing)}"
         )
     model.trainable = False

@@ -129,14 +129,14 @@ def load_or_build(
 def faiss_index(
     index: codes_lib.CodeIndex, folder: pathlib.Path, kind: str
 ) -> codes_lib.FaissIndex:
-    """The index of FAISS beside the codes; built where there is none."""
-    path = folder / f"{kind}.faiss"
+    """The index of FAISS beside the codes, named by their digest; built where there is none."""
+    path = folder / f"{kind}-{index.digest[:12]}.faiss"
     if not path.exists():
         codes_lib.FaissIndex(index.codes, index.num_categories, kind).save(path)
     found = codes_lib.FaissIndex.load(path, index.num_variables, index.num_categories)
     if len(found) != len(index):
         raise ValueError(
-            "The file of FAISS must be of the codes beside it. Remove it, and it is built again. "
+            "The file of FAISS must be of the codes that its name tells. Remove it, and it is built again. "
             f"Received: {str(path)!r} with {len(found)} codes instead of {len(index)}"
         )
     return found

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from benchmarks import compression
-from tf_discrete.models import AutoregressivePrior, SemanticHashingAutoencoder
+from tf_discrete.models import (
+    AutoregressivePrior,
+    CategoricalVAE,
+    DeepCategoricalVAE,
+    SemanticHashingAutoencoder,
+    WithPrior,
+)
 from trainers.config import RunConfig
 from trainers.finished_run import FinishedRun
 from trainers.run_directory import RunDirectory
@@ -82,6 +88,20 @@ def test_a_run_of_binarised_images_is_refused(made, monkeypatch):
     monkeypatch.setattr(compression.finished_run, "load", lambda run, data_dir: binarised)
     with pytest.raises(ValueError, match="--binarization=none. Received: run='x'.*'threshold'"):
         compression.train(compression.Config(run="x"))
+
+
+def test_the_weights_that_decode_are_counted_or_missed_before_work(made, monkeypatch):
+    shapes = {"num_variables": 3, "num_categories": 2, "hidden_units": (5,)}
+    vae = CategoricalVAE((8, 8, 1), latents="bernoulli", **shapes)
+    deep = DeepCategoricalVAE((8, 8, 1), latents="bernoulli", **shapes)
+    both = WithPrior(vae, AutoregressivePrior.for_model(vae, units=2))
+    expected = (3 + 1) * 5 + (5 + 1) * 64
+    for model in (vae, deep, both):
+        assert compression.decoder_parameters("x", model) == expected
+    other = made[0]._replace(model=keras.Sequential())
+    monkeypatch.setattr(compression, "train", lambda config: other)
+    with pytest.raises(ValueError, match="has a decoder. Received: run='x' with Sequential"):
+        compression.run(compression.Config(run="x"))
 
 
 def test_a_file_that_does_not_give_the_codes_back_is_an_error(made, monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tf_discrete import codes
+from tf_discrete.codes import compression
 from tf_discrete.models import AutoregressivePrior
 
 pytest.importorskip("constriction", reason="constriction is an extra")
@@ -114,6 +115,10 @@ def test_what_stands_there_is_kept(prior, drawn, file):
         (lambda data: b"", "it does not begin with TFDCODE1"),
         (lambda data: b"PK" + data, "it does not begin with TFDCODE1"),
         (lambda data: data.replace(b'"count":5000', b'"count":null'), "missing or wrong: count"),
+        (lambda data: data.replace(b'"count":5000', b'"count":true'), "missing or wrong: count"),
+        (lambda data: data.replace(b'"count":5000', b'"count":-999'), "count=-999"),
+        (lambda data: data.replace(b'"count":5000', b'"count":4999'), "its checksum is another"),
+        (lambda data: data.replace(b'"count":5000', b'"cuont":5000'), "missing or wrong: count"),
     ],
 )
 def test_truncated_and_foreign_files_are_refused(prior, file, tmp_path, change, message):
@@ -125,12 +130,14 @@ def test_truncated_and_foreign_files_are_refused(prior, file, tmp_path, change, 
         codes.decompress(path, prior)
 
 
-def test_codes_with_another_checksum_are_never_returned(prior, file, tmp_path):
-    data = file[0].read_bytes()
-    start = data.index(b'"codes_sha256":"') + len(b'"codes_sha256":"')
+def test_codes_with_another_checksum_are_never_returned(prior, drawn, tmp_path, monkeypatch):
     path = tmp_path / "bad.bin"
-    path.write_bytes(data[:start] + b"0" * 64 + data[start + 64 :])
-    with pytest.raises(ValueError, match="must have the checksum.*bad.bin"):
+    with monkeypatch.context() as patch:
+        patch.setattr(compression, "_codes_digest", lambda codes: "0" * 64)
+        codes.compress(drawn[:9], prior, path)
+    with pytest.raises(
+        ValueError, match="must have the checksum.*version of constriction.*bad.bin"
+    ):
         codes.decompress(path, prior)
 
 

@@ -1,5 +1,7 @@
 """Hamming search against brute force over unpacked bits: distances, order, ties, k, radius, blocks."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -100,10 +102,31 @@ def test_bad_searches_are_refused(search):
         search(queries, database, 1, block=0)
 
 
+@pytest.mark.parametrize("search", [codes.hamming_top_k, codes.hamming_top_k_tensor])
 @pytest.mark.parametrize("k", [0, 10])
-def test_k_must_fit_the_database(k):
+def test_k_must_fit_the_database(search, k):
     with pytest.raises(ValueError, match=rf"at most the number of codes searched, 9.*k={k}"):
-        codes.hamming_top_k(packed(2, 4), packed(9, 4), k)
+        search(packed(2, 4), packed(9, 4), k)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (9, 4)), ((4,), (9, 4)), ((2, 4), (4,))])
+def test_the_tensor_search_refuses_shapes_of_other_codes(shapes):
+    queries, database = (np.zeros(shape, np.uint8) for shape in shapes)
+    message = rf"same model.*{re.escape(f'queries.shape={shapes[0]}, database.shape={shapes[1]}')}"
+    with pytest.raises(ValueError, match=message):
+        codes.hamming_top_k_tensor(queries, database, 1)
+
+
+def test_the_tensor_search_takes_shapes_that_are_not_known():
+    queries, database = packed(4, 5), packed(50, 5)
+    signature = [
+        tf.TensorSpec(None, tf.uint8),
+        tf.TensorSpec(None, tf.uint8),
+        tf.TensorSpec([], tf.int32),
+    ]
+    search = tf.function(codes.hamming_top_k_tensor, input_signature=signature)
+    expected = codes.hamming_top_k(queries, database, 7)
+    np.testing.assert_array_equal(search(queries, database, 7)[1], expected.indices)
 
 
 def test_the_radius_must_not_be_negative():

@@ -30,6 +30,11 @@ def test_distances_are_numbers_of_differing_variables(num_categories):
         assert distances.tolist() == differing[query, indices].tolist()
 
 
+def test_binary_codes_are_in_memory_once():
+    index, _ = make(num_categories=2)
+    assert index._stored is index._packed
+
+
 def test_a_folder_holds_all_of_it(tmp_path):
     index, drawn = make(ids=[f"image-{i}.png" for i in range(50)], metadata={"from": "here"})
     index.save(tmp_path / "index")
@@ -46,6 +51,16 @@ def test_a_folder_holds_all_of_it(tmp_path):
         index.save(tmp_path / "index")
     make(count=2)[0].save(tmp_path / "index", overwrite=True)
     assert len(codes.CodeIndex.load(tmp_path / "index")) == 2
+
+
+def test_the_digest_tells_codes_and_sizes_apart(tmp_path):
+    index, drawn = make()
+    index.save(tmp_path / "index")
+    same = codes.CodeIndex(drawn, 3, ids=[f"other-{i}" for i in range(50)])
+    assert codes.CodeIndex.load(tmp_path / "index").digest == index.digest == same.digest
+    zeros = [([50, 6], 3), ([50, 5], 3), ([50, 6], 4), ([49, 6], 3)]
+    digests = {codes.CodeIndex(np.zeros(shape, int), size).digest for shape, size in zeros}
+    assert len(digests | {index.digest}) == 5
 
 
 def test_an_index_belongs_to_one_model(tmp_path):

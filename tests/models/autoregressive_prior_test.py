@@ -156,6 +156,19 @@ def test_equal_seeds_give_equal_draws_and_others_others(one):
     np.testing.assert_array_equal(one.sample(30, seeds.base(1)), first)
 
 
+def test_all_draws_share_one_compiled_function():
+    prior = make((4, 2, 2))
+    for count, options in (
+        (3, {}),
+        (7, {"temperature": 0.5}),
+        (2, {"temperature": 2, "top_p": 0.9}),
+    ):
+        for seed in (0, 1, seeds.base(1), np.int32([1, 2])):
+            assert prior.sample(count, seed, **options).shape == (count, 4)
+    assert prior.sample(tf.constant(5), top_p=tf.constant(0.5)).shape == (5, 4)
+    assert prior._compiled_draw.experimental_get_tracing_count() == 1
+
+
 def test_draws_and_densities_work_inside_a_graph_and_under_xla(one):
     @tf.function(jit_compile=True)
     def both():

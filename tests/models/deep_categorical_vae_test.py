@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from tests.models import small_models
 from tf_discrete import estimators, seeds
-from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
+from tf_discrete.models import AutoregressivePrior, CategoricalVAE, DeepCategoricalVAE
 
 tfd = tfp.distributions
 
@@ -263,6 +263,15 @@ def test_samples_follow_the_joint_law_of_all_layers():
     assert (np.abs(share - np.exp(log_p)) < 4.5 * error).all()
     np.testing.assert_allclose(np.exp(log_p).sum(), 1.0, rtol=1e-5)
     assert model.sample(7, seed=1).shape == (7, 4)
+
+
+def test_samples_come_from_another_prior_if_asked():
+    model = make()
+    prior = AutoregressivePrior.for_model(model, units=4)
+    drawn = prior.sample(50, seed=2)
+    np.testing.assert_array_equal(model.sample_codes(50, 2, prior), drawn)
+    np.testing.assert_array_equal(model.sample(50, 2, prior=prior), model.decode(drawn))
+    assert (model.sample_codes(50, 2) != drawn).numpy().any()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import scipy.stats
 import tensorflow as tf
 
 from tf_discrete import callbacks, export, schedules, seeds
-from tf_discrete.models import SemanticHashingAutoencoder
+from tf_discrete.models import AutoregressivePrior, SemanticHashingAutoencoder
 
 X = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]), tf.float32)
 
@@ -115,22 +115,16 @@ def test_any_number_of_bits_is_packed_as_numpy_does(num_bits):
 
 
 def test_codes_are_drawn_uniformly_or_from_a_prior(model):
-    class Prior:
-        def sample(self, num_samples, seed):
-            assert seed.shape == (2,)
-            return np.tile(np.arange(5) % 2, [num_samples, 1])
-
     codes = model.sample_codes(20_000, 0).numpy()
     assert codes.dtype == np.int32 and set(np.unique(codes)) == {0, 1}
     assert (np.abs(codes.mean(axis=0) - 0.5) < 5 * 0.5 / np.sqrt(len(codes))).all()
     np.testing.assert_array_equal(model.sample_codes(4, 0), model.sample_codes(4, 0))
     assert (model.sample_codes(99, 0) != model.sample_codes(99, 1)).numpy().any()
-    np.testing.assert_array_equal(
-        model.sample_codes(2, 0, prior=Prior()), [[0, 1, 0, 1, 0], [0, 1, 0, 1, 0]]
-    )
-    np.testing.assert_array_equal(
-        model.sample(2, 0, prior=Prior()), model.decode(np.tile([[0, 1, 0, 1, 0]], [2, 1]))
-    )
+    prior = AutoregressivePrior.for_model(model, chunk_size=2, units=4)
+    drawn = prior.sample(50, seed=0)
+    assert (drawn != model.sample_codes(50, 0)).numpy().any()
+    np.testing.assert_array_equal(model.sample_codes(50, 0, prior=prior), drawn)
+    np.testing.assert_array_equal(model.sample(50, 0, prior=prior), model.decode(drawn))
 
 
 def test_training_drives_the_code_to_its_extremes_and_the_error_down():

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete import estimators, evaluation, schedules, seeds
-from tf_discrete.models import StructuredPrediction
+from tf_discrete import codes, estimators, evaluation, schedules, seeds
+from tf_discrete.models import AutoregressivePrior, StructuredPrediction
 
 LATENTS = {
     "categorical": {"num_variables": (2, 1), "num_categories": 3},
@@ -181,6 +181,18 @@ def test_the_default_completion_follows_the_most_probable_choices():
     np.testing.assert_array_equal(model.encode(x)[:, :2], first)
     np.testing.assert_allclose(model.predict(x, verbose=0), model.complete(x), rtol=1e-6)
     assert model.encode_probs(x).shape == [4, 3, 3]
+
+
+def test_its_codes_have_a_prior():
+    model, x = make(), data(20)
+    found = codes.encode_batches(model, [x[:12], x[12:]])
+    np.testing.assert_array_equal(found, model.encode(x))
+    prior = AutoregressivePrior.for_model(model, chunk_size=1, units=8, embedding_units=4)
+    assert (prior.num_variables, prior.num_categories) == (3, 3)
+    prior.compile(optimizer=keras.optimizers.Adam(0.05))
+    before = prior.bits_per_item(found)
+    prior.fit(found, epochs=15, batch_size=10, verbose=0)
+    assert prior.bits_per_item(found) < 0.7 * before
 
 
 def test_what_is_to_be_predicted_is_not_read():

@@ -7,7 +7,12 @@ import tensorflow as tf
 
 from tests.models import small_models
 from tf_discrete import export
-from tf_discrete.models import AutoregressivePrior, DeepCategoricalVAE, WithPrior
+from tf_discrete.models import (
+    AutoregressivePrior,
+    DeepCategoricalVAE,
+    StructuredPrediction,
+    WithPrior,
+)
 
 OPTIONS = {"units": 4, "embedding_units": 3, "chunk_size": 1}
 
@@ -62,6 +67,17 @@ def test_samples_come_from_the_prior(trained):
     assert both.posterior(x).probs.shape == (6, 2, 3)
 
 
+def test_the_temperature_and_top_p_reach_the_prior(trained):
+    both, _ = trained
+    options = {"temperature": 0.5, "top_p": 0.7}
+    codes = both.prior.sample(40, seed=3, **options)
+    assert (codes != both.sample_codes(40, 3)).numpy().any()
+    np.testing.assert_array_equal(both.sample_codes(40, 3, **options), codes)
+    np.testing.assert_array_equal(both.sample(40, 3, **options), both.model.decode(codes))
+    with pytest.raises(ValueError, match="temperature=0"):
+        both.sample(2, temperature=0)
+
+
 def test_files_hold_both(trained, tmp_path):
     both, _ = trained
     both.save(tmp_path / "both.keras")
@@ -95,3 +111,10 @@ def test_codes_of_several_layers_have_one_prior():
 def test_a_prior_of_other_codes_is_refused():
     with pytest.raises(ValueError, match=r"num_categories=\(3, 3\), model with \(2, 3\)"):
         WithPrior(small_models.make(), AutoregressivePrior(3, 3, units=2))
+
+
+def test_a_model_that_does_not_decode_is_refused():
+    with pytest.raises(
+        ValueError, match="must decode codes.*Received: model=<StructuredPrediction"
+    ):
+        WithPrior(StructuredPrediction((4,), num_variables=2))

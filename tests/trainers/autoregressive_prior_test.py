@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete import codes
+from tf_discrete.models import StructuredPrediction
 from trainers import autoregressive_prior as trainer
 from trainers import callbacks, finished_run
 
@@ -132,9 +133,21 @@ def test_a_loss_that_is_not_finite_is_an_error(finished, tmp_path):
     assert not (tmp_path / "out/checkpoints/last").exists()
 
 
-def test_a_model_without_codes_is_refused(copied):
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]),
+            "Sequential, without encode, decode, num_variables",
+        ),
+        (
+            lambda: StructuredPrediction((4,), num_variables=2),
+            "StructuredPrediction, without decode",
+        ),
+    ],
+)
+def test_a_model_without_codes_or_decoder_is_refused(copied, make, message):
     folder = copied()
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.save(folder / "model.keras")
-    with pytest.raises(ValueError, match="must have discrete codes.*Sequential, without encode"):
+    make().save(folder / "model.keras")
+    with pytest.raises(ValueError, match=f"must have discrete codes.*{message}"):
         finished_run.load(str(folder))

@@ -1,6 +1,8 @@
 """Search from a finished run: indexes of data and folders, queries, FAISS, and what is refused."""
 
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -68,22 +70,31 @@ def test_faiss_is_measured_against_the_exact_search(finished, index):
     for _ in range(2):  # The second time it is read.
         result = search.run(config(finished, folder, k=5, method="faiss_flat"))
         assert result["recall_against_exact"] == 1.0
-        assert (folder / "index/flat.faiss").exists()
+        assert len(list((folder / "index").glob("flat-????????????.faiss"))) == 1
     for found, expected in zip(result["neighbors"], exact["neighbors"], strict=True):
         assert found["distances"] == expected["distances"]
 
 
-def test_a_file_of_faiss_with_other_codes_is_refused(tmp_path):
+def test_a_file_of_faiss_with_another_number_of_codes_is_refused(tmp_path):
     pytest.importorskip("faiss", reason="FAISS is an extra")
     index = codes.CodeIndex(np.zeros([5, 6], int))
-    codes.FaissIndex(np.zeros([4, 6], int)).save(tmp_path / "flat.faiss")
-    with pytest.raises(ValueError, match="flat.faiss' with 4 codes instead of 5"):
+    path = tmp_path / f"flat-{index.digest[:12]}.faiss"
+    codes.FaissIndex(np.zeros([4, 6], int)).save(path)
+    with pytest.raises(ValueError, match=f"{path.name}' with 4 codes instead of 5"):
         search.faiss_index(index, tmp_path, "flat")
+
+
+def test_a_file_of_faiss_with_as_many_other_codes_is_not_taken(tmp_path):
+    pytest.importorskip("faiss", reason="FAISS is an extra")
+    for value in (0, 1):
+        index = codes.CodeIndex(np.full([5, 6], value))
+        found = search.faiss_index(index, tmp_path, "flat").search([[1] * 6], 1)
+        assert found.distances == 6 * (1 - value)
 
 
 @pytest.fixture
 def images(run, tmp_path):
-    """A folder of some test images, one of them twice, and a file that is none."""
+    """A folder of some test images, one of them twice, and three files that cannot be read."""
     folder = tmp_path / "images"
     (folder / "more").mkdir(parents=True)
     pixels = run.split("test").images[:6, :, :, 0]
@@ -91,6 +102,11 @@ def images(run, tmp_path):
         Image.fromarray(picture).save(folder / "more" / f"{number}.png")
     Image.fromarray(pixels[2]).save(folder / "again.png")
     (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    huge = bytearray((folder / "again.png").read_bytes())
+    huge[16:24] = struct.pack(">II", 20_000, 20_000)
+    huge[29:33] = struct.pack(">I", zlib.crc32(huge[12:29]))
+    (folder / "huge.png").write_bytes(huge)
     return folder
 
 
@@ -101,18 +117,20 @@ def test_a_folder_is_indexed_and_what_is_unreadable_is_named_and_counted(
     flags = {"images": str(images), "query": (query,), "k": 2}
     result = search.run(config(finished, tmp_path, **flags))
     captured = capsys.readouterr()
-    assert "Skipped: Images must be whole" in captured.err and "broken.png" in captured.err
-    assert "7 images encoded, 1 skipped" in captured.out
-    assert (result["items"], result["skipped"]) == (7, 1)
+    unreadable = [str(images / name) for name in ("broken.png", "gone.png", "huge.png")]
+    assert captured.err.count("Skipped: Images must be whole") == 3
+    assert all(name in captured.err for name in (*unreadable, "400000000 pixels"))
+    assert "7 images encoded, 3 skipped" in captured.out
+    assert (result["items"], result["skipped"]) == (7, 3)
     row = result["neighbors"][0]
     assert row["distances"] == [0, 0]
     stored = codes.CodeIndex.load(tmp_path / "index")
-    assert stored.metadata["skipped"] == [str(images / "broken.png")]
+    assert stored.metadata["skipped"] == unreadable
     assert str(images / "again.png") in stored.ids
     # It is found again without naming the images, and built anew if that is asked for.
     assert search.run(config(finished, tmp_path, query=(query,), k=2)) == result
     (images / "broken.png").unlink()
-    assert search.run(config(finished, tmp_path, rebuild=True, **flags))["skipped"] == 0
+    assert search.run(config(finished, tmp_path, rebuild=True, **flags))["skipped"] == 2
 
 
 def test_an_index_of_other_images_or_another_model_is_refused(finished, index, copied, tmp_path):

@@ -30,9 +30,10 @@ _FIELDS = {
     "num_categories": int,
     "prior": str,
     "payload_bytes": int,
-    "payload_sha256": str,
     "codes_sha256": str,
+    "sha256": str,
 }
+"""Of the header; the last is of the fields before it and of the payload."""
 
 
 class Compressed(NamedTuple):
@@ -118,9 +119,9 @@ def compress(
         "num_categories": prior.num_categories,
         "prior": fixed.digest,
         "payload_bytes": len(payload),
-        "payload_sha256": hashlib.sha256(payload).hexdigest(),
         "codes_sha256": _codes_digest(array),
     }
+    header["sha256"] = _digest(header, payload)
     text = json.dumps(header, separators=(",", ":")).encode()
     with atomic.new_path(path, overwrite) as file:
         file.write_bytes(MAGIC + len(text).to_bytes(4, "little") + text + payload)
@@ -220,17 +221,16 @@ def _read(path: pathlib.Path) -> tuple[dict[str, Any], bytes]:
         header = json.loads(data[start:end])
     except ValueError as error:
         raise _corrupt(path, error) from None
-    wrong = [
-        name
-        for name, kind in _FIELDS.items()
-        if not isinstance(header, dict) or not isinstance(header.get(name), kind)
-    ]
+    fields = header if isinstance(header, dict) else {}
+    wrong = [name for name, kind in _FIELDS.items() if type(fields.get(name)) is not kind]
     if wrong:
         raise _corrupt(path, f"fields that are missing or wrong: {', '.join(wrong)}")
+    if header["count"] < 1:
+        raise _corrupt(path, f"count={header['count']}")
     payload = data[end:]
     if len(payload) != header["payload_bytes"]:
         raise _corrupt(path, f"{len(payload)} bytes of codes instead of {header['payload_bytes']}")
-    if hashlib.sha256(payload).hexdigest() != header["payload_sha256"]:
+    if _digest(header, payload) != header["sha256"]:
         raise _corrupt(path, "its checksum is another")
     return header, payload
 
@@ -240,6 +240,11 @@ def _corrupt(path: pathlib.Path, reason: object) -> ValueError:
         "The file must be whole, as compress has written it. Compress the codes again. "
         f"Received: {str(path)!r} ({reason})"
     )
+
+
+def _digest(header: dict[str, Any], payload: bytes) -> str:
+    rest = {name: value for name, value in header.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode() + payload).hexdigest()
 
 
 def _codes_digest(codes: np.ndarray) -> str:

@@ -6,7 +6,7 @@ Order and ties: neighbours come by increasing distance, and at the same distance
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -165,12 +165,20 @@ def hamming_top_k_tensor(queries: Tensor, database: Tensor, k: int) -> tuple[tf.
         distances: int32 [Q, k].
         indices: int32 [Q, k]; at equal distance the lower index comes first.
 
+    Raises:
+        ValueError: where shapes are known, k out of range or other shapes than those of packed codes.
+
     Example:
         >>> distances, indices = hamming_top_k_tensor([[0]], [[7], [1], [0], [2]], k=3)
         >>> indices.numpy().tolist()
         [[2, 1, 3]]
     """
-    rows = tf.cast(tf.convert_to_tensor(database), tf.uint8)
+    queries, rows = (
+        tf.cast(tf.convert_to_tensor(packed), tf.uint8) for packed in (queries, database)
+    )
+    _check_same_bytes(queries, rows)
+    if rows.shape[0] is not None and not tf.is_tensor(k):
+        check_k(k, rows.shape[0])
 
     def one(query: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         differing = tf.raw_ops.PopulationCount(x=tf.bitwise.bitwise_xor(rows, query))
@@ -178,7 +186,6 @@ def hamming_top_k_tensor(queries: Tensor, database: Tensor, k: int) -> tuple[tf.
         negative, indices = tf.math.top_k(-distances, k)
         return -negative, indices
 
-    queries = tf.cast(tf.convert_to_tensor(queries), tf.uint8)
     return tf.map_fn(one, queries, fn_output_signature=(tf.int32, tf.int32))
 
 
@@ -220,12 +227,20 @@ def _checked(queries: ArrayLike, database: ArrayLike) -> tuple[np.ndarray, np.nd
     """Queries uint64 [Q, W] and the database uint64 [W, M], its words apart and contiguous."""
     asked, stored = check_packed(queries, "queries"), check_packed(database, "database")
     check_queries(asked)
-    if asked.shape[1] != stored.shape[1]:
+    _check_same_bytes(asked, stored)
+    return _words(asked), np.ascontiguousarray(_words(stored).T)
+
+
+def _check_same_bytes(queries: Any, database: Any) -> None:
+    """Refuses arrays, or tensors as far as their shapes are known, that are not of the same codes."""
+    asked, stored = tf.TensorShape(queries.shape), tf.TensorShape(database.shape)
+    if not (
+        stored.is_compatible_with([None, None]) and asked.is_compatible_with([None, stored[-1]])
+    ):
         raise ValueError(
             "Queries and database must be packed codes of the same model, with as many bytes each. "
-            f"Received: queries.shape={asked.shape}, database.shape={stored.shape}"
+            f"Received: queries.shape={asked}, database.shape={stored}"
         )
-    return _words(asked), np.ascontiguousarray(_words(stored).T)
 
 
 def _words(packed: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete.codes.digest import file_digest, model_digest
+from tf_discrete.codes.digest import file_digest, model_digest, update_with_array
 from tf_discrete.codes.hamming import Neighbors, RadiusNeighbors, hamming_radius, hamming_top_k
 from tf_discrete.codes.packing import check_codes, pack, pack_to_compare, unpack
 from tf_discrete.export import atomic
@@ -76,7 +77,8 @@ class CodeIndex:
         self.metadata = dict(metadata or {})
         check_json(self.metadata, "metadata")
         self._packed, self._bits = pack_to_compare(array, self.num_categories)
-        self._stored = pack(array, self.num_categories)
+        binary = self.num_categories == 2  # Such codes are stored as they are compared.
+        self._stored = self._packed if binary else pack(array, self.num_categories)
 
     def __len__(self) -> int:
         return len(self._stored)
@@ -85,6 +87,13 @@ class CodeIndex:
     def codes(self) -> np.ndarray:
         """The codes, int32 [M, N]."""
         return unpack(self._stored, self.num_variables, self.num_categories)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the codes and their sizes, whatever the ids, model and metadata."""
+        digest = hashlib.sha256(f"{self.num_variables} {self.num_categories}".encode())
+        update_with_array(digest, self._stored)
+        return digest.hexdigest()
 
     def search(self, codes: ArrayLike, k: int) -> Neighbors:
         """The k nearest items of each code.

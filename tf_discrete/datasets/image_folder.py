@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -19,6 +20,15 @@ UNLABELLED_FOLDER = "unlabelled"
 
 _CHUNK = 256
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")  # Pillow's names
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,  # More pixels than Pillow thinks safe to decode.
+)
 
 
 class _Listing(NamedTuple):
@@ -161,10 +171,13 @@ def _subfolders(folder: str) -> list[str]:
 
 
 def _image_files(folder: str) -> list[str]:
+    """Paths, those of links to nowhere too: whoever reads them is told."""
     return sorted(
         entry.path
         for entry in os.scandir(folder)
-        if entry.is_file() and entry.name[0] != "." and entry.name.lower().endswith(EXTENSIONS)
+        if entry.name[0] != "."
+        and entry.name.lower().endswith(EXTENSIONS)
+        and (os.path.isfile(entry.path) or not os.path.exists(entry.path))
     )
 
 
@@ -192,7 +205,7 @@ def _opened(path: str) -> Iterator[Any]:
     try:
         with Image.open(path) as image:
             yield image
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except _UNREADABLE as error:
         raise ValueError(
             f"Images must be whole, readable files of these kinds: {', '.join(EXTENSIONS)}. Remove or "
             f"replace the file. Received: {path!r}: {type(error).__name__}: {error}"

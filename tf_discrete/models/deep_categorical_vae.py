@@ -272,9 +272,20 @@ class DeepCategoricalVAE(base.DiscreteModel):
         """The mean of p(x | z_1) at the most probable code, float [B, *data_shape]."""
         return self.decode(self.encode(x))
 
-    def sample_codes(self, num_samples: int | Tensor, seed: int | Seed) -> tf.Tensor:
-        """Codes of all layers drawn from p, int32 [num_samples, N]."""
+    def sample_codes(
+        self, num_samples: int | Tensor, seed: int | Seed, prior: Any = None
+    ) -> tf.Tensor:
+        """Codes of all layers drawn from p, int32 [num_samples, N].
+
+        Args:
+            num_samples: how many.
+            seed: int or int32 [2].
+            prior: any object with `sample(num_samples, seed)` that gives codes, int [num_samples, N], such
+                as an `AutoregressivePrior` of this model. Default: the model's own p.
+        """
         seed = seeds.convert(seed)
+        if prior is not None:
+            return tf.cast(prior.sample(num_samples, seed), tf.int32)
         codes: list[tf.Tensor] = []
         logits = tf.convert_to_tensor(self.prior_logits)
         for depth in reversed(range(len(self.decoders))):
@@ -286,14 +297,17 @@ class DeepCategoricalVAE(base.DiscreteModel):
                 logits = self.chain.as_logits(outputs, depth - 1)
         return tf.concat(codes, axis=1)
 
-    def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
+    def sample(
+        self, num_samples: int | Tensor, seed: int | Seed = 0, prior: Any = None
+    ) -> tf.Tensor:
         """Means of p(x | z_1) for z drawn from p, float [num_samples, *data_shape].
 
         Args:
             num_samples: how many.
             seed: int or int32 [2]; the same seed gives the same samples.
+            prior: where the codes come from, see `sample_codes`. Default: the model's own p.
         """
-        return self.decode(self.sample_codes(num_samples, seed))
+        return self.decode(self.sample_codes(num_samples, seed, prior))
 
     def signatures(self) -> dict[str, Signature]:
         return autoencoder_signatures(self)

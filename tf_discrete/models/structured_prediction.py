@@ -128,6 +128,11 @@ class StructuredPrediction(base.DiscreteModel):
     # What the model is made of.
 
     @property
+    def num_variables(self) -> int:
+        """N of all layers together."""
+        return sum(self.chain.num_variables)
+
+    @property
     def num_categories(self) -> int:
         """K of all layers."""
         return self.chain.num_categories

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import seeds
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior
@@ -28,7 +27,7 @@ class WithPrior(base.DiscreteModel):
         prior: an `AutoregressivePrior` of these sizes. Default: one with its default options.
 
     Raises:
-        ValueError: a model without discrete codes, or a prior of other codes.
+        ValueError: a model without discrete codes or `decode`, or a prior of other codes.
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE
@@ -49,6 +48,11 @@ class WithPrior(base.DiscreteModel):
             raise ValueError(
                 "The prior must be of the model's codes. Make it by AutoregressivePrior.for_model(model). "
                 f"Received: prior with num_variables, num_categories={sizes}, model with {wanted}"
+            )
+        if not hasattr(model, "decode"):
+            raise ValueError(
+                "The model must decode codes. Fit an AutoregressivePrior by itself to those of another. "
+                f"Received: model={model!r}"
             )
         super().__init__(seed=model.seed, monitor_every=model.monitor_every, **kwargs)
         self.model, self.prior = model, own
@@ -90,13 +94,35 @@ class WithPrior(base.DiscreteModel):
         """Observations of the codes of observations."""
         return self.model.reconstruct(x)
 
-    def sample_codes(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """Codes drawn from the learned prior, int32 [num_samples, N]."""
-        return self.prior.sample(num_samples, seed)
+    def sample_codes(
+        self,
+        num_samples: int | Tensor,
+        seed: int | Seed,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+    ) -> tf.Tensor:
+        """Codes drawn from the learned prior, int32 [num_samples, N]; see `AutoregressivePrior.sample`."""
+        return self.prior.sample(num_samples, seed, temperature, top_p)
 
-    def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
-        """Observations of codes drawn from the learned prior, float [num_samples, *data_shape]."""
-        return self.decode(self.sample_codes(num_samples, seeds.convert(seed)))
+    def sample(
+        self,
+        num_samples: int | Tensor,
+        seed: int | Seed = 0,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+    ) -> tf.Tensor:
+        """Observations of codes drawn from the learned prior, float [num_samples, *data_shape].
+
+        Args:
+            num_samples: how many.
+            seed: int or int32 [2]; the same seed gives the same samples.
+            temperature: of the prior, > 0. Default: 1.
+            top_p: of the prior, in (0, 1]. Default: 1.
+
+        Raises:
+            ValueError: a temperature or top_p out of range.
+        """
+        return self.decode(self.sample_codes(num_samples, seed, temperature, top_p))
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log p(x, z) - log q(z | x) under the model's own prior, [S, B]."""
