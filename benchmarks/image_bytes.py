@@ -1,8 +1,9 @@
-"""Images as PNG and JPEG in memory, and how many of the bytes are not header."""
+"""Images as PNG and JPEG in memory, alone or in a sheet, and how many of the bytes are not header."""
 
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 from PIL import Image
@@ -66,6 +67,35 @@ def read(data: bytes) -> np.ndarray:
     """The pixels of a PNG or a JPEG, uint8."""
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image)
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """An image of another size, uint8 [height, width] or [height, width, 3]."""
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def sheet(images: np.ndarray) -> np.ndarray:
+    """Images [M, H, W] or [M, H, W, 3] side by side in a picture as square as can be, black at its end.
+
+    Example:
+        >>> sheet(np.ones([5, 4, 6], np.uint8)).shape
+        (8, 18)
+    """
+    count, height, width, *rest = images.shape
+    columns = math.isqrt(count - 1) + 1
+    rows = -(-count // columns)
+    blank = np.zeros([rows * columns - count, *images.shape[1:]], images.dtype)
+    tiles = np.concatenate([images, blank]).reshape(rows, columns, height, width, *rest)
+    return tiles.swapaxes(1, 2).reshape(rows * height, columns * width, *rest)
+
+
+def cut(picture: np.ndarray, count: int, height: int, width: int) -> np.ndarray:
+    """The images that `sheet` has put side by side, [M, H, W] or [M, H, W, 3]."""
+    rows, columns, rest = picture.shape[0] // height, picture.shape[1] // width, picture.shape[2:]
+    tiles = picture.reshape(rows, height, columns, width, *rest).swapaxes(1, 2)
+    return tiles.reshape(rows * columns, height, width, *rest)[:count]
 
 
 def _save(image: np.ndarray, **options: object) -> bytes:

@@ -62,8 +62,13 @@ def test_bytes_and_errors_are_measured(finished):
     assert 0 < coded["squared_error"] == packed["squared_error"] < 0.25
     assert rows["PNG"]["bytes_per_image"] == rows["PNG"]["payload_bytes_per_image"] + 57
     assert rows["PNG"]["squared_error"] == 0
-    (jpeg,) = (row for name, row in rows.items() if name.startswith("JPEG"))
-    assert jpeg["bytes_per_image"] > 100 > jpeg["payload_bytes_per_image"] > 2
+    jpeg, sheet = (row for name, row in rows.items() if name.startswith("JPEG"))
+    assert jpeg["bytes_per_image"] > 100 > jpeg["payload_bytes_per_image"] > 1
+    assert sheet["name"] == f"{jpeg['name']}, all in one sheet"
+    assert (
+        jpeg["bytes_per_image"] / 10 > sheet["bytes_per_image"] > sheet["payload_bytes_per_image"]
+    )
+    assert 0 < sheet["squared_error"] < 2 * jpeg["squared_error"]
     text = compression.table(result)
     assert "| codes, packed (12 x 2) | 2.00 | 2.00 | 0." in text
     assert "200 test images of digits" in text and "| lossless |" in text
@@ -111,14 +116,32 @@ def test_a_file_that_does_not_give_the_codes_back_is_an_error(made, monkeypatch,
         compression.compress_codes(*made, tmp_path / "codes.bin")
 
 
-def test_the_quality_of_jpeg_comes_near_an_error():
-    images = np.random.default_rng(0).integers(0, 255, [3, 16, 16], dtype=np.uint8)
-    assert compression.nearest_quality(images, 0.0) > 90
-    some = [compression.image_bytes.jpeg(image, 30) for image in images]
-    decoded = np.stack([compression.image_bytes.read(data) for data in some])
-    error = compression.squared_error(images, decoded)
-    assert error == pytest.approx(np.square((images / 255.0) - (decoded / 255.0)).mean())
-    assert compression.nearest_quality(images, error) == 30
-    np.testing.assert_array_equal(
-        compression.to_bytes(np.float32([[[[0.5], [1.2], [-1.0]]]])), [[[128, 255, 0]]]
-    )
+def test_a_jpeg_is_found_for_every_error():
+    """The fewest bytes among those as bad as is asked for, to 5 %; smaller sides where quality is no help."""
+    x = np.linspace(0, 3, 16)
+    waves = [np.sin(x[:, None] * k + x) * 100 + 127 for k in (1, 2, 5)]
+    images = np.stack(waves).astype(np.uint8)
+
+    def error(jpeg):
+        return compression.squared_error(images, jpeg.read(jpeg.store(images), images))
+
+    def size(jpeg):
+        files = jpeg.store(images, optimize=False)
+        return sum(compression.image_bytes.jpeg_payload(data) for data in files)
+
+    fine = compression.comparable_jpeg(images, 0.0)
+    assert fine.share == 1 and fine.quality > 90
+    wanted = error(compression.Jpeg(40, 0.5))
+    found = compression.comparable_jpeg(images, wanted)
+    assert error(found) == pytest.approx(wanted, rel=0.05)
+    assert size(found) <= size(compression.Jpeg(40, 0.5))
+    coarse = compression.comparable_jpeg(images, 1.0)
+    assert error(coarse) >= error(compression.Jpeg(1, 1.0))
+
+
+def test_a_sheet_gives_its_images_back():
+    images = np.random.default_rng(0).integers(0, 255, [7, 4, 6, 3], dtype=np.uint8)
+    sheet = compression.image_bytes.sheet(images)
+    assert sheet.shape == (12, 18, 3)
+    np.testing.assert_array_equal(compression.image_bytes.cut(sheet, 7, 4, 6), images)
+    np.testing.assert_array_equal(sheet[4:8, 6:12], images[4])
