@@ -3,7 +3,8 @@
     python -m benchmarks.bound_speed --dataset=binarized_mnist --data_dir=$TF_DISCRETE_DATA_DIR
 
 scores the test split with 1000 samples for each image, as the trainers do, with 20 x 10 categorical and 200
-binary variables, and writes seconds and peak memory to benchmarks/results/bound_speed.json.
+binary variables, and writes seconds and peak memory to benchmarks/results/bound_speed.json;
+`python -m tools.tables --write` then puts them into docs/stochastic_networks.md.
 """
 
 from __future__ import annotations
@@ -58,6 +59,17 @@ def run(config: Config) -> dict[str, Any]:
     }
     write_json(pathlib.Path(config.output), result)
     return result
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result in one sentence."""
+    hardware, versions = result["hardware"], result["versions"]
+    seconds = " and ".join(f"{time:.0f} s ({name})" for name, time in result["seconds"].items())
+    return (
+        f"{result['num_examples']:,} images with {result['bound_samples']:,} samples each took {seconds}, "
+        f"with a peak of {result['peak_memory_mib']} MiB: {hardware['processor']}, {hardware['cores']} "
+        f"cores, tensorflow {versions['tensorflow']}. Command: `{result['command']}`.\n"
+    )
 
 
 if __name__ == "__main__":

@@ -79,6 +79,13 @@ def published(table: str, *estimators: str) -> str:
     return report.table(table, *estimators)
 
 
+def bound_speed() -> str:
+    """Seconds and memory of the bound of many samples."""
+    from benchmarks import bound_speed
+
+    return _measurement(bound_speed)
+
+
 def compression() -> str:
     """Bytes of an image in codes and in files."""
     from benchmarks import compression
@@ -119,6 +126,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "measured": kept_runs.measured,
     "published": published,
     "bound_curve": kept_runs.bound_curve,
+    "bound_speed": bound_speed,
     "sweep": kept_runs.sweep,
     "compression": compression,
     "retrieval": retrieval,

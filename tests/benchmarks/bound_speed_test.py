@@ -14,3 +14,4 @@ def test_every_model_is_timed(tmp_path):
     assert set(result["seconds"]) == set(bound_speed.MODELS)
     assert all(seconds > 0 for seconds in result["seconds"].values())
     assert result["num_examples"] == 359 and result["peak_memory_mib"] > 0
+    assert "359 images with 3 samples each took " in bound_speed.table(result)

@@ -281,7 +281,11 @@ def test_samples_come_from_another_prior_if_asked():
         ({"temperature": (0.5, 0.4, 0.3)}, "temperature must be one for all.*of the 2"),
         ({"prior_temperature": (0.5,)}, "prior_temperature must be one for all.*of the 2"),
         ({"prior_temperature": -1.0}, "prior_temperature must be positive"),
-        ({"objective": "doubly_reparameterized"}, "objective must be one of elbo, relaxed_elbo"),
+        (
+            {"objective": "doubly_reparameterized"},
+            "is for CategoricalVAE: one stochastic layer.*Choose objective='relaxed_importance_weighted'",
+        ),
+        ({"objective": "multi_sample"}, "objective must be one of elbo, relaxed_elbo"),
         ({"num_samples": 0}, "num_samples must be at least 1"),
         (
             {"objective": "relaxed_elbo", "estimator": ["gumbel_softmax", "vimco"]},

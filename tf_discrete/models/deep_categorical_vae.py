@@ -49,7 +49,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
         num_samples: m >= 1 of the latents for each example in training. Default: 1, or the fewest that
             the estimators take.
         objective: "elbo", "relaxed_elbo", "importance_weighted" or "relaxed_importance_weighted"; see
-            `CategoricalVAE`. Default: "elbo".
+            `CategoricalVAE`, which alone has "doubly_reparameterized". Default: "elbo".
         prior_temperature: of the relaxed priors, one number or one for each layer; relaxed objectives
             only. Default: 0.5.
         kl_weight: number or schedule, of log p(z) - log q(z | x); the bounds as trained are weighted,
@@ -98,6 +98,12 @@ class DeepCategoricalVAE(base.DiscreteModel):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
+        if objective == "doubly_reparameterized":
+            raise ValueError(
+                "The doubly reparameterized bound is for CategoricalVAE: one stochastic layer, units of 0 "
+                "and 1, no centering. Choose objective='relaxed_importance_weighted', the same bound. "
+                f"Received: objective={objective!r}"
+            )
         arguments.check_choice("objective", objective, OBJECTIVES)
         arguments.check_choice("prior", prior, PRIORS)
         self.data_shape = tuple(int(size) for size in data_shape)
