@@ -139,6 +139,7 @@ def keep(result: dict[str, Any]) -> pathlib.Path:
         "bound of log p(x), nats",
         {result["estimator"]: line},
         log_x=True,
+        whole=True,
     )
     figure = plots.comparison([panel], title="Importance-weighted bound against samples")
     record.IMAGES.mkdir(parents=True, exist_ok=True)
