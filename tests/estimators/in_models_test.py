@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tf_discrete import estimators, models
 
@@ -52,16 +51,3 @@ def test_training_moves_every_weight_and_a_saved_model_has_them_all(name, latent
     assert len(loaded.weights) == len(model.weights)
     for ours, theirs in zip(loaded.estimator.weights, model.estimator.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-
-
-@every_case
-def test_training_under_xla_and_mixed_precision(name, latents):
-    keras.mixed_precision.set_dtype_policy("mixed_float16")
-    try:
-        model = small_model(name, latents)
-        model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=True)
-        history = model.fit(images(), batch_size=6, epochs=1, verbose=0).history
-    finally:
-        keras.mixed_precision.set_dtype_policy("float32")
-    assert np.isfinite(history["loss"]).all()
-    assert all(np.isfinite(tf.cast(w.value, tf.float32)).all() for w in model.trainable_variables)
