@@ -67,7 +67,7 @@ STRUCTURED = {
     "weight_decay": 5e-2,
 }
 DECAY = 3e-2
-"""Decoupled, of the VAEs that have it: by validation better than none and 1e-1."""
+"""Decoupled, of the VAEs that have it."""
 
 CHOSEN = ("gumbel_softmax", "straight_through_gumbel_softmax")
 NEWER = ("reinmax", "gumbel_rao", "rebar", "relax", "vimco", "disarm")
