@@ -14,7 +14,8 @@ from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, conditional_networks
-from tf_discrete.serialization import check_serializable
+from tf_discrete.models.feature_networks import feature_shape, frozen
+from tf_discrete.models.observations import check_labels
 from tf_discrete.types import Seed, Tensor
 
 PRIORS = ("uniform", "learned")
@@ -88,7 +89,9 @@ class ClassStyleModel(base.DiscreteModel):
         self.estimator.check(self.num_samples, None)
         self.feature_extractor = frozen(feature_extractor, "feature_extractor")
         self.feature_decoder = frozen(feature_decoder, "feature_decoder")
-        self.feature_shape = self._feature_shape()
+        self.feature_shape = feature_shape(
+            self.data_shape, self.feature_extractor, self.feature_decoder
+        )
         self.estimator.build((None, 1, self.num_classes), (None, math.prod(self.feature_shape)))
         filters = tuple(checks.whole("filters", number) for number in filters)
         self._network_config = {
@@ -315,57 +318,3 @@ class ClassStyleModel(base.DiscreteModel):
             **self._network_config,
             **networks_config,
         }
-
-    def _feature_shape(self) -> tuple[int, ...]:
-        if self.feature_extractor is None:
-            if self.feature_decoder is not None:
-                raise ValueError(
-                    "A feature_decoder turns the features of a feature_extractor into images. Give both, or "
-                    "neither. Received: feature_extractor=None"
-                )
-            return self.data_shape
-        image = tf.zeros([1, *self.data_shape])
-        features = self.feature_extractor(image, training=False)
-        if self.feature_decoder is not None:
-            output = self.feature_decoder(features, training=False)
-            if tuple(output.shape[1:]) != self.data_shape:
-                raise ValueError(
-                    f"feature_decoder must give images of shape {self.data_shape}. Change its last layer. "
-                    f"Received: feature_decoder with output {tuple(output.shape)}"
-                )
-        return tuple(features.shape[1:])
-
-
-def frozen(network: Any, argument: str) -> Any:
-    """A Keras model that is not trained any more, checked; None stays None."""
-    if isinstance(network, dict):
-        network = keras.saving.deserialize_keras_object(network)
-    if network is not None:
-        if not isinstance(network, keras.layers.Layer):
-            raise ValueError(
-                f"{argument} must be a Keras model, so that it can be saved. "
-                f"Received: {argument}={network!r}"
-            )
-        check_serializable(network, argument)
-        network.trainable = False
-    return network
-
-
-def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
-    """Labels int32 [B], in `lowest`..K - 1.
-
-    Inside a function that XLA compiles they are taken as they come.
-
-    Raises:
-        ValueError: labels out of range; tf.errors.InvalidArgumentError inside a `tf.function`.
-    """
-    label = tf.reshape(tf.cast(label, tf.int32), [-1])
-    rule = f"Labels must be in {lowest}..{num_classes - 1}"
-    if hasattr(label, "numpy"):
-        wrong = sorted({int(i) for i in label.numpy() if not lowest <= i < num_classes})
-        if wrong:
-            raise ValueError(f"{rule}. Received: labels {wrong[:5]}")
-        return label
-    tf.debugging.assert_greater_equal(label, lowest, rule)
-    tf.debugging.assert_less(label, num_classes, rule)
-    return label

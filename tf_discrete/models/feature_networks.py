@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_discrete import likelihoods
+from tf_discrete.serialization import check_serializable
 from tf_discrete.types import Tensor
 
 
@@ -69,3 +71,50 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
     parameters = model.decoder(keras.layers.Reshape(model.latent_shape)(inputs))
     mean = LikelihoodMean(model.likelihood)(parameters)
     return extractor, keras.Model(inputs, mean, name="feature_decoder")
+
+
+def frozen(network: Any, argument: str) -> Any:
+    """A Keras model that is not trained any more, checked; None stays None."""
+    if isinstance(network, dict):
+        network = keras.saving.deserialize_keras_object(network)
+    if network is not None:
+        if not isinstance(network, keras.layers.Layer):
+            raise ValueError(
+                f"{argument} must be a Keras model, so that it can be saved. "
+                f"Received: {argument}={network!r}"
+            )
+        check_serializable(network, argument)
+        network.trainable = False
+    return network
+
+
+def feature_shape(
+    data_shape: Sequence[int], extractor: Any = None, decoder: Any = None
+) -> tuple[int, ...]:
+    """The shape of what the networks of a model see of one observation.
+
+    Args:
+        data_shape: of one observation.
+        extractor: Keras model [B, *data_shape] -> features. Default: None, for the observations themselves.
+        decoder: Keras model from features back to observations. Default: None.
+
+    Raises:
+        ValueError: a decoder alone, or one that gives other shapes than `data_shape`.
+    """
+    data_shape = tuple(data_shape)
+    if extractor is None:
+        if decoder is not None:
+            raise ValueError(
+                "A feature_decoder turns the features of a feature_extractor into images. Give both, or "
+                "neither. Received: feature_extractor=None"
+            )
+        return data_shape
+    features = extractor(tf.zeros([1, *data_shape]), training=False)
+    if decoder is not None:
+        output = decoder(features, training=False)
+        if tuple(output.shape[1:]) != data_shape:
+            raise ValueError(
+                f"feature_decoder must give images of shape {data_shape}. Change its last layer. "
+                f"Received: feature_decoder with output {tuple(output.shape)}"
+            )
+    return tuple(features.shape[1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,28 +13,13 @@ from tf_discrete import arguments, checks, objectives, seeds
 from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.estimators import backward
 from tf_discrete.models import conditional_networks
-from tf_discrete.models.class_style import ClassStyleModel, check_labels
+from tf_discrete.models.class_style import ClassStyleModel
+from tf_discrete.models.observations import Observations, observe
 from tf_discrete.models.regularization import Reading, Regularization
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
 
-UNLABELLED = -1
 LABELLED_TERMS = ("accuracy", "elbo_labelled_nats", "classification_nats")
 """Means over the labelled rows: they say nothing where there is none."""
-
-
-class Observations(NamedTuple):
-    """What the model reads of a batch.
-
-    Attributes:
-        image: float [B, *data_shape], or the features of the images.
-        label: int32 [B], -1 where unlabelled.
-        num_labelled: None where labelled and unlabelled rows are mixed; else so many rows stand first
-            that all have labels, and the others have none.
-    """
-
-    image: Tensor
-    label: Tensor
-    num_labelled: Any = None
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -195,19 +180,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         )
 
     def observations(self, data: Any) -> Observations:
-        x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if not isinstance(x, dict):
-            return self._observe(self.features(x), label)
-        features = self.features(x["image"])
-        if "labelled_image" in x:
-            front = self.features(x["labelled_image"])
-            labels = (
-                check_labels(x["labelled_label"], self.num_classes),
-                self._observe(features).label,
-            )
-            count = front.shape[0] if front.shape[0] is not None else tf.shape(front)[0]
-            return Observations(tf.concat([front, features], 0), tf.concat(labels, 0), count)
-        return self._observe(features, x.get("label", label), x.get("labelled"))
+        return observe(data, self.num_classes, self.features)
 
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
         image, label, num_labelled = x if isinstance(x, Observations) else self.observations(x)
@@ -302,17 +275,6 @@ class SemiSupervisedVAE(ClassStyleModel):
             "labelled_weight": self.labelled_weight,
             **self.regularization._asdict(),
         }
-
-    def _observe(
-        self, image: Tensor, label: Tensor | None = None, labelled: Tensor | None = None
-    ) -> Observations:
-        """Rows of both kinds, mixed: without a label, or outside the mask, a row is unlabelled."""
-        if label is None:
-            return Observations(image, tf.fill([tf.shape(image)[0]], UNLABELLED))
-        label = tf.reshape(tf.cast(label, tf.int32), [-1])
-        if labelled is not None:
-            label = tf.where(tf.reshape(tf.cast(labelled, tf.bool), [-1]), label, UNLABELLED)
-        return Observations(image, check_labels(label, self.num_classes, UNLABELLED))
 
     def _read_class(self, image: Tensor, seed: Seed, training: bool) -> Reading:
         """q(y | x), and what regularisation adds to the loss in training."""

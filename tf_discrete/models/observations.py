@@ -1,0 +1,87 @@
+"""What a semi-supervised model reads of a batch: images, and labels where they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tf_discrete.types import Tensor
+
+UNLABELLED = -1
+
+
+class Observations(NamedTuple):
+    """What the model reads of a batch.
+
+    Attributes:
+        image: float [B, *data_shape], or the features of the images.
+        label: int32 [B], -1 where unlabelled.
+        num_labelled: None where labelled and unlabelled rows are mixed; else so many rows stand first
+            that all have labels, and the others have none.
+    """
+
+    image: Tensor
+    label: Tensor
+    num_labelled: Any = None
+
+
+def observe(
+    data: Any, num_classes: int, features: Callable[[Tensor], Tensor] = lambda x: x
+) -> Observations:
+    """Reads a batch in any of the forms that `fit` hands over, see `SemiSupervisedVAE`.
+
+    Args:
+        data: (image, label); a dict with `image`, `label` (-1 where unlabelled) and, optionally,
+            `labelled`, a bool mask; images alone, all unlabelled; or a dict with `image` (unlabelled),
+            `labelled_image` and `labelled_label` (all labelled).
+        num_classes: K.
+        features: what the model sees of images. Default: the images.
+
+    Raises:
+        ValueError: labels out of range, see `check_labels`.
+    """
+    x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
+    if not isinstance(x, dict):
+        return _mixed(features(x), num_classes, label)
+    images = features(x["image"])
+    if "labelled_image" not in x:
+        return _mixed(images, num_classes, x.get("label", label), x.get("labelled"))
+    front, rest = features(x["labelled_image"]), _mixed(images, num_classes)
+    labels = (check_labels(x["labelled_label"], num_classes), rest.label)
+    count = front.shape[0] if front.shape[0] is not None else tf.shape(front)[0]
+    return Observations(tf.concat([front, images], 0), tf.concat(labels, 0), count)
+
+
+def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
+    """Labels int32 [B], in `lowest`..K - 1.
+
+    Inside a function that XLA compiles they are taken as they come.
+
+    Raises:
+        ValueError: labels out of range; tf.errors.InvalidArgumentError inside a `tf.function`.
+    """
+    label = tf.reshape(tf.cast(label, tf.int32), [-1])
+    rule = f"Labels must be in {lowest}..{num_classes - 1}"
+    if hasattr(label, "numpy"):
+        wrong = sorted({int(i) for i in label.numpy() if not lowest <= i < num_classes})
+        if wrong:
+            raise ValueError(f"{rule}. Received: labels {wrong[:5]}")
+        return label
+    tf.debugging.assert_greater_equal(label, lowest, rule)
+    tf.debugging.assert_less(label, num_classes, rule)
+    return label
+
+
+def _mixed(
+    image: Tensor, num_classes: int, label: Tensor | None = None, labelled: Tensor | None = None
+) -> Observations:
+    """Rows of both kinds, mixed: without a label, or outside the mask, a row is unlabelled."""
+    if label is None:
+        return Observations(image, tf.fill([tf.shape(image)[0]], UNLABELLED))
+    label = tf.reshape(tf.cast(label, tf.int32), [-1])
+    if labelled is not None:
+        label = tf.where(tf.reshape(tf.cast(labelled, tf.bool), [-1]), label, UNLABELLED)
+    return Observations(image, check_labels(label, num_classes, UNLABELLED))
