@@ -37,8 +37,7 @@ class Config(CodePriorFlags, SweepConfig):
         "elbo",
         "'elbo': exact discrete KL; 'relaxed_elbo': densities of the relaxation. Bounds of num_samples "
         "samples: 'importance_weighted' for hard draws, as of vimco; 'relaxed_importance_weighted' and, "
-        "with less noise, 'doubly_reparameterized' for relaxed ones; the latter for one stochastic layer "
-        "with units of 0 and 1 and no centering (CategoricalVAE).",
+        "with less noise where there are many, 'doubly_reparameterized' for relaxed ones.",
         choices=OBJECTIVES,
     )
     prior_temperature: float = option(

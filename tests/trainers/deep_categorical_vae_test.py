@@ -67,7 +67,6 @@ def test_the_flags_choose_the_model(tmp_path):
         ({"encoder": "conv"}, "Leave --encoder out. Received: encoder='conv'"),
         ({"free_bits": 0.1}, "Leave --free_bits out. Received: free_bits=0.1"),
         ({"estimator": "gumbel_softmax"}, "weighs hard draws"),
-        ({"objective": "doubly_reparameterized"}, "is for CategoricalVAE: one stochastic layer"),
     ],
 )
 def test_flags_that_do_not_go_together(changes, message, tmp_path):

@@ -59,6 +59,29 @@ def divide_gradient(logits: Tensor, scale: Tensor) -> tf.Tensor:
     return divided(logits)
 
 
+@tf.custom_gradient
+def scale_gradient(value: Tensor, factor: Tensor) -> Any:
+    """`value`, bit for bit, with its gradient times `factor`, which gets none.
+
+    Args:
+        value: float, any shape.
+        factor: float, of a shape that the value's gradient keeps when multiplied by it.
+
+    Example:
+        >>> logits = tf.constant([1.0, 3.0])
+        >>> with tf.GradientTape() as tape:
+        ...     tape.watch(logits)
+        ...     value = tf.reduce_sum(scale_gradient(logits, tf.constant([0.5, 2.0])) ** 2)
+        >>> tape.gradient(value, logits).numpy().tolist()
+        [1.0, 12.0]
+    """
+
+    def backward(upstream: tf.Tensor) -> Any:
+        return upstream * factor, tf.zeros_like(factor)
+
+    return tf.identity(value), backward
+
+
 def straight_through(hard: Tensor, soft: Tensor) -> tf.Tensor:
     """`hard`, bit for bit, with the gradient of `soft`.
 

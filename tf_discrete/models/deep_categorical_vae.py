@@ -14,11 +14,15 @@ from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
-from tf_discrete.models.categorical_vae import MULTI_SAMPLE, PRIORS, RELAXED, check_objective
+from tf_discrete.models.categorical_vae import (
+    MULTI_SAMPLE,
+    OBJECTIVES,
+    PRIORS,
+    RELAXED,
+    check_objective,
+)
 from tf_discrete.models.stochastic_chain import Draws, Laws, StochasticChain
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
-
-OBJECTIVES = ("elbo", "relaxed_elbo", "importance_weighted", "relaxed_importance_weighted")
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -48,8 +52,9 @@ class DeepCategoricalVAE(base.DiscreteModel):
             name. Default: the estimator's own.
         num_samples: m >= 1 of the latents for each example in training. Default: 1, or the fewest that
             the estimators take.
-        objective: "elbo", "relaxed_elbo", "importance_weighted" or "relaxed_importance_weighted"; see
-            `CategoricalVAE`, which alone has "doubly_reparameterized". Default: "elbo".
+        objective: see `CategoricalVAE`. "doubly_reparameterized" reparameterises the score of each layer
+            with all draws after it, at the cost of one more forward pass and of every map but the first
+            twice. Default: "elbo".
         prior_temperature: of the relaxed priors, one number or one for each layer; relaxed objectives
             only. Default: 0.5.
         kl_weight: number or schedule, of log p(z) - log q(z | x); the bounds as trained are weighted,
@@ -72,6 +77,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
     Reference:
         Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712.
         Mnih, Rezende. Variational inference for Monte Carlo objectives. 2016. arXiv:1602.06725.
+        Bauer, Mnih. Generalized doubly reparameterized gradient estimators. 2021. arXiv:2101.11046.
     """
 
     def __init__(
@@ -98,12 +104,6 @@ class DeepCategoricalVAE(base.DiscreteModel):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
-        if objective == "doubly_reparameterized":
-            raise ValueError(
-                "The doubly reparameterized bound is for CategoricalVAE: one stochastic layer, units of 0 "
-                "and 1, no centering. Choose objective='relaxed_importance_weighted', the same bound. "
-                f"Received: objective={objective!r}"
-            )
         arguments.check_choice("objective", objective, OBJECTIVES)
         arguments.check_choice("prior", prior, PRIORS)
         self.data_shape = tuple(int(size) for size in data_shape)
@@ -202,7 +202,11 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         inputs, weight = self._flat(x), types.cast(self.kl_weight.value, self._wide)
         if self.objective_name in RELAXED:
-            log_weights = self._relaxed_log_weights(x, inputs, seed, weight, training)
+            factor = None
+            if self.objective_name == "doubly_reparameterized":
+                once = self._relaxed_log_weights(x, inputs, seed, weight, training=False)
+                factor = objectives.second_factor(once, weight)
+            log_weights = self._relaxed_log_weights(x, inputs, seed, weight, training, factor)
             many = self.objective_name in MULTI_SAMPLE
             bound = (estimators.log_mean_exp if many else estimators.mean)(log_weights)
             return self._named(bound, tf.zeros_like(bound), estimators.mean(log_weights))
@@ -347,10 +351,16 @@ class DeepCategoricalVAE(base.DiscreteModel):
         return objectives.exact_part(law, prior, len(self.decoders) == 1)
 
     def _relaxed_log_weights(
-        self, x: Tensor, inputs: Tensor, seed: Seed, weight: Tensor, training: bool
+        self,
+        x: Tensor,
+        inputs: Tensor,
+        seed: Seed,
+        weight: Tensor,
+        training: bool,
+        factor: Tensor | None = None,
     ) -> tf.Tensor:
         """log p(x | z_1) + weight * (log p(z) - log q(z | x)) of relaxed draws, [S, B]."""
-        samples, logits = self.chain.relaxed_draw(inputs, self.num_samples, seed, training)
+        samples, logits = self.chain.relaxed_draw(inputs, self.num_samples, seed, training, factor)
         values = tuple(sample.value for sample in samples)
         layers: list[Any] = list(self.chain.estimators)  # With a density, hence a temperature.
         ratio = objectives.layered_relaxed_log_ratio(

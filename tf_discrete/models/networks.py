@@ -70,6 +70,17 @@ def decoder(
     return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
 
 
+def without_gradient(network: keras.Model) -> Callable[..., tf.Tensor]:
+    """The network as a function of (x, training) through which gradients reach x, but not its weights."""
+
+    def apply(x: Any, training: bool = False) -> tf.Tensor:
+        weights = [tf.stop_gradient(tf.convert_to_tensor(v)) for v in network.trainable_variables]
+        others = network.non_trainable_variables
+        return network.stateless_call(weights, others, x, training=training)[0]
+
+    return apply
+
+
 def mlp_encoder(
     data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
 ) -> keras.Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import keras
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import arguments, estimators, seeds
 from tf_discrete.distributions import discrete
-from tf_discrete.estimators import backward
+from tf_discrete.estimators import backward, sampling
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
 from tf_discrete.models.units import UNITS, as_units
@@ -107,7 +107,7 @@ class StochasticChain(keras.layers.Layer):
         logits = tf.reshape(outputs, tf.concat([lead, self.shapes[depth]], axis=0))
         return tf.ensure_shape(logits, [*outputs.shape[:-1], *self.shapes[depth]])
 
-    def read(self, network: keras.Model, z: Tensor, training: bool) -> tf.Tensor:
+    def read(self, network: Callable[..., Tensor], z: Tensor, training: bool) -> tf.Tensor:
         """What a network makes of draws [*A, N(, K)] of any layer, in the units of the chain."""
         return estimators.apply_to_samples(
             lambda values: network(values, training=training),
@@ -142,19 +142,53 @@ class StochasticChain(keras.layers.Layer):
         return tuple(draws), tuple(laws)
 
     def relaxed_draw(
-        self, inputs: Tensor, num_samples: int, seed: Seed, training: bool
+        self,
+        inputs: Tensor,
+        num_samples: int,
+        seed: Seed,
+        training: bool,
+        factor: Tensor | None = None,
     ) -> tuple[list[Sample], list[tf.Tensor]]:
-        """Draws of pathwise estimators in all layers, [S, B, N(, K)] each, and the logits of each."""
+        """Draws of pathwise estimators in all layers, [S, B, N(, K)] each, and the logits of each.
+
+        Args:
+            inputs: x, float [B, inputs].
+            num_samples: S.
+            seed: int32 [2], of the draws.
+            training: of the maps.
+            factor: [S, B], for a doubly reparameterised bound: what the maps learn from a draw is multiplied
+                by it, and from the logits returned they learn nothing; gradients of draws before pass
+                through both. Default: None, for maps that learn from both as usual.
+        """
         before, samples, all_logits = inputs, [], []
         for depth, layer in enumerate(self.estimators):
-            logits = self.logits(depth, before, training)
+            learning = self.logits(
+                depth, before if factor is None else tf.stop_gradient(before), training
+            )
             own = seeds.fold(seed, "layer", depth)
-            noise = layer.draw_noise(own, logits, None if depth else num_samples)
-            sample = cast(estimators.PathwiseEstimator, layer).sample(logits, noise)
+            noise = layer.draw_noise(own, learning, None if depth else num_samples)
+            drawn_of = logits = learning
+            if factor is not None:
+                logits = self._fixed_logits(depth, before, learning, training)
+                scale = sampling.expand(factor, layer.event_rank)
+                learning = learning + tf.zeros_like(
+                    noise
+                )  # Of each sample, in the first layer too.
+                drawn_of = backward.scale_gradient(learning, scale) + _gradient_alone(logits)
+            sample = cast(estimators.PathwiseEstimator, layer).sample(drawn_of, noise)
             before = sample.value
             samples.append(sample)
             all_logits.append(logits)
         return samples, all_logits
+
+    def _fixed_logits(
+        self, depth: int, before: Tensor, logits: Tensor, training: bool
+    ) -> tf.Tensor:
+        """The logits of a layer as a function of the draws before, none of its own weights."""
+        if not depth:
+            return tf.stop_gradient(logits)
+        outputs = self.read(networks.without_gradient(self.maps[depth]), before, training)
+        return self.as_logits(outputs, depth)
 
     def side_by_side(self, inputs: Tensor) -> tf.Tensor:
         """Logits of all layers in one, [B, sum of N(, K)], each given the most probable choice before."""
@@ -195,3 +229,8 @@ class StochasticChain(keras.layers.Layer):
             "units": self.units,
             "centering": self.centering is not None,
         }
+
+
+def _gradient_alone(value: tf.Tensor) -> tf.Tensor:
+    """Zeros with the gradient of `value`."""
+    return value - tf.stop_gradient(value)

@@ -11,6 +11,7 @@ from tf_discrete.objectives.multi_sample import (
     importance_weighted,
     multilinear_log_prob,
     relaxed_importance_weighted,
+    second_factor,
 )
 from tf_discrete.objectives.relaxed_elbo import log_ratio, relaxed_elbo
 from tf_discrete.objectives.semi_supervised import (
@@ -31,6 +32,7 @@ __all__ = [
     "multilinear_log_prob",
     "relaxed_elbo",
     "relaxed_importance_weighted",
+    "second_factor",
     "semi_supervised",
     "unlabelled_bound",
 ]

@@ -117,10 +117,10 @@ def relaxed_importance_weighted(
 
     if doubly_reparameterized:
         log_likelihood, ratio = parts(tf.stop_gradient(log_value), logits)
-        share = tf.nn.softmax(tf.stop_gradient(log_likelihood + weight * ratio), axis=0)
-        # E[share * d log q / d logits] = E[(1 - share) * share * d log w / dz * dz / d logits].
-        factor = 1.0 - weight * (1.0 - share)
-        log_value = _scale_gradient(log_value, sampling.expand(factor, estimator.event_rank))
+        factor = second_factor(log_likelihood + weight * ratio, weight)
+        log_value = backward.scale_gradient(
+            log_value, sampling.expand(factor, estimator.event_rank)
+        )
         logits = tf.stop_gradient(logits)
     log_likelihood, ratio = parts(log_value, logits)
     bound = base.log_mean_exp(log_likelihood + weight * ratio)
@@ -129,6 +129,24 @@ def relaxed_importance_weighted(
         auxiliary=tf.zeros_like(bound),
         terms=_terms(bound, -base.mean(log_likelihood), -base.mean(ratio)),
     )
+
+
+def second_factor(log_weights: Tensor, kl_weight: Tensor) -> tf.Tensor:
+    """What the path from each draw back to q is multiplied by, once the score of q is left out, [S, B].
+
+    With share_s = w_s / sum w, E[share * d log q / d logits] = E[(1 - share) * share * d log w / dz *
+    dz / d logits]: the score's part is that of the path, times kl_weight * (1 - share), with its sign turned.
+
+    Args:
+        log_weights: log p(x | z) + kl_weight * (log p(z) - log q(z | x)), [S, B]; not differentiated.
+        kl_weight: scalar.
+
+    Example:
+        >>> second_factor(tf.math.log([[1.0], [3.0]]), 1.0).numpy().round(4).tolist()
+        [[0.25], [0.75]]
+    """
+    share = tf.nn.softmax(tf.stop_gradient(log_weights), axis=0)
+    return 1.0 - types.cast(kl_weight, share.dtype) * (1.0 - share)
 
 
 def multilinear_log_prob(law: Discrete, value: Tensor) -> tf.Tensor:
@@ -161,13 +179,3 @@ def _terms(bound: Tensor, reconstruction: Tensor, kl: Tensor) -> dict[str, Tenso
         "reconstruction_nats": reconstruction,
         "kl_nats": kl,
     }
-
-
-@tf.custom_gradient
-def _scale_gradient(value: tf.Tensor, factor: tf.Tensor) -> Any:
-    """`value` as it is, with its gradient times `factor`."""
-
-    def backward(upstream: tf.Tensor) -> Any:
-        return upstream * factor, tf.zeros_like(factor)
-
-    return tf.identity(value), backward
