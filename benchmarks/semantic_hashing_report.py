@@ -17,7 +17,12 @@ from tf_discrete.plots import canvas
 
 COLOURS = {"gumbel_softmax": canvas.BLUE, "semantic_hashing": canvas.VERMILION}
 LAWS = {"independent": "Independent samples", "lstm": "Samples of the LSTM prior"}
-FILLED = {2: "o"}  # Categories: their marker; "s" for any other number.
+MARKERS = {
+    2: "o",
+    4: "^",
+    10: "s",
+    16: "D",
+}  # Of codes by their categories; "v" for any other number.
 
 Group = list[dict[str, Any]]
 """The results of the seeds of one cell."""
@@ -281,7 +286,8 @@ def _line(axes: Axes, groups: Sequence[Group], label: str, read: Any) -> None:
         [np.mean(some) for some in values],
         [np.std(some, ddof=1) if len(some) > 1 else 0.0 for some in values],
         color=COLOURS[one["method"]],
-        marker=FILLED.get(one["num_categories"], "s"),
+        marker=MARKERS.get(one["num_categories"], "v"),
+        markersize=7 if one["num_categories"] > 2 else 6,
         linestyle="-" if one["num_categories"] == 2 else "--",
         capsize=3,
         label=label,
