@@ -287,6 +287,7 @@ def reinmax() -> Iterator[Cell]:
             settings = {
                 "dataset": "mnist",
                 "likelihood": "bernoulli",
+                "output_bias": "mean",
                 "num_variables": variables,
                 "num_categories": categories,
                 "batch_size": 100,
