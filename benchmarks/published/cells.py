@@ -172,6 +172,13 @@ def jang() -> Iterator[Cell]:
                     store=f"published/vae-{shape}-weight-decay",
                 )
                 yield decayed
+                if estimator == "gumbel_softmax" and not bernoulli:
+                    yield decayed._replace(
+                        model=f"{decayed.model}, twice the steps",
+                        epochs=2 * decayed.epochs,
+                        store=f"{decayed.store}-twice-the-steps",
+                        num_seeds=1,
+                    )
                 if estimator == "gumbel_softmax":
                     yield decayed._replace(
                         model=f"{decayed.model}, uniform prior",
