@@ -17,12 +17,7 @@ from tf_discrete.plots import canvas
 
 COLOURS = {"gumbel_softmax": canvas.BLUE, "semantic_hashing": canvas.VERMILION}
 LAWS = {"independent": "Independent samples", "lstm": "Samples of the LSTM prior"}
-MARKERS = {
-    2: "o",
-    4: "^",
-    10: "s",
-    16: "D",
-}  # Of codes by their categories; "v" for any other number.
+MARKERS = {2: "o", 4: "^", 10: "s", 16: "D"}  # By categories; "v" for any other number.
 
 Group = list[dict[str, Any]]
 """The results of the seeds of one cell."""

@@ -171,9 +171,7 @@ class StochasticChain(keras.layers.Layer):
             if factor is not None:
                 logits = self._fixed_logits(depth, before, learning, training)
                 scale = sampling.expand(factor, layer.event_rank)
-                learning = learning + tf.zeros_like(
-                    noise
-                )  # Of each sample, in the first layer too.
+                learning += tf.zeros_like(noise)  # For each sample, in the first layer too.
                 drawn_of = backward.scale_gradient(learning, scale) + _gradient_alone(logits)
             sample = cast(estimators.PathwiseEstimator, layer).sample(drawn_of, noise)
             before = sample.value
