@@ -205,7 +205,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
             factor = None
             if self.objective_name == "doubly_reparameterized":
                 once = self._relaxed_log_weights(x, inputs, seed, weight, training=False)
-                factor = objectives.second_factor(once, weight)
+                factor = objectives.doubly_reparameterized_factor(once, weight)
             log_weights = self._relaxed_log_weights(x, inputs, seed, weight, training, factor)
             many = self.objective_name in MULTI_SAMPLE
             bound = (estimators.log_mean_exp if many else estimators.mean)(log_weights)

@@ -8,10 +8,10 @@ from tf_discrete.objectives.layered import (
     layered_relaxed_log_ratio,
 )
 from tf_discrete.objectives.multi_sample import (
+    doubly_reparameterized_factor,
     importance_weighted,
     multilinear_log_prob,
     relaxed_importance_weighted,
-    second_factor,
 )
 from tf_discrete.objectives.relaxed_elbo import log_ratio, relaxed_elbo
 from tf_discrete.objectives.semi_supervised import (
@@ -21,6 +21,7 @@ from tf_discrete.objectives.semi_supervised import (
 )
 
 __all__ = [
+    "doubly_reparameterized_factor",
     "elbo",
     "exact_part",
     "importance_weighted",
@@ -32,7 +33,6 @@ __all__ = [
     "multilinear_log_prob",
     "relaxed_elbo",
     "relaxed_importance_weighted",
-    "second_factor",
     "semi_supervised",
     "unlabelled_bound",
 ]

@@ -117,7 +117,7 @@ def relaxed_importance_weighted(
 
     if doubly_reparameterized:
         log_likelihood, ratio = parts(tf.stop_gradient(log_value), logits)
-        factor = second_factor(log_likelihood + weight * ratio, weight)
+        factor = doubly_reparameterized_factor(log_likelihood + weight * ratio, weight)
         log_value = backward.scale_gradient(
             log_value, sampling.expand(factor, estimator.event_rank)
         )
@@ -131,7 +131,7 @@ def relaxed_importance_weighted(
     )
 
 
-def second_factor(log_weights: Tensor, kl_weight: Tensor) -> tf.Tensor:
+def doubly_reparameterized_factor(log_weights: Tensor, kl_weight: Tensor) -> tf.Tensor:
     """What the path from each draw back to q is multiplied by, once the score of q is left out, [S, B].
 
     With share_s = w_s / sum w, E[share * d log q / d logits] = E[(1 - share) * share * d log w / dz *
@@ -141,8 +141,12 @@ def second_factor(log_weights: Tensor, kl_weight: Tensor) -> tf.Tensor:
         log_weights: log p(x | z) + kl_weight * (log p(z) - log q(z | x)), [S, B]; not differentiated.
         kl_weight: scalar.
 
+    Reference:
+        Tucker, Lawson, Gu, Maddison. Doubly reparameterized gradient estimators for Monte Carlo objectives.
+        2018. arXiv:1810.04152
+
     Example:
-        >>> second_factor(tf.math.log([[1.0], [3.0]]), 1.0).numpy().round(4).tolist()
+        >>> doubly_reparameterized_factor(tf.math.log([[1.0], [3.0]]), 1.0).numpy().round(4).tolist()
         [[0.25], [0.75]]
     """
     share = tf.nn.softmax(tf.stop_gradient(log_weights), axis=0)
