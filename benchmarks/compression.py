@@ -150,9 +150,8 @@ def decoder_parameters(run: str, model: Any) -> int:
     """
     own = model.model if isinstance(model, WithPrior) else model
     # Of several layers, images are decoded from the first.
-    decoder = (
-        own.decoders[0] if isinstance(own, DeepCategoricalVAE) else getattr(own, "decoder", None)
-    )
+    deep = isinstance(own, DeepCategoricalVAE)
+    decoder = own.generative_chain.maps[0] if deep else getattr(own, "decoder", None)
     if decoder is None:
         raise ValueError(
             "The weights of the decoder are reported. Give a run whose model has a decoder. "

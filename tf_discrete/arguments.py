@@ -10,6 +10,8 @@ from tf_discrete.distributions import discrete
 from tf_discrete.schedules import Schedule, Scheduled
 
 check_choice = checks.choice
+PRIORS = ("uniform", "learned")
+"""Of latents, where a model has no other."""
 
 
 def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimators.Estimator:

@@ -112,7 +112,7 @@ def make_autoencoder(
         num_layers=config.num_layers, units=config.units, centering=config.centering, **shared
     )
     if mean_logits is not None:
-        networks.set_output_bias(deep.decoders[0], mean_logits)
+        networks.set_output_bias(deep.generative_chain.maps[0], mean_logits)
     return deep
 
 

@@ -26,11 +26,12 @@ def make(latents="categorical", spread=0.8, **changes):
     """A tiny model with weights far from their start."""
     model = DeepCategoricalVAE(**{"data_shape": (4,), **LATENTS[latents], **changes})
     random = np.random.RandomState(3)
-    networks = [*model.chain.maps, *model.decoders]
-    for variable in [*(v for one in networks for v in one.weights), model.prior_logits]:
+    generative = model.generative_chain
+    networks = [*model.chain.maps, *generative.maps]
+    for variable in [*(v for one in networks for v in one.weights), generative.prior_logits]:
         variable.assign(random.normal(scale=spread, size=variable.shape))
-    if model.prior == "uniform":
-        model.prior_logits.assign(tf.zeros_like(model.prior_logits))
+    if generative.prior == "uniform":
+        generative.prior_logits.assign(tf.zeros_like(generative.prior_logits))
     return model
 
 
@@ -52,7 +53,7 @@ def paths(model, x):
         log_q = tf.reshape(log_q + law.log_prob(spread), [-1, batch])
         draws = [tf.tile(z, [count] + [1] * (z.shape.rank - 1)) for z in draws]
         draws.append(tf.reshape(spread, [-1, batch, *spread.shape[3:]]))
-    priors = model.priors_given(tuple(draws))
+    priors = model.generative_chain.laws_given(tuple(draws))
     log_p = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
     return log_q, log_p + model.log_likelihood_given(x, draws[0])
 
@@ -158,10 +159,10 @@ def test_one_layer_is_the_categorical_vae(estimator, objective):
     flat = CategoricalVAE((4,), hidden_units=(), **arguments)
     for one, two in [
         (deep.chain.maps[0], flat.encoder),
-        (deep.decoders[0], flat.decoder),
+        (deep.generative_chain.maps[0], flat.decoder),
     ]:
         two.set_weights(one.get_weights())
-    flat.prior_logits.assign(deep.prior_logits)
+    flat.prior_logits.assign(deep.generative_chain.prior_logits)
     x, seed = small_models.data(), seeds.base(4)
     with tf.GradientTape(persistent=True) as tape:
         deep_terms = deep.objective(x, seed, True)
@@ -171,7 +172,7 @@ def test_one_layer_is_the_categorical_vae(estimator, objective):
     with tf.GradientTape(persistent=True) as flat_tape:
         flat_terms = flat.objective(x, noise_seed, True)
     np.testing.assert_allclose(deep_terms.loss, flat_terms.loss, rtol=1e-5)
-    pairs = [(deep.decoders[0], flat.decoder), (deep.chain.maps[0], flat.encoder)]
+    pairs = [(deep.generative_chain.maps[0], flat.decoder), (deep.chain.maps[0], flat.encoder)]
     if estimator == "rebar":  # Its loss is not all of its encoder's gradient.
         pairs.pop()
     for mine, other in pairs:
@@ -210,10 +211,11 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
     k = () if latents == "bernoulli" else (3,)
     second = outputs(model.chain.maps[1], samples[0], (sizes[1], *k))
     np.testing.assert_allclose(logits[1], second, rtol=1e-5)
-    prior_logits = outputs(model.decoders[1], samples[1], (sizes[0], *k)), model.prior_logits
-    log_weights = tfd.Independent(
-        tfd.Bernoulli(outputs(model.decoders[0], samples[0], (4,))), 1
-    ).log_prob(x)
+    maps = model.generative_chain.maps
+    first_prior = outputs(maps[1], samples[1], (sizes[0], *k))
+    prior_logits = first_prior, model.generative_chain.prior_logits
+    pixels = tfd.Bernoulli(outputs(maps[0], samples[0], (4,)))
+    log_weights = tfd.Independent(pixels, 1).log_prob(x)
     for depth, sample in enumerate(samples):
         q = relaxed_laws(latents, options["temperature"][depth], logits[depth])
         p = relaxed_laws(latents, options["prior_temperature"][depth], prior_logits[depth])
@@ -228,7 +230,7 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
 def gradients_of_groups(model, x, groups):
     """Losses and gradients of the mean loss for so many seeds: of q's weights and of p's, [G, numbers]."""
     learns = [v for one in model.chain.maps for v in one.trainable_variables]
-    others = [v for one in model.decoders for v in one.trainable_variables] + [model.prior_logits]
+    others = model.generative_chain.trainable_variables
 
     @tf.function
     def of(seed):
@@ -307,7 +309,9 @@ def test_samples_follow_the_joint_law_of_all_layers():
     codes = model.sample_codes(20_000, seed=5).numpy()
     assert codes.shape == (20_000, 3)
     every = np.array(list(itertools.product([0, 1], repeat=3)), np.float32)
-    priors = model.priors_given((tf.constant(every[:, :2]), tf.constant(every[:, 2:])))
+    priors = model.generative_chain.laws_given(
+        (tf.constant(every[:, :2]), tf.constant(every[:, 2:]))
+    )
     log_p = priors[0].log_prob(every[:, :2]) + priors[1].log_prob(every[:, 2:])
     share = (codes[:, np.newaxis] == every).all(-1).mean(0)
     error = np.sqrt(np.exp(log_p) * (1 - np.exp(log_p)) / 20_000)

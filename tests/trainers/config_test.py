@@ -9,8 +9,9 @@ import pytest
 from absl import flags
 
 from tf_discrete import schedules
+from tf_discrete.arguments import PRIORS
 from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
-from tf_discrete.models import categorical_vae as model
+from tf_discrete.models.categorical_vae import OBJECTIVES
 from trainers import categorical_vae, config, evaluate, export, structured_prediction
 
 CLASSES = {"categorical_vae": categorical_vae.Config, "evaluate": evaluate.Config}
@@ -64,8 +65,8 @@ def test_flags_are_named_as_the_arguments_of_the_model():
 
 def test_flags_and_model_have_the_same_choices_of_objective_and_prior():
     metadata = {field.name: field.metadata for field in dataclasses.fields(categorical_vae.Config)}
-    assert metadata["objective"]["choices"] == model.OBJECTIVES
-    assert metadata["prior"]["choices"] == model.PRIORS
+    assert metadata["objective"]["choices"] == OBJECTIVES
+    assert metadata["prior"]["choices"] == PRIORS
 
 
 def test_defaults_pass_the_check():

@@ -95,7 +95,9 @@ def test_the_decoder_may_start_at_the_mean_image(tmp_path, changes):
     settings = small_runs.config(tmp_path, **flags)
     split = data.load_split(settings, "train")
     model = categorical_vae.build_model(settings, split, 1)
-    decoder = model.decoders[0] if isinstance(model, DeepCategoricalVAE) else model.decoder
+    decoder = (
+        model.generative_chain.maps[0] if isinstance(model, DeepCategoricalVAE) else model.decoder
+    )
     started = np.reshape(tf.sigmoid(decoder(tf.zeros([1, *decoder.input_shape[1:]]))), [8, 8])
     mean = (split.images > 127).mean(axis=0)[..., 0]
     expected = np.clip(mean, 1e-3, 1 - 1e-3)

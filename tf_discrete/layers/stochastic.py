@@ -16,7 +16,6 @@ from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import Seed, Tensor
 
 INFERENCE = ("mode", "draw", "mean")
-PRIORS = ("uniform", "learned")
 
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
@@ -92,7 +91,7 @@ class StochasticLayer(keras.layers.Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         arguments.check_choice("inference", inference, INFERENCE)
-        arguments.check_choice("prior", prior, PRIORS)
+        arguments.check_choice("prior", prior, arguments.PRIORS)
         if prior == "learned" and kl_weight is None:
             raise ValueError(
                 "A learned prior is trained by the KL. Set kl_weight, or prior='uniform'. "

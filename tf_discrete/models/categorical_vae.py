@@ -25,7 +25,6 @@ RELAXED = ("relaxed_elbo", "relaxed_importance_weighted", "doubly_reparameterize
 """Objectives that take the densities of the relaxation."""
 MULTI_SAMPLE = ("importance_weighted", "relaxed_importance_weighted", "doubly_reparameterized")
 """Bounds that grow tighter with `num_samples`."""
-PRIORS = ("uniform", "learned")
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -95,7 +94,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         **kwargs: Any,
     ):
         arguments.check_choice("objective", objective, OBJECTIVES)
-        arguments.check_choice("prior", prior, PRIORS)
+        arguments.check_choice("prior", prior, arguments.PRIORS)
         super().__init__(
             data_shape=data_shape,
             num_variables=num_variables,

@@ -18,7 +18,6 @@ from tf_discrete.models.feature_networks import feature_shape, frozen
 from tf_discrete.models.observations import check_labels
 from tf_discrete.types import Seed, Tensor
 
-PRIORS = ("uniform", "learned")
 NETWORKS = ("classifier", "style_encoder", "decoder")
 
 
@@ -77,7 +76,7 @@ class ClassStyleModel(base.DiscreteModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        arguments.check_choice("prior", prior, PRIORS)
+        arguments.check_choice("prior", prior, arguments.PRIORS)
         arguments.check_choice("normalization", normalization, conditional_networks.NORMALIZATIONS)
         self.data_shape = tuple(int(size) for size in data_shape)
         self.num_classes = checks.whole("num_classes", num_classes, lowest=2)

@@ -17,11 +17,12 @@ from tf_discrete.models import base
 from tf_discrete.models.categorical_vae import (
     MULTI_SAMPLE,
     OBJECTIVES,
-    PRIORS,
     RELAXED,
     check_objective,
 )
-from tf_discrete.models.stochastic_chain import Draws, Laws, StochasticChain
+from tf_discrete.models.generative_chain import GenerativeChain
+from tf_discrete.models.layered_latents import Draws
+from tf_discrete.models.stochastic_chain import StochasticChain
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 
@@ -105,7 +106,6 @@ class DeepCategoricalVAE(base.DiscreteModel):
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, OBJECTIVES)
-        arguments.check_choice("prior", prior, PRIORS)
         self.data_shape = tuple(int(size) for size in data_shape)
         # All laws and likelihoods of a model share this dtype, whatever networks it is given.
         self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
@@ -123,7 +123,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
             centering,
             self._wide,
         )
-        self.objective_name, self.prior = objective, prior
+        self.objective_name = objective
         self.num_samples = arguments.num_samples(num_samples, self.chain.estimators)
         check_objective(objective, self.chain.estimators, self.num_samples)
         self.prior_temperatures = [
@@ -138,17 +138,8 @@ class DeepCategoricalVAE(base.DiscreteModel):
         self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
         self.likelihood = likelihoods.get(likelihood)
         self._parameters_shape = self.likelihood.parameters_shape(self.data_shape)
-        shapes = self.chain.shapes
-        sizes = [math.prod(self._parameters_shape), *(math.prod(shape) for shape in shapes)]
-        self.decoders = [
-            self.chain.new_map(shape, size) for shape, size in zip(shapes, sizes, strict=False)
-        ]
-        self.prior_logits = self.add_weight(
-            shape=shapes[-1],
-            dtype=self._wide.name,
-            initializer="zeros",
-            trainable=prior == "learned",
-            name="prior_logits",
+        self.generative_chain = GenerativeChain(
+            self.chain.latents, math.prod(self._parameters_shape), prior
         )
         terms = ("elbo_nats", "multi_sample_bound_nats")
         self.track(
@@ -161,11 +152,11 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
     @property
     def num_variables(self) -> int:
-        return sum(self.chain.num_variables)
+        return sum(self.chain.latents.num_variables)
 
     @property
     def num_categories(self) -> int:
-        return self.chain.num_categories
+        return self.chain.latents.num_categories
 
     def logits(self, x: Tensor) -> tf.Tensor:
         """Of q, all layers side by side, [B, N(, K)], each given the most probable choice before."""
@@ -173,22 +164,11 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
     def posterior(self, x: Tensor) -> discrete.Discrete:
         """q of all layers side by side, each given the most probable choice before."""
-        return self.chain.law_of(self.logits(x))
-
-    def prior_logits_given(self, draws: Draws, training: bool = False) -> list[tf.Tensor]:
-        """Logits of p(z_l | z_{l+1}) of each layer, [*A, N_l(, K)], of p(z_L) the last."""
-        between = [
-            self.chain.as_logits(self.chain.read(decoder, z, training), depth)
-            for depth, (decoder, z) in enumerate(zip(self.decoders[1:], draws[1:], strict=True))
-        ]
-        return [*between, tf.convert_to_tensor(self.prior_logits)]
-
-    def priors_given(self, draws: Draws, training: bool = False) -> Laws:
-        return tuple(self.chain.law_of(one) for one in self.prior_logits_given(draws, training))
+        return self.chain.latents.law_of(self.logits(x))
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
         """Of the likelihood, [*A, *parameters_shape], given draws of the first layer [*A, N_1(, K)]."""
-        outputs = self.chain.read(self.decoders[0], z, training)
+        outputs = self.generative_chain.outputs(z, training)
         shape = tf.concat([tf.shape(outputs)[:-1], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
 
@@ -220,7 +200,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
         def log_weight(z: Draws, logits: Draws) -> tf.Tensor:
             laws = [self.chain.law_beside_estimate(*layer) for layer in enumerate(logits)]
-            log_ratio = ratio(z, laws, self.priors_given(z, training))
+            log_ratio = ratio(z, laws, self.generative_chain.laws_given(z, training))
             return self.log_likelihood_given(x, z[0], training) + weight * log_ratio
 
         estimate = estimators.nested_estimate(
@@ -242,7 +222,9 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
         inputs = self._flat(x)
         draws, laws = self.chain.draw(inputs, 1, seed)
-        ratio = objectives.layered_negative_kl(draws, laws, self.priors_given(draws))[0]
+        ratio = objectives.layered_negative_kl(
+            draws, laws, self.generative_chain.laws_given(draws)
+        )[0]
         log_likelihood = self.log_likelihood_given(x, draws[0])[0]
         return {
             "hard_elbo_nats": log_likelihood + ratio + self._exact_part(laws[0]),
@@ -252,7 +234,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log p(x, z) - log q(z | x) in nats for S draws of all layers, [S, B]."""
         draws, laws = self.chain.draw(self._flat(x), num_samples, seed)
-        ratio = objectives.layered_log_ratio(draws, laws, self.priors_given(draws))
+        ratio = objectives.layered_log_ratio(draws, laws, self.generative_chain.laws_given(draws))
         return self.log_likelihood_given(x, draws[0]) + ratio
 
     def values_per_row(self) -> int:
@@ -274,8 +256,8 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
     def decode(self, codes: Tensor) -> tf.Tensor:
         """The mean of p(x | z_1), float [B, *data_shape], of codes of all layers, int [B, N]."""
-        law = self.chain.law_of(tf.zeros(self.chain.shapes[0], self._wide))
-        z = law.one_hot(codes[:, : self.chain.num_variables[0]])
+        law = self.chain.latents.law_of(tf.zeros(self.chain.latents.shapes[0], self._wide))
+        z = law.one_hot(codes[:, : self.chain.latents.num_variables[0]])
         return self.likelihood.mean(self.parameters(z))
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
@@ -296,16 +278,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
         seed = seeds.convert(seed)
         if prior is not None:
             return tf.cast(prior.sample(num_samples, seed), tf.int32)
-        codes: list[tf.Tensor] = []
-        logits = tf.convert_to_tensor(self.prior_logits)
-        for depth in reversed(range(len(self.decoders))):
-            law, own = self.chain.law_of(logits), seeds.fold(seed, "prior", depth)
-            z = law.sample(own, 1)[0] if codes else law.sample(own, num_samples)
-            codes.insert(0, law.code(z))
-            if depth:
-                outputs = self.chain.read(self.decoders[depth], z, training=False)
-                logits = self.chain.as_logits(outputs, depth - 1)
-        return tf.concat(codes, axis=1)
+        return self.generative_chain.sample(num_samples, seed)
 
     def sample(
         self, num_samples: int | Tensor, seed: int | Seed = 0, prior: Any = None
@@ -326,7 +299,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
         return {
             **super().describe(),
             "data_shape": self.data_shape,
-            **self.chain.describe(),
+            **self.chain.latents.describe(),
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -334,7 +307,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
             **super().get_config(),
             **self.chain.arguments(),
             "data_shape": self.data_shape,
-            "prior": self.prior,
+            "prior": self.generative_chain.prior,
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
             "num_samples": self.num_samples,
             "objective": self.objective_name,
@@ -347,8 +320,8 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
     def _exact_part(self, law: discrete.Discrete) -> tf.Tensor:
         """Of the first layer, whose law is given."""
-        prior = self.chain.law_of(tf.convert_to_tensor(self.prior_logits))
-        return objectives.exact_part(law, prior, len(self.decoders) == 1)
+        only = len(self.chain.latents.shapes) == 1
+        return objectives.exact_part(law, self.generative_chain.last_law(), only)
 
     def _relaxed_log_weights(
         self,
@@ -364,10 +337,10 @@ class DeepCategoricalVAE(base.DiscreteModel):
         values = tuple(sample.value for sample in samples)
         layers: list[Any] = list(self.chain.estimators)  # With a density, hence a temperature.
         ratio = objectives.layered_relaxed_log_ratio(
-            self.chain.latents,
+            self.chain.latents.name,
             [sample.log_value for sample in samples],
             logits,
-            self.prior_logits_given(values, training),
+            self.generative_chain.logits_given(values, training),
             [layer.temperature.value for layer in layers],
             self.prior_temperatures,
         )

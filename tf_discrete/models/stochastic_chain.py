@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import keras
@@ -14,11 +14,8 @@ from tf_discrete.distributions import discrete
 from tf_discrete.estimators import backward, sampling
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
-from tf_discrete.models.units import UNITS, as_units
+from tf_discrete.models.layered_latents import Draws, Laws, LayeredLatents
 from tf_discrete.types import Sample, Seed, Tensor
-
-Draws = tuple[tf.Tensor, ...]
-Laws = tuple[discrete.Discrete, ...]
 
 
 class StochasticChain(keras.layers.Layer):
@@ -60,60 +57,40 @@ class StochasticChain(keras.layers.Layer):
         wide: tf.DType,
     ):
         super().__init__(name="chain")
-        arguments.check_choice("units", units, UNITS)
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1. Received: num_layers={num_layers}")
-        self.num_variables = tuple(
-            int(n) for n in arguments.per_layer("num_variables", num_variables, num_layers)
+        numbers = arguments.per_layer("num_variables", num_variables, num_layers)
+        self.latents = LayeredLatents(
+            latents,
+            tuple(int(number) for number in numbers),
+            int(num_categories),
+            units,
+            tuple(hidden_units),
+            activation,
+            wide,
         )
-        for number in self.num_variables:
-            arguments.check_sizes(latents, number, num_categories)
-        self.num_categories, self.latents, self.units = int(num_categories), latents, units
-        self.shapes = [
-            discrete.latent_shape(latents, n, num_categories) for n in self.num_variables
-        ]
+        shapes = self.latents.shapes
         self.estimators = arguments.layer_estimators(estimator, latents, temperature, num_layers)
-        for depth, (layer, shape) in enumerate(zip(self.estimators, self.shapes, strict=True)):
+        for depth, (layer, shape) in enumerate(zip(self.estimators, shapes, strict=True)):
             layer.build((None, *shape), None if depth else (None, num_inputs))
-        self.hidden_units, self.activation = tuple(hidden_units), activation
         self.maps = [
-            self.new_map(before, math.prod(shape))
-            for before, shape in zip([(num_inputs,), *self.shapes], self.shapes, strict=False)
+            self.latents.new_map(before, math.prod(shape))
+            for before, shape in zip([(num_inputs,), *shapes], shapes, strict=False)
         ]
         self.centering = Centering() if centering else None
         if self.centering is not None:
             self.centering.build((None, num_inputs))
-        self.wide = wide
         self.built = True
-
-    def new_map(self, shape: tuple[int, ...], num_outputs: int) -> keras.Model:
-        """A network of the chain's hidden layers from [B, *shape] to [B, num_outputs]."""
-        return networks.mlp_encoder(shape, num_outputs, self.hidden_units, self.activation)
 
     def logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
         """Logits of layer `depth`, [*A, N(, K)]: of x [*A, inputs] for the first, else of draws."""
         if depth:
-            outputs = self.read(self.maps[depth], before, training)
+            outputs = self.latents.read(self.maps[depth], before, training)
         else:
             if self.centering is not None:
                 before = self.centering(before, training=training)
             outputs = self.maps[0](before, training=training)
-        return self.as_logits(outputs, depth)
-
-    def as_logits(self, outputs: Tensor, depth: int) -> tf.Tensor:
-        """Outputs [*A, N * K] of a network as logits of layer `depth`, wide."""
-        outputs = tf.cast(outputs, self.wide)
-        lead = tf.shape(outputs)[:-1]
-        logits = tf.reshape(outputs, tf.concat([lead, self.shapes[depth]], axis=0))
-        return tf.ensure_shape(logits, [*outputs.shape[:-1], *self.shapes[depth]])
-
-    def read(self, network: Callable[..., Tensor], z: Tensor, training: bool) -> tf.Tensor:
-        """What a network makes of draws [*A, N(, K)] of any layer, in the units of the chain."""
-        return estimators.apply_to_samples(
-            lambda values: network(values, training=training),
-            as_units(z, self.units),
-            batch_rank=z.shape.rank - len(self.shapes[0]),
-        )
+        return self.latents.as_logits(outputs, depth)
 
     def draw(
         self, inputs: Tensor, num_samples: int | Tensor | None = None, seed: Seed | None = None
@@ -185,16 +162,12 @@ class StochasticChain(keras.layers.Layer):
         """The logits of a layer as a function of the draws before, none of its own weights."""
         if not depth:
             return tf.stop_gradient(logits)
-        outputs = self.read(networks.without_gradient(self.maps[depth]), before, training)
-        return self.as_logits(outputs, depth)
+        outputs = self.latents.read(networks.without_gradient(self.maps[depth]), before, training)
+        return self.latents.as_logits(outputs, depth)
 
     def side_by_side(self, inputs: Tensor) -> tf.Tensor:
         """Logits of all layers in one, [B, sum of N(, K)], each given the most probable choice before."""
         return tf.concat([law.logits for law in self.draw(inputs)[1]], axis=1)
-
-    def law_of(self, logits: Tensor) -> discrete.Discrete:
-        """The distribution of the chain's kind of latents with these logits."""
-        return discrete.get(self.latents)(logits)
 
     def law_beside_estimate(self, depth: int, logits: Tensor) -> discrete.Discrete:
         """q(z_l | ...) for terms of the loss that read its logits beside the estimator of the layer.
@@ -204,27 +177,18 @@ class StochasticChain(keras.layers.Layer):
         layer = self.estimators[depth]
         return layer.law(backward.divide_gradient(logits, layer.gradient_scale))
 
-    def describe(self) -> dict[str, Any]:
-        """What a manifest says of the latents of all layers."""
-        total = sum(self.num_variables)
-        return {
-            "latent_shape": discrete.latent_shape(self.latents, total, self.num_categories),
-            "latents": self.latents,
-            "num_variables": total,
-            "num_categories": self.num_categories,
-        }
-
     def arguments(self) -> dict[str, Any]:
         """The model's arguments that this chain was made of, as `get_config` gives them."""
+        latents = self.latents
         return {
-            "num_variables": self.num_variables,
-            "num_categories": self.num_categories,
-            "latents": self.latents,
+            "num_variables": latents.num_variables,
+            "num_categories": latents.num_categories,
+            "latents": latents.name,
             "num_layers": len(self.estimators),
-            "hidden_units": self.hidden_units,
-            "activation": self.activation,
+            "hidden_units": latents.hidden_units,
+            "activation": latents.activation,
             "estimator": [keras.saving.serialize_keras_object(e) for e in self.estimators],
-            "units": self.units,
+            "units": latents.units,
             "centering": self.centering is not None,
         }
 

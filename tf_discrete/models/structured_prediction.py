@@ -120,7 +120,8 @@ class StructuredPrediction(base.DiscreteModel):
         estimators.check_nested(self.chain.estimators, self.num_samples, OBJECTIVES[objective])
         self.likelihood = likelihoods.get(likelihood)
         self._parameters_shape = self.likelihood.parameters_shape((self.parts.num_outputs,))
-        self.head = self.chain.new_map(self.chain.shapes[-1], math.prod(self._parameters_shape))
+        layers = self.chain.latents
+        self.head = layers.new_map(layers.shapes[-1], math.prod(self._parameters_shape))
         terms = ("elbo_nats", "multi_sample_bound_nats")
         self.track(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
         self.built = True
@@ -130,16 +131,16 @@ class StructuredPrediction(base.DiscreteModel):
     @property
     def num_variables(self) -> int:
         """N of all layers together."""
-        return sum(self.chain.num_variables)
+        return sum(self.chain.latents.num_variables)
 
     @property
     def num_categories(self) -> int:
         """K of all layers."""
-        return self.chain.num_categories
+        return self.chain.latents.num_categories
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
         """Of the likelihood of y, [*A, outputs, ...], given draws of the last layer [*A, N(, K)]."""
-        outputs = self.chain.read(self.head, z, training)
+        outputs = self.chain.latents.read(self.head, z, training)
         shape = tf.concat([tf.shape(outputs)[:-1], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
 
@@ -149,7 +150,7 @@ class StructuredPrediction(base.DiscreteModel):
 
     def posterior(self, x: Any) -> discrete.Discrete:
         """The laws of all layers, side by side, each given the most probable choice before."""
-        return self.chain.law_of(self.logits(x))
+        return self.chain.latents.law_of(self.logits(x))
 
     # What training minimises and reports.
 
@@ -242,7 +243,7 @@ class StructuredPrediction(base.DiscreteModel):
         return {
             **super().describe(),
             "data_shape": self.parts.data_shape,
-            **self.chain.describe(),
+            **self.chain.latents.describe(),
         }
 
     def get_config(self) -> dict[str, Any]:
