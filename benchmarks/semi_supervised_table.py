@@ -47,22 +47,25 @@ AUGMENTED = {
     "balance": 1.0,
 }
 
+PLAIN = {"normalization": "none", "input_noise": 0.0, "classifier_dropout": 0.0}
+CONVOLUTIONAL = {
+    "classifier": "conv",
+    "filters": (16, 32, 64),
+    "style_encoder": "mlp",
+    "decoder": "mlp",
+    "epochs": 6,
+    "labelled_batch_size": 50,
+    "alpha": 100.0,
+    "labelled_weight": 0.1,
+}
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "augmented": AUGMENTED,
-    "convolutional": {
-        "classifier": "conv",
-        "filters": (16, 32, 64),
-        "style_encoder": "mlp",
-        "decoder": "mlp",
-        "epochs": 6,
-        "labelled_batch_size": 50,
-        "alpha": 100.0,
-        "labelled_weight": 0.1,
-        **AUGMENTED,
-    },
-    "paper": {"normalization": "none", "input_noise": 0.0, "classifier_dropout": 0.0},
+    "convolutional": {**CONVOLUTIONAL, **AUGMENTED},
+    "paper": PLAIN,
+    "paper_convolutional": {**CONVOLUTIONAL, **PLAIN},
 }
-"""What the runs of a variant have beside `SETTINGS`; "paper" is without what practitioners add."""
+"""What the runs of a variant have beside `SETTINGS`; the "paper" ones are without what practitioners add."""
 
 LABELS = (100, 600, 1000, 3000)
 NUM_CLASSES = 10
