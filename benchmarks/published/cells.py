@@ -166,26 +166,32 @@ def jang() -> Iterator[Cell]:
             )
             yield cell
             if trainer == "categorical_vae" and estimator in CHOSEN:
-                decayed = cell._replace(
-                    model=f"{model}, weight decay {DECAY}",
-                    settings={**cell.settings, "weight_decay": DECAY},
-                    store=f"published/vae-{shape}-weight-decay",
-                )
-                yield decayed
-                if estimator == "gumbel_softmax" and not bernoulli:
-                    yield decayed._replace(
-                        model=f"{decayed.model}, twice the steps",
-                        epochs=2 * decayed.epochs,
-                        store=f"{decayed.store}-twice-the-steps",
-                        num_seeds=1,
-                    )
-                if estimator == "gumbel_softmax":
-                    yield decayed._replace(
-                        model=f"{decayed.model}, uniform prior",
-                        settings={**decayed.settings, "prior": "uniform"},
-                        store=f"{decayed.store}-uniform-prior",
-                        num_seeds=1,
-                    )
+                yield from _with_decay(cell, shape)
+
+
+def _with_decay(cell: Cell, shape: str) -> Iterator[Cell]:
+    """With weight decay; of Gumbel-Softmax with either prior, and of categories with twice the steps too."""
+    decayed = cell._replace(
+        model=f"{cell.model}, weight decay {DECAY}",
+        settings={**cell.settings, "weight_decay": DECAY},
+        store=f"published/vae-{shape}-weight-decay",
+    )
+    uniform = decayed._replace(
+        model=f"{decayed.model}, uniform prior",
+        settings={**decayed.settings, "prior": "uniform"},
+        store=f"{decayed.store}-uniform-prior",
+        num_seeds=1,
+    )
+    chosen = cell.estimator == "gumbel_softmax"
+    for one in (decayed, uniform) if chosen else (decayed,):
+        yield one
+        if chosen and shape == "20x10":
+            yield one._replace(
+                model=f"{one.model}, twice the steps",
+                epochs=2 * one.epochs,
+                store=f"{one.store}-twice-the-steps",
+                num_seeds=1,
+            )
 
 
 def concrete() -> Iterator[Cell]:
