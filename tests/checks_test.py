@@ -13,7 +13,8 @@ def test_what_is_right_comes_back_in_its_type():
     assert checks.whole("count", 0, lowest=0) == 0
     assert type(checks.number("decay", np.float32(0.5), 0.0, 1.0)) is float
     assert checks.number("gap", 3, lowest=0.0) == 3.0
-    assert checks.widths("units", [5, np.int32(7)]) == (5, 7) and checks.widths("units", ()) == ()
+    assert checks.sizes("units", [5, np.int32(7)]) == (5, 7) and checks.sizes("units", ()) == ()
+    assert checks.positive("a", 2) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,10 @@ def test_what_is_right_comes_back_in_its_type():
         (lambda: checks.number("a", "1"), "a must be a finite number. Received: a='1'"),
         (lambda: checks.number("a", -1, lowest=0.0), "a finite number >= 0. Received: a=-1"),
         (lambda: checks.number("a", 1, 0.0, 1.0), r"a must be in \[0, 1\). Received: a=1"),
-        (lambda: checks.widths("a", (0,)), r"one for each layer. Received: a=\(0,\)"),
+        (lambda: checks.sizes("a", (0,), "layer"), r"one for each layer. Received: a=\(0,\)"),
+        (lambda: checks.sizes("a", 3), "one for each axis. Received: a=3"),
+        (lambda: checks.positive("a", float("nan")), "positive and finite. Received: a=nan"),
+        (lambda: checks.positive("a", 0), "positive and finite. Received: a=0"),
     ],
 )
 def test_what_is_wrong_is_refused(check, message):

@@ -98,11 +98,11 @@ def num_samples(value: int | None, layers: Sequence[estimators.Estimator]) -> in
     """How many samples a model draws: `value`, or the fewest that all its estimators take.
 
     Raises:
-        ValueError: fewer than 1.
+        ValueError: no whole number of at least 1.
     """
-    if value is not None and value < 1:
-        raise ValueError(f"num_samples must be at least 1. Received: num_samples={value}")
-    return max(layer.min_samples for layer in layers) if value is None else int(value)
+    if value is None:
+        return max(layer.min_samples for layer in layers)
+    return checks.whole("num_samples", value)
 
 
 def pathwise_estimator(

@@ -59,12 +59,20 @@ def number(name: str, value: Any, lowest: float = -math.inf, below: float = math
     return float(value)
 
 
-def widths(name: str, value: Any) -> tuple[int, ...]:
-    """Numbers of units, one for each layer; none for no layer."""
+def positive(name: str, value: Any) -> float:
+    """A finite number above 0."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite. Received: {name}={value!r}")
+    return float(value)
+
+
+def sizes(name: str, value: Any, each: str = "axis") -> tuple[int, ...]:
+    """Whole numbers of at least 1, one for each axis of a shape or whatever else; maybe none."""
     try:
-        return tuple(whole(name, units) for units in value)
+        return tuple(whole(name, size) for size in value)
     except (TypeError, ValueError):
         raise ValueError(
-            f"{name} must be a sequence of whole numbers of at least 1, one for each layer. "
+            f"{name} must be a sequence of whole numbers of at least 1, one for each {each}. "
             f"Received: {name}={value!r}"
         ) from None

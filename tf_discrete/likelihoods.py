@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import keras
 import tensorflow as tf
 
-from tf_discrete import seeds, types
+from tf_discrete import checks, seeds, types
 from tf_discrete.serialization import check_serializable
 from tf_discrete.types import Seed, Tensor
 
@@ -184,11 +184,7 @@ class CosineSimilarity(Likelihood):
     """
 
     def __init__(self, concentration: float = 10.0):
-        if not concentration > 0:
-            raise ValueError(
-                f"concentration must be positive. Received: concentration={concentration!r}"
-            )
-        self.concentration = float(concentration)
+        self.concentration = checks.positive("concentration", concentration)
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
         parameters, x = _widen(parameters, x)

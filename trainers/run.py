@@ -151,8 +151,8 @@ def fit(
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
     directory.history(last_epoch=checkpoints.epoch)
-    if config.pictures_every:
-        drawn = {name: value.schedule for name, value in model.scheduled.items()}
+    drawn = {name: value.schedule for name, value in model.scheduled.items()}
+    if config.pictures_every and drawn:
         plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
     training = recipe.batches(config, splits, checkpoints.epoch)
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))

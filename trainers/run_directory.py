@@ -62,10 +62,12 @@ class RunDirectory:
                     f"{self.path} holds a run with another configuration. Choose another --output_dir, "
                     f"or give the same flags to continue it. Received: {'; '.join(differing)}"
                 )
-        elif any(self.path.iterdir()):
+        elif others := [
+            path.name for path in self.path.iterdir() if path != _partial(self.config_path)
+        ]:
             raise ValueError(
                 "The folder of a new run must be empty. Choose another --output_dir. "
-                f"Received: output_dir={str(self.path)!r}, which holds {next(self.path.iterdir()).name!r}"
+                f"Received: output_dir={str(self.path)!r}, which holds {others[0]!r}"
             )
         write_json(self.config_path, config)
 
@@ -120,6 +122,11 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = _partial(path)
     temporary.write_text(text)
     os.replace(temporary, path)
+
+
+def _partial(path: pathlib.Path) -> pathlib.Path:
+    """Where a file is written before it takes its name; a kill may leave it."""
+    return path.with_name(path.name + ".tmp")

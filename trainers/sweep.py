@@ -36,7 +36,14 @@ class SweepConfig(LatentConfig):
 
 Train = Callable[[Any, run_lib.Finish], dict[str, Any]]
 
-MAY_DIFFER = (*run_lib.MAY_DIFFER, "sweep_learning_rates", "sweep_temperatures")
+SCORED_ALIKE = ("epochs", "early_stopping", "bound_samples")
+"""What decides how long a run is and how it is scored: finished ones would not compare with the others."""
+
+MAY_DIFFER = (
+    *(name for name in run_lib.MAY_DIFFER if name not in SCORED_ALIKE),
+    "sweep_learning_rates",
+    "sweep_temperatures",
+)
 """A sweep that goes on may have a larger grid, but runs that are finished stay as they are."""
 
 
@@ -76,7 +83,9 @@ def run(config: Any, trainer: str, train: Train, finish: run_lib.Finish) -> dict
     best = max(rows, key=lambda name: rows[name].get("bound_nats", -math.inf))
     if "bound_nats" not in rows[best]:
         raise TrainingDiverged(f"Every run of the sweep has diverged. {rows[best]['diverged']}")
-    return _finished(points[best], train, finish)
+    result = _finished(points[best], train, finish)
+    print(f"\nThe best run, with its pictures and the exported model, is {points[best].output_dir}")
+    return result
 
 
 def grid(config: Any) -> dict[str, Any]:
@@ -109,6 +118,11 @@ def grid(config: Any) -> dict[str, Any]:
     points = {}
     for rate, temperature in itertools.product(dict.fromkeys(rates), dict.fromkeys(temperatures)):
         name = f"learning_rate-{rate:.4g}" + (f"-temperature-{temperature:.4g}" if heated else "")
+        if name in points:
+            raise ValueError(
+                "Values of a sweep must differ in their first four digits, which name the folders. "
+                f"Received: {name} twice"
+            )
         points[name] = run_lib.defaults_of(
             config,
             output_dir=f"{config.output_dir}/{name}",

@@ -293,6 +293,15 @@ def test_logs_of_several_workers_have_an_axis(monkeypatch):
         assert {tuple(value.shape) for value in logs.values()} == {(1,)}
 
 
+@pytest.mark.parametrize("argument", ["sample_weight", "class_weight"])
+def test_weights_of_examples_are_refused(argument):
+    model = small_models.make()
+    model.compile(optimizer="sgd")
+    weights = {"sample_weight": np.ones(8), "class_weight": {0: 1.0, 1: 2.0}}[argument]
+    with pytest.raises(ValueError, match=r"Leave sample_weight and class_weight out.*shape \("):
+        model.fit(np.ones([8, 4]), np.arange(8) % 2, verbose=0, **{argument: weights})
+
+
 def test_inputs_of():
     x = tf.ones([2, 4])
     for data in (x, (x,), (x, tf.zeros([2])), {"image": x, "label": tf.zeros([2])}):

@@ -336,6 +336,7 @@ def test_samples_come_from_another_prior_if_asked():
         ({"temperature": (0.5, 0.4, 0.3)}, "temperature must be one for all.*of the 2"),
         ({"prior_temperature": (0.5,)}, "prior_temperature must be one for all.*of the 2"),
         ({"prior_temperature": -1.0}, "prior_temperature must be positive"),
+        ({"prior_temperature": (0.5, float("nan"))}, "prior_temperature must be positive.*=nan"),
         ({"objective": "multi_sample"}, "objective must be one of elbo, relaxed_elbo"),
         ({"num_samples": 0}, "num_samples must be at least 1"),
         (
@@ -354,3 +355,10 @@ def test_samples_come_from_another_prior_if_asked():
 def test_bad_arguments_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         make(**changes)
+
+
+def test_observations_of_another_shape_are_refused():
+    model = make(data_shape=(2, 2))
+    for shape in ((3, 4), (3, 4, 1), (3, 2, 3)):
+        with pytest.raises(ValueError, match=r"have the shape \(2, 2\).*Received: x.shape=\(3, "):
+            model.encode(tf.zeros(shape))

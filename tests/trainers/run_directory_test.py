@@ -55,6 +55,12 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_folder_whose_first_file_was_cut_off_is_taken(tmp_path):
+    (tmp_path / "config.json.tmp").write_text('{"ep')
+    RunDirectory(tmp_path).claim(CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
 def test_no_space_is_refused_and_nothing_made(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 7 * 2**20))
     with pytest.raises(OSError, match=r"A run needs 200 MiB of space\. Free some.*Received: 7 MiB"):

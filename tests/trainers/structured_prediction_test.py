@@ -98,6 +98,13 @@ def test_the_files_hold_the_model(finished):
     np.testing.assert_array_less(1e-6, np.abs(loaded.chain.centering.mean).max())
 
 
+def test_an_estimator_without_a_temperature_leaves_out_the_picture_of_schedules(tmp_path):
+    changes = {"estimator": "vimco", "layer_temperatures": (), "pictures_every": 1, "epochs": 1}
+    structured_prediction.run(config(tmp_path / "run", **changes))
+    drawn = {path.name for path in (tmp_path / "run").glob("*.png")}
+    assert "completions.png" in drawn and "schedules.png" not in drawn
+
+
 def test_the_run_is_evaluated_again(finished, tmp_path):
     output = tmp_path / "again.json"
     again = evaluate.run(evaluate.Config(run=str(finished), bound_samples=20, output=str(output)))

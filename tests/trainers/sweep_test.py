@@ -60,6 +60,10 @@ def test_an_estimator_without_a_temperature_sweeps_learning_rates_only():
             "sweep_learning_rates must be positive.*-1.0",
         ),
         ({"estimator": "vimco"}, "go with an estimator that has a temperature.*vimco"),
+        (
+            {"sweep_learning_rates": (0.01, 0.0100001)},
+            "differ in their first four digits.*learning_rate-0.01-temperature-0.5 twice",
+        ),
     ],
 )
 def test_a_bad_grid_is_refused_before_anything_is_written(changes, message, tmp_path):
@@ -112,6 +116,7 @@ def test_a_sweep_that_was_killed_repeats_nothing_and_finishes_the_best(tmp_path,
     assert found[fast]["bound_nats"] > found[slow]["bound_nats"]
     printed = capsys.readouterr().out
     assert printed.index("     0.01") < printed.index("    1e-05")
+    assert f"exported model, is {folder / fast}" in printed
     # The best one alone has seen the test split.
     assert result["test/num_examples"] == 120
     assert json.loads((folder / fast / "metrics.json").read_text()) == result
@@ -122,6 +127,8 @@ def test_a_sweep_that_was_killed_repeats_nothing_and_finishes_the_best(tmp_path,
     assert len(fits.folders) == 3
     with pytest.raises(ValueError, match="another configuration.*kl_weight=1.0 there, 0.5 here"):
         categorical_vae.run(config(folder, kl_weight=0.5))
+    with pytest.raises(ValueError, match="another configuration.*epochs=1 there, 2 here"):
+        categorical_vae.run(config(folder, epochs=2))
     larger = config(folder, sweep_learning_rates=(1e-5, 0.01, 1e-6))
     categorical_vae.run(larger)
     assert fits.folders[3:] == ["learning_rate-1e-06-temperature-0.5"]

@@ -188,8 +188,9 @@ class Estimator(keras.layers.Layer):
             )
         if reduce is not None and reduce.__name__ not in self.spec.reductions:
             raise ValueError(
-                f"{type(self).__name__} takes the reductions {', '.join(self.spec.reductions)}. "
-                f"Received: reduce={reduce.__name__}"
+                f"{type(self).__name__} takes the reductions {', '.join(self.spec.reductions)}. For the "
+                "log_mean_exp of a bound of several samples choose an estimator such as vimco, or an "
+                f"objective that is a mean. Received: reduce={reduce.__name__}"
             )
 
     def get_config(self) -> dict[str, Any]:

@@ -213,7 +213,7 @@ class Learned(Baseline):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.hidden_units = checks.widths("hidden_units", hidden_units)
+        self.hidden_units = checks.sizes("hidden_units", hidden_units, "layer")
         self.network = network(self.hidden_units, activation="tanh")
         self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
         self.moments = None

@@ -70,7 +70,7 @@ class RELAX(REBAR):
             latents,
             **kwargs,
         )
-        self.hidden_units = checks.widths("hidden_units", hidden_units)
+        self.hidden_units = checks.sizes("hidden_units", hidden_units, "layer")
         self.objective_control = uses_objective
         self.network = baselines.network(self.hidden_units, activation="tanh", final="zeros")
         self.built = False

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import seeds
+from tf_discrete import checks, seeds
 from tf_discrete.types import Seed, Tensor
 
 LogWeightsFn = Callable[[Any, Any, Seed], Tensor]
@@ -39,14 +39,14 @@ def importance_weighted_bound(
         chunk: samples at once.
 
     Raises:
-        ValueError: num_samples < 1 or chunk < 1, if they are numbers.
+        ValueError: num_samples or chunk is no whole number of at least 1, if they are numbers.
 
     Reference:
         Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
     """
     for name, value in (("num_samples", num_samples), ("chunk", chunk)):
-        if isinstance(value, int) and value < 1:
-            raise ValueError(f"{name} must be at least 1. Received: {name}={value}")
+        if not tf.is_tensor(value):
+            checks.whole(name, value)
     static = isinstance(num_samples, int) and isinstance(chunk, int)
     chunk = min(chunk, num_samples) if static else tf.minimum(chunk, num_samples)
     chunks, rest = num_samples // chunk, num_samples % chunk

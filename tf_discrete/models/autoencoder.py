@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, likelihoods, seeds
+from tf_discrete import arguments, checks, estimators, likelihoods, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -56,7 +56,7 @@ class DiscreteAutoencoder(base.DiscreteModel):
     ):
         super().__init__(**kwargs)
         arguments.check_sizes(latents, num_variables, num_categories)
-        self.data_shape = tuple(int(size) for size in data_shape)
+        self.data_shape = checks.sizes("data_shape", data_shape)
         self.num_variables, self.num_categories = int(num_variables), int(num_categories)
         self.latents = latents
         self.latent_shape: tuple[int, ...] = (self.num_variables,)

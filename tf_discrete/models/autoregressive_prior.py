@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import seeds
+from tf_discrete import checks, seeds
 from tf_discrete.codes.packing import check_codes
 from tf_discrete.distributions import noise
 from tf_discrete.types import Seed, Tensor, at_least_float32
@@ -163,10 +163,8 @@ class AutoregressivePrior(keras.Model):
             Holtzman, Buys, Du, Forbes, Choi. The curious case of neural text degeneration. 2019.
             arXiv:1904.09751 (top-p).
         """
-        if isinstance(temperature, (int, float)) and not 0 < temperature < math.inf:
-            raise ValueError(
-                f"temperature must be positive and finite. Received: temperature={temperature}"
-            )
+        if isinstance(temperature, (int, float)):
+            checks.positive("temperature", temperature)
         if isinstance(top_p, (int, float)) and not 0 < top_p <= 1:
             raise ValueError(f"top_p must be in (0, 1]; 1 keeps all. Received: top_p={top_p}")
         num_samples = tf.convert_to_tensor(num_samples, tf.int32)

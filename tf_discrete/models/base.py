@@ -129,7 +129,7 @@ class DiscreteModel(keras.Model):
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        x = self.observations(data)
+        x = self._unweighted(data)
         step = tf.convert_to_tensor(self.optimizer.iterations)
         counter = tf.convert_to_tensor(self.micro_step)
         for value in self.scheduled.values():
@@ -151,7 +151,7 @@ class DiscreteModel(keras.Model):
         return self._logs(training=True)
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        x = self.observations(data)
+        x = self._unweighted(data)
         counter = tf.convert_to_tensor(self.evaluation_step)
         terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
         self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
@@ -167,6 +167,17 @@ class DiscreteModel(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
+
+    def _unweighted(self, data: Any) -> Any:
+        """The observations of a batch in which every example counts the same."""
+        _, _, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if weight is not None:
+            raise ValueError(
+                "Bounds and their metrics are means over examples that count the same. Leave "
+                "sample_weight and class_weight out, or repeat examples. "
+                f"Received: sample_weight of shape {tuple(weight.shape)}"
+            )
+        return self.observations(data)
 
     def _monitor(self, x: Any, counter: Tensor, step: Tensor, gradients: list[Any]) -> None:
         """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, objectives
+from tf_discrete import arguments, checks, estimators, objectives
 from tf_discrete.distributions import discrete
 from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -216,11 +216,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             raise ValueError(
                 f"free_bits must not be negative. Received: free_bits={self.free_bits}"
             )
-        if not self.prior_temperature > 0:
-            raise ValueError(
-                "prior_temperature must be positive. "
-                f"Received: prior_temperature={self.prior_temperature}"
-            )
+        checks.positive("prior_temperature", self.prior_temperature)
 
 
 def check_objective(

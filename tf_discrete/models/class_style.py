@@ -78,7 +78,7 @@ class ClassStyleModel(base.DiscreteModel):
         super().__init__(**kwargs)
         arguments.check_choice("prior", prior, arguments.PRIORS)
         arguments.check_choice("normalization", normalization, conditional_networks.NORMALIZATIONS)
-        self.data_shape = tuple(int(size) for size in data_shape)
+        self.data_shape = checks.sizes("data_shape", data_shape)
         self.num_classes = checks.whole("num_classes", num_classes, lowest=2)
         self.style_size = checks.whole("style_size", style_size)
         self.prior = prior

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, likelihoods, objectives, seeds, types
+from tf_discrete import arguments, checks, estimators, likelihoods, objectives, seeds, types
 from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -22,6 +22,7 @@ from tf_discrete.models.categorical_vae import (
 )
 from tf_discrete.models.generative_chain import GenerativeChain
 from tf_discrete.models.layered_latents import Draws
+from tf_discrete.models.networks import flatten
 from tf_discrete.models.stochastic_chain import StochasticChain
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
@@ -106,7 +107,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, OBJECTIVES)
-        self.data_shape = tuple(int(size) for size in data_shape)
+        self.data_shape = checks.sizes("data_shape", data_shape)
         # All laws and likelihoods of a model share this dtype, whatever networks it is given.
         self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
         self.chain = StochasticChain(
@@ -127,14 +128,9 @@ class DeepCategoricalVAE(base.DiscreteModel):
         self.num_samples = arguments.num_samples(num_samples, self.chain.estimators)
         check_objective(objective, self.chain.estimators, self.num_samples)
         self.prior_temperatures = [
-            float(value)
+            checks.positive("prior_temperature", value)
             for value in arguments.per_layer("prior_temperature", prior_temperature, num_layers)
         ]
-        if not min(self.prior_temperatures) > 0:
-            raise ValueError(
-                "prior_temperature must be positive. "
-                f"Received: prior_temperature={prior_temperature!r}"
-            )
         self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
         self.likelihood = likelihoods.get(likelihood)
         self._parameters_shape = self.likelihood.parameters_shape(self.data_shape)
@@ -316,7 +312,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
         }
 
     def _flat(self, x: Tensor) -> tf.Tensor:
-        return tf.reshape(x, [tf.shape(x)[0], math.prod(self.data_shape)])
+        return flatten(x, self.data_shape)
 
     def _exact_part(self, law: discrete.Discrete) -> tf.Tensor:
         """Of the first layer, whose law is given."""

@@ -70,6 +70,21 @@ def decoder(
     return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
 
 
+def flatten(x: Any, shape: tuple[int, ...]) -> tf.Tensor:
+    """Observations [B, *shape] as vectors [B, numbers].
+
+    Raises:
+        ValueError: observations of another shape.
+    """
+    x = tf.convert_to_tensor(x)
+    if not x.shape[1:].is_compatible_with(shape):
+        raise ValueError(
+            f"Each example must have the shape {shape} that the model was made for. "
+            f"Received: x.shape={tuple(x.shape)}"
+        )
+    return tf.reshape(x, [tf.shape(x)[0], math.prod(shape)])
+
+
 def without_gradient(network: keras.Model) -> Callable[..., tf.Tensor]:
     """The network as a function of (x, training) through which gradients reach x, but not its weights."""
 

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete import checks
+from tf_discrete.models.networks import flatten
 from tf_discrete.types import Tensor
 
 
@@ -38,8 +40,10 @@ class Parts:
         output_shape: Sequence[int] | None = None,
         mask: Any = None,
     ):
-        self.data_shape = tuple(int(size) for size in data_shape)
-        self.output_shape = None if output_shape is None else tuple(int(n) for n in output_shape)
+        self.data_shape = checks.sizes("data_shape", data_shape)
+        self.output_shape = (
+            None if output_shape is None else checks.sizes("output_shape", output_shape)
+        )
         self.mask: np.ndarray | None = None
         if self.output_shape is not None:
             if mask is not None:
@@ -67,20 +71,27 @@ class Parts:
     def split(self, x: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """The two parts of observations, [B, inputs] and [B, outputs]; of a pair (x, y) if those are two."""
         if self.output_shape is None:
-            flat = _flat(x, self.data_shape)
+            flat = flatten(x, self.data_shape)
             return tf.gather(flat, self._x, axis=1), tf.gather(flat, self._y, axis=1)
         if not isinstance(x, (tuple, list)) or len(x) != 2 or x[1] is None:
             raise ValueError(
                 "With an output_shape the model learns from two arrays. Give (x, y): fit(x, y), "
-                f"log_likelihood((x, y)). Received: {type(x).__name__}"
+                f"log_likelihood((x, y)). Received: x={type(x).__name__}"
+                + (" without a second array" if isinstance(x, (tuple, list)) else "")
             )
-        return _flat(x[0], self.data_shape), _flat(x[1], self.output_shape)
+        one, other = flatten(x[0], self.data_shape), flatten(x[1], self.output_shape)
+        if not one.shape[:1].is_compatible_with(other.shape[:1]):
+            raise ValueError(
+                "x and y must have as many examples. "
+                f"Received: {one.shape[0]} of x, {other.shape[0]} of y"
+            )
+        return one, other
 
     def inputs(self, x: Any) -> tf.Tensor:
         """The given part, [B, inputs], of observations or, with an output_shape, of x or (x, y)."""
         if self.output_shape is None:
             return self.split(x)[0]
-        return _flat(x[0] if isinstance(x, (tuple, list)) else x, self.data_shape)
+        return flatten(x[0] if isinstance(x, (tuple, list)) else x, self.data_shape)
 
     def join(self, x: Any, outputs: Tensor) -> tf.Tensor:
         """Predictions [*A, B, outputs] as arrays of y, or in their place in the observations x."""
@@ -102,16 +113,6 @@ class Parts:
         }
 
 
-def _flat(x: Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    x = tf.convert_to_tensor(x)
-    if not x.shape[1:].is_compatible_with(shape):
-        raise ValueError(
-            f"Each example must have the shape {shape} that the model was made for. "
-            f"Received: an array of shape {tuple(x.shape)}"
-        )
-    return tf.reshape(x, [tf.shape(x)[0], math.prod(shape)])
-
-
 def _first_half(shape: tuple[int, ...]) -> np.ndarray:
     if not shape or shape[0] % 2:
         raise ValueError(
@@ -126,7 +127,10 @@ def _first_half(shape: tuple[int, ...]) -> np.ndarray:
 def _mask(shape: tuple[int, ...], mask: Any) -> np.ndarray | None:
     if mask is None:
         return None
-    array = np.asarray(mask)
+    try:
+        array = np.asarray(mask)
+    except ValueError:  # Rows of several lengths.
+        array = np.asarray(mask, object)
     if array.shape != shape or array.dtype != bool:
         raise ValueError(
             f"mask must be bool and have the shape of an observation, {shape}. "
