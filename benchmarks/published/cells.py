@@ -144,6 +144,8 @@ def jang() -> Iterator[Cell]:
         shape = "200x2" if bernoulli else "20x10"
         for estimator in (*JANG_ESTIMATORS, *NEWER):
             chosen = estimator in (*CHOSEN, "reinmax")
+            name, stem = model, estimator
+            own: dict[str, Any] = {"estimator": estimator}
             if model.startswith("VAE"):
                 trainer, base = "categorical_vae", LINEAR_VAE
                 sizes["num_variables"] = 200 if bernoulli else 20
@@ -152,17 +154,20 @@ def jang() -> Iterator[Cell]:
                 trainer, base = "structured_prediction", STRUCTURED
                 sizes["num_variables"] = (200,) if bernoulli else (20,)
                 store = f"published/structured-{shape}"
+                if estimator == "vimco":  # With single samples it would be the score function.
+                    name, stem = f"{model}, bound of 5 samples", "vimco-m5"
+                    own |= {"objective": "multi_sample", "num_samples": 5}
             cell = Cell(
                 "gumbel_softmax",
-                model,
+                name,
                 estimator,
                 published.get(estimator),
                 trainer,
-                {**base, **sizes, "estimator": estimator},
+                {**base, **sizes, **own},
                 100 if chosen else 40,
                 3 if chosen else 1,
                 store,
-                estimator,
+                stem,
             )
             yield cell
             if trainer == "categorical_vae" and estimator in CHOSEN:
