@@ -36,8 +36,8 @@ class LatentConfig(RunConfig):
     )
     temperature: float = option(
         0.0,
-        "Temperature, or its value at the first step. 0: the estimator's own default, or 1 where a "
-        "schedule changes it.",
+        "Temperature, or its value at the first step, of estimators that have one. 0: the estimator's own "
+        "default, or 1 where a schedule changes it.",
         lower=0,
     )
     temperature_schedule: str = option(
