@@ -130,9 +130,10 @@ def finish(
     test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
     finishing.draw_pictures(model, *finishing.some_images(test), directory)
-    if config.classify_reconstructions and test.num_classes:
-        classifier = finishing.make_classifier(config, directory, splits["train"])
-        accuracy = finishing.classify_reconstructions(model, classifier, test)
+    learned, read = finishing.with_labels(splits["train"]), finishing.with_labels(test)
+    if config.classify_reconstructions and learned and read:
+        classifier = finishing.make_classifier(config, directory, learned)
+        accuracy = finishing.classify_reconstructions(model, classifier, read)
         result["reconstruction_accuracy"] = accuracy
     results.write_model(model, config, directory)
     return {f"test/{name}": value for name, value in result.items()}

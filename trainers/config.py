@@ -84,7 +84,10 @@ class RunConfig:
         0.0, "Decoupled weight decay of the kernels, times the learning rate, per step.", lower=0
     )
     early_stopping: int = option(
-        0, "Stop after so many epochs without a better hard validation bound. 0: never.", lower=0
+        0,
+        "Stop after so many epochs without a better score of validation: the hard bound, or what the "
+        "trainer's --monitor names. 0: never.",
+        lower=0,
     )
     seed: int = option(
         0, "Of the weights, the order of the data and every draw.", lower=0, upper=2**32 - 1

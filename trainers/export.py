@@ -89,17 +89,17 @@ def preprocessing_of(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_settings(directory: RunDirectory) -> dict[str, Any]:
-    """The config.json of a run."""
+def read_settings(directory: RunDirectory, argument: str = "run") -> dict[str, Any]:
+    """The config.json of a run, which was given as `argument`."""
     if not directory.path.is_dir():
         raise FileNotFoundError(
-            "run must be the folder of a run. Give the --output_dir of its training. "
-            f"Received: run={str(directory.path)!r}"
+            f"{argument} must be the folder of a run. Give the --output_dir of its training. "
+            f"Received: {argument}={str(directory.path)!r}"
         )
     if not directory.config_path.exists():
         raise FileNotFoundError(
             "The folder of a run holds a config.json. Give the --output_dir of its training. "
-            f"Received: run={str(directory.path)!r}"
+            f"Received: {argument}={str(directory.path)!r}"
         )
     try:
         settings = read_json(directory.config_path)
@@ -110,12 +110,12 @@ def read_settings(directory: RunDirectory) -> dict[str, Any]:
     return settings
 
 
-def load_model(directory: RunDirectory, dtype_policy: str) -> DiscreteModel:
-    """The best model of a run, in the precision that it was trained in."""
+def load_model(directory: RunDirectory, dtype_policy: str, argument: str = "run") -> DiscreteModel:
+    """The best model of a run, which was given as `argument`, in the precision of its training."""
     if not directory.model_path.exists():
         raise FileNotFoundError(
             "The run must have a model.keras, which training writes when it ends. Start the training "
-            f"again with the same command; it continues. Received: run={str(directory.path)!r}"
+            f"again with the same command; it continues. Received: {argument}={str(directory.path)!r}"
         )
     try:
         with _dtype_policy(dtype_policy):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from tf_discrete import datasets, evaluation, plots
+from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import DeepCategoricalVAE, WithPrior
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 from trainers import results
@@ -62,10 +63,20 @@ def traversal(model: Model, image: np.ndarray, usage: evaluation.Usage, rows: in
     return plots.traversal(images, code[variables], variables=variables)
 
 
+def with_labels(split: datasets.Split) -> datasets.Split | None:
+    """The examples of a split that have a label; None where those are not of two classes at least."""
+    if split.labels is None or not split.num_classes:
+        return None
+    known = np.flatnonzero(np.asarray(split.labels) >= 0)
+    if len(np.unique(np.asarray(split.labels)[known])) < 2:
+        return None
+    return split if len(known) == len(split) else few_labels.divide(split, known)[0]
+
+
 def make_classifier(
     config: RunConfig, directory: RunDirectory, train: datasets.Split, most: int = 10_000
 ) -> keras.Model:
-    """A classifier of real training images, kept in classifier.keras of the run."""
+    """A classifier of real training images, all labelled, kept in classifier.keras of the run."""
     batch = next(iter(train.batches(min(most, len(train)), shuffle=True)))
     return evaluation.kept_classifier(
         directory.path / "classifier.keras",
@@ -79,7 +90,7 @@ def make_classifier(
 def classify_reconstructions(
     model: Model, classifier: keras.Model, test: datasets.Split, most: int = 10_000
 ) -> float:
-    """How a classifier that was trained on real images reads the reconstructions of test images."""
+    """How a classifier of real images reads the reconstructions of test images, all labelled."""
     images, labels = some_images(test, most)
     return evaluation.reconstruction_accuracy(
         classifier, results.as_image(model.reconstruct(images)), labels

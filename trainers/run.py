@@ -17,7 +17,7 @@ from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import DiscreteModel
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
-from trainers import callbacks, compiling, data
+from trainers import callbacks, classification, compiling, data
 from trainers.config import RunConfig, check, defaults, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
 from trainers.tensorboard import (
@@ -243,7 +243,11 @@ def evaluate_split(
             "num_examples": bound.num_examples,
         }
     )
-    if not hasattr(model, "num_classes"):  # A class is no code.
+    if hasattr(model, "num_classes"):
+        result.update(
+            classification.metrics(*classification.read(classification.compiled(model), split))
+        )
+    else:  # A class is no code.
         usage = evaluation.collect_usage(model, batches)
         result["mean_perplexity"] = float(np.mean(usage.perplexity))
         result["active_units"] = usage.active_units

@@ -108,11 +108,11 @@ def finish(
     images, labels = finishing.some_images(test)
     finishing.draw_pictures(model, images, labels, directory)
     plots.save(plots.bit_statistics(np.asarray(model.encode(images))), directory.path / "bits.png")
-    if config.generation_samples and test.num_classes:
-        classifier = finishing.make_classifier(config, directory, splits["train"])
-        result["reconstruction_accuracy"] = finishing.classify_reconstructions(
-            model, classifier, test
-        )
+    learned, read = finishing.with_labels(splits["train"]), finishing.with_labels(test)
+    if config.generation_samples and learned and read:
+        classifier = finishing.make_classifier(config, directory, learned)
+        accuracy = finishing.classify_reconstructions(model, classifier, read)
+        result["reconstruction_accuracy"] = accuracy
         scores = evaluation.evaluate_generation(
             model, classifier, config.generation_samples, config.seed
         )

@@ -18,8 +18,8 @@ from trainers.run_directory import RunDirectory, write_json
 
 FIELDS = {
     "loss": "loss",
-    "accuracy": "labelled",
-    "val_accuracy": "val",
+    "accuracy": "accuracy",
+    "val_accuracy": "val_accuracy",
     "hard_elbo_nats": "hard_elbo",
     "val_hard_elbo_nats": "val_elbo",
     "temperature": "T",
@@ -43,12 +43,15 @@ PANELS = (
 class Config(RunConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
+    batch_size: int = option(
+        100, "Unlabelled images in a step, beside labelled_batch_size labelled ones.", lower=1
+    )
     labels_per_class: int = option(
         10, "Labels of each class that are used, chosen at random. 0: all that there are.", lower=0
     )
     label_seed: int = option(0, "Of the choice of the labels.", lower=0, upper=2**32 - 1)
     labelled_batch_size: int = option(
-        100, "Labelled images in a step, beside batch_size unlabelled ones.", lower=1
+        100, "Labelled images in a step, or all of them if there are fewer.", lower=1
     )
     inference: str = option(
         "gumbel_softmax",
@@ -245,8 +248,9 @@ def load_features(config: Config, split: datasets.Split) -> tuple[Any, Any]:
     if not config.features:
         return None, None
     directory = RunDirectory(config.features)
-    settings = read_settings(directory)
-    model: Any = load_model(directory, settings.get("dtype_policy", "float32"))
+    settings = read_settings(directory, "features")
+    policy = settings.get("dtype_policy", "float32")
+    model: Any = load_model(directory, policy, "features")
     if not isinstance(model, CategoricalVAE) or model.data_shape != split.image_shape:
         raise ValueError(
             "--features must name a run of trainers.categorical_vae with one layer, without centering and "
@@ -265,7 +269,6 @@ def finish(
     scores = run_lib.evaluate_split(model, test, config.bound_samples)
     classify = classification.compiled(model)
     probs, labels = classification.read(classify, test)
-    scores.update(classification.metrics(probs, labels))
     result = {f"test/{name}": value for name, value in scores.items()}
     read = classification.metrics(*classification.read(classify, splits["validation"]))
     result.update({f"validation/{name}": value for name, value in read.items()})

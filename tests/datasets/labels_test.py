@@ -32,12 +32,13 @@ def test_each_example_is_as_likely_as_any_other():
 
 
 BAD = {
-    "none": (np.full(4, -1), 3, 0, "needs some labels.*Received: 4 images without a label"),
+    "none": (np.full(4, -1), 3, 0, "needs some labels.*Received: labels=-1 of all 4 images"),
     "missing": (np.array([0, 2]), 3, 0, "Each of the 3 classes needs 1 label.*class 1 with 0"),
     "too many": (LABELS, 3, 26, "needs 26 label.*class 0 with 25, class 1 with 25, class 2"),
-    "range": (np.array([0, 3]), 3, 0, "in 0..2, or -1.*Received: labels from 0 to 3"),
-    "below": (np.array([0, -2]), 3, 0, "in 0..2, or -1.*Received: labels from -2 to 0"),
-    "no labels": (None, None, 1, "Give the data labels.*Received: no labels at all"),
+    "range": (np.array([0, 3]), 3, 0, "in 0..2, or -1.*Received: labels=0..3"),
+    "below": (np.array([0, -2]), 3, 0, "in 0..2, or -1.*Received: labels=-2..0"),
+    "floats": (np.array([0.0, 1.0]), 2, 0, "must be integers.*Received: labels.dtype=float64"),
+    "no labels": (None, None, 1, "Give the data labels.*Received: labels=None"),
     "one class": (np.zeros(3, int), 1, 0, "at least 2 classes. Received: num_classes=1"),
     "negative": (LABELS, 3, -1, "at least 1, or 0 for all labels. Received: per_class=-1"),
 }

@@ -14,6 +14,8 @@ from tf_discrete.models import SemiSupervisedVAE
 SEED = seeds.base(11)
 LABELS = tf.constant([2, -1, 0, -1, -1, 1])
 X = tf.constant(np.random.RandomState(5).uniform(size=[6, 4]) < 0.4, tf.float32)
+KNOWN = LABELS.numpy() >= 0
+MIXED = {"image": X, "label": LABELS}
 
 
 def make(spread: float = 0.7, **changes: Any) -> SemiSupervisedVAE:
@@ -50,6 +52,11 @@ def bounds(model: SemiSupervisedVAE, x: tf.Tensor, seed: Any = SEED) -> dict[str
     labelled = np.stack(columns, axis=1)
     q = np.exp(log_q)
     return {"labelled": labelled, "unlabelled": (q * (labelled - log_q)).sum(-1), "log_q": log_q}
+
+
+def terms(model: SemiSupervisedVAE, data: Any, training: bool = True, seed: Any = SEED) -> Any:
+    """The objective of a batch in any form."""
+    return model.objective(model.observations(data), seed, training)
 
 
 def with_batch_norm(**changes: Any) -> SemiSupervisedVAE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 import pathlib
 
@@ -248,6 +249,18 @@ def test_reconstructions_are_read_by_a_classifier(
     assert (seen["trained"], seen["read"], seen["classes"]) == (300, 300, 10)
     assert seen["shape"] == (8, 8, 1)
     np.testing.assert_array_equal(seen["labels"], splits["test"].labels)
+
+
+def test_images_without_a_label_are_left_out_of_the_judging():
+    split = datasets.get("digits", "test", max_examples=60)
+    assert finishing.with_labels(split) is split
+    some = dataclasses.replace(split, labels=np.where(np.arange(60) % 2, -1, split.labels))
+    found = finishing.with_labels(some)
+    np.testing.assert_array_equal(found.images, split.images[::2])
+    np.testing.assert_array_equal(found.labels, split.labels[::2])
+    one_class = np.where(split.labels == 3, 3, -1)
+    for labels in (np.full(60, -1), one_class, None):
+        assert finishing.with_labels(dataclasses.replace(split, labels=labels)) is None
 
 
 @pytest.mark.parametrize(

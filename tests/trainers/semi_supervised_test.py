@@ -18,6 +18,7 @@ from tests.golden import categorical_vae as golden
 from tests.golden import semi_supervised as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, export
+from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
 from tf_discrete.models import semi_supervised as semi_supervised_model
 from trainers import categorical_vae, classification, evaluate, run_directory, semi_supervised
@@ -102,7 +103,7 @@ def test_metrics_and_saved_model_agree_with_the_model(finished):
 def test_evaluation_again_gives_the_same_numbers(finished, tmp_path):
     config = evaluate.Config(run=str(finished), bound_samples=10, output=str(tmp_path / "again"))
     found, result = evaluate.run(config), small_runs.result(finished)
-    for name in ("accuracy", "bound_nats", "elbo_unlabelled_nats"):
+    for name in ("accuracy", "calibration_error", "bound_nats", "elbo_unlabelled_nats"):
         assert found[name] == pytest.approx(result[f"test/{name}"], rel=1e-5)
 
 
@@ -229,7 +230,7 @@ def test_refused_before_anything_is_written(case, tmp_path):
 
 LABELS = np.arange(60) % 3
 BAD_LABELS = {
-    "none": (np.full(60, -1), LABELS, "some labels.*Received: 5. images without a label"),
+    "none": (np.full(60, -1), LABELS, "some labels.*Received: labels=-1 of all 5. images"),
     "a class without": (np.where(LABELS == 1, -1, LABELS), LABELS, "class 1 with 0"),
     "range": (LABELS[:60] % 2, LABELS * 9, "classes needs 1 label"),
 }
@@ -289,6 +290,43 @@ def test_features_of_a_run(tmp_path):
     other = datasets.get("digits", "test", max_examples=20, image_size=(6, 6))
     with pytest.raises(ValueError, match="on images of the same shape. Received: features="):
         semi_supervised.build_model(config, other, 1)
+
+
+def test_features_are_learned_from_partly_labelled_data(tmp_path):
+    """M1 of a user's images, of which few have a label; its judge learns from those."""
+    train = datasets.get("digits", "train", max_examples=120)
+    labels = np.full(120, -1)
+    known = few_labels.choose(train.labels, 10, per_class=4)
+    labels[known] = train.labels[known]
+    test = datasets.get("digits", "test", max_examples=40)
+    np.savez(
+        tmp_path / "data.npz",
+        image_train=train.images,
+        label_train=labels,
+        image_test=test.images,
+        label_test=np.where(np.arange(40) % 3, test.labels, -1),
+    )
+    options = {"dataset": str(tmp_path / "data.npz"), "max_examples": 0}
+    first = small_runs.config(
+        tmp_path / "m1", **options, epochs=1, classify_reconstructions=True, early_stopping=0
+    )
+    result = categorical_vae.run(first)
+    assert 0 <= result["test/reconstruction_accuracy"] <= 1
+    second = small.config(
+        tmp_path / "m2",
+        **options,
+        features=str(tmp_path / "m1"),
+        labels_per_class=1,
+        augment_shift=0,
+        epochs=1,
+    )
+    assert 0 <= semi_supervised.run(second)["test/accuracy"] <= 1
+
+
+def test_features_that_are_no_run_are_refused_by_their_flag():
+    config = small.config("unused", features="nowhere", augment_shift=0, max_examples=60)
+    with pytest.raises(FileNotFoundError, match="features must be the folder.*features='nowhere'"):
+        semi_supervised.build_model(config, datasets.get("digits", "test", max_examples=20), 1)
 
 
 def test_flags_are_explained_and_named_as_the_arguments_of_the_model():

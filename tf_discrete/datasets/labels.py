@@ -37,7 +37,8 @@ def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int =
     if not available.sum():
         raise ValueError(
             "Semi-supervised learning needs some labels. Label images of every class, or train "
-            f"trainers.categorical_vae, which needs none. Received: {len(labels)} images without a label"
+            "trainers.categorical_vae, which needs none. "
+            f"Received: labels={UNLABELLED} of all {len(labels)} images"
         )
     if per_class < 0:
         raise ValueError(
@@ -66,9 +67,15 @@ def check(labels: np.ndarray | None, num_classes: int | None) -> np.ndarray:
     if labels is None or num_classes is None:
         raise ValueError(
             "Semi-supervised learning needs some labels. Give the data labels, -1 where unlabelled, or "
-            "train trainers.categorical_vae, which needs none. Received: no labels at all"
+            "train trainers.categorical_vae, which needs none. "
+            f"Received: labels={labels!r}, num_classes={num_classes!r}"
         )
     labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise ValueError(
+            "Labels must be integers: classes from 0 on, -1 where unlabelled. Convert them. "
+            f"Received: labels.dtype={labels.dtype}"
+        )
     if num_classes < 2:
         raise ValueError(
             f"A classifier needs at least 2 classes. Received: num_classes={num_classes}"
@@ -76,7 +83,7 @@ def check(labels: np.ndarray | None, num_classes: int | None) -> np.ndarray:
     if labels.size and not (labels.min() >= UNLABELLED and labels.max() < num_classes):
         raise ValueError(
             f"Labels must be classes in 0..{num_classes - 1}, or -1 where unlabelled. Correct them, or "
-            f"set num_classes. Received: labels from {labels.min()} to {labels.max()}"
+            f"set num_classes. Received: labels={labels.min()}..{labels.max()}"
         )
     return labels
 

@@ -106,13 +106,25 @@ class DiscreteModel(keras.Model):
         """Numbers that the decoder puts out for one row: parameters of the likelihood."""
         return 1
 
-    def track(self, terms: tuple[str, ...], hard_terms: tuple[str, ...]) -> None:
-        """Makes one `keras.metrics.Mean` for each term that the log shall show."""
+    def track(
+        self,
+        terms: tuple[str, ...],
+        hard_terms: tuple[str, ...],
+        training_terms: tuple[str, ...] = (),
+    ) -> None:
+        """Makes one `keras.metrics.Mean` for each term that the log shall show.
+
+        Args:
+            terms: of the objective, beside the loss.
+            hard_terms: of the hard path.
+            training_terms: of the objective, which only training has.
+        """
         self._terms = ("loss", *terms)
         self._hard_terms = hard_terms
+        self._training_terms = training_terms
         self._means = {
             name: keras.metrics.Mean(name=name)
-            for name in (*self._terms, *hard_terms, "gradient_norm")
+            for name in (*self._terms, *training_terms, *hard_terms, "gradient_norm")
         }
 
     @property
@@ -143,7 +155,8 @@ class DiscreteModel(keras.Model):
             scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
-        self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
+        reported = (*self._terms, *self._training_terms)
+        self._update_means({"loss": terms.loss, **terms.terms}, reported)
         self._monitor(x, counter, step, gradients)
         self.optimizer.apply(gradients, variables)
         self.micro_step.assign_add(1)
@@ -219,7 +232,8 @@ class DiscreteModel(keras.Model):
             self._means[name].update_state(values, sample_weight=weights)
 
     def _logs(self, training: bool) -> dict[str, Any]:
-        logs = {name: self._means[name].result() for name in (*self._terms, *self._hard_terms)}
+        names = (*self._terms, *(self._training_terms if training else ()), *self._hard_terms)
+        logs = {name: self._means[name].result() for name in names}
         if training:
             logs["gradient_norm"] = self._means["gradient_norm"].result()
             logs.update({name: scheduled.value for name, scheduled in self.scheduled.items()})

@@ -111,7 +111,9 @@ def classifier(
         filters: of the strided convolutions of "conv". Default: (32, 64, 128).
     """
     if identifier not in ("mlp", "conv"):
-        return networks.encoder(identifier, data_shape, num_classes, hidden_units, activation)
+        return networks.encoder(
+            identifier, data_shape, num_classes, hidden_units, activation, "classifier"
+        )
     inputs = keras.Input(tuple(data_shape))
     x = _features(identifier, inputs, activation, normalization, filters)
     for index, units in enumerate(hidden_units):
@@ -171,7 +173,9 @@ def style_encoder(
             x = keras.layers.BatchNormalization(momentum=MOMENTUM)(x)
         image_network = keras.Model(inputs, x, name="style_image")
     else:
-        image_network = networks.encoder(identifier, data_shape, first, (), activation)
+        image_network = networks.encoder(
+            identifier, data_shape, first, (), activation, "style_encoder"
+        )
     features, classes = keras.Input([first]), keras.Input([num_classes])
     met = keras.layers.add([features, keras.layers.Dense(first, use_bias=False)(classes)])
     x = keras.layers.Activation(activation)(met)
@@ -270,6 +274,12 @@ def _checked(
         raise ValueError(
             f"style_encoder must be one of {', '.join(networks.names())}, a Keras model of [image, class] "
             f"or a ConditionalNetwork. Received: style_encoder={network!r}"
+        )
+    inputs = getattr(network.head, "inputs", None)
+    if inputs is not None and len(inputs) != 2:
+        raise ValueError(
+            "q(z | x, y) reads an image and a class: a style_encoder has two inputs, [image, class]. Add the "
+            f"other. Received: style_encoder with {len(inputs)} input(s)"
         )
     rows = tf.zeros([2, *data_shape]), tf.one_hot([0, 1], num_classes)
     output = network(*rows)

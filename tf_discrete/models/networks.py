@@ -39,17 +39,22 @@ def register(name: str, encoder: Callable[..., Any], decoder: Callable[..., Any]
 
 
 def encoder(
-    identifier: Any, data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
+    identifier: Any,
+    data_shape: _Shape,
+    num_outputs: int,
+    hidden_units: _Shape,
+    activation: str,
+    argument: str = "encoder",
 ) -> keras.Model:
-    """An encoder by name, or the user's own model, checked.
+    """An encoder by name, or the user's own model, checked; messages call it `argument`.
 
     Raises:
         ValueError: unknown name, a model that cannot be saved or that does not fit.
     """
     if isinstance(identifier, str):
-        build = _ENCODERS[_known(identifier, "encoder")]
+        build = _ENCODERS[_known(identifier, argument)]
         return build(tuple(data_shape), num_outputs, tuple(hidden_units), activation)
-    return _own(identifier, "encoder", tuple(data_shape), num_outputs)
+    return _own(identifier, argument, tuple(data_shape), num_outputs)
 
 
 def decoder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -49,8 +50,13 @@ def observe(
     images = features(x["image"])
     if "labelled_image" not in x:
         return _mixed(images, num_classes, x.get("label", label), x.get("labelled"))
+    if "labelled_label" not in x:
+        raise ValueError(
+            "labelled_image goes with labelled_label. Give both, or images with `label`, -1 where there is "
+            f"none. Received: a dict of {', '.join(sorted(x))}"
+        )
     front, rest = features(x["labelled_image"]), _mixed(images, num_classes)
-    labels = (check_labels(x["labelled_label"], num_classes), rest.label)
+    labels = (check_labels(_one_each(x["labelled_label"], front), num_classes), rest.label)
     count = front.shape[0] if front.shape[0] is not None else tf.shape(front)[0]
     return Observations(tf.concat([front, images], 0), tf.concat(labels, 0), count)
 
@@ -58,7 +64,7 @@ def observe(
 def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
     """Labels int32 [B], in `lowest`..K - 1.
 
-    Inside a function that XLA compiles they are taken as they come.
+    Inside a function that XLA compiles they are taken as they come; the loss of wrong ones is NaN.
 
     Raises:
         ValueError: labels out of range; tf.errors.InvalidArgumentError inside a `tf.function`.
@@ -68,7 +74,7 @@ def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
     if hasattr(label, "numpy"):
         wrong = sorted({int(i) for i in label.numpy() if not lowest <= i < num_classes})
         if wrong:
-            raise ValueError(f"{rule}. Received: labels {wrong[:5]}")
+            raise ValueError(f"{rule}. Received: label={wrong[:5]}")
         return label
     tf.debugging.assert_greater_equal(label, lowest, rule)
     tf.debugging.assert_less(label, num_classes, rule)
@@ -80,8 +86,29 @@ def _mixed(
 ) -> Observations:
     """Rows of both kinds, mixed: without a label, or outside the mask, a row is unlabelled."""
     if label is None:
+        if labelled is not None:
+            raise ValueError(
+                "A mask `labelled` says which of the labels count. Give `label` too. "
+                "Received: a dict with labelled and without label"
+            )
         return Observations(image, tf.fill([tf.shape(image)[0]], UNLABELLED))
-    label = tf.reshape(tf.cast(label, tf.int32), [-1])
+    label = _one_each(label, image)
     if labelled is not None:
         label = tf.where(tf.reshape(tf.cast(labelled, tf.bool), [-1]), label, UNLABELLED)
     return Observations(image, check_labels(label, num_classes, UNLABELLED))
+
+
+def _one_each(label: Tensor, image: Tensor) -> tf.Tensor:
+    """Labels int32 [B], one for each image.
+
+    Raises:
+        ValueError: labels of another shape or number, as far as these are known.
+    """
+    label = tf.convert_to_tensor(label)
+    many = math.prod(size or 1 for size in label.shape[1:]) if label.shape.rank else 1
+    if many != 1 or not label.shape[:1].is_compatible_with(image.shape[:1]):
+        raise ValueError(
+            "Labels are one integer for each image, [B], not one-hot. Received: "
+            f"label.shape={tuple(label.shape)} for {image.shape[0]} images"
+        )
+    return tf.reshape(tf.cast(label, tf.int32), [-1])

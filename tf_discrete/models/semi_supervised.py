@@ -14,7 +14,7 @@ from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.estimators import backward
 from tf_discrete.models import conditional_networks
 from tf_discrete.models.class_style import ClassStyleModel
-from tf_discrete.models.observations import Observations, observe
+from tf_discrete.models.observations import UNLABELLED, Observations, observe
 from tf_discrete.models.regularization import Reading, Regularization
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
 
@@ -39,6 +39,10 @@ class SemiSupervisedVAE(ClassStyleModel):
     of it, which the classification term reads too, and `balance` times KL of the batch's mean of q(y | x)
     to p(y). See `objectives.semi_supervised` for the
     conventions of the sources. The entropy is exact; one style noise serves all classes of an image.
+
+    What is logged: `elbo_unlabelled_nats` is U as the inference estimates it. With relaxed classes that is
+    the objective and no bound: it may lie above the exact one. `hard_elbo_nats`, of discrete classes,
+    compares inferences. Means over labelled (or unlabelled) rows are 0 where there have been none.
 
     Batches, as `fit` hands them over: (image, label); a dict with `image`, `label` (-1 where unlabelled)
     and, optionally, `labelled`, a bool mask; images alone, all unlabelled; or, so that no computation is
@@ -174,9 +178,9 @@ class SemiSupervisedVAE(ClassStyleModel):
                 "classification_nats",
                 "accuracy",
                 "class_entropy_nats",
-                *(("consistency_nats",) if consistency else ()),
             ),
             ("hard_elbo_nats", "hard_reconstruction_nats", "style_kl_nats", "class_kl_nats"),
+            ("consistency_nats",) if consistency else (),
         )
 
     def observations(self, data: Any) -> Observations:
@@ -248,7 +252,10 @@ class SemiSupervisedVAE(ClassStyleModel):
         terms.terms["class_entropy_nats"] = discrete.Categorical(logits[:, tf.newaxis]).entropy()
         if self.regularization.consistency:
             terms.terms["consistency_nats"] = disagreement
-        return terms._replace(loss=terms.loss + regularizer)
+        # XLA leaves out the check of the labels: a wrong one shows in the loss.
+        wrong = (label < UNLABELLED) | (label >= self.num_classes)
+        loss = tf.where(wrong, tf.cast(math.nan, bound.dtype), terms.loss + regularizer)
+        return terms._replace(loss=loss)
 
     def hard_terms(self, x: Any, seed: Seed) -> dict[str, Any]:
         image = (x if isinstance(x, Observations) else self.observations(x)).image
