@@ -94,7 +94,9 @@ def test_the_files_hold_the_model(finished):
         loaded.sample(images, 4, arguments["seed"]),
         rtol=1e-5,
     )
-    assert "structured" in export.load_manifest(finished / "saved_model").model.lower()
+    manifest = export.load_manifest(finished / "saved_model")
+    assert "structured" in manifest.model.lower()
+    assert manifest.temperature == pytest.approx([0.7, 0.5])
     np.testing.assert_array_less(1e-6, np.abs(loaded.chain.centering.mean).max())
 
 

@@ -33,7 +33,8 @@ class Manifest:
         num_classes: of the labels, or None for a model without labels.
         codes: their dtype, axes, smallest and largest value and what a value means.
         preprocessing: what was done to the data before the model saw them, or None if not known.
-        temperature: of the relaxation at the end of training, or None where there is none.
+        temperature: of the relaxation at the end of training, a list where several layers have one each,
+            or None where there is none.
         signatures: name -> inputs and outputs (name -> shape, dtype; None is the batch) and whether
             it is deterministic. The first is the default.
         versions: of tensorflow, keras and tf_discrete at export.
@@ -50,7 +51,7 @@ class Manifest:
     num_classes: int | None
     codes: dict[str, Any]
     preprocessing: dict[str, Any] | None
-    temperature: float | None
+    temperature: float | list[float] | None
     signatures: dict[str, Any]
     versions: dict[str, str]
     metadata: dict[str, Any]
@@ -66,7 +67,7 @@ _KINDS: dict[str, Any] = {
     "num_classes": (int, type(None)),
     "codes": dict,
     "preprocessing": (dict, type(None)),
-    "temperature": (int, float, type(None)),
+    "temperature": (int, float, list, type(None)),
     "signatures": dict,
     "versions": dict,
     "metadata": dict,

@@ -92,10 +92,14 @@ class DiscreteModel(keras.Model):
 
     def describe(self) -> dict[str, Any]:
         """What the manifest of an export says of the model: its class, shapes, latents, temperature."""
-        temperature = self.scheduled.get("temperature")
+        temperatures = [
+            float(value.value) for value in scheduled_values(self) if value.name == "temperature"
+        ]
         return {
             "model": keras.saving.get_registered_name(type(self)),
-            "temperature": None if temperature is None else float(temperature.value),
+            "temperature": temperatures
+            if len(temperatures) > 1
+            else next(iter(temperatures), None),
         }
 
     def rows_at_once(self) -> int:
