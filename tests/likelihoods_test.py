@@ -218,7 +218,7 @@ def test_a_registered_name_can_be_used_once(monkeypatch):
         (lambda: likelihoods.Gaussian(-1.0), "scale must be positive.*Received: scale=-1.0"),
         (
             lambda: likelihoods.CosineSimilarity(0.0),
-            "concentration must be positive. Received: concentration=0.0",
+            "concentration must be positive and finite. Received: concentration=0.0",
         ),
     ],
 )
