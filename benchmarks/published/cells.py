@@ -143,10 +143,11 @@ def jang() -> Iterator[Cell]:
         sizes = {**BERNOULLI} if bernoulli else {"num_categories": 10}
         shape = "200x2" if bernoulli else "20x10"
         for estimator in (*JANG_ESTIMATORS, *NEWER):
-            chosen = estimator in (*CHOSEN, "reinmax")
             name, stem = model, estimator
             own: dict[str, Any] = {"estimator": estimator}
+            longer = estimator in CHOSEN
             if model.startswith("VAE"):
+                longer |= estimator in ("reinmax", "disarm")
                 trainer, base = "categorical_vae", LINEAR_VAE
                 sizes["num_variables"] = 200 if bernoulli else 20
                 store = f"estimators/binarized_mnist-linear-{shape}"
@@ -164,8 +165,8 @@ def jang() -> Iterator[Cell]:
                 published.get(estimator),
                 trainer,
                 {**base, **sizes, **own},
-                100 if chosen else 40,
-                3 if chosen else 1,
+                100 if longer else 40,
+                3 if longer else 1,
                 store,
                 stem,
             )
@@ -324,7 +325,7 @@ def reinmax() -> Iterator[Cell]:
                 None,
                 "categorical_vae",
                 settings,
-                160,
+                80,  # Half of the paper's.
                 1,
                 "published/reinmax",
                 f"{variables}x{categories}-{estimator}",
