@@ -176,7 +176,7 @@ def jang() -> Iterator[Cell]:
 
 
 def _with_decay(cell: Cell, shape: str) -> Iterator[Cell]:
-    """With weight decay; of Gumbel-Softmax with either prior, and of categories with twice the steps too."""
+    """With weight decay; of Gumbel-Softmax with either prior, and of categories with more steps too."""
     decayed = cell._replace(
         model=f"{cell.model}, weight decay {DECAY}",
         settings={**cell.settings, "weight_decay": DECAY},
@@ -192,12 +192,13 @@ def _with_decay(cell: Cell, shape: str) -> Iterator[Cell]:
     for one in (decayed, uniform) if chosen else (decayed,):
         yield one
         if chosen and shape == "20x10":
-            yield one._replace(
-                model=f"{one.model}, twice the steps",
-                epochs=2 * one.epochs,
-                store=f"{one.store}-twice-the-steps",
-                num_seeds=1,
-            )
+            for times, words in ((2, "twice"), (4, "four times")):
+                yield one._replace(
+                    model=f"{one.model}, {words} the steps",
+                    epochs=times * one.epochs,
+                    store=f"{one.store}-{words.replace(' ', '-')}-the-steps",
+                    num_seeds=1,
+                )
 
 
 def concrete() -> Iterator[Cell]:
