@@ -68,6 +68,10 @@ STRUCTURED = {
 }
 DECAY = 3e-2
 """Decoupled, of the VAEs that have it."""
+HOT = {"temperature": 1.5, "temperature_schedule": "constant"}
+"""What a sweep chose for structured prediction with categories."""
+FAST = {"learning_rate": 3e-2, "temperature": 2 / 3, "temperature_schedule": "constant"}
+"""What a sweep chose for the VAE with bits."""
 
 CHOSEN = ("gumbel_softmax", "straight_through_gumbel_softmax")
 NEWER = ("reinmax", "gumbel_rao", "rebar", "relax", "vimco", "disarm")
@@ -171,6 +175,12 @@ def jang() -> Iterator[Cell]:
                 stem,
             )
             yield cell
+            if estimator == "gumbel_softmax" and model == "structured prediction, categorical":
+                yield cell._replace(
+                    model=f"{model}, temperature 1.5",
+                    settings={**cell.settings, **HOT},
+                    stem=f"{stem}-temperature-1.5",
+                )
             if trainer == "categorical_vae" and estimator in CHOSEN:
                 yield from _with_decay(cell, shape)
 
@@ -199,6 +209,13 @@ def _with_decay(cell: Cell, shape: str) -> Iterator[Cell]:
                     store=f"{one.store}-{words.replace(' ', '-')}-the-steps",
                     num_seeds=1,
                 )
+    if chosen and shape == "200x2":
+        yield decayed._replace(
+            model=f"{decayed.model}, step size 0.03, temperature 2/3",
+            settings={**decayed.settings, **FAST},
+            stem=f"{decayed.stem}-step-size-0.03",
+            num_seeds=1,
+        )
 
 
 def concrete() -> Iterator[Cell]:
