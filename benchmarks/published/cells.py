@@ -69,7 +69,7 @@ STRUCTURED = {
 DECAY = 3e-2
 """Decoupled, of the VAEs that have it."""
 HOT = {"temperature": 1.5, "temperature_schedule": "constant"}
-"""What a sweep chose for structured prediction with categories."""
+"""What sweeps chose for structured prediction."""
 FAST = {"learning_rate": 3e-2, "temperature": 2 / 3, "temperature_schedule": "constant"}
 """What a sweep chose for the VAE with bits."""
 
@@ -175,7 +175,7 @@ def jang() -> Iterator[Cell]:
                 stem,
             )
             yield cell
-            if estimator == "gumbel_softmax" and model == "structured prediction, categorical":
+            if estimator == "gumbel_softmax" and trainer == "structured_prediction":
                 yield cell._replace(
                     model=f"{model}, temperature 1.5",
                     settings={**cell.settings, **HOT},
