@@ -135,12 +135,17 @@ def _look(index: int) -> tuple[str, object]:
 
 
 def _limits(values: Sequence[np.ndarray]) -> tuple[float, float]:
-    """From a little above the highest value to a little below the lowest end that is no outlier."""
+    """From a little above the highest value to a little below the lowest end that is no outlier.
+
+    The line that ends highest is seen at least from the end of its first tenth on.
+    """
     ends = np.array([y[-1] for y in values])
     top = max(float(y.max()) for y in values)
     spread = max(float(np.ptp(np.quantile(ends, [0.25, 1.0]))), 1e-3 * abs(top), 1e-9)
     bottom = max(float(ends.min()), float(np.quantile(ends, 0.25)) - 1.5 * spread)
     bottom = min(bottom, max(float(min(y.min() for y in values)), bottom - spread))
+    best = values[int(ends.argmax())]
+    bottom = min(bottom, float(best[len(best) // 10 :].min()))
     margin = 0.06 * max(top - bottom, spread)
     return bottom - margin, top + margin
 
