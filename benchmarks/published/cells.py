@@ -202,7 +202,8 @@ def _with_decay(cell: Cell, shape: str) -> Iterator[Cell]:
     for one in (decayed, uniform) if chosen else (decayed,):
         yield one
         if chosen and shape == "20x10":
-            for times, words in ((2, "twice"), (4, "four times")):
+            more = ((2, "twice"),) if one is decayed else ((2, "twice"), (4, "four times"))
+            for times, words in more:
                 yield one._replace(
                     model=f"{one.model}, {words} the steps",
                     epochs=times * one.epochs,

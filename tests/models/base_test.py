@@ -298,7 +298,9 @@ def test_weights_of_examples_are_refused(argument):
     model = small_models.make()
     model.compile(optimizer="sgd")
     weights = {"sample_weight": np.ones(8), "class_weight": {0: 1.0, 1: 2.0}}[argument]
-    with pytest.raises(ValueError, match=r"Leave sample_weight and class_weight out.*shape \("):
+    with pytest.raises(
+        ValueError, match=r"Leave sample_weight and class_weight out.*weight.shape=\("
+    ):
         model.fit(np.ones([8, 4]), np.arange(8) % 2, verbose=0, **{argument: weights})
 
 

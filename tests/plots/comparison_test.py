@@ -59,9 +59,8 @@ def test_a_line_far_below_leaves_the_panel():
 def test_a_line_alone_shows_its_course():
     (axes,) = plots.comparison([_panel(names=NAMES[:1])]).axes
     low, high = axes.get_ylim()
-    assert (
-        low < -100.0 - 50 * np.exp(-4 / 5.0) and high > -100.2
-    )  # From its fourth step of thirty on.
+    fourth_of_thirty = -100.0 - 50 * np.exp(-4 / 5.0)
+    assert low < fourth_of_thirty and high > -100.2
 
 
 def test_a_whole_panel_shows_every_point():

@@ -192,7 +192,7 @@ class DiscreteModel(keras.Model):
             raise ValueError(
                 "Bounds and their metrics are means over examples that count the same. Leave "
                 "sample_weight and class_weight out, or repeat examples. "
-                f"Received: sample_weight of shape {tuple(weight.shape)}"
+                f"Received: sample_weight.shape={tuple(weight.shape)}"
             )
         return self.observations(data)
 

@@ -83,7 +83,7 @@ class Parts:
         if not one.shape[:1].is_compatible_with(other.shape[:1]):
             raise ValueError(
                 "x and y must have as many examples. "
-                f"Received: {one.shape[0]} of x, {other.shape[0]} of y"
+                f"Received: len(x)={one.shape[0]}, len(y)={other.shape[0]}"
             )
         return one, other
 
