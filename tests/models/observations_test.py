@@ -51,7 +51,7 @@ REFUSED = {
     "too few": ((small.X, tf.zeros(5, tf.int32)), r"label.shape=\(5,\) for 6 images"),
     "no labels of labelled": (
         {"image": small.X, "labelled_image": small.X[:2]},
-        "labelled_image goes with labelled_label.*a dict of image, labelled_image",
+        "labelled_image goes with labelled_label.*keys=.'image', 'labelled_image'",
     ),
     "too few of labelled": (
         {"image": small.X, "labelled_image": small.X[:2], "labelled_label": [1]},
@@ -59,7 +59,7 @@ REFUSED = {
     ),
     "mask alone": (
         {"image": small.X, "labelled": tf.constant(small.KNOWN)},
-        "A mask `labelled` says.*with labelled and without label",
+        "A mask `labelled` says.*Received: label=None",
     ),
 }
 

@@ -53,7 +53,7 @@ def observe(
     if "labelled_label" not in x:
         raise ValueError(
             "labelled_image goes with labelled_label. Give both, or images with `label`, -1 where there is "
-            f"none. Received: a dict of {', '.join(sorted(x))}"
+            f"none. Received: keys={sorted(x)}"
         )
     front, rest = features(x["labelled_image"]), _mixed(images, num_classes)
     labels = (check_labels(_one_each(x["labelled_label"], front), num_classes), rest.label)
@@ -89,7 +89,7 @@ def _mixed(
         if labelled is not None:
             raise ValueError(
                 "A mask `labelled` says which of the labels count. Give `label` too. "
-                "Received: a dict with labelled and without label"
+                "Received: label=None"
             )
         return Observations(image, tf.fill([tf.shape(image)[0]], UNLABELLED))
     label = _one_each(label, image)
