@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete._internal import writing
 from tf_discrete.codes.fixed_point import FREQUENCY_BITS, FixedPointPrior
 from tf_discrete.codes.packing import bytes_per_code, check_codes
-from tf_discrete.export import atomic
 
 MAGIC = b"TFDCODE1"
 _BLOCK = 4096
@@ -123,7 +123,7 @@ def compress(
     }
     header["sha256"] = _digest(header, payload)
     text = json.dumps(header, separators=(",", ":")).encode()
-    with atomic.new_path(path, overwrite) as file:
+    with writing.new_path(path, overwrite, ours=_is_compressed, kind="file of codes") as file:
         file.write_bytes(MAGIC + len(text).to_bytes(4, "little") + text + payload)
     size = os.path.getsize(path)
     packed = len(array) * bytes_per_code(prior.num_variables, prior.num_categories)
@@ -260,3 +260,10 @@ def _constriction() -> Any:
             f"Received: {error}"
         ) from error
     return constriction
+
+
+def _is_compressed(path: pathlib.Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+import pathlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete._internal import writing
 from tf_discrete.arguments import check_choice
 from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
 from tf_discrete.codes.packing import check_codes, pack_to_compare
-from tf_discrete.export import atomic
 
 KINDS = ("flat", "hnsw", "ivf")
 _TRAINING = 64
@@ -120,7 +121,7 @@ class FaissIndex:
             FileExistsError: it stands already.
             OSError: no permission, or no space.
         """
-        with atomic.new_path(path, overwrite) as file:
+        with writing.new_path(path, overwrite, ours=_is_faiss, kind="FAISS index") as file:
             _faiss().write_index_binary(self._index, str(file))
 
     @classmethod
@@ -174,3 +175,10 @@ def _faiss() -> Any:
             f"CodeIndex searches exactly without it. Received: {error}"
         ) from error
     return faiss
+
+
+def _is_faiss(path: pathlib.Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(2) == b"IB"  # IBxF, IBHf, IBwF: binary indexes

@@ -13,10 +13,10 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete._internal import writing
 from tf_discrete.codes.digest import file_digest, model_digest, update_with_array
 from tf_discrete.codes.hamming import Neighbors, RadiusNeighbors, hamming_radius, hamming_top_k
 from tf_discrete.codes.packing import check_codes, pack, pack_to_compare, unpack
-from tf_discrete.export import atomic
 from tf_discrete.export.manifest import check_json
 
 FORMAT_VERSION = 1
@@ -152,7 +152,7 @@ class CodeIndex:
             FileExistsError: it stands already.
             OSError: no permission, or no space.
         """
-        with atomic.new_path(path, overwrite) as folder:
+        with writing.new_path(path, overwrite, ours=_is_index, kind="code index") as folder:
             folder.mkdir()
             np.save(folder / _CODES, self._stored)
             (folder / _IDS).write_text(json.dumps(self.ids), encoding="utf-8")
@@ -196,6 +196,11 @@ class CodeIndex:
     def _queries(self, codes: ArrayLike) -> np.ndarray:
         array = check_codes(codes, self.num_categories, self.num_variables)
         return pack_to_compare(array, self.num_categories)[0]
+
+
+def _is_index(folder: pathlib.Path) -> bool:
+    names = {_CODES, _IDS, _MANIFEST}
+    return folder.is_dir() and names <= {path.name for path in folder.iterdir()}
 
 
 def _read_manifest(folder: pathlib.Path) -> dict[str, Any]:

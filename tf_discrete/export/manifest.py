@@ -141,6 +141,11 @@ def write(manifest: Manifest, folder: pathlib.Path) -> None:
     file.write_text(text + "\n", encoding="utf-8")
 
 
+def is_export(path: pathlib.Path) -> bool:
+    """Returns whether a folder is a SavedModel that `export.save` has written."""
+    return (path / "saved_model.pb").is_file() and (path / FILE_NAME).is_file()
+
+
 def load_manifest(path: str | os.PathLike[str]) -> Manifest:
     """Reads the manifest of an export.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from tf_discrete.export import atomic
+from tf_discrete._internal import writing
 from tf_discrete.export import manifest as manifest_lib
 from tf_discrete.export.manifest import Manifest
 from tf_discrete.export.signature import Signature
@@ -63,7 +63,9 @@ def save(
     signatures = signatures_of(model)
     manifest_lib.check_json(preprocessing, "preprocessing")
     manifest_lib.check_json(metadata, "metadata")
-    with atomic.new_path(path, overwrite) as folder:
+    with writing.new_path(
+        path, overwrite, ours=manifest_lib.is_export, kind="SavedModel of tf_discrete"
+    ) as folder:
         described = write(model, signatures, folder)
         manifest = manifest_lib.make(model.describe(), described, preprocessing, metadata)
         manifest_lib.write(manifest, folder)

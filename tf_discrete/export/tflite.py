@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import keras
 import tensorflow as tf
 
-from tf_discrete.export import atomic, saved_model
+from tf_discrete._internal import writing
+from tf_discrete.export import saved_model
 
 if TYPE_CHECKING:
     from tf_discrete.models import DiscreteModel
@@ -46,7 +47,7 @@ def save_tflite(
         >>> sorted(tf.lite.Interpreter(str(path)).get_signature_list())
         ['decode', 'encode', 'encode_probs', 'reconstruct']
     """
-    with atomic.new_path(path, overwrite) as file:
+    with writing.new_path(path, overwrite, ours=_is_tflite, kind="TFLite file") as file:
         file.write_bytes(convert(model))
 
 
@@ -86,3 +87,10 @@ def _computing_in_float32(model: keras.Model) -> Iterator[None]:
     finally:
         for layer, policy in mixed:
             layer.dtype_policy = policy
+
+
+def _is_tflite(path: pathlib.Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(8)[4:] == b"TFL3"
