@@ -35,7 +35,7 @@ def table(name: str, *estimators: str) -> str:
     """
     lines = [HEADER, tuple("---" for _ in HEADER)]
     lines += [
-        _row(cell, runs(cell))
+        row(cell)
         for cell in cells(name)
         if not estimators or cell.estimator in estimators
     ]
@@ -72,7 +72,9 @@ def save_curves(name: str, folder: pathlib.Path) -> list[pathlib.Path]:
     return paths
 
 
-def _row(cell: Cell, kept: list[dict[str, Any]]) -> tuple[str, ...]:
+def row(cell: Cell) -> tuple[str, ...]:
+    """One cell under `HEADER`; says "not run" or "diverged" where there is no number."""
+    kept = runs(cell)
     finished = [run for run in kept if run["status"] == "finished"]
     values = [-run["result"][cell.metric] for run in finished]
     published = "" if cell.published is None else f"{cell.published:.1f}"
