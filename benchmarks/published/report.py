@@ -34,11 +34,7 @@ def table(name: str, *estimators: str) -> str:
     standard deviation over seeds.
     """
     lines = [HEADER, tuple("---" for _ in HEADER)]
-    lines += [
-        row(cell)
-        for cell in cells(name)
-        if not estimators or cell.estimator in estimators
-    ]
+    lines += [row(cell) for cell in cells(name) if not estimators or cell.estimator in estimators]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

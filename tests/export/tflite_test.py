@@ -54,8 +54,12 @@ def test_a_file_is_not_written_over_unless_asked(tmp_path):
     with pytest.raises(FileExistsError, match="not written over"):
         export.save_tflite(model, path)
     assert path.read_text() == "x"
+    with pytest.raises(FileExistsError, match="Only a TFLite file may be replaced"):
+        export.save_tflite(model, path, overwrite=True)
+    assert path.read_text() == "x"
+    path.write_bytes(b"....TFL3")
     export.save_tflite(model, path, overwrite=True)
-    assert path.read_bytes()[4:8] == b"TFL3"
+    assert path.read_bytes()[4:8] == b"TFL3" and path.stat().st_size > 8
 
 
 @keras.saving.register_keras_serializable("tests.export")

@@ -45,8 +45,8 @@ def new_path(
         OSError: No permission, no space, or another fault of the file system.
     """
     target = expand(path)
-    _check_replaceable(target, overwrite, ours, kind)
     with _naming(target):
+        _check_replaceable(target, overwrite, ours, kind)
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
         with _temporary_folder(target) as folder:
