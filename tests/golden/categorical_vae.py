@@ -22,8 +22,20 @@ from tests.trainers import small_runs
 from trainers import categorical_vae
 
 FILE = pathlib.Path(__file__).with_suffix(".json")
-TOLERANCE = 1e-3
-"""Relative; kernels of other processors and versions sum in another order."""
+TOLERANCE = 1e-4
+"""Of values that are continuous in the weights, relative or absolute, whichever is larger.
+
+Kernels of other processors and versions sum in another order. With fewer instructions (SSE4.1, AVX2), other
+kernels (oneDNN off), one thread, and initial weights changed by 1e-7 of their size, this run and that of
+semantic hashing moved by at most 2e-7. A run that is conditioned worse has a larger number in its file.
+"""
+COUNTS = {
+    "accuracy": 0.03,
+    "calibration_error": 0.03,
+    "perplexity": 0.1,
+    "perplexity_min": 0.1,
+}
+"""Of values that count: one example more or less at a near-tie moves them by a step."""
 
 
 def summary(folder: pathlib.Path) -> dict[str, Any]:
@@ -37,7 +49,7 @@ def golden(file: pathlib.Path = FILE) -> dict[str, Any]:
 
 
 def differences(found: Any, expected: Any, tolerance: float, where: str = "") -> list[str]:
-    """What differs by more than the tolerance, one line a number."""
+    """Returns what differs by more than the tolerance, or than `COUNTS` allows, one line per number."""
     if isinstance(expected, dict):
         lines = [
             f"{where}/{name}: only on one side" for name in sorted(found.keys() ^ expected.keys())
@@ -55,7 +67,8 @@ def differences(found: Any, expected: Any, tolerance: float, where: str = "") ->
             for line in differences(one, two, tolerance, f"{where}[{i}]")
         ]
     if isinstance(expected, float) and isinstance(found, float):
-        same = math.isclose(found, expected, rel_tol=tolerance, abs_tol=tolerance)
+        allowed = max(tolerance, COUNTS.get(where.rsplit("/", 1)[-1], 0.0))
+        same = math.isclose(found, expected, rel_tol=allowed, abs_tol=allowed)
     else:
         same = found == expected
     return [] if same else [f"{where}: {found!r}, {expected!r} expected"]
@@ -82,7 +95,7 @@ def main(
     lines = differences(found, numbers, expected.get("tolerance", TOLERANCE))
     print("\n".join(lines) or "The run gives the golden numbers.")
     if regenerate:
-        head = {"tensorflow": tf.__version__, "tolerance": TOLERANCE}
+        head = {"tensorflow": tf.__version__, "tolerance": expected.get("tolerance", TOLERANCE)}
         file.write_text(json.dumps({**head, **found}, indent=1) + "\n")
         print(f"{file.name} is written.")
     return int(bool(lines) and not regenerate)

@@ -1,6 +1,8 @@
 """The golden numbers of the semi-supervised trainer: `python -m tests.golden.semi_supervised`.
 
-As tests.golden.categorical_vae, of another small run on the digits.
+As tests.golden.categorical_vae, of another small run on the digits. It is conditioned worse: under the
+settings that are named there its continuous values moved by at most 1.7e-3, and one image in 144 changed its
+class, so the tolerance in the file is 1e-2.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ def test_is_a_dense_layer_of_the_right_shape(lead, latents, shape):
     logits = head(x)
     assert tuple(logits.shape) == (*lead, *shape)
     kernel, bias = head.get_weights()
-    np.testing.assert_allclose(logits, (x @ kernel + bias).numpy().reshape(logits.shape), rtol=1e-5)
+    np.testing.assert_allclose(
+        logits, (x @ kernel + bias).numpy().reshape(logits.shape), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_shape_is_known_before_the_data():

@@ -26,3 +26,10 @@ def test_a_small_change_is_noticed():
     assert len(lines) == 2
     assert lines[0].startswith("/epochs[4]/train/loss: ")
     assert lines[1] == "/result/steps: only on one side"
+
+
+def test_a_count_may_move_by_a_near_tie_and_no_more():
+    expected = {"validation/accuracy": 0.25, "validation/loss": 10.0}
+    assert golden.differences({**expected, "validation/accuracy": 0.257}, expected, 1e-4) == []
+    assert len(golden.differences({**expected, "validation/accuracy": 0.29}, expected, 1e-4)) == 1
+    assert len(golden.differences({**expected, "validation/loss": 10.02}, expected, 1e-4)) == 1
