@@ -123,7 +123,7 @@ def _naming(target: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        if isinstance(error, FileExistsError):
+        if isinstance(error, FileExistsError) and error.errno is None:  # Of `new_path`.
             raise
         named = OSError(
             "The path must be writable, with enough free space. Fix the permissions, free space, or choose "
