@@ -195,8 +195,7 @@ def test_declared_exactness_by_enumeration(name, latents, objective):
     np.testing.assert_allclose(result.value, exact(objective, latents).value, atol=1e-9)
     error = np.abs(result.gradient - exact(objective, latents).gradient).max(axis=(-1,))
     if degree <= declared:
-        # Learned baselines are float32 networks, whose rows round by their place in the batch.
-        assert error.max() < (1e-7 if estimator.trainable_variables else 1e-9)
+        assert error.max() < problems.rounding(estimator)
     else:
         assert error.min() > 1e-3, "declared biased, yet exact: the declaration is too modest"
 
