@@ -157,3 +157,15 @@ def test_bad_arguments_are_refused():
 def test_nothing_to_encode_is_refused():
     with pytest.raises(ValueError, match="at least one batch.*no batches"):
         codes.encode_batches(small_models.make(), [])
+
+
+def test_a_folder_that_holds_other_files_too_is_not_replaced(tmp_path):
+    index = codes.CodeIndex([[0, 1], [1, 1]])
+    index.save(tmp_path / "index")
+    (tmp_path / "index" / "flat-0123.faiss").write_text("made of these codes")
+    index.save(tmp_path / "index", overwrite=True)
+    assert not (tmp_path / "index" / "flat-0123.faiss").exists()
+    (tmp_path / "index" / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"Only a code index.*notes\.txt"):
+        index.save(tmp_path / "index", overwrite=True)
+    assert (tmp_path / "index" / "notes.txt").read_text() == "mine"

@@ -154,6 +154,10 @@ def test_a_model_trained_further_replaces_the_old_export(tmp_path):
     after = tf.saved_model.load(str(path)).signatures["decode"](codes=tf.zeros([1, 3], tf.int32))
     assert not np.allclose(before["image"], after["image"])
     assert os.listdir(tmp_path) == ["saved_model"]
+    (path / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"Only a SavedModel of tf_discrete may be replaced"):
+        export.save(model, path, overwrite=True)
+    assert (path / "notes.txt").read_text() == "mine"
 
 
 def test_models_without_signatures_are_refused(tmp_path):

@@ -136,13 +136,17 @@ def _naming(target: pathlib.Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _temporary_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder next to the target, held by a lock as long as this process lives, then removed."""
-    folder = target.with_name(f"{_prefix(target)}{uuid.uuid4().hex[:8]}")
-    folder.mkdir()
-    try:
-        with locking.held(folder):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        while True:
+            folder = target.with_name(f"{_prefix(target)}{uuid.uuid4().hex[:8]}")
+            folder.mkdir()
+            with contextlib.suppress(BlockingIOError, FileNotFoundError):
+                stack.enter_context(locking.held(folder))
+                if folder.is_dir():
+                    break
+            # Another process swept it before it was held.
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
 
 
 def _sweep(target: pathlib.Path) -> None:

@@ -199,8 +199,11 @@ class CodeIndex:
 
 
 def _is_index(folder: pathlib.Path) -> bool:
-    names = {_CODES, _IDS, _MANIFEST}
-    return folder.is_dir() and names <= {path.name for path in folder.iterdir()}
+    """Returns whether a folder holds an index and nothing else but FAISS files made of its codes."""
+    if not folder.is_dir():
+        return False
+    own, names = {_CODES, _IDS, _MANIFEST}, {path.name for path in folder.iterdir()}
+    return own <= names and all(name.endswith(".faiss") for name in names - own)
 
 
 def _read_manifest(folder: pathlib.Path) -> dict[str, Any]:

@@ -16,6 +16,8 @@ import tensorflow as tf
 FORMAT_VERSION = 1
 FILE_NAME = "assets.extra/manifest.json"
 """Where the manifest lies in a SavedModel; its readers leave `assets.extra` alone."""
+_OWN = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
+"""What Keras and this package write into the folder of a SavedModel."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,8 +144,10 @@ def write(manifest: Manifest, folder: pathlib.Path) -> None:
 
 
 def is_export(path: pathlib.Path) -> bool:
-    """Returns whether a folder is a SavedModel that `export.save` has written."""
-    return (path / "saved_model.pb").is_file() and (path / FILE_NAME).is_file()
+    """Returns whether a folder is a SavedModel that `export.save` has written, and holds nothing else."""
+    if not (path / "saved_model.pb").is_file() or not (path / FILE_NAME).is_file():
+        return False
+    return {entry.name for entry in path.iterdir()} <= _OWN
 
 
 def load_manifest(path: str | os.PathLike[str]) -> Manifest:
