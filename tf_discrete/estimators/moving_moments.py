@@ -8,15 +8,17 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import checks
+from tf_discrete.replicas import ReplicaAverages
 from tf_discrete.types import Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.estimators")
-class MovingMoments(keras.layers.Layer):
+class MovingMoments(ReplicaAverages, keras.layers.Layer):
     """Moving averages of the mean and the variance of batches, as saved variables.
 
     Both start at 0 and are divided by 1 - decay**steps, so that the first batches are not drowned by the
-    start; before the first batch both are 0. The variance is that within a batch.
+    start; before the first batch both are 0. The variance is that within a batch. Every replica takes its
+    own share of a batch in; `tf_discrete.replicas.synchronize` averages over the replicas.
 
     Args:
         decay: of the averages for each update, in [0, 1). Default: 0.99.
@@ -35,9 +37,7 @@ class MovingMoments(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
         self._mean, self._variance, self._weight = (
-            self.add_weight(
-                shape=(), initializer="zeros", trainable=False, aggregation="mean", name=name
-            )
+            self.add_weight(shape=(), initializer="zeros", trainable=False, name=name)
             for name in ("mean", "variance", "weight")
         )
         self.built = True
@@ -65,6 +65,9 @@ class MovingMoments(keras.layers.Layer):
             (self._weight, tf.ones([])),
         ):
             variable.assign_add(share * (value - tf.convert_to_tensor(variable)))
+
+    def replica_averages(self) -> list[keras.Variable]:
+        return [self._mean, self._variance, self._weight]
 
     def _debiased(self, variable: keras.Variable) -> tf.Tensor:
         # The weight is the same average of ones, 1 - decay**steps.

@@ -44,7 +44,6 @@ class StatelessDropout(keras.layers.Layer):
             dtype="int64",
             initializer="zeros",
             trainable=False,
-            aggregation="only_first_replica",
             name="step",
         )
         self.built = True

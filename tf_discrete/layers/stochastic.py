@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_discrete import arguments, seeds, types
 from tf_discrete.distributions import discrete
+from tf_discrete.layers import passes
 from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import Seed, Tensor
 
@@ -26,13 +27,20 @@ class StochasticLayer(keras.layers.Layer):
     most probable value, a draw, or the probabilities. Noise, softmax and KL are computed in at least
     float32 whatever the dtype policy; the result is cast to the compute dtype at the end.
 
-    The layer counts its training calls. The count drives the schedules of temperature and KL weight, and
-    tells the draws of different calls apart; it is saved with the model, so a restarted run goes on
-    where the saved one stood. At inference a second count serves `inference="draw"`.
+    The layer counts the training passes of the model that it is part of, each once however often it is
+    called in it. The count drives the schedules of temperature and KL weight, and tells the draws of
+    different passes apart; it is saved with the model, so a restarted run goes on where the saved one
+    stood. At inference a second count serves `inference="draw"`. Every replica of a distributed model
+    counts for itself, so nothing is merged between replicas inside the forward pass.
+
+    Apply the layer to [batch, time, ..., N, K] directly. Under `keras.layers.TimeDistributed` it does the
+    same, one time step after another, if the number of time steps is fixed; otherwise the layer refuses.
+    In the cell of a `keras.layers.RNN` it draws anew at every time step, without `kl_weight`.
 
     With `kl_weight` the layer adds weight * KL(q(z | inputs) || p(z)) to the loss of the model: the exact
     discrete KL in nats, summed over the variables and all axes between batch and variables, averaged over
-    the batch; timesteps that a Keras mask excludes do not count. The metric "<layer name>_kl_nats" shows
+    the batch; timesteps that a Keras mask excludes do not count. Of a layer that is called several times in
+    one pass the KLs are added. The metric "<layer name>_kl_nats" shows
     it unweighted. Keras' own losses average over the outputs and would make that KL hundreds of times too
     heavy: use `tf_discrete.losses.NegativeLogLikelihood`.
 
@@ -106,12 +114,14 @@ class StochasticLayer(keras.layers.Layer):
         self.supports_masking = True
         self.step = self._counter("step")
         self.inference_step = self._counter("inference_step")
+        self.repeat = self._counter("repeat")
         self.prior_logits: Any = None
         if self.kl_weight is not None:
             self.kl_nats = keras.metrics.Mean(name=f"{self.name}_kl_nats")
             # SavedModel finds attributes; a metric's variables it does not.
             self._kl_total, self._kl_count = (v.value for v in self.kl_nats.variables)
         self._recorder = _Recorder()
+        self._calls = passes.CallCounter()
 
     def build(self, inputs_shape: Any) -> None:
         arguments.check_logits(inputs_shape, self.latents)
@@ -135,19 +145,22 @@ class StochasticLayer(keras.layers.Layer):
         seed: int | Seed | None = None,
     ) -> tf.Tensor:
         arguments.check_logits(inputs.shape, self.latents)
+        draws = training or self.inference == "draw" or self.kl_weight is not None
+        if draws and passes.is_vectorized():
+            raise ValueError(
+                f"{type(self).__name__} cannot draw inside tf.vectorized_map, which TimeDistributed uses where "
+                "the number of time steps is not fixed. Call the layer on [batch, time, ...] directly; it "
+                f"takes any axes before those of the variables. Received: inputs.shape={inputs.shape}"
+            )
         logits, mask = self._as_rows(types.at_least_float32(inputs), mask)
         self._recorder.add(logits, mask)
-        if training:
-            step = tf.convert_to_tensor(self.step)
-            for scheduled in scheduled_values(self):
-                scheduled.update(step)
-            value = self._training_draw(logits, self._draw_seed(seed, training=True))
-            self.step.assign_add(1)
-        else:
-            value = self._inference_value(logits, seed)
+        first = self._calls.is_first()
+        if first:
+            self.repeat.assign(0)
+        value = (self._training_value if training else self._inference_value)(logits, seed)
         if self.kl_weight is not None:
             kl = self._kl_of_rows(logits, mask)
-            self._add_kl(tf.reshape(kl, self._lead(inputs)), self.kl_weight.value)
+            self._add_kl(tf.reshape(kl, self._lead(inputs)), self.kl_weight.value, first)
         value = tf.reshape(tf.cast(value, self.compute_dtype), tf.shape(inputs))
         value.set_shape(inputs.shape)
         return value
@@ -170,16 +183,8 @@ class StochasticLayer(keras.layers.Layer):
         return discrete.get(self.latents)(prior_logits)
 
     def next_seed(self, training: bool) -> Seed:
-        """The seed, int32 [2], from which the next call will draw; different on every replica."""
-        counter = self.step if training else self.inference_step
-        purpose = "train" if training else "inference"
-        return seeds.fold(
-            seeds.base(self.seed),
-            self.name,
-            purpose,
-            tf.convert_to_tensor(counter),
-            seeds.replica_id(),
-        )
+        """The seed, int32 [2], from which the next pass will draw; different on every replica."""
+        return self._seed_at(training, 0)
 
     @contextlib.contextmanager
     def record(self) -> Iterator[list[tuple[Tensor, Tensor | None]]]:
@@ -217,9 +222,17 @@ class StochasticLayer(keras.layers.Layer):
             "seed": self.seed,
         }
 
-    def _training_draw(self, logits: tf.Tensor, seed: Seed) -> tf.Tensor:
-        noise = self.estimator.draw_noise(seed, logits, num_samples=1)
-        return self.estimator.sample(logits, noise).value[0]
+    def _training_value(self, logits: tf.Tensor, seed: int | Seed | None) -> tf.Tensor:
+        first = self._calls.is_first("train")
+        if first:
+            step = tf.convert_to_tensor(self.step)
+            for scheduled in scheduled_values(self):
+                scheduled.update(step)
+        noise = self.estimator.draw_noise(self._draw_seed(seed, True, first), logits, num_samples=1)
+        value = self.estimator.sample(logits, noise).value[0]
+        if first:
+            self.step.assign_add(1)
+        return value
 
     def _inference_value(self, logits: tf.Tensor, seed: int | Seed | None) -> tf.Tensor:
         law = self.posterior(logits)
@@ -227,15 +240,30 @@ class StochasticLayer(keras.layers.Layer):
             return law.mode()
         if self.inference == "mean":
             return law.probs
-        value = law.sample(self._draw_seed(seed, training=False), 1)[0]
-        if seed is None:
+        first = seed is None and self._calls.is_first("inference")
+        value = law.sample(self._draw_seed(seed, False, first), 1)[0]
+        if first:
             self.inference_step.assign_add(1)
         return value
 
-    def _draw_seed(self, seed: int | Seed | None, training: bool) -> Seed:
-        if seed is None:
+    def _draw_seed(self, seed: int | Seed | None, training: bool, first: bool) -> Seed:
+        """The given seed, or one that is new in every pass and in every call of a pass."""
+        if seed is not None:
+            return seeds.convert(seed)
+        if first:
             return self.next_seed(training)
-        return seeds.convert(seed)
+        # The first call of the pass has moved the counter on. How many calls follow is known at run time
+        # only, for a recurrent layer traces one call and runs it at every time step.
+        repeat = tf.convert_to_tensor(self.repeat)
+        self.repeat.assign_add(1)
+        return seeds.fold(self._seed_at(training, -1), "call", repeat)
+
+    def _seed_at(self, training: bool, offset: int) -> Seed:
+        counter = tf.convert_to_tensor(self.step if training else self.inference_step)
+        purpose = "train" if training else "inference"
+        return seeds.fold(
+            seeds.base(self.seed), self.name, purpose, counter + offset, seeds.replica_id()
+        )
 
     def _lead(self, inputs: tf.Tensor) -> tf.Tensor:
         """The axes before those of the variables."""
@@ -264,10 +292,19 @@ class StochasticLayer(keras.layers.Layer):
         kl = posterior.kl_divergence(self.prior_law(logits))
         return kl if mask is None else tf.where(mask, kl, tf.zeros_like(kl))
 
-    def _add_kl(self, kl: tf.Tensor, weight: tf.Tensor) -> None:
+    def _add_kl(self, kl: tf.Tensor, weight: tf.Tensor, first: bool) -> None:
         """Adds the batch mean of KLs [batch, ...], summed over all other axes, to loss and metric."""
+        if self._calls.left_graph():
+            raise ValueError(
+                "A KL cannot be added to the loss inside a loop, such as that of keras.layers.RNN over its "
+                "cell. Set kl_weight=None there and add the KL outside. "
+                f"Received: kl_weight={self.kl_weight.get_config()['schedule']!r}, name={self.name!r}"
+            )
         kl = tf.reduce_sum(kl, axis=list(range(1, kl.shape.rank)))
-        self.kl_nats.update_state(kl)
+        if first:
+            self.kl_nats.update_state(kl)
+        else:  # A further term of the same examples, which count once.
+            self.kl_nats.total.assign_add(tf.cast(tf.reduce_sum(kl), self.kl_nats.dtype))
         mean = tf.math.divide_no_nan(tf.reduce_sum(kl), tf.cast(tf.size(kl), kl.dtype))
         self.add_loss(tf.cast(tf.cast(weight, kl.dtype) * mean, keras.config.floatx()))
 
@@ -277,7 +314,6 @@ class StochasticLayer(keras.layers.Layer):
             dtype="int64",
             initializer="zeros",
             trainable=False,
-            aggregation="only_first_replica",
             name=name,
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import evaluation, seeds
+from tf_discrete import evaluation, replicas, seeds
 from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import Scheduled, scheduled_values
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
@@ -163,6 +163,7 @@ class DiscreteModel(keras.Model):
         self._update_means({"loss": terms.loss, **terms.terms}, reported)
         self._monitor(x, counter, step, gradients)
         self.optimizer.apply(gradients, variables)
+        replicas.synchronize(self)
         self.micro_step.assign_add(1)
         self._note_nonfinite(loss, counter)
         return self._logs(training=True)

@@ -7,14 +7,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete.replicas import ReplicaAverages
 from tf_discrete.types import Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class Centering(keras.layers.Layer):
+class Centering(ReplicaAverages, keras.layers.Layer):
     """Subtracts the running mean of the batches it was trained on, number by number.
 
-    The mean starts at 0, moves in training only and carries no gradient.
+    The mean starts at 0, moves in training only and carries no gradient. Every replica takes its own share
+    of a batch in; `tf_discrete.replicas.synchronize` averages over the replicas.
 
     Args:
         decay: of the mean for each training step, in [0, 1). Default: 0.9.
@@ -44,7 +46,6 @@ class Centering(keras.layers.Layer):
             shape=input_shape[1:],
             initializer="zeros",
             trainable=False,
-            aggregation="mean",
             autocast=False,
             name="mean",
         )
@@ -58,6 +59,9 @@ class Centering(keras.layers.Layer):
             average = tf.math.divide_no_nan(tf.reduce_sum(values, axis=0), size)
             self.mean.assign_add(share * (average - mean))
         return inputs - tf.cast(mean, inputs.dtype)
+
+    def replica_averages(self) -> list[keras.Variable]:
+        return [self.mean]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "decay": self.decay}

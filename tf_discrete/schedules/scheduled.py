@@ -18,7 +18,8 @@ class Scheduled(keras.layers.Layer):
     """A scalar variable, saved with its owner, set from the step inside the compiled training step.
 
     A Python float would be frozen into the traced step, and a callback lags when several steps run in
-    one execution; this does neither.
+    one execution; this does neither. Every replica sets its own copy, so that `update` merges nothing
+    between replicas and may be called inside a forward pass; the copies agree where the steps do.
 
     Args:
         schedule: number or schedule.
@@ -58,7 +59,6 @@ class Scheduled(keras.layers.Layer):
             dtype="float32",
             initializer=keras.initializers.Constant(initial),
             trainable=False,
-            aggregation="only_first_replica",
             autocast=False,
             name=name,
         )
