@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, seeds, types
+from tf_discrete import checks, input_checks, seeds, types
+from tf_discrete.input_checks import Support
 from tf_discrete.serialization import check_serializable
 from tf_discrete.types import Seed, Tensor
 
@@ -22,7 +23,15 @@ _register = keras.saving.register_keras_serializable("tf_discrete.likelihoods")
 
 
 class Likelihood:
-    """Base of likelihoods. Observations x are [*B, *data_shape], summed over the data axes."""
+    """Base of likelihoods. Observations x are [B, *data_shape], summed over the data axes.
+
+    Attributes:
+        support: the smallest and the largest value that an observation may have. Models, losses and
+            served signatures refuse others. None for a likelihood that reads any value, NaN too.
+            Default: all finite numbers.
+    """
+
+    support: Support | None = input_checks.REAL
 
     def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the decoder's output for one example."""
@@ -37,8 +46,32 @@ class Likelihood:
 
         Returns:
             log_prob: float [*lead, B].
+
+        Raises:
+            ValueError: shapes that do not fit, see `check_shapes`. Values are not checked here.
         """
         raise NotImplementedError
+
+    def check_shapes(self, x: Tensor, parameters: Tensor) -> None:
+        """Refuses observations and parameters that would be broadcast against each other.
+
+        Args:
+            x: [B, *data_shape].
+            parameters: [*lead, B, *parameters_shape].
+
+        Raises:
+            ValueError: names both shapes and the one that the parameters must have.
+        """
+        if x.shape.rank is None or parameters.shape.rank is None:
+            return
+        wanted = self.parameters_shape(tuple(x.shape[1:])) if x.shape.rank else ()
+        found = parameters.shape[max(0, parameters.shape.rank - len(wanted) - 1) :]
+        if not x.shape.rank or not found.is_compatible_with([x.shape[0], *wanted]):
+            raise ValueError(
+                "Observations must be [B, *data_shape], and their parameters "
+                f"[..., B, {', '.join(map(str, wanted))}]. Give both the same batch and the same axes. "
+                f"Received: x.shape={tuple(x.shape)}, parameters.shape={tuple(parameters.shape)}"
+            )
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
         """The mean observations, [B, *data_shape], of parameters [B, *parameters_shape]."""
@@ -69,8 +102,10 @@ class Bernoulli(Likelihood):
         TensorShape([5, 2])
     """
 
+    support = (0.0, 1.0)
+
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
-        logits, x = _widen(parameters, x)
+        logits, x = _widen(self, parameters, x)
         return _sum_data(x * logits - tf.math.softplus(logits), x)
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
@@ -94,6 +129,8 @@ class CategoricalIntensity(Likelihood):
         (8, 8, 1, 17)
     """
 
+    support = (0.0, 1.0)
+
     def __init__(self, levels: int = 256):
         if levels < 2:
             raise ValueError(f"levels must be at least 2. Received: levels={levels!r}")
@@ -103,10 +140,13 @@ class CategoricalIntensity(Likelihood):
         return (*data_shape, self.levels)
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
-        logits, x = _widen(parameters, x)
+        logits, x = _widen(self, parameters, x)
         level = tf.cast(tf.round(x * (self.levels - 1)), tf.int32)
         log_probs = tf.nn.log_softmax(logits) * tf.one_hot(level, self.levels, dtype=logits.dtype)
-        return _sum_data(tf.reduce_sum(log_probs, axis=-1), x)
+        # The one-hot of a level that does not exist is 0, and would score like a certain pixel.
+        exists = (x >= -input_checks.ROUNDING) & (x <= 1 + input_checks.ROUNDING)
+        log_prob = tf.where(exists, tf.reduce_sum(log_probs, axis=-1), math.nan)
+        return _sum_data(log_prob, x)
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
         probs = tf.nn.softmax(types.at_least_float32(parameters))
@@ -145,7 +185,7 @@ class Gaussian(Likelihood):
         return tuple(data_shape) if self.scale else (*data_shape, 2)
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
-        parameters, x = _widen(parameters, x)
+        parameters, x = _widen(self, parameters, x)
         mean, log_scale = self._mean_and_log_scale(parameters)
         error = (x - mean) * tf.exp(-log_scale)
         return _sum_data(-0.5 * (error**2 + math.log(2 * math.pi)) - log_scale, x)
@@ -187,7 +227,7 @@ class CosineSimilarity(Likelihood):
         self.concentration = checks.positive("concentration", concentration)
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
-        parameters, x = _widen(parameters, x)
+        parameters, x = _widen(self, parameters, x)
         data_rank = x.shape.rank - 1
         cosine = _normalize(parameters, data_rank) * _normalize(x, data_rank)
         return self.concentration * _sum_data(cosine, x)
@@ -265,8 +305,9 @@ def get(identifier: Any) -> Likelihood:
     return identifier
 
 
-def _widen(parameters: Tensor, x: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    parameters = types.at_least_float32(parameters)
+def _widen(likelihood: Likelihood, parameters: Tensor, x: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    parameters, x = types.at_least_float32(parameters), tf.convert_to_tensor(x)
+    likelihood.check_shapes(x, parameters)
     return parameters, tf.cast(x, parameters.dtype)
 
 

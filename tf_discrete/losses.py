@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import likelihoods
+from tf_discrete import input_checks, likelihoods
 from tf_discrete.types import Tensor
 
 
@@ -25,6 +25,10 @@ class NegativeLogLikelihood(keras.losses.Loss):
     Call arguments:
         y_true: float [B, *data_shape].
         y_pred: float [B, *parameters_shape].
+
+    Raises:
+        ValueError: when called with shapes that would be broadcast, or with y_true outside the likelihood's
+            support (tf.errors.InvalidArgumentError in a graph; under XLA the loss is NaN).
 
     Example:
         >>> loss = NegativeLogLikelihood("bernoulli")
@@ -43,6 +47,10 @@ class NegativeLogLikelihood(keras.losses.Loss):
         self.likelihood = likelihoods.get(likelihood)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> tf.Tensor:
+        y_pred = tf.convert_to_tensor(y_pred)
+        y_true = input_checks.in_support(y_true, self.likelihood.support, "y_true")
+        self.likelihood.check_shapes(y_true, y_pred)
+        y_pred = input_checks.same_batch(y_true, y_pred, ("y_true", "y_pred"))
         return -self.likelihood.log_prob(y_true, y_pred)
 
     def get_config(self) -> dict[str, Any]:

@@ -360,7 +360,11 @@ def test_arrays_that_do_not_fit_are_refused():
         model.fit(data(shape=(3,)), verbose=0)
 
 
-@pytest.mark.parametrize("method", ["complete", "sample"])
-def test_completions_of_no_draws_are_refused(method):
+def test_completions_of_no_draws_have_no_mean():
     with pytest.raises(ValueError, match="num_samples must be at least 1. Received: num_samples=0"):
-        getattr(make(), method)(data(), 0)
+        make().complete(data(), 0)
+    with pytest.raises(
+        ValueError, match="num_samples must be at least 0. Received: num_samples=-1"
+    ):
+        make().sample(data(), -1)
+    assert make().sample(data(), 0).shape == (0, *data().shape)

@@ -6,13 +6,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_discrete import input_checks
 from tf_discrete.export.signature import (
+    MAX_COUNT,
     SEED,
     Signature,
-    at_least_one,
     batch_of,
     count,
-    in_graph,
+    limits_of,
+    with_limits,
 )
 from tf_discrete.types import Seed, Tensor
 
@@ -30,8 +32,12 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
     - log_likelihood: image, num_samples, seed -> log_likelihood [B], the importance-weighted bound
       of log p(x) in nats
 
+    Inputs of another shape or outside their limits are refused; `num` may be at most what the model's
+    `rows_at_once` says, `num_samples` at most 10 000.
+
     Args:
-        model: with `data_shape`, `num_variables` and `num_categories` beside these methods.
+        model: with `data_shape`, `likelihood`, `num_variables`, `num_categories` and `rows_at_once` beside
+            these methods.
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE
@@ -39,6 +45,13 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
         >>> autoencoder_signatures(model)["sample"].fn(5, tf.constant([1, 2]))["codes"].shape
         TensorShape([5, 4])
     """
+    rows = model.rows_at_once()
+    limits = {
+        **limits_of(model.likelihood.support, "image"),
+        "codes": (0, model.num_categories - 1),
+        "num": (0, rows),
+        "num_samples": (1, MAX_COUNT),
+    }
     image = batch_of("image", model.data_shape)
     codes = batch_of("codes", [model.num_variables], tf.int32)
 
@@ -49,32 +62,29 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
         return {"probs": model.encode_probs(image)}
 
     def decode(codes: Tensor) -> _Outputs:
-        message = f"codes must be in 0..{model.num_categories - 1}."
-        checks = [
-            tf.debugging.assert_non_negative(codes, message),
-            tf.debugging.assert_less(codes, model.num_categories, message),
-        ]
-        with tf.control_dependencies(in_graph(checks)):
-            return {"image": model.decode(tf.identity(codes))}
+        return {"image": model.decode(codes)}
 
     def reconstruct(image: Tensor) -> _Outputs:
         return {"image": model.reconstruct(image)}
 
     def sample(num: Tensor, seed: Seed) -> _Outputs:
-        drawn = model.sample_codes(num, seed)
+        drawn = model.sample_codes(input_checks.count(num, "num", 0, rows), seed)
         return {"image": model.decode(drawn), "codes": drawn}
 
     def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
-        samples = at_least_one(num_samples)
+        samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(image, samples, seed)}
 
-    return {
-        "encode": Signature(encode, (image,), deterministic=True),
-        "encode_probs": Signature(encode_probs, (image,), deterministic=True),
-        "decode": Signature(decode, (codes,), deterministic=True),
-        "reconstruct": Signature(reconstruct, (image,), deterministic=True),
-        "sample": Signature(sample, (count("num"), SEED), deterministic=False),
-        "log_likelihood": Signature(
-            log_likelihood, (image, count("num_samples"), SEED), deterministic=False
-        ),
-    }
+    return with_limits(
+        {
+            "encode": Signature(encode, (image,), deterministic=True),
+            "encode_probs": Signature(encode_probs, (image,), deterministic=True),
+            "decode": Signature(decode, (codes,), deterministic=True),
+            "reconstruct": Signature(reconstruct, (image,), deterministic=True),
+            "sample": Signature(sample, (count("num"), SEED), deterministic=False),
+            "log_likelihood": Signature(
+                log_likelihood, (image, count("num_samples"), SEED), deterministic=False
+            ),
+        },
+        limits,
+    )

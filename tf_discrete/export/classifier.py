@@ -6,13 +6,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_discrete import input_checks
 from tf_discrete.export.signature import (
+    MAX_COUNT,
     SEED,
+    Limits,
     Signature,
-    at_least_one,
     batch_of,
     count,
-    in_graph,
+    limits_of,
+    with_limits,
 )
 from tf_discrete.types import Seed, Tensor
 
@@ -28,8 +31,10 @@ def classifier_signatures(model: Any) -> dict[str, Signature]:
     - log_likelihood: image, num_samples, seed -> log_likelihood [B], the importance-weighted bound
       of log p(x) in nats
 
+    Inputs of another shape or outside their limits are refused; `num_samples` may be at most 10 000.
+
     Args:
-        model: with `data_shape`, `num_classes`, `style_size` and methods of these names.
+        model: with `data_shape`, `likelihood`, `num_classes`, `style_size` and methods of these names.
 
     Example:
         >>> from tf_discrete.models import SemiSupervisedVAE
@@ -37,6 +42,9 @@ def classifier_signatures(model: Any) -> dict[str, Signature]:
         >>> classifier_signatures(model)["classify"].fn(tf.ones([5, 8, 8, 1]))["probs"].shape
         TensorShape([5, 10])
     """
+    limits: dict[str, Limits] = {"num_samples": (1, MAX_COUNT), "label": (0, model.num_classes - 1)}
+    if model.feature_extractor is None:  # Else the likelihood is that of features.
+        limits.update(limits_of(model.likelihood.support, "image"))
     image = batch_of("image", model.data_shape)
 
     def classify(image: Tensor) -> _Outputs:
@@ -47,27 +55,24 @@ def classifier_signatures(model: Any) -> dict[str, Signature]:
         return {"label": label, "style": style}
 
     def generate(label: Tensor, style: Tensor) -> _Outputs:
-        message = f"label must be in 0..{model.num_classes - 1}."
-        checks = [
-            tf.debugging.assert_non_negative(label, message),
-            tf.debugging.assert_less(label, model.num_classes, message),
-        ]
-        with tf.control_dependencies(in_graph(checks)):
-            return {"image": model.generate(tf.identity(label), style)}
+        return {"image": model.generate(label, style)}
 
     def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
-        samples = at_least_one(num_samples)
+        samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(image, samples, seed)}
 
-    return {
-        "classify": Signature(classify, (image,), deterministic=True),
-        "encode": Signature(encode, (image,), deterministic=True),
-        "generate": Signature(
-            generate,
-            (batch_of("label", [], tf.int32), batch_of("style", [model.style_size])),
-            deterministic=True,
-        ),
-        "log_likelihood": Signature(
-            log_likelihood, (image, count("num_samples"), SEED), deterministic=False
-        ),
-    }
+    return with_limits(
+        {
+            "classify": Signature(classify, (image,), deterministic=True),
+            "encode": Signature(encode, (image,), deterministic=True),
+            "generate": Signature(
+                generate,
+                (batch_of("label", [], tf.int32), batch_of("style", [model.style_size])),
+                deterministic=True,
+            ),
+            "log_likelihood": Signature(
+                log_likelihood, (image, count("num_samples"), SEED), deterministic=False
+            ),
+        },
+        limits,
+    )

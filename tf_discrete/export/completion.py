@@ -6,7 +6,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete.export.signature import SEED, Signature, at_least_one, batch_of, count
+from tf_discrete import input_checks
+from tf_discrete.export.signature import (
+    MAX_COUNT,
+    SEED,
+    Signature,
+    batch_of,
+    count,
+    limits_of,
+    with_limits,
+)
 from tf_discrete.types import Seed, Tensor
 
 _Outputs = dict[str, Any]
@@ -25,6 +34,9 @@ def completion_signatures(model: Any) -> dict[str, Signature]:
     Where x and y are parts of one observation, `input` is the observation, of which only `log_likelihood`
     reads y, and `output` is the completed observation. Else they are x and y.
 
+    Inputs of another shape or outside their limits are refused; `num`, and `num_samples` of `mean`, may be at
+    most what the model's `rows_at_once` says, `num_samples` of `log_likelihood` at most 10 000.
+
     Args:
         model: a `StructuredPrediction`.
 
@@ -35,16 +47,18 @@ def completion_signatures(model: Any) -> dict[str, Signature]:
         >>> signature.fn(tf.zeros([2, 8, 8, 1]), 5, tf.constant([1, 2]))["output"].shape
         TensorShape([2, 5, 8, 8, 1])
     """
+    rows = model.rows_at_once()
     given = batch_of("input", model.parts.data_shape)
 
     def complete(input: Tensor) -> _Outputs:
         return {"output": model.complete(input)}
 
     def mean(input: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
-        return {"output": model.complete(input, at_least_one(num_samples), seed)}
+        samples = input_checks.count(num_samples, "num_samples", 1, rows)
+        return {"output": model.complete(input, samples, seed)}
 
     def sample(input: Tensor, num: Tensor, seed: Seed) -> _Outputs:
-        drawn = model.sample(input, num, seed)
+        drawn = model.sample(input, input_checks.count(num, "num", 0, rows), seed)
         return {"output": tf.transpose(drawn, [1, 0, *range(2, drawn.shape.rank)])}
 
     def encode(input: Tensor) -> _Outputs:
@@ -54,22 +68,27 @@ def completion_signatures(model: Any) -> dict[str, Signature]:
         return {"probs": model.encode_probs(input)}
 
     def log_likelihood(input: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
-        samples = at_least_one(num_samples)
+        samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(input, samples, seed)}
 
     def log_likelihood_of(
         input: Tensor, output: Tensor, num_samples: Tensor, seed: Seed
     ) -> _Outputs:
-        samples = at_least_one(num_samples)
+        samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood((input, output), samples, seed)}
 
     scored: tuple[tf.TensorSpec, ...] = (given,)
     score: Any = log_likelihood
     if model.parts.output_shape is not None:
         scored, score = (given, batch_of("output", model.parts.output_shape)), log_likelihood_of
-    return {
+    signatures = {
         "complete": Signature(complete, (given,), deterministic=True),
-        "mean": Signature(mean, (given, count("num_samples"), SEED), deterministic=False),
+        "mean": Signature(
+            mean,
+            (given, count("num_samples"), SEED),
+            deterministic=False,
+            limits={"num_samples": (1, rows)},
+        ),
         "sample": Signature(sample, (given, count("num"), SEED), deterministic=False),
         "encode": Signature(encode, (given,), deterministic=True),
         "encode_probs": Signature(encode_probs, (given,), deterministic=True),
@@ -77,3 +96,10 @@ def completion_signatures(model: Any) -> dict[str, Signature]:
             score, (*scored, count("num_samples"), SEED), deterministic=False
         ),
     }
+    limits = {
+        **limits_of(model.input_support, "input"),
+        **limits_of(model.likelihood.support, "output"),
+        "num": (0, rows),
+        "num_samples": (1, MAX_COUNT),
+    }
+    return with_limits(signatures, limits)

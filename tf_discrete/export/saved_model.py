@@ -29,7 +29,8 @@ def save(
 ) -> Manifest:
     """Writes a SavedModel with the model's signatures and a manifest.
 
-    Batches of any size, 0 included, are answered. Every draw is a function of the `seed` input. What a
+    Batches of any size, 0 included, are answered; inputs of another shape or outside the limits that the
+    manifest states are refused. Every draw is a function of the `seed` input. What a
     signature gives is int32 or float32, whatever dtype policy the model computes with.
 
     Args:
@@ -98,7 +99,10 @@ def write(
         fn = archive.add_endpoint(name, float32_outputs(signature.fn), list(signature.inputs))
         outputs = fn.get_concrete_function().structured_outputs
         described[name] = {
-            "inputs": {spec.name: _describe(spec) for spec in signature.inputs},
+            "inputs": {
+                spec.name: {**_describe(spec), **_limits(signature, spec.name)}
+                for spec in signature.inputs
+            },
             "outputs": {key: _describe(spec) for key, spec in outputs.items()},
             "deterministic": signature.deterministic,
         }
@@ -117,6 +121,10 @@ def float32_outputs(fn: Callable[..., dict[str, Any]]) -> Callable[..., dict[str
         }
 
     return cast
+
+
+def _limits(signature: Signature, name: str) -> dict[str, float]:
+    return dict(zip(("minimum", "maximum"), signature.limits.get(name, ()), strict=False))
 
 
 def _describe(spec: Any) -> dict[str, Any]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+Limits: TypeAlias = tuple[float, float]
+"""The smallest and the largest value of an input."""
+
 SEED = tf.TensorSpec([2], tf.int32, name="seed")
 """The input that every signature with draws has: the same seed gives the same answer."""
+
+
+MAX_COUNT = 10_000
+"""The most samples that a request may ask for, so that none can hold a server for long."""
 
 
 class Signature(NamedTuple):
@@ -18,11 +26,14 @@ class Signature(NamedTuple):
         fn: takes one tensor for each of `inputs`, in that order; returns a dict of named tensors.
         inputs: named specs; None is the axis of the batch.
         deterministic: whether it draws nothing. Such signatures go into a TFLite file too.
+        limits: name of an input -> the smallest and the largest value that `fn` answers, for the manifest;
+            `fn` itself refuses others. Default: none.
     """
 
     fn: Callable[..., dict[str, Any]]
     inputs: tuple[tf.TensorSpec, ...]
     deterministic: bool
+    limits: Mapping[str, Limits] = {}
 
 
 def batch_of(name: str, shape: Sequence[int], dtype: Any = tf.float32) -> tf.TensorSpec:
@@ -35,13 +46,19 @@ def count(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([], tf.int32, name=name)
 
 
-def at_least_one(num_samples: Any) -> tf.Tensor:
-    """A number of samples, checked when it is served."""
-    check = tf.debugging.assert_positive(num_samples, "num_samples must be at least 1.")
-    with tf.control_dependencies(in_graph([check])):
-        return tf.identity(num_samples)
+def limits_of(support: Limits | None, name: str) -> dict[str, Limits]:
+    """The limits of an input of observations with this support; none for finite numbers of any size."""
+    if support is None or not all(math.isfinite(bound) for bound in support):
+        return {}
+    return {name: support}
 
 
-def in_graph(checks: list[Any]) -> list[Any]:
-    """The checks that a graph must wait for; eager ones have been made already, and are None."""
-    return [check for check in checks if check is not None]
+def with_limits(
+    signatures: Mapping[str, Signature], limits: Mapping[str, Limits]
+) -> dict[str, Signature]:
+    """The signatures, each with the limits of those inputs that it has; its own ones stay."""
+    found = {}
+    for name, signature in signatures.items():
+        own = {spec.name: limits[spec.name] for spec in signature.inputs if spec.name in limits}
+        found[name] = signature._replace(limits={**own, **signature.limits})
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, likelihoods, seeds
+from tf_discrete import arguments, checks, estimators, input_checks, likelihoods, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -20,7 +20,8 @@ from tf_discrete.types import Seed, Tensor
 class DiscreteAutoencoder(base.DiscreteModel):
     """Encoder, latents with a law q(z | x), prior p(z), decoder and likelihood p(x | z).
 
-    A subclass supplies `objective`, `hard_terms` and `prior_law`.
+    A subclass supplies `objective`, `hard_terms` and `prior_law`. Public methods check observations and
+    codes, see `tf_discrete.input_checks`; those that begin with an underscore take checked ones.
 
     Args:
         data_shape: of one observation, such as (28, 28, 1).
@@ -90,14 +91,23 @@ class DiscreteAutoencoder(base.DiscreteModel):
         # All laws and likelihoods of a model share this dtype, whatever networks it is given.
         self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
 
+    def check_observations(self, x: Any) -> tf.Tensor:
+        return input_checks.observations(x, self.data_shape, self.likelihood.support)
+
     def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         """Logits of q(z | x), float [B, N(, K)], at least float32."""
+        return self._logits(self.check_observations(x), training)
+
+    def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         outputs = tf.cast(self.encoder(x, training=training), self._wide)
         return tf.reshape(outputs, [-1, *self.latent_shape])
 
     def posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
         """q(z | x), the law of the codes."""
-        return self.estimator.law(self.logits(x, training))
+        return self._posterior(self.check_observations(x), training)
+
+    def _posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
+        return self.estimator.law(self._logits(x, training))
 
     def prior_law(self) -> discrete.Discrete:
         """p(z)."""
@@ -116,13 +126,20 @@ class DiscreteAutoencoder(base.DiscreteModel):
         return self.reconstruct(base.inputs_of(x))
 
     def encode(self, x: Tensor) -> tf.Tensor:
-        """The most probable codes, int32 [B, N]."""
-        posterior = self.posterior(x)
-        return posterior.code(posterior.mode())
+        """The most probable codes, int32 [B, N].
+
+        Raises:
+            ValueError: see `check_observations`. Where no check is possible, in XLA and TFLite, the code of
+                such an observation is -1, which `decode` answers with NaN.
+        """
+        x = self.check_observations(x)
+        posterior = self._posterior(x)
+        return input_checks.blank(posterior.code(posterior.mode()), x)
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
         """q(z | x): probabilities, float [B, N, K], or of a 1, [B, N], for Bernoulli latents."""
-        return self.posterior(x).probs
+        x = self.check_observations(x)
+        return input_checks.blank(self._posterior(x).probs, x)
 
     def decode(self, codes: Tensor, seed: Seed | None = None) -> tf.Tensor:
         """Observations of codes.
@@ -133,12 +150,19 @@ class DiscreteAutoencoder(base.DiscreteModel):
 
         Returns:
             x: float [B, *data_shape].
+
+        Raises:
+            ValueError: codes of another shape or out of range; tf.errors.InvalidArgumentError in a graph.
+                Where no check is possible, in XLA and TFLite, their observations are NaN.
         """
+        codes = input_checks.codes(codes, self.num_categories, self.num_variables)
         z = self.prior_law().one_hot(codes)
         parameters = self.decoder(z, training=False)
         if seed is None:
-            return self.likelihood.mean(parameters)
-        return self.likelihood.sample(parameters, seed)
+            x = self.likelihood.mean(parameters)
+        else:
+            x = self.likelihood.sample(parameters, seed)
+        return input_checks.blank(x, input_checks.rows_in(codes, 0, self.num_categories - 1))
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
         """The mean of p(x | z) at the most probable code, float [B, *data_shape]."""
@@ -154,8 +178,11 @@ class DiscreteAutoencoder(base.DiscreteModel):
             seed: int or int32 [2].
             prior: any object with `sample(num_samples, seed)` that gives codes, int [num_samples, N], such
                 as one fitted to the codes of the training data. Default: the model's own.
+
+        Raises:
+            ValueError: a negative number of samples, or none at all.
         """
-        seed = seeds.convert(seed)
+        num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         if prior is not None:
             return tf.cast(prior.sample(num_samples, seed), tf.int32)
         law = self.prior_law()
@@ -175,7 +202,8 @@ class DiscreteAutoencoder(base.DiscreteModel):
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log p(x, z) - log q(z | x) in nats for S draws of z, [S, B]."""
-        posterior = self.posterior(x)
+        x = self.check_observations(x)
+        posterior = self._posterior(x)
         z = posterior.sample(seed, num_samples)
         log_ratio = self.prior_law().log_prob(z) - posterior.log_prob(z)
         return self.log_likelihood_given(x, z) + log_ratio

@@ -9,8 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks, seeds
-from tf_discrete.codes.packing import check_codes
+from tf_discrete import checks, input_checks, seeds
 from tf_discrete.distributions import noise
 from tf_discrete.types import Seed, Tensor, at_least_float32
 
@@ -121,15 +120,24 @@ class AutoregressivePrior(keras.Model):
             log_prob: float [B], at least float32.
 
         Raises:
-            ValueError: codes of another shape, or (outside a graph) out of range.
+            ValueError: codes of another shape or out of range; tf.errors.InvalidArgumentError in a graph.
+                Where XLA leaves out the check, their log_prob is NaN.
         """
-        symbols = self.symbols(codes)
+        codes = self._checked(codes)
+        symbols = self._symbols(codes)
         logits = self.logits_of(symbols, training)
         chosen = tf.gather(tf.nn.log_softmax(logits), symbols, batch_dims=2)
-        return tf.reduce_sum(chosen, axis=-1)
+        log_prob = tf.reduce_sum(chosen, axis=-1)
+        return input_checks.blank(log_prob, input_checks.rows_in(codes, 0, self.num_categories - 1))
 
     def bits_per_item(self, codes: Tensor) -> float:
-        """The mean of -log2 p(z): what a perfect entropy coder would spend on each of these codes."""
+        """The mean of -log2 p(z): what a perfect entropy coder would spend on each of these codes.
+
+        Raises:
+            ValueError: no codes, or values that are none, see `log_prob`.
+        """
+        if not len(codes):
+            raise ValueError("There must be at least one code. Received: codes of length 0")
         parts = [
             self.log_prob(codes[start : start + _ROWS]).numpy()
             for start in range(0, len(codes), _ROWS)
@@ -157,7 +165,7 @@ class AutoregressivePrior(keras.Model):
             codes: int32 [num_samples, N].
 
         Raises:
-            ValueError: a temperature or top_p out of range.
+            ValueError: a negative number of samples, a temperature or top_p out of range.
 
         Reference:
             Holtzman, Buys, Du, Forbes, Choi. The curious case of neural text degeneration. 2019.
@@ -167,7 +175,7 @@ class AutoregressivePrior(keras.Model):
             checks.positive("temperature", temperature)
         if isinstance(top_p, (int, float)) and not 0 < top_p <= 1:
             raise ValueError(f"top_p must be in (0, 1]; 1 keeps all. Received: top_p={top_p}")
-        num_samples = tf.convert_to_tensor(num_samples, tf.int32)
+        num_samples = tf.cast(input_checks.count(num_samples, "num_samples"), tf.int32)
         return self._compiled_draw(
             num_samples,
             seeds.convert(seed),
@@ -179,10 +187,12 @@ class AutoregressivePrior(keras.Model):
 
     def symbols(self, codes: Tensor) -> tf.Tensor:
         """The chunks of codes as numbers, int32 [B, num_chunks]; the first variable counts most."""
-        if tf.is_tensor(codes) and not tf.executing_eagerly():
-            codes = tf.cast(tf.ensure_shape(codes, [None, self.num_variables]), tf.int32)
-        else:
-            codes = tf.constant(check_codes(codes, self.num_categories, self.num_variables))
+        return self._symbols(self._checked(codes))
+
+    def _checked(self, codes: Tensor) -> tf.Tensor:
+        return input_checks.codes(codes, self.num_categories, self.num_variables)
+
+    def _symbols(self, codes: Tensor) -> tf.Tensor:
         missing = self.num_chunks * self.chunk_size - self.num_variables
         filled = tf.pad(codes, [[0, 0], [0, missing]])
         chunks = tf.reshape(filled, [-1, self.num_chunks, self.chunk_size])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_discrete import evaluation, replicas, seeds
+from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import Scheduled, scheduled_values
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
@@ -15,6 +18,8 @@ from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
 MAX_ROWS = 10_000
 MAX_VALUES = 2**25
 """Of the likelihood's parameters that an evaluation holds at once; 128 MiB in float32."""
+_ROWS_CHECKED = 10_000
+"""Of an array in memory at a time: a copy of all of it may not fit."""
 
 
 class DiscreteModel(keras.Model):
@@ -50,6 +55,21 @@ class DiscreteModel(keras.Model):
         """What `objective` and `hard_terms` read of what `fit` hands over: a tensor, or a tuple."""
         return inputs_of(data)
 
+    def check_observations(self, x: Any) -> Any:
+        """Returns observations as tensors, if the model can score them.
+
+        Every public method that reads observations calls it first: a subclass checks their shape, dtype and
+        range, see `tf_discrete.input_checks`.
+
+        Args:
+            x: what `objective`, `hard_terms` and `log_weights` take.
+
+        Raises:
+            ValueError: observations of another shape or outside the likelihood's support;
+                tf.errors.InvalidArgumentError where only the graph's run shows it.
+        """
+        return keras.tree.map_structure(tf.convert_to_tensor, x)
+
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
         """The training objective of each example of a batch, in nats."""
         raise NotImplementedError
@@ -78,10 +98,13 @@ class DiscreteModel(keras.Model):
             chunk: samples that are folded into the batch at once; bounds the memory. Default: up to 100,
                 fewer for a large batch, see `rows_at_once`.
 
+        Raises:
+            ValueError: see `check_observations`; fewer than 1 sample.
+
         Reference:
             Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
         """
-        x, seed = keras.tree.map_structure(tf.convert_to_tensor, x), seeds.convert(seed)
+        x, seed = self.check_observations(x), seeds.convert(seed)
         if chunk is None:
             chunk = evaluation.samples_at_once(x, self.rows_at_once())
         return evaluation.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
@@ -143,6 +166,84 @@ class DiscreteModel(keras.Model):
     def step_seed(self, counter: Tensor, purpose: str) -> Seed:
         """The seed of one step's draws for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains as `keras.Model.fit`; arrays are checked as a whole before the first step.
+
+        Raises:
+            ValueError: arrays that the model cannot score, see `check_observations`. Batches of a data set
+                are checked as they come, by tf.errors.InvalidArgumentError; where XLA compiles the step,
+                their loss is NaN.
+        """
+        self.check_arrays(x, y)
+        return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates as `keras.Model.evaluate`; data are checked as by `fit`."""
+        self.check_arrays(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def check_arrays(self, x: Any, y: Any = None) -> None:
+        """Refuses arrays in memory that `fit` could not train on; other data are left to the steps.
+
+        Raises:
+            ValueError: see `check_observations`.
+        """
+        arrays = [leaf for leaf in keras.tree.flatten((x, y)) if leaf is not None]
+        if not arrays or not all(_in_memory(array) for array in arrays):
+            return
+        for start in range(0, len(arrays[0]), _ROWS_CHECKED):
+            part = [
+                None if leaf is None else keras.tree.map_structure(_rows_from(start), leaf)
+                for leaf in (x, y)
+            ]
+            self.check_batch(part[0] if y is None else tuple(part))
+
+    def check_batch(self, data: Any) -> None:
+        """Refuses a batch, as `fit` hands it over, that no step could train on.
+
+        Raises:
+            ValueError: see `check_observations`.
+        """
+        self.check_observations(self.observations(data))
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **options: Any,
+    ) -> None:
+        """Writes a SavedModel with the model's `signatures` and a manifest, by `tf_discrete.export.save`.
+
+        Args:
+            filepath: of the folder; it appears whole or not at all.
+            format: "tf_saved_model"; see `tf_discrete.export.save_tflite` for TFLite.
+            verbose: whether the path and the signatures are printed. Default: None, for no.
+            input_signature: must not be set, for the model's own are exported.
+            **options: of `tf_discrete.export.save`: preprocessing, metadata and overwrite.
+
+        Raises:
+            ValueError: another format, or an input_signature.
+            FileExistsError: the path is in use already, and overwrite is False.
+
+        Example:
+            >>> import tempfile
+            >>> from tf_discrete.models import CategoricalVAE
+            >>> model = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
+            >>> model.export(tempfile.mkdtemp(), verbose=True)   # doctest: +ELLIPSIS
+            /... answers encode, encode_probs, decode, reconstruct, sample, log_likelihood
+        """
+        if format != "tf_saved_model" or input_signature is not None:
+            raise ValueError(
+                "The model exports its own signatures as a SavedModel. Leave format and input_signature out, "
+                "or write a TFLite file by tf_discrete.export.save_tflite(model, path). "
+                f"Received: format={format!r}, input_signature={input_signature!r}"
+            )
+        manifest = saved_model.save(self, filepath, **options)
+        if verbose:
+            print(f"{filepath} answers {', '.join(manifest.signatures)}")
 
     def train_step(self, data: Any) -> dict[str, Any]:
         x = self._unweighted(data)
@@ -260,7 +361,24 @@ class DiscreteModel(keras.Model):
 def inputs_of(data: Any) -> tf.Tensor:
     """The observations of what `fit` hands over: a tensor, a dict with `image`, or (x, y)."""
     x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-    return x["image"] if isinstance(x, dict) else x
+    if isinstance(x, dict):
+        if "image" not in x:
+            raise ValueError(
+                "A batch that is a dict must hold the observations under 'image'. "
+                f"Received: keys={sorted(x)}"
+            )
+        return x["image"]
+    return x
+
+
+def _in_memory(data: Any) -> bool:
+    """Whether data is an array whose values are known."""
+    known = isinstance(data, np.ndarray) or (tf.is_tensor(data) and hasattr(data, "numpy"))
+    return known and len(data.shape) > 0
+
+
+def _rows_from(start: int) -> Callable[[Any], Any]:
+    return lambda array: array[start : start + _ROWS_CHECKED]
 
 
 def batch_size(x: Any) -> tf.Tensor:

@@ -136,7 +136,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         return discrete.get(self.latents)(tf.convert_to_tensor(self.prior_logits))
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
-        logits = self.logits(x, training)
+        x = self.check_observations(x)
+        logits = self._logits(x, training)
         noise = self.estimator.draw_noise(seed, logits, self.num_samples)
 
         def log_likelihood_fn(z: Tensor) -> tf.Tensor:
@@ -183,7 +184,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         )
 
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
-        posterior = self.posterior(x)
+        x = self.check_observations(x)
+        posterior = self._posterior(x)
         reconstruction = -self.log_likelihood_given(x, posterior.sample(seed, 1))[0]
         kl = posterior.kl_divergence(self.prior_law())
         return {

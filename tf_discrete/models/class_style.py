@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, likelihoods, seeds
+from tf_discrete import arguments, checks, estimators, input_checks, likelihoods, seeds
 from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
@@ -155,11 +155,24 @@ class ClassStyleModel(base.DiscreteModel):
         )
         self.built = True
 
+    def check_observations(self, x: Any) -> tf.Tensor:
+        # Of a model on features, the likelihood is of the features.
+        own = self.feature_extractor is None
+        support = self.likelihood.support if own else input_checks.REAL
+        return input_checks.observations(x, self.data_shape, support)
+
     def features(self, x: Tensor) -> tf.Tensor:
-        """What the networks see of observations [B, *data_shape]: the features, or x itself."""
+        """What the networks see of observations [B, *data_shape]: the features, or x itself, checked.
+
+        Raises:
+            ValueError: see `check_observations`.
+        """
+        x = self.check_observations(x)
         if self.feature_extractor is None:
             return x
-        return tf.stop_gradient(tf.cast(self.feature_extractor(x, training=False), self._wide))
+        features = tf.cast(self.feature_extractor(x, training=False), self._wide)
+        features = input_checks.in_support(features, self.likelihood.support, "features")
+        return tf.stop_gradient(input_checks.blank(features, x))
 
     def class_logits(self, features: Tensor, training: bool = False) -> tf.Tensor:
         """Logits of q(y | x), float [B, 1, K], at least float32, of features."""
@@ -209,7 +222,8 @@ class ClassStyleModel(base.DiscreteModel):
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
         """q(y | x) with the class as one variable, float [B, 1, K]."""
-        return self.posterior(x).probs
+        features = self.features(x)
+        return input_checks.blank(self.estimator.law(self.class_logits(features)).probs, features)
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Class and style.
@@ -223,26 +237,36 @@ class ClassStyleModel(base.DiscreteModel):
             style: float [B, D], the mean of q(z | x, y).
 
         Raises:
-            ValueError: labels out of range.
+            ValueError: labels out of range or of another number, or observations that `check_observations`
+                refuses. Where no check is possible, in XLA and TFLite, their class is -1 and their style NaN.
         """
         features = self.features(x)
         if label is None:
             label = tf.argmax(self.class_logits(features)[:, 0], axis=-1, output_type=tf.int32)
         else:
             label = check_labels(label, self.num_classes)
+            label = input_checks.same_batch(features, label, ("x", "label"))
         y = tf.one_hot(label, self.num_classes, dtype=self._wide)
-        return label, self.style(self.style_encoder.image_part(features), y[tf.newaxis])[0][0]
+        style = self.style(self.style_encoder.image_part(features), y[tf.newaxis])[0][0]
+        return input_checks.blank(label, features), input_checks.blank(style, features)
 
     def generate(self, label: Tensor, style: Tensor) -> tf.Tensor:
         """The means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D].
 
         Raises:
-            ValueError: labels out of range.
+            ValueError: labels out of range, styles of another shape or not finite, or not one for each label.
+                Where no check is possible, in XLA and TFLite, their observations are NaN.
         """
-        y = tf.one_hot(check_labels(label, self.num_classes), self.num_classes, dtype=self._wide)
+        label = check_labels(label, self.num_classes)
+        style = input_checks.observations(style, (self.style_size,), name="style")
+        style = input_checks.same_batch(label, style, ("label", "style"))
+        y = tf.one_hot(label, self.num_classes, dtype=self._wide)
         z = tf.cast(style, self._wide)
         mean = self.likelihood.mean(self.parameters(y[tf.newaxis], z[tf.newaxis])[0])
-        return mean if self.feature_decoder is None else self.feature_decoder(mean, training=False)
+        if self.feature_decoder is not None:
+            mean = self.feature_decoder(mean, training=False)
+        known = input_checks.rows_in(label, 0, self.num_classes - 1)
+        return input_checks.blank(input_checks.blank(mean, style), known)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
         """Observations of the most probable class and the mean style, float [B, *data_shape]."""
@@ -257,6 +281,7 @@ class ClassStyleModel(base.DiscreteModel):
 
     def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
         """Observations of classes and styles drawn from the prior, float [num_samples, *data_shape]."""
+        num_samples = input_checks.count(num_samples, "num_samples")
         seed, prior = seeds.convert(seed), self.prior_law()
         label = prior.code(prior.sample(seeds.fold(seed, "class"), num_samples))[:, 0]
         shape = [num_samples, self.style_size]

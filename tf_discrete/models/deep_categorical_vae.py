@@ -9,7 +9,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, likelihoods, objectives, seeds, types
+from tf_discrete import (
+    arguments,
+    checks,
+    estimators,
+    input_checks,
+    likelihoods,
+    objectives,
+    seeds,
+    types,
+)
 from tf_discrete.distributions import discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -154,8 +163,14 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def num_categories(self) -> int:
         return self.chain.latents.num_categories
 
+    def check_observations(self, x: Any) -> tf.Tensor:
+        return input_checks.observations(x, self.data_shape, self.likelihood.support)
+
     def logits(self, x: Tensor) -> tf.Tensor:
         """Of q, all layers side by side, [B, N(, K)], each given the most probable choice before."""
+        return self._logits(self.check_observations(x))
+
+    def _logits(self, x: Tensor) -> tf.Tensor:
         return self.chain.side_by_side(self._flat(x))
 
     def posterior(self, x: Tensor) -> discrete.Discrete:
@@ -176,19 +191,20 @@ class DeepCategoricalVAE(base.DiscreteModel):
     # What training minimises and reports.
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
-        inputs, weight = self._flat(x), types.cast(self.kl_weight.value, self._wide)
+        x = self.check_observations(x)
+        flat, weight = self._flat(x), types.cast(self.kl_weight.value, self._wide)
         if self.objective_name in RELAXED:
             factor = None
             if self.objective_name == "doubly_reparameterized":
-                once = self._relaxed_log_weights(x, inputs, seed, weight, training=False)
+                once = self._relaxed_log_weights(x, flat, seed, weight, training=False)
                 factor = objectives.doubly_reparameterized_factor(once, weight)
-            log_weights = self._relaxed_log_weights(x, inputs, seed, weight, training, factor)
+            log_weights = self._relaxed_log_weights(x, flat, seed, weight, training, factor)
             many = self.objective_name in MULTI_SAMPLE
             bound = (estimators.log_mean_exp if many else estimators.mean)(log_weights)
             return self._named(bound, tf.zeros_like(bound), estimators.mean(log_weights))
         exact = self.objective_name == "elbo"
         ratio = objectives.layered_negative_kl if exact else objectives.layered_log_ratio
-        first = self.chain.logits(0, inputs, training)
+        first = self.chain.logits(0, flat, training)
         outside = self.chain.law_beside_estimate(0, first)
 
         def logits_fn(before: Draws) -> tf.Tensor:
@@ -206,7 +222,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
             seed,
             self.num_samples,
             reduce=estimators.mean if exact else estimators.log_mean_exp,
-            context=inputs,
+            context=flat,
             training=training,
         )
         if exact:  # No draw changes what is exact of the first layer: it stands outside.
@@ -216,8 +232,8 @@ class DeepCategoricalVAE(base.DiscreteModel):
         return self._named(estimate.value, estimate.auxiliary, one_sample)
 
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
-        inputs = self._flat(x)
-        draws, laws = self.chain.draw(inputs, 1, seed)
+        x = self.check_observations(x)
+        draws, laws = self.chain.draw(self._flat(x), 1, seed)
         ratio = objectives.layered_negative_kl(
             draws, laws, self.generative_chain.laws_given(draws)
         )[0]
@@ -229,6 +245,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log p(x, z) - log q(z | x) in nats for S draws of all layers, [S, B]."""
+        x = self.check_observations(x)
         draws, laws = self.chain.draw(self._flat(x), num_samples, seed)
         ratio = objectives.layered_log_ratio(draws, laws, self.generative_chain.laws_given(draws))
         return self.log_likelihood_given(x, draws[0]) + ratio
@@ -242,19 +259,28 @@ class DeepCategoricalVAE(base.DiscreteModel):
         return self.reconstruct(base.inputs_of(x))
 
     def encode(self, x: Tensor) -> tf.Tensor:
-        """The most probable codes of all layers in turn, int32 [B, N]."""
-        posterior = self.posterior(x)
-        return posterior.code(posterior.mode())
+        """The most probable codes of all layers in turn, int32 [B, N]; see `CategoricalVAE.encode`."""
+        x = self.check_observations(x)
+        posterior = self.chain.latents.law_of(self._logits(x))
+        return input_checks.blank(posterior.code(posterior.mode()), x)
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
         """Probabilities of all layers, each given the most probable choice before."""
-        return self.posterior(x).probs
+        x = self.check_observations(x)
+        return input_checks.blank(self.chain.latents.law_of(self._logits(x)).probs, x)
 
     def decode(self, codes: Tensor) -> tf.Tensor:
-        """The mean of p(x | z_1), float [B, *data_shape], of codes of all layers, int [B, N]."""
+        """The mean of p(x | z_1), float [B, *data_shape], of codes of all layers, int [B, N].
+
+        Raises:
+            ValueError: codes of another shape or out of range, also of layers that x is not decoded from. See
+                `CategoricalVAE.decode`.
+        """
+        codes = input_checks.codes(codes, self.num_categories, self.num_variables)
         law = self.chain.latents.law_of(tf.zeros(self.chain.latents.shapes[0], self._wide))
         z = law.one_hot(codes[:, : self.chain.latents.num_variables[0]])
-        return self.likelihood.mean(self.parameters(z))
+        x = self.likelihood.mean(self.parameters(z))
+        return input_checks.blank(x, input_checks.rows_in(codes, 0, self.num_categories - 1))
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
         """The mean of p(x | z_1) at the most probable code, float [B, *data_shape]."""
@@ -271,7 +297,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
             prior: any object with `sample(num_samples, seed)` that gives codes, int [num_samples, N], such
                 as an `AutoregressivePrior` of this model. Default: the model's own p.
         """
-        seed = seeds.convert(seed)
+        num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         if prior is not None:
             return tf.cast(prior.sample(num_samples, seed), tf.int32)
         return self.generative_chain.sample(num_samples, seed)
@@ -322,14 +348,14 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def _relaxed_log_weights(
         self,
         x: Tensor,
-        inputs: Tensor,
+        flat: Tensor,
         seed: Seed,
         weight: Tensor,
         training: bool,
         factor: Tensor | None = None,
     ) -> tf.Tensor:
         """log p(x | z_1) + weight * (log p(z) - log q(z | x)) of relaxed draws, [S, B]."""
-        samples, logits = self.chain.relaxed_draw(inputs, self.num_samples, seed, training, factor)
+        samples, logits = self.chain.relaxed_draw(flat, self.num_samples, seed, training, factor)
         values = tuple(sample.value for sample in samples)
         layers: list[Any] = list(self.chain.estimators)  # With a density, hence a temperature.
         ratio = objectives.layered_relaxed_log_ratio(

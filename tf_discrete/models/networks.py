@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete.input_checks import shaped
 from tf_discrete.serialization import check_serializable
 
 _Shape = Sequence[int]
@@ -75,18 +76,13 @@ def decoder(
     return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
 
 
-def flatten(x: Any, shape: tuple[int, ...]) -> tf.Tensor:
-    """Observations [B, *shape] as vectors [B, numbers].
+def flatten(x: Any, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:
+    """Observations [B, *shape] as vectors [B, numbers]; messages call them `name`.
 
     Raises:
         ValueError: observations of another shape.
     """
-    x = tf.convert_to_tensor(x)
-    if not x.shape[1:].is_compatible_with(shape):
-        raise ValueError(
-            f"Each example must have the shape {shape} that the model was made for. "
-            f"Received: x.shape={tuple(x.shape)}"
-        )
+    x = shaped(x, shape, name)
     return tf.reshape(x, [tf.shape(x)[0], math.prod(shape)])
 
 

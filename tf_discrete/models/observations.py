@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tf_discrete import input_checks
 from tf_discrete.types import Tensor
 
 UNLABELLED = -1
@@ -69,16 +71,15 @@ def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
     Raises:
         ValueError: labels out of range; tf.errors.InvalidArgumentError inside a `tf.function`.
     """
-    label = tf.reshape(tf.cast(label, tf.int32), [-1])
-    rule = f"Labels must be in {lowest}..{num_classes - 1}"
-    if hasattr(label, "numpy"):
-        wrong = sorted({int(i) for i in label.numpy() if not lowest <= i < num_classes})
-        if wrong:
-            raise ValueError(f"{rule}. Received: label={wrong[:5]}")
-        return label
-    tf.debugging.assert_greater_equal(label, lowest, rule)
-    tf.debugging.assert_less(label, num_classes, rule)
-    return label
+    label = tf.reshape(_integers(label), [-1])
+    if not hasattr(label, "numpy"):
+        return input_checks.integers_in(label, lowest, num_classes - 1, "Labels")
+    wrong = sorted({int(i) for i in label.numpy() if not lowest <= i < num_classes})
+    if wrong:
+        raise ValueError(
+            f"Labels must be in {lowest}..{num_classes - 1}. Received: label={wrong[:5]}"
+        )
+    return tf.cast(label, tf.int32)
 
 
 def _mixed(
@@ -94,21 +95,38 @@ def _mixed(
         return Observations(image, tf.fill([tf.shape(image)[0]], UNLABELLED))
     label = _one_each(label, image)
     if labelled is not None:
-        label = tf.where(tf.reshape(tf.cast(labelled, tf.bool), [-1]), label, UNLABELLED)
+        labelled = tf.convert_to_tensor(labelled)
+        if not labelled.dtype.is_bool:
+            raise ValueError(
+                "The mask `labelled` must be bool, true where the label counts. "
+                f"Received: labelled.dtype={labelled.dtype.name}"
+            )
+        mask = input_checks.same_batch(image, tf.reshape(labelled, [-1]), ("image", "labelled"))
+        label = tf.where(mask, label, tf.cast(UNLABELLED, label.dtype))
     return Observations(image, check_labels(label, num_classes, UNLABELLED))
 
 
 def _one_each(label: Tensor, image: Tensor) -> tf.Tensor:
-    """Labels int32 [B], one for each image.
+    """Labels, integers [B], one for each image.
 
     Raises:
-        ValueError: labels of another shape or number, as far as these are known.
+        ValueError: labels that are no integers, or of another shape or number.
     """
-    label = tf.convert_to_tensor(label)
+    label = _integers(label)
     many = math.prod(size or 1 for size in label.shape[1:]) if label.shape.rank else 1
     if many != 1 or not label.shape[:1].is_compatible_with(image.shape[:1]):
         raise ValueError(
             "Labels are one integer for each image, [B], not one-hot. Received: "
             f"label.shape={tuple(label.shape)} for {image.shape[0]} images"
         )
-    return tf.reshape(tf.cast(label, tf.int32), [-1])
+    return input_checks.same_batch(image, tf.reshape(label, [-1]), ("image", "label"))
+
+
+def _integers(label: Any) -> tf.Tensor:
+    """Labels as a tensor of signed integers; names, fractions and booleans are refused."""
+    if not tf.is_tensor(label):
+        label = np.asarray(label)
+        input_checks.check_label_dtype(label.dtype)
+    label = tf.convert_to_tensor(label)
+    input_checks.check_label_dtype(label.dtype)
+    return tf.cast(label, tf.int64) if label.dtype.is_unsigned else label

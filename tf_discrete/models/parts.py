@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import checks
+from tf_discrete.input_checks import same_batch
 from tf_discrete.models.networks import flatten
 from tf_discrete.types import Tensor
 
@@ -79,13 +80,8 @@ class Parts:
                 f"log_likelihood((x, y)). Received: x={type(x).__name__}"
                 + (" without a second array" if isinstance(x, (tuple, list)) else "")
             )
-        one, other = flatten(x[0], self.data_shape), flatten(x[1], self.output_shape)
-        if not one.shape[:1].is_compatible_with(other.shape[:1]):
-            raise ValueError(
-                "x and y must have as many examples. "
-                f"Received: len(x)={one.shape[0]}, len(y)={other.shape[0]}"
-            )
-        return one, other
+        one, other = flatten(x[0], self.data_shape), flatten(x[1], self.output_shape, "y")
+        return one, same_batch(one, other)
 
     def inputs(self, x: Any) -> tf.Tensor:
         """The given part, [B, inputs], of observations or, with an output_shape, of x or (x, y)."""

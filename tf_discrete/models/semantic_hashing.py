@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import estimators
+from tf_discrete import estimators, input_checks
 from tf_discrete.codes import packing
 from tf_discrete.distributions import discrete
 from tf_discrete.export.signature import Signature
@@ -108,7 +108,8 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         return discrete.Bernoulli(tf.zeros(self.latent_shape, self._wide))
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
-        logits = self.logits(x, training)
+        x = self.check_observations(x)
+        logits = self._logits(x, training)
         estimate = self.estimator.estimate(
             lambda z: self.log_likelihood_given(x, z, training),
             logits,
@@ -119,7 +120,8 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms)
 
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
-        bits = self.prior_law().one_hot(self.encode(x))
+        x = self.check_observations(x)
+        bits = self.prior_law().one_hot(self._bits(x))
         reconstruction = -self.log_likelihood_given(x, bits[tf.newaxis])[0]
         return {
             "hard_elbo_nats": -reconstruction - self.num_bits * math.log(2.0),
@@ -128,11 +130,18 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
 
     def encode(self, x: Tensor) -> tf.Tensor:
         """The bits of the codes, [logit > 0], int32 [B, N]."""
-        return tf.cast(self.logits(x) > 0, tf.int32)
+        x = self.check_observations(x)
+        return input_checks.blank(self._bits(x), x)
+
+    def _bits(self, x: Tensor) -> tf.Tensor:
+        return tf.cast(self._logits(x) > 0, tf.int32)
 
     def encode_packed(self, x: Tensor) -> tf.Tensor:
-        """The codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`."""
-        return packing.pack_tensor(self.encode(x))
+        """The codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`.
+
+        Bytes have no value to say that an observation was refused: in XLA and TFLite check it before.
+        """
+        return packing.pack_tensor(self._bits(self.check_observations(x)))
 
     def signatures(self) -> dict[str, Signature]:
         def encode_packed(image: Tensor) -> dict[str, Tensor]:

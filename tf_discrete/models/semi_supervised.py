@@ -186,6 +186,9 @@ class SemiSupervisedVAE(ClassStyleModel):
     def observations(self, data: Any) -> Observations:
         return observe(data, self.num_classes, self.features)
 
+    def check_batch(self, data: Any) -> None:
+        observe(data, self.num_classes, self.check_observations)
+
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
         image, label, num_labelled = x if isinstance(x, Observations) else self.observations(x)
         one_hot = tf.one_hot(label, self.num_classes, dtype=self._wide)

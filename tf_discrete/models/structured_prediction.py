@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, likelihoods, seeds
+from tf_discrete import arguments, estimators, input_checks, likelihoods, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
@@ -146,7 +146,7 @@ class StructuredPrediction(base.DiscreteModel):
 
     def logits(self, x: Any) -> tf.Tensor:
         """Of all layers side by side, [B, sum of N(, K)], each given the most probable choice before."""
-        return self.chain.side_by_side(self.parts.inputs(x))
+        return self.chain.side_by_side(self._given(x))
 
     def posterior(self, x: Any) -> discrete.Discrete:
         """The laws of all layers, side by side, each given the most probable choice before."""
@@ -157,8 +157,12 @@ class StructuredPrediction(base.DiscreteModel):
     def observations(self, data: Any) -> Any:
         return self.parts.observations(data)
 
+    def check_observations(self, x: Any) -> Any:
+        self._both(x)
+        return super().check_observations(x)
+
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
-        inputs, outputs = self.parts.split(x)
+        inputs, outputs = self._both(x)
 
         def logits_fn(before: tuple[Tensor, ...]) -> tf.Tensor:
             return self.chain.logits(len(before), before[-1] if before else inputs, training)
@@ -187,7 +191,7 @@ class StructuredPrediction(base.DiscreteModel):
 
     def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log p(y | z_L) in nats for S draws of all layers, [S, B]."""
-        inputs, outputs = self.parts.split(x)
+        inputs, outputs = self._both(x)
         draws, _ = self.chain.draw(inputs, num_samples, seed)
         return self._log_prob(outputs, self.parameters(draws[-1]))
 
@@ -209,13 +213,18 @@ class StructuredPrediction(base.DiscreteModel):
             num_samples: S draws of all layers that the mean of p(y | x) is taken over; None for the mean
                 of p(y | z) at the most probable choice of every layer in turn. Default: None.
             seed: int or int32 [2]; of the draws. Default: 0.
+
+        Raises:
+            ValueError: x of another shape or outside the support, see `tf_discrete.input_checks`; fewer
+                than 1 sample. Where no check is possible, in XLA and TFLite, such an x is completed by NaN.
         """
-        inputs = self.parts.inputs(x)
+        inputs = self._given(x)
         if num_samples is None:
             mean = self.likelihood.mean(self.parameters(self.chain.draw(inputs)[0][-1]))
         else:
-            mean = tf.reduce_mean(self._completions(inputs, num_samples, seed), axis=0)
-        return self.parts.join(x, mean)
+            samples = input_checks.count(num_samples, "num_samples", lowest=1)
+            mean = tf.reduce_mean(self._completions(inputs, samples, seed), axis=0)
+        return input_checks.blank(self.parts.join(x, mean), inputs)
 
     def sample(self, x: Any, num_samples: int | Tensor = 1, seed: int | Seed = 0) -> tf.Tensor:
         """Completions, [S, B, *data_shape] or [S, B, *output_shape]: means of p(y | z) for draws of z.
@@ -224,17 +233,26 @@ class StructuredPrediction(base.DiscreteModel):
             x: observations, float [B, *data_shape], of which the part that is y is not read.
             num_samples: S. Default: 1.
             seed: int or int32 [2]; the same seed gives the same completions. Default: 0.
+
+        Raises:
+            ValueError: as `complete`.
         """
-        return self.parts.join(x, self._completions(self.parts.inputs(x), num_samples, seed))
+        inputs = self._given(x)
+        num_samples = input_checks.count(num_samples, "num_samples")
+        found = self.parts.join(x, self._completions(inputs, num_samples, seed))
+        return input_checks.blank(found, inputs, batch_axis=1)
 
     def encode(self, x: Any) -> tf.Tensor:
         """The most probable codes of all layers in turn, int32 [B, sum of N]."""
-        posterior = self.posterior(x)
-        return posterior.code(posterior.mode())
+        inputs = self._given(x)
+        posterior = self.chain.latents.law_of(self.chain.side_by_side(inputs))
+        return input_checks.blank(posterior.code(posterior.mode()), inputs)
 
     def encode_probs(self, x: Any) -> tf.Tensor:
         """Probabilities of all layers, each given the most probable draw of the one before."""
-        return self.posterior(x).probs
+        inputs = self._given(x)
+        probs = self.chain.latents.law_of(self.chain.side_by_side(inputs)).probs
+        return input_checks.blank(probs, inputs)
 
     def signatures(self) -> dict[str, Signature]:
         return completion_signatures(self)
@@ -256,14 +274,31 @@ class StructuredPrediction(base.DiscreteModel):
             "objective": self.objective_name,
         }
 
+    def _given(self, x: Any) -> tf.Tensor:
+        """The x of observations, checked, [B, inputs]; what is y is not read."""
+        return input_checks.in_support(self.parts.inputs(x), self.input_support)
+
+    def _both(self, x: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """The x and the y of observations, checked, [B, inputs] and [B, outputs]."""
+        inputs, outputs = self.parts.split(x)
+        name = "x" if self.parts.output_shape is None else "y"
+        return (
+            input_checks.in_support(inputs, self.input_support),
+            input_checks.in_support(outputs, self.likelihood.support, name),
+        )
+
+    @property
+    def input_support(self) -> input_checks.Support | None:
+        """Of x: that of the likelihood of y where both are halves of an observation, else finite numbers."""
+        halves = self.parts.output_shape is None and self.parts.mask is None
+        return self.likelihood.support if halves else input_checks.REAL
+
     def _log_prob(self, outputs: Tensor, parameters: Tensor) -> tf.Tensor:
         return tf.cast(self.likelihood.log_prob(outputs, parameters), self._wide)
 
     def _completions(
         self, inputs: Tensor, num_samples: int | Tensor, seed: int | Seed
     ) -> tf.Tensor:
-        if not tf.is_tensor(num_samples):
-            checks.whole("num_samples", num_samples)
         draws, _ = self.chain.draw(inputs, num_samples, seeds.convert(seed))
         parameters = self.parameters(draws[-1])
         return estimators.apply_to_samples(self.likelihood.mean, parameters, batch_rank=2)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete import input_checks
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior
@@ -60,6 +61,12 @@ class WithPrior(base.DiscreteModel):
         self.data_shape = model.data_shape
         self.track((*model._terms[1:], "prior_nats"), model._hard_terms)
         self.built = True
+
+    def observations(self, data: Any) -> Any:
+        return self.model.observations(data)
+
+    def check_observations(self, x: Any) -> Any:
+        return self.model.check_observations(x)
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         terms = self.model.objective(x, seed, training)
@@ -137,7 +144,7 @@ class WithPrior(base.DiscreteModel):
 
     def signatures(self) -> dict[str, Signature]:
         def sample(num: Tensor, seed: Seed) -> dict[str, Any]:
-            drawn = self.sample_codes(num, seed)
+            drawn = self.sample_codes(input_checks.count(num, "num", 0, self.rows_at_once()), seed)
             return {"image": self.decode(drawn), "codes": drawn}
 
         found = self.model.signatures()
