@@ -94,10 +94,34 @@ def test_images_without_one_label_each_are_refused(images, labels):
         evaluation.train_classifier(np.zeros([images, 8, 8]), labels, 2)
 
 
-@pytest.mark.parametrize("labels", [[0, 2], [-1, 0], [0.0, 1.0], [[0], [1]]])
+@pytest.mark.parametrize("labels", [[0, 2], [-1, 0], [[0], [1]], [[1, 0], [0, 1]]])
 def test_impossible_labels_are_refused(labels):
     with pytest.raises(ValueError, match=r"integers in \[0, 2\).*Received: labels\.shape=\(2,"):
         evaluation.train_classifier(np.zeros([2, 8, 8]), labels, 2)
+
+
+@pytest.mark.parametrize(
+    "labels,message",
+    [
+        (["cat", "dog"], r"np\.unique\(names.*Received: labels\.dtype=str"),
+        (np.array(["cat", None], object), r"np\.unique\(names.*Received: labels\.dtype=object"),
+        ([0.0, 1.0], r"astype\('int32'\).*Received: labels\.dtype=float64"),
+        ([0.5, 1.0], r"labels\.dtype=float64"),
+        ([False, True], r"labels\.dtype=bool"),
+    ],
+)
+def test_labels_that_are_no_integers_are_never_converted(labels, message):
+    with pytest.raises(ValueError, match=f"Labels must be integers.*{message}"):
+        evaluation.train_classifier(np.zeros([2, 8, 8]), labels, 2)
+    with pytest.raises(ValueError, match=f"Labels must be integers.*{message}"):
+        evaluation.accuracy([[0.9, 0.1], [0.2, 0.8]], labels)
+
+
+def test_arrays_of_names_are_no_images_and_no_probabilities():
+    with pytest.raises(ValueError, match="images must be numbers.*Received: images.dtype=<U"):
+        evaluation.train_classifier([["a.png"]], [0], 2)
+    with pytest.raises(ValueError, match="probs must be numbers.*Received: probs.dtype=<U"):
+        evaluation.accuracy([["0.5", "0.5"]], [0])
 
 
 def test_one_class_is_refused():

@@ -79,6 +79,23 @@ def test_refused(name):
         importance_weighted_bound(Recorder().log_weights, X, seed=seeds.base(0), **arguments)
 
 
+@pytest.mark.parametrize("data", [[], [tf.zeros([0, 1])]], ids=["no batches", "empty batches"])
+def test_no_examples_have_no_mean(data):
+    with pytest.raises(ValueError, match=f"at least one example.*Received: {len(data)} batches"):
+        evaluation.evaluate_bound(Recorder(), data, num_samples=2)
+
+
+def test_weights_that_are_not_one_for_each_example_are_refused():
+    class Broadcast(Recorder):
+        def log_weights(self, x, num_samples, seed):
+            return tf.zeros([num_samples, 28])
+
+    with pytest.raises(
+        ValueError, match=r"one value for each sample.*shape \(28,\) for 1 examples"
+    ):
+        evaluation.evaluate_bound(Broadcast(), [X[:1]], num_samples=2)
+
+
 def batches(sizes):
     values = np.random.RandomState(0).normal(size=[sum(sizes), 1]).astype(np.float32)
     return [{"image": tf.constant(part)} for part in np.split(values, np.cumsum(sizes)[:-1])]

@@ -154,3 +154,23 @@ def test_bad_rankings_are_refused(distances, relevant, options, message):
 def test_each_code_has_a_label():
     with pytest.raises(ValueError, match=r"one label for each.*labels.shape=\(2,\) for 1 codes"):
         evaluation.evaluate_retrieval([[0]], [1], [[0]], [2, 3], 1)
+
+
+@pytest.mark.parametrize(
+    "labels,message",
+    [
+        (["a", "b"], r"np\.unique\(names.*Received: labels\.dtype=str"),
+        ([0.5, 1.0], r"Received: labels\.dtype=float64"),
+        ([True, False], r"Received: labels\.dtype=bool"),
+    ],
+)
+def test_labels_that_are_no_integers_are_refused(labels, message):
+    with pytest.raises(ValueError, match=f"Labels must be integers.*{message}"):
+        evaluation.evaluate_retrieval([[0]], [0], [[0], [1]], labels, k=1)
+    with pytest.raises(ValueError, match="Labels must be integers.*Received: query_labels"):
+        evaluation.evaluate_retrieval([[0], [1]], labels, [[0], [1]], [0, 1], k=1)
+
+
+def test_one_hot_labels_are_refused():
+    with pytest.raises(ValueError, match=r"argmax of one-hot.*labels.shape=\(2, 2\) for 2 codes"):
+        evaluation.evaluate_retrieval([[0]], [0], [[0], [1]], np.eye(2, dtype=int), k=1)

@@ -46,7 +46,31 @@ def test_the_likelihood_reads_both_parts(served):
     arguments = {"num_samples": tf.constant(9), "seed": SEED}
     found = signatures["log_likelihood"](input=x, **y, **arguments)["log_likelihood"]
     np.testing.assert_allclose(found, model.log_likelihood(observations, 9, SEED), rtol=1e-5)
-    arguments["num_samples"] = tf.constant(0)
-    for name, more in (("log_likelihood", y), ("mean", {})):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="num_samples must be at least 1"):
-            signatures[name](input=x, **more, **arguments)
+    for count in (0, -1, 10**9):
+        arguments["num_samples"] = tf.constant(count)
+        for name, more in (("log_likelihood", y), ("mean", {})):
+            with pytest.raises(
+                tf.errors.InvalidArgumentError, match=r"num_samples must be in 1\.\."
+            ):
+                signatures[name](input=x, **more, **arguments)
+
+
+@pytest.mark.parametrize("count", [-1, 10**9])
+def test_a_request_cannot_ask_for_completions_without_end(served, count):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"num must be in 0\.\.10000"):
+        served[1]["sample"](input=inputs(), num=tf.constant(count), seed=SEED)
+
+
+def test_the_manifest_limits_what_the_likelihood_limits(served):
+    model = served[0]
+    signatures = model.signatures()
+    halves = model.parts.output_shape is None
+    assert signatures["complete"].limits == ({"input": (0.0, 1.0)} if halves else {})
+    assert ("output" in signatures["log_likelihood"].limits) != halves
+
+
+def test_an_input_that_is_not_finite_is_refused(served):
+    x = inputs().numpy()
+    x[1, 0, 2] = np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError, match="x must be finite"):
+        served[1]["complete"](input=tf.constant(x))

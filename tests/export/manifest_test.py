@@ -60,7 +60,7 @@ def test_it_says_what_the_signatures_take_and_give(path):
     assert list(signatures)[0] == "encode"
     assert signatures["sample"] == {
         "inputs": {
-            "num": {"shape": [], "dtype": "int32"},
+            "num": {"shape": [], "dtype": "int32", "minimum": 0, "maximum": 10_000},
             "seed": {"shape": [2], "dtype": "int32"},
         },
         "outputs": {
@@ -69,6 +69,12 @@ def test_it_says_what_the_signatures_take_and_give(path):
         },
         "deterministic": False,
     }
+    limits = {
+        name: signatures["log_likelihood"]["inputs"][name] for name in ("image", "num_samples")
+    }
+    assert (limits["image"]["minimum"], limits["image"]["maximum"]) == (0, 1)
+    assert (limits["num_samples"]["minimum"], limits["num_samples"]["maximum"]) == (1, 10_000)
+    assert signatures["decode"]["inputs"]["codes"]["maximum"] == 3
 
 
 def test_it_says_how_codes_are_laid_out(path, tmp_path):

@@ -112,19 +112,49 @@ def test_the_first_signature_is_the_default(folder):
     )
 
 
-@pytest.mark.parametrize("code", [-1, 4])
-def test_a_served_model_refuses_codes_out_of_range(folder, code):
-    served = tf.saved_model.load(str(folder / "CategoricalVAE" / "saved_model"))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"codes must be in 0\.\.3"):
-        served.signatures["decode"](codes=tf.constant([[0, 1, code]]))
+def bad_values(name, spec, manifest):
+    """Values of one input of a signature that it must refuse, with what the message says."""
+    shape = [2, *spec["shape"][1:]]
+    if name == "seed":
+        return
+    if not spec["shape"]:
+        for count in (-1, 10**9):
+            yield np.array(count, np.int32), rf"{name} must be in {spec['minimum']}\.\.\d+"
+    elif spec["dtype"] == "int32":
+        for code in (-1, spec["maximum"] + 1):
+            values = np.zeros(shape, np.int32)
+            values[1, ...] = 0
+            values.reshape(-1)[-1] = code  # Of the last layer, where there are several.
+            yield values, rf"must be in 0\.\.{spec['maximum']}"
+        if len(shape) > 1:
+            yield np.zeros([2, shape[1] + 1], np.int32), "not compatible with expected shape"
+    else:
+        good = np.full(shape, 0.5, np.float32)
+        yield np.moveaxis(good, -1, 1)[..., np.newaxis], "not compatible with expected shape"
+        for value in (np.nan, np.inf, *([255.0, -1.0] if "maximum" in spec else [])):
+            values = good.copy()
+            values[1, ..., -1] = value
+            yield values, r"must be finite.*Received: examples outside, minimum, maximum =\] \[1\]"
+        if len(shape) == 4:  # Channels first: the same numbers in another order.
+            yield np.moveaxis(good, -1, 1), "not compatible with expected shape"
 
 
-def test_a_served_model_refuses_a_bound_of_no_samples(folder):
-    served = tf.saved_model.load(str(folder / "CategoricalVAE" / "saved_model"))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="num_samples must be at least 1"):
-        served.signatures["log_likelihood"](
-            image=tf.zeros([1, 8, 8, 1]), num_samples=tf.constant(0), seed=tf.constant([1, 2])
-        )
+@pytest.mark.parametrize("name", [*small_models.CLASSES, "gaussian", "bernoulli", "intensity"])
+def test_a_served_model_refuses_what_it_was_not_made_for(folder, name):
+    """Shapes, ranges, codes and counts, one input after the other, in every signature."""
+    served = tf.saved_model.load(str(folder / name / "saved_model"))
+    manifest, refused = export.load_manifest(folder / name / "saved_model"), 0
+    for key, signature in manifest.signatures.items():
+        arguments = dict(np.load(folder / name / f"{key}-1.npz"))
+        arguments |= {k: np.repeat(v, 2, axis=0) for k, v in arguments.items() if len(v.shape) > 0}
+        arguments |= {k: v[:2] for k, v in arguments.items() if k == "seed"}
+        for argument, spec in signature["inputs"].items():
+            for value, message in bad_values(argument, spec, manifest):
+                tensors = {k: tf.constant(v) for k, v in {**arguments, argument: value}.items()}
+                with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                    served.signatures[key](**tensors)
+                refused += 1
+    assert refused >= 10
 
 
 def test_training_state_stays_out_of_the_export(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.models import small_models
-from tf_discrete import schedules, seeds
+from tf_discrete import likelihoods, schedules, seeds
 from tf_discrete.models import base
 from tf_discrete.schedules import Scheduled
 
@@ -219,7 +219,7 @@ def test_an_overflow_under_a_loss_scale_is_not_reported_as_divergence():
     optimizer = keras.optimizers.LossScaleOptimizer(
         keras.optimizers.SGD(0.1), initial_scale=2.0**127
     )
-    model = compiled(small_models.make(monitor_every=1), optimizer)
+    model = compiled(small_models.make(monitor_every=1, likelihood="gaussian"), optimizer)
     before = model.trainable_variables[0].numpy()
     logs = model.train_step(100 * small_models.data())
     assert float(logs["gradient_norm"]) == 0.0  # Of no step yet.
@@ -235,8 +235,15 @@ def test_a_gradient_that_is_not_finite_is_reported_without_a_loss_scale():
     assert not np.isfinite(float(logs["gradient_norm"]))
 
 
+@keras.saving.register_keras_serializable("base_test")
+class OfAnyValue(likelihoods.Bernoulli):
+    """Lets NaN through to the loss."""
+
+    support = None
+
+
 def test_the_first_step_that_is_not_finite_is_remembered():
-    model = compiled(small_models.make(), steps_per_execution=3)
+    model = compiled(small_models.make(likelihood=OfAnyValue()), steps_per_execution=3)
     x = small_models.data().numpy()
     x[3] = np.nan
     data = tf.data.Dataset.from_tensor_slices(x).batch(1)

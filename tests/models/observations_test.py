@@ -42,8 +42,12 @@ def test_labels_out_of_range_are_refused():
         with pytest.raises(ValueError, match=rf"Labels must be in {lowest}..2. Received: label="):
             call()
     model.compile("sgd", jit_compile=False)
+    labels = tf.constant([0, 1, 2, 3, 0, 1])
+    with pytest.raises(ValueError, match="Labels must be in -1..2. Received: label="):
+        model.fit(small.X, labels, verbose=0)
+    data = tf.data.Dataset.from_tensors((small.X, labels))
     with pytest.raises(tf.errors.InvalidArgumentError, match="Labels must be in -1..2"):
-        model.fit(small.X, tf.constant([0, 1, 2, 3, 0, 1]), verbose=0)
+        model.fit(data, verbose=0)
 
 
 REFUSED = {
@@ -57,6 +61,21 @@ REFUSED = {
         {"image": small.X, "labelled_image": small.X[:2], "labelled_label": [1]},
         r"label.shape=\(1,\) for 2 images",
     ),
+    "names": ((small.X, list("abcabc")), r"np\.unique\(names.*Received: label\.dtype=str"),
+    "names of a data set": (
+        (small.X, tf.constant(list("abcabc"))),
+        r"np\.unique\(names.*Received: label\.dtype=object",
+    ),
+    "fractions": ((small.X, tf.constant([0.0, 0.5, 1, 2, 0, 1])), r"label\.dtype=float32"),
+    "booleans": ((small.X, np.array([True, False] * 3)), r"label\.dtype=bool"),
+    "a mask of numbers": (
+        {"image": small.X, "label": small.LABELS, "labelled": tf.constant([0.5] * 6)},
+        r"must be bool.*labelled\.dtype=float32",
+    ),
+    "too short a mask": (
+        {"image": small.X, "label": small.LABELS, "labelled": tf.constant([True])},
+        r"as many examples.*len\(image\)=6, len\(labelled\)=1",
+    ),
     "mask alone": (
         {"image": small.X, "labelled": tf.constant(small.KNOWN)},
         "A mask `labelled` says.*Received: label=None",
@@ -69,6 +88,21 @@ def test_batches_that_do_not_fit_are_refused(case):
     data, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
         small.terms(small.make(), data)
+
+
+def test_labels_of_another_number_are_refused_where_only_the_run_shows_it():
+    """One label for six images would be repeated for them."""
+    model = small.make()
+    read = tf.function(
+        lambda image, label: model.observations((image, label)).label,
+        input_signature=[
+            tf.TensorSpec([None, *small.X.shape[1:]]),
+            tf.TensorSpec([None], tf.int32),
+        ],
+    )
+    assert len(read(small.X, tf.zeros([6], tf.int32))) == 6
+    with pytest.raises(tf.errors.InvalidArgumentError, match="image and label must have as many"):
+        read(small.X, tf.zeros([1], tf.int32))
 
 
 @pytest.mark.parametrize("label", [3, -2])

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks, input_checks
+
 
 def train_classifier(
     images: ArrayLike,
@@ -54,6 +56,8 @@ def train_classifier(
       >>> accuracy(predict_probs(model, x), y)
       1.0
     """
+    num_steps = checks.whole("num_steps", num_steps)
+    batch_size = checks.whole("batch_size", batch_size)
     x, y = _as_images(images), _check_labels(labels, num_classes)
     if not len(x) or len(x) != len(y):
         raise ValueError(
@@ -289,6 +293,11 @@ def _network(shape: tuple[int, ...], num_classes: int, network: str, seed: int) 
 
 def _as_images(images: ArrayLike) -> np.ndarray:
     array = np.asarray(images)
+    if array.dtype.kind in "OSU":
+        raise ValueError(
+            "images must be numbers. Decode image files first. "
+            f"Received: images.dtype={array.dtype}"
+        )
     if array.ndim == 3:
         array = array[..., np.newaxis]
     if array.ndim != 4:
@@ -314,24 +323,22 @@ def _check_labels(labels: ArrayLike, num_classes: int) -> np.ndarray:
             f"Received: num_classes={num_classes}"
         )
     array = np.asarray(labels)
-    if array.ndim != 1 or (
-        array.size
-        and not (
-            np.issubdtype(array.dtype, np.integer)
-            and array.min() >= 0
-            and array.max() < num_classes
-        )
-    ):
+    if array.size:
+        input_checks.check_label_dtype(array.dtype, "labels")
+    if array.ndim != 1 or (array.size and (array.min() < 0 or array.max() >= num_classes)):
         raise ValueError(
             f"labels must be integers in [0, {num_classes}) of shape [B]. Number the classes from "
-            f"0. Received: labels.shape={array.shape}, dtype={array.dtype}"
+            f"0; take the argmax of one-hot labels. Received: labels.shape={array.shape}, dtype={array.dtype}"
             + (f", minimum={array.min()}, maximum={array.max()}" if array.size else "")
         )
     return array.astype(np.int64)
 
 
 def _check_pair(probs: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    p = np.asarray(probs, np.float64)
+    p = np.asarray(probs)
+    if p.dtype.kind in "OSU":
+        raise ValueError(f"probs must be numbers [B, num_classes]. Received: probs.dtype={p.dtype}")
+    p = p.astype(np.float64)
     if p.ndim != 2 or np.shape(labels)[:1] != p.shape[:1]:
         raise ValueError(
             "probs must be [B, num_classes] with one label per row. Give one distribution per "

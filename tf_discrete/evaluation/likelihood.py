@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks, seeds
+from tf_discrete import input_checks, seeds
 from tf_discrete.types import Seed, Tensor
 
 LogWeightsFn = Callable[[Any, Any, Seed], Tensor]
@@ -39,14 +39,14 @@ def importance_weighted_bound(
         chunk: samples at once.
 
     Raises:
-        ValueError: num_samples or chunk is no whole number of at least 1, if they are numbers.
+        ValueError: num_samples or chunk is no whole number of at least 1;
+            tf.errors.InvalidArgumentError for a tensor of a graph.
 
     Reference:
         Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
     """
-    for name, value in (("num_samples", num_samples), ("chunk", chunk)):
-        if not tf.is_tensor(value):
-            checks.whole(name, value)
+    num_samples = input_checks.count(num_samples, "num_samples", lowest=1)
+    chunk = input_checks.count(chunk, "chunk", lowest=1)
     static = isinstance(num_samples, int) and isinstance(chunk, int)
     chunk = min(chunk, num_samples) if static else tf.minimum(chunk, num_samples)
     chunks, rest = num_samples // chunk, num_samples % chunk
@@ -82,7 +82,7 @@ def samples_at_once(x: Any, rows: int) -> int | tf.Tensor:
     Returns:
         chunk: an int where B is known when the graph is built, else an int32 scalar.
     """
-    first = keras.tree.flatten(x)[0]
+    first = tf.convert_to_tensor(keras.tree.flatten(x)[0])
     if first.shape[0] is not None:
         return max(1, min(MAX_CHUNK, rows // max(1, first.shape[0])))
     return tf.clip_by_value(rows // tf.maximum(tf.shape(first)[0], 1), 1, MAX_CHUNK)
@@ -127,7 +127,12 @@ def evaluate_bound(
         rows: decoder rows held in memory at once; sets the chunk of samples. Default: what the model's
             `rows_at_once` says.
         progress: called after each batch with the number of its examples.
+
+    Raises:
+        ValueError: no examples, observations that the model refuses, see `DiscreteModel.check_observations`,
+            or a model whose `log_weights` are not one for each sample and example.
     """
+    num_samples = input_checks.count(num_samples, "num_samples", lowest=1)
 
     @tf.function(reduce_retracing=True)
     def bound(x: Any, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
@@ -137,11 +142,24 @@ def evaluate_bound(
     values: list[np.ndarray] = []
     for index, batch in enumerate(batches):
         x = batch["image"] if isinstance(batch, dict) else batch
-        chunk = max(1, min(num_samples, rows // max(1, keras.tree.flatten(x)[0].shape[0])))
+        if hasattr(model, "check_observations"):
+            x = model.check_observations(x)
+        size = len(keras.tree.flatten(x)[0])
+        chunk = max(1, min(num_samples, rows // max(1, size)))
         batch_seed = seeds.fold(seeds.base(seed), "bound", index)
         values.append(bound(x, batch_seed, chunk).numpy())
+        if values[-1].shape != (size,):
+            raise ValueError(
+                "log_weights must return [num_samples, B], one value for each sample and example. "
+                f"Received: bounds of shape {values[-1].shape} for {size} examples"
+            )
         if progress is not None:
             progress(len(values[-1]))
-    everything = np.concatenate(values).astype(np.float64)
+    everything = np.concatenate(values or [np.zeros([0])]).astype(np.float64)
+    if not len(everything):
+        raise ValueError(
+            "There must be at least one example to average over. "
+            f"Received: {len(values)} batches without examples"
+        )
     error = everything.std(ddof=1) / math.sqrt(len(everything)) if len(everything) > 1 else math.nan
     return Bound(float(everything.mean()), float(error), len(everything), num_samples)

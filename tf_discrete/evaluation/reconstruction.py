@@ -50,6 +50,11 @@ def reconstruction_nats(model: Any, batches: Iterable[Any]) -> Reconstruction:
     for batch in batches:
         x = tf.convert_to_tensor(batch["image"] if isinstance(batch, dict) else batch)
         x, mean = (np.asarray(array, np.float64) for array in (x, decoded(x)))
+        if x.shape != mean.shape:
+            raise ValueError(
+                "Images and decoded means must have the same shape. Give images of the shape that the model "
+                f"was made for. Received: images.shape={x.shape}, means.shape={mean.shape}"
+            )
         for name, array in (("images", x), ("decoded means", mean)):
             if array.size and not (array.min() >= 0 and array.max() <= 1):
                 raise ValueError(

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from tf_discrete.codes.hamming import check_k, check_queries, hamming_distances
 from tf_discrete.codes.packing import pack_to_compare
+from tf_discrete.input_checks import check_label_dtype
 
 TIES = ("index", "expected")
 _QUERIES = 64
@@ -156,7 +157,8 @@ def evaluate_retrieval(
         instead of sorting them, and is many times faster.
 
     Raises:
-        ValueError: no query, sizes that do not match, k out of range, or other ties.
+        ValueError: no query, sizes that do not match, labels that are no integers, k out of range, or other
+            ties.
 
     Example:
         >>> scores = evaluate_retrieval([[0, 0]], [7], [[0, 1], [1, 1], [0, 0]], [7, 7, 3], k=2)
@@ -166,9 +168,12 @@ def evaluate_retrieval(
     queries, _ = pack_to_compare(query_codes, num_categories)
     searched, _ = pack_to_compare(codes, num_categories)
     asked, known = np.asarray(query_labels), np.asarray(labels)
+    for name, found in (("query_labels", asked), ("labels", known)):
+        if found.size:
+            check_label_dtype(found.dtype, name)
     if asked.shape != (len(queries),) or known.shape != (len(searched),):
         raise ValueError(
-            "There must be one label for each code. Received: "
+            "There must be one label for each code; take the argmax of one-hot labels. Received: "
             f"query_labels.shape={asked.shape} for {len(queries)} codes, "
             f"labels.shape={known.shape} for {len(searched)} codes"
         )
