@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete.datasets import pipeline
+from tf_discrete.datasets import fingerprint, pipeline
 from tf_discrete.types import Seed
 
 
@@ -55,6 +55,22 @@ class Split:
         """(height, width, channels)."""
         height, width, channels = self.images.shape[1:]
         return height, width, channels
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Identity of the data: a SHA-256 over images and labels, 64 hexadecimal digits.
+
+        Two splits with the same images and labels in the same order have the same fingerprint,
+        whatever their name, binarisation and seed. Of images of more than 2 GiB only evenly spaced
+        chunks are read; see `fingerprint.of`.
+
+        Example:
+            >>> import tf_discrete.datasets as datasets
+            >>> one, other = (datasets.get("digits", "test", seed=seed) for seed in (0, 1))
+            >>> one.fingerprint == other.fingerprint
+            True
+        """
+        return fingerprint.of(self.images, self.labels)
 
     @functools.cached_property
     def resident(self) -> tf.Tensor:
