@@ -72,3 +72,38 @@ def test_examples_of_a_class_are_shuffled():
     order = carving.stratified_order(100, np.repeat([0, 1], 50))
     members = order[order < 50]
     assert not np.array_equal(members, np.arange(50))
+
+
+def test_the_order_is_that_of_a_shuffle_spread_by_class():
+    random = np.random.RandomState(1)
+    labels = random.randint(-1, 5, 200)
+    shuffled = np.random.RandomState(carving._ORDER_SEED).permutation(200)
+    place = np.empty(200)
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    expected = shuffled[np.argsort(place[shuffled], kind="stable")]
+    np.testing.assert_array_equal(carving.stratified_order(200, labels), expected)
+
+
+def test_as_many_classes_as_examples_are_no_hang():
+    labels = np.arange(300_000)[::-1]
+    order = carving.stratified_order(300_000, labels)  # One pass a class would take hours.
+    assert np.bincount(order).max() == 1
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_part_of_an_explicit_split_has_all_classes(split):
+    labels = np.repeat(np.arange(4), 25)
+    explicit = ("train", "validation", "test")
+    few = carving.chosen(100, Request("made", split, max_examples=8), explicit, labels)
+    assert np.bincount(labels[few]).tolist() == [2, 2, 2, 2]
+    for most in (None, 100, 200):
+        whole = carving.chosen(100, Request("made", split, max_examples=most), explicit, labels)
+        np.testing.assert_array_equal(whole, np.arange(100))
+
+
+def test_what_is_carved_is_chosen_in_the_spread_order():
+    order = carving.stratified_order(100)
+    request = Request("made", "validation", max_examples=4)
+    np.testing.assert_array_equal(carving.chosen(100, request, ["train"]), order[81:85])

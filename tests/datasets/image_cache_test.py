@@ -69,11 +69,46 @@ def test_the_faster_of_two_processes_wins(tmp_path, monkeypatch):
     assert inner.calls == 1 and len(os.listdir(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("limit", [10, 2**31])
-def test_black_and_white_are_rescaled(tmp_path, monkeypatch, limit):
-    monkeypatch.setattr(image_cache, "MEMORY_BYTES", limit)
-    images, _ = fill(Decoder(IMAGES % 2), tmp_path)
-    np.testing.assert_array_equal(images, IMAGES % 2 * 255)
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o755), (0o002, 0o775), (0o077, 0o700)])
+def test_the_umask_says_who_may_read_the_folder(tmp_path, monkeypatch, umask, mode):
+    monkeypatch.setattr(image_cache, "MEMORY_BYTES", 10)
+    before = os.umask(umask)
+    try:
+        fill(Decoder(), tmp_path / "new")
+    finally:
+        os.umask(before)
+    (folder,) = (tmp_path / "new").iterdir()
+    assert folder.stat().st_mode & 0o777 == mode
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o666 & ~umask}
+
+
+def damaged(folder, name: str, kind: str) -> None:
+    file = folder / name
+    if kind == "missing":
+        file.unlink()
+    elif kind == "fifo":
+        file.unlink()
+        os.mkfifo(file)
+    elif kind == "truncated":
+        file.write_bytes(file.read_bytes()[:-5])
+    elif kind == "huge":
+        header = {"descr": "|u1", "fortran_order": False, "shape": (2**45, 3, 4, 2)}
+        with open(file, "wb") as stream:
+            np.lib.format.write_array_header_1_0(stream, header)
+    else:
+        file.write_bytes(b"no array")
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+@pytest.mark.parametrize("kind", ["missing", "fifo", "truncated", "huge", "text"])
+def test_a_damaged_cache_is_named_with_what_to_do(tmp_path, monkeypatch, name, kind):
+    monkeypatch.setattr(image_cache, "MEMORY_BYTES", 10)
+    fill(Decoder(), tmp_path)
+    (folder,) = tmp_path.iterdir()
+    damaged(folder, name, kind)
+    message = rf"cached images must be an array of .*Remove the folder '{folder}'.*{name}'"
+    with pytest.raises(ValueError, match=message):
+        fill(Decoder(), tmp_path)
 
 
 def test_a_full_disk_is_reported_with_the_folder(tmp_path, monkeypatch):
@@ -94,8 +129,8 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path, monkeypatch):
         fill(Decoder(), tmp_path / "file")
 
 
-def test_a_source_with_fewer_images_than_announced_is_refused(tmp_path):
-    with pytest.raises(
-        ValueError, match="as many images as it announces.* Received: 7 of 9 images"
-    ):
-        fill(Decoder(), tmp_path, count=9)
+@pytest.mark.parametrize("count", [5, 9])
+def test_a_source_with_fewer_or_more_images_than_announced_is_refused(tmp_path, count):
+    message = f"as many images as it announces.* Received: 7 of {count} images"
+    with pytest.raises(ValueError, match=message):
+        fill(Decoder(), tmp_path, count=count)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import pathlib
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import tf_discrete.datasets as datasets
-from tf_discrete.datasets import image_cache
+from tf_discrete.datasets import image_cache, image_folder
 
 SPLITS = ("train", "validation", "test")
 RANDOM = np.random.RandomState(0)
@@ -84,12 +85,76 @@ def test_all_kinds_of_files_are_read(tmp_path, suffix):
     assert found.shape == (4, 6, 5, 1)
 
 
-def test_hidden_and_other_files_are_left_out(tmp_path):
+def test_hidden_and_other_files_are_left_out_with_a_warning(tmp_path):
     write(tmp_path, 4)
     (tmp_path / "README.txt").write_text("no image")
     (tmp_path / ".hidden.png").write_text("no image")
     (tmp_path / ".folder").mkdir()
-    assert sum(len(datasets.get(str(tmp_path), s)) for s in SPLITS) == 4
+    with pytest.warns(UserWarning, match="2 files in .* were left out: 1 .txt, 1 hidden. Images"):
+        assert sum(len(datasets.get(str(tmp_path), s)) for s in SPLITS) == 4
+
+
+def test_images_of_one_colour_are_counted_in_a_warning(tmp_path):
+    write(tmp_path, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        datasets.get(str(tmp_path), "train")
+    for i in range(10, 18):
+        Image.fromarray(np.full((6, 5), 20 * i % 256, np.uint8)).save(tmp_path / f"{i}.png")
+    with pytest.warns(UserWarning, match="where 7 of 13 images of train have one colour"):
+        datasets.get(str(tmp_path), "train")
+
+
+def test_white_is_decided_over_all_splits_and_kept_for_single_files(tmp_path):
+    masks = RANDOM.randint(0, 2, (6, 12, 10)).astype(np.uint8)
+    for split, images in (("train", masks[:4]), ("test", masks[4:])):
+        (tmp_path / split).mkdir()
+        for i, mask in enumerate(images):
+            Image.fromarray(mask).save(tmp_path / split / f"{i}.png")
+    for split in ("train", "test"):
+        data = datasets.get(str(tmp_path), split)
+        assert data.white_levels == (1, None)
+        assert set(np.unique(data.images)) == {0, 255}
+    data = datasets.get(str(tmp_path), "test", image_size=(6, 5))
+    one = image_folder.read(tmp_path / "test" / "0.png", (6, 5, 1), data.white_levels)
+    np.testing.assert_array_equal(one, data.images[0])
+    # One grey image anywhere, and 1 is nearly black in every split.
+    Image.fromarray(np.full((12, 10), 100, np.uint8)).save(tmp_path / "train" / "9.png")
+    data = datasets.get(str(tmp_path), "test")
+    assert data.white_levels == (255, None)
+    np.testing.assert_array_equal(data.images[..., 0], masks[4:])
+    one = image_folder.read(tmp_path / "test" / "0.png", (12, 10, 1), data.white_levels)
+    np.testing.assert_array_equal(one, data.images[0])
+
+
+def test_twelve_bits_are_told_of(tmp_path):
+    for i in range(4):
+        pixels = RANDOM.randint(0, 4096, (6, 5)).astype(np.uint16)
+        pixels[0, :2] = 0, 4095
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    with pytest.warns(UserWarning, match="has a value above 4095, so 4095 is taken as white"):
+        data = datasets.get(str(tmp_path), "train")
+    assert data.white_levels == (None, 4095)
+    assert (data.images.min(), data.images.max()) == (0, 255)
+
+
+def test_names_of_classes_are_kept(tmp_path):
+    for split in ("Train", "TEST"):
+        for name in ("cat", "ant", "Unlabeled"):
+            write(tmp_path / split / name, 4)
+    for split in SPLITS:
+        data = datasets.get(str(tmp_path), split)
+        assert (data.num_classes, data.class_names) == (2, ("ant", "cat"))
+    assert sorted(datasets.get(str(tmp_path), "test").labels) == [-1] * 4 + [0] * 4 + [1] * 4
+    assert datasets.get(str(tmp_path / "TEST" / "cat"), "train").class_names is None
+
+
+def test_a_part_of_an_explicit_test_split_has_all_classes(tmp_path):
+    for split in ("train", "test"):
+        for name in ("a", "b", "c"):
+            write(tmp_path / split / name, 6)
+    data = datasets.get(str(tmp_path), "test", max_examples=6)
+    assert np.bincount(data.labels).tolist() == [2, 2, 2]
 
 
 def test_grey_and_colour_together_become_colour_in_every_split(tmp_path):
@@ -190,10 +255,10 @@ def test_folders_that_are_not_laid_out_as_they_should_be(tmp_path):
     (tmp_path / "png000.png").unlink()
     (tmp_path / "empty").rmdir()
     write(tmp_path / "test", 2)
-    check("must hold train and, optionally, validation and test.*subfolders .'test'.")
+    check("must hold train and, optionally, validation, test and.*subfolders .'test'.")
     write(tmp_path / "train" / "a", 2)
-    write(tmp_path / "val", 2)
-    check("and nothing else.*subfolders .'test', 'train', 'val'.")
+    write(tmp_path / "cat", 2)
+    check("and nothing else.*subfolders .'cat', 'test', 'train'.")
 
 
 def test_one_image_only_is_refused(tmp_path):

@@ -63,7 +63,9 @@ def test_explicit_splits_are_kept_and_a_missing_one_is_carved_from_train(tmp_pat
     arrays[f"{image}train"] = IMAGES[:60]
     splits = load(save(tmp_path, **arrays), max_examples=15)
     assert [len(splits[s]) for s in SPLITS] == [15, 15, 15]
-    np.testing.assert_array_equal(splits["validation"].images, IMAGES[60:75])
+    found = {image.tobytes() for image in splits["validation"].images}
+    assert len(found) == 15 and found < {image.tobytes() for image in IMAGES[60:80]}
+    assert found != {image.tobytes() for image in IMAGES[60:75]}  # Files are often sorted.
     assert len(datasets.get(save(tmp_path, **arrays), "train")) == 60
 
 
@@ -95,6 +97,23 @@ def test_black_and_white_are_zero_and_255(tmp_path, dtype):
     data = datasets.get(save(tmp_path, image=(IMAGES > 99).astype(dtype)), "train")
     assert data.images.dtype == np.uint8
     assert set(np.unique(data.images)) == {0, 255}
+    assert data.white_levels == (1, None)
+
+
+def test_black_and_white_is_decided_over_all_splits(tmp_path):
+    dark = IMAGES % 2
+    path = save(tmp_path, image_train=IMAGES, image_test=dark)
+    np.testing.assert_array_equal(datasets.get(path, "test").images, dark)
+    assert {data.white_levels for data in load(path).values()} == {(255, None)}
+    path = save(tmp_path, image_train=dark, image_test=dark)
+    np.testing.assert_array_equal(datasets.get(path, "test").images, dark * 255)
+
+
+def test_thin_lines_survive_resizing(tmp_path):
+    lines = np.zeros([10, 32, 32], np.uint8)
+    lines[:, 7] = 1
+    data = datasets.get(save(tmp_path, image=lines), "train", image_size=(8, 8))
+    assert data.images.max() == 40
 
 
 def test_unlabelled_examples_and_a_column_of_labels(tmp_path):
@@ -166,6 +185,24 @@ GOOD = IMAGES[:9]
             r"one of these sets of keys(.|\n)*\['image', 'x_train'\]",
         ),
         ({"image_test": GOOD}, r"one of these sets of keys(.|\n)*\['image_test'\]"),
+        (
+            {"image": GOOD, "lable": np.arange(9)},
+            r"Did you mean 'label' for 'lable'\?.*Received: .*with \['lable'\] beside \['image'\]",
+        ),
+        (
+            {"image_train": GOOD, "labels_train": np.arange(9)},
+            "Did you mean 'label_train' for 'labels_train'",
+        ),
+        ({"x_train": GOOD, "Y_train": np.arange(9)}, "Did you mean 'y_train' for 'Y_train'"),
+        (
+            {"images": GOOD, "labels": np.arange(9), "filenames": np.arange(9)},
+            r"Every key of an .npz file must be one that is read. Rename or remove.*\['filenames'\]",
+        ),
+        (
+            {"image": GOOD, "label": np.arange(9) + 2_000_000_000},
+            "look like ids.*return_inverse.*9 different labels up to 2000000008",
+        ),
+        ({"image": GOOD, "label": np.arange(9) * 125}, "9 different labels up to 1000"),
     ],
 )
 def test_bad_arrays_are_refused_with_the_name_of_the_file(tmp_path, arrays, message):
@@ -200,10 +237,25 @@ def test_damaged_files_are_refused(tmp_path, kind):
         datasets.get(path, "train")
 
 
-def test_a_single_array_and_pickled_objects_are_refused(tmp_path):
-    path = save(tmp_path, image=np.array([{}, {}]))
-    with pytest.raises(ValueError, match=r"The .npz file must be readable.*mine.npz"):
+@pytest.mark.parametrize("key", ["image", "label"])
+def test_pickled_objects_are_refused_with_what_to_do(tmp_path, key):
+    ragged = np.empty(9, object)
+    ragged[:] = [np.zeros([i + 1, 3]) for i in range(9)]
+    path = save(tmp_path, **{"image": GOOD, "label": np.arange(9), key: ragged})
+    message = f"hold numbers, not Python objects. Stack .*mine.npz', key {key}: dtype object"
+    with pytest.raises(ValueError, match=message):
         datasets.get(path, "train")
+
+
+def test_labels_up_to_999_or_ten_times_their_number_are_classes(tmp_path):
+    path = save(tmp_path, image=GOOD, label=np.arange(9) + 991)
+    assert datasets.get(path, "train").num_classes == 1000
+    path = save(tmp_path, image=np.zeros([300, 1, 1]), label=np.arange(300) * 10)
+    assert datasets.get(path, "train").num_classes == 2991
+
+
+def test_a_single_array_is_refused(tmp_path):
+    path = str(tmp_path / "mine.npz")
     np.save(tmp_path / "one.npy", IMAGES)
     os.rename(tmp_path / "one.npy", path)
     with pytest.raises(ValueError, match="it holds a single array"):

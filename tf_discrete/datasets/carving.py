@@ -60,6 +60,40 @@ def bounds(
     return start, stop
 
 
+def chosen(
+    count: int, request: Request, explicit: Collection[str], labels: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns which examples of a source make up the split that is wanted, and in which order.
+
+    A split that the source keeps apart stays whole and in its order; if `max_examples` takes a part, it
+    has the classes' shares.
+
+    Args:
+        count: number of examples: of the split if the source keeps it apart, else of train.
+        request: names the split, the validation fraction and `max_examples`.
+        explicit: splits that the source keeps apart, train among them.
+        labels: int [count], or None.
+
+    Returns:
+        int64 [m], indices of examples.
+
+    Raises:
+        ValueError: if no example is left for training.
+
+    Example:
+        >>> labels = np.repeat([0, 1], 50)
+        >>> few = chosen(100, Request("mine", "test", max_examples=20), ["train", "test"], labels)
+        >>> np.bincount(labels[few])
+        array([10, 10])
+    """
+    if request.split == "train" or request.split not in explicit:
+        start, stop = bounds(count, request, explicit)
+        return stratified_order(count, labels)[start:stop]
+    if request.max_examples is None or request.max_examples >= count:
+        return np.arange(count)
+    return stratified_order(count, labels)[: request.max_examples]
+
+
 def stratified_order(count: int, labels: np.ndarray | None = None) -> np.ndarray:
     """A fixed shuffled order in which every long enough run of examples has the classes' shares.
 
@@ -81,8 +115,9 @@ def stratified_order(count: int, labels: np.ndarray | None = None) -> np.ndarray
     shuffled = np.random.RandomState(_ORDER_SEED).permutation(count)
     if labels is None:
         return shuffled
+    by_class = np.argsort(labels[shuffled], kind="stable")
+    _, starts, sizes = np.unique(labels[shuffled][by_class], return_index=True, return_counts=True)
     place = np.empty(count)
-    for label in np.unique(labels):
-        members = shuffled[labels[shuffled] == label]
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return shuffled[np.argsort(place[shuffled], kind="stable")]
+    rank = np.arange(count) - np.repeat(starts, sizes)
+    place[by_class] = (rank + 0.5) / np.repeat(sizes, sizes)
+    return shuffled[np.argsort(place, kind="stable")]

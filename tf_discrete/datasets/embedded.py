@@ -35,4 +35,6 @@ def digits(request: Request) -> Arrays:
     labels = raw.target.astype(np.int32)
     start, stop = carving.bounds(len(images), request, explicit=(), test_fraction=0.2)
     chosen = carving.stratified_order(len(images), labels)[start:stop]
-    return Arrays(resizing.resize(images[chosen], request.image_size), labels[chosen], 10)
+    return Arrays(
+        resizing.resize(images[chosen], request.image_size), labels[chosen], 10, tuple("0123456789")
+    )

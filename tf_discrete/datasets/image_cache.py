@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -35,10 +35,10 @@ def fill(
 
     Returns:
         images, uint8 [count, H, W, C] (an `np.memmap` if large), and labels, int32 [count].
-        Images whose values are 0 and 1 only are rescaled to 0 and 255.
 
     Raises:
         OSError: if the file cannot be written.
+        ValueError: if there are fewer or more images than `count`, or the cached file is damaged.
     """
     shape = (count, *image_shape)
     if int(np.prod(shape, dtype=np.int64)) <= MEMORY_BYTES:
@@ -55,14 +55,33 @@ def fill(
                 f"be written ({error}). Give a data_dir with room and write permission. "
                 f"Received: cache={folder!r}, {np.prod(shape, dtype=np.int64)} bytes"
             ) from error
-    images = np.load(os.path.join(folder, _IMAGES), mmap_mode="r")
-    return images, np.load(os.path.join(folder, _LABELS))
+    images = _read(folder, _IMAGES, np.uint8, shape)
+    return images, np.array(_read(folder, _LABELS, np.int32, (count,)))
+
+
+def _read(folder: str, name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
+    """A mapped array of the cache; mapping refuses a file that is shorter than its header says."""
+    path = os.path.join(folder, name)
+    try:
+        if not os.path.isfile(path):
+            raise ValueError("it is missing or no regular file")
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.memmap) or array.dtype != dtype or array.shape != shape:
+            raise ValueError("it holds something else")
+    except Exception as error:  # NumPy's reader raises whatever its parser meets.
+        raise ValueError(
+            f"The cached images must be an array of {np.dtype(dtype)} of shape {shape}. Remove the folder "
+            f"{folder!r}; the images are decoded again. Received: {path!r}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return array
 
 
 def _make_folder(folder: str, shape: tuple[int, ...], decode: Callable) -> None:
     """Writes under a temporary name and renames at the end: a folder that exists is complete."""
     os.makedirs(os.path.dirname(folder), exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix=".incomplete-", dir=os.path.dirname(folder))
+    temporary = os.path.join(os.path.dirname(folder), f".incomplete-{secrets.token_hex(8)}")
+    os.mkdir(temporary)  # Others may read it as far as the umask allows; mkdtemp would forbid it.
     try:
         needed = int(np.prod(shape, dtype=np.int64))
         free = shutil.disk_usage(temporary).free
@@ -86,16 +105,14 @@ def _make_folder(folder: str, shape: tuple[int, ...], decode: Callable) -> None:
 def _write(
     images: np.ndarray, labels: np.ndarray, chunks: Iterable[tuple[np.ndarray, np.ndarray]]
 ) -> None:
-    start, largest = 0, 0
+    start = 0
     for image, label in chunks:
         stop = start + len(image)
-        images[start:stop], labels[start:stop] = image, label
-        start, largest = stop, max(largest, int(image.max()))
+        if stop <= len(images):
+            images[start:stop], labels[start:stop] = image, label
+        start = stop
     if start != len(images):
         raise ValueError(
             "The data set must hold as many images as it announces. Prepare it again. "
             f"Received: {start} of {len(images)} images"
         )
-    if largest == 1:
-        for begin in range(0, start, 1024):
-            images[begin : begin + 1024] *= 255

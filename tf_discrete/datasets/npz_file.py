@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+import difflib
 import os
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tf_discrete.datasets import carving, resizing
+from tf_discrete.datasets.npz_reader import NpzReader
 from tf_discrete.datasets.source import SPLITS, UNLABELLED, Arrays, Request
 
 KEYS = """\
@@ -21,7 +20,8 @@ KEYS = """\
 # How (image, label) keys are spelled: unsplit, then by split.
 _UNSPLIT = (("image", "label"), ("images", "labels"))
 _BY_SPLIT = (("image_", "label_"), ("x_", "y_"))
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError)
+_MOST_CLASSES = 1000
+"""So many classes may be named by the largest label alone."""
 
 
 def load(request: Request) -> Arrays:
@@ -37,7 +37,8 @@ def load(request: Request) -> Arrays:
 
     Images are [n, H, W] or [n, H, W, C] with 1 to 4 channels: integers in 0..255, where a file of only 0
     and 1 (or bools) counts as black and white, or floats in [0, 1]. Labels are integers [n] from 0, -1
-    where unlabelled. The arrays are read into memory.
+    where unlabelled; the largest may be 999, or ten times the number of different ones. The arrays are
+    read into memory. Other keys are refused.
 
     Args:
         request: what is wanted; `name` is the path.
@@ -49,25 +50,22 @@ def load(request: Request) -> Arrays:
         FileNotFoundError: if there is no such file.
         ValueError: if the file is no readable `.npz`, or its arrays are not as above.
     """
-    path = os.path.expanduser(request.name)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"The .npz file must exist. Check the path. Received: name={request.name!r}"
-        )
-    with _readable(request.name):
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array, as np.save writes it")
-    with file:
-        keys = _split_keys(file.files, request.name)
+    with NpzReader(os.path.expanduser(request.name)) as file:
+        keys = _split_keys(file.keys, request.name)
         source = request.split if request.split in keys else "train"
-        with _readable(request.name):
-            images = file[keys[source][0]]
-            labels = {split: file[label] for split, (_, label) in keys.items() if label}
-
-    images = _checked_images(images, f"{request.name!r}, key {keys[source][0]}")
-    for split, values in labels.items():
-        labels[split] = _checked_labels(values, f"{request.name!r}, key {keys[split][1]}")
+        images = _checked_images(
+            file.read(keys[source][0]), f"{request.name!r}, key {keys[source][0]}"
+        )
+        white = _white(
+            images, file, [image for image, _ in keys.values() if image != keys[source][0]]
+        )
+        labels = {
+            split: _checked_labels(file.read(key), f"{request.name!r}, key {key}")
+            for split, (_, key) in keys.items()
+            if key
+        }
+    if white == 1:
+        images = images * np.uint8(255)
     label = labels.get(source)
     if label is not None and len(label) != len(images):
         raise ValueError(
@@ -75,32 +73,16 @@ def load(request: Request) -> Arrays:
             f"{request.name!r} with {len(label)} labels in {keys[source][1]} for {len(images)} images "
             f"in {keys[source][0]}"
         )
-    start, stop = 0, len(images)
-    if source == "train":
-        start, stop = carving.bounds(len(images), request, explicit=keys)
-        order = carving.stratified_order(len(images), label)
-        images, label = (
-            images[order[start:stop]],
-            None if label is None else label[order[start:stop]],
-        )
-    elif request.max_examples is not None:
-        stop = min(stop, request.max_examples)
-        images, label = images[:stop], None if label is None else label[:stop]
-    num_classes = None
-    if label is not None:
-        num_classes = max(int(values.max()) for values in labels.values()) + 1
-    return Arrays(resizing.resize(images, request.image_size), label, num_classes or None)
-
-
-@contextlib.contextmanager
-def _readable(name: str) -> Iterator[None]:
-    try:
-        yield
-    except _UNREADABLE as error:
-        raise ValueError(
-            "The .npz file must be readable: a zip of arrays of numbers, as np.savez writes it. Write it "
-            f"again. Received: {name!r}: {type(error).__name__}: {error}"
-        ) from error
+    chosen = carving.chosen(len(images), request, keys, label)
+    if not np.array_equal(chosen, np.arange(len(images))):
+        images = images[chosen]
+    num_classes = _num_classes(labels, request.name) if label is not None else None
+    return Arrays(
+        resizing.resize(images, request.image_size),
+        None if label is None else label[chosen],
+        num_classes,
+        white_levels=(white, None),
+    )
 
 
 def _split_keys(found: Sequence[str], name: str) -> dict[str, tuple[str, str | None]]:
@@ -114,6 +96,19 @@ def _split_keys(found: Sequence[str], name: str) -> dict[str, tuple[str, str | N
         raise ValueError(
             f"An .npz file must hold its images under one of these sets of keys:\n{KEYS}\n"
             f"Rename the arrays. Received: {name!r} with keys {sorted(found)}"
+        )
+    known = [key for pair in layouts[0].values() for key in pair]
+    if unknown := sorted(set(found) - set(known)):
+        near = {
+            key: difflib.get_close_matches(key, sorted(set(known) - set(found)), 1)
+            for key in unknown
+        }
+        hints = [f"{match[0]!r} for {key!r}" for key, match in near.items() if match]
+        raise ValueError(
+            "Every key of an .npz file must be one that is read. "
+            + (f"Did you mean {' and '.join(hints)}? " if hints else "")
+            + "Rename or remove the others. Received: "
+            f"{name!r} with {unknown} beside {sorted(set(found) & set(known))}; known here: {known}"
         )
     return {
         split: (image, label if label in found else None)
@@ -148,7 +143,28 @@ def _checked_images(images: np.ndarray, where: str) -> np.ndarray:
             "Integer images must be in 0..255. Rescale them. "
             f"Received: {where}: values from {low} to {high}"
         )
-    return images.astype(np.uint8, copy=False) * np.uint8(255 if high == 1 else 1)
+    return images.astype(np.uint8, copy=False)
+
+
+def _white(images: np.ndarray, file: NpzReader, others: Sequence[str]) -> int:
+    """The value that is white: 1 in a file of 0 and 1 only, all splits together, else 255."""
+    if images.dtype != np.uint8 or images.max() != 1:
+        return 255
+    rest = (file.read(key) for key in others)
+    return 1 if all(one.dtype.kind in "bui" and one.max(initial=0) <= 1 for one in rest) else 255
+
+
+def _num_classes(labels: dict[str, np.ndarray], name: str) -> int | None:
+    """Over all splits; None where nothing is labelled."""
+    values = np.unique(np.concatenate(list(labels.values())))
+    distinct, num_classes = int((values >= 0).sum()), int(values.max()) + 1
+    if num_classes > max(_MOST_CLASSES, 10 * distinct):
+        raise ValueError(
+            "Labels must be classes, numbered from 0, and these look like ids. Number them with "
+            "np.unique(labels, return_inverse=True)[1]. "
+            f"Received: {name!r} with {distinct} different labels up to {num_classes - 1}"
+        )
+    return num_classes or None
 
 
 def _checked_labels(labels: np.ndarray, where: str) -> np.ndarray:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
+
+import numpy as np
 
 from tf_discrete.datasets import embedded, image_folder, npz_file, pipeline, tfds_images
 from tf_discrete.datasets.source import SPLITS, Arrays, Request
 from tf_discrete.datasets.split import Split
 
+_CHECKED_ON_DISK = 4096
 _EMBEDDED: dict[str, Callable[[Request], Arrays]] = {"digits": embedded.digits}
 
 
@@ -49,7 +53,8 @@ def get(
         validation_fraction: of the training images, in (0, 1); ignored where a validation split exists.
         seed: of static binarisation, and the default of `Split.batches`.
         image_size: (height, width) to resize to; needed where sizes differ.
-        max_examples: take only the first so many examples of the split.
+        max_examples: take only so many examples of the split, of all classes in their shares; of a TFDS
+            data set the first ones.
 
     Returns:
         Split.
@@ -95,6 +100,7 @@ def get(
         max_examples=max_examples,
     )
     arrays = _source(name, request.data_dir)(request)
+    _tell_constant(arrays.images, request)
     return Split(
         name=name,
         split=split,
@@ -103,7 +109,26 @@ def get(
         num_classes=arrays.num_classes,
         binarization=binarization,
         seed=seed,
+        class_names=arrays.class_names,
+        white_levels=arrays.white_levels,
     )
+
+
+def _tell_constant(images: np.ndarray, request: Request) -> None:
+    """Warns of images of one colour; of a data set on disk only the beginning is looked at."""
+    if isinstance(images, np.memmap):
+        images = images[:_CHECKED_ON_DISK]
+    count = sum(
+        int((part.min(axis=(1, 2)) == part.max(axis=(1, 2))).all(axis=1).sum())
+        for part in (images[i : i + 1024] for i in range(0, len(images), 1024))
+    )
+    if count:
+        warnings.warn(
+            "An image of one colour has nothing to learn from. Check the files, their bit depth and their "
+            f"transparency. Received: name={request.name!r}, where {count} of {len(images)} images of "
+            f"{request.split} have one colour",
+            stacklevel=3,
+        )
 
 
 def _source(name: str, data_dir: str | None) -> Callable[[Request], Arrays]:

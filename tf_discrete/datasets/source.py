@@ -39,8 +39,13 @@ class Arrays(NamedTuple):
         images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1].
         labels: int32 [n], -1 where unlabelled; None where the data set has no labels.
         num_classes: number of classes over all splits; None without labels.
+        class_names: the name of each class, in the order of their numbers; None where there are none.
+        white_levels: the stored values that became white, of 8 and of 16 bits; None where the data set
+            has no values of that kind. See `image_file.WhiteLevels`.
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     num_classes: int | None
+    class_names: tuple[str, ...] | None = None
+    white_levels: tuple[int | None, int | None] = (255, None)

@@ -24,6 +24,10 @@ class Split:
         num_classes: number of classes over all splits; None without labels.
         binarization: 'none', 'threshold', 'static' or 'dynamic'; see `batches`.
         seed: of static binarisation, and of `batches` unless that is given its own.
+        class_names: the name of each class, in the order of their numbers; None where there are none.
+        white_levels: the stored values that became white (1.0), of 8 and of 16 bits; None where the data
+            have no values of that kind. `image_folder.read` takes them, so that a single file is scaled
+            as the data set was.
 
     Example:
         >>> import tf_discrete.datasets as datasets
@@ -39,6 +43,8 @@ class Split:
     num_classes: int | None
     binarization: str = "none"
     seed: int = 0
+    class_names: tuple[str, ...] | None = dataclasses.field(default=None, repr=False)
+    white_levels: tuple[int | None, int | None] = dataclasses.field(default=(255, None), repr=False)
 
     def __post_init__(self) -> None:
         if self.binarization not in pipeline.BINARIZATIONS:

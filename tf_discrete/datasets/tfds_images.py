@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tf_discrete.datasets import carving, image_cache, resizing
 from tf_discrete.datasets.source import SPLITS, UNLABELLED, Arrays, Request
 
 _CHUNK = 256
+_FIRST, _BEGINNING = 8, 1000
+"""Images by which black and white ones are recognised: of the part that is read, and of train."""
 
 
 def load(request: Request) -> Arrays:
@@ -21,8 +24,9 @@ def load(request: Request) -> Arrays:
 
     The data are read from `data_dir` if they have been prepared there, and downloaded by TFDS
     otherwise. 'validation' and 'test' are the official splits where they exist; else validation is
-    the last `validation_fraction` of the training images, and test their last tenth. Data of more
-    than 2 GiB are decoded once into a cache file under `data_dir`.
+    the last `validation_fraction` of the training images, and test their last tenth. Images of 0 and
+    1 only become 0 and 255 before they are resized. Data of more than 2 GiB are decoded once into a
+    cache file under `data_dir`.
 
     Args:
         request: what is wanted; `name` may carry a config and a version ("name/config:1.0.0").
@@ -55,27 +59,57 @@ def load(request: Request) -> Arrays:
     elif request.max_examples is not None:
         stop = min(stop, request.max_examples)
 
-    def example(features: dict[str, Any]) -> tuple[Any, Any]:
-        image = features[image_key]
-        if resize:
-            image = resizing.resize_tensor(image, shape[:2])
-        return image, features[label_key] if label_key else UNLABELLED
-
-    def decode() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def examples(split: str) -> Any:
         in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-        examples = builder.as_dataset(
-            split=f"{source}[{start}:{stop}]", shuffle_files=False, read_config=in_order
-        )
-        return examples.map(example).batch(_CHUNK).prefetch(2).as_numpy_iterator()
+        return builder.as_dataset(split=split, shuffle_files=False, read_config=in_order)
 
-    images, labels = image_cache.fill(
-        stop - start,
-        shape,
-        decode,
-        cache_dir=os.path.join(os.path.dirname(str(builder.data_dir)), "decoded"),
-        key=f"{builder.info.full_name} {source} {start} {stop}",
+    def largest(split: str) -> int:
+        found = examples(split).map(lambda features: tf.reduce_max(features[image_key]))
+        return int(found.reduce(tf.constant(0, tf.uint8), tf.maximum))
+
+    def decode(white: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        def example(features: dict[str, Any]) -> tuple[Any, Any, Any]:
+            image = features[image_key]
+            most = tf.reduce_max(image)
+            image *= tf.constant(255 // white, tf.uint8)
+            if resize:
+                image = resizing.resize_tensor(image, shape[:2])
+            return image, features[label_key] if label_key else UNLABELLED, most
+
+        wanted = examples(f"{source}[{start}:{stop}]").map(example).batch(_CHUNK).prefetch(2)
+        for image, label, most in wanted.as_numpy_iterator():
+            if most.max() > white:
+                raise _NotBinaryError
+            yield image, label
+
+    def fill(white: int) -> tuple[np.ndarray, np.ndarray]:
+        return image_cache.fill(
+            stop - start,
+            shape,
+            lambda: decode(white),
+            cache_dir=os.path.join(os.path.dirname(str(builder.data_dir)), "decoded"),
+            key=f"{builder.info.full_name} {source} {start} {stop} {white}",
+        )
+
+    # Images of 0 and 1 only are black and white; most others show at once that they are not.
+    first = largest(f"{source}[{start}:{min(stop, start + _FIRST)}]")
+    white = 1 if first <= 1 and largest(f"train[:{_BEGINNING}]") == 1 else 255
+    try:
+        images, labels = fill(white)
+    except _NotBinaryError:
+        white = 255
+        images, labels = fill(white)
+    return Arrays(
+        images,
+        labels if label_key else None,
+        num_classes,
+        tuple(builder.info.features[label_key].names) if label_key else None,
+        (white, None),
     )
-    return Arrays(images, labels if label_key else None, num_classes)
+
+
+class _NotBinaryError(Exception):
+    """Images that began as 0 and 1 only have other values later."""
 
 
 def knows(name: str, data_dir: str | None) -> bool:
