@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from benchmarks import record
 from tf_discrete import plots, seeds
-from trainers import command_line, data, evaluate, machine
+from trainers import command_line, data, evaluate, machine, trust
 from trainers.config import check, load, option
 from trainers.run_directory import RunDirectory, read_json, write_json
 
@@ -95,6 +95,7 @@ def run(config: Config) -> dict[str, Any]:
         )
     trainer = evaluate.trainer_of(directory)
     settings = load(trainer.Config, directory.config_path)
+    trust.allowed_modules(settings.import_module, (), False, config.run)
     if config.data_dir:
         settings = dataclasses.replace(settings, data_dir=config.data_dir)
     model, _, _ = evaluate.restore(trainer, settings, directory, "best")

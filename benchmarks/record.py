@@ -21,6 +21,7 @@ picture.
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -273,12 +274,13 @@ def command_of(
         if value == default or field.name in leave_out:
             continue
         if field.name == "data_dir":
-            value = "$TF_DISCRETE_DATA_DIR"
+            parts.append("--data_dir=$TF_DISCRETE_DATA_DIR")
+            continue
         if isinstance(value, bool):
             parts.append(f"--{'' if value else 'no'}{field.name}")
         else:
             shown = ",".join(map(str, value)) if isinstance(value, list) else value
-            parts.append(f"--{field.name}={shown}")
+            parts.append(f"--{field.name}={shlex.quote(str(shown))}")
     return " ".join(parts)
 
 

@@ -72,7 +72,7 @@ def image_codes(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
         )
     if options.dataset:
         config = dataclasses.replace(finished.config, dataset=options.dataset)
-        finished = finished._replace(config=config)
+        finished = finished._replace(config=config, accept_changed_data=True)
     options.dataset, options.bits = finished.config.dataset, finished.model.num_variables
     counts = {"train": options.codes, "test": options.queries * options.rounds}
     items, queries = (

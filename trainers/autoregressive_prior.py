@@ -16,16 +16,21 @@ import tensorflow as tf
 
 from tf_discrete import codes as codes_lib
 from tf_discrete import plots
+from tf_discrete.codes.digest import model_digest
 from tf_discrete.models import AutoregressivePrior
-from trainers import callbacks, command_line, finished_run, results
-from trainers.config import check, defaults, option, to_json
+from trainers import callbacks, command_line, finished_run, identity, results
+from trainers.config import check, option
 from trainers.run_directory import RunDirectory, write_json
 
 MAY_DIFFER = (
     *("output_dir", "data_dir", "import_module", "epochs", "early_stopping"),
     *("temperature", "top_p", "compress"),
+    *("run", "dataset", "accept_changed_data", "trust_run"),
 )
-"""Fields in which the command that continues a run may differ from the one that began it."""
+"""Fields in which the command that continues a run may differ from the one that began it.
+
+The run and its data may have moved; digests tell whether they are the same.
+"""
 
 MONITORED = "validation/log_prob_nats"
 
@@ -55,9 +60,16 @@ class Config:
         "Also compress the test codes by the prior into codes.bin, and report its size on disk "
         "(pip install 'tf-discrete[compress]').",
     )
+    dataset: str = option("", "The data, if they have moved. Default: those of the run.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.")
+    accept_changed_data: bool = option(
+        False, "Continue although the data are not those that the run, or the prior, began with."
+    )
     import_module: tuple[str, ...] = option(
-        (), "Modules to import first, beside those that the run has imported."
+        (), "Modules to import first. Those that the run has imported must be among them."
+    )
+    trust_run: bool = option(
+        False, "Import the modules that the run names without naming them. They are code."
     )
 
 
@@ -69,11 +81,17 @@ def run(config: Config) -> dict[str, Any]:
     Raises:
         FileNotFoundError: no such run, or no model in it.
         TrainingDiverged: a loss that is not finite. The last good checkpoint is kept.
-        ValueError: a run or flags that cannot work, or a folder that holds something else.
+        ValueError: a run or flags that cannot work, data that have changed, or a folder that holds something
+            else, such as a prior of another model.
     """
     check(config)
     finished = finished_run.load(
-        config.run, data_dir=config.data_dir, import_module=config.import_module
+        config.run,
+        dataset=config.dataset,
+        data_dir=config.data_dir,
+        accept_changed_data=config.accept_changed_data,
+        import_module=config.import_module,
+        trust_run=config.trust_run,
     )
     keras.utils.set_random_seed(config.seed)
     prior = AutoregressivePrior.for_model(
@@ -93,7 +111,9 @@ def run(config: Config) -> dict[str, Any]:
     directory = RunDirectory(
         config.output_dir or str(finished.directory.path / "autoregressive_prior")
     )
-    directory.claim(to_json(config), MAY_DIFFER, defaults(config))
+    config = identity.claim(
+        directory, config, MAY_DIFFER, identity.of_splits(splits), model_digest(finished.model)
+    )
     codes = {
         name: codes_lib.encode_batches(finished.model, split.batches(500))
         for name, split in splits.items()

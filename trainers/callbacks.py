@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from trainers import trust
 from trainers.run_directory import RunDirectory
 
 MONITORED = "validation/hard_elbo_nats"
@@ -61,6 +62,8 @@ class Checkpoints(keras.callbacks.Callback):
         self.monitored = monitored
         self.directory, self.patience = directory, patience
         self.steps_per_epoch, self.keep_every = steps_per_epoch, keep_every
+        for name in ("last", "best", "kept"):
+            trust.check_checkpoint_paths(directory.checkpoints / name)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, state=self.state)
         self.last = tf.train.CheckpointManager(
             checkpoint, str(directory.checkpoints / "last"), max_to_keep=1

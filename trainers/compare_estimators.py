@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import pathlib
+import shlex
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -40,12 +41,13 @@ from trainers import (
     data,
     gradient_comparison,
     gradient_report,
+    identity,
     machine,
     step_cost,
 )
 from trainers import run as run_lib
 from trainers.comparison_config import MAY_DIFFER, Config, gradient_settings, run_config
-from trainers.config import check, defaults, to_json
+from trainers.config import check, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
 
 
@@ -61,6 +63,8 @@ def run(config: Config) -> dict[str, Any]:
             config.estimators,
             lambda settings: gradient_settings(config, settings),
             config.data_dir,
+            config.import_module,
+            config.accept_changed_data,
         )
     if not config.output_dir:
         name = config.dataset.rstrip("/").split("/")[-1]
@@ -95,7 +99,7 @@ def run(config: Config) -> dict[str, Any]:
         print(f"skipping {name}: {why}", flush=True)
     applicable = [name for name in names if name in (*known, *rest)]
     folder = RunDirectory(config.output_dir)
-    folder.claim(to_json(config), MAY_DIFFER, defaults(config))
+    config = identity.claim(folder, config, MAY_DIFFER, identity.of_splits(splits))
     train_all(config, applicable, skipped)
 
     begun = {path.name.rpartition("-")[0] for path in (folder.path / "runs").glob("*-*")}
@@ -107,7 +111,8 @@ def run(config: Config) -> dict[str, Any]:
     comparison = collect(config, skipped)
     text = comparison_report.write(folder.path, comparison)
     print(
-        f"\n{text}\nEverything is in {folder.path}; tensorboard --logdir={folder.path}/tensorboard"
+        f"\n{text}\nEverything is in {folder.path}; "
+        f"tensorboard --logdir={shlex.quote(str(folder.tensorboard))}"
     )
     return comparison
 

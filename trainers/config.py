@@ -24,6 +24,7 @@ def option(
     lower: float | None = None,
     upper: float | None = None,
     positive: bool = False,
+    repeated: bool = False,
 ) -> Any:
     """A dataclass field that is a flag too.
 
@@ -34,6 +35,7 @@ def option(
         lower: smallest value.
         upper: largest value.
         positive: only values > 0.
+        repeated: whether a list may also be given by several flags, whose items are joined.
     """
     metadata = {
         "help": help,
@@ -41,6 +43,7 @@ def option(
         "lower": lower,
         "upper": upper,
         "positive": positive,
+        "repeated": repeated,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -130,6 +133,9 @@ class RunConfig:
     import_module: tuple[str, ...] = option(
         (), "Modules to import first: your own registered estimators, networks and likelihoods."
     )
+    accept_changed_data: bool = option(
+        False, "Continue a run although its data are not those that it began with."
+    )
 
 
 def define_flags(config_class: type) -> None:
@@ -142,6 +148,9 @@ def define_flags(config_class: type) -> None:
             flags.DEFINE_enum(field.name, default, list(field.metadata["choices"]), help_text)
         elif kind is bool:
             flags.DEFINE_bool(field.name, default, help_text)
+        elif kind is tuple and field.metadata["repeated"]:
+            parser, serializer = flags.ListParser(), flags.CsvListSerializer(",")
+            flags.DEFINE_multi(parser, serializer, field.name, list(default), help_text)
         elif kind is tuple:
             flags.DEFINE_list(field.name, [str(item) for item in default], help_text)
         else:
@@ -159,6 +168,8 @@ def config_from_flags(config_class: type[Config]) -> Config:
     values = {}
     for field in dataclasses.fields(config_class):  # type: ignore[arg-type]
         value = getattr(flags.FLAGS, field.name)
+        if field.metadata["repeated"]:
+            value = [item for items in value for item in items]
         if _kind(hints[field.name]) is tuple:
             value = _parse_list(field.name, value, typing.get_args(hints[field.name])[0])
         values[field.name] = value

@@ -12,10 +12,13 @@ from trainers import (
     command_line,
     compiling,
     data,
+    finished_run,
+    identity,
     results,
     semantic_hashing,
     semi_supervised,
     structured_prediction,
+    trust,
 )
 from trainers import run as run_lib
 from trainers.config import check, load, option
@@ -32,7 +35,17 @@ class Config:
     checkpoint: str = option("best", "Which epoch.", choices=("best", "last"))
     split: str = option("test", "Of the data.", choices=("train", "validation", "test"))
     bound_samples: int = option(1000, "Samples m of the importance-weighted bound.", lower=1)
+    dataset: str = option("", "The data, if they have moved. Default: those of the run.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.")
+    accept_changed_data: bool = option(
+        False, "Evaluate although the data are not those that the run was trained on."
+    )
+    import_module: tuple[str, ...] = option(
+        (), "Modules to import first. Those that the run has imported must be among them."
+    )
+    trust_run: bool = option(
+        False, "Import the modules that the run names without naming them. They are code."
+    )
     output: str = option("", "JSON file of the result. Default: RUN/evaluation-SPLIT.json.")
 
 
@@ -87,10 +100,15 @@ def run(config: Config) -> dict[str, Any]:
         raise ValueError(f"--run must name the folder of a run. Received: run={config.run!r}")
     trainer = trainer_of(directory)
     run_config = load(trainer.Config, directory.config_path)
-    if config.data_dir:
-        run_config = dataclasses.replace(run_config, data_dir=config.data_dir)
+    modules = trust.allowed_modules(
+        run_config.import_module, config.import_module, config.trust_run, config.run
+    )
+    run_config = dataclasses.replace(run_config, import_module=modules)
+    run_config = finished_run.with_data(run_config, config.dataset, config.data_dir)
     model, train, epoch = restore(trainer, run_config, directory, config.checkpoint)
     split = train if config.split == "train" else data.load_split(run_config, config.split)
+    read = {"train": train, config.split: split}
+    identity.check(directory.path, read, config.accept_changed_data)
     result = {
         "checkpoint": config.checkpoint,
         "epoch": epoch,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import json
 import pathlib
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import keras
 
 from tf_discrete import export
 from tf_discrete.models import DiscreteModel
-from trainers import command_line
+from trainers import command_line, trust
 from trainers.config import option
 from trainers.run_directory import RunDirectory, read_json
 
@@ -31,8 +30,11 @@ class Config:
     overwrite: bool = option(False, "Write over what stands at --path and --tflite.")
     import_module: tuple[str, ...] = option(
         (),
-        "Modules to import first, beside those that the run has imported: your own registered "
-        "estimators, networks and likelihoods.",
+        "Modules to import first: your own registered estimators, networks and likelihoods, and those that "
+        "the run has imported.",
+    )
+    trust_run: bool = option(
+        False, "Import the modules that the run names without naming them. They are code."
     )
 
 
@@ -54,8 +56,8 @@ def run(config: Config) -> None:
         )
     directory = RunDirectory(config.run)
     settings = read_settings(directory)
-    for module in (*settings.get("import_module", ()), *config.import_module):
-        import_module(module)
+    modules = settings.get("import_module", ())
+    trust.import_modules(modules, config.import_module, config.trust_run, config.run)
     model = load_model(directory, settings.get("dtype_policy", "float32"))
     if config.path:
         export.save(
@@ -139,17 +141,6 @@ def _dtype_policy(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def import_module(module: str) -> None:
-    """Imports a module that registers classes of the user."""
-    try:
-        importlib.import_module(module)
-    except ImportError as error:
-        raise ValueError(
-            "import_module must name modules on the Python path. "
-            f"Received: import_module={module!r} ({error})"
-        ) from error
 
 
 def _corrupt(file: pathlib.Path, reason: object) -> ValueError:

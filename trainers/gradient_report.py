@@ -6,7 +6,15 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trainers import callbacks, categorical_vae, compiling, data, gradient_comparison
+from trainers import (
+    callbacks,
+    categorical_vae,
+    compiling,
+    data,
+    gradient_comparison,
+    identity,
+    trust,
+)
 from trainers import run as run_lib
 from trainers.config import load
 from trainers.run_directory import RunDirectory, write_json, write_text
@@ -18,6 +26,8 @@ def report(
     names: Sequence[str],
     settings_of: Callable[[categorical_vae.Config], gradient_comparison.Settings],
     data_dir: str = "",
+    import_module: tuple[str, ...] = (),
+    accept_changed_data: bool = False,
 ) -> dict[str, Any]:
     """Writes gradient_report.json and gradient_report.md into the folder of a run.
 
@@ -27,12 +37,14 @@ def report(
         names: of estimators, or "all"; that of the run is always there.
         settings_of: how the gradients are drawn, from the configuration of the run.
         data_dir: of prepared TFDS data, if it has moved since.
+        import_module: modules to import first. Those that the run has imported must be among them.
+        accept_changed_data: whether data other than those that the run was trained on are taken.
 
     Returns:
         report: what gradient_report.json holds.
 
     Raises:
-        ValueError: no such run or checkpoint.
+        ValueError: no such run or checkpoint, modules that are not named, or data that have changed.
     """
     directory = RunDirectory(folder)
     if not directory.config_path.exists():
@@ -40,9 +52,15 @@ def report(
             f"--gradient_report must name the folder of a run. Received: gradient_report={folder!r}"
         )
     config = load(categorical_vae.Config, directory.config_path)
-    config = dataclasses.replace(config, data_dir=data_dir or config.data_dir, distribute="none")
+    config = dataclasses.replace(
+        config,
+        data_dir=data_dir or config.data_dir,
+        distribute="none",
+        import_module=trust.allowed_modules(config.import_module, import_module, False, folder),
+    )
     run_lib.prepare(config)
     splits = data.load_splits(config)
+    identity.check(directory.path, splits, accept_changed_data)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     source = categorical_vae.build_model(config, splits["train"], steps)
     compiling.compile_model(source, config, steps)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tqdm
@@ -39,6 +42,20 @@ class ImageSource:
         if self.split is not None:
             return [f"{self.name}/{index}" for index in range(len(self.split))]
         return list(image_folder.files(folder))
+
+    def identity(self, folder: str = "") -> dict[str, Any]:
+        """What tells these images from others, and from themselves after a change, as JSON holds it.
+
+        Of files, the paths, sizes and times of change are compared, not the contents.
+        """
+        if self.split is not None:
+            return {"count": len(self.split), "fingerprint": self.split.fingerprint}
+        digest, paths = hashlib.sha256(), self.names(folder)
+        for path in paths:
+            found = os.stat(path) if os.path.exists(path) else os.lstat(path)  # A link to nowhere.
+            entry = (os.path.relpath(path, folder), found.st_size, found.st_mtime_ns)
+            digest.update(f"{entry!r}\n".encode())
+        return {"count": len(paths), "fingerprint": digest.hexdigest()}
 
     def read(self, name: str) -> np.ndarray:
         """Intensities float32 [H, W, C] in [0, 1].

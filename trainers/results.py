@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,10 @@ def as_image(mean: Any) -> np.ndarray:
 def print_result(config: Any, result: dict[str, Any]) -> None:
     """Prints what a run has come to, and where it is."""
     print_table(f"{config.output_dir}: test results (nats)", result)
-    print(f"\nEverything is in {config.output_dir}; tensorboard --logdir={config.output_dir}")
+    print(
+        f"\nEverything is in {config.output_dir}; "
+        f"tensorboard --logdir={shlex.quote(config.output_dir)}"
+    )
 
 
 def print_table(title: str, result: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +16,8 @@ from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import DiscreteModel
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
-from trainers import callbacks, classification, compiling, data
-from trainers.config import RunConfig, check, defaults, to_json
+from trainers import callbacks, classification, compiling, data, identity, trust
+from trainers.config import RunConfig, check, to_json
 from trainers.run_directory import RunDirectory, read_json, write_json
 from trainers.tensorboard import (
     Pictures,
@@ -37,6 +36,7 @@ MAY_DIFFER = (
     "pictures_every",
     "keep_every",
     "profile",
+    "accept_changed_data",
 )
 """Fields in which the command that continues a run may differ from the one that began it."""
 
@@ -59,7 +59,8 @@ class Recipe:
     """What a trainer does in its own way; the defaults are those of an autoencoder of images.
 
     Attributes:
-        load: config -> splits, "train", "validation" and "test" among them; refuses bad data.
+        divide: (config, splits of the data) -> splits, "train", "validation" and "test" among them; refuses
+            bad data.
         batches: (config, splits, start epoch) -> endless training batches.
         begin: (config, directory, splits); writes what belongs to the run from its start.
         callbacks: (config, directory, splits) -> callbacks that read the validation data; they may add to
@@ -68,7 +69,7 @@ class Recipe:
         fields: of the logs that the progress bar shows, with their short names.
     """
 
-    load: Callable[[Any], data.Splits] = data.load_splits
+    divide: Callable[[Any, data.Splits], data.Splits] = lambda config, splits: splits
     batches: Callable[[Any, data.Splits, int], tf.data.Dataset] = data.image_batches
     begin: Callable[[Any, RunDirectory, data.Splits], None] = lambda config, directory, splits: None
     callbacks: Callable[[Any, RunDirectory, data.Splits], list[Any]] = lambda *arguments: []
@@ -104,7 +105,8 @@ def train(
     check(config)
     prepare(config)
     recipe = recipe or Recipe()
-    splits = recipe.load(config)
+    loaded = data.load_splits(config)
+    splits = recipe.divide(config, loaded)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     strategy = compiling.make_strategy(config)
     with strategy.scope():
@@ -112,7 +114,8 @@ def train(
         compiling.compile_model(model, config, steps)
         compiling.check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
-    directory.claim(to_json(config), MAY_DIFFER, defaults(config))
+    config = identity.claim(directory, config, MAY_DIFFER, identity.of_splits(loaded))
+    del loaded
     recipe.begin(config, directory, splits)
     monitored = recipe.monitored(config, splits)
     checkpoints = callbacks.Checkpoints(
@@ -192,13 +195,7 @@ def fit(
 def prepare(config: RunConfig) -> None:
     """Imports the user's modules, checks contradictions, sets the dtype policy and the seeds."""
     for module in config.import_module:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise ValueError(
-                "import_module must name modules on the Python path. "
-                f"Received: import_module={module!r} ({error})"
-            ) from error
+        trust.import_module(module)
     if config.distribute == "mirrored":
         for flag, value, allowed in (
             ("steps_per_execution", config.steps_per_execution, (0, 1)),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import os
 import pathlib
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +29,13 @@ class Config:
     """The flags of the search."""
 
     run: str = option("", "Folder of the run whose model encodes.")
-    index: str = option("", "Folder of the index; built if it is not there. Default: RUN/index.")
-    rebuild: bool = option(False, "Build the index anew.")
+    index: str = option(
+        "",
+        "Folder of the index; built if it is not there. Default: one in RUN, named after what is indexed.",
+    )
+    rebuild: bool = option(
+        False, "Build the index anew, as it must be when the images have changed since."
+    )
     images: str = option(
         "", "Folder of images to index, with subfolders. Default: --split of the data."
     )
@@ -34,7 +43,10 @@ class Config:
         "train", "Of the run's data, to index.", choices=("train", "validation", "test")
     )
     query: tuple[str, ...] = option(
-        (), "Image files to ask for. Default: images of the test split."
+        (),
+        "Image files to ask for, separated by commas or by several --query. A name with a comma goes in "
+        "double quotes: --query='\"a, b.png\"'. Default: images of the test split.",
+        repeated=True,
     )
     num_queries: int = option(10, "Images of the test split to ask for.", lower=1)
     k: int = option(10, "Neighbours of each query.", lower=1)
@@ -48,9 +60,16 @@ class Config:
         -1, "Also list pairs in the index that differ in so many variables. -1: do not.", lower=-1
     )
     output: str = option("", "Folder of search.png and search.json. Default: RUN/search.")
+    dataset: str = option("", "The data, if they have moved. Default: those of the run.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.")
+    accept_changed_data: bool = option(
+        False, "Search although the data are not those that the run was trained on."
+    )
     import_module: tuple[str, ...] = option(
-        (), "Modules to import first, beside those that the run has imported."
+        (), "Modules to import first. Those that the run has imported must be among them."
+    )
+    trust_run: bool = option(
+        False, "Import the modules that the run names without naming them. They are code."
     )
 
 
@@ -60,15 +79,23 @@ def run(config: Config) -> dict[str, Any]:
     Raises:
         FileNotFoundError: no such run, folder or query.
         ImportError: FAISS is asked for and not installed.
-        ValueError: flags that cannot work, an index of other codes, or a file that cannot be read.
+        ValueError: flags that cannot work, data that have changed, an index of other images or of another
+            model, or a file that cannot be read.
     """
     check(config)
+    config = dataclasses.replace(config, images=_absolute(config.images))
+    check_queries(config.query)
     finished = finished_run.load(
-        config.run, data_dir=config.data_dir, import_module=config.import_module
+        config.run,
+        dataset=config.dataset,
+        data_dir=config.data_dir,
+        accept_changed_data=config.accept_changed_data,
+        import_module=config.import_module,
+        trust_run=config.trust_run,
     )
-    folder = pathlib.Path(config.index or finished.directory.path / "index")
-    index = load_or_build(config, finished, folder)
-    source = ImageSource(finished, index.metadata["split"])
+    folder = index_folder(config, finished)
+    source = ImageSource(finished, None if config.images else config.split)
+    index = load_or_build(config, finished, folder, source)
     queries = ImageSource(finished, None if config.query else "test")
     names = list(config.query) or queries.names()[: config.num_queries]
     asked, _, _ = queries.encode(names)
@@ -99,31 +126,96 @@ def run(config: Config) -> dict[str, Any]:
     return result
 
 
+def check_queries(names: Sequence[str]) -> None:
+    """Refuses image files that are missing, before anything is loaded or built.
+
+    Raises:
+        ValueError: names the first one; explains how a comma in a name is written.
+    """
+    for name in names:
+        if not os.path.isfile(name):
+            raise ValueError(
+                "Queries must be whole, readable files of images. Names are separated by commas; one with a "
+                "comma goes in double quotes, --query='\"a, b.png\"'. "
+                f"Received: {name!r} of query={tuple(names)}"
+            )
+
+
+def index_folder(config: Config, finished: finished_run.FinishedRun) -> pathlib.Path:
+    """The folder of the index: that of --index, else one of the run that is named after what is indexed."""
+    if config.index:
+        return pathlib.Path(config.index)
+    if not config.images:
+        return finished.directory.path / f"index-{config.split}"
+    digest = hashlib.sha256(os.fsencode(config.images)).hexdigest()[:8]
+    return finished.directory.path / f"index-{os.path.basename(config.images)}-{digest}"
+
+
 def load_or_build(
-    config: Config, finished: finished_run.FinishedRun, folder: pathlib.Path
+    config: Config,
+    finished: finished_run.FinishedRun,
+    folder: pathlib.Path,
+    source: ImageSource,
 ) -> codes_lib.CodeIndex:
-    """The index in a folder, checked against the model; built where there is none."""
+    """The index in a folder, checked against the model and the images; built where there is none.
+
+    Raises:
+        FileNotFoundError: no folder of images.
+        ValueError: an index of another model or of other images, or of images that have changed since.
+    """
     wanted = {"split": None if config.images else config.split, "images": config.images or None}
+    if config.images and not pathlib.Path(config.images).is_dir():
+        raise FileNotFoundError(f"images must be a folder. Received: images={config.images!r}")
     if folder.exists() and not config.rebuild:
         index = codes_lib.CodeIndex.load(folder)
         index.check_model(finished.model)
-        stored = {name: index.metadata.get(name) for name in wanted}
-        if stored != wanted and (config.images or stored["images"] is None):
-            raise ValueError(
-                "The index must be of the images that are asked for. Give another --index, or --rebuild. "
-                f"Received: {wanted}, {str(folder)!r} with {stored}"
-            )
+        check_images(index, wanted, source, folder)
         return index
-    if config.images and not pathlib.Path(config.images).is_dir():
-        raise FileNotFoundError(f"images must be a folder. Received: images={config.images!r}")
-    source = ImageSource(finished, wanted["split"])
+    identity = source.identity(config.images)
     codes, kept, skipped = source.encode(source.names(config.images), skip=True)
     print(f"{len(kept)} images encoded, {len(skipped)} skipped")
-    metadata = {**wanted, "run": config.run, "skipped": skipped}
+    run = _absolute(config.run)
+    metadata = {**wanted, "identity": identity, "run": run, "skipped": skipped}
     model = finished.model
     index = codes_lib.CodeIndex(codes, model.num_categories, kept, model, metadata)
     index.save(folder, overwrite=config.rebuild)
     return index
+
+
+def check_images(
+    index: codes_lib.CodeIndex,
+    wanted: dict[str, str | None],
+    source: ImageSource,
+    folder: pathlib.Path,
+) -> None:
+    """Refuses an index of other images than those that are asked for, as they are now.
+
+    Raises:
+        ValueError: names what differs.
+    """
+    stored = {name: index.metadata.get(name) for name in wanted}
+    if stored != wanted:
+        flags = " ".join(f"--{name}={shlex.quote(str(x))}" for name, x in stored.items() if x)
+        raise ValueError(
+            "The index must be of the images that are asked for. Give another --index, --rebuild, or the "
+            f"flags of this one: {flags or 'unknown'}. Received: {wanted}, {str(folder)!r} with {stored}"
+        )
+    images = wanted["images"] or ""
+    if index.metadata.get("identity") == source.identity(images):
+        return
+    now = source.names(images)
+    before = {*index.ids, *index.metadata.get("skipped", ())}
+    added, removed = [x for x in now if x not in before], sorted(before.difference(now))
+    parts = [
+        f"{len(names)} {what}, such as {names[0]!r}"
+        for what, names in (("added", added), ("removed", removed))
+        if names
+    ]
+    raise ValueError(
+        "The index must be of the images as they are now. Give --rebuild to build it anew. Received: "
+        f"{str(folder)!r} of {images or wanted['split']!r} with "
+        f"{', '.join(parts) or 'images that have changed'}"
+    )
 
 
 def faiss_index(
@@ -187,6 +279,10 @@ def picture(
         np.where(found.indices < 0, -1, found.distances)[: len(shown)],
         title="Queries and their nearest neighbours: variables that differ",
     )
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
 
 
 def cli() -> None:

@@ -135,8 +135,12 @@ class Config(RunConfig):
 
 
 def load_splits(config: Config) -> data.Splits:
+    """The splits of the data as `divide` returns them."""
+    return divide(config, data.load_splits(config))
+
+
+def divide(config: Config, splits: data.Splits) -> data.Splits:
     """All splits; the labels of train that are not chosen are hidden, the others are "labelled"."""
-    splits = data.load_splits(config)
     train = splits["train"]
     for split in splits.values():
         if split.labels is not None or split is train:
@@ -202,7 +206,7 @@ def monitored(config: Config, splits: data.Splits) -> str:
     return f"validation/{'accuracy' if by_accuracy else 'hard_elbo_nats'}"
 
 
-RECIPE = run_lib.Recipe(load_splits, batches, begin, log, monitored, FIELDS)
+RECIPE = run_lib.Recipe(divide, batches, begin, log, monitored, FIELDS)
 
 
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> SemiSupervisedVAE:

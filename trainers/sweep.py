@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_discrete import estimators, evaluation
-from trainers import data
+from trainers import data, identity
 from trainers import run as run_lib
 from trainers.callbacks import TrainingDiverged
-from trainers.config import check, defaults, option, to_json
+from trainers.config import check, option
 from trainers.latents import LatentConfig
 from trainers.run_directory import RunDirectory, read_json, write_json
 
@@ -70,7 +70,8 @@ def run(config: Any, trainer: str, train: Train, finish: run_lib.Finish) -> dict
     config = run_lib.with_output_dir(config, f"sweep-{trainer}")
     points = grid(config)
     directory = RunDirectory(config.output_dir)
-    directory.claim(to_json(config), MAY_DIFFER, defaults(config))
+    loaded = identity.of_splits(data.load_splits(config))
+    identity.claim(directory, config, MAY_DIFFER, loaded)
     path = directory.path / "sweep.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
     for number, (name, settings) in enumerate(points.items(), 1):

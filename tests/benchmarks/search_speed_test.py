@@ -8,6 +8,7 @@ from benchmarks import search_speed
 from tf_discrete.models import CategoricalVAE, SemanticHashingAutoencoder
 from trainers.config import RunConfig
 from trainers.finished_run import FinishedRun
+from trainers.run_directory import RunDirectory
 
 pytest.importorskip("faiss", reason="FAISS is an extra")
 
@@ -32,7 +33,7 @@ def test_every_method_is_measured_in_one_run(tmp_path, capsys):
 
 def use_model(monkeypatch, model):
     """Makes every run that of a model of digits."""
-    run = FinishedRun(None, RunConfig(), model)
+    run = FinishedRun(RunDirectory("none"), RunConfig(), model)
     monkeypatch.setattr(search_speed.finished_run, "load", lambda path, data_dir: run)
 
 

@@ -32,6 +32,7 @@ def test_it_writes_the_prior_its_scores_and_a_picture(trained):
         "checkpoints",
         "codes.bin",
         "config.json",
+        "data.json",
         "metrics.json",
         "metrics.jsonl",
         "prior.keras",

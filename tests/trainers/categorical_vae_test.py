@@ -58,6 +58,7 @@ def log(finished):
 def test_files(finished: pathlib.Path):
     assert {path.name for path in finished.iterdir()} == {
         "config.json",
+        "data.json",
         "metrics.jsonl",
         "metrics.json",
         "checkpoints",

@@ -91,6 +91,7 @@ def test_what_is_written(compared: pathlib.Path):
         "comparison.json",
         "config.json",
         "cost.json",
+        "data.json",
         "gradient_variance.png",
         "gradients.json",
         "reference.npz",

@@ -42,7 +42,7 @@ def test_files_and_history(hashed):
     names = {path.name for path in hashed.iterdir()}
     assert names == {
         *("config.json", "metrics.jsonl", "metrics.json", "checkpoints", "tensorboard"),
-        *("model.keras", "saved_model"),
+        *("data.json", "model.keras", "saved_model"),
         *(f"{name}.png" for name in PICTURES),
     }
     rows = small_runs.rows(hashed)

@@ -53,7 +53,7 @@ def test_files_and_history(finished):
     names = {path.name for path in finished.iterdir()}
     assert names == {
         *("config.json", "labels.json", "metrics.jsonl", "metrics.json", "checkpoints"),
-        *("tensorboard", "model.keras", "saved_model"),
+        *("data.json", "tensorboard", "model.keras", "saved_model"),
         *(f"{name}.png" for name in PICTURES),
     }
     rows = small_runs.rows(finished)

@@ -53,6 +53,7 @@ def finished(tmp_path_factory) -> pathlib.Path:
 def test_files(finished):
     assert {path.name for path in finished.iterdir()} == {
         "config.json",
+        "data.json",
         "metrics.jsonl",
         "metrics.json",
         "checkpoints",
