@@ -148,8 +148,8 @@ class StochasticLayer(keras.layers.Layer):
         draws = training or self.inference == "draw" or self.kl_weight is not None
         if draws and passes.is_vectorized():
             raise ValueError(
-                f"{type(self).__name__} cannot draw inside tf.vectorized_map, which TimeDistributed uses where "
-                "the number of time steps is not fixed. Call the layer on [batch, time, ...] directly; it "
+                f"{type(self).__name__} cannot draw inside tf.vectorized_map, which TimeDistributed uses "
+                "where the number of time steps is not fixed. Call the layer on [batch, time, ...] directly; it "
                 f"takes any axes before those of the variables. Received: inputs.shape={inputs.shape}"
             )
         logits, mask = self._as_rows(types.at_least_float32(inputs), mask)
