@@ -1,17 +1,30 @@
-"""Checks of single arguments. Each returns the value in its type, or says what is taken and what came."""
+"""Checks of single arguments. Each returns the value as a plain Python object, or raises a `ValueError`.
+
+No number is changed: a fraction is not cut to an integer, a boolean is no number, and a string is neither.
+NumPy scalars, and arrays and eager tensors without axes, count as the Python number that they hold.
+"""
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
+INT32_MAX = 2**31 - 1
+"""The largest size of an axis that TensorFlow takes everywhere."""
+INT64_MAX = 2**63 - 1
+"""The largest step that a counter reaches."""
+_SHOWN = 200
+
+_T = TypeVar("_T")
+
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:
-    """One of several names.
+    """Returns one of several names.
 
     Example:
         >>> choice("mode", "both", ("joint", "per_variable"))
@@ -20,28 +33,56 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
         ValueError: mode must be one of joint, per_variable. Received: mode='both'
     """
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {name}={value!r}")
+        refuse(name, f"one of {', '.join(choices)}", value)
     return value
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False, and nothing that only counts as one of them."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False. Received: {name}={value!r}")
-    return bool(value)
+    """Returns True or False; 0, 1 and strings are refused."""
+    found = plain(value)
+    if not isinstance(found, bool):
+        refuse(name, "True or False", value)
+    return found
 
 
-def whole(name: str, value: Any, lowest: int = 1) -> int:
-    """A whole number of at least `lowest`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise ValueError(f"{name} must be a whole number. Received: {name}={value!r}")
-    if value < lowest:
-        raise ValueError(f"{name} must be at least {lowest}. Received: {name}={value!r}")
-    return int(value)
+def whole(name: str, value: Any, lowest: int = 1, highest: int = INT32_MAX) -> int:
+    """Returns an integer in [lowest, highest]; 20.0 is refused, too.
+
+    Example:
+        >>> whole("num_variables", 2.7)
+        Traceback (most recent call last):
+        ...
+        ValueError: num_variables must be an integer >= 1. Received: num_variables=2.7
+    """
+    found = plain(value)
+    if isinstance(found, bool) or not isinstance(found, numbers.Integral):
+        refuse(name, f"an integer >= {lowest}", value)
+    found = int(found)
+    if found < lowest:
+        refuse(name, f"at least {lowest}", value)
+    if found > highest:
+        refuse(name, f"at most {highest}", value)
+    return found
 
 
-def number(name: str, value: Any, lowest: float = -math.inf, below: float = math.inf) -> float:
-    """A finite number in [lowest, below).
+def number(
+    name: str,
+    value: Any,
+    lowest: float = -math.inf,
+    below: float = math.inf,
+    *,
+    above: float = -math.inf,
+    highest: float = math.inf,
+) -> float:
+    """Returns a finite number within bounds, which may be one-sided.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: The argument.
+        lowest: Smallest value that is taken. Default: no bound.
+        below: The value must be smaller than this. Default: no bound.
+        above: The value must be larger than this. Default: no bound.
+        highest: Largest value that is taken. Default: no bound.
 
     Example:
         >>> number("decay", 1.0, lowest=0.0, below=1.0)
@@ -49,30 +90,158 @@ def number(name: str, value: Any, lowest: float = -math.inf, below: float = math
         ...
         ValueError: decay must be in [0, 1). Received: decay=1.0
     """
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or not lowest <= value < below:
-        if below < math.inf:
-            rule = f"in [{lowest:g}, {below:g})"
-        else:
-            rule = "a finite number" + (f" >= {lowest:g}" if lowest > -math.inf else "")
-        raise ValueError(f"{name} must be {rule}. Received: {name}={value!r}")
-    return float(value)
+    found = _real(value)
+    if not (math.isfinite(found) and lowest <= found < below and above < found <= highest):
+        refuse(name, _interval(lowest, below, above, highest), value)
+    return found
 
 
 def positive(name: str, value: Any) -> float:
-    """A finite number above 0."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite. Received: {name}={value!r}")
-    return float(value)
+    """Returns a finite number above 0."""
+    found = _real(value)
+    if not 0 < found < math.inf:
+        refuse(name, "positive and finite", value)
+    return found
+
+
+def fraction(name: str, value: Any) -> float:
+    """Returns a number in [0, 1]."""
+    return number(name, value, lowest=0.0, highest=1.0)
+
+
+def seed(name: str, value: Any) -> int:
+    """Returns an integer of up to 64 bits, signed or unsigned.
+
+    Example:
+        >>> seed("seed", "3")
+        Traceback (most recent call last):
+        ...
+        ValueError: seed must be an integer of at most 64 bits. Received: seed='3'
+    """
+    found = plain(value)
+    integer = isinstance(found, numbers.Integral) and not isinstance(found, bool)
+    if not integer or not -(2**63) <= found < 2**64:
+        refuse(name, "an integer of at most 64 bits", value)
+    return int(found)
+
+
+def text(name: str, value: Any) -> str:
+    """Returns a string, which may be empty."""
+    if not isinstance(value, str):
+        refuse(name, "a string", value)
+    return str(value)
+
+
+def path(name: str, value: Any) -> str:
+    """Returns a path as a string. It may not be empty."""
+    found = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(found, str) or not found or "\0" in found:
+        refuse(name, "a path, a non-empty string or an os.PathLike", value)
+    return found
 
 
 def sizes(name: str, value: Any, each: str = "axis") -> tuple[int, ...]:
-    """Whole numbers of at least 1, one for each axis of a shape or whatever else; maybe none."""
+    """Returns integers >= 1, one for each axis of a shape or layer of a network; there may be none."""
+    if isinstance(value, (list, tuple, range, np.ndarray)) or hasattr(value, "as_list"):
+        try:
+            return tuple(whole(name, size) for size in value)
+        except (TypeError, ValueError):
+            pass
+    refuse(name, f"a sequence of integers >= 1, one for each {each}", value)
+
+
+def optional(
+    check: Callable[..., _T], name: str, value: Any, *rules: Any, **more: Any
+) -> _T | None:
+    """Returns None for None, and what another check returns for anything else.
+
+    Example:
+        >>> optional(whole, "num_samples", None), optional(whole, "num_samples", 3)
+        (None, 3)
+    """
+    return None if value is None else check(name, value, *rules, **more)
+
+
+def instance(name: str, value: Any, kind: type | tuple[type, ...], rule: str) -> Any:
+    """Returns an object of a class; `rule` says which, such as "a Keras model"."""
+    if not isinstance(value, kind):
+        refuse(name, rule, value)
+    return value
+
+
+def having(name: str, value: Any, attributes: Sequence[str], rule: str) -> Any:
+    """Returns an object with some attributes; `rule` says what such an object is."""
+    missing = [attribute for attribute in attributes if not hasattr(value, attribute)]
+    if missing or isinstance(value, type):
+        refuse(name, f"{rule}, with {', '.join(attributes)}", value)
+    return value
+
+
+def keras_part(name: str, value: Any, get: Callable[[Any], _T]) -> _T:
+    """Returns what a `get` of Keras finds, such as `keras.initializers.get`.
+
+    Example:
+        >>> import keras
+        >>> keras_part("activation", "rellu", keras.activations.get)
+        Traceback (most recent call last):
+        ...
+        ValueError: activation must be a name, object or config that Keras knows. Received: activation='rellu'
+    """
     try:
-        return tuple(whole(name, size) for size in value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} must be a sequence of whole numbers of at least 1, one for each {each}. "
-            f"Received: {name}={value!r}"
-        ) from None
+        if value is None or isinstance(value, (str, dict)) or callable(value):
+            return get(value)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
+    refuse(name, "a name, object or config that Keras knows", value)
+
+
+def plain(value: Any) -> Any:
+    """Returns the Python object inside a NumPy scalar or an array or eager tensor without axes."""
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    if hasattr(value, "numpy") and getattr(value, "shape", None) == ():
+        return np.asarray(value.numpy()).item()
+    return value
+
+
+def refuse(name: str, rule: str, value: Any) -> NoReturn:
+    """Raises the `ValueError` of an argument that breaks a rule."""
+    raise ValueError(f"{name} must be {rule}. Received: {name}={shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """Returns a value as a message shows it: on one line, and not for ever."""
+    try:
+        found = " ".join(repr(value).splitlines())
+    except Exception:  # An integer of 5000 digits, or an object that cannot be shown.
+        found = f"<{type(value).__name__}>"
+    return found if len(found) <= _SHOWN else f"{found[:_SHOWN]}..."
+
+
+def _real(value: Any) -> float:
+    """The value as a float; NaN, which no rule takes, for what is no number."""
+    found = plain(value)
+    if isinstance(found, bool) or not isinstance(found, numbers.Real):
+        return math.nan
+    try:
+        return float(found)
+    except OverflowError:
+        return math.inf
+
+
+def _interval(lowest: float, below: float, above: float, highest: float) -> str:
+    """The rule of `number` in words."""
+    open_left, open_right = (
+        above >= lowest and above > -math.inf,
+        below <= highest and below < math.inf,
+    )
+    left, right = max(lowest, above), min(below, highest)
+    if left > -math.inf and right < math.inf:
+        return f"in {'(' if open_left else '['}{left:g}, {right:g}{')' if open_right else ']'}"
+    if left > -math.inf:
+        return f"a finite number {'>' if open_left else '>='} {left:g}"
+    if right < math.inf:
+        return f"a finite number {'<' if open_right else '<='} {right:g}"
+    return "a finite number"
