@@ -196,12 +196,14 @@ def test_temperatures_that_are_not_positive(name, temperature):
 
 def test_semantic_hash_errors():
     for fraction in (-0.1, 1.5):
-        with pytest.raises(ValueError, match=f"lie in .0, 1.*discrete_fraction={fraction}"):
+        with pytest.raises(ValueError, match=f"be in .0, 1.*discrete_fraction={fraction}"):
             functional.semantic_hash(LOGITS, discrete_fraction=fraction, seed=0)
-    with pytest.raises(ValueError, match="must not be negative. Received: noise_stddev=-1.0"):
+    with pytest.raises(
+        ValueError, match="must be a finite number >= 0. Received: noise_stddev=-1.0"
+    ):
         functional.semantic_hash(LOGITS, noise_stddev=-1.0, seed=0)
     with pytest.raises(ValueError, match="Give a seed. Received: seed=None"):
         functional.semantic_hash(LOGITS)
     for flips in (-0.1, 0.5):
-        with pytest.raises(ValueError, match=rf"lie in .0, 0.5.*flip_probability={flips}"):
+        with pytest.raises(ValueError, match=rf"be in .0, 0.5.*flip_probability={flips}"):
             functional.semantic_hash(LOGITS, flip_probability=flips, seed=0)

@@ -6,10 +6,9 @@ same draw, so fold the step into it in a training loop.
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
-from tf_discrete import seeds, types
+from tf_discrete import checks, seeds, types
 from tf_discrete.distributions import noise, relaxed
 from tf_discrete.estimators import backward, semantic_hashing
 from tf_discrete.estimators.semantic_hashing import saturating_sigmoid as saturating_sigmoid
@@ -41,9 +40,9 @@ def gumbel_softmax(
     Reference:
         Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
     """
-    _check_positive(temperature=temperature)
-    logits = tf.convert_to_tensor(logits)
-    wide = types.at_least_float32(logits)
+    _check_temperature(temperature)
+    wide, logits = _wide(logits), tf.convert_to_tensor(logits)
+    hard = checks.flag("hard", hard)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.exp(relaxed.relax_categorical(wide, gumbel, temperature))
     return tf.cast(backward.straight_through(_one_hot(soft), soft) if hard else soft, logits.dtype)
@@ -72,9 +71,8 @@ def straight_through(
     Reference:
         Bengio, Leonard, Courville. Estimating or propagating gradients. 2013. arXiv:1308.3432.
     """
-    _check_positive(temperature=temperature)
-    logits = tf.convert_to_tensor(logits)
-    wide = types.at_least_float32(logits)
+    _check_temperature(temperature)
+    wide, logits = _wide(logits), tf.convert_to_tensor(logits)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.nn.softmax(wide / types.cast(temperature, wide.dtype))
     return tf.cast(backward.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
@@ -115,20 +113,11 @@ def semantic_hash(
     Reference:
         Kaiser, Bengio. Discrete autoencoders for sequence models. 2018. arXiv:1801.09797.
     """
-    if not 0 <= discrete_fraction <= 1:
-        raise ValueError(
-            f"discrete_fraction must lie in [0, 1]. Received: discrete_fraction={discrete_fraction!r}"
-        )
-    if noise_stddev < 0:
-        raise ValueError(
-            f"noise_stddev must not be negative. Received: noise_stddev={noise_stddev!r}"
-        )
-    if not 0 <= flip_probability < 0.5:
-        raise ValueError(
-            f"flip_probability must lie in [0, 0.5). Received: flip_probability={flip_probability!r}"
-        )
-    logits = tf.convert_to_tensor(logits)
-    wide = types.at_least_float32(logits)
+    discrete_fraction = checks.fraction("discrete_fraction", discrete_fraction)
+    noise_stddev = checks.number("noise_stddev", noise_stddev, lowest=0)
+    flip_probability = checks.number("flip_probability", flip_probability, lowest=0, below=0.5)
+    training = checks.flag("training", training)
+    wide, logits = types.floats("logits", logits), tf.convert_to_tensor(logits)
     if not training:
         return tf.cast(wide > 0, logits.dtype)
     if seed is None:
@@ -144,9 +133,16 @@ def _one_hot(values: tf.Tensor) -> tf.Tensor:
     return tf.one_hot(tf.argmax(values, axis=-1), tf.shape(values)[-1], dtype=values.dtype)
 
 
-def _check_positive(**arguments: object) -> None:
-    for name, value in arguments.items():
-        if isinstance(value, (int, float, np.number)) and not value > 0:
-            raise ValueError(
-                f"{name} must be positive. Give a number > 0. Received: {name}={value!r}"
-            )
+def _wide(logits: Tensor) -> tf.Tensor:
+    wide = types.floats("logits", logits)
+    if wide.shape.rank == 0:
+        raise ValueError("logits must be [..., num_categories]. Received: logits.shape=()")
+    return wide
+
+
+def _check_temperature(temperature: float | Tensor) -> None:
+    """Refuses a number that is not positive, and what is neither a number nor a tensor of numbers."""
+    if isinstance(checks.plain(temperature), (bool, int, float, str)):
+        checks.positive("temperature", temperature)
+    else:
+        types.floats("temperature", temperature)

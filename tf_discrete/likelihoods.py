@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tf_discrete import checks, input_checks, seeds, types
 from tf_discrete.input_checks import Support
-from tf_discrete.serialization import check_serializable
+from tf_discrete.serialization import check_serializable, deserialize
 from tf_discrete.types import Seed, Tensor
 
 _register = keras.saving.register_keras_serializable("tf_discrete.likelihoods")
@@ -132,9 +132,7 @@ class CategoricalIntensity(Likelihood):
     support = (0.0, 1.0)
 
     def __init__(self, levels: int = 256):
-        if levels < 2:
-            raise ValueError(f"levels must be at least 2. Received: levels={levels!r}")
-        self.levels = int(levels)
+        self.levels = checks.whole("levels", levels, lowest=2)
 
     def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
         return (*data_shape, self.levels)
@@ -175,11 +173,7 @@ class Gaussian(Likelihood):
     """
 
     def __init__(self, scale: float | None = 1.0):
-        if scale is not None and not scale > 0:
-            raise ValueError(
-                f"scale must be positive, or None to learn it. Received: scale={scale!r}"
-            )
-        self.scale = None if scale is None else float(scale)
+        self.scale = checks.optional(checks.positive, "scale", scale)
 
     def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(data_shape) if self.scale else (*data_shape, 2)
@@ -292,14 +286,14 @@ def get(identifier: Any) -> Likelihood:
     if isinstance(identifier, str) and identifier in _NAMES:
         return _NAMES[identifier]()
     if isinstance(identifier, dict):
-        return keras.saving.deserialize_keras_object(identifier)
+        identifier = deserialize("likelihood", identifier)
     if not isinstance(identifier, Likelihood):
         near = difflib.get_close_matches(str(identifier), _NAMES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"Unknown likelihood.{hint} A likelihood is one of {', '.join(names())}, or an object of a "
             "registered subclass of tf_discrete.likelihoods.Likelihood. "
-            f"Received: likelihood={identifier!r}"
+            f"Received: likelihood={checks.shown(identifier)}"
         )
     check_serializable(identifier, "likelihood")
     return identifier

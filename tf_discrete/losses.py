@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import input_checks, likelihoods
+from tf_discrete import checks, input_checks, likelihoods
 from tf_discrete.types import Tensor
 
 
@@ -43,6 +43,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
         name: str = "negative_log_likelihood",
         dtype: Any = None,
     ):
+        checks.optional(checks.text, "name", name)
         super().__init__(reduction=reduction, name=name, dtype=dtype)
         self.likelihood = likelihoods.get(likelihood)
 

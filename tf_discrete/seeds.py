@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import zlib
 
-import numpy as np
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.types import Seed, Tensor
 
+_RULE = "an integer of at most 64 bits, or an int32 tensor of shape [2]"
 _STRING = 1 << 62
 """Sets hashed strings apart from counters."""
 
@@ -30,17 +31,28 @@ def base(seed: int) -> Seed:
         >>> base(7).shape
         TensorShape([2])
     """
-    return tf.constant(_halves(int(seed)), tf.int32)
+    return tf.constant(_halves(checks.seed("seed", seed)), tf.int32)
 
 
 def convert(seed: int | Seed) -> Seed:
     """A seed from a seed, or from the integer that a user would rather write.
 
+    Raises:
+        ValueError: The seed is neither an integer of 64 bits nor an integer tensor of shape [2].
+
     Example:
         >>> bool(tf.reduce_all(convert(3) == base(3)))
         True
     """
-    return base(int(seed)) if isinstance(seed, (int, np.integer)) else tf.convert_to_tensor(seed)
+    if isinstance(checks.plain(seed), (bool, int, float, str)):
+        return base(seed)
+    try:
+        tensor = tf.convert_to_tensor(seed)
+    except (TypeError, ValueError):
+        checks.refuse("seed", _RULE, seed)
+    if not tensor.dtype.is_integer or not tensor.shape.is_compatible_with([2]):
+        checks.refuse("seed", _RULE, seed)
+    return tensor
 
 
 def fold(seed: Seed, *data: int | str | Tensor) -> Seed:

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from tf_discrete import checks
+
 
 def check_serializable(thing: Any, argument: str) -> None:
     """Checks that a layer, model or likelihood can be written to a `.keras` file and read again.
@@ -29,6 +31,26 @@ def check_serializable(thing: Any, argument: str) -> None:
         _check_function(thing, argument)
     else:
         _check_class(type(thing), argument)
+
+
+def deserialize(argument: str, config: Any, custom_objects: Any = None) -> Any:
+    """Makes the object of a Keras config that was given as an argument.
+
+    Args:
+        argument: Name of the argument, for the message.
+        config: Dictionary, as `keras.saving.serialize_keras_object` returns it.
+        custom_objects: Classes by name, see Keras. Default: None.
+
+    Raises:
+        ValueError: The config describes no object.
+    """
+    try:
+        return keras.saving.deserialize_keras_object(config, custom_objects)
+    except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{argument} must be the config of an object, as keras.saving.serialize_keras_object "
+            f"returns it. Import its module first. Received: {argument}={checks.shown(config)} ({error})"
+        ) from error
 
 
 def _check_class(cls: type, argument: str) -> None:

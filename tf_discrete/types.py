@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from tf_discrete import checks
+
 Tensor: TypeAlias = Any
 """A `tf.Tensor`, or anything that `tf.convert_to_tensor` takes."""
 
@@ -89,6 +91,25 @@ def at_least_float32(x: Tensor) -> tf.Tensor:
     """
     x = tf.convert_to_tensor(x)
     return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
+
+
+def floats(name: str, x: Tensor) -> tf.Tensor:
+    """Returns an argument as a tensor of at least float32; what holds no numbers is refused.
+
+    Raises:
+        ValueError: The argument is no tensor of numbers.
+
+    Example:
+        >>> floats("logits", [1, 2]).dtype
+        tf.float32
+    """
+    try:
+        tensor = tf.convert_to_tensor(x)
+    except (TypeError, ValueError):
+        checks.refuse(name, "a tensor of numbers", x)
+    if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
+        checks.refuse(name, "a tensor of numbers", x)
+    return at_least_float32(tensor)
 
 
 def cast(x: Tensor, dtype: tf.DType) -> tf.Tensor:

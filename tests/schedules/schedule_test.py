@@ -95,11 +95,11 @@ def test_get_refuses_what_is_no_schedule(value):
     [
         (
             lambda: schedules.Exponential(rate=-1.0),
-            "rate must not be negative. Received: rate=-1.0",
+            "rate must be a finite number >= 0. Received: rate=-1.0",
         ),
         (
             lambda: schedules.Exponential(update_period=0),
-            "update_period must be at least 1 step. Received: update_period=0",
+            "update_period must be at least 1. Received: update_period=0",
         ),
         (
             lambda: schedules.Exponential(initial=0.5, floor=0.5),
@@ -112,15 +112,15 @@ def test_get_refuses_what_is_no_schedule(value):
         (lambda: schedules.Cosine(0.0, 1.0, steps=-3), "steps must be at least 1.*steps=-3"),
         (
             lambda: schedules.Linear(0.0, 1.0, steps=5, begin=-1),
-            "begin must not be negative. Received: begin=-1",
+            "begin must be at least 0. Received: begin=-1",
         ),
         (
             lambda: schedules.Linear(0.0, float("inf"), steps=5),
-            "initial, final must be finite. Received: initial=0.0, final=inf",
+            "final must be a finite number. Received: final=inf",
         ),
         (
             lambda: schedules.Exponential(initial=float("nan")),
-            "initial, rate, floor must be finite.*initial=nan",
+            "initial must be a finite number. Received: initial=nan",
         ),
     ],
 )

@@ -150,7 +150,9 @@ def test_a_keras_schedule_is_taken_where_values_must_be_positive():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_values_that_are_not_finite(value):
-    with pytest.raises(ValueError, match=f"kl_weight must be finite. Received: kl_weight={value}"):
+    with pytest.raises(
+        ValueError, match=f"kl_weight must be a finite number. Received: kl_weight={value}"
+    ):
         Scheduled(value, name="kl_weight")
     with pytest.raises(ValueError, match=f"temperature must be .*temperature={value}"):
         Scheduled(value, name="temperature", positive=True)

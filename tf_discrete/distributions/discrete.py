@@ -98,7 +98,7 @@ class Categorical(Discrete):
     latents = "categorical"
 
     def __init__(self, logits: Tensor):
-        self.logits = types.at_least_float32(logits)
+        self.logits = types.floats("logits", logits)
         if self.logits.shape.rank is not None and self.logits.shape.rank < 2:
             raise ValueError(
                 "Categorical logits must be [..., num_variables, num_categories]. Add the axis of the "
@@ -190,7 +190,7 @@ class Bernoulli(Discrete):
     latents = "bernoulli"
 
     def __init__(self, logits: Tensor):
-        self.logits = types.at_least_float32(logits)
+        self.logits = types.floats("logits", logits)
         if self.logits.shape.rank == 0:
             raise ValueError(
                 "Bernoulli logits must be [..., num_variables]. Add the axis of the variables. "

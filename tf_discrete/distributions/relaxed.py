@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_discrete import types
+from tf_discrete import checks, types
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.types import Seed, Tensor
 
@@ -41,10 +41,10 @@ class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
 
     def __init__(self, temperature: Tensor, logits: Tensor, name: str = "ExpRelaxedCategorical"):
         parameters = dict(locals())
-        logits = types.at_least_float32(logits)
-        super().__init__(
-            temperature=types.cast(temperature, logits.dtype), logits=logits, name=name
-        )
+        logits = types.floats("logits", logits)
+        _check_shape(logits, "[..., num_variables, num_categories]")
+        temperature = _temperature(temperature, logits[..., 0])
+        super().__init__(temperature=temperature, logits=logits, name=_identifier(name))
         self._parameters = parameters
 
     @classmethod
@@ -92,12 +92,13 @@ class RelaxedBernoulliLogit(tfd.Logistic):
 
     def __init__(self, temperature: Tensor, logits: Tensor, name: str = "RelaxedBernoulliLogit"):
         parameters = dict(locals())
-        self.logits = types.at_least_float32(logits)
-        self.temperature = types.cast(temperature, self.logits.dtype)
+        self.logits = types.floats("logits", logits)
+        _check_shape(self.logits, "[..., num_variables]")
+        self.temperature = _temperature(temperature, self.logits)
         super().__init__(
             loc=self.logits / self.temperature,
             scale=tf.ones_like(self.logits) / self.temperature,
-            name=name,
+            name=_identifier(name),
         )
         self._parameters = parameters
 
@@ -110,6 +111,29 @@ class RelaxedBernoulliLogit(tfd.Logistic):
 
     def _batch_shape_tensor(self, **parameters: Any) -> tf.Tensor:
         return tf.shape(self.loc)
+
+
+def _temperature(temperature: Tensor, like: tf.Tensor) -> tf.Tensor:
+    """A positive number, or a tensor that broadcasts against `like`."""
+    if isinstance(checks.plain(temperature), (bool, int, float, str)):
+        return types.cast(checks.positive("temperature", temperature), like.dtype)
+    found = types.cast(types.floats("temperature", temperature), like.dtype)
+    try:
+        tf.broadcast_static_shape(found.shape, like.shape)
+    except ValueError:
+        checks.refuse("temperature", f"broadcastable against {like.shape}", temperature)
+    return found
+
+
+def _check_shape(logits: tf.Tensor, wanted: str) -> None:
+    if logits.shape.rank == 0 or (logits.shape.rank is not None and logits.shape[-1] == 0):
+        raise ValueError(f"logits must be {wanted}. Received: logits.shape={logits.shape}")
+
+
+def _identifier(name: str) -> str:
+    if not checks.text("name", name).isidentifier():
+        checks.refuse("name", "an identifier of Python", name)
+    return name
 
 
 def relax_categorical(logits: Tensor, gumbel: Tensor, temperature: Tensor) -> tf.Tensor:

@@ -12,7 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.schedules import functions
+from tf_discrete.serialization import deserialize
 from tf_discrete.types import Tensor
 
 register = keras.saving.register_keras_serializable("tf_discrete.schedules")
@@ -43,7 +45,7 @@ class Constant(Schedule):
     """
 
     def __init__(self, value: float):
-        self.value = float(value)
+        self.value = checks.number("value", value)
 
     def __call__(self, step: Tensor) -> tf.Tensor:
         return tf.fill(tf.shape(step), tf.constant(self.value, tf.float32))
@@ -77,20 +79,15 @@ class Exponential(Schedule):
     def __init__(
         self, initial: float = 1.0, rate: float = 1e-4, floor: float = 0.5, update_period: int = 1
     ):
-        _require_finite(initial=initial, rate=rate, floor=floor)
-        _require(rate >= 0, "rate must not be negative", rate=rate)
-        _require(
-            update_period >= 1, "update_period must be at least 1 step", update_period=update_period
-        )
-        if rate > 0:
-            _require(
-                floor < initial,
-                "floor must lie below initial, or the schedule never moves; use Constant for that",
-                floor=floor,
-                initial=initial,
+        self.initial = checks.number("initial", initial)
+        self.rate = checks.number("rate", rate, lowest=0)
+        self.floor = checks.number("floor", floor)
+        self.update_period = checks.whole("update_period", update_period, 1, checks.INT64_MAX)
+        if self.rate > 0 and self.floor >= self.initial:
+            raise ValueError(
+                "floor must lie below initial, or the schedule never moves; use Constant for that. "
+                f"Received: floor={floor!r}, initial={initial!r}"
             )
-        self.initial, self.rate, self.floor = float(initial), float(rate), float(floor)
-        self.update_period = int(update_period)
 
     def __call__(self, step: Tensor) -> tf.Tensor:
         return functions.exponential(step, self.initial, self.rate, self.floor, self.update_period)
@@ -111,11 +108,10 @@ class _Ramp(Schedule):
     """What `Linear` and `Cosine` share: two ends, a start and a length."""
 
     def __init__(self, initial: float, final: float, steps: int, begin: int = 0):
-        _require_finite(initial=initial, final=final)
-        _require(steps >= 1, "steps must be at least 1", steps=steps)
-        _require(begin >= 0, "begin must not be negative", begin=begin)
-        self.initial, self.final = float(initial), float(final)
-        self.steps, self.begin = int(steps), int(begin)
+        self.initial = checks.number("initial", initial)
+        self.final = checks.number("final", final)
+        self.steps = checks.whole("steps", steps, 1, checks.INT64_MAX)
+        self.begin = checks.whole("begin", begin, 0, checks.INT64_MAX)
 
     def lowest(self) -> float:
         return min(self.initial, self.final)
@@ -170,24 +166,13 @@ def get(identifier: Any, name: str = "schedule") -> keras.optimizers.schedules.L
         {'value': 0.5}
     """
     if isinstance(identifier, dict) and "class_name" in identifier:
-        identifier = keras.saving.deserialize_keras_object(identifier)
+        identifier = deserialize(name, identifier)
     if isinstance(identifier, keras.optimizers.schedules.LearningRateSchedule):
         return identifier
-    if isinstance(identifier, (int, float, np.number)) and not isinstance(identifier, bool):
-        return Constant(float(identifier))
+    found = checks.plain(identifier)
+    if isinstance(found, (int, float)) and not isinstance(found, bool):
+        return Constant(checks.number(name, found))
     raise ValueError(
         "A schedule is a number, a tf_discrete.schedules object or a Keras learning-rate schedule. "
-        f"Received: {name}={identifier!r} of type {type(identifier).__name__}"
+        f"Received: {name}={checks.shown(identifier)} of type {type(identifier).__name__}"
     )
-
-
-def _require_finite(**values: float) -> None:
-    _require(
-        all(np.isfinite(list(values.values()))), ", ".join(values) + " must be finite", **values
-    )
-
-
-def _require(condition: bool, rule: str, **received: Any) -> None:
-    if not condition:
-        values = ", ".join(f"{name}={value!r}" for name, value in received.items())
-        raise ValueError(f"{rule}. Received: {values}")

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.schedules import schedule as schedule_lib
 from tf_discrete.types import Tensor
 
@@ -40,14 +41,15 @@ class Scheduled(keras.layers.Layer):
     def __init__(
         self, schedule: Any, name: str = "scheduled", positive: bool = False, **kwargs: Any
     ):
+        checks.text("name", name)
         super().__init__(name=name, dtype="float32", trainable=False, **_without_dtype(kwargs))
         self.schedule = schedule_lib.get(schedule, name)
-        self.positive = positive
+        self.positive = checks.flag("positive", positive)
         initial = float(self.schedule(0))
         if positive:
             ours = isinstance(self.schedule, schedule_lib.Schedule)
             lowest = self.schedule.lowest() if ours else initial
-            if not lowest > 0:
+            if not tf.cast(lowest, tf.float32) > 0:  # A number may be too small for float32.
                 raise ValueError(
                     f"{name} must be positive at every step. Give a number > 0, or a schedule that "
                     f"stays above 0. Received: {name}={lowest}"
