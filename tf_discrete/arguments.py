@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+
 from tf_discrete import checks, estimators
 from tf_discrete.distributions import discrete
 from tf_discrete.schedules import Schedule, Scheduled
@@ -14,18 +16,22 @@ PRIORS = ("uniform", "learned")
 """Of latents, where a model has no other."""
 
 
-def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimators.Estimator:
+def estimator(
+    identifier: Any, latents: str, temperature: Any = None, name: str = "estimator"
+) -> estimators.Estimator:
     """An estimator by name, class, config or object.
 
     Args:
         identifier: see `tf_discrete.estimators.get`.
         latents: "categorical" or "bernoulli"; must be that of an estimator object.
         temperature: number or schedule for an estimator given by name; None for its own default.
+        name: Name of the argument that `identifier` was given as. Default: "estimator".
 
     Raises:
         ValueError: a temperature that has no taker, or other latents.
     """
     discrete.get(latents)
+    _check_estimator(name, identifier)
     arguments: dict[str, Any] = {}
     if isinstance(identifier, (str, type)):
         cls: Any = estimators.get_class(identifier) if isinstance(identifier, str) else identifier
@@ -105,6 +111,17 @@ def num_samples(value: int | None, layers: Sequence[estimators.Estimator]) -> in
     return checks.whole("num_samples", value)
 
 
+def hidden_units(value: Any, name: str = "hidden_units") -> tuple[int, ...]:
+    """The widths of a network's hidden layers; there may be none."""
+    return checks.sizes(name, value, each="layer")
+
+
+def activation(value: Any) -> Any:
+    """The activation of a network as it was given: a name, a config or a function that Keras knows."""
+    checks.keras_part("activation", value, keras.activations.get)
+    return value
+
+
 def pathwise_estimator(
     identifier: Any, latents: str, temperature: Any = None
 ) -> estimators.PathwiseEstimator:
@@ -146,22 +163,33 @@ def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> Scheduled:
     return scheduled
 
 
-def check_sizes(latents: str, num_variables: int, num_categories: int) -> None:
-    """Refuses sizes of latents that make no sense."""
+def _check_estimator(name: str, identifier: Any) -> None:
+    """Refuses what is neither a registered name nor an estimator, its class or its config."""
+    if isinstance(identifier, str):
+        estimators.get_class(identifier, name)
+        return
+    config = isinstance(identifier, dict) and "class_name" in identifier
+    cls = isinstance(identifier, type) and issubclass(identifier, estimators.Estimator)
+    if not (config or cls or isinstance(identifier, estimators.Estimator)):
+        checks.refuse(name, "a registered name, an Estimator, its class or its config", identifier)
+
+
+def check_sizes(latents: str, num_variables: int, num_categories: int) -> tuple[int, int]:
+    """Returns the sizes of latents, N and K; sizes that make no sense are refused."""
     discrete.get(latents)
-    if num_variables < 1:
-        raise ValueError(
-            f"num_variables must be at least 1. Received: num_variables={num_variables}"
-        )
-    if num_categories < 2:
-        raise ValueError(
-            f"num_categories must be at least 2. Received: num_categories={num_categories}"
-        )
+    num_variables = checks.whole("num_variables", num_variables)
+    num_categories = checks.whole("num_categories", num_categories, lowest=2)
     if latents == "bernoulli" and num_categories != 2:
         raise ValueError(
             "Bernoulli latents have 2 categories. Set num_categories=2. "
             f"Received: num_categories={num_categories}"
         )
+    if num_variables * num_categories > checks.INT32_MAX:
+        raise ValueError(
+            f"Latents may have at most {checks.INT32_MAX} logits. Received: "
+            f"num_variables={num_variables}, num_categories={num_categories}"
+        )
+    return num_variables, num_categories
 
 
 def check_logits(shape: Sequence[int | None], latents: str) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_discrete import checks
 from tf_discrete.estimators.base import mean
 from tf_discrete.estimators.moving_moments import MovingMoments
+from tf_discrete.serialization import deserialize
 from tf_discrete.types import Reduction, Tensor, cast
 
 
@@ -273,16 +273,17 @@ def get(identifier: Any) -> Baseline:
         return identifier
     if isinstance(identifier, str) and identifier in _BY_NAME:
         return _BY_NAME[identifier]()
-    if isinstance(identifier, (int, float, np.number)) and not isinstance(identifier, bool):
-        return Constant(checks.number("baseline", identifier))
+    found = checks.plain(identifier)
+    if isinstance(found, (int, float)) and not isinstance(found, bool):
+        return Constant(checks.number("baseline", found))
     if isinstance(identifier, dict) and "class_name" in identifier:
-        made = keras.saving.deserialize_keras_object(identifier)
+        made = deserialize("baseline", identifier)
         if isinstance(made, Baseline):
             return made
     raise ValueError(
         f"baseline must be one of {', '.join(_BY_NAME)}, the number itself for a constant baseline (such "
         "as baseline=-100.0), or an object of tf_discrete.estimators.baselines. "
-        f"Received: baseline={identifier!r}"
+        f"Received: baseline={checks.shown(identifier)}"
     )
 
 

@@ -15,6 +15,9 @@ from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
+MAX_SCALE = 1e9
+"""Of the control variate: the variance that trains it grows with the square and must stay finite."""
+
 
 @register("rebar")
 class REBAR(base.ScoreEstimator):
@@ -77,6 +80,8 @@ class REBAR(base.ScoreEstimator):
         super().__init__(latents=latents, **kwargs)
         self.temperature = Scheduled(temperature, name="temperature", positive=True)
         self.scale = Scheduled(scale, name="scale")
+        initial = float(self.scale.schedule(0))
+        checks.number("scale", initial, lowest=-MAX_SCALE, highest=MAX_SCALE)
         self.learn_temperature = checks.flag("learn_temperature", learn_temperature)
         self.learn_scale = checks.flag("learn_scale", learn_scale)
         self.relaxation = checks.choice("relaxation", relaxation, ("concrete", "modified"))

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 import keras
 
+from tf_discrete import checks
 from tf_discrete.estimators.base import Estimator
+from tf_discrete.serialization import deserialize as deserialize_object
 
 _REGISTRY: dict[str, type[Estimator]] = {}
 _Class = TypeVar("_Class", bound=type[Estimator])
@@ -56,18 +58,18 @@ def names(family: str | None = None, latents: str | None = None) -> list[str]:
     )
 
 
-def get_class(name: str) -> type[Estimator]:
-    """The class registered under a name.
+def get_class(name: str, argument: str = "estimator") -> type[Estimator]:
+    """The class registered under a name; messages call it `argument`.
 
     Raises:
         ValueError: for an unknown name; the message lists the known ones and the nearest.
     """
-    if name not in _REGISTRY:
-        near = difflib.get_close_matches(name, _REGISTRY, n=1)
+    if not isinstance(name, str) or name not in _REGISTRY:
+        near = difflib.get_close_matches(str(name), _REGISTRY, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"Unknown estimator.{hint} Registered: {', '.join(sorted(_REGISTRY))}. "
-            f"Received: estimator={name!r}"
+            f"Received: {argument}={checks.shown(name)}"
         )
     return _REGISTRY[name]
 
@@ -103,14 +105,14 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
                 f"Received: estimator={identifier!r}, {arguments}"
             )
         if isinstance(identifier, dict):
-            identifier = keras.saving.deserialize_keras_object(identifier)
+            identifier = deserialize_object("estimator", identifier)
     if isinstance(identifier, Estimator):
         return identifier
     cls = get_class(identifier) if isinstance(identifier, str) else identifier
     if not (isinstance(cls, type) and issubclass(cls, Estimator)):
         raise ValueError(
             "An estimator is a registered name, an Estimator, its class or its config. "
-            f"Received: estimator={identifier!r}"
+            f"Received: estimator={checks.shown(identifier)}"
         )
     try:
         return cls(**arguments)

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tf_discrete import checks
 from tf_discrete.layers.stochastic import StochasticLayer
 
 
@@ -43,9 +44,10 @@ class GumbelSoftmax(StochasticLayer):
     """
 
     def __init__(self, temperature: Any = 1.0, hard: bool = False, **kwargs: Any):
+        hard = checks.flag("hard", hard)
         name = "straight_through_gumbel_softmax" if hard else "gumbel_softmax"
         super().__init__(estimator=name, temperature=temperature, **kwargs)
-        self.hard = bool(hard)
+        self.hard = hard
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from tf_discrete import arguments
+from tf_discrete import arguments, checks
 from tf_discrete.types import Tensor
 
 
@@ -49,8 +49,9 @@ class LatentHead(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        arguments.check_sizes(latents, num_variables, num_categories)
-        self.num_variables, self.num_categories = int(num_variables), int(num_categories)
+        self.num_variables, self.num_categories = arguments.check_sizes(
+            latents, num_variables, num_categories
+        )
         self.latents = latents
         self.latent_shape: tuple[int, ...] = (self.num_variables,)
         if latents == "categorical":
@@ -58,9 +59,13 @@ class LatentHead(keras.layers.Layer):
         self.supports_masking = True
         self.dense = keras.layers.Dense(
             math.prod(self.latent_shape),
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            kernel_regularizer=kernel_regularizer,
+            use_bias=checks.flag("use_bias", use_bias),
+            kernel_initializer=checks.keras_part(
+                "kernel_initializer", kernel_initializer, keras.initializers.get
+            ),
+            kernel_regularizer=checks.keras_part(
+                "kernel_regularizer", kernel_regularizer, keras.regularizers.get
+            ),
             dtype=self.dtype_policy,
             name="dense",
         )

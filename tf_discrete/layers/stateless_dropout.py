@@ -37,7 +37,8 @@ class StatelessDropout(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.rate, self.seed = checks.number("rate", rate, lowest=0, below=1), int(seed)
+        self.rate = checks.number("rate", rate, lowest=0, below=1)
+        self.seed = checks.seed("seed", seed)
         self.supports_masking = True
         self.step = self.add_weight(
             shape=(),

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, seeds, types
+from tf_discrete import arguments, checks, seeds, types
 from tf_discrete.distributions import discrete
 from tf_discrete.layers import passes
 from tf_discrete.schedules import scheduled_values
@@ -110,7 +110,7 @@ class StochasticLayer(keras.layers.Layer):
         self.inference = inference
         self.prior = prior
         self.kl_weight = arguments.scheduled_kl_weight(kl_weight)
-        self.seed = random.randint(1, 2**31 - 1) if seed is None else int(seed)
+        self.seed = random.randint(1, 2**31 - 1) if seed is None else checks.seed("seed", seed)
         self.supports_masking = True
         self.step = self._counter("step")
         self.inference_step = self._counter("inference_step")
