@@ -208,7 +208,7 @@ REFUSED = {
     ),
     "free_bits": (
         lambda: {"free_bits": -0.5},
-        "free_bits must not be negative. Received: free_bits=-0.5",
+        "free_bits must be a finite number >= 0. Received: free_bits=-0.5",
     ),
     "prior_temperature": (
         lambda: {"prior_temperature": 0.0},

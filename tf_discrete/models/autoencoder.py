@@ -56,9 +56,14 @@ class DiscreteAutoencoder(base.DiscreteModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        arguments.check_sizes(latents, num_variables, num_categories)
+        self.num_variables, self.num_categories = arguments.check_sizes(
+            latents, num_variables, num_categories
+        )
         self.data_shape = checks.sizes("data_shape", data_shape)
-        self.num_variables, self.num_categories = int(num_variables), int(num_categories)
+        hidden_units = arguments.hidden_units(hidden_units)
+        activation = arguments.activation(activation)
+        networks.check("encoder", encoder)
+        checks.optional(networks.check, "decoder", decoder)
         self.latents = latents
         self.latent_shape: tuple[int, ...] = (self.num_variables,)
         if latents == "categorical":
@@ -69,7 +74,7 @@ class DiscreteAutoencoder(base.DiscreteModel):
         self._network_config = {
             "encoder": encoder if isinstance(encoder, str) else None,
             "decoder": decoder if isinstance(decoder, str) else None,
-            "hidden_units": tuple(hidden_units),
+            "hidden_units": hidden_units,
             "activation": activation,
         }
         self._own_decoder = not (decoder is None or isinstance(decoder, str))

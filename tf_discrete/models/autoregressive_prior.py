@@ -62,12 +62,15 @@ class AutoregressivePrior(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.num_variables = checks.whole("num_variables", num_variables)
+        self.num_categories = checks.whole("num_categories", num_categories, lowest=2)
         if chunk_size is None:
-            chunk_size = max(1, min(num_variables, _longest(num_categories, _DEFAULT_SYMBOLS)))
-        _check_sizes(num_variables, num_categories, chunk_size, units, embedding_units)
-        self.num_variables, self.num_categories = int(num_variables), int(num_categories)
-        self.chunk_size = int(chunk_size)
-        self.units, self.embedding_units = int(units), int(embedding_units)
+            longest = _longest(self.num_categories, _DEFAULT_SYMBOLS)
+            chunk_size = max(1, min(self.num_variables, longest))
+        self.chunk_size = checks.whole("chunk_size", chunk_size)
+        _check_chunk(self.num_variables, self.num_categories, self.chunk_size)
+        self.units = checks.whole("units", units)
+        self.embedding_units = checks.whole("embedding_units", embedding_units)
         self.num_chunks = -(-self.num_variables // self.chunk_size)
         self.num_symbols = self.num_categories**self.chunk_size
         # What each variable adds to the symbol of its chunk, [chunks, chunk size]; 0 past the end.
@@ -171,10 +174,10 @@ class AutoregressivePrior(keras.Model):
             Holtzman, Buys, Du, Forbes, Choi. The curious case of neural text degeneration. 2019.
             arXiv:1904.09751 (top-p).
         """
-        if isinstance(temperature, (int, float)):
-            checks.positive("temperature", temperature)
-        if isinstance(top_p, (int, float)) and not 0 < top_p <= 1:
-            raise ValueError(f"top_p must be in (0, 1]; 1 keeps all. Received: top_p={top_p}")
+        if not tf.is_tensor(temperature):
+            temperature = checks.positive("temperature", temperature)
+        if not tf.is_tensor(top_p):
+            top_p = checks.number("top_p", top_p, above=0, highest=1)
         num_samples = tf.cast(input_checks.count(num_samples, "num_samples"), tf.int32)
         return self._compiled_draw(
             num_samples,
@@ -292,14 +295,7 @@ def _top_p(logits: Tensor, top_p: Tensor) -> tf.Tensor:
     return tf.cond(top_p < 1.0, masked, lambda: logits)
 
 
-def _check_sizes(
-    num_variables: int, num_categories: int, chunk_size: int, units: int, embedding_units: int
-) -> None:
-    if num_variables < 1 or num_categories < 2:
-        raise ValueError(
-            "Codes have at least 1 variable and 2 categories. "
-            f"Received: num_variables={num_variables}, num_categories={num_categories}"
-        )
+def _check_chunk(num_variables: int, num_categories: int, chunk_size: int) -> None:
     if not 1 <= chunk_size <= num_variables:
         raise ValueError(
             "A chunk must hold at least 1 variable and no more than the code. Give a chunk_size of 1 to "
@@ -310,11 +306,6 @@ def _check_sizes(
             f"A chunk may take at most {MAX_SYMBOLS} values, for the last layer has as many units. Give a "
             f"chunk_size of at most {_longest(num_categories, MAX_SYMBOLS)}. "
             f"Received: chunk_size={chunk_size}, num_categories={num_categories}"
-        )
-    if units < 1 or embedding_units < 1:
-        raise ValueError(
-            "The network must have units. Give at least 1. "
-            f"Received: units={units}, embedding_units={embedding_units}"
         )
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import evaluation, replicas, seeds
+from tf_discrete import checks, evaluation, replicas, seeds
 from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import Scheduled, scheduled_values
@@ -41,12 +41,8 @@ class DiscreteModel(keras.Model):
 
     def __init__(self, seed: int = 0, monitor_every: int = 10, **kwargs: Any):
         super().__init__(**kwargs)
-        if monitor_every < 1:
-            raise ValueError(
-                f"monitor_every must be at least 1 step. Received: monitor_every={monitor_every!r}"
-            )
-        self.seed = int(seed)
-        self.monitor_every = int(monitor_every)
+        self.seed = checks.seed("seed", seed)
+        self.monitor_every = checks.whole("monitor_every", monitor_every, 1, checks.INT64_MAX)
         self.micro_step = self._counter("micro_step")
         self.evaluation_step = self._counter("evaluation_step")
         self.nonfinite_step = self._counter("nonfinite_step")

@@ -112,11 +112,12 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         )
         self.prior = prior
         self.objective_name = objective
-        self.prior_temperature, self.free_bits = float(prior_temperature), float(free_bits)
+        self.prior_temperature = checks.positive("prior_temperature", prior_temperature)
+        self.free_bits = checks.number("free_bits", free_bits, lowest=0)
         self.num_samples = arguments.num_samples(num_samples, [self.estimator])
         check_objective(objective, [self.estimator], self.num_samples)
-        self._check_numbers()
-        self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
+        self._check_free_bits()
+        self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
         self.prior_logits = self.add_weight(
             shape=self.latent_shape,
             dtype=self._wide.name,
@@ -208,17 +209,12 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             "free_bits": self.free_bits,
         }
 
-    def _check_numbers(self) -> None:
+    def _check_free_bits(self) -> None:
         if self.free_bits and self.objective_name != "elbo":
             raise ValueError(
                 "free_bits needs the exact KL of objective='elbo'. "
                 f"Received: objective={self.objective_name!r}, free_bits={self.free_bits}"
             )
-        if self.free_bits < 0:
-            raise ValueError(
-                f"free_bits must not be negative. Received: free_bits={self.free_bits}"
-            )
-        checks.positive("prior_temperature", self.prior_temperature)
 
 
 def check_objective(

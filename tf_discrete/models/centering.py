@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.replicas import ReplicaAverages
 from tf_discrete.types import Tensor
 
@@ -37,9 +38,7 @@ class Centering(ReplicaAverages, keras.layers.Layer):
 
     def __init__(self, decay: float = 0.9, **kwargs: Any):
         super().__init__(**kwargs)
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay must be in [0, 1). Received: decay={decay}")
-        self.decay = float(decay)
+        self.decay = checks.number("decay", decay, lowest=0, below=1)
 
     def build(self, input_shape: Any) -> None:
         self.mean = self.add_weight(

@@ -13,7 +13,7 @@ from tf_discrete import arguments, checks, estimators, input_checks, likelihoods
 from tf_discrete.distributions import discrete, gaussian
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import base, conditional_networks
+from tf_discrete.models import base, conditional_networks, networks
 from tf_discrete.models.feature_networks import feature_shape, frozen
 from tf_discrete.models.observations import check_labels
 from tf_discrete.types import Seed, Tensor
@@ -83,7 +83,7 @@ class ClassStyleModel(base.DiscreteModel):
         self.style_size = checks.whole("style_size", style_size)
         self.prior = prior
         self.likelihood = likelihoods.get(likelihood)
-        self.estimator = arguments.estimator(inference, "categorical", temperature)
+        self.estimator = arguments.estimator(inference, "categorical", temperature, "inference")
         self.num_samples = arguments.num_samples(num_samples, [self.estimator])
         self.estimator.check(self.num_samples, None)
         self.feature_extractor = frozen(feature_extractor, "feature_extractor")
@@ -92,14 +92,22 @@ class ClassStyleModel(base.DiscreteModel):
             self.data_shape, self.feature_extractor, self.feature_decoder
         )
         self.estimator.build((None, 1, self.num_classes), (None, math.prod(self.feature_shape)))
-        filters = tuple(checks.whole("filters", number) for number in filters)
+        filters, units = (
+            checks.sizes("filters", filters, "layer"),
+            arguments.hidden_units(hidden_units),
+        )
+        activation = arguments.activation(activation)
+        classifier_dropout = checks.number("classifier_dropout", classifier_dropout, 0, 1)
         self._network_config = {
-            "hidden_units": tuple(hidden_units),
+            "hidden_units": units,
             "filters": filters,
             "activation": activation,
             "normalization": normalization,
         }
         given = dict(zip(NETWORKS, (classifier, style_encoder, decoder), strict=True))
+        networks.check("classifier", classifier)
+        for name in NETWORKS[1:]:
+            checks.optional(networks.check, name, given[name])
         self._network_names = {
             name: network if isinstance(network, str) else None for name, network in given.items()
         }
@@ -113,7 +121,7 @@ class ClassStyleModel(base.DiscreteModel):
                         f"With a classifier of your own give a {name} too, by name or as a model. "
                         f"Received: {name}=None"
                     )
-        shape, units = self.feature_shape, tuple(hidden_units)
+        shape = self.feature_shape
         self.classifier = conditional_networks.classifier(
             classifier,
             shape,

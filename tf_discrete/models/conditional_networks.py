@@ -19,10 +19,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.estimators import apply_to_samples
 from tf_discrete.layers.stateless_dropout import StatelessDropout
 from tf_discrete.models import networks
-from tf_discrete.serialization import check_serializable
+from tf_discrete.serialization import check_serializable, deserialize
 from tf_discrete.types import Tensor
 
 NORMALIZATIONS = ("none", "batch")
@@ -55,7 +56,8 @@ class ConditionalNetwork(keras.layers.Layer):
 
     def __init__(self, head: Any, image_network: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
-        self.head, self.image_network = _restored(head), _restored(image_network)
+        self.head = _restored("head", head)
+        self.image_network = checks.optional(_restored, "image_network", image_network)
         for network in filter(None, (self.head, self.image_network)):
             check_serializable(network, "style_encoder")
         self.built = True
@@ -110,7 +112,7 @@ def classifier(
         seed: of dropout. Default: 0.
         filters: of the strided convolutions of "conv". Default: (32, 64, 128).
     """
-    if identifier not in ("mlp", "conv"):
+    if not isinstance(identifier, str) or identifier not in ("mlp", "conv"):
         return networks.encoder(
             identifier, data_shape, num_classes, hidden_units, activation, "classifier"
         )
@@ -152,7 +154,7 @@ def style_encoder(
         ValueError: no hidden layer, or a network that does not fit.
     """
     if isinstance(identifier, dict):
-        identifier = keras.saving.deserialize_keras_object(identifier)
+        identifier = deserialize("style_encoder", identifier)
     if not isinstance(identifier, str):
         own = identifier
         if isinstance(own, keras.layers.Layer) and not isinstance(own, ConditionalNetwork):
@@ -206,7 +208,7 @@ def decoder(
             "none".
     """
     latent_shape = (num_classes + style_size,)
-    if identifier != "mlp" or normalization == "none":
+    if not isinstance(identifier, str) or identifier != "mlp" or normalization == "none":
         return networks.decoder(identifier, latent_shape, output_shape, hidden_units, activation)
     inputs = keras.Input(latent_shape)
     x = _dense(inputs, list(reversed(hidden_units)), activation, normalization)
@@ -291,5 +293,6 @@ def _checked(
     return network
 
 
-def _restored(network: Any) -> Any:
-    return keras.saving.deserialize_keras_object(network) if isinstance(network, dict) else network
+def _restored(name: str, network: Any) -> Any:
+    found = deserialize(name, network) if isinstance(network, dict) else network
+    return checks.instance(name, found, keras.layers.Layer, "a Keras model or its config")

@@ -140,7 +140,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
             checks.positive("prior_temperature", value)
             for value in arguments.per_layer("prior_temperature", prior_temperature, num_layers)
         ]
-        self.kl_weight: Any = arguments.scheduled_kl_weight(1.0 if kl_weight is None else kl_weight)
+        self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
         self.likelihood = likelihoods.get(likelihood)
         self._parameters_shape = self.likelihood.parameters_shape(self.data_shape)
         self.generative_chain = GenerativeChain(

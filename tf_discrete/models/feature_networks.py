@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import likelihoods
-from tf_discrete.serialization import check_serializable
+from tf_discrete import checks, likelihoods
+from tf_discrete.serialization import check_serializable, deserialize
 from tf_discrete.types import Tensor
 
 
@@ -76,12 +76,12 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
 def frozen(network: Any, argument: str) -> Any:
     """A Keras model that is not trained any more, checked; None stays None."""
     if isinstance(network, dict):
-        network = keras.saving.deserialize_keras_object(network)
+        network = deserialize(argument, network)
     if network is not None:
         if not isinstance(network, keras.layers.Layer):
             raise ValueError(
                 f"{argument} must be a Keras model, so that it can be saved. "
-                f"Received: {argument}={network!r}"
+                f"Received: {argument}={checks.shown(network)}"
             )
         check_serializable(network, argument)
         network.trainable = False

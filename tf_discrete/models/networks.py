@@ -15,8 +15,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.input_checks import shaped
-from tf_discrete.serialization import check_serializable
+from tf_discrete.serialization import check_serializable, deserialize
 
 _Shape = Sequence[int]
 _ENCODERS: dict[str, Callable[..., keras.Model]] = {}
@@ -74,6 +75,21 @@ def decoder(
         build = _DECODERS[_known(identifier, "decoder")]
         return build(tuple(latent_shape), tuple(output_shape), tuple(hidden_units), activation)
     return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
+
+
+def check(name: str, identifier: Any) -> None:
+    """Refuses what is neither a known name nor a Keras model or its config.
+
+    Raises:
+        ValueError: names the argument.
+    """
+    if isinstance(identifier, str):
+        _known(identifier, name)
+        return
+    config = isinstance(identifier, dict) and "class_name" in identifier
+    if not (config or isinstance(identifier, keras.layers.Layer)):
+        rule = f"one of {', '.join(names())}, or a Keras model; a function cannot be saved"
+        checks.refuse(name, rule, identifier)
 
 
 def flatten(x: Any, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:
@@ -209,11 +225,11 @@ def _known(name: str, argument: str) -> str:
 
 def _own(model: Any, argument: str, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
     if isinstance(model, dict):
-        model = keras.saving.deserialize_keras_object(model)
+        model = deserialize(argument, model)
     if not isinstance(model, keras.layers.Layer):
         raise ValueError(
             f"{argument} must be one of {', '.join(names())}, or a Keras model; a function cannot be "
-            f"saved. Received: {argument}={model!r}"
+            f"saved. Received: {argument}={checks.shown(model)}"
         )
     check_serializable(model, argument)
     output = model(keras.KerasTensor((None, *input_shape), dtype="float32"))

@@ -53,7 +53,7 @@ class Regularization(NamedTuple):
             ValueError: one out of range, shifts of what is no image, or views that cannot differ.
         """
         found = Regularization(
-            float(self.classifier_dropout),
+            checks.number("classifier_dropout", self.classifier_dropout, lowest=0, below=1),
             checks.number("input_noise", self.input_noise, lowest=0),
             checks.whole("augment_shift", self.augment_shift, lowest=0),
             checks.number("augment_rotation", self.augment_rotation, lowest=0, below=180),

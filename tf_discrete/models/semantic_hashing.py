@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import estimators, input_checks
+from tf_discrete import checks, estimators, input_checks
 from tf_discrete.codes import packing
 from tf_discrete.distributions import discrete
 from tf_discrete.export.signature import Signature
@@ -78,11 +78,9 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         monitor_every: int = 10,
         **kwargs: Any,
     ):
-        if num_bits < 1:
-            raise ValueError(f"num_bits must be at least 1. Received: num_bits={num_bits}")
         super().__init__(
             data_shape=data_shape,
-            num_variables=num_bits,
+            num_variables=checks.whole("num_bits", num_bits, 1, checks.INT32_MAX // 2),
             num_categories=2,
             latents="bernoulli",
             encoder=encoder,

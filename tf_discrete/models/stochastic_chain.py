@@ -9,7 +9,7 @@ from typing import Any, cast
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, seeds
+from tf_discrete import arguments, checks, estimators, seeds
 from tf_discrete.distributions import discrete
 from tf_discrete.estimators import backward, sampling
 from tf_discrete.models import networks
@@ -57,16 +57,16 @@ class StochasticChain(keras.layers.Layer):
         wide: tf.DType,
     ):
         super().__init__(name="chain")
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1. Received: num_layers={num_layers}")
+        num_layers = checks.whole("num_layers", num_layers)
+        centering = checks.flag("centering", centering)
         numbers = arguments.per_layer("num_variables", num_variables, num_layers)
         self.latents = LayeredLatents(
             latents,
-            tuple(int(number) for number in numbers),
-            int(num_categories),
+            tuple(checks.whole("num_variables", number) for number in numbers),
+            checks.whole("num_categories", num_categories, lowest=2),
             units,
-            tuple(hidden_units),
-            activation,
+            arguments.hidden_units(hidden_units),
+            arguments.activation(activation),
             wide,
         )
         shapes = self.latents.shapes

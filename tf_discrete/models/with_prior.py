@@ -7,11 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import input_checks
+from tf_discrete import checks, input_checks
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+
+_MODEL = ("num_variables", "num_categories", "encode", "objective", "hard_terms")
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -40,6 +42,10 @@ class WithPrior(base.DiscreteModel):
     """
 
     def __init__(self, model: Any, prior: AutoregressivePrior | None = None, **kwargs: Any):
+        checks.having("model", model, _MODEL, "a model with discrete codes")
+        checks.optional(
+            checks.instance, "prior", prior, AutoregressivePrior, "an AutoregressivePrior"
+        )
         own = AutoregressivePrior.for_model(model) if prior is None else prior
         sizes, wanted = (
             (found.num_variables, found.num_categories)
