@@ -144,7 +144,7 @@ def test_bad_arguments_are_refused():
         index.search([[0] * 6], 51)
     with pytest.raises(ValueError, match=r"codes must be \[B, 6\]"):
         index.search([[0] * 5], 1)
-    with pytest.raises(ValueError, match="radius=-2"):
+    with pytest.raises(ValueError, match="radius must be at least 0. Received: radius=-1"):
         index.search_radius([[0] * 6], -1)
     with pytest.raises(ValueError, match=r"at least one code.*codes.shape=\(0, 6\)"):
         codes.CodeIndex(np.zeros([0, 6], int))

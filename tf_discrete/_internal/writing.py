@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete._internal import locking
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -44,7 +45,7 @@ def new_path(
         FileExistsError: Something is at `path` already, and it may not or must not be replaced.
         OSError: No permission, no space, or another fault of the file system.
     """
-    target = expand(path)
+    target, overwrite = expand(checks.path("path", path)), checks.flag("overwrite", overwrite)
     with _naming(target):
         _check_replaceable(target, overwrite, ours, kind)
         target.parent.mkdir(parents=True, exist_ok=True)

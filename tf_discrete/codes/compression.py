@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks
 from tf_discrete._internal import writing
 from tf_discrete.codes.fixed_point import FREQUENCY_BITS, FixedPointPrior
 from tf_discrete.codes.packing import bytes_per_code, check_codes
@@ -92,6 +93,8 @@ def compress(
         >>> report.num_codes, bool((again == codes).all())
         (16, True)
     """
+    checks.having("prior", prior, ("num_variables", "num_categories"), "an AutoregressivePrior")
+    batch_size = checks.whole("batch_size", batch_size)
     array = check_codes(codes, prior.num_categories, prior.num_variables)
     if not len(array):
         raise ValueError(
@@ -147,6 +150,7 @@ def decompress(path: str | os.PathLike[str], prior: Any, *, batch_size: int = 10
         ImportError: constriction is not installed.
         ValueError: a truncated, changed or foreign file, or another prior.
     """
+    batch_size = checks.whole("batch_size", batch_size)
     header, payload = _read(pathlib.Path(path))
     fixed = FixedPointPrior(prior)
     sizes = prior.num_variables, prior.num_categories
@@ -189,8 +193,6 @@ def _walk(
 
     Within a block of codes the chunks come in turn, and the codes in turn within a chunk.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
     symbols = np.full([count, fixed.num_chunks], first, np.int32)
     for begin in range(0, count, _BLOCK):
         end = min(begin + _BLOCK, count)

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_discrete import checks
+
 _CHUNK = 1 << 20
 
 
@@ -26,6 +28,7 @@ def model_digest(model: keras.Model) -> str:
         >>> model_digest(model)[:8] == model_digest(model)[:8]
         True
     """
+    checks.instance("model", model, keras.layers.Layer, "a Keras model")
     digest = hashlib.sha256(type(model).__name__.encode())
     for weight in model.weights:
         if keras.backend.is_float_dtype(weight.dtype):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks
 from tf_discrete.codes.hamming import hamming_radius
 from tf_discrete.codes.packing import check_codes, pack, pack_to_compare
 
@@ -65,6 +66,7 @@ def collisions(codes: ArrayLike, num_categories: int = 2, max_groups: int = 10) 
         (2, 2, [0, 2])
     """
     packed = pack(codes, num_categories)
+    max_groups = checks.whole("max_groups", max_groups, 0, checks.INT64_MAX)
     _, first, inverse, counts = np.unique(
         packed, axis=0, return_index=True, return_inverse=True, return_counts=True
     )
@@ -99,6 +101,8 @@ def near_duplicates(
         [[0, 1]]
     """
     array = check_codes(codes, num_categories)
+    radius = checks.whole("radius", radius, lowest=0)
+    max_pairs = checks.whole("max_pairs", max_pairs, 0, checks.INT64_MAX)
     packed, bits = pack_to_compare(array, num_categories)
     pairs, distances = [np.zeros([0, 2], np.int64)], [np.zeros(0, np.int32)]
     found = listed = 0

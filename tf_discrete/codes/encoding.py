@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.codes.packing import check_codes
+
+_MODEL = ("encode", "num_variables", "num_categories")
 
 
 def encode_batches(model: Any, batches: Iterable[Any]) -> np.ndarray:
@@ -31,6 +34,7 @@ def encode_batches(model: Any, batches: Iterable[Any]) -> np.ndarray:
         >>> encode_batches(model, [tf.ones([5, 8, 8, 1]), tf.ones([2, 8, 8, 1])]).shape
         (7, 4)
     """
+    checks.having("model", model, _MODEL, "a model with discrete codes")
     encode = tf.function(model.encode, reduce_retracing=True)
     parts = [
         encode(tf.convert_to_tensor(batch["image"] if isinstance(batch, dict) else batch)).numpy()

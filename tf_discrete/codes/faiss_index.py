@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks
 from tf_discrete._internal import writing
 from tf_discrete.arguments import check_choice
 from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
 from tf_discrete.codes.packing import check_codes, pack_to_compare
 
 KINDS = ("flat", "hnsw", "ivf")
+MAX_LINKS = 1024
+"""Of a code in a graph: with one link FAISS cannot make a graph, and links take 8 bytes each."""
 _TRAINING = 64
 """Codes for each cluster that the clusters are found from; a sample of the codes."""
 
@@ -61,6 +64,10 @@ class FaissIndex:
         probes: int = 16,
     ):
         check_choice("kind", kind, KINDS)
+        links = checks.whole("links", links, lowest=2, highest=MAX_LINKS)
+        effort = checks.whole("effort", effort)
+        num_lists = checks.optional(checks.whole, "num_lists", num_lists)
+        probes = checks.whole("probes", probes)
         array = check_codes(codes, num_categories)
         if not len(array):
             raise ValueError(

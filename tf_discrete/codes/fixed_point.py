@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tf_discrete import checks
 from tf_discrete.codes.digest import update_with_array
 
 FREQUENCY_BITS = 24
@@ -28,6 +29,9 @@ _LARGEST = 16
 """Beyond it sigmoid and tanh are taken for 0 and 1; beyond twice as much exp(-x) for 0."""
 _EXP_BITS = 32
 _ONE = 1 << _BITS
+
+
+_PARTS = ("num_chunks", "units", "possible", "lstm", "embedding", "position", "head")
 
 
 class State(NamedTuple):
@@ -59,6 +63,7 @@ class FixedPointPrior:
     """
 
     def __init__(self, prior: Any):
+        checks.having("prior", prior, _PARTS, "an AutoregressivePrior")
         self.num_chunks, self.units = prior.num_chunks, prior.units
         self.possible = prior.possible().sum(axis=1)
         cell = prior.lstm.cell

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks
 from tf_discrete.codes.packing import check_packed
 from tf_discrete.types import Tensor
 
@@ -94,7 +95,7 @@ def hamming_top_k(
         Neighbors(distances=array([[0, 1, 1]], dtype=int32), indices=array([[2, 1, 3]]))
     """
     query_words, words = _checked(queries, database)
-    check_k(k, words.shape[1])
+    k = check_k(k, words.shape[1])
     distances = np.full([len(query_words), k], np.iinfo(np.int32).max, np.int32)
     indices = np.full([len(query_words), k], -1, np.int64)
     for query, start, found in _scan(query_words, words, block):
@@ -132,10 +133,7 @@ def hamming_radius(
         (array([0, 1], dtype=int32), array([2, 1]))
     """
     query_words, words = _checked(queries, database)
-    if radius < 0:
-        raise ValueError(
-            f"radius must not be negative. Give 0 to find equal codes. Received: radius={radius}"
-        )
+    radius = checks.whole("radius", radius, 0, checks.INT64_MAX)
     parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in query_words]
     for query, start, found in _scan(query_words, words, block):
         near = np.flatnonzero(found <= radius)
@@ -207,12 +205,13 @@ def recall_against(found: Neighbors, exact: Neighbors) -> float:
     return float(right.mean())
 
 
-def check_k(k: int, size: int) -> None:
-    """Refuses a number of neighbours that a database of `size` codes does not have."""
-    if not 1 <= k <= size:
-        raise ValueError(
-            f"k must be at least 1 and at most the number of codes searched, {size}. Received: k={k}"
-        )
+def check_k(k: int, size: int) -> int:
+    """Returns a number of neighbours; one that a database of `size` codes does not have is refused."""
+    number = checks.plain(k)
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= size:
+        rule = f"at least 1 and at most the number of codes searched, {size}"
+        checks.refuse("k", rule, k)
+    return number
 
 
 def check_queries(queries: np.ndarray) -> None:
@@ -254,8 +253,7 @@ def _scan(
     queries: np.ndarray, words: np.ndarray, block: int
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """(query, first row of the block, distances int [rows]), blocks in order for every query."""
-    if block < 1:
-        raise ValueError(f"block must be at least 1 code. Received: block={block}")
+    block = checks.whole("block", block, 1, checks.INT64_MAX)
     for start in range(0, words.shape[1], block):
         part = np.ascontiguousarray(words[:, start : start + block])
         for number, query in enumerate(queries):

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks
 from tf_discrete._internal import writing
 from tf_discrete.codes.digest import file_digest, model_digest, update_with_array
 from tf_discrete.codes.hamming import Neighbors, RadiusNeighbors, hamming_radius, hamming_top_k
@@ -66,14 +67,22 @@ class CodeIndex:
             raise ValueError(
                 f"An index must hold at least one code. Received: codes.shape={array.shape}"
             )
-        self.num_categories = int(num_categories)
+        self.num_categories = checks.whole("num_categories", num_categories, lowest=2)
         self.num_variables = array.shape[1]
-        self.ids = [str(i) for i in range(len(array))] if ids is None else [str(i) for i in ids]
+        self.ids = list(map(str, range(len(array)))) if ids is None else _strings("ids", ids)
         if len(self.ids) != len(array):
             raise ValueError(
                 f"There must be one id for each code. Received: {len(self.ids)} ids, {len(array)} codes"
             )
+        checks.optional(
+            checks.instance,
+            "model",
+            model,
+            (str, keras.layers.Layer),
+            "a Keras model or its digest",
+        )
         self.model = model if model is None or isinstance(model, str) else model_digest(model)
+        checks.optional(checks.instance, "metadata", metadata, Mapping, "a dictionary")
         self.metadata = dict(metadata or {})
         check_json(self.metadata, "metadata")
         self._packed, self._bits = pack_to_compare(array, self.num_categories)
@@ -121,6 +130,7 @@ class CodeIndex:
         Raises:
             ValueError: no query, a negative radius, or codes of other sizes.
         """
+        radius = checks.whole("radius", radius, lowest=0)
         found = hamming_radius(self._queries(codes), self._packed, radius * self._bits)
         return found._replace(distances=found.distances // self._bits)
 
@@ -204,6 +214,13 @@ def _is_index(folder: pathlib.Path) -> bool:
         return False
     own, names = {_CODES, _IDS, _MANIFEST}, {path.name for path in folder.iterdir()}
     return own <= names and all(name.endswith(".faiss") for name in names - own)
+
+
+def _strings(name: str, value: Any) -> list[str]:
+    """A list of strings; a single string is none, and numbers are refused."""
+    if isinstance(value, (list, tuple, np.ndarray)) and all(isinstance(i, str) for i in value):
+        return [str(i) for i in value]
+    checks.refuse(name, "a sequence of strings", value)
 
 
 def _read_manifest(folder: pathlib.Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks
 from tf_discrete.types import Tensor
 
 
@@ -25,7 +26,7 @@ def check_codes(
     Raises:
         ValueError: another shape, no integers, or values out of range.
     """
-    array = np.asarray(codes)
+    array = as_array("codes", codes)
     check_num_categories(num_categories)
     if array.ndim != 2 or array.shape[1] < 1 or num_variables not in (None, array.shape[1]):
         wanted = "N" if num_variables is None else num_variables
@@ -47,12 +48,16 @@ def check_codes(
 
 
 def check_num_categories(num_categories: int) -> None:
-    """Refuses variables with fewer than 2 categories."""
-    if num_categories < 2:
-        raise ValueError(
-            "num_categories must be at least 2, which Bernoulli codes have. "
-            f"Received: num_categories={num_categories}"
-        )
+    """Refuses variables with fewer than 2 categories, and what is no integer."""
+    checks.whole("num_categories", num_categories, lowest=2)
+
+
+def as_array(name: str, value: ArrayLike) -> np.ndarray:
+    """Returns an argument as an array; rows of several lengths are refused."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        checks.refuse(name, "an array", value)
 
 
 def bits_per_variable(num_categories: int) -> int:
@@ -63,7 +68,7 @@ def bits_per_variable(num_categories: int) -> int:
         [1, 2, 4, 8]
     """
     check_num_categories(num_categories)
-    return (num_categories - 1).bit_length()
+    return (int(num_categories) - 1).bit_length()
 
 
 def bytes_per_code(num_variables: int, num_categories: int = 2) -> int:
@@ -73,6 +78,7 @@ def bytes_per_code(num_variables: int, num_categories: int = 2) -> int:
         >>> bytes_per_code(64), bytes_per_code(20, 10)
         (8, 10)
     """
+    num_variables = checks.whole("num_variables", num_variables)
     return -(-num_variables * bits_per_variable(num_categories) // 8)
 
 
@@ -183,6 +189,7 @@ def pack_to_compare(codes: ArrayLike, num_categories: int = 2) -> tuple[np.ndarr
         >>> packed.shape, bits
         ((1, 1), 2)
     """
+    check_num_categories(num_categories)
     if num_categories == 2:
         return pack(codes), 1
     return pack_one_hot(codes, num_categories), 2
@@ -210,7 +217,7 @@ def pack_tensor(codes: Tensor) -> tf.Tensor:
 
 def check_packed(packed: ArrayLike, name: str) -> np.ndarray:
     """Packed codes as an array, refused where they are none; `name` goes into the message."""
-    array = np.asarray(packed)
+    array = as_array(name, packed)
     if array.ndim != 2 or array.dtype != np.uint8 or array.shape[1] < 1:
         raise ValueError(
             f"{name} must be packed codes, uint8 [B, bytes]. Pack them with tf_discrete.codes.pack. "
