@@ -74,7 +74,7 @@ def test_the_name_chooses_among_several_layers():
 
 def test_refuses_a_model_without_discrete_latents():
     model = keras.Sequential([keras.Input([5]), keras.layers.Dense(2)], name="plain")
-    with pytest.raises(ValueError, match="holds no discrete latents.*Received: model='plain'"):
+    with pytest.raises(ValueError, match="holds no stochastic layer.*Received: model='plain'"):
         code_reader(model)
 
 

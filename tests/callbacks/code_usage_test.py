@@ -101,6 +101,6 @@ def test_refuses_a_model_without_discrete_latents_before_training():
     model = keras.Sequential([keras.Input([6]), keras.layers.Dense(6)])
     model.compile("sgd", loss="mse")
     before = model.get_weights()[0]
-    with pytest.raises(ValueError, match="holds no discrete latents"):
+    with pytest.raises(ValueError, match="holds no stochastic layer"):
         model.fit(X, X, verbose=0, callbacks=[callbacks.CodeUsageCallback(X)])
     np.testing.assert_array_equal(model.get_weights()[0], before)

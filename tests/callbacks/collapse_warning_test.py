@@ -87,7 +87,7 @@ def test_warns_in_fit():
 
 
 def test_refuses_a_negative_begin():
-    with pytest.raises(ValueError, match="begin must not be negative. Received: begin=-1"):
+    with pytest.raises(ValueError, match="begin must be at least 0. Received: begin=-1"):
         callbacks.CollapseWarning(X, begin=-1)
 
 

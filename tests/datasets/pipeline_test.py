@@ -281,7 +281,7 @@ def test_batches_are_dealt_to_replicas_without_loss_or_change():
         ),
         (
             {"batch_size": 4, "start_epoch": -1},
-            "start_epoch must not be negative.* Received: start_epoch=-1",
+            "start_epoch must be at least 0. Received: start_epoch=-1",
         ),
     ],
 )

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.layers import StochasticLayer
 from tf_discrete.models.base import DiscreteModel, inputs_of
@@ -46,6 +48,20 @@ def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
     return tf.function(read, reduce_retracing=True)
 
 
+def check_data(data: Any) -> None:
+    """Refuses what is neither a `tf.data.Dataset` nor arrays with an axis for the examples.
+
+    Raises:
+        ValueError: names the argument.
+    """
+    if isinstance(data, tf.data.Dataset):
+        return
+    arrays = keras.tree.flatten(data)
+    right = all(isinstance(array, (np.ndarray, tf.Tensor)) and array.ndim > 0 for array in arrays)
+    if not arrays or not right:
+        checks.refuse("data", "arrays, or a batched tf.data.Dataset", data)
+
+
 def input_batches(data: Any, max_examples: int, batch_size: int) -> Iterator[Any]:
     """The inputs of at most `max_examples` examples, in batches.
 
@@ -72,8 +88,9 @@ def _find_layer(model: keras.Model, name: str | None) -> StochasticLayer:
     found = [inner for inner in model._flatten_layers() if isinstance(inner, StochasticLayer)]
     if not found:
         raise ValueError(
-            "The model holds no discrete latents to look at. Put a layer of tf_discrete.layers into it, or "
-            f"train a model of tf_discrete.models. Received: model={model.name!r}"
+            "The model holds no stochastic layer. Put a layer of tf_discrete.layers into it, or train a "
+            "model of tf_discrete.models and leave out the name of a layer. "
+            f"Received: model={model.name!r}, layer={name!r}"
         )
     names = [inner.name for inner in found]
     if name is None and len(found) > 1:

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tf_discrete import checks
 from tf_discrete.callbacks import code_reader
 from tf_discrete.evaluation import CodeUsage, Usage
 
@@ -48,18 +49,12 @@ class CodeUsageCallback(keras.callbacks.Callback):
         batch_size: int = 256,
     ):
         super().__init__()
-        for name, value in (
-            ("every", every),
-            ("max_examples", max_examples),
-            ("batch_size", batch_size),
-        ):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1. Received: {name}={value!r}")
+        code_reader.check_data(data)
         self.data = data
-        self.every = every
-        self.layer = layer
-        self.max_examples = max_examples
-        self.batch_size = batch_size
+        self.every = checks.whole("every", every)
+        self.layer = checks.optional(checks.text, "layer", layer)
+        self.max_examples = checks.whole("max_examples", max_examples, 1, checks.INT64_MAX)
+        self.batch_size = checks.whole("batch_size", batch_size)
         self.usage: Usage | None = None
 
     def set_model(self, model: keras.Model) -> None:

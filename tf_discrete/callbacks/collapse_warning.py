@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from tf_discrete import checks
 from tf_discrete.callbacks.code_usage import CodeUsageCallback
 from tf_discrete.evaluation import Usage
 
@@ -45,9 +46,7 @@ class CollapseWarning(CodeUsageCallback):
 
     def __init__(self, data: Any, every: int = 1, begin: int = 0, **kwargs: Any):
         super().__init__(data, every=every, **kwargs)
-        if begin < 0:
-            raise ValueError(f"begin must not be negative. Received: begin={begin!r}")
-        self.begin = begin
+        self.begin = checks.whole("begin", begin, lowest=0)
         self._warned: set[int] = set()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

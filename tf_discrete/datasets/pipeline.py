@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import seeds
+from tf_discrete import checks, seeds
 from tf_discrete.types import Seed
 
 if TYPE_CHECKING:
@@ -40,15 +40,9 @@ def batches(
     """See `Split.batches`."""
     count = len(data)
     steps = steps_per_epoch(count, batch_size, drop_remainder)
-    if start_epoch < 0:
-        raise ValueError(
-            "start_epoch must not be negative. Give the number of finished epochs. "
-            f"Received: start_epoch={start_epoch}"
-        )
-    seed = data.seed if seed is None else seed
-    seed = (
-        seeds.base(int(seed)) if isinstance(seed, (int, np.integer)) else tf.convert_to_tensor(seed)
-    )
+    start_epoch = checks.whole("start_epoch", start_epoch, 0, checks.INT64_MAX - 1)
+    shuffle, repeat = checks.flag("shuffle", shuffle), checks.flag("repeat", repeat)
+    seed = seeds.convert(data.seed if seed is None else seed)
     static_size = batch_size if drop_remainder or count % batch_size == 0 else None
 
     with tf.device("CPU:0"):
@@ -101,10 +95,8 @@ def steps_per_epoch(count: int, batch_size: int, drop_remainder: bool) -> int:
         >>> steps_per_epoch(10, 4, drop_remainder=False), steps_per_epoch(10, 4, drop_remainder=True)
         (3, 2)
     """
-    if batch_size < 1:
-        raise ValueError(
-            f"batch_size must be at least 1. Give an int > 0. Received: batch_size={batch_size}"
-        )
+    batch_size = checks.whole("batch_size", batch_size)
+    drop_remainder = checks.flag("drop_remainder", drop_remainder)
     if drop_remainder and batch_size > count:
         raise ValueError(
             "batch_size must not be larger than the data when the last partial batch is dropped. "

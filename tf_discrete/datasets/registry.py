@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from tf_discrete import checks
 from tf_discrete.datasets import embedded, image_folder, npz_file, pipeline, tfds_images
 from tf_discrete.datasets.source import SPLITS, Arrays, Request
 from tf_discrete.datasets.split import Split
@@ -69,34 +71,21 @@ def get(
         >>> get("digits", "test", binarization="threshold")
         Split(name='digits', split='test', num_classes=10, binarization='threshold', seed=0)
     """
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}. Received: split={split!r}")
-    if binarization not in pipeline.BINARIZATIONS:
-        raise ValueError(
-            f"binarization must be one of {', '.join(pipeline.BINARIZATIONS)}. "
-            f"Received: binarization={binarization!r}"
-        )
-    if not 0.0 < validation_fraction < 1.0:
-        raise ValueError(
-            "validation_fraction must be in (0, 1): the share of the training images that is kept for "
-            f"validation. Received: validation_fraction={validation_fraction}"
-        )
-    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
-        raise ValueError(
-            f"image_size must be (height, width), both at least 1. Received: image_size={image_size}"
-        )
-    if max_examples is not None and max_examples < 1:
-        raise ValueError(
-            "max_examples must be at least 1. Leave it out to take all. "
-            f"Received: max_examples={max_examples}"
-        )
-    name = os.fspath(name)
+    checks.choice("split", split, SPLITS)
+    checks.choice("binarization", binarization, pipeline.BINARIZATIONS)
+    checks.number("validation_fraction", validation_fraction, above=0, below=1)
+    size = checks.optional(_height_and_width, "image_size", image_size)
+    max_examples = checks.optional(checks.whole, "max_examples", max_examples, 1, checks.INT64_MAX)
+    seed = checks.seed("seed", seed)
+    name = checks.path("name", name)
     request = Request(
         name=name,
         split=split,
-        data_dir=None if data_dir is None else os.path.expanduser(os.fspath(data_dir)),
+        data_dir=None
+        if data_dir is None
+        else os.path.expanduser(checks.path("data_dir", data_dir)),
         validation_fraction=validation_fraction,
-        image_size=None if image_size is None else (int(image_size[0]), int(image_size[1])),
+        image_size=size,
         max_examples=max_examples,
     )
     arrays = _source(name, request.data_dir)(request)
@@ -129,6 +118,14 @@ def _tell_constant(images: np.ndarray, request: Request) -> None:
             f"{request.split} have one colour",
             stacklevel=3,
         )
+
+
+def _height_and_width(name: str, value: Any) -> tuple[int, int]:
+    try:
+        height, width = checks.sizes(name, value)
+    except ValueError:
+        checks.refuse(name, "(height, width), both integers >= 1", value)
+    return height, width
 
 
 def _source(name: str, data_dir: str | None) -> Callable[[Request], Arrays]:

@@ -8,7 +8,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete import checks
 from tf_discrete.datasets import fingerprint, pipeline
+from tf_discrete.datasets.source import SPLITS
 from tf_discrete.types import Seed
 
 
@@ -47,11 +49,14 @@ class Split:
     white_levels: tuple[int | None, int | None] = dataclasses.field(default=(255, None), repr=False)
 
     def __post_init__(self) -> None:
-        if self.binarization not in pipeline.BINARIZATIONS:
-            raise ValueError(
-                f"binarization must be one of {', '.join(pipeline.BINARIZATIONS)}. "
-                f"Received: binarization={self.binarization!r}"
-            )
+        checks.text("name", self.name)
+        checks.choice("split", self.split, SPLITS)
+        checks.choice("binarization", self.binarization, pipeline.BINARIZATIONS)
+        checks.seed("seed", self.seed)
+        checks.optional(checks.whole, "num_classes", self.num_classes)
+        _check_images(self.images)
+        if self.labels is not None:
+            _check_labels(self.labels, len(self.images))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -146,3 +151,15 @@ class Split:
             repeat=repeat,
             drop_remainder=drop_remainder,
         )
+
+
+def _check_images(images: np.ndarray) -> None:
+    right = isinstance(images, np.ndarray) and images.ndim == 4
+    if not right or images.dtype not in (np.uint8, np.float32):
+        checks.refuse("images", "an array [n, H, W, C] of uint8 or float32", images)
+
+
+def _check_labels(labels: np.ndarray, count: int) -> None:
+    right = isinstance(labels, np.ndarray) and labels.shape == (count,)
+    if not right or not np.issubdtype(labels.dtype, np.integer):
+        checks.refuse("labels", f"an array [{count}] of integers, one for each image", labels)

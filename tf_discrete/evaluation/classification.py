@@ -64,10 +64,13 @@ def train_classifier(
             "a classifier needs images and one label for each. Give at least one image and as "
             f"many labels. Received: images={len(x)}, labels={len(y)}"
         )
-    if network not in _HIDDEN:
-        raise ValueError(
-            f"network must be one of {', '.join(_HIDDEN)}. Received: network={network!r}"
-        )
+    checks.choice("network", network, tuple(_HIDDEN))
+    num_steps, batch_size = (
+        checks.whole("num_steps", num_steps),
+        checks.whole("batch_size", batch_size),
+    )
+    learning_rate = checks.positive("learning_rate", learning_rate)
+    decay, seed = checks.flag("decay", decay), checks.whole("seed", seed, 0, checks.INT64_MAX)
     model = _network(x.shape[1:], num_classes, network, seed)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, num_steps)
     model.compile(
@@ -248,10 +251,7 @@ def expected_calibration_error(probs: ArrayLike, labels: ArrayLike, num_bins: in
       Guo et al., "On Calibration of Modern Neural Networks", arXiv:1706.04599.
     """
     p, y = _check_pair(probs, labels)
-    if num_bins < 1:
-        raise ValueError(
-            f"num_bins must be positive. Give an integer >= 1. Received: num_bins={num_bins}"
-        )
+    num_bins = checks.whole("num_bins", num_bins)
     if not len(y):
         return float("nan")
     confidence = p.max(axis=1)
@@ -317,11 +317,7 @@ def _as_images(images: ArrayLike) -> np.ndarray:
 
 
 def _check_labels(labels: ArrayLike, num_classes: int) -> np.ndarray:
-    if num_classes < 2:
-        raise ValueError(
-            "a classifier needs at least two classes. Give num_classes >= 2. "
-            f"Received: num_classes={num_classes}"
-        )
+    num_classes = checks.whole("num_classes", num_classes, lowest=2)
     array = np.asarray(labels)
     if array.size:
         input_checks.check_label_dtype(array.dtype, "labels")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from tf_discrete import seeds
+from tf_discrete import checks, seeds
 from tf_discrete.evaluation.classification import predict_probs
 
 BATCH_SIZE = 500
@@ -69,7 +69,7 @@ def inception_score(probs: ArrayLike, splits: int = 10) -> Score:
         Salimans et al. Improved techniques for training GANs. 2016. arXiv:1606.03498.
     """
     p = _check_probs(probs)
-    if not 1 <= splits <= len(p):
+    if not 1 <= checks.whole("splits", splits, lowest=0) <= len(p):
         raise ValueError(
             "Every split needs a sample. Give 1 <= splits <= the number of samples. "
             f"Received: splits={splits}, {len(p)} samples"
@@ -103,7 +103,7 @@ def slides_inception_score(probs: ArrayLike, sample_size: int = 64) -> Score:
         https://slides.com/piotrkozakowski/discrete-autoencoders
     """
     p = _check_probs(probs)
-    if not 1 <= sample_size <= len(p):
+    if not 1 <= checks.whole("sample_size", sample_size, lowest=0) <= len(p):
         raise ValueError(
             "A group must be filled. Give 1 <= sample_size <= the number of samples. "
             f"Received: sample_size={sample_size}, {len(p)} samples"
@@ -136,6 +136,8 @@ def evaluate_generation(
     Raises:
         ValueError: fewer samples than splits, or than `sample_size`.
     """
+    num_samples, seed = checks.whole("num_samples", num_samples), checks.seed("seed", seed)
+    splits, sample_size = checks.whole("splits", splits), checks.whole("sample_size", sample_size)
     options = {} if prior is None else {"prior": prior}
     probs = []
     for index, start in enumerate(range(0, num_samples, BATCH_SIZE)):

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tf_discrete import checks
+
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -94,7 +96,7 @@ class RunningMoments:
     """
 
     def __init__(self, num_draws: int):
-        if num_draws < 2:
+        if checks.whole("num_draws", num_draws) < 2:
             raise ValueError(f"A variance needs at least 2 draws. Received: num_draws={num_draws}")
         self._count = 0
         self._mean: Any = 0.0

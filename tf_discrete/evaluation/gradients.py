@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import seeds
+from tf_discrete import checks, seeds
 from tf_discrete.estimators import Enumeration, Estimator
 from tf_discrete.evaluation.gradient_statistics import (
     LayerStatistics,
@@ -48,6 +48,7 @@ class GradientProbe:
     """
 
     def __init__(self, model: Any):
+        checks.having("model", model, ("objective", "trainable_variables"), "a DiscreteModel")
         self.model = model
         trainable = {
             name: [weight for weight in weights if weight.trainable]
@@ -71,8 +72,8 @@ class GradientProbe:
 
     def draws(self, x: Tensor, num_draws: int, seed: int | Seed = 0) -> Iterable[np.ndarray]:
         """Independent draws of the gradient, float32 [P] each."""
-        seed = seeds.base(seed) if isinstance(seed, int) else seed
-        for index in range(num_draws):
+        seed = seeds.convert(seed)
+        for index in range(checks.whole("num_draws", num_draws)):
             yield self._draw(x, seeds.fold(seed, "gradient", index)).numpy()
 
     def moments(self, x: Tensor, num_draws: int, seed: int | Seed = 0) -> Moments:

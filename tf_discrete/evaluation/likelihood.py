@@ -138,7 +138,9 @@ def evaluate_bound(
     def bound(x: Any, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
         return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
 
-    rows = model.rows_at_once() if rows is None else rows
+    checks.having("model", model, ("log_weights", "rows_at_once"), "a DiscreteModel")
+    num_samples, seed = checks.whole("num_samples", num_samples), checks.seed("seed", seed)
+    rows = model.rows_at_once() if rows is None else checks.whole("rows", rows)
     values: list[np.ndarray] = []
     for index, batch in enumerate(batches):
         x = batch["image"] if isinstance(batch, dict) else batch

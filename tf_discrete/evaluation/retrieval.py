@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks
 from tf_discrete.codes.hamming import check_k, check_queries, hamming_distances
 from tf_discrete.codes.packing import pack_to_compare
 from tf_discrete.input_checks import check_label_dtype
@@ -80,6 +81,7 @@ def precision_at_k(
         >>> precision_at_k([[1, 2, 3]], [[True, False, True]], k=2)
         array([0.5])
     """
+    k = checks.whole("k", k, lowest=0)
     return _rank(distances, relevant, ties, k).gains[:, :k].sum(1) / k
 
 
@@ -97,6 +99,7 @@ def recall_at_k(
         >>> recall_at_k([[1, 2, 3]], [[True, False, True]], k=1)
         array([0.5])
     """
+    k = checks.whole("k", k, lowest=0)
     ranking = _rank(distances, relevant, ties, k)
     return _over(ranking.gains[:, :k].sum(1), ranking.total)
 
@@ -246,8 +249,7 @@ def _score_by_counts(distances: np.ndarray, relevant: np.ndarray, k: int) -> np.
 
 
 def _check_ties(ties: str) -> None:
-    if ties not in TIES:
-        raise ValueError(f"ties must be one of {', '.join(TIES)}. Received: ties={ties!r}")
+    checks.choice("ties", ties, TIES)
 
 
 def _average_precision(ranking: _Ranking, k: int | None) -> np.ndarray:

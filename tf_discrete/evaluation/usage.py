@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete import checks
+
 ACTIVE_NATS = 0.01
 ACTIVE_SHARE = 0.01
 
@@ -68,16 +70,10 @@ class CodeUsage:
         active_nats: float = ACTIVE_NATS,
         active_share: float = ACTIVE_SHARE,
     ):
-        if num_variables < 1 or num_categories < 2:
-            raise ValueError(
-                "codes need at least one variable and two categories. Give num_variables >= 1 "
-                f"and num_categories >= 2. Received: num_variables={num_variables}, "
-                f"num_categories={num_categories}"
-            )
-        self.num_variables = num_variables
-        self.num_categories = num_categories
-        self.active_nats = active_nats
-        self.active_share = active_share
+        self.num_variables = checks.whole("num_variables", num_variables)
+        self.num_categories = checks.whole("num_categories", num_categories, lowest=2)
+        self.active_nats = checks.number("active_nats", active_nats, lowest=0)
+        self.active_share = checks.fraction("active_share", active_share)
         self.reset()
 
     def reset(self) -> None:
