@@ -40,8 +40,8 @@ def gumbel_softmax(
     Reference:
         Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
     """
-    _check_temperature(temperature)
-    wide, logits = _wide(logits), tf.convert_to_tensor(logits)
+    wide, logits = _wide(logits, "[..., num_categories]"), tf.convert_to_tensor(logits)
+    _check_temperature(temperature, wide)
     hard = checks.flag("hard", hard)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.exp(relaxed.relax_categorical(wide, gumbel, temperature))
@@ -71,8 +71,8 @@ def straight_through(
     Reference:
         Bengio, Leonard, Courville. Estimating or propagating gradients. 2013. arXiv:1308.3432.
     """
-    _check_temperature(temperature)
-    wide, logits = _wide(logits), tf.convert_to_tensor(logits)
+    wide, logits = _wide(logits, "[..., num_categories]"), tf.convert_to_tensor(logits)
+    _check_temperature(temperature, wide)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.nn.softmax(wide / types.cast(temperature, wide.dtype))
     return tf.cast(backward.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
@@ -117,7 +117,7 @@ def semantic_hash(
     noise_stddev = checks.number("noise_stddev", noise_stddev, lowest=0)
     flip_probability = checks.number("flip_probability", flip_probability, lowest=0, below=0.5)
     training = checks.flag("training", training)
-    wide, logits = types.floats("logits", logits), tf.convert_to_tensor(logits)
+    wide, logits = _wide(logits, "[..., num_bits]"), tf.convert_to_tensor(logits)
     if not training:
         return tf.cast(wide > 0, logits.dtype)
     if seed is None:
@@ -133,16 +133,22 @@ def _one_hot(values: tf.Tensor) -> tf.Tensor:
     return tf.one_hot(tf.argmax(values, axis=-1), tf.shape(values)[-1], dtype=values.dtype)
 
 
-def _wide(logits: Tensor) -> tf.Tensor:
+def _wide(logits: Tensor, wanted: str) -> tf.Tensor:
     wide = types.floats("logits", logits)
-    if wide.shape.rank == 0:
-        raise ValueError("logits must be [..., num_categories]. Received: logits.shape=()")
+    if wide.shape.rank == 0 or (wide.shape.rank is not None and wide.shape[-1] == 0):
+        raise ValueError(f"logits must be {wanted}. Received: logits.shape={wide.shape}")
     return wide
 
 
-def _check_temperature(temperature: float | Tensor) -> None:
+def _check_temperature(temperature: float | Tensor, logits: tf.Tensor) -> None:
     """Refuses a number that is not positive, and what is neither a number nor a tensor of numbers."""
     if isinstance(checks.plain(temperature), (bool, int, float, str)):
         checks.positive("temperature", temperature)
-    else:
-        types.floats("temperature", temperature)
+        return
+    shape = types.floats("temperature", temperature).shape
+    try:
+        fits = tf.broadcast_static_shape(shape, logits.shape).is_compatible_with(logits.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        checks.refuse("temperature", f"a scalar, or broadcastable to {logits.shape}", temperature)

@@ -95,6 +95,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
     ):
         arguments.check_choice("objective", objective, OBJECTIVES)
         arguments.check_choice("prior", prior, arguments.PRIORS)
+        prior_temperature = checks.positive("prior_temperature", prior_temperature)
+        free_bits = checks.number("free_bits", free_bits, lowest=0)
         super().__init__(
             data_shape=data_shape,
             num_variables=num_variables,
@@ -112,8 +114,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         )
         self.prior = prior
         self.objective_name = objective
-        self.prior_temperature = checks.positive("prior_temperature", prior_temperature)
-        self.free_bits = checks.number("free_bits", free_bits, lowest=0)
+        self.prior_temperature, self.free_bits = prior_temperature, free_bits
         self.num_samples = arguments.num_samples(num_samples, [self.estimator])
         check_objective(objective, [self.estimator], self.num_samples)
         self._check_free_bits()

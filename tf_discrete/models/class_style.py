@@ -97,7 +97,6 @@ class ClassStyleModel(base.DiscreteModel):
             arguments.hidden_units(hidden_units),
         )
         activation = arguments.activation(activation)
-        classifier_dropout = checks.number("classifier_dropout", classifier_dropout, 0, 1)
         self._network_config = {
             "hidden_units": units,
             "filters": filters,

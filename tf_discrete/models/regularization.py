@@ -46,13 +46,13 @@ class Regularization(NamedTuple):
     consistency: float = 0.0
     balance: float = 0.0
 
-    def checked(self, feature_shape: tuple[int, ...]) -> Regularization:
-        """These options, if they go together and with observations of a shape.
+    def in_range(self) -> Regularization:
+        """These options, each as a number within its bounds.
 
         Raises:
-            ValueError: one out of range, shifts of what is no image, or views that cannot differ.
+            ValueError: one out of range.
         """
-        found = Regularization(
+        return Regularization(
             checks.number("classifier_dropout", self.classifier_dropout, lowest=0, below=1),
             checks.number("input_noise", self.input_noise, lowest=0),
             checks.whole("augment_shift", self.augment_shift, lowest=0),
@@ -61,6 +61,14 @@ class Regularization(NamedTuple):
             checks.number("consistency", self.consistency, lowest=0),
             checks.number("balance", self.balance, lowest=0),
         )
+
+    def checked(self, feature_shape: tuple[int, ...]) -> Regularization:
+        """These options, if they go together and with observations of a shape.
+
+        Raises:
+            ValueError: one out of range, shifts of what is no image, or views that cannot differ.
+        """
+        found = self.in_range()
         asked = [name for name in SPATIAL if getattr(found, name)]
         if asked and len(feature_shape) != 3:
             raise ValueError(

@@ -135,6 +135,16 @@ class SemiSupervisedVAE(ClassStyleModel):
         monitor_every: int = 10,
         **kwargs: Any,
     ):
+        regularization = Regularization(
+            classifier_dropout,
+            input_noise,
+            augment_shift,
+            augment_rotation,
+            augment_zoom,
+            consistency,
+            balance,
+        ).in_range()
+        labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
         super().__init__(
             data_shape=data_shape,
             num_classes=num_classes,
@@ -160,16 +170,8 @@ class SemiSupervisedVAE(ClassStyleModel):
         )
         self.alpha: Any = arguments.scheduled_weight("alpha", alpha)
         self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
-        self.labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
-        self.regularization = Regularization(
-            classifier_dropout,
-            input_noise,
-            augment_shift,
-            augment_rotation,
-            augment_zoom,
-            consistency,
-            balance,
-        ).checked(self.feature_shape)
+        self.labelled_weight = labelled_weight
+        self.regularization = regularization.checked(self.feature_shape)
         self.track(
             (
                 "elbo_nats",
