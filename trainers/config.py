@@ -179,17 +179,17 @@ def config_from_flags(config_class: type[Config]) -> Config:
 
 
 def check(config: Any) -> None:
-    """Refuses values out of range.
+    """Refuses values of another type than the field's, or out of range.
 
     Raises:
         ValueError: names the field, the rule and the value.
     """
+    hints = typing.get_type_hints(type(config))
     for field in dataclasses.fields(config):
         value, rules = getattr(config, field.name), field.metadata
-        if value is None:
+        if value is None and type(None) in typing.get_args(hints[field.name]):
             continue
-        if isinstance(value, float) and not math.isfinite(value):
-            _refuse(field.name, "be finite", value)
+        _check_type(field.name, hints[field.name], value)
         if rules["choices"] and value not in rules["choices"]:
             _refuse(field.name, f"be one of {', '.join(rules['choices'])}", value)
         if rules["positive"] and not value > 0:
@@ -252,6 +252,25 @@ def _parse_list(name: str, items: Sequence[Any], kind: type) -> tuple[Any, ...]:
             f"--{name} takes a comma-separated list of {kind.__name__}. "
             f"Received: {name}={','.join(items)!r}"
         ) from None
+
+
+_TYPES = {bool: "True or False", int: "an integer", float: "a number", str: "a string"}
+
+
+def _check_type(name: str, hint: Any, value: Any) -> None:
+    """Refuses a value that is not of a field's type: an int for a float is, a bool for an int is not."""
+    kind = _kind(hint)
+    if kind is tuple:
+        if not isinstance(value, tuple):
+            _refuse(name, "be a tuple", value)
+        for item in value:
+            _check_type(name, typing.get_args(hint)[0], item)
+        return
+    kinds = (int, float) if kind is float else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
+        _refuse(name, f"be {_TYPES.get(kind, kind.__name__)}", value)
+    if kind is float and not math.isfinite(value):
+        _refuse(name, "be finite", value)
 
 
 def _refuse(name: str, rule: str, value: Any) -> None:

@@ -103,6 +103,15 @@ def test_flags_out_of_range_are_refused(toy_flags):
         ({"toy_rate": math.nan}, r"toy_rate must be finite\. Received: toy_rate=nan"),
         ({"toy_rate": math.inf}, r"toy_rate must be finite\. Received: toy_rate=inf"),
         ({"toy_word": "c"}, r"toy_word must be one of a, b\. Received: toy_word='c'"),
+        ({"toy_number": "3"}, r"toy_number must be an integer\. Received: toy_number='3'"),
+        ({"toy_number": 2.7}, r"toy_number must be an integer\. Received: toy_number=2\.7"),
+        ({"toy_number": True}, r"toy_number must be an integer\. Received: toy_number=True"),
+        ({"toy_number": None}, r"toy_number must be an integer\. Received: toy_number=None"),
+        ({"toy_rate": "0.1"}, r"toy_rate must be a number\. Received: toy_rate='0\.1'"),
+        ({"toy_rate": True}, r"toy_rate must be a number\. Received: toy_rate=True"),
+        ({"toy_word": 3}, r"toy_word must be a string\. Received: toy_word=3"),
+        ({"toy_sizes": 3}, r"toy_sizes must be a tuple\. Received: toy_sizes=3"),
+        ({"toy_sizes": (1, "2")}, r"toy_sizes must be an integer\. Received: toy_sizes='2'"),
     ],
 )
 def test_check_refuses(changes, message):
