@@ -16,8 +16,8 @@ COLLECT_EVERY = 20_000
 def pytest_collection_finish() -> None:
     """Exempts the imported modules from garbage collection.
 
-    TensorFlow, Keras, TFP and the collected tests are half a million objects that live until the end. Every full
-    collection would walk through them.
+    TensorFlow, Keras, TFP and the collected tests are half a million objects that live until the end.
+    Every full collection would walk through them.
     """
     gc.collect()
     gc.freeze()

@@ -149,8 +149,8 @@ class StochasticLayer(keras.layers.Layer):
         if draws and passes.is_vectorized():
             raise ValueError(
                 f"{type(self).__name__} cannot draw inside tf.vectorized_map, which TimeDistributed uses "
-                "where the number of time steps is not fixed. Call the layer on [batch, time, ...] directly; it "
-                f"takes any axes before those of the variables. Received: inputs.shape={inputs.shape}"
+                "where the number of time steps is not fixed. Call the layer on [batch, time, ...] directly; "
+                f"it takes any axes before those of the variables. Received: inputs.shape={inputs.shape}"
             )
         logits, mask = self._as_rows(types.at_least_float32(inputs), mask)
         self._recorder.add(logits, mask)
@@ -298,7 +298,7 @@ class StochasticLayer(keras.layers.Layer):
             raise ValueError(
                 "A KL cannot be added to the loss inside a loop, such as that of keras.layers.RNN over its "
                 "cell. Set kl_weight=None there and add the KL outside. "
-                f"Received: kl_weight={self.kl_weight.get_config()['schedule']!r}, name={self.name!r}"
+                f"Received: kl_weight={self.get_config()['kl_weight']!r}, name={self.name!r}"
             )
         kl = tf.reduce_sum(kl, axis=list(range(1, kl.shape.rank)))
         if first:
