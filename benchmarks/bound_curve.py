@@ -20,9 +20,10 @@ import tensorflow as tf
 
 from benchmarks import record
 from tf_discrete import plots, seeds
+from tf_discrete._internal.writing import write_json
 from trainers import command_line, data, evaluate, machine, trust
 from trainers.config import check, load, option
-from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.run_directory import RunDirectory, read_json
 
 BATCH = 50
 CHUNK = 100

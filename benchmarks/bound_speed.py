@@ -18,10 +18,10 @@ import time
 from typing import Any
 
 from tf_discrete import datasets, evaluation
+from tf_discrete._internal.writing import write_json
 from tf_discrete.models import CategoricalVAE, StructuredPrediction
 from trainers import command_line, machine
 from trainers.config import option
-from trainers.run_directory import write_json
 
 RESULT = pathlib.Path(__file__).parent / "results" / "bound_speed.json"
 SIZES: dict[str, dict[str, Any]] = {

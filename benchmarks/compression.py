@@ -31,10 +31,11 @@ import tensorflow as tf
 from benchmarks import image_bytes, record
 from benchmarks.semantic_hashing_report import markdown
 from tf_discrete import codes as codes_lib
+from tf_discrete._internal.writing import write_json
 from tf_discrete.models import DeepCategoricalVAE, WithPrior
 from trainers import autoregressive_prior, command_line, finished_run, machine, semantic_hashing
 from trainers.config import check, option, to_json
-from trainers.run_directory import RunDirectory, write_json
+from trainers.run_directory import RunDirectory
 
 RESULT = pathlib.Path(__file__).parent / "results" / "compression.json"
 QUALITIES = range(1, 96)

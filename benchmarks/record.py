@@ -30,6 +30,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import semantic_hashing_study
+from tf_discrete._internal.writing import write_json
 from trainers import (
     categorical_vae,
     command_line,
@@ -39,7 +40,7 @@ from trainers import (
     machine,
 )
 from trainers.config import option
-from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.run_directory import RunDirectory, read_json
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"

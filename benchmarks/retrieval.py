@@ -28,10 +28,11 @@ import numpy as np
 from benchmarks import code_models, linear_hashing, record
 from benchmarks.semantic_hashing_report import markdown, spread
 from tf_discrete import codes, datasets, evaluation, plots, seeds
+from tf_discrete._internal.writing import write_json
 from tf_discrete.codes import hamming
 from trainers import categorical_vae, command_line, data, machine, semantic_hashing
 from trainers.config import RunConfig, check, defaults, option, to_json
-from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.run_directory import RunDirectory, read_json
 
 ROOT = pathlib.Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "retrieval.json"

@@ -36,6 +36,7 @@ from benchmarks import code_models, semantic_hashing_report
 from benchmarks.code_models import GUMBEL, HASHING
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation
+from tf_discrete._internal.writing import write_json, write_text
 from trainers import (
     categorical_vae,
     command_line,
@@ -46,7 +47,7 @@ from trainers import (
 )
 from trainers.callbacks import TrainingDiverged
 from trainers.config import RunConfig, check, defaults, option, to_json
-from trainers.run_directory import RunDirectory, read_json, write_json, write_text
+from trainers.run_directory import RunDirectory, read_json
 
 
 @dataclasses.dataclass(frozen=True)

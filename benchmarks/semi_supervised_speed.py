@@ -33,11 +33,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import plots
+from tf_discrete._internal.writing import write_json
 from tf_discrete.models import SemiSupervisedVAE, conditional_networks
 from tf_discrete.optimizers import FusedAdam
 from trainers import command_line, machine
 from trainers.config import check, option
-from trainers.run_directory import write_json
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "semi_supervised_speed.json"

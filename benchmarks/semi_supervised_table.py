@@ -24,9 +24,10 @@ from typing import Any, NamedTuple
 import keras
 
 from benchmarks import record
+from tf_discrete._internal.writing import write_json
 from trainers import callbacks, command_line, machine, semi_supervised
 from trainers.config import check, option, to_json
-from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.run_directory import RunDirectory, read_json
 
 SETTINGS: dict[str, Any] = {
     "dataset": "mnist",

@@ -16,11 +16,14 @@ import tensorflow as tf
 
 from tf_discrete import codes as codes_lib
 from tf_discrete import plots
+from tf_discrete._internal import writing
+from tf_discrete._internal.writing import write_json
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.models import AutoregressivePrior
-from trainers import callbacks, command_line, finished_run, identity, results
+from trainers import callbacks, command_line, finished_run, identity, interruption, results
+from trainers import run as run_lib
 from trainers.config import check, option
-from trainers.run_directory import RunDirectory, write_json
+from trainers.run_directory import RunDirectory
 
 MAY_DIFFER = (
     *("output_dir", "data_dir", "import_module", "epochs", "early_stopping"),
@@ -39,8 +42,12 @@ MONITORED = "validation/log_prob_nats"
 class Config:
     """The flags of this trainer; those of the prior are named as its arguments."""
 
-    run: str = option("", "Folder of the run whose model's codes are learned; it stays as it is.")
-    output_dir: str = option("", "Folder of the prior. Default: RUN/autoregressive_prior.")
+    run: str = option(
+        "", "Folder of the run whose model's codes are learned; it stays as it is.", path=True
+    )
+    output_dir: str = option(
+        "", "Folder of the prior. Default: RUN/autoregressive_prior.", path=True
+    )
     chunk_size: int = option(
         0, "Variables in a chunk. 0: as many as make at most 256 values.", lower=0
     )
@@ -61,7 +68,7 @@ class Config:
         "(pip install 'tf-discrete[compress]').",
     )
     dataset: str = option("", "The data, if they have moved. Default: those of the run.")
-    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.")
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.", path=True)
     accept_changed_data: bool = option(
         False, "Continue although the data are not those that the run, or the prior, began with."
     )
@@ -111,23 +118,25 @@ def run(config: Config) -> dict[str, Any]:
     directory = RunDirectory(
         config.output_dir or str(finished.directory.path / "autoregressive_prior")
     )
-    config = identity.claim(
-        directory, config, MAY_DIFFER, identity.of_splits(splits), model_digest(finished.model)
-    )
-    codes = {
-        name: codes_lib.encode_batches(finished.model, split.batches(500))
-        for name, split in splits.items()
-    }
-    fit(prior, codes, config, directory)
-    result = {**score(prior, codes), "epochs": len(directory.history())}
-    if config.compress:
-        report = codes_lib.compress(
-            codes["test"], prior, directory.path / "codes.bin", overwrite=True
+    with directory.lock():
+        config = identity.claim(
+            directory, config, MAY_DIFFER, identity.of_splits(splits), model_digest(finished.model)
         )
-        result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
-    prior.save(directory.path / "prior.keras")
-    plots.save(samples(finished.model, prior, config), directory.path / "samples.png")
-    write_json(directory.result_path, result)
+        codes = {
+            name: codes_lib.encode_batches(finished.model, split.batches(500))
+            for name, split in splits.items()
+        }
+        epochs = fit(prior, codes, config, directory)
+        result = {**score(prior, codes), "epochs": epochs}
+        if config.compress:
+            report = codes_lib.compress(
+                codes["test"], prior, directory.path / "codes.bin", overwrite=True
+            )
+            result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
+        with writing.replaced_file(directory.path / "prior.keras") as new:
+            prior.save(new)
+        plots.save(samples(finished.model, prior, config), directory.path / "samples.png")
+        write_json(directory.result_path, result)
     results.print_table(f"{directory.path}: codes of {config.run}", result)
     return result
 
@@ -137,38 +146,44 @@ def fit(
     codes: dict[str, np.ndarray],
     config: Config,
     directory: RunDirectory,
-) -> None:
-    """Trains on the training codes from the last checkpoint on; leaves the weights of the best epoch."""
+) -> int:
+    """Trains on the training codes from the last checkpoint on.
+
+    Returns:
+        The number of epochs; the weights are those of the best one.
+    """
     steps = len(codes["train"]) // config.batch_size
     checkpoints = callbacks.Checkpoints(
         prior, directory, config.early_stopping, steps, monitored=MONITORED
     )
-    if checkpoints.restore_last():
+    if checkpoints.resume():
         print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
-    directory.history(last_epoch=checkpoints.epoch)
     if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
-        prior.fit(
-            batches(codes["train"], config, checkpoints.epoch),
-            validation_data=(codes["validation"],),
-            validation_batch_size=1000,
-            epochs=config.epochs,
-            initial_epoch=checkpoints.epoch,
-            steps_per_epoch=steps,
-            callbacks=[
-                callbacks.StopAtNaN(),
-                keras.callbacks.LambdaCallback(
-                    on_epoch_end=lambda epoch, logs: logs.update(
-                        val_log_prob_nats=-logs["val_loss"]
-                    )
-                ),
-                callbacks.Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
-                keras.callbacks.TensorBoard(str(directory.tensorboard), write_graph=False),
-                checkpoints,
-            ],
-            shuffle=False,
-            verbose=0,
-        )
+        with interruption.saying(lambda: run_lib.standing(checkpoints, config.epochs)):
+            prior.fit(
+                batches(codes["train"], config, checkpoints.epoch),
+                validation_data=(codes["validation"],),
+                validation_batch_size=1000,
+                epochs=config.epochs,
+                initial_epoch=checkpoints.epoch,
+                steps_per_epoch=steps,
+                callbacks=[
+                    callbacks.StopAtNaN(),
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_end=lambda epoch, logs: logs.update(
+                            val_log_prob_nats=-logs["val_loss"]
+                        )
+                    ),
+                    callbacks.Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
+                    keras.callbacks.TensorBoard(str(directory.tensorboard), write_graph=False),
+                    checkpoints,
+                ],
+                shuffle=False,
+                verbose=0,
+            )
+    epochs = checkpoints.epoch
     checkpoints.restore_best()
+    return epochs
 
 
 def batches(codes: np.ndarray, config: Config, start_epoch: int) -> tf.data.Dataset:

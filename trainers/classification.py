@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import datasets, evaluation, plots
+from tf_discrete._internal import writing
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
 from trainers import results
 
@@ -105,7 +106,10 @@ class ClassificationLog(keras.callbacks.Callback):
                 matrix = evaluation.confusion_matrix(probs, labels)
                 drawn["confusion"] = plots.confusion(matrix)
             step = int(np.asarray(self.model.optimizer.iterations))
-            with tf.summary.create_file_writer(self._folder).as_default(step=step):
+            with (
+                writing.naming(pathlib.Path(self._folder)),
+                tf.summary.create_file_writer(self._folder).as_default(step=step),
+            ):
                 for name, figure in drawn.items():
                     tf.summary.image(name, plots.to_image(figure)[np.newaxis])
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 import pathlib
-import shlex
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +30,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import datasets, evaluation
+from tf_discrete._internal.writing import write_json
 from tf_discrete.models import CategoricalVAE
 from trainers import (
     callbacks,
@@ -43,12 +43,13 @@ from trainers import (
     gradient_report,
     identity,
     machine,
+    results,
     step_cost,
 )
 from trainers import run as run_lib
 from trainers.comparison_config import MAY_DIFFER, Config, gradient_settings, run_config
 from trainers.config import check, to_json
-from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.run_directory import RunDirectory, read_json
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -99,9 +100,20 @@ def run(config: Config) -> dict[str, Any]:
         print(f"skipping {name}: {why}", flush=True)
     applicable = [name for name in names if name in (*known, *rest)]
     folder = RunDirectory(config.output_dir)
-    config = identity.claim(folder, config, MAY_DIFFER, identity.of_splits(splits))
-    train_all(config, applicable, skipped)
+    with folder.lock():
+        config = identity.claim(folder, config, MAY_DIFFER, identity.of_splits(splits))
+        return _compare(config, folder, splits, applicable, skipped)
 
+
+def _compare(
+    config: Config,
+    folder: RunDirectory,
+    splits: data.Splits,
+    applicable: Sequence[str],
+    skipped: dict[str, str],
+) -> dict[str, Any]:
+    """Does what is missing of the comparison in its folder; returns what comparison.json holds."""
+    train_all(config, applicable, skipped)
     begun = {path.name.rpartition("-")[0] for path in (folder.path / "runs").glob("*-*")}
     measured = sorted(begun.union(applicable))
     if config.gradient_draws:
@@ -110,10 +122,8 @@ def run(config: Config) -> dict[str, Any]:
         compare_costs(config, measured, splits["train"])
     comparison = collect(config, skipped)
     text = comparison_report.write(folder.path, comparison)
-    print(
-        f"\n{text}\nEverything is in {folder.path}; "
-        f"tensorboard --logdir={shlex.quote(str(folder.tensorboard))}"
-    )
+    command = results.tensorboard_command(folder.path / "tensorboard")
+    print(f"\n{text}\nEverything is in {folder.path}; {command}")
     return comparison
 
 
@@ -187,7 +197,7 @@ def compare_gradients(config: Config, names: Sequence[str], splits: data.Splits)
             gradient_comparison.Checkpoint(
                 epoch, epoch * steps, lambda epoch=epoch: kept.restore_kept(epoch)
             )
-            for epoch in sorted(kept.kept_epochs())
+            for epoch in kept.kept_epochs()
         ],
         splits["train"],
         splits["validation"],
@@ -202,7 +212,7 @@ def compare_costs(config: Config, names: Sequence[str], split: datasets.Split) -
     identity = {"rounds": config.cost_rounds, "hardware": machine.hardware()}
     stored = read_json(path) if path.exists() else {}
     known = {key: stored.get(key) for key in identity} == identity
-    if known and set(names) <= set(stored["estimators"]):
+    if known and set(names) <= set(stored.get("estimators", ())):
         return
     steps = split.steps_per_epoch(config.batch_size, drop_remainder=True)
     models, evaluations = {}, {}

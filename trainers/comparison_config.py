@@ -68,7 +68,9 @@ class Config(categorical_vae.Config):
         lower=0,
     )
     cost_rounds: int = option(10, "Rounds in which steps are timed. 0: do not time.", lower=0)
-    gradient_report: str = option("", "Folder of a run to look at instead of a comparison.")
+    gradient_report: str = option(
+        "", "Folder of a run to look at instead of a comparison.", path=True
+    )
     checkpoint: str = option(
         "best", "Of --gradient_report: 'best', 'last' or an epoch that --keep_every has kept."
     )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pathlib
 import shutil
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete import estimators, plots
-from trainers.run_directory import RunDirectory, read_json, write_json, write_text
+from tf_discrete._internal import reading, writing
+from tf_discrete._internal.writing import write_json, write_text
+from trainers import run_directory
+from trainers.run_directory import RunDirectory
 
 DIVERGED = "diverged.json"
 """In the folder of a run that has diverged: what it said."""
@@ -42,19 +45,90 @@ def read_run(folder: pathlib.Path) -> dict[str, Any] | None:
         return None
     rows = directory.history()
     diverged = folder / DIVERGED
-    message = read_json(diverged)["message"] if diverged.exists() else None
+    message = _value(diverged, "message", str, "Remove it to train the run again.")
     finished = directory.result_path.exists()
-    return {
-        "status": "diverged" if message else "finished" if finished else "unfinished",
-        "message": message,
-        "seed": read_json(directory.config_path)["seed"],
-        "result": read_json(directory.result_path) if finished else {},
-        "history": {
+    remedy = run_directory.HISTORY_REMEDY
+    with reading.reading(directory.history_path, run_directory.HISTORY, remedy):
+        history = {
             "step": [row["step"] for row in rows],
             "seconds": [row["seconds"] for row in rows],
             "hard_elbo_nats": [row[MONITORED] for row in rows],
-        },
+        }
+    return {
+        "status": "diverged" if message else "finished" if finished else "unfinished",
+        "message": message,
+        "seed": _value(directory.config_path, "seed", int, run_directory.CONFIG_REMEDY),
+        "result": _result(directory) if finished else {},
+        "history": history,
     }
+
+
+def _value(path: pathlib.Path, name: str, kind: type, remedy: str) -> Any:
+    """Returns one value of a JSON object in a file, or None where the file is missing."""
+    if not path.exists():
+        return None
+    expected = f"a JSON object with {name}, of type {kind.__name__}"
+    value = reading.read_json(path, expected, remedy).get(name)
+    if not isinstance(value, kind):
+        raise reading.damaged(path, expected, remedy, f"{name}={str(value)[:80]!r}")
+    return value
+
+
+def measured(path: pathlib.Path, check: Callable[[Any], None]) -> dict[str, Any]:
+    """Returns what was measured of each estimator, {} where the file is missing.
+
+    Args:
+        path: The file.
+        check: Raises anything for an entry that cannot be used.
+
+    Raises:
+        DamagedFileError: The file holds something else.
+    """
+    remedy = "Remove it, and the same command measures it again."
+    found = _value(path, "estimators", dict, remedy) or {}
+    with reading.reading(path, "the measurements of a comparison", remedy):
+        for entry in found.values():
+            check(entry)
+    return found
+
+
+def check_gradients(entry: Any) -> None:
+    """Raises KeyError, TypeError or ValueError where tables and figures could not use an entry."""
+    values = [entry["evaluations"], *(row["step"] for row in entry["rows"])]
+    for row in entry["rows"]:
+        values.append(row["groups"]["encoder"]["variance"])
+        for group in row["groups"].values():
+            values.append(group["variance"])
+            optional = ("signal_to_noise", "cosine", "mean_cosine", "relative_bias", "bias_noise")
+            values += [group[field] for field in optional if group[field] is not None]
+        if not isinstance(row["reference"], str):
+            raise TypeError(f"reference={row['reference']!r}")
+    _check_numbers(values)
+
+
+def _check_cost(entry: Any) -> None:
+    fields = ("ratio", "low", "high", "evaluations", "step_milliseconds")
+    _check_numbers([entry[field] for field in fields])
+
+
+def _check_numbers(values: Sequence[Any]) -> None:
+    for value in values:
+        if not isinstance(value, (int, float)):
+            raise TypeError(f"{str(value)[:80]!r} is no number")
+
+
+def _result(directory: RunDirectory) -> dict[str, Any]:
+    """Returns the result of a run, with numbers where the comparison reads numbers."""
+    found = directory.result()
+    for name in (*BOUNDS, "test/bound_samples"):
+        if not isinstance(found.get(name, 0), (int, float, type(None))):
+            raise reading.damaged(
+                directory.result_path,
+                run_directory.RESULT,
+                run_directory.RESULT_REMEDY,
+                f"no number for {name}",
+            )
+    return found
 
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -83,10 +157,8 @@ def collect(folder: pathlib.Path, skipped: Mapping[str, str]) -> dict[str, Any]:
         folder: of the comparison.
         skipped: why an estimator does not apply.
     """
-    gradients, costs = (
-        read_json(folder / name)["estimators"] if (folder / name).exists() else {}
-        for name in (GRADIENTS, COSTS)
-    )
+    gradients = measured(folder / GRADIENTS, check_gradients)
+    costs = measured(folder / COSTS, _check_cost)
     found: dict[str, Any] = {name: {"skipped": why} for name, why in skipped.items()}
     for path in sorted((folder / "runs").glob("*-*")):
         name, _, _ = path.name.rpartition("-")
@@ -117,7 +189,7 @@ def cells(
             run["result"]["test/bound_samples"]
             for entry in found.values()
             for run in entry.get("runs", [])
-            if run["status"] == "finished"
+            if run["result"].get("test/bound_samples") is not None
         }
     )
     header = (
@@ -200,7 +272,8 @@ def write(folder: pathlib.Path, comparison: dict[str, Any]) -> str:
     figures = draw(found)
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png", dpi=110)
-    _write_tensorboard(folder / "tensorboard", found, figures)
+    with writing.naming(folder / "tensorboard"):
+        _write_tensorboard(folder / "tensorboard", found, figures)
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import numbers
 import os
 import types
 import typing
@@ -12,6 +13,9 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from absl import flags
+
+from tf_discrete._internal import reading
+from trainers.run_directory import CONFIG, CONFIG_REMEDY
 
 Config = TypeVar("Config")
 
@@ -25,6 +29,7 @@ def option(
     upper: float | None = None,
     positive: bool = False,
     repeated: bool = False,
+    path: bool = False,
 ) -> Any:
     """A dataclass field that is a flag too.
 
@@ -36,6 +41,7 @@ def option(
         upper: largest value.
         positive: only values > 0.
         repeated: whether a list may also be given by several flags, whose items are joined.
+        path: Whether it names files or folders; then `~` is expanded when the flag is read.
     """
     metadata = {
         "help": help,
@@ -44,6 +50,7 @@ def option(
         "upper": upper,
         "positive": positive,
         "repeated": repeated,
+        "path": path,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -58,13 +65,14 @@ def same_option(config_class: Any, name: str) -> Any:
 class RunConfig:
     """What every trainer asks: the data, the optimisation, where and how it runs."""
 
-    output_dir: str = option("", "Folder of the run. Default: runs/<model>-<data set>.")
+    output_dir: str = option("", "Folder of the run. Default: runs/<model>-<data set>.", path=True)
     dataset: str = option(
         "digits",
         "'digits' (embedded), a TFDS image data set ('mnist', 'binarized_mnist', ...), an .npz file "
         "or a folder of images.",
+        path=True,
     )
-    data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.", path=True)
     binarization: str = option(
         "none",
         "How grey pixels become bits: 'dynamic' draws them anew each time they are seen, 'static' "
@@ -172,6 +180,8 @@ def config_from_flags(config_class: type[Config]) -> Config:
             value = [item for items in value for item in items]
         if _kind(hints[field.name]) is tuple:
             value = _parse_list(field.name, value, typing.get_args(hints[field.name])[0])
+        if field.metadata["path"]:
+            value = _expanded(value)
         values[field.name] = value
     config = config_class(**values)
     check(config)
@@ -190,6 +200,9 @@ def check(config: Any) -> None:
         if value is None and type(None) in typing.get_args(hints[field.name]):
             continue
         _check_type(field.name, hints[field.name], value)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, int) and not -(2**63) <= item < 2**63:
+                _refuse(field.name, "fit into 64 bits", value)
         if rules["choices"] and value not in rules["choices"]:
             _refuse(field.name, f"be one of {', '.join(rules['choices'])}", value)
         if rules["positive"] and not value > 0:
@@ -214,34 +227,78 @@ def load(config_class: type[Config], path: str | os.PathLike[str]) -> Config:
     """Reads a configuration that a run has written.
 
     Raises:
-        ValueError: the file is no configuration of this class.
+        DamagedFileError: The file is no configuration of this class, or holds values that it refuses.
+        FileNotFoundError: There is no such file.
     """
-    try:
-        with open(path) as file:
-            stored = dict(json.load(file))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"A configuration must be a JSON object. Received: {os.fspath(path)!r} ({error})"
-        ) from None
-    hints = typing.get_type_hints(config_class)
+    stored = reading.read_json(path, CONFIG, CONFIG_REMEDY)
     fields = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     unknown = sorted(set(stored) - fields)
     if unknown:
         raise ValueError(
             f"{os.fspath(path)} holds fields that {config_class.__name__} does not have. Was it "
-            f"written by another trainer or version? Received: {', '.join(unknown)}"
+            f"written by another trainer or version? Received: {', '.join(unknown)[:200]!r}"
         )
-    values = {
-        name: tuple(value) if _kind(hints[name]) is tuple else value
-        for name, value in stored.items()
-    }
-    return config_class(**values)
+    return from_stored(config_class, stored, path)
+
+
+def from_stored(
+    config_class: type[Config], stored: dict[str, Any], path: str | os.PathLike[str]
+) -> Config:
+    """Makes a configuration of the fields of its class among those that a file holds.
+
+    Args:
+        config_class: Dataclass of options.
+        stored: What the file holds.
+        path: The file, for messages.
+
+    Raises:
+        DamagedFileError: A value has another type than its field, or is out of range.
+    """
+    hints = typing.get_type_hints(config_class)
+    with reading.reading(path, CONFIG, CONFIG_REMEDY):
+        values = {
+            name: tuple(stored[name]) if isinstance(stored[name], list) else stored[name]
+            for name in hints
+            if name in stored
+        }
+        config = config_class(**values)
+        check(config)
+    return config
 
 
 def _kind(hint: Any) -> type:
     if isinstance(hint, types.UnionType):
         hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
     return typing.get_origin(hint) or hint
+
+
+def _has_type(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type of its field; integers are numbers, booleans are none."""
+    if isinstance(hint, types.UnionType):
+        return any(_has_type(value, part) for part in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        items = isinstance(value, (list, tuple))
+        return items and all(_has_type(item, typing.get_args(hint)[0]) for item in value)
+    if hint in (int, float):
+        number = numbers.Integral if hint is int else numbers.Real
+        return isinstance(value, number) and not isinstance(value, bool)
+    return isinstance(value, (str, os.PathLike) if hint is str else hint)
+
+
+def _named(hint: Any) -> str:
+    """Names a type as messages do."""
+    if isinstance(hint, types.UnionType):
+        return " or ".join(_named(part) for part in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return f"a list, each item {_named(typing.get_args(hint)[0])}"
+    names = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}
+    return names.get(hint, "None")
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_expanded(item) for item in value)
+    return os.path.expanduser(value)
 
 
 def _parse_list(name: str, items: Sequence[Any], kind: type) -> tuple[Any, ...]:
@@ -274,4 +331,6 @@ def _check_type(name: str, hint: Any, value: Any) -> None:
 
 
 def _refuse(name: str, rule: str, value: Any) -> None:
-    raise ValueError(f"{name} must {rule}. Received: {name}={value!r}")
+    shown = repr(value)
+    shown = shown if len(shown) <= 200 else f"{shown[:200]}..."
+    raise ValueError(f"{name} must {rule}. Received: {name}={shown}")

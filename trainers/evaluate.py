@@ -6,6 +6,8 @@ import dataclasses
 from typing import Any
 
 from tf_discrete import datasets
+from tf_discrete._internal import reading
+from tf_discrete._internal.writing import write_json
 from trainers import (
     callbacks,
     categorical_vae,
@@ -22,7 +24,7 @@ from trainers import (
 )
 from trainers import run as run_lib
 from trainers.config import check, load, option
-from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.run_directory import CONFIG, CONFIG_REMEDY, RunDirectory
 
 TRAINERS = (categorical_vae, semantic_hashing, semi_supervised, structured_prediction)
 
@@ -31,12 +33,12 @@ TRAINERS = (categorical_vae, semantic_hashing, semi_supervised, structured_predi
 class Config:
     """What is evaluated, and how."""
 
-    run: str = option("", "Folder of the run.")
+    run: str = option("", "Folder of the run.", path=True)
     checkpoint: str = option("best", "Which epoch.", choices=("best", "last"))
     split: str = option("test", "Of the data.", choices=("train", "validation", "test"))
     bound_samples: int = option(1000, "Samples m of the importance-weighted bound.", lower=1)
     dataset: str = option("", "The data, if they have moved. Default: those of the run.")
-    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.")
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.", path=True)
     accept_changed_data: bool = option(
         False, "Evaluate although the data are not those that the run was trained on."
     )
@@ -46,14 +48,16 @@ class Config:
     trust_run: bool = option(
         False, "Import the modules that the run names without naming them. They are code."
     )
-    output: str = option("", "JSON file of the result. Default: RUN/evaluation-SPLIT.json.")
+    output: str = option(
+        "", "JSON file of the result. Default: RUN/evaluation-SPLIT.json.", path=True
+    )
 
 
 def trainer_of(directory: RunDirectory) -> Any:
     """The trainer that has written a run, told by the fields of its configuration."""
     try:
-        stored = set(read_json(directory.config_path))
-    except (TypeError, ValueError):  # `load` says what is wrong with it.
+        stored = set(directory.config())
+    except ValueError:  # `load` says what is wrong with it.
         return categorical_vae
 
     def strangers(trainer: Any) -> int:
@@ -74,14 +78,16 @@ def restore(
         checkpoint: "best" or "last".
 
     Raises:
+        DamagedFileError: a configuration that makes no model, or a checkpoint that cannot be read.
         ValueError: a run that has not finished an epoch.
     """
     run_config = dataclasses.replace(run_config, distribute="none")
     run_lib.prepare(run_config)
     train = data.load_split(run_config, "train")
     steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
-    model = trainer.build_model(run_config, train, steps)
-    compiling.compile_model(model, run_config, steps)
+    with reading.reading(directory.config_path, CONFIG, CONFIG_REMEDY):
+        model = trainer.build_model(run_config, train, steps)
+        compiling.compile_model(model, run_config, steps)
     checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
     found = checkpoints.restore_best() if checkpoint == "best" else checkpoints.restore_last()
     if not found:
@@ -116,7 +122,7 @@ def run(config: Config) -> dict[str, Any]:
         **run_lib.evaluate_split(model, split, config.bound_samples),
     }
     output = config.output or directory.path / f"evaluation-{config.split}.json"
-    write_json(type(directory.path)(output), result)
+    write_json(output, result)
     results.print_table(f"{config.run}, epoch {epoch}, {config.split} (nats)", result)
     return result
 

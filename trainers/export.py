@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from tf_discrete import export
+from tf_discrete._internal import reading
 from tf_discrete.models import DiscreteModel
 from trainers import command_line, trust
-from trainers.config import option
-from trainers.run_directory import RunDirectory, read_json
+from trainers.config import RunConfig, from_stored, option
+from trainers.run_directory import RunDirectory
+
+_MODEL = "the model of a run, a .keras file"
+_MODEL_REMEDY = (
+    "Remove it and metrics.json; the training command writes both again from the checkpoints."
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """The flags of the export."""
 
-    run: str = option("", "Folder of the run, with its config.json and model.keras.")
-    path: str = option("", "Folder of the SavedModel to write; see also --tflite.")
+    run: str = option("", "Folder of the run, with its config.json and model.keras.", path=True)
+    path: str = option("", "Folder of the SavedModel to write; see also --tflite.", path=True)
     tflite: str = option(
-        "", "TFLite file to write, with the signatures that draw nothing, for small devices."
+        "",
+        "TFLite file to write, with the signatures that draw nothing, for small devices.",
+        path=True,
     )
     overwrite: bool = option(False, "Write over what stands at --path and --tflite.")
     import_module: tuple[str, ...] = option(
@@ -92,7 +98,12 @@ def preprocessing_of(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_settings(directory: RunDirectory, argument: str = "run") -> dict[str, Any]:
-    """The config.json of a run, which was given as `argument`."""
+    """Returns the config.json of a run, which was given as `argument`.
+
+    Raises:
+        DamagedFileError: It is no JSON object, or fields that every run has hold other types.
+        FileNotFoundError: There is no such run.
+    """
     if not directory.path.is_dir():
         raise FileNotFoundError(
             f"{argument} must be the folder of a run. Give the --output_dir of its training. "
@@ -103,34 +114,36 @@ def read_settings(directory: RunDirectory, argument: str = "run") -> dict[str, A
             "The folder of a run holds a config.json. Give the --output_dir of its training. "
             f"Received: {argument}={str(directory.path)!r}"
         )
-    try:
-        settings = read_json(directory.config_path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise _corrupt(directory.config_path, error) from None
-    if not isinstance(settings, dict):
-        raise _corrupt(directory.config_path, "no object")
+    settings = directory.config()
+    from_stored(RunConfig, settings, directory.config_path)
     return settings
 
 
 def load_model(directory: RunDirectory, dtype_policy: str, argument: str = "run") -> DiscreteModel:
-    """The best model of a run, which was given as `argument`, in the precision of its training."""
+    """Returns the best model of a run, which was given as `argument`, in the precision of its training.
+
+    Raises:
+        DamagedFileError: The file is damaged.
+        FileNotFoundError: The run has no model yet.
+        ValueError: The model is made of classes that no module has registered.
+    """
     if not directory.model_path.exists():
         raise FileNotFoundError(
             "The run must have a model.keras, which training writes when it ends. Start the training "
             f"again with the same command; it continues. Received: {argument}={str(directory.path)!r}"
         )
-    try:
-        with _dtype_policy(dtype_policy):
+    reading.check_keras_archive(directory.model_path, _MODEL, _MODEL_REMEDY)
+    with reading.reading(directory.model_path, _MODEL, _MODEL_REMEDY), _dtype_policy(dtype_policy):
+        try:
             return keras.saving.load_model(directory.model_path, compile=False)
-    except TypeError as error:
-        if "Could not locate" not in str(error):
-            raise
-        raise ValueError(
-            "Every class that the model is made of must be registered. Name the module that registers "
-            f"yours by --import_module. Received: {str(directory.model_path)!r} ({error})"
-        ) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise _corrupt(directory.model_path, error) from error
+        except TypeError as error:
+            if "Could not locate" not in str(error):
+                raise
+            unknown = error
+    raise ValueError(
+        "Every class that the model is made of must be registered. Name the module that registers "
+        f"yours by --import_module. Received: path={str(directory.model_path)!r} ({unknown})"
+    ) from unknown
 
 
 @contextlib.contextmanager
@@ -141,10 +154,6 @@ def _dtype_policy(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _corrupt(file: pathlib.Path, reason: object) -> ValueError:
-    return ValueError(f"The run's file cannot be read. Received: {str(file)!r} ({reason})")
 
 
 def cli() -> None:

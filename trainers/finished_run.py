@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tf_discrete import datasets
 from tf_discrete.models import DiscreteModel
 from trainers import data, export, identity, trust
-from trainers.config import RunConfig
+from trainers.config import RunConfig, from_stored
 from trainers.run_directory import RunDirectory
 
 
@@ -76,7 +76,7 @@ def load(
             f"Received: run={run!r} with {type(model).__name__}, without {', '.join(missing)}"
         )
     model.trainable = False
-    shared = with_data(_shared(settings), dataset, data_dir)
+    shared = with_data(from_stored(RunConfig, settings, directory.config_path), dataset, data_dir)
     return FinishedRun(directory, shared, model, accept_changed_data)
 
 
@@ -84,13 +84,3 @@ def with_data(config: Any, dataset: str, data_dir: str) -> Any:
     """A configuration of a run with other places of its data, where they are given."""
     changes = {"dataset": dataset, "data_dir": data_dir}
     return dataclasses.replace(config, **{name: path for name, path in changes.items() if path})
-
-
-def _shared(settings: dict[str, Any]) -> RunConfig:
-    """The fields of a trainer's configuration that every trainer has."""
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(RunConfig):
-        if field.name in settings:
-            value = settings[field.name]
-            values[field.name] = tuple(value) if isinstance(field.default, tuple) else value
-    return RunConfig(**values)

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tf_discrete import datasets, estimators, evaluation, seeds
+from tf_discrete._internal import reading, writing
+from tf_discrete._internal.writing import write_json
 from tf_discrete.distributions import discrete
 from tf_discrete.models import DiscreteModel
-from trainers import compiling
+from trainers import comparison_report, compiling
 from trainers.comparison_report import GRADIENTS
-from trainers.run_directory import read_json, write_json
+from trainers.run_directory import read_json
 
 BuildModel = Callable[[str, int | None], DiscreteModel]
 
@@ -82,7 +84,8 @@ class Comparison:
         stored = read_json(self.path) if self.path.exists() else {}
         self.stored: dict[str, Any] = {**identity, "estimators": {}}
         if {key: stored.get(key) for key in identity} == identity:
-            self.stored = stored
+            comparison_report.measured(self.path, comparison_report.check_gradients)
+            self.stored = {"estimators": {}, **stored}
         else:
             self.reference_path.unlink(missing_ok=True)
 
@@ -144,7 +147,15 @@ class Comparison:
         if self.source.objective_name != "elbo":  # No estimator of a relaxed objective is unbiased.
             return dict.fromkeys(checkpoint.epoch for checkpoint in self.checkpoints)
         if self.reference_path.exists():
-            with np.load(self.reference_path) as file:
+            expected, remedy = (
+                "the reference gradients of a comparison",
+                "Remove it and gradients.json.",
+            )
+            reading.check_regular(self.reference_path, expected, remedy)
+            with (
+                reading.reading(self.reference_path, expected, remedy),
+                np.load(self.reference_path) as file,
+            ):
                 return {
                     c.epoch: evaluation.Reference(
                         file[f"gradient-{c.epoch}"],
@@ -157,9 +168,8 @@ class Comparison:
         arrays: dict[str, Any] = {}
         for epoch, reference in references.items():
             arrays |= {f"{key}-{epoch}": value for key, value in reference._asdict().items()}
-        temporary = self.reference_path.with_name("reference.tmp.npz")
-        np.savez(temporary, **arrays)
-        temporary.replace(self.reference_path)
+        with writing.replaced_file(self.reference_path) as new:
+            np.savez(new, **arrays)
         return references
 
     def _exact(self) -> dict[int, evaluation.Reference]:

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tf_discrete._internal import locking
+from tf_discrete._internal.writing import write_json, write_text
 from trainers import (
     callbacks,
     categorical_vae,
@@ -17,7 +19,7 @@ from trainers import (
 )
 from trainers import run as run_lib
 from trainers.config import load
-from trainers.run_directory import RunDirectory, write_json, write_text
+from trainers.run_directory import RunDirectory
 
 
 def report(
@@ -44,7 +46,9 @@ def report(
         report: what gradient_report.json holds.
 
     Raises:
-        ValueError: no such run or checkpoint, modules that are not named, or data that have changed.
+        InUseError: another process measures gradients at this run.
+        ValueError: no such run or checkpoint, one that cannot be read, modules that are not named, or data
+            that have changed.
     """
     directory = RunDirectory(folder)
     if not directory.config_path.exists():
@@ -77,29 +81,30 @@ def report(
     )
     measured_in = directory.path / "gradients" / f"epoch-{epoch}"
     measured_in.mkdir(parents=True, exist_ok=True)
-    measured = gradient_comparison.Comparison(
-        measured_in,
-        build,
-        source,
-        [gradient_comparison.Checkpoint(epoch, epoch * steps, lambda: None)],
-        splits["train"],
-        splits["validation"],
-        settings_of(config),
-    ).run(applicable)
-    rows = {
-        name: {**values, **values["rows"][0]}
-        for name, values in measured["estimators"].items()
-        if name in applicable
-    }
-    for row in rows.values():
-        del row["rows"]
-    found = {"run": folder, "epoch": epoch, "skipped": skipped, "estimators": rows}
-    write_json(directory.path / "gradient_report.json", found)
-    head = f"# Gradients at epoch {epoch} of {folder}\n\n{_legend(rows)}\n"
-    tail = "".join(f"- `{name}`: {why}\n" for name, why in skipped.items())
-    tail = f"\n### not applicable\n\n{tail}" if tail else ""
-    path = directory.path / "gradient_report.md"
-    write_text(path, head + gradient_comparison.tables(rows) + tail)
+    with locking.lock(measured_in.parent):
+        measured = gradient_comparison.Comparison(
+            measured_in,
+            build,
+            source,
+            [gradient_comparison.Checkpoint(epoch, epoch * steps, lambda: None)],
+            splits["train"],
+            splits["validation"],
+            settings_of(config),
+        ).run(applicable)
+        rows = {
+            name: {**values, **values["rows"][0]}
+            for name, values in measured["estimators"].items()
+            if name in applicable
+        }
+        for row in rows.values():
+            del row["rows"]
+        found = {"run": folder, "epoch": epoch, "skipped": skipped, "estimators": rows}
+        write_json(directory.path / "gradient_report.json", found)
+        head = f"# Gradients at epoch {epoch} of {folder}\n\n{_legend(rows)}\n"
+        tail = "".join(f"- `{name}`: {why}\n" for name, why in skipped.items())
+        tail = f"\n### not applicable\n\n{tail}" if tail else ""
+        path = directory.path / "gradient_report.md"
+        write_text(path, head + gradient_comparison.tables(rows) + tail)
     print(f"\n{head}{gradient_comparison.tables(rows, parts=True)}{tail}\nBy layer: {path}")
     return found
 
@@ -114,7 +119,7 @@ def _restore(checkpoints: callbacks.Checkpoints, which: str) -> None:
             f"checkpoint must be 'best', 'last' or a number. Received: checkpoint={which!r}"
         )
     if not found:
-        kept = ", ".join(map(str, sorted(checkpoints.kept_epochs()))) or "none"
+        kept = ", ".join(map(str, checkpoints.kept_epochs())) or "none"
         raise ValueError(
             f"The run must have this checkpoint; epochs kept: {kept}. Received: checkpoint={which!r}"
         )

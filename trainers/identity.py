@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from tf_discrete import datasets
 from tf_discrete._internal import reading
+from tf_discrete._internal.writing import write_json
 from tf_discrete.datasets import tfds_images
 from trainers.config import defaults, to_json
-from trainers.run_directory import RunDirectory, write_json
+from trainers.run_directory import RunDirectory
 
 Config = TypeVar("Config")
 Identity = dict[str, Any]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import Any
 
 import numpy as np
 
 from tf_discrete import export
+from tf_discrete._internal import writing
 from tf_discrete.models import DiscreteModel
 from trainers.config import to_json
 from trainers.export import preprocessing_of
@@ -15,8 +17,13 @@ from trainers.run_directory import RunDirectory
 
 
 def write_model(model: DiscreteModel, config: Any, directory: RunDirectory) -> None:
-    """Writes model.keras and the SavedModel."""
-    model.save(directory.model_path)
+    """Writes model.keras and the SavedModel, each whole or not at all.
+
+    Raises:
+        OSError: No permission or no space; names the file.
+    """
+    with writing.replaced_file(directory.model_path) as new:
+        model.save(new)
     export.save(
         model,
         directory.saved_model_path,
@@ -34,10 +41,17 @@ def as_image(mean: Any) -> np.ndarray:
 def print_result(config: Any, result: dict[str, Any]) -> None:
     """Prints what a run has come to, and where it is."""
     print_table(f"{config.output_dir}: test results (nats)", result)
-    print(
-        f"\nEverything is in {config.output_dir}; "
-        f"tensorboard --logdir={shlex.quote(config.output_dir)}"
-    )
+    print(f"\nEverything is in {config.output_dir}; {tensorboard_command(config.output_dir)}")
+
+
+def tensorboard_command(folder: str | os.PathLike[str]) -> str:
+    """Returns the command that shows a folder in TensorBoard, quoted for a shell.
+
+    Example:
+        >>> print(tensorboard_command("my runs/a"))
+        tensorboard '--logdir=my runs/a'
+    """
+    return shlex.join(["tensorboard", f"--logdir={os.fspath(folder)}"])
 
 
 def print_table(title: str, result: dict[str, Any]) -> None:

@@ -14,11 +14,12 @@ import tqdm
 
 from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation, plots
+from tf_discrete._internal.writing import write_json
 from tf_discrete.models import DiscreteModel
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
-from trainers import callbacks, classification, compiling, data, identity, trust
+from trainers import callbacks, classification, compiling, data, identity, interruption, trust
 from trainers.config import RunConfig, check, to_json
-from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.run_directory import RunDirectory
 from trainers.tensorboard import (
     Pictures,
     Profile,
@@ -99,7 +100,9 @@ def train(
 
     Raises:
         ValueError: whatever cannot work; nothing has been written then.
-        OSError: data or folders that cannot be read or written; likewise.
+        OSError: data or folders that cannot be read or written, or a folder that another process writes;
+            likewise. Where writing fails later, the message says what is kept.
+        Interrupted: Ctrl-C or SIGTERM; the message says what is kept.
         TrainingDiverged: a loss that is not finite. The last good checkpoint is kept.
     """
     check(config)
@@ -114,32 +117,45 @@ def train(
         compiling.compile_model(model, config, steps)
         compiling.check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
-    config = identity.claim(directory, config, MAY_DIFFER, identity.of_splits(loaded))
-    del loaded
-    recipe.begin(config, directory, splits)
-    monitored = recipe.monitored(config, splits)
-    checkpoints = callbacks.Checkpoints(
-        model, directory, config.early_stopping, steps, config.keep_every, monitored
-    )
-    if checkpoints.restore_last():
-        print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
-    if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
-        directory.result_path.unlink(missing_ok=True)  # Of a shorter run, which goes on.
-        fit(model, config, splits, steps, directory, checkpoints, pictures, recipe)
-    elif directory.result_path.exists():
-        print(f"{directory.path} is finished; nothing to train")
-        return read_json(directory.result_path)
-    checkpoints.restore_best()
-    result = {
-        "best_epoch": int(checkpoints.state.best_epoch.numpy()),
-        "epochs": len(directory.history()),
-        "steps": len(directory.history()) * steps,
-        "training_seconds": round(sum(row["seconds"] for row in directory.history()), 1),
-        **finish(model, config, directory, splits),
-    }
-    write_json(directory.result_path, result)
-    write_test_scalars(directory.tensorboard, result)
+    with directory.lock():
+        config = identity.claim(directory, config, MAY_DIFFER, identity.of_splits(loaded))
+        del loaded
+        recipe.begin(config, directory, splits)
+        monitored = recipe.monitored(config, splits)
+        checkpoints = callbacks.Checkpoints(
+            model, directory, config.early_stopping, steps, config.keep_every, monitored
+        )
+        if checkpoints.resume():
+            print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
+        with interruption.saying(lambda: standing(checkpoints, config.epochs)):
+            if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
+                directory.result_path.unlink(missing_ok=True)  # Of a shorter run, which goes on.
+                fit(model, config, splits, steps, directory, checkpoints, pictures, recipe)
+            elif directory.result_path.exists():
+                print(f"{directory.path} is finished; nothing to train")
+                return directory.result()
+            last_epoch = checkpoints.epoch
+            checkpoints.restore_best()
+            rows = directory.history()
+            result = {
+                "best_epoch": int(checkpoints.state.best_epoch.numpy()),
+                "epochs": last_epoch,
+                "steps": last_epoch * steps,
+                "training_seconds": round(sum(row["seconds"] for row in rows), 1),
+                **finish(model, config, directory, splits),
+            }
+            write_json(directory.result_path, result)
+            write_test_scalars(directory.tensorboard, result)
     return result
+
+
+def standing(checkpoints: callbacks.Checkpoints, epochs: int) -> str:
+    """Returns what is kept of a run that stops now, see `interruption.saying`."""
+    done = checkpoints.last_saved()
+    if not done:
+        return "before the end of the first epoch; no checkpoint is kept yet."
+    where = checkpoints.directory.path
+    return f"after epoch {done} of {epochs} of {where}; the checkpoint of epoch {done} is kept."
 
 
 def fit(
@@ -153,7 +169,6 @@ def fit(
     recipe: Recipe,
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
-    directory.history(last_epoch=checkpoints.epoch)
     drawn = {name: value.schedule for name, value in model.scheduled.items()}
     if config.pictures_every and drawn:
         plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")

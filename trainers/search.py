@@ -14,11 +14,12 @@ import numpy as np
 
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation, plots
+from tf_discrete._internal import writing
+from tf_discrete._internal.writing import write_json
 from tf_discrete.codes.faiss_index import KINDS
 from trainers import command_line, finished_run, results
 from trainers.config import check, option
 from trainers.image_source import ImageSource
-from trainers.run_directory import write_json
 
 _SHOWN = 10
 EXACT = "exact"
@@ -28,16 +29,17 @@ EXACT = "exact"
 class Config:
     """The flags of the search."""
 
-    run: str = option("", "Folder of the run whose model encodes.")
+    run: str = option("", "Folder of the run whose model encodes.", path=True)
     index: str = option(
         "",
         "Folder of the index; built if it is not there. Default: one in RUN, named after what is indexed.",
+        path=True,
     )
     rebuild: bool = option(
         False, "Build the index anew, as it must be when the images have changed since."
     )
     images: str = option(
-        "", "Folder of images to index, with subfolders. Default: --split of the data."
+        "", "Folder of images to index, with subfolders. Default: --split of the data.", path=True
     )
     split: str = option(
         "train", "Of the run's data, to index.", choices=("train", "validation", "test")
@@ -47,6 +49,7 @@ class Config:
         "Image files to ask for, separated by commas or by several --query. A name with a comma goes in "
         "double quotes: --query='\"a, b.png\"'. Default: images of the test split.",
         repeated=True,
+        path=True,
     )
     num_queries: int = option(10, "Images of the test split to ask for.", lower=1)
     k: int = option(10, "Neighbours of each query.", lower=1)
@@ -59,9 +62,11 @@ class Config:
     near_duplicates: int = option(
         -1, "Also list pairs in the index that differ in so many variables. -1: do not.", lower=-1
     )
-    output: str = option("", "Folder of search.png and search.json. Default: RUN/search.")
+    output: str = option(
+        "", "Folder of search.png and search.json. Default: RUN/search.", path=True
+    )
     dataset: str = option("", "The data, if they have moved. Default: those of the run.")
-    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.")
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.", path=True)
     accept_changed_data: bool = option(
         False, "Search although the data are not those that the run was trained on."
     )
@@ -110,7 +115,7 @@ def run(config: Config) -> dict[str, Any]:
     if queries.labels is not None and source.labels is not None and source.name != "test":
         labels = queries.labels[: len(asked)], source.labels
         result.update(score(asked, index, *labels, config.k))
-    output = pathlib.Path(config.output or finished.directory.path / "search")
+    output = writing.expand(config.output or finished.directory.path / "search")
     plots.save(picture(queries, names, source, index, found), output / "search.png")
     results.print_table(f"Search in {folder}", result)
     result["neighbors"] = [

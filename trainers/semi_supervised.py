@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from tf_discrete import datasets, estimators, evaluation, plots
+from tf_discrete._internal.writing import write_json
 from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE, feature_networks
 from tf_discrete.plots import Panel
@@ -14,7 +15,7 @@ from trainers import run as run_lib
 from trainers.config import RunConfig, option, same_option
 from trainers.export import load_model, read_settings
 from trainers.latents import LatentConfig, make_likelihood, make_temperature
-from trainers.run_directory import RunDirectory, write_json
+from trainers.run_directory import RunDirectory
 
 FIELDS = {
     "loss": "loss",
@@ -110,6 +111,7 @@ class Config(RunConfig):
         "Folder of a finished run of trainers.categorical_vae, on whose code the model stands (M1+M2): its "
         "probabilities take the place of the images, which keep their shape and come back through its "
         "decoder. Default: the images themselves.",
+        path=True,
     )
     monitor: str = option(
         "auto",

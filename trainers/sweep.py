@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
 from tf_discrete import estimators, evaluation
+from tf_discrete._internal import reading
+from tf_discrete._internal.writing import write_json
 from trainers import data, identity
 from trainers import run as run_lib
 from trainers.callbacks import TrainingDiverged
 from trainers.config import check, option
 from trainers.latents import LatentConfig
-from trainers.run_directory import RunDirectory, read_json, write_json
+from trainers.run_directory import RunDirectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,21 +73,21 @@ def run(config: Any, trainer: str, train: Train, finish: run_lib.Finish) -> dict
     config = run_lib.with_output_dir(config, f"sweep-{trainer}")
     points = grid(config)
     directory = RunDirectory(config.output_dir)
-    loaded = identity.of_splits(data.load_splits(config))
-    identity.claim(directory, config, MAY_DIFFER, loaded)
-    path = directory.path / "sweep.json"
-    found: dict[str, Any] = read_json(path) if path.exists() else {}
-    for number, (name, settings) in enumerate(points.items(), 1):
-        if name not in found:
-            print(f"Sweep, {number} of {len(points)}: {name}")
-            found[name] = _outcome(settings, train)
-            write_json(path, found)
-    rows = {name: found[name] for name in points}
-    print(table(rows))
-    best = max(rows, key=lambda name: rows[name].get("bound_nats", -math.inf))
-    if "bound_nats" not in rows[best]:
-        raise TrainingDiverged(f"Every run of the sweep has diverged. {rows[best]['diverged']}")
-    result = _finished(points[best], train, finish)
+    with directory.lock():
+        identity.claim(directory, config, MAY_DIFFER, identity.of_splits(data.load_splits(config)))
+        path = directory.path / "sweep.json"
+        found = _read(path) if path.exists() else {}
+        for number, (name, settings) in enumerate(points.items(), 1):
+            if name not in found:
+                print(f"Sweep, {number} of {len(points)}: {name}")
+                found[name] = _outcome(settings, train)
+                write_json(path, found)
+        rows = {name: found[name] for name in points}
+        print(table(rows))
+        best = max(rows, key=lambda name: rows[name].get("bound_nats", -math.inf))
+        if "bound_nats" not in rows[best]:
+            raise TrainingDiverged(f"Every run of the sweep has diverged. {rows[best]['diverged']}")
+        result = _finished(points[best], train, finish)
     print(f"\nThe best run, with its pictures and the exported model, is {points[best].output_dir}")
     return result
 
@@ -160,8 +163,28 @@ def table(rows: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    """Returns what sweep.json holds.
+
+    Raises:
+        DamagedFileError: It holds something else than the table shows.
+    """
+    expected = "the results of a sweep, a JSON object with an object of numbers for each run"
+    remedy = "Remove it; the same command writes it again from the runs, which are not repeated."
+    found = reading.read_json(path, expected, remedy)
+    with reading.reading(path, expected, remedy):
+        table(found)
+        for row in found.values():
+            if "bound_nats" not in row and not isinstance(row["diverged"], str):
+                raise ValueError(f"diverged={row['diverged']!r}")
+    return found
+
+
 def _outcome(settings: Any, train: Train) -> dict[str, Any]:
     """What one run comes to on the validation split."""
+    result_path = RunDirectory(settings.output_dir).result_path
+    if result_path.exists() and "bound_nats" not in RunDirectory(settings.output_dir).result():
+        result_path.unlink()  # Of the test split, where sweep.json was removed.
     point = {"learning_rate": settings.learning_rate, "temperature": settings.temperature}
 
     def score(model: Any, config: Any, _: RunDirectory, splits: data.Splits) -> dict[str, Any]:
@@ -182,7 +205,8 @@ def _outcome(settings: Any, train: Train) -> dict[str, Any]:
 
 def _finished(settings: Any, train: Train, finish: run_lib.Finish) -> dict[str, Any]:
     """The results of the best run on the test split, which it is read for once."""
-    result_path = RunDirectory(settings.output_dir).result_path
-    if result_path.exists() and "bound_nats" in read_json(result_path):
+    directory = RunDirectory(settings.output_dir)
+    result_path = directory.result_path
+    if result_path.exists() and "bound_nats" in directory.result():
         result_path.unlink()  # Of the validation; it is in sweep.json.
     return train(settings, finish)

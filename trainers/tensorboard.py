@@ -10,12 +10,15 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from tf_discrete import plots, seeds
+from tf_discrete._internal import writing
 from tf_discrete.evaluation import Usage
 from trainers.callbacks import rows_of
+from trainers.checkpoints import CheckpointFolder
 
 _UNITS = {"elbo_nats": "nats, higher is better", "kl_nats": "nats, summed over variables"}
 
@@ -85,8 +88,9 @@ class TensorBoardLog(keras.callbacks.Callback):
         if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
             with self._writer("validation").as_default(step=step):
                 self._pictures()
-        for writer in self._writers.values():
-            writer.flush()
+        with writing.naming(self.folder):
+            for writer in self._writers.values():
+                writer.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._writers and self.pictures_every:
@@ -106,32 +110,40 @@ class TensorBoardLog(keras.callbacks.Callback):
             tf.summary.histogram(f"weights/{variable.path}", variable.value)
 
     def _projector(self) -> None:
-        """The posterior probabilities of the validation images as points, with their pictures."""
+        """Writes the posterior probabilities of the validation images as points, with their pictures.
+
+        Each file is written whole or not at all; the configuration, which names the others, comes last.
+        """
         folder = self.folder / "validation"
         probs = self.model.encode_probs(self.images).numpy().reshape(len(self.images), -1)
-        variable = tf.Variable(probs, name="embedding")
-        tf.train.Checkpoint(embedding=variable).write(str(folder / "embedding.ckpt"))
+        checkpoint = tf.train.Checkpoint(embedding=tf.Variable(probs, name="embedding"))
+        points = CheckpointFolder(checkpoint, folder / "embedding", keep=2)
+        step = int(np.asarray(self.model.optimizer.iterations))
+        points.save(step)
         labels = self.labels if self.labels is not None else np.arange(len(self.images))
-        (folder / "labels.tsv").write_text("".join(f"{label}\n" for label in labels))
+        writing.write_text(folder / "labels.tsv", "".join(f"{label}\n" for label in labels))
         side = int(np.ceil(np.sqrt(len(self.images))))
         height, width, channels = self.images.shape[1:]
         sheet = np.zeros([side * side, height, width, channels], np.float32)
         sheet[: len(self.images)] = self.images
         sheet = sheet.reshape(side, side, height, width, channels).transpose(0, 2, 1, 3, 4)
         pixels = (sheet.reshape(side * height, side * width, channels) * 255).astype(np.uint8)
-        tf.io.write_file(str(folder / "sprite.png"), tf.io.encode_png(pixels))
+        with writing.replaced_file(folder / "sprite.png") as new:
+            new.write_bytes(tf.io.encode_png(pixels).numpy())
         config = projector.ProjectorConfig()
         embedding = config.embeddings.add()
         embedding.tensor_name = "embedding/.ATTRIBUTES/VARIABLE_VALUE"
         embedding.metadata_path = "labels.tsv"
         embedding.sprite.image_path = "sprite.png"
         embedding.sprite.single_image_dim.extend([width, height])
-        config.model_checkpoint_path = str(folder / "embedding.ckpt")
-        projector.visualize_embeddings(str(folder), config)
+        config.model_checkpoint_path = str(points.path(step))
+        text = text_format.MessageToString(config)
+        writing.write_text(folder / "projector_config.pbtxt", text)
 
     def _writer(self, split: str) -> Any:
         if split not in self._writers:
-            self._writers[split] = tf.summary.create_file_writer(str(self.folder / split))
+            with writing.naming(self.folder):
+                self._writers[split] = file_writer(self.folder / split)
         return self._writers[split]
 
 
@@ -163,9 +175,17 @@ class Profile(keras.callbacks.Callback):
             tf.profiler.experimental.stop()
 
 
+def file_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
+    """Returns a writer of events whose `flush`, and nothing before it, meets a full disk."""
+    return tf.summary.create_file_writer(str(folder), max_queue=10**6, flush_millis=10**9)
+
+
 def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
     """Writes the test results, so that the hyper-parameter page can sort runs by them."""
-    with tf.summary.create_file_writer(str(folder / "test")).as_default(step=result["steps"]):
+    with (
+        writing.naming(folder),
+        tf.summary.create_file_writer(str(folder / "test")).as_default(step=result["steps"]),
+    ):
         for name, value in result.items():
             if name.startswith("test/") and value is not None:
                 tf.summary.scalar(name.removeprefix("test/"), value)

@@ -22,10 +22,10 @@ import keras
 from benchmarks import record
 from benchmarks.published import report
 from benchmarks.published.cells import TABLES, Cell, cells
+from tf_discrete._internal.writing import write_json
 from trainers import callbacks, command_line, compare_estimators, comparison_report
 from trainers import run as run_lib
 from trainers.config import check, option, to_json
-from trainers.run_directory import write_json
 
 
 @dataclasses.dataclass(frozen=True)

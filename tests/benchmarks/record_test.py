@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import record
+from tf_discrete._internal.writing import write_json
 from tools import kept_runs, tables
 from trainers import (
     categorical_vae,
@@ -18,7 +19,6 @@ from trainers import (
     structured_prediction,
 )
 from trainers.config import to_json
-from trainers.run_directory import write_json
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
+from tf_discrete._internal.writing import write_json
 from trainers import comparison_report
-from trainers.run_directory import write_json
 
 
 def _run(folder: pathlib.Path, seed: int, bounds: list[float], test: float | None) -> None:

@@ -4,10 +4,12 @@ import collections
 import json
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
-from trainers import run_directory
+from tests.trainers import small_runs
+from trainers import compare_estimators, run_directory, sweep
 from trainers.run_directory import RunDirectory
 
 CONFIG = {"seed": 1, "epochs": 3}
@@ -56,8 +58,11 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
 
 
 def test_a_folder_whose_first_file_was_cut_off_is_taken(tmp_path):
-    (tmp_path / "config.json.tmp").write_text('{"ep')
-    RunDirectory(tmp_path).claim(CONFIG)
+    (tmp_path / ".config.json.tmp-0123abcd").mkdir()
+    (tmp_path / ".config.json.tmp-0123abcd/config.json").write_text('{"ep')
+    (tmp_path / ".lock").write_text("process 1 on nowhere")
+    with RunDirectory(tmp_path).lock():
+        RunDirectory(tmp_path).claim(CONFIG)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
@@ -74,7 +79,7 @@ def test_no_permission_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pathlib.Path, "mkdir", refuse)
     with pytest.raises(
-        OSError, match="must be able to write its folder.*mend the permissions.*denied"
+        OSError, match="must be able to write its folder.*fix the permissions.*denied"
     ):
         RunDirectory(tmp_path / "a").claim(CONFIG)
     assert list(tmp_path.iterdir()) == []
@@ -92,26 +97,70 @@ def test_a_file_in_the_way_is_refused(tmp_path):
 def test_history_forgets_a_half_written_line_and_later_epochs(tmp_path):
     directory = RunDirectory(tmp_path)
     assert directory.history() == []
-    for epoch in (1, 2, 3):
-        directory.append_history({"epoch": epoch})
+    rows = [{"epoch": epoch, "step": 10 * epoch, "seconds": 0.5} for epoch in (1, 2, 3)]
+    for row in rows:
+        directory.append_history(row)
     with open(directory.history_path, "a") as file:
         file.write('{"epoch": 4, "trai')
-    assert [row["epoch"] for row in directory.history()] == [1, 2, 3]
-    assert [row["epoch"] for row in directory.history(last_epoch=2)] == [1, 2]
-    directory.append_history({"epoch": 3})
-    assert directory.history_path.read_text() == '{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}\n'
+    assert directory.history() == rows
+    assert directory.history(last_epoch=2) == rows[:2]
+    directory.append_history(rows[2])
+    lines = [json.dumps(row) + "\n" for row in rows]
+    assert directory.history_path.read_text() == "".join(lines)
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "metrics.json"
-    run_directory.write_json(path, {"a": 1})
+@pytest.mark.parametrize(
+    "line",
+    ["", '{"epoch": 2, "st', "[2]", '{"epoch": 2}', "\x00" * 9, "[" * 100_000]
+    + ['{"epoch": 1, "step": 2, "seconds": 1}', '{"epoch": 2, "step": "2", "seconds": 1}'],
+)
+def test_a_damaged_line_before_the_last_is_named_and_nothing_is_cut(tmp_path, line):
+    directory = RunDirectory(tmp_path)
+    rows = [json.dumps({"epoch": epoch, "step": epoch, "seconds": 1}) for epoch in (1, 2, 3, 4)]
+    text = "\n".join([rows[0], line, *rows[2:], ""])
+    directory.history_path.write_text(text)
+    for last_epoch in (None, 3):
+        with pytest.raises(ValueError, match=r"remove it: .*Received: .*metrics\.jsonl.*line 2: "):
+            directory.history(last_epoch)
+    assert directory.history_path.read_text() == text
 
-    def fail(self, text):
-        with open(self, "w") as file:
-            file.write(text[:3])
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pathlib.Path, "write_text", fail)
-    with pytest.raises(OSError, match="No space left"):
-        run_directory.write_json(path, {"a": 2})
-    assert run_directory.read_json(path) == {"a": 1}
+def test_a_removed_line_leaves_the_others(tmp_path):
+    directory = RunDirectory(tmp_path)
+    for epoch in (1, 3, 4):
+        directory.append_history({"epoch": epoch, "step": epoch, "seconds": 1})
+    assert [row["epoch"] for row in directory.history(last_epoch=3)] == [1, 3]
+
+
+def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path):
+    program = (
+        "import sys\n"
+        "from trainers.run_directory import RunDirectory\n"
+        "with RunDirectory(sys.argv[1]).lock():\n"
+        "    print('locked', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        small_runs.command("-c", program, str(tmp_path)),
+        env=small_runs.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "locked\n"
+    for program in (
+        lambda: small_runs.train(tmp_path),
+        lambda: sweep.run(small_runs.config(tmp_path, sweep=True), "x", None, None),
+        lambda: compare_estimators.run(
+            compare_estimators.Config(
+                output_dir=str(tmp_path), estimators=("straight_through",), max_examples=100
+            )
+        ),
+    ):
+        with pytest.raises(OSError, match=rf"one process at a time.*process {process.pid} on"):
+            program()
+    process.kill()  # The kernel releases the lock.
+    process.wait()
+    with RunDirectory(tmp_path).lock():
+        assert (tmp_path / ".lock").exists()
+    assert list(tmp_path.iterdir()) == []

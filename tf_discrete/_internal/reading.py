@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import stat
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -176,6 +177,24 @@ def check_array_header(file: Any, size: int) -> None:
     announced = file.tell() + dtype.itemsize * _product(shape)
     if any(length < 0 for length in shape) or announced != size:
         raise ValueError(f"a header of {announced} bytes in all, a file of {size}")
+
+
+def check_keras_archive(path: str | os.PathLike[str], expected: str, remedy: str) -> None:
+    """Refuses a `.keras` file whose checksums are wrong, or that would unpack to far more than its size.
+
+    Keras itself reads the weights in parts, which checks no checksum.
+
+    Raises:
+        As `reading`.
+    """
+    size = check_regular(path, expected, remedy)
+    with reading(path, expected, remedy), zipfile.ZipFile(path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > 4 * size + 2**20:  # Keras stores without compression.
+            raise ValueError(f"{size} bytes would unpack to {unpacked}")
+        wrong = archive.testzip()
+        if wrong is not None:
+            raise ValueError(f"wrong checksum of {wrong}")
 
 
 def read_folder(folder: pathlib.Path, read: Callable[[pathlib.Path], Result]) -> Result:

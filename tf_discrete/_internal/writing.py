@@ -46,7 +46,7 @@ def new_path(
         OSError: No permission, no space, or another fault of the file system.
     """
     target, overwrite = expand(checks.path("path", path)), checks.flag("overwrite", overwrite)
-    with _naming(target):
+    with naming(target):
         _check_replaceable(target, overwrite, ours, kind)
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
@@ -55,7 +55,7 @@ def new_path(
             yield new
             _sync_tree(new)
             _put_in_place(new, target)
-            _sync(target.parent)
+            sync(target.parent)
 
 
 @contextlib.contextmanager
@@ -119,7 +119,7 @@ def _content(target: pathlib.Path) -> str:
 
 
 @contextlib.contextmanager
-def _naming(target: pathlib.Path) -> Iterator[None]:
+def naming(target: pathlib.Path) -> Iterator[None]:
     """Names the path in whatever the file system raises."""
     try:
         yield
@@ -196,13 +196,13 @@ def _exchange(one: pathlib.Path, other: pathlib.Path) -> bool:
 def _sync_tree(path: pathlib.Path) -> None:
     for where, _, names in os.walk(path):
         for name in names:
-            _sync(pathlib.Path(where, name))
-        _sync(pathlib.Path(where))
+            sync(pathlib.Path(where, name))
+        sync(pathlib.Path(where))
     if path.is_file():
-        _sync(path)
+        sync(path)
 
 
-def _sync(path: pathlib.Path) -> None:
+def sync(path: pathlib.Path) -> None:
     """Waits until a file or the entries of a folder are on the disk, where the system can."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete import checks, input_checks
+from tf_discrete._internal import reading, writing
 
 
 def train_classifier(
@@ -115,24 +115,16 @@ def kept_classifier(
       >>> bool((predict_probs(made, x) == predict_probs(again, x)).all())
       True
     """
-    path = pathlib.Path(path)
+    path = writing.expand(path)
     if not path.exists():
         model = train_classifier(images, labels, num_classes, **options)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        try:
-            model.save(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with writing.replaced_file(path) as new:
+            model.save(new)
         return model
-    try:
+    expected, remedy = "a classifier, a .keras file", "Remove it, and it is trained anew."
+    reading.check_keras_archive(path, expected, remedy)
+    with reading.reading(path, expected, remedy):
         model = keras.saving.load_model(path, compile=False)
-    except (OSError, TypeError, ValueError) as error:
-        raise ValueError(
-            "The file must hold a classifier. Remove it, and it is trained anew. "
-            f"Received: path={str(path)!r} ({error})"
-        ) from error
     shape = _as_images(images).shape[1:]
     if model.input_shape[1:] != shape or model.output_shape[-1] != num_classes:
         raise ValueError(

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from tf_discrete._internal import writing
+
 DPI = 100
 SAVE_DPI = 200
 
@@ -63,12 +65,11 @@ def to_image(figure: Figure) -> np.ndarray:
 def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> Path:
     """Writes a figure to a file, whole or not at all.
 
-    The picture is written beside the target and renamed, so that a reader (or a killed run)
-    never meets half a file. Missing folders are made.
+    A reader, or a process that is killed, never leaves or meets half a file. Missing folders are created.
 
     Args:
       figure: the figure to write.
-      path: target; its suffix chooses the format (`.png`, `.pdf`, `.svg`, ...).
+      path: target, with `~` expanded; its suffix chooses the format (`.png`, `.pdf`, `.svg`, ...).
       dpi: dots per inch of the file, default 200.
 
     Returns:
@@ -76,6 +77,7 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> P
 
     Raises:
       ValueError: if the suffix is missing or names no format that matplotlib can write.
+      OSError: if there is no permission or no space; names the path.
 
     Example:
       >>> import tempfile
@@ -83,7 +85,7 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> P
       ...     save(new_figure(4, 3), Path(folder) / "empty.png").name
       'empty.png'
     """
-    path = Path(path)
+    path = writing.expand(path)
     canvas = FigureCanvasAgg(figure)
     formats = canvas.get_supported_filetypes()
     kind = path.suffix[1:].lower()
@@ -93,13 +95,8 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> P
             f"Give one of {', '.join('.' + name for name in sorted(formats))}. "
             f"Received: path={str(path)!r}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        figure.savefig(temporary, format=kind, dpi=dpi)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing.replaced_file(path) as new:
+        figure.savefig(new, format=kind, dpi=dpi)
     return path
 
 
