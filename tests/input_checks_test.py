@@ -141,9 +141,9 @@ def test_large_integers_do_not_become_small_ones():
         (0, "num must be at least 1. Received: num=0"),
         (-5, "num must be at least 1. Received: num=-5"),
         (10**9, "num must be at most 100. Received: num=1000000000"),
-        (2.5, "num must be a whole number. Received: num=2.5"),
-        (True, "num must be a whole number. Received: num=True"),
-        ("3", "num must be a whole number. Received: num='3'"),
+        (2.5, "num must be an integer >= 1. Received: num=2.5"),
+        (True, "num must be an integer >= 1. Received: num=True"),
+        ("3", "num must be an integer >= 1. Received: num='3'"),
     ],
 )
 def test_counts_out_of_range_are_refused_in_every_mode(value, message):
@@ -163,7 +163,7 @@ def test_counts_are_returned_as_they_are():
     with pytest.raises(tf.errors.InvalidArgumentError, match="num must be at least 0"):
         tf.function(lambda n: input_checks.count(n, "num"))(tf.constant(-1))
     for bad in (tf.constant(2.0), tf.constant([2])):
-        with pytest.raises(ValueError, match="num must be a whole number. Received: num of dtype"):
+        with pytest.raises(ValueError, match="num must be an integer. Received: num of dtype"):
             tf.function(lambda n: input_checks.count(n, "num"))(bad)
 
 

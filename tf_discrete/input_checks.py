@@ -209,7 +209,7 @@ def count(value: Any, name: str, lowest: int = 0, highest: int | None = None) ->
     if tf.is_tensor(value) and not _is_known(value):
         if not value.dtype.is_integer or not value.shape.is_compatible_with([]):
             raise ValueError(
-                f"{name} must be a whole number. Received: {name} of dtype {value.dtype.name} and shape "
+                f"{name} must be an integer. Received: {name} of dtype {value.dtype.name} and shape "
                 f"{tuple(value.shape)}"
             )
         rule = f"at least {lowest}" if highest is None else f"in {lowest}..{highest}"

@@ -100,7 +100,7 @@ def check_gradients(entry: Any) -> None:
         for group in row["groups"].values():
             values.append(group["variance"])
             optional = ("signal_to_noise", "cosine", "mean_cosine", "relative_bias", "bias_noise")
-            values += [group[field] for field in optional if group[field] is not None]
+            values += [group[field] for field in optional if group.get(field) is not None]
         if not isinstance(row["reference"], str):
             raise TypeError(f"reference={row['reference']!r}")
     _check_numbers(values)

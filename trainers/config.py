@@ -200,7 +200,7 @@ def check(config: Any) -> None:
         if value is None and type(None) in typing.get_args(hints[field.name]):
             continue
         _check_type(field.name, hints[field.name], value)
-        for item in value if isinstance(value, tuple) else (value,):
+        for item in value if isinstance(value, (tuple, list)) else (value,):
             if isinstance(item, int) and not -(2**63) <= item < 2**63:
                 _refuse(field.name, "fit into 64 bits", value)
         if rules["choices"] and value not in rules["choices"]:
@@ -318,8 +318,8 @@ def _check_type(name: str, hint: Any, value: Any) -> None:
     """Refuses a value that is not of a field's type: an int for a float is, a bool for an int is not."""
     kind = _kind(hint)
     if kind is tuple:
-        if not isinstance(value, tuple):
-            _refuse(name, "be a tuple", value)
+        if not isinstance(value, (tuple, list)):
+            _refuse(name, "be a tuple or a list", value)
         for item in value:
             _check_type(name, typing.get_args(hint)[0], item)
         return

@@ -16,6 +16,8 @@ from trainers import command_line, trust
 from trainers.config import RunConfig, from_stored, option
 from trainers.run_directory import RunDirectory
 
+_UNKNOWN_CLASS = ("Could not locate", "Import its module first")
+"""What Keras, and constructors that take configs, say of a class that is not registered."""
 _MODEL = "the model of a run, a .keras file"
 _MODEL_REMEDY = (
     "Remove it and metrics.json; the training command writes both again from the checkpoints."
@@ -136,8 +138,8 @@ def load_model(directory: RunDirectory, dtype_policy: str, argument: str = "run"
     with reading.reading(directory.model_path, _MODEL, _MODEL_REMEDY), _dtype_policy(dtype_policy):
         try:
             return keras.saving.load_model(directory.model_path, compile=False)
-        except TypeError as error:
-            if "Could not locate" not in str(error):
+        except (TypeError, ValueError) as error:
+            if not any(sign in str(error) for sign in _UNKNOWN_CLASS):
                 raise
             unknown = error
     raise ValueError(

@@ -165,7 +165,8 @@ def test_a_run_is_kept_by_its_trainer(store: pathlib.Path, trainer, changes, res
     common = {"test/bound_samples": 1000, "epochs": 9, "best_epoch": 7, "training_seconds": 90.0}
     write_json(folder / "config.json", to_json(trainer.Config(output_dir="here", **changes)))
     write_json(folder / "metrics.json", {**common, **result})
-    (folder / "metrics.jsonl").write_text('{"epoch": 1, "validation/hard_elbo_nats": -70.12345}\n')
+    row = {"epoch": 1, "step": 9, "seconds": 10.0, "validation/hard_elbo_nats": -70.12345}
+    (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
     Image.new("RGB", (2000, 10)).save(folder / "curves.png")
     record.run(record.Config(run=str(folder), name="mine", pictures=("curves",)))
     name = trainer.__name__.split(".")[-1]

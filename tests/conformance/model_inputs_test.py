@@ -162,7 +162,7 @@ def test_codes_that_are_none_are_not_decoded(name):
 def test_no_negative_number_of_samples_is_drawn(name):
     model = small_models.make(name)
     x = (GOOD,) if name == "StructuredPrediction" else ()
-    for count, message in ((-1, "at least 0"), (2.5, "a whole number"), (True, "a whole number")):
+    for count, message in ((-1, "at least 0"), (2.5, "an integer >= 0"), (True, "an integer >= 0")):
         with pytest.raises(
             ValueError, match=f"num_samples must be {message}. Received: num_samples="
         ):

@@ -324,7 +324,7 @@ def test_training_learns_the_other_half():
         ({"mask": np.ones([6], bool)}, "something to be predicted.*6 of 6 true"),
         ({"mask": np.ones([6], bool), "output_shape": (3,)}, "Give one of the two.*output_shape="),
         ({"num_samples": 0}, "num_samples must be at least 1. Received: num_samples=0"),
-        ({"num_samples": 2.5}, "num_samples must be a whole number. Received: num_samples=2.5"),
+        ({"num_samples": 2.5}, "num_samples must be an integer >= 1. Received: num_samples=2.5"),
         ({"num_samples": -2}, "num_samples must be at least 1. Received: num_samples=-2"),
         ({"temperature": (0.5,)}, "temperature must be one for all.*of the 2.*temperature=.0.5,"),
         ({"num_variables": (2, 2, 2)}, "num_variables must be one for all.*of the 2"),

@@ -5,13 +5,13 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete import codes
 from tf_discrete.models import StructuredPrediction
 from trainers import autoregressive_prior as trainer
 from trainers import callbacks, finished_run
+from trainers.checkpoints import CheckpointFolder
 
 pytest.importorskip("constriction", reason="constriction is an extra")
 
@@ -79,15 +79,15 @@ def test_the_run_is_left_as_it_was(finished, trained):
 
 def test_a_stopped_run_goes_on_as_if_it_had_not(trained, finished, tmp_path, monkeypatch):
     flags = {"run": str(finished), "output_dir": str(tmp_path / "out"), **FLAGS}
-    save = tf.train.CheckpointManager.save
+    save = CheckpointFolder.save
 
-    def killed(manager, checkpoint_number):
-        save(manager, checkpoint_number=checkpoint_number)
-        if checkpoint_number == 3 and manager.directory.endswith("last"):
+    def killed(self, epoch):
+        save(self, epoch)
+        if epoch == 3 and self.folder.name == "last":
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(tf.train.CheckpointManager, "save", killed)
+        patch.setattr(CheckpointFolder, "save", killed)
         trainer.run(trainer.Config(**flags))
     assert len(small_runs.rows(tmp_path / "out")) == 3
     result = trainer.run(trainer.Config(**flags, compress=True))

@@ -171,7 +171,7 @@ def test_projector(finished: pathlib.Path):
         (folder / "projector_config.pbtxt").read_text(), projector_config_pb2.ProjectorConfig()
     )
     (embedding,) = found.embeddings
-    reader = tf.train.load_checkpoint(str(folder / "embedding.ckpt"))
+    reader = tf.train.load_checkpoint(found.model_checkpoint_path)
     points = reader.get_tensor(embedding.tensor_name)
     validation = datasets.get("digits", "validation", max_examples=300)
     assert points.shape == (len(validation), 4 * 3)

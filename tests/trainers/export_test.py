@@ -124,7 +124,7 @@ def test_an_unfinished_run_is_refused(run):
 )
 def test_corrupt_files_are_named(run, file, text):
     (run / file).write_text(text)
-    with pytest.raises(ValueError, match=rf"cannot be read\. Received: '.*/{file}'"):
+    with pytest.raises(ValueError, match=rf"The file must be .*Received: path='.*/{file}'"):
         trainer.run(trainer.Config(run=str(run), path=str(run / "out")))
     assert not (run / "out").exists()
 
@@ -132,18 +132,29 @@ def test_corrupt_files_are_named(run, file, text):
 def test_a_truncated_model_is_named(run):
     data = (run / "model.keras").read_bytes()
     (run / "model.keras").write_bytes(data[: len(data) // 2])
-    with pytest.raises(ValueError, match=r"cannot be read\. Received: '.*model\.keras'"):
+    with pytest.raises(ValueError, match=r"The file must be .*Received: path='.*model\.keras'"):
         trainer.run(trainer.Config(run=str(run), path=str(run / "out")))
 
 
 @pytest.mark.parametrize("where", ["flag", "config"])
 def test_modules_that_do_not_exist_are_named(run, where):
-    modules = ("no_such_module",)
+    modules, trust = ("no_such_module",), False
     if where == "config":
         (run / "config.json").write_text(json.dumps({"import_module": modules}))
-        modules = ()
+        modules, trust = (), True
+    config = trainer.Config(run=str(run), path="out", import_module=modules, trust_run=trust)
     with pytest.raises(ValueError, match="Received: import_module='no_such_module'"):
-        trainer.run(trainer.Config(run=str(run), path="out", import_module=modules))
+        trainer.run(config)
+
+
+def test_the_modules_of_a_run_are_code_and_are_imported_on_request_only(run, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "evil_module_of_a_run.py").write_text("raise SystemExit('executed')")
+    (run / "config.json").write_text(json.dumps({"import_module": ["evil_module_of_a_run"]}))
+    with pytest.raises(ValueError, match="only if you name them.*--import_module=evil_module"):
+        trainer.run(trainer.Config(run=str(run), path=str(tmp_path / "out")))
+    with pytest.raises(SystemExit, match="executed"):
+        trainer.run(trainer.Config(run=str(run), path=str(tmp_path / "out"), trust_run=True))
 
 
 _LAYER = """
@@ -168,7 +179,7 @@ def test_own_layers_come_by_import_module(run, tmp_path, monkeypatch):
     del sys.modules["own_layers_of_a_user"]
     keras.saving.get_custom_objects().pop("tests.trainers>Doubled")
     config = trainer.Config(run=str(run), path=str(tmp_path / "out"))
-    with pytest.raises(ValueError, match=r"by --import_module\. Received: '.*model\.keras'"):
+    with pytest.raises(ValueError, match=r"by --import_module\. Received: path='.*model\.keras'"):
         trainer.run(config)
     trainer.run(trainer.Config(**{**config.__dict__, "import_module": ("own_layers_of_a_user",)}))
     assert export.load_manifest(tmp_path / "out").num_variables == 3

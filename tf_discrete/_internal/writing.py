@@ -124,7 +124,7 @@ def naming(target: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        if isinstance(error, FileExistsError) and error.errno is None:  # Of `new_path`.
+        if isinstance(error, FileExistsError) and error.errno is None:  # From `new_path`.
             raise
         named = OSError(
             "The path must be writable, with enough free space. Fix the permissions, free space, or choose "

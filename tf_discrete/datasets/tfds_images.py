@@ -93,7 +93,8 @@ def load(request: Request) -> Arrays:
 
     # Images of 0 and 1 only are black and white; most others show at once that they are not.
     first = largest(f"{source}[{start}:{min(stop, start + _FIRST)}]")
-    white = 1 if first <= 1 and largest(f"train[:{_BEGINNING}]") == 1 else 255
+    beginning = min(_BEGINNING, builder.info.splits["train"].num_examples)
+    white = 1 if first <= 1 and largest(f"train[:{beginning}]") == 1 else 255
     try:
         images, labels = fill(white)
     except _NotBinaryError:
