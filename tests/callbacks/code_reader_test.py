@@ -7,7 +7,7 @@ from tf_discrete import layers, models
 from tf_discrete.callbacks.code_reader import code_reader, input_batches
 from tf_discrete.distributions import discrete
 
-X = tf.random.stateless_normal([6, 5], [0, 1])
+X = tf.random.stateless_uniform([6, 5], [0, 1])
 
 
 def _vae():

@@ -112,21 +112,26 @@ def _one_each(label: Tensor, image: Tensor) -> tf.Tensor:
     Raises:
         ValueError: labels that are no integers, or of another shape or number.
     """
-    label = _integers(label)
-    many = math.prod(size or 1 for size in label.shape[1:]) if label.shape.rank else 1
-    if many != 1 or not label.shape[:1].is_compatible_with(image.shape[:1]):
+    label = _array(label)
+    shape = tf.TensorShape(label.shape)
+    many = math.prod(size or 1 for size in shape[1:]) if shape.rank else 1
+    if many != 1 or not shape[:1].is_compatible_with(image.shape[:1]):
         raise ValueError(
-            "Labels are one integer for each image, [B], not one-hot. Received: "
-            f"label.shape={tuple(label.shape)} for {image.shape[0]} images"
+            "Labels are one integer for each image, [B]. Convert one-hot ones: tf.argmax(label, axis=-1). "
+            f"Received: label.shape={tuple(shape)} for {image.shape[0]} images"
         )
+    label = _integers(label)
     return input_checks.same_batch(image, tf.reshape(label, [-1]), ("image", "label"))
+
+
+def _array(label: Any) -> np.ndarray | tf.Tensor:
+    """Labels before any conversion: TensorFlow would make fractions of mixed lists."""
+    return label if tf.is_tensor(label) else np.asarray(label)
 
 
 def _integers(label: Any) -> tf.Tensor:
     """Labels as a tensor of signed integers; names, fractions and booleans are refused."""
-    if not tf.is_tensor(label):
-        label = np.asarray(label)
-        input_checks.check_label_dtype(label.dtype)
-    label = tf.convert_to_tensor(label)
+    label = _array(label)
     input_checks.check_label_dtype(label.dtype)
+    label = tf.convert_to_tensor(label)
     return tf.cast(label, tf.int64) if label.dtype.is_unsigned else label
