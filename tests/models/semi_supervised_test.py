@@ -397,7 +397,7 @@ def test_convolutions_and_other_likelihoods_and_precisions():
 REFUSED = {
     "classes": ({"num_classes": 1}, "num_classes must be at least 2. Received: num_classes=1"),
     "style": ({"style_size": 0}, "style_size must be at least 1. Received: style_size=0"),
-    "inference": ({"inference": "reinmx"}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
+    "inference": ({"inference": "reinmx"}, "Did you mean 'reinmax'.*Received: inference='reinmx'"),
     "kind": ({"inference": "arm"}, "supports bernoulli latents only"),
     "alpha": ({"alpha": -1.0}, "alpha must not be negative at any step.*Received: alpha=-1.0"),
     "noise": (
@@ -432,7 +432,7 @@ REFUSED = {
     "hidden": ({"hidden_units": ()}, r"at least one hidden layer. Received: hidden_units=\(\)"),
     "encoder": (
         {"style_encoder": max},
-        "style_encoder must be one of conv, mlp, a Keras model of .image, class. or a Conditional",
+        "style_encoder must be one of conv, mlp, or a Keras model",
     ),
 }
 

@@ -57,6 +57,9 @@ class Split:
         _check_images(self.images)
         if self.labels is not None:
             _check_labels(self.labels, len(self.images))
+        if self.class_names is not None:
+            _check_class_names(self.class_names, self.num_classes)
+        _check_white_levels(self.white_levels)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -163,3 +166,17 @@ def _check_labels(labels: np.ndarray, count: int) -> None:
     right = isinstance(labels, np.ndarray) and labels.shape == (count,)
     if not right or not np.issubdtype(labels.dtype, np.integer):
         checks.refuse("labels", f"an array [{count}] of integers, one for each image", labels)
+
+
+def _check_class_names(names: tuple[str, ...], num_classes: int | None) -> None:
+    right = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
+    if not right or len(names) != num_classes:
+        rule = f"a tuple of {num_classes} names, one for each class, or None"
+        checks.refuse("class_names", rule, names)
+
+
+def _check_white_levels(levels: tuple[int | None, int | None]) -> None:
+    if not isinstance(levels, tuple) or len(levels) != 2:
+        checks.refuse("white_levels", "a pair, of 8-bit and of 16-bit images", levels)
+    for level in levels:
+        checks.optional(checks.whole, "white_levels", level)
