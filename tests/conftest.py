@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import zlib
 
@@ -11,6 +12,12 @@ import pytest
 
 COLLECT_EVERY = 20_000
 """New objects between two collections. Python's 700 suits programs that build fewer graphs."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives each of several workers one thread for an operation: their number is that of the cores."""
+    if hasattr(config, "workerinput"):
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
 def pytest_collection_finish() -> None:

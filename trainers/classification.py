@@ -24,7 +24,7 @@ ROWS = 8
 
 def compiled(model: Any) -> Classify:
     """`model.classify`, compiled."""
-    return tf.function(model.classify, reduce_retracing=True)
+    return tf.function(model.classify, reduce_retracing=True, autograph=False)
 
 
 def read(

@@ -154,7 +154,7 @@ def test_extreme_and_masked_logits_under_xla(coupling):
     logits = tf.constant([[row, row] for row in rows])
     weights = tf.constant([1.0, -2.0, 3.0, 0.5])
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def step(seed):
         noise = estimator.draw_noise(seed, logits, 200)
         with tf.GradientTape() as tape:

@@ -42,7 +42,7 @@ def train(estimator, problem, steps=200, learning_rate=0.02, num_samples=None):
     if variables:
         optimizer.build(variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(number):
         noise = estimator.draw_noise(seeds.fold(seeds.base(1), number), problem.logits, samples)
         with tf.GradientTape() as tape:
@@ -61,7 +61,7 @@ def gradients(estimator, problem, num_draws=400, num_samples=None, scale=1.0):
     """Independent draws of the gradient for the logits, float64 [draws, batch, ...]."""
     samples = estimator.min_samples if num_samples is None else num_samples
 
-    @tf.function
+    @tf.function(autograph=False)
     def draw(number):
         noise = estimator.draw_noise(seeds.fold(seeds.base(2), number), problem.logits, samples)
         with tf.GradientTape() as tape:

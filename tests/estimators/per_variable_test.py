@@ -249,7 +249,7 @@ def test_one_variable_under_xla_equals_joint_enumeration():
     _, expected = gradient(exact, f, logits, exact.draw_noise(None, logits))
     estimator = enumeration("categorical")
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def step(seed):
         return gradient(estimator, f, logits, estimator.draw_noise(seed, logits))[1]
 

@@ -23,7 +23,7 @@ def test_apply_to_samples_folds_the_samples_into_the_batch():
 
 
 def test_apply_to_samples_keeps_static_shapes_in_a_graph_of_unknown_batch():
-    @tf.function(input_signature=[tf.TensorSpec([3, None, 2], tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec([3, None, 2], tf.float32)], autograph=False)
     def run(z):
         outputs = sampling.apply_to_samples(lambda x: x @ tf.ones([2, 4]), z, batch_rank=2)
         assert outputs.shape.as_list() == [3, None, 4]

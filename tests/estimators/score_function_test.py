@@ -227,7 +227,7 @@ def test_one_jitted_training_step_under_mixed_precision(estimator):
         problem = learning.Problem("categorical")
         estimator.build(problem.logits.shape, problem.context.shape)
 
-        @tf.function(jit_compile=True)
+        @tf.function(jit_compile=True, autograph=False)
         def step():
             noise = estimator.draw_noise(seeds.base(0), problem.logits)
             estimate = estimator.estimate(

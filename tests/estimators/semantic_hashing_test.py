@@ -199,7 +199,7 @@ def test_noise_drives_the_codes_to_their_extremes():
     estimator, optimizer = get(), keras.optimizers.Adam(0.05)
     target = tf.constant(bits, tf.float32)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(seed):
         with tf.GradientTape() as tape:
             noise = estimator.draw_noise(seed, logits)

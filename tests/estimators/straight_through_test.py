@@ -33,7 +33,7 @@ def test_a_schedule_changes_the_gradient_of_a_compiled_step(name):
     logits = problems.generic_logits("categorical", tf.float32)
     noise = estimator.draw_noise(seeds.base(0), logits)
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradient(step):
         for scheduled in scheduled_values(estimator):
             scheduled.update(step)

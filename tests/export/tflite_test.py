@@ -60,7 +60,7 @@ def _check_refused_rows(runner, signature, inputs, good, key):
             bad.append(255.0)
         for value in bad:
             values = inputs[spec.name].copy()
-            values[2:3].reshape(-1)[0] = value  # The last one may belong to a part that is not read.
+            values[2:3].reshape(-1)[0] = value  # The last may be of a part that is not read.
             answer = runner(**{**inputs, spec.name: values})
             for output, found in answer.items():
                 if output == "packed":  # Bytes have no value to say so.

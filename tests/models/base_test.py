@@ -141,7 +141,8 @@ def test_batches_of_any_size(changes, size):
     x = small_models.data(shape, count=size)
     spec = tf.TensorSpec([None, *shape])
     train, test = (
-        tf.function(f, input_signature=[spec]) for f in (model.train_step, model.test_step)
+        tf.function(f, input_signature=[spec], autograph=False)
+        for f in (model.train_step, model.test_step)
     )
     for step in (train, test):
         logs = {name: float(value) for name, value in step(x).items()}
@@ -317,8 +318,23 @@ def test_inputs_of():
         assert base.inputs_of(data) is x
 
 
+def test_fit_traces_the_step_once(monkeypatch):
+    """A step that creates variables, such as those of the optimizer, is traced a second time."""
+    model, calls = small_models.make(), []
+    original = model.objective
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(type(model), "objective", staticmethod(counted))
+    model.compile("adam")
+    model.fit(small_models.data(), epochs=2, verbose=0)
+    assert len(calls) == 1
+
+
 def test_monitor_every_is_checked():
-    with pytest.raises(ValueError, match="at least 1 step. Received: monitor_every=0"):
+    with pytest.raises(ValueError, match="monitor_every must be at least 1. Received: monitor_every=0"):
         small_models.make(monitor_every=0)
 
 

@@ -232,7 +232,7 @@ def gradients_of_groups(model, x, groups):
     learns = [v for one in model.chain.maps for v in one.trainable_variables]
     others = model.generative_chain.trainable_variables
 
-    @tf.function
+    @tf.function(autograph=False)
     def of(seed):
         with tf.GradientTape(persistent=True) as tape:
             loss = tf.reduce_mean(model.objective(x, seed, training=True).loss)

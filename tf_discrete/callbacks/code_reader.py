@@ -35,7 +35,9 @@ def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
     """
     if layer is None and isinstance(model, DiscreteModel) and hasattr(model, "posterior"):
         return tf.function(
-            lambda x: _codes_and_probs(model.posterior(inputs_of(x))), reduce_retracing=True
+            lambda x: _codes_and_probs(model.posterior(inputs_of(x))),
+            reduce_retracing=True,
+            autograph=False,
         )
     chosen = _find_layer(model, layer)
 
@@ -45,7 +47,7 @@ def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
         rows = [rows if mask is None else tf.boolean_mask(rows, mask) for rows, mask in calls]
         return _codes_and_probs(chosen.posterior(tf.concat(rows, axis=0)))
 
-    return tf.function(read, reduce_retracing=True)
+    return tf.function(read, reduce_retracing=True, autograph=False)
 
 
 def check_data(data: Any) -> None:

@@ -35,7 +35,7 @@ def encode_batches(model: Any, batches: Iterable[Any]) -> np.ndarray:
         (7, 4)
     """
     checks.having("model", model, _MODEL, "a model with discrete codes")
-    encode = tf.function(model.encode, reduce_retracing=True)
+    encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
     parts = [
         encode(tf.convert_to_tensor(batch["image"] if isinstance(batch, dict) else batch)).numpy()
         for batch in batches

@@ -155,6 +155,7 @@ def batches(
         drop_remainder=True,
     )
 
+    @tf.autograph.experimental.do_not_convert
     def element(one: dict[str, tf.Tensor], other: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {
             "labelled_image": one["image"],

@@ -49,6 +49,7 @@ def batches(
         read = _reader(data, static_size)
         labels = None if data.labels is None else tf.constant(data.labels, tf.int32)
 
+        @tf.autograph.experimental.do_not_convert
         def batch(order: tf.Tensor, noise: Seed, number: tf.Tensor) -> dict[str, tf.Tensor]:
             start = number * batch_size
             indices = order[start : tf.minimum(start + batch_size, count)]
@@ -63,6 +64,7 @@ def batches(
                 element["label"] = tf.gather(labels, indices)
             return element
 
+        @tf.autograph.experimental.do_not_convert
         def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
             order = tf.range(count, dtype=tf.int64)
             if shuffle:
@@ -164,7 +166,7 @@ def make_resident(data: Split, chunk: int = 1000) -> tf.Tensor:
 
 def static_images(data: Split, indices: np.ndarray, chunk: int = 1000) -> np.ndarray:
     """The examples at some indices, statically binarised: uint8 [m, H, W, C] of 0 and 255."""
-    draw = tf.function(_draw_each)
+    draw = tf.function(_draw_each, autograph=False)
     seed = _static_seed(data)
     drawn = []
     for start in range(0, len(indices), chunk):

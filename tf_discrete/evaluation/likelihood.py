@@ -134,7 +134,7 @@ def evaluate_bound(
     """
     num_samples = input_checks.count(num_samples, "num_samples", lowest=1)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def bound(x: Any, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
         return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
 

@@ -45,7 +45,9 @@ def reconstruction_nats(model: Any, batches: Iterable[Any]) -> Reconstruction:
         >>> round(reconstruction_nats(Half(), [np.zeros([3, 2, 2], np.float32)]).mean_nats, 4)
         2.7726
     """
-    decoded = tf.function(lambda x: model.decode(model.encode(x)), reduce_retracing=True)
+    decoded = tf.function(
+        lambda x: model.decode(model.encode(x)), reduce_retracing=True, autograph=False
+    )
     values = []
     for batch in batches:
         x = tf.convert_to_tensor(batch["image"] if isinstance(batch, dict) else batch)

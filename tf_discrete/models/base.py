@@ -172,6 +172,7 @@ class DiscreteModel(keras.Model):
                 their loss is NaN.
         """
         self.check_arrays(x, y)
+        self._build_optimizer()
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -241,6 +242,7 @@ class DiscreteModel(keras.Model):
         if verbose:
             print(f"{filepath} answers {', '.join(manifest.signatures)}")
 
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Any) -> dict[str, Any]:
         x = self._unweighted(data)
         step = tf.convert_to_tensor(self.optimizer.iterations)
@@ -265,6 +267,7 @@ class DiscreteModel(keras.Model):
         self._note_nonfinite(loss, counter)
         return self._logs(training=True)
 
+    @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Any) -> dict[str, Any]:
         x = self._unweighted(data)
         counter = tf.convert_to_tensor(self.evaluation_step)
@@ -282,6 +285,15 @@ class DiscreteModel(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
+
+    def _build_optimizer(self) -> None:
+        """Creates the optimizer's variables: a step that had to create them would be traced twice."""
+        optimizer = getattr(self, "optimizer", None)
+        built = all(layer.built for layer in self._flatten_layers(include_self=False))
+        if optimizer is None or optimizer.built or not built:
+            return
+        with self.distribute_strategy.scope():
+            optimizer.build(self.trainable_variables)
 
     def _unweighted(self, data: Any) -> Any:
         """The observations of a batch in which every example counts the same."""
