@@ -1,10 +1,5 @@
 """Models that hold a stochastic layer, trained by plain `compile` and `fit` in every mode of Keras."""
 
-import pathlib
-import subprocess
-import sys
-import textwrap
-
 import keras
 import numpy as np
 import pytest
@@ -119,6 +114,106 @@ def test_time_axes():
     assert np.isfinite(history["loss"]).all()
 
 
+def _recurrent(wrap, steps=4, **options):
+    """A latent of every time step, drawn at once or one step after another."""
+    keras.utils.set_random_seed(0)
+    layer = layers.GumbelSoftmax(schedules.Linear(1.0, 0.5, steps=12), name="z", seed=1, **options)
+    stack = [layers.LatentHead(2, 3), layer]
+    if wrap == "layer":
+        stack[1] = keras.layers.TimeDistributed(layer)
+    elif wrap == "model":
+        stack = [keras.layers.TimeDistributed(keras.Sequential([keras.Input([5]), *stack]))]
+    model = keras.Sequential(
+        [keras.layers.Input([steps, 5]), *stack, keras.layers.Reshape((-1, 6))]
+    )
+    model.compile("sgd", loss="mse", jit_compile=False)
+    return model, layer
+
+
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("wrap", ["layer", "model"])
+def test_under_time_distributed_schedules_and_kl_are_those_of_the_layer_alone(wrap, eager):
+    x = np.random.default_rng(0).normal(size=[8, 4, 5]).astype("float32")
+    logs = []
+    for kind in (None, wrap):
+        model, layer = _recurrent(kind, kl_weight=1.0)
+        model.run_eagerly = eager
+        logs.append(model.fit(x, x[..., :1], batch_size=4, epochs=2, verbose=0).history)
+        assert int(layer.step) == 4
+        assert float(layer.estimator.temperature.value) == pytest.approx(1.0 - 0.5 * 3 / 12)
+    np.testing.assert_allclose(logs[1]["z_kl_nats"], logs[0]["z_kl_nats"], rtol=0.01)
+    np.testing.assert_allclose(logs[1]["loss"], logs[0]["loss"], rtol=0.1)
+
+
+def test_under_time_distributed_every_step_has_noise_of_its_own():
+    _, layer = _recurrent("layer", hard=True)
+    wrapped = keras.layers.TimeDistributed(layer)
+    zeros = tf.zeros([50, 4, 2, 3])
+    first, second = (wrapped(zeros, training=True).numpy() for _ in range(2))
+    each = [*np.moveaxis(first, 1, 0), *np.moveaxis(second, 1, 0)]
+    for i, one in enumerate(each):
+        assert not any(np.array_equal(one, other) for other in each[:i])
+    # The seed of the first call of a pass is that of a layer which is called once.
+    np.testing.assert_array_equal(
+        each[0], _recurrent(None, hard=True)[1](zeros[:, 0], training=True)
+    )
+
+
+def test_a_time_axis_of_unknown_length_under_time_distributed_is_refused():
+    _, layer = _recurrent("layer")
+    wrapped = keras.layers.TimeDistributed(layer)
+    wrapped.build([None, None, 2, 3])
+    traced = tf.function(lambda x: wrapped(x, training=True))
+    with pytest.raises(ValueError, match=r"\[batch, time, ...\] directly.*Received: inputs.shape="):
+        traced.get_concrete_function(tf.TensorSpec([None, None, 2, 3]))
+
+
+class _Cell(keras.layers.Layer):
+    state_size = output_size = 6
+
+    def __init__(self, **options):
+        super().__init__()
+        self.z = layers.GumbelSoftmax(hard=True, name="z", seed=1, **options)
+
+    def call(self, inputs, states, training=False):
+        z = keras.ops.reshape(self.z(inputs, training=training), [-1, 6])
+        return z, [z]
+
+
+def test_a_recurrent_cell_draws_anew_at_every_step_and_counts_one():
+    zeros, drawn = tf.zeros([50, 4, 2, 3]), []
+    for eager in (True, False):
+        recurrent = keras.layers.RNN(_Cell(), return_sequences=True)
+        call = (lambda f: f) if eager else tf.function
+        z = call(lambda x, layer=recurrent: layer(x, training=True))(zeros).numpy()
+        assert int(recurrent.cell.z.step) == 1
+        assert len({z[:, t].tobytes() for t in range(4)}) == 4
+        drawn.append(z)
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_a_kl_in_a_recurrent_cell_is_refused():
+    recurrent = keras.layers.RNN(_Cell(kl_weight=1.0))
+    with pytest.raises(ValueError, match="inside a loop.*Received: kl_weight="):
+        tf.function(lambda x: recurrent(x, training=True))(tf.zeros([2, 4, 2, 3]))
+
+
+def test_a_layer_that_is_called_twice_adds_its_kls_and_counts_one_step():
+    layer = layers.GumbelSoftmax(kl_weight=0.5, name="z")
+    x = keras.Input([2, 3])
+    model = keras.Model(x, keras.layers.Concatenate()([layer(x), layer(2.0 * x)]))
+    logits = tf.random.stateless_normal([5, 2, 3], [0, 1])
+    once = []
+    for scale in (1.0, 2.0):
+        alone = layers.GumbelSoftmax(kl_weight=1.0)
+        alone(scale * logits)
+        once.append(float(alone.kl_nats.result()))
+    model(logits, training=True)
+    assert int(layer.step) == 1 and len(model.losses) == 2
+    np.testing.assert_allclose(layer.kl_nats.result(), sum(once), rtol=1e-6)
+    np.testing.assert_allclose(sum(model.losses), 0.5 * sum(once), rtol=1e-6)
+
+
 def test_saved_model_and_export_answer_as_the_model(tmp_path):
     model = _autoencoder()
     _fit(model)
@@ -151,77 +246,6 @@ def test_an_exported_draw_is_new_each_time_or_repeats_with_a_seed(tmp_path):
     np.testing.assert_array_equal(served.repeat(x, [1, 2]), served.repeat(x, [1, 2]))
     np.testing.assert_array_equal(served.repeat(x, [1, 2]), layer(x, seed=tf.constant([1, 2])))
     assert np.any(served.repeat(x, [1, 2]) != served.repeat(x, [1, 3]))
-
-
-MIRRORED = """
-    import numpy as np, keras, tensorflow as tf
-    from tf_discrete import callbacks, layers, losses, schedules
-
-    (cpu,) = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    assert strategy.num_replicas_in_sync == 2
-    keras.utils.set_random_seed(0)
-    with strategy.scope():
-        layer = layers.GumbelSoftmax(
-            schedules.Linear(1.0, 0.5, 12), hard=True, inference="draw", kl_weight=0.5, name="z"
-        )
-        model = keras.Sequential([
-            keras.layers.Input([12]), layers.LatentHead(4, 3), layer,
-            keras.layers.Flatten(), keras.layers.Dense(12),
-        ])
-        model.compile("adam", loss=losses.NegativeLogLikelihood(), jit_compile=False)
-    x = np.random.default_rng(0).integers(0, 2, [48, 12]).astype("float32")
-    history = model.fit(
-        x, x, batch_size=8, epochs=2, verbose=0, validation_data=(x, x),
-        callbacks=[callbacks.TemperatureLogger()],
-    ).history
-    assert np.isfinite(history["loss"]).all() and np.isfinite(history["val_loss"]).all()
-    assert np.isclose(history["temperature"][-1], 1 - 0.5 * 11 / 12)
-    # 2 epochs of 6 batches, of training and of validation, however many replicas.
-    assert layer.step.numpy() == 12, layer.step.numpy()
-    assert layer.inference_step.numpy() == 12, layer.inference_step.numpy()
-    usage = callbacks.CodeUsageCallback(x)
-    usage.set_model(model)
-    assert usage.look().num_examples == 48
-
-    logits = tf.zeros([50, 4, 3])
-    for training in (True, False):
-        values = strategy.run(lambda: layer(logits, training=training))
-        first, second = strategy.experimental_local_results(values)
-        assert not np.array_equal(first, second), "replicas share their noise"
-
-    # One step on two replicas moves the weights as one step on the whole batch does.
-    def gradient_step(scope):
-        keras.utils.set_random_seed(1)
-        with scope:
-            z = layers.StochasticLayer(inference="mean", kl_weight=0.5, name="z")
-            made = keras.Sequential([
-                keras.layers.Input([12]), layers.LatentHead(4, 3), z,
-                keras.layers.Flatten(), keras.layers.Dense(12, kernel_initializer="zeros"),
-            ])
-            made.compile(keras.optimizers.SGD(0.1), losses.NegativeLogLikelihood(), jit_compile=False)
-        # The decoder starts at 0, so the first step moves the encoder by the KL alone, without noise.
-        before = made.layers[0].get_weights()[0]
-        made.fit(x, x, batch_size=48, verbose=0)
-        return made.layers[0].get_weights()[0] - before
-
-    import contextlib
-    alone, mirrored = gradient_step(contextlib.nullcontext()), gradient_step(strategy.scope())
-    assert np.abs(alone).max() > 1e-4
-    np.testing.assert_allclose(mirrored, alone, rtol=1e-3, atol=1e-6)
-    print("mirrored: fine")
-"""
-
-
-def test_mirrored_strategy_on_two_devices():
-    """In a process of its own, for logical devices are made before TensorFlow starts."""
-    root = pathlib.Path(__file__).parents[2]
-    script = textwrap.dedent(MIRRORED)
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0 and "mirrored: fine" in done.stdout, done.stderr[-3000:]
 
 
 def test_a_classifier_learns_digits_through_a_discrete_bottleneck():

@@ -1,0 +1,31 @@
+"""Two replicas train as one device does: the checks of `two_devices`, in one process of its own."""
+
+import ast
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCRIPT = pathlib.Path(__file__).with_name("two_devices.py")
+CHECKS = [
+    node.name
+    for node in ast.parse(SCRIPT.read_text()).body
+    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+]
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """What went wrong in each check; empty where nothing did."""
+    command = [sys.executable, "-m", "tests.conformance.two_devices"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_on_two_devices(check, answers):
+    assert not answers[check], answers[check]
