@@ -194,6 +194,29 @@ def test_temperatures_that_are_not_positive(name, temperature):
         getattr(functional, name)(LOGITS, temperature, seed=0)
 
 
+@pytest.mark.parametrize("name", ["gumbel_softmax", "straight_through"])
+def test_temperatures_at_which_gradients_overflow(name):
+    function = getattr(functional, name)
+    zeros = tf.zeros([1, 2], tf.float16)
+    with pytest.raises(ValueError, match="at least 4e-06 for float16.*Received: temperature=1e-08"):
+        function(zeros, 1e-8, seed=0)
+    with pytest.raises(ValueError, match="at least 1e-30.*Received: temperature=1e-50"):
+        function(tf.cast(zeros, tf.float32), 1e-50, seed=0)
+    for logits, temperature in ((zeros, 5e-6), (tf.cast(zeros, tf.float32), 1e-30)):
+        back = gradient(lambda x, t=temperature: function(x, t, seed=0)[:, :1], logits)
+        assert np.isfinite(back).all()
+
+
+def test_semantic_hash_of_certain_bits():
+    for dtype in (tf.float16, tf.float32):
+        logits = tf.constant([[np.inf, -np.inf, 0.3]], dtype)
+        for seed in range(5):
+            z = functional.semantic_hash(logits, flip_probability=0.1, seed=seed)
+            assert np.isfinite(z).all()
+            back = gradient(lambda x, s=seed: functional.semantic_hash(x, seed=s), logits)
+            assert np.isfinite(back).all() and (back[0, :2] == 0).all()
+
+
 def test_semantic_hash_errors():
     for fraction in (-0.1, 1.5):
         with pytest.raises(ValueError, match=f"be in .0, 1.*discrete_fraction={fraction}"):

@@ -11,7 +11,9 @@ import tensorflow as tf
 from tf_discrete import checks, seeds, types
 from tf_discrete.distributions import noise, relaxed
 from tf_discrete.estimators import backward, semantic_hashing
+from tf_discrete.estimators.base import check_temperature
 from tf_discrete.estimators.semantic_hashing import saturating_sigmoid as saturating_sigmoid
+from tf_discrete.schedules.scheduled import SMALLEST, TOO_SMALL
 from tf_discrete.types import Seed, Tensor
 
 
@@ -30,7 +32,7 @@ def gumbel_softmax(
         z: [..., K] in the dtype of `logits`, on the simplex; computed in at least float32.
 
     Raises:
-        ValueError: temperature <= 0 (if given as a number).
+        ValueError: a number that is not positive, or too small for the dtype.
 
     Example:
         >>> z = gumbel_softmax(tf.zeros([2, 3]), temperature=0.5, hard=True, seed=0)
@@ -41,7 +43,7 @@ def gumbel_softmax(
         Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
     """
     wide, logits = _wide(logits, "[..., num_categories]"), tf.convert_to_tensor(logits)
-    _check_temperature(temperature, wide)
+    _check_temperature(temperature, wide, logits.dtype)
     hard = checks.flag("hard", hard)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.exp(relaxed.relax_categorical(wide, gumbel, temperature))
@@ -62,7 +64,7 @@ def straight_through(
         z: one-hot [..., K] in the dtype of `logits`.
 
     Raises:
-        ValueError: temperature <= 0 (if given as a number).
+        ValueError: a number that is not positive, or too small for the dtype.
 
     Example:
         >>> straight_through(tf.constant([[9.0, -9.0]]), seed=0).numpy().tolist()
@@ -72,7 +74,7 @@ def straight_through(
         Bengio, Leonard, Courville. Estimating or propagating gradients. 2013. arXiv:1308.3432.
     """
     wide, logits = _wide(logits, "[..., num_categories]"), tf.convert_to_tensor(logits)
-    _check_temperature(temperature, wide)
+    _check_temperature(temperature, wide, logits.dtype)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
     soft = tf.nn.softmax(wide / types.cast(temperature, wide.dtype))
     return tf.cast(backward.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
@@ -140,10 +142,19 @@ def _wide(logits: Tensor, wanted: str) -> tf.Tensor:
     return wide
 
 
-def _check_temperature(temperature: float | Tensor, logits: tf.Tensor) -> None:
-    """Refuses a number that is not positive, and what is neither a number nor a tensor of numbers."""
-    if isinstance(checks.plain(temperature), (bool, int, float, str)):
-        checks.positive("temperature", temperature)
+def _check_temperature(temperature: float | Tensor, logits: tf.Tensor, dtype: tf.DType) -> None:
+    """Refuses a number at which results overflow, and what is neither a number nor a tensor of numbers.
+
+    Args:
+        temperature: As the caller gave it.
+        logits: Of at least float32.
+        dtype: Of the logits before they were widened.
+    """
+    number = checks.plain(temperature)
+    if isinstance(number, (bool, int, float, str)):
+        if isinstance(number, float) and 0 < number < SMALLEST:
+            checks.refuse("temperature", TOO_SMALL, temperature)
+        check_temperature(checks.positive("temperature", temperature), dtype)
         return
     shape = types.floats("temperature", temperature).shape
     try:

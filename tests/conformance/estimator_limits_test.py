@@ -105,3 +105,62 @@ def test_the_kl_is_infinite_only_where_the_posterior_allows_what_the_prior_masks
     )
     np.testing.assert_array_equal(np.isposinf(loss), [False, True, False])
     assert np.isfinite(loss[[0, 2]]).all() and not np.isnan(gradient).any()
+
+
+def certain_logits(latents, dtype):
+    """Variables that are certain, by infinite and by very large logits, next to ties and generic ones."""
+    rows = [
+        [[0.0, -np.inf, -np.inf], [-np.inf, -np.inf, 0.3]],
+        [[0.3, -np.inf, -0.2], [0.0, 0.0, 0.0]],
+        [[65000.0, -65000.0, 0.0], [0.0, 0.0, -np.inf]],
+    ]
+    if latents == "bernoulli":
+        rows = [[np.inf, -np.inf], [np.inf, 0.3], [0.0, -np.inf], [0.0, 0.0], [65000.0, -65000.0]]
+    return tf.constant(rows, dtype)
+
+
+@pytest.mark.parametrize(
+    "dtype,temperature",
+    [("float32", 1e-8), ("float32", 1e3), ("float64", 1e-8), ("float16", 1e-3), ("float16", 1.0)],
+)
+@conformance.every_case
+def test_certain_variables_give_finite_values_and_gradients(name, latents, dtype, temperature):
+    if not conformance.takes_temperature(name):
+        temperature = None
+    estimator = conformance.get(name, latents, temperature)
+    logits = certain_logits(latents, dtype)
+    wide = tf.cast(logits, "float64" if dtype == "float64" else "float32")
+    infinite = ~np.isfinite(logits.numpy())
+    f = conformance.Recorder(problems.objective("network", latents, wide.dtype))
+    prior = discrete.get(latents)(tf.where(infinite, wide, tf.zeros_like(wide)))
+    own = [v.value for v in estimator.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        noise = estimator.draw_noise(seeds.base(0), logits, max(5, estimator.min_samples))
+        terms = objectives.elbo(estimator, logits, noise, f, prior, training=True)
+        auxiliary = tf.reduce_sum(terms.auxiliary)
+    gradient = tape.gradient(terms.loss, logits).numpy()
+    learned = tape.gradient(auxiliary, own, unconnected_gradients="zero") if own else []
+    for result in (f.z, terms.loss, gradient, auxiliary, *learned):
+        assert np.isfinite(result).all()
+    assert (gradient[infinite] == 0).all()
+    if estimator.spec.noise != "none":
+        drawn = np.broadcast_to(infinite, f.z.shape)
+        expected = np.broadcast_to(logits.numpy() == np.inf, f.z.shape)
+        np.testing.assert_array_equal(f.z.numpy()[drawn], expected[drawn])
+
+
+WITH_TEMPERATURE = [case for case in conformance.CASES if conformance.takes_temperature(case[0])]
+
+
+@pytest.mark.parametrize("name,latents", WITH_TEMPERATURE)
+def test_temperatures_at_which_gradients_overflow_are_refused(name, latents):
+    """Equal logits have the steepest softmax, of slope 1 / (4 t)."""
+    estimator = conformance.get(name, latents, 1e-8)
+    logits = tf.zeros([2, 3] if latents == "bernoulli" else [2, 3, 2], tf.float16)
+    message = "temperature must be at least 4e-06 for float16.*Received: temperature=1e-08"
+    with pytest.raises(ValueError, match=message):
+        estimator.draw_noise(seeds.base(0), logits)
+    estimator.draw_noise(seeds.base(0), tf.cast(logits, tf.bfloat16))
+    with pytest.raises(ValueError, match="temperature must be at least 1e-30.*temperature=1e-50"):
+        conformance.get(name, latents, 1e-50)

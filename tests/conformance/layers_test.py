@@ -174,6 +174,31 @@ def test_a_mask_passes_through(case):
     np.testing.assert_array_equal(layer(x)._keras_mask, mask)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@stochastic_cases
+def test_certain_variables_give_finite_values_and_gradients(case, policy):
+    """Bits with logits of +-inf, categories with all others masked, and equal ones at a low temperature."""
+    name, options, shape = CASES[case]
+    if name in ("GumbelSoftmax", "StraightThrough"):
+        options = {**options, "temperature": 1e-4}
+    layer = getattr(layers, name)(**{**options, "kl_weight": 1.0}, dtype=policy)
+    values = np.zeros([3, *shape], "float16" if policy == "mixed_float16" else "float32")
+    bernoulli = layer.latents == "bernoulli"
+    values[0, ..., 0], values[0, ..., 1:] = (np.inf if bernoulli else 0.3), -np.inf
+    logits = tf.Variable(values)
+    for training in (True, False):
+        with tf.GradientTape() as tape:
+            z = layer(logits, training=training)
+            total = tf.reduce_sum(tf.cast(z, tf.float32) * inputs(z.shape[1:]))
+            if bernoulli or layer.prior == "uniform":
+                total += tf.add_n(layer.losses)
+        assert np.isfinite(z).all() and np.isfinite(total)
+        gradient = tape.gradient(total, logits)
+        assert gradient is None or np.isfinite(gradient).all()
+    if "flip_probability" not in options:
+        assert (layer(logits).numpy()[0, ..., 0] > 0.999).all()
+
+
 LOADER = """
 import sys, numpy as np, tensorflow as tf
 folder = sys.argv[1]

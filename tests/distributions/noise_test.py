@@ -145,3 +145,11 @@ def test_conditional_logistic_has_finite_gradients(value):
             logistic = noise.conditional_logistic(seeds.base(1), logits, bit)
         assert np.isfinite(logistic).all()
         assert np.isfinite(tape.gradient(logistic, logits)).all()
+
+
+def test_conditional_logistic_of_certain_bits_is_zero():
+    logits = tf.Variable([np.inf, -np.inf, 0.3])
+    with tf.GradientTape() as tape:
+        drawn = noise.conditional_logistic(seeds.base(0), logits, tf.constant([1.0, 0.0, 1.0]))
+    assert (drawn.numpy()[:2] == 0).all() and float(drawn[2]) > -0.3
+    np.testing.assert_array_equal(np.isfinite(tape.gradient(drawn, logits)), [True] * 3)

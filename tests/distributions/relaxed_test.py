@@ -185,3 +185,16 @@ def test_one_temperature_for_each_variable(latents):
         np.testing.assert_allclose(
             log_q[:, n], law(single, logits[:, n]).log_prob(x[:, n]), rtol=1e-12
         )
+
+
+def test_a_certain_bit_does_not_count_as_a_dimension():
+    logits = tf.constant([np.inf, -np.inf, 0.3, 0.3])
+    x = tf.Variable([np.inf, -np.inf, 1.0, -np.inf])
+    law = relaxed.RelaxedBernoulliLogit(0.5, logits)
+    with tf.GradientTape() as tape:
+        score = law.log_prob(x)
+        total = tf.reduce_sum(score[:3])
+    expected = relaxed.RelaxedBernoulliLogit(0.5, [0.3]).log_prob([1.0])[0]
+    np.testing.assert_allclose(score, [0.0, 0.0, expected, -np.inf], rtol=1e-6)
+    np.testing.assert_array_equal(law.log_prob(-x)[:2], [-np.inf, -np.inf])
+    assert np.isfinite(tape.gradient(total, x)).all()

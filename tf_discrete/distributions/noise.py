@@ -91,11 +91,11 @@ def conditional_logistic(seed: Seed, logits: Tensor, bits: Tensor) -> tf.Tensor:
 
     Args:
         seed: int32 [2].
-        logits: float [...].
+        logits: float [...]; +-inf for a certain bit.
         bits: float [...] of 0 and 1, broadcastable against `logits`.
 
     Returns:
-        float noise of the broadcast shape, differentiable in `logits`.
+        float noise of the broadcast shape, differentiable in `logits`; 0 where the bit is certain.
     """
     logits = tf.convert_to_tensor(logits)
     shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(bits))
@@ -107,11 +107,11 @@ def condition_logistic(uniform: Tensor, logits: Tensor, bits: Tensor) -> tf.Tens
 
     Args:
         uniform: float [...] in (0, 1).
-        logits: float [...].
+        logits: float [...]; +-inf for a certain bit.
         bits: float [...] of 0 and 1, broadcastable against `uniform`.
 
     Returns:
-        float noise of the broadcast shape, differentiable in `logits`.
+        float noise of the broadcast shape, differentiable in `logits`; 0 where the bit is certain.
 
     Reference:
         Tucker et al. REBAR. 2017. arXiv:1703.07370, appendix.
@@ -121,8 +121,11 @@ def condition_logistic(uniform: Tensor, logits: Tensor, bits: Tensor) -> tf.Tens
     # With sign = +-1, |logits + noise| has survival function sigmoid(sign * logits - t) / sigmoid(sign *
     # logits); setting it to a uniform v and solving for t gives the magnitude.
     sign = 2.0 * bits - 1.0
-    magnitude = -tf.math.log(uniform) + tf.math.softplus(sign * logits + tf.math.log1p(-uniform))
-    return sign * magnitude - logits
+    finite = tf.math.is_finite(logits)
+    safe = tf.where(finite, logits, tf.zeros_like(logits))
+    magnitude = -tf.math.log(uniform) + tf.math.softplus(sign * safe + tf.math.log1p(-uniform))
+    conditioned = sign * magnitude - safe
+    return tf.where(finite, conditioned, tf.zeros_like(conditioned))
 
 
 def _log_add_exp(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

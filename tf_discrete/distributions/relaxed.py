@@ -74,7 +74,8 @@ class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
 class RelaxedBernoulliLogit(tfd.Logistic):
     """The log-odds of a relaxed Bernoulli variable (TFP's `RelaxedBernoulli` before its sigmoid).
 
-    A sample is logit(z) with z in (0, 1): `tf.sigmoid` it for the decoder, score it as it is.
+    A sample is logit(z) with z in (0, 1): `tf.sigmoid` it for the decoder, score it as it is. A logit of
+    +-inf makes the bit certain: it is +-inf in every sample and does not count as a dimension of the density.
 
     Args:
         temperature: positive scalar, or broadcastable against `logits`.
@@ -108,6 +109,15 @@ class RelaxedBernoulliLogit(tfd.Logistic):
             "temperature": tfp.util.ParameterProperties(),
             "logits": tfp.util.ParameterProperties(),
         }
+
+    def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
+        free, inside = tf.math.is_finite(self.logits), tf.math.is_finite(x)
+        scaled = self.temperature * tf.where(inside, x, 0.0) - tf.where(free, self.logits, 0.0)
+        score = tf.math.log(self.temperature) - scaled - 2.0 * tf.math.softplus(-scaled)
+        # A certain bit is no dimension of the density; elsewhere no finite density reaches it.
+        outside = tf.cast(-float("inf"), score.dtype)
+        certain = tf.where(tf.equal(x, self.logits), tf.zeros_like(score), outside)
+        return tf.where(free, tf.where(inside, score, outside), certain)
 
     def _batch_shape_tensor(self, **parameters: Any) -> tf.Tensor:
         return tf.shape(self.loc)

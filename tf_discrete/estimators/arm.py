@@ -72,5 +72,7 @@ class ARM(base.ScoreEstimator):
         first, second = (tf.stop_gradient(z) for z in antithetic.bits(noise, logits))
         estimate, half = antithetic.evaluate_pair(objective_fn, first, second, 1, reduce)
         gradient = sampling.expand(half, 1) * (1.0 - 2.0 * noise)
+        # A certain bit's gradient is 0 in the mean; it is 0 in every draw.
+        gradient = tf.where(tf.math.is_finite(logits), gradient, tf.zeros_like(gradient))
         value = backward.attach(estimate.value, logits, gradient, 1)
         return estimate._replace(value=value, pathwise=False)

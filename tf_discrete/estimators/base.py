@@ -17,6 +17,9 @@ from tf_discrete import types
 from tf_discrete.distributions import discrete
 from tf_discrete.types import Estimate, Reduction, Sample, Seed, Tensor
 
+LOWEST_IN_FLOAT16 = 4e-6
+"""The slope of a softmax at a lower temperature, 1 / (4 t), is larger than any number of float16."""
+
 ObjectiveFn = Callable[[Tensor], "Tensor | Estimate"]
 
 
@@ -179,6 +182,19 @@ class Estimator(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def check_dtype(self, dtype: tf.DType) -> None:
+        """Refuses a temperature at which the gradient of logits of a dtype overflows.
+
+        The slope of a softmax at temperature t reaches 1 / (4 t), and that of float16 logits must be at
+        most 65504.
+
+        Args:
+            dtype: of the logits as they are given, before they are widened.
+        """
+        temperature = getattr(self, "temperature", None)
+        if temperature is not None:
+            check_temperature(temperature.lowest, dtype)
+
     def check(self, num_samples: int | None, reduce: Reduction | None) -> None:
         """Refuses a number of samples or a reduction that the estimator does not take."""
         if num_samples is not None and num_samples < self.min_samples:
@@ -197,6 +213,16 @@ class Estimator(keras.layers.Layer):
         config = super().get_config()
         del config["dtype"]
         return {**config, "latents": self.latents}
+
+
+def check_temperature(temperature: float, dtype: tf.DType) -> None:
+    """`Estimator.check_dtype` of a number."""
+    if tf.as_dtype(dtype) == tf.float16 and temperature < LOWEST_IN_FLOAT16:
+        raise ValueError(
+            f"temperature must be at least {LOWEST_IN_FLOAT16} for float16 logits, or their gradient "
+            "overflows. Raise it, or use float32 or bfloat16. "
+            f"Received: temperature={temperature!r}, logits of dtype float16"
+        )
 
 
 class PathwiseEstimator(Estimator):

@@ -84,4 +84,5 @@ def _move_categorical(logits: tf.Tensor, one_hot: tf.Tensor, gap: float) -> tf.T
 
 def _move_bernoulli(logits: tf.Tensor, bits: tf.Tensor, gap: float) -> tf.Tensor:
     sign = 2.0 * bits - 1.0
-    return sign * tf.maximum(sign * logits, gap) - logits
+    target = sign * tf.maximum(sign * logits, gap)
+    return tf.where(tf.math.is_finite(logits), target - logits, tf.zeros_like(logits))

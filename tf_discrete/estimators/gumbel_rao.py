@@ -67,6 +67,8 @@ class GumbelRao(StraightThroughGumbelSoftmax):
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         """The hard draw and the noise given it, stacked before the variables: [S, *B, 1 + M, N(, K)]."""
+        logits = tf.convert_to_tensor(logits)
+        self.check_dtype(logits.dtype)
         logits = types.at_least_float32(logits)
         law = self.law(logits)
         hard = sampling.draw_codes(law, seeds.fold(seed, "draw"), num_samples)

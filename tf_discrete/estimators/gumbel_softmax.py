@@ -59,6 +59,8 @@ class GumbelSoftmax(base.PathwiseEstimator):
         self.temperature = Scheduled(temperature, name="temperature", positive=True)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+        logits = tf.convert_to_tensor(logits)
+        self.check_dtype(logits.dtype)
         logits = types.at_least_float32(logits)
         shape = sampling.noise_shape(logits, num_samples)
         return relaxed.draw_noise(self.latents, seed, shape, logits.dtype)

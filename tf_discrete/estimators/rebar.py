@@ -95,6 +95,8 @@ class REBAR(base.ScoreEstimator):
             self.scale_factor = self.add_weight(shape=(), initializer="ones", name="scale_factor")
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+        logits = tf.convert_to_tensor(logits)
+        self.check_dtype(logits.dtype)
         logits = types.at_least_float32(logits)
         shape = sampling.noise_shape(logits, num_samples)
         free = relaxed.draw_noise(self.latents, seeds.fold(seed, "free"), shape, logits.dtype)
@@ -213,7 +215,7 @@ class REBAR(base.ScoreEstimator):
         if self.relaxation == "modified":
             perturbed += safe * temperature / (temperature + 1.0)
         if self.event_rank == 1:
-            return tf.sigmoid(perturbed)
+            return tf.where(allowed, tf.sigmoid(perturbed), tf.cast(logits > 0, logits.dtype))
         return tf.nn.softmax(tf.where(allowed, perturbed, tf.cast(-float("inf"), logits.dtype)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,9 @@ from tf_discrete.schedules import Scheduled
 from tf_discrete.types import Sample, Seed, Tensor
 
 _FAR = 1_000_000_000  # a step by which every schedule has arrived
+_CERTAIN = (
+    1e15  # standard deviations from which on a bit is certain; the square is finite in float32
+)
 
 
 @register("semantic_hashing")
@@ -168,19 +172,24 @@ def code_logits(
 
     Without flips log Phi(x) - log Phi(-x) at x = logits / stddev. A share e of flipped bits makes them
     log((1 - e) Phi(x) + e Phi(-x)) - log((1 - e) Phi(-x) + e Phi(x)).
+    Where x**2 would overflow, as for a logit of +-inf, the noise decides nothing: the result is the limit,
+    without a gradient.
     """
     x = logits / types.cast(noise_stddev, logits.dtype)
+    certain = tf.abs(x) > _CERTAIN
+    sign = tf.sign(x)
+    x = tf.where(certain, tf.zeros_like(x), x)
     normal = tfp.distributions.Normal(tf.zeros([], x.dtype), tf.ones([], x.dtype))
     above, below = normal.log_cdf(x), normal.log_cdf(-x)
     if flipped is None:
-        return above - below
+        return tf.where(certain, sign * tf.cast(math.inf, x.dtype), above - below)
     flipped = types.cast(flipped, x.dtype)
     kept, turned = tf.math.log1p(-flipped), tf.math.log(flipped)
     one, other = (
         tf.reduce_logsumexp(tf.stack([kept + a, turned + b]), axis=0)
         for a, b in ((above, below), (below, above))
     )
-    return one - other
+    return tf.where(certain, sign * (kept - turned), one - other)
 
 
 def _check_range(scheduled: Scheduled, rule: str, holds: Callable[[float], bool]) -> None:

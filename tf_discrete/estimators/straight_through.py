@@ -52,6 +52,8 @@ class StraightThrough(base.PathwiseEstimator):
         self.temperature = Scheduled(temperature, name="temperature", positive=True)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+        logits = tf.convert_to_tensor(logits)
+        self.check_dtype(logits.dtype)
         return sampling.draw_codes(self.law(logits), seed, num_samples)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:

@@ -40,9 +40,9 @@ class StochasticLayer(keras.layers.Layer):
     With `kl_weight` the layer adds weight * KL(q(z | inputs) || p(z)) to the loss of the model: the exact
     discrete KL in nats, summed over the variables and all axes between batch and variables, averaged over
     the batch; timesteps that a Keras mask excludes do not count. Of a layer that is called several times in
-    one pass the KLs are added. The metric "<layer name>_kl_nats" shows
-    it unweighted. Keras' own losses average over the outputs and would make that KL hundreds of times too
-    heavy: use `tf_discrete.losses.NegativeLogLikelihood`.
+    one pass the KLs are added. The metric "<layer name>_kl_nats" shows it unweighted. Keras' own losses
+    average over the outputs and would make that KL hundreds of times too heavy: use
+    `tf_discrete.losses.NegativeLogLikelihood`.
 
     Args:
         estimator: name, object, class or config; see `tf_discrete.estimators.names("pathwise")`.
@@ -145,12 +145,14 @@ class StochasticLayer(keras.layers.Layer):
         seed: int | Seed | None = None,
     ) -> tf.Tensor:
         arguments.check_logits(inputs.shape, self.latents)
+        self.estimator.check_dtype(inputs.dtype)
         draws = training or self.inference == "draw" or self.kl_weight is not None
         if draws and passes.is_vectorized():
             raise ValueError(
-                f"{type(self).__name__} cannot draw inside tf.vectorized_map, which TimeDistributed uses "
-                "where the number of time steps is not fixed. Call the layer on [batch, time, ...] directly; "
-                f"it takes any axes before those of the variables. Received: inputs.shape={inputs.shape}"
+                f"{type(self).__name__} cannot draw inside tf.vectorized_map, which TimeDistributed "
+                "uses where the number of time steps is not fixed. Call the layer on [batch, time, ...] "
+                f"directly; it takes any axes before those of the variables. "
+                f"Received: inputs.shape={inputs.shape}"
             )
         logits, mask = self._as_rows(types.at_least_float32(inputs), mask)
         self._recorder.add(logits, mask)

@@ -13,6 +13,10 @@ from tf_discrete import checks
 from tf_discrete.schedules import schedule as schedule_lib
 from tf_discrete.types import Tensor
 
+SMALLEST = 1e-30
+"""Positive values are at least this: a logit divided by it stays finite in float32."""
+TOO_SMALL = f"at least {SMALLEST}, for float32 divides by it. Give a larger number or schedule"
+
 
 @keras.saving.register_keras_serializable("tf_discrete.schedules")
 class Scheduled(keras.layers.Layer):
@@ -47,13 +51,13 @@ class Scheduled(keras.layers.Layer):
         self.positive = checks.flag("positive", positive)
         initial = float(self.schedule(0))
         if positive:
-            ours = isinstance(self.schedule, schedule_lib.Schedule)
-            lowest = self.schedule.lowest() if ours else initial
-            if not tf.cast(lowest, tf.float32) > 0:  # A number may be too small for float32.
+            if not self.lowest > 0:
                 raise ValueError(
                     f"{name} must be positive at every step. Give a number > 0, or a schedule that "
-                    f"stays above 0. Received: {name}={lowest}"
+                    f"stays above 0. Received: {name}={self.lowest}"
                 )
+            if self.lowest < SMALLEST:
+                checks.refuse(name, TOO_SMALL, self.lowest)
         if not math.isfinite(initial):
             raise ValueError(f"{name} must be finite. Received: {name}={initial}")
         self.variable = self.add_weight(
@@ -65,6 +69,12 @@ class Scheduled(keras.layers.Layer):
             name=name,
         )
         self.built = True
+
+    @property
+    def lowest(self) -> float:
+        """The smallest value at any step; of a Keras schedule that at step 0."""
+        ours = isinstance(self.schedule, schedule_lib.Schedule)
+        return self.schedule.lowest() if ours else float(self.schedule(0))
 
     @property
     def value(self) -> tf.Tensor:
