@@ -70,6 +70,8 @@ def test_numbers_without_axes_count_as_the_number_that_they_hold(number):
         (lambda: checks.sizes("a", {3}), "one for each axis. Received: a=.3."),
         (lambda: checks.sizes("a", "33"), "one for each axis. Received: a='33'"),
         (lambda: checks.positive("a", NAN), "positive and finite. Received: a=nan"),
+        (lambda: checks.positive("a", 1e-320), "smallest number in float32. Received: a=1e-320"),
+        (lambda: checks.number("a", 1e300), "largest number in float32. Received: a=1e.300"),
         (lambda: checks.positive("a", 0), "positive and finite. Received: a=0"),
         (lambda: checks.seed("a", 1.0), "an integer of at most 64 bits. Received: a=1.0"),
         (lambda: checks.seed("a", 2**64), "an integer of at most 64 bits. Received: a=1844"),
@@ -81,6 +83,10 @@ def test_numbers_without_axes_count_as_the_number_that_they_hold(number):
         (
             lambda: checks.having("a", 3, ["fit"], "a model"),
             "a must be a model, with fit. Rec.*a=3",
+        ),
+        (
+            lambda: checks.keras_part("a", int, keras.activations.get),
+            "a must be a name, object or config that Keras knows. Received: a=<class 'int'>",
         ),
         (
             lambda: checks.keras_part("a", 3, keras.initializers.get),

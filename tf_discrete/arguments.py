@@ -10,6 +10,7 @@ import keras
 from tf_discrete import checks, estimators
 from tf_discrete.distributions import discrete
 from tf_discrete.schedules import Schedule, Scheduled
+from tf_discrete.serialization import deserialize
 
 check_choice = checks.choice
 PRIORS = ("uniform", "learned")
@@ -31,6 +32,8 @@ def estimator(
         ValueError: a temperature that has no taker, or other latents.
     """
     discrete.get(latents)
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        identifier = deserialize(name, identifier)
     _check_estimator(name, identifier)
     arguments: dict[str, Any] = {}
     if isinstance(identifier, (str, type)):
@@ -168,9 +171,8 @@ def _check_estimator(name: str, identifier: Any) -> None:
     if isinstance(identifier, str):
         estimators.get_class(identifier, name)
         return
-    config = isinstance(identifier, dict) and "class_name" in identifier
     cls = isinstance(identifier, type) and issubclass(identifier, estimators.Estimator)
-    if not (config or cls or isinstance(identifier, estimators.Estimator)):
+    if not (cls or isinstance(identifier, estimators.Estimator)):
         checks.refuse(name, "a registered name, an Estimator, its class or its config", identifier)
 
 

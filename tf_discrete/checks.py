@@ -19,6 +19,7 @@ INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
 """The largest step that a counter reaches."""
 _SHOWN = 200
+_FLOAT32 = np.finfo(np.float32)
 
 _T = TypeVar("_T")
 
@@ -93,7 +94,7 @@ def number(
     found = _real(value)
     if not (math.isfinite(found) and lowest <= found < below and above < found <= highest):
         refuse(name, _interval(lowest, below, above, highest), value)
-    return found
+    return _in_float32(name, value, found)
 
 
 def positive(name: str, value: Any) -> float:
@@ -101,7 +102,9 @@ def positive(name: str, value: Any) -> float:
     found = _real(value)
     if not 0 < found < math.inf:
         refuse(name, "positive and finite", value)
-    return found
+    if found < _FLOAT32.tiny:
+        refuse(name, f"at least {_FLOAT32.tiny:.3g}, the smallest number in float32", value)
+    return _in_float32(name, value, found)
 
 
 def fraction(name: str, value: Any) -> float:
@@ -189,7 +192,9 @@ def keras_part(name: str, value: Any, get: Callable[[Any], _T]) -> _T:
     """
     try:
         if value is None or isinstance(value, (str, dict)) or callable(value):
-            return get(value)
+            found = get(value)
+            if found is None or (callable(found) and not isinstance(found, type)):
+                return found
     except (AttributeError, KeyError, TypeError, ValueError):
         pass
     refuse(name, "a name, object or config that Keras knows", value)
@@ -229,6 +234,13 @@ def _real(value: Any) -> float:
         return float(found)
     except OverflowError:
         return math.inf
+
+
+def _in_float32(name: str, value: Any, found: float) -> float:
+    """Refuses a number that would overflow where it is used."""
+    if abs(found) > _FLOAT32.max:
+        refuse(name, f"at most {_FLOAT32.max:.3g} in size, the largest number in float32", value)
+    return found
 
 
 def _interval(lowest: float, below: float, above: float, highest: float) -> str:

@@ -67,6 +67,10 @@ SECONDS = 20
 """A case that takes longer counts as one that hangs."""
 
 
+class NotFinite(AssertionError):
+    """A result of the smallest use is NaN or infinite."""
+
+
 class Subject(NamedTuple):
     """A class or a function with its smallest use.
 
@@ -78,7 +82,9 @@ class Subject(NamedTuple):
         use: what is done with an object that was made; raises if it does not work.
         anything: arguments that take any value by design.
         default: names of arguments whose None stands for a default.
-        later: arguments that only the model can judge; a clear refusal by the first use will do.
+        later: arguments that only the first use can judge, such as a user's function; a `ValueError`
+            or `TypeError` from there will do.
+        tensors: arguments that may be tensors, whose values nobody reads: NaN in, NaN out.
     """
 
     name: str
@@ -89,6 +95,7 @@ class Subject(NamedTuple):
     anything: tuple[str, ...] = ()
     default: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -127,8 +134,14 @@ def attack_all(subject: Subject, values: dict[str, Any], argument: str, label: s
                     return outcome("changed", wrong)
             subject.use(made)
         except Exception as error:
-            late = isinstance(error, ValueError) and any(name in subject.later for name in values)
-            return outcome("refused" if late else "fails later", error)
+            late = isinstance(error, (TypeError, ValueError)) and any(
+                name in subject.later for name in values
+            )
+            through = isinstance(error, NotFinite) and any(
+                name in subject.tensors and np.ndim(value) > 0 for name, value in values.items()
+            )
+            verdict = "refused" if late else "works" if through else "fails later"
+            return outcome(verdict, error)
     return outcome("works")
 
 
@@ -148,7 +161,8 @@ def changed(made: Any, name: str, value: Any, subject: Subject) -> str:
         if hasattr(made, "__dict__")
         else {}
     )
-    if name not in config or (value is None and name in subject.default):
+    default = value is None or (isinstance(value, str) and value == "")
+    if name not in config or (default and name in subject.default):
         return ""
     stored = _unwrapped(config[name])
     return "" if same(value, stored) else f"{value!r} is stored as {stored!r}"
@@ -157,7 +171,7 @@ def changed(made: Any, name: str, value: Any, subject: Subject) -> str:
 def same(given: Any, stored: Any) -> bool:
     """Whether a stored value is the given one: a number for a number, a boolean for a boolean."""
     if isinstance(stored, tf.Tensor):  # Computed in float32.
-        return np.array_equal(np.float32(given), np.float32(stored))
+        return np.array_equal(np.float32(given), np.float32(stored), equal_nan=True)
     if isinstance(given, (bool, np.bool_)) or isinstance(stored, (bool, np.bool_)):
         return isinstance(given, (bool, np.bool_)) and isinstance(stored, bool) and given == stored
     if isinstance(given, numbers.Number) and isinstance(stored, (list, tuple)) and stored:
@@ -168,6 +182,8 @@ def same(given: Any, stored: Any) -> bool:
         stored, (list, tuple, np.ndarray)
     ):
         return len(given) == len(stored) and all(map(same, given, stored))
+    if callable(given) and isinstance(stored, dict):  # A user's function, as Keras serialises it.
+        return True
     return given is stored or (type(given) is type(stored) and bool(given == stored))
 
 
@@ -175,7 +191,7 @@ def finite(*tensors: Any) -> None:
     """Refuses results that are not finite."""
     for tensor in tensors:
         if not np.isfinite(np.asarray(tensor, np.float64)).all():
-            raise AssertionError("a result is not finite")
+            raise NotFinite("a result is not finite")
 
 
 def round_trip(made: Any) -> Any:

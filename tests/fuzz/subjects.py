@@ -152,17 +152,29 @@ def _distributions() -> list[Subject]:
 
     relaxed = {"temperature": 0.5}
     return [
-        subject(tfd.distributions.Categorical, use, lambda: {"logits": tf.zeros([2, 3])}),
-        subject(tfd.distributions.Bernoulli, use, lambda: {"logits": tf.zeros([2, 3])}),
+        subject(
+            tfd.distributions.Categorical,
+            use,
+            lambda: {"logits": tf.zeros([2, 3])},
+            tensors=("logits",),
+        ),
+        subject(
+            tfd.distributions.Bernoulli,
+            use,
+            lambda: {"logits": tf.zeros([2, 3])},
+            tensors=("logits",),
+        ),
         subject(
             tfd.distributions.ExpRelaxedCategorical,
             use_relaxed,
             lambda: {**relaxed, "logits": tf.zeros([2, 3])},
+            tensors=("temperature", "logits"),
         ),
         subject(
             tfd.distributions.RelaxedBernoulliLogit,
             use_relaxed,
             lambda: {**relaxed, "logits": tf.zeros([3])},
+            tensors=("temperature", "logits"),
         ),
     ]
 
@@ -222,7 +234,12 @@ def _layers() -> list[Subject]:
         subject(layers.StraightThrough, use, more=LAYER, default=("seed", "temperature")),
         subject(layers.SemanticHashing, use, more=LAYER[1:], default=("seed",)),
         subject(layers.StochasticLayer, use, default=("seed",)),
-        subject(layers.LatentHead, use_head, lambda: {"num_variables": 2, "num_categories": 2}),
+        subject(
+            layers.LatentHead,
+            use_head,
+            lambda: {"num_variables": 2, "num_categories": 2},
+            later=("kernel_initializer", "kernel_regularizer"),
+        ),
     ]
 
 
@@ -328,15 +345,26 @@ def _models() -> list[Subject]:
     deep = {"data_shape": shape, **latents}
     classes = {"data_shape": shape, "num_classes": 2, "style_size": 2, **NETWORK}
     bits = {"data_shape": shape, "num_bits": 2, **NETWORK}
+    function = ("activation",)
     samples = ("num_samples", "temperature", "decoder", "kl_weight")
     return [
         subject(tfd.DiscreteModel, lambda made: repr(made.get_config())),
-        subject(tfd.CategoricalVAE, use, lambda: dict(given), default=samples),
-        subject(tfd.DeepCategoricalVAE, use, lambda: dict(deep), default=samples),
-        subject(tfd.SemanticHashingAutoencoder, use, lambda: dict(bits), default=("decoder",)),
-        subject(tfd.StructuredPrediction, use, lambda: dict(deep), default=samples),
+        subject(tfd.CategoricalVAE, use, lambda: dict(given), default=samples, later=function),
+        subject(tfd.DeepCategoricalVAE, use, lambda: dict(deep), default=samples, later=function),
         subject(
-            tfd.SemiSupervisedVAE, use, lambda: dict(classes), default=(*samples, "style_encoder")
+            tfd.SemanticHashingAutoencoder,
+            use,
+            lambda: dict(bits),
+            default=("decoder",),
+            later=function,
+        ),
+        subject(tfd.StructuredPrediction, use, lambda: dict(deep), default=samples, later=function),
+        subject(
+            tfd.SemiSupervisedVAE,
+            use,
+            lambda: dict(classes),
+            default=(*samples, "style_encoder"),
+            later=function,
         ),
         subject(
             tfd.AutoregressivePrior,

@@ -218,7 +218,10 @@ def _is_index(folder: pathlib.Path) -> bool:
 
 def _strings(name: str, value: Any) -> list[str]:
     """A list of strings; a single string is none, and numbers are refused."""
-    if isinstance(value, (list, tuple, np.ndarray)) and all(isinstance(i, str) for i in value):
+    sequence = isinstance(value, (list, tuple)) or (
+        isinstance(value, np.ndarray) and value.ndim == 1
+    )
+    if sequence and all(isinstance(i, str) for i in value):
         return [str(i) for i in value]
     checks.refuse(name, "a sequence of strings", value)
 

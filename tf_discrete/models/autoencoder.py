@@ -62,8 +62,8 @@ class DiscreteAutoencoder(base.DiscreteModel):
         self.data_shape = checks.sizes("data_shape", data_shape)
         hidden_units = arguments.hidden_units(hidden_units)
         activation = arguments.activation(activation)
-        networks.check("encoder", encoder)
-        checks.optional(networks.check, "decoder", decoder)
+        encoder = networks.check("encoder", encoder)
+        decoder = checks.optional(networks.check, "decoder", decoder)
         self.latents = latents
         self.latent_shape: tuple[int, ...] = (self.num_variables,)
         if latents == "categorical":

@@ -103,10 +103,10 @@ class ClassStyleModel(base.DiscreteModel):
             "activation": activation,
             "normalization": normalization,
         }
+        classifier = networks.check("classifier", classifier)
+        style_encoder = checks.optional(networks.check, "style_encoder", style_encoder)
+        decoder = checks.optional(networks.check, "decoder", decoder)
         given = dict(zip(NETWORKS, (classifier, style_encoder, decoder), strict=True))
-        networks.check("classifier", classifier)
-        for name in NETWORKS[1:]:
-            checks.optional(networks.check, name, given[name])
         self._network_names = {
             name: network if isinstance(network, str) else None for name, network in given.items()
         }

@@ -77,19 +77,18 @@ def decoder(
     return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
 
 
-def check(name: str, identifier: Any) -> None:
-    """Refuses what is neither a known name nor a Keras model or its config.
+def check(name: str, identifier: Any) -> Any:
+    """Returns a known name or a Keras model, which may be given by its config.
 
     Raises:
         ValueError: names the argument.
     """
     if isinstance(identifier, str):
-        _known(identifier, name)
-        return
-    config = isinstance(identifier, dict) and "class_name" in identifier
-    if not (config or isinstance(identifier, keras.layers.Layer)):
-        rule = f"one of {', '.join(names())}, or a Keras model; a function cannot be saved"
-        checks.refuse(name, rule, identifier)
+        return _known(identifier, name)
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        identifier = deserialize(name, identifier)
+    rule = f"one of {', '.join(names())}, or a Keras model; a function cannot be saved"
+    return checks.instance(name, identifier, keras.layers.Layer, rule)
 
 
 def flatten(x: Any, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:

@@ -82,7 +82,7 @@ class Exponential(Schedule):
         self.initial = checks.number("initial", initial)
         self.rate = checks.number("rate", rate, lowest=0)
         self.floor = checks.number("floor", floor)
-        self.update_period = checks.whole("update_period", update_period, 1, checks.INT64_MAX)
+        self.update_period = checks.whole("update_period", update_period)
         if self.rate > 0 and self.floor >= self.initial:
             raise ValueError(
                 "floor must lie below initial, or the schedule never moves; use Constant for that. "
