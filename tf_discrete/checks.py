@@ -238,7 +238,7 @@ def _real(value: Any) -> float:
 
 def _in_float32(name: str, value: Any, found: float) -> float:
     """Refuses a number that would overflow where it is used."""
-    if abs(found) > _FLOAT32.max:
+    if abs(found) > float(_FLOAT32.max):
         refuse(name, f"at most {_FLOAT32.max:.3g} in size, the largest number in float32", value)
     return found
 
