@@ -121,7 +121,14 @@ def certain_logits(latents, dtype):
 
 @pytest.mark.parametrize(
     "dtype,temperature",
-    [("float32", 1e-8), ("float32", 1e3), ("float64", 1e-8), ("float16", 1e-3), ("float16", 1.0)],
+    [
+        ("float32", 1e-8),
+        ("float32", 1e3),
+        ("float64", 1e-8),
+        ("float16", 1e-3),
+        ("float16", 1.0),
+        ("bfloat16", 1e-8),
+    ],
 )
 @conformance.every_case
 def test_certain_variables_give_finite_values_and_gradients(name, latents, dtype, temperature):

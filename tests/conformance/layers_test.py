@@ -174,18 +174,20 @@ def test_a_mask_passes_through(case):
     np.testing.assert_array_equal(layer(x)._keras_mask, mask)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy,temperature", [("float32", 1e-8), ("mixed_float16", 1e-4), ("mixed_bfloat16", 1e-8)]
+)
 @stochastic_cases
-def test_certain_variables_give_finite_values_and_gradients(case, policy):
+def test_certain_variables_give_finite_values_and_gradients(case, policy, temperature):
     """Bits with logits of +-inf, categories with all others masked, and equal ones at a low temperature."""
     name, options, shape = CASES[case]
     if name in ("GumbelSoftmax", "StraightThrough"):
-        options = {**options, "temperature": 1e-4}
+        options = {**options, "temperature": temperature}
     layer = getattr(layers, name)(**{**options, "kl_weight": 1.0}, dtype=policy)
-    values = np.zeros([3, *shape], "float16" if policy == "mixed_float16" else "float32")
+    values = np.zeros([3, *shape], "float32")
     bernoulli = layer.latents == "bernoulli"
     values[0, ..., 0], values[0, ..., 1:] = (np.inf if bernoulli else 0.3), -np.inf
-    logits = tf.Variable(values)
+    logits = tf.Variable(tf.cast(values, layer.compute_dtype))
     for training in (True, False):
         with tf.GradientTape() as tape:
             z = layer(logits, training=training)
