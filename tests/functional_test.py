@@ -194,6 +194,15 @@ def test_temperatures_that_are_not_positive(name, temperature):
         getattr(functional, name)(LOGITS, temperature, seed=0)
 
 
+@pytest.mark.parametrize("temperature", [(0.0,), [np.nan], [1.0, -1.0, 1.0], [np.inf]])
+@pytest.mark.parametrize("name", ["gumbel_softmax", "straight_through"])
+def test_several_temperatures_of_which_one_is_not_positive(name, temperature):
+    message = "temperature must be finite and at least 1e-30.*Received: temperature="
+    for given in (temperature, tf.constant(temperature)):
+        with pytest.raises(ValueError, match=message):
+            getattr(functional, name)(tf.zeros([1, 3]), given, seed=0)
+
+
 @pytest.mark.parametrize("name", ["gumbel_softmax", "straight_through"])
 def test_temperatures_at_which_gradients_overflow(name):
     function = getattr(functional, name)

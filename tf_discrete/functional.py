@@ -6,6 +6,7 @@ same draw, so fold the step into it in a training loop.
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from tf_discrete import checks, seeds, types
@@ -156,10 +157,17 @@ def _check_temperature(temperature: float | Tensor, logits: tf.Tensor, dtype: tf
             checks.refuse("temperature", TOO_SMALL, temperature)
         check_temperature(checks.positive("temperature", temperature), dtype)
         return
-    shape = types.floats("temperature", temperature).shape
+    tensor = types.floats("temperature", temperature)
     try:
-        fits = tf.broadcast_static_shape(shape, logits.shape).is_compatible_with(logits.shape)
+        fits = tf.broadcast_static_shape(tensor.shape, logits.shape).is_compatible_with(
+            logits.shape
+        )
     except ValueError:
         fits = False
     if not fits:
         checks.refuse("temperature", f"a scalar, or broadcastable to {logits.shape}", temperature)
+    known = tf.get_static_value(tensor)
+    if known is not None and known.size:
+        if not (np.isfinite(known) & (known >= SMALLEST)).all():
+            checks.refuse("temperature", f"finite and {TOO_SMALL}", temperature)
+        check_temperature(float(known.min()), dtype)
