@@ -16,6 +16,12 @@ CLASSES = {subject.name: subject for subject in subjects.subjects()}
 FUNCTIONS = {subject.name: subject for subject in functions.subjects()}
 
 
+def test_no_two_subjects_have_the_same_name():
+    """One would hide the other here, which the campaign attacks."""
+    assert len(CLASSES) == len(subjects.subjects())
+    assert len(FUNCTIONS) == len(functions.subjects())
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [*CLASSES, *FUNCTIONS])
 def test_hostile_arguments_are_refused_by_name_or_work(name):

@@ -53,14 +53,14 @@ def _functional() -> list[Subject]:
             _finite,
             logits=logits,
             seed=0,
-        ),
+        )._replace(tensors=("logits",)),
         function(
             tfd.straight_through, ("logits", "temperature", "seed"), _finite, logits=logits, seed=0
-        ),
+        )._replace(tensors=("logits",)),
         function(tfd.semantic_hash, names, _finite, logits=logits, seed=0),
         function(seeds.base, ("seed",), seed=0),
         function(seeds.convert, ("seed",), seed=0),
-        function(tfd.schedules.get, ("identifier",), identifier=1.0),
+        function(tfd.schedules.get, ("identifier",), name="schedules.get", identifier=1.0),
     ]
 
 
@@ -117,6 +117,7 @@ def _datasets() -> list[Subject]:
             tfd.datasets.get,
             ("data_dir", *names),
             lambda made: read(made.batches(2)),
+            name="datasets.get",
         )._replace(given=lambda: {"name": "digits", "split": "test"}),
         function(
             split.batches,

@@ -474,3 +474,8 @@ def test_seeds_repeat_and_differ():
     one, again = (small.terms(model, small.X).loss for _ in range(2))
     np.testing.assert_array_equal(one, again)
     assert np.any(one != small.terms(model, small.X, seed=seeds.base(12)).loss)
+
+
+def test_an_activation_that_cannot_be_saved_is_refused_by_its_name():
+    with pytest.raises(ValueError, match="activation must be made of.*Received: activation with"):
+        SemiSupervisedVAE((2, 2, 1), num_classes=2, activation=lambda x: x)

@@ -86,7 +86,7 @@ def test_get():
 
 @pytest.mark.parametrize("value", ["0.5", None, True, [0.5], "linear"])
 def test_get_refuses_what_is_no_schedule(value):
-    with pytest.raises(ValueError, match="A schedule is a number.*Received: schedule=.*of type"):
+    with pytest.raises(ValueError, match="A schedule is a number.*Received: identifier=.*of type"):
         schedules.get(value)
 
 

@@ -16,6 +16,7 @@ from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, conditional_networks, networks
 from tf_discrete.models.feature_networks import feature_shape, frozen
 from tf_discrete.models.observations import check_labels
+from tf_discrete.serialization import check_serializable
 from tf_discrete.types import Seed, Tensor
 
 NETWORKS = ("classifier", "style_encoder", "decoder")
@@ -97,6 +98,8 @@ class ClassStyleModel(base.DiscreteModel):
             arguments.hidden_units(hidden_units),
         )
         activation = arguments.activation(activation)
+        if callable(activation):  # The named networks are configs, which hold it.
+            check_serializable(activation, "activation")
         self._network_config = {
             "hidden_units": units,
             "filters": filters,

@@ -151,12 +151,14 @@ class Cosine(_Ramp):
         return functions.cosine(step, self.initial, self.final, self.begin, self.steps)
 
 
-def get(identifier: Any, name: str = "schedule") -> keras.optimizers.schedules.LearningRateSchedule:
+def get(
+    identifier: Any, name: str = "identifier"
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """A schedule from a number, a schedule, or the config of one.
 
     Args:
         identifier: what is given.
-        name: of the argument, for the message. Default: "schedule".
+        name: of the argument, for the message. Default: "identifier".
 
     Raises:
         ValueError: anything else.
