@@ -291,3 +291,26 @@ def test_codes_of_another_model_are_refused(one):
         one.log_prob(np.full([2, 5], 2))
     with pytest.raises(ValueError, match=r"codes must be \[B, 5\].*codes.shape=\(2, 4\)"):
         tf.function(one.log_prob)(tf.zeros([2, 4], tf.int32))
+
+
+@pytest.mark.parametrize(
+    "argument,value,message",
+    [
+        ("num_samples", tf.constant("x"), "an integer >= 0. Received: num_samples="),
+        ("temperature", tf.constant("x"), "positive and finite. Received: temperature="),
+        ("temperature", tf.zeros([0, 3]), "positive and finite. Received: temperature="),
+        ("temperature", tf.constant(0.0), "positive and finite. Received: temperature="),
+        ("top_p", tf.constant("x"), "in .0, 1.. Received: top_p="),
+        ("top_p", tf.zeros([0, 3]), "in .0, 1.. Received: top_p="),
+    ],
+)
+def test_tensors_that_are_no_number_are_refused(one, argument, value, message):
+    with pytest.raises(ValueError, match=f"{argument} must be {message}"):
+        one.sample(**{"num_samples": 2, argument: value})
+
+
+def test_a_symbolic_number_must_be_a_scalar(one):
+    sample = tf.function(lambda p: one.sample(2, seed=0, top_p=p), autograph=False)
+    assert sample(tf.constant(0.5)).shape[0] == 2
+    with pytest.raises(ValueError, match="top_p must be a number, or a floating scalar.*top_p="):
+        sample.get_concrete_function(tf.TensorSpec([3]))

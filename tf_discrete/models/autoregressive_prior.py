@@ -174,9 +174,9 @@ class AutoregressivePrior(keras.Model):
             Holtzman, Buys, Du, Forbes, Choi. The curious case of neural text degeneration. 2019.
             arXiv:1904.09751 (top-p).
         """
-        if not tf.is_tensor(temperature):
+        if not _is_symbolic("temperature", temperature):
             temperature = checks.positive("temperature", temperature)
-        if not tf.is_tensor(top_p):
+        if not _is_symbolic("top_p", top_p):
             top_p = checks.number("top_p", top_p, above=0, highest=1)
         num_samples = tf.cast(input_checks.count(num_samples, "num_samples"), tf.int32)
         return self._compiled_draw(
@@ -315,3 +315,12 @@ def _longest(num_categories: int, most: int) -> int:
     while num_categories > 1 and num_categories ** (size + 1) <= most:
         size += 1
     return size
+
+
+def _is_symbolic(name: str, value: Any) -> bool:
+    """Whether the value of a number is known in the graph only; then it must be a floating scalar."""
+    if not tf.is_tensor(value) or tf.get_static_value(value) is not None:
+        return False
+    if not value.dtype.is_floating or not value.shape.is_compatible_with([]):
+        checks.refuse(name, "a number, or a floating scalar tensor", value)
+    return True
