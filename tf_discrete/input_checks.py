@@ -219,7 +219,7 @@ def count(value: Any, name: str, lowest: int = 0, highest: int | None = None) ->
         )
         with tf.control_dependencies([check]):
             return tf.identity(value)
-    number = checks.whole(name, value, lowest)
+    number = checks.whole(name, checks.plain(value), lowest)
     if highest is not None and number > highest:
         raise ValueError(f"{name} must be at most {highest}. Received: {name}={number}")
     return value if tf.is_tensor(value) else number
