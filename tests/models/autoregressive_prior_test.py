@@ -256,7 +256,10 @@ def test_the_default_chunk_takes_up_to_256_values():
     ("arguments", "message"),
     [
         ({"num_variables": 0}, "num_variables must be at least 1.*num_variables=0"),
-        ({"num_variables": 4, "num_categories": 1}, "num_categories must be at least 2.*num_categories=1"),
+        (
+            {"num_variables": 4, "num_categories": 1},
+            "num_categories must be at least 2.*num_categories=1",
+        ),
         ({"num_variables": 4, "chunk_size": 5}, "no more than the code.*1 to 4.*chunk_size=5"),
         ({"num_variables": 4, "chunk_size": 0}, "Received: chunk_size=0"),
         ({"num_variables": 40, "chunk_size": 17}, "chunk_size of at most 16.*chunk_size=17"),

@@ -334,7 +334,9 @@ def test_fit_traces_the_step_once(monkeypatch):
 
 
 def test_monitor_every_is_checked():
-    with pytest.raises(ValueError, match="monitor_every must be at least 1. Received: monitor_every=0"):
+    with pytest.raises(
+        ValueError, match="monitor_every must be at least 1. Received: monitor_every=0"
+    ):
         small_models.make(monitor_every=0)
 
 
