@@ -91,10 +91,16 @@ def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: 
         categorical_vae.run(small_runs.config(tmp_path / "no", **{**own, "import_module": ()}))
     assert not (tmp_path / "no").exists()
 
-    again = evaluate.run(evaluate.Config(run=str(folder), bound_samples=2))
+    with pytest.raises(ValueError, match="--import_module=users_own_module.*Received: run="):
+        evaluate.run(evaluate.Config(run=str(folder), bound_samples=2))
+    own_module()
+    named = {"run": str(folder), "import_module": ("users_own_module",)}
+    again = evaluate.run(evaluate.Config(**named, bound_samples=2))
     assert again["bound_nats"] == trained["test/bound_nats"]
     own_module()
-    export_trainer.run(export_trainer.Config(run=str(folder), path=str(tmp_path / "exported")))
+    export_trainer.run(
+        export_trainer.Config(run=str(folder), path=str(tmp_path / "exported"), trust_run=True)
+    )
     own_module()
     served = tf.saved_model.load(str(tmp_path / "exported"))
     image = tf.ones([2, 8, 8, 1])
