@@ -318,6 +318,24 @@ def test_inputs_of():
         assert base.inputs_of(data) is x
 
 
+@pytest.mark.parametrize("name", ["loss", "loss_weights", "metrics", "weighted_metrics"])
+def test_what_compile_cannot_honour_is_refused(name):
+    model = small_models.make()
+    with pytest.raises(ValueError, match=f"Leave {name} out.*Received: {name}=.*mse"):
+        model.compile("adam", **{name: ["mse"]})
+    assert not model.compiled
+
+
+def test_a_model_from_a_file_is_compiled_as_it_was(tmp_path):
+    model = compiled(small_models.make(), steps_per_execution=2)
+    model.fit(small_models.data(), verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.steps_per_execution == 2
+    for one, other in zip(model.optimizer.variables, again.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_fit_traces_the_step_once(monkeypatch):
     """A step that creates variables, such as those of the optimizer, is traced a second time."""
     model, calls = small_models.make(), []

@@ -77,6 +77,7 @@ def train_classifier(
         optimizer=keras.optimizers.Adam(rate if decay else learning_rate),
         loss="sparse_categorical_crossentropy",
     )
+    model.optimizer.build(model.trainable_variables)  # Or the step would be traced twice.
     batch_size = min(batch_size, len(x))
     rng = np.random.default_rng(seed)
     order = np.empty([0], np.int64)

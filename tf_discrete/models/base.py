@@ -163,6 +163,57 @@ class DiscreteModel(keras.Model):
         """The seed of one step's draws for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Compiles as `keras.Model.compile`, with the objective and the metrics that the model brings.
+
+        Args:
+            optimizer: Keras optimizer, or its name. Default: "rmsprop".
+            loss: must be None, and so must the three that follow: there is nothing that could be honoured.
+            loss_weights: must be None.
+            metrics: must be None.
+            weighted_metrics: must be None.
+            **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, `auto_scale_loss` of Keras.
+
+        Raises:
+            ValueError: one of the arguments that must be None is not.
+
+        Example:
+            >>> from tf_discrete.models import CategoricalVAE
+            >>> model = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
+            >>> model.compile("adam", metrics=["mse"])
+            Traceback (most recent call last):
+            ...
+            ValueError: A CategoricalVAE trains its own objective and reports its own metrics. Leave metrics \
+out; score what the model returns yourself, or write a callback. Received: metrics=['mse']
+        """
+        remedies = {
+            "loss": "choose the objective and the likelihood in the constructor, or call add_loss",
+            "loss_weights": "weights of terms are arguments of the constructor",
+            "metrics": "score what the model returns yourself, or write a callback",
+            "weighted_metrics": "examples count the same",
+        }
+        given = (loss, loss_weights, metrics, weighted_metrics)
+        for (name, remedy), value in zip(remedies.items(), given, strict=True):
+            if value is not None:
+                raise ValueError(
+                    f"A {type(self).__name__} trains its own objective and reports its own metrics. Leave "
+                    f"{name} out; {remedy}. Received: {name}={checks.shown(value)}"
+                )
+        super().compile(optimizer, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a model that was read from a file as it had been compiled."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self._build_optimizer()
+
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains as `keras.Model.fit`; arrays are checked as a whole before the first step.
 
