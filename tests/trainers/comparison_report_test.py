@@ -41,7 +41,12 @@ def _gradients(variance: float, cosine: float) -> dict:
     return {
         "evaluations": 12,
         "rows": [
-            {"epoch": epoch, "step": 10 * epoch, "groups": {"encoder": numbers, "all": numbers}}
+            {
+                "epoch": epoch,
+                "step": 10 * epoch,
+                "groups": {"encoder": numbers, "all": numbers},
+                "reference": "pooled",
+            }
             for epoch in (0, 3)
         ],
     }
