@@ -127,8 +127,10 @@ def test_a_folder_is_indexed_and_what_is_unreadable_is_named_and_counted(
     stored = codes.CodeIndex.load(tmp_path / "index")
     assert stored.metadata["skipped"] == unreadable
     assert str(images / "again.png") in stored.ids
-    # It is found again without naming the images, and built anew if that is asked for.
-    assert search.run(config(finished, tmp_path, query=(query,), k=2)) == result
+    # It is read again where the same images are named, refused without, and built anew on request.
+    assert search.run(config(finished, tmp_path, **flags)) == result
+    with pytest.raises(ValueError, match="of the images that are asked for.*--images="):
+        search.run(config(finished, tmp_path, query=(query,), k=2))
     (images / "broken.png").unlink()
     assert search.run(config(finished, tmp_path, rebuild=True, **flags))["skipped"] == 2
 
@@ -151,7 +153,7 @@ def test_an_index_of_other_images_or_another_model_is_refused(finished, index, c
         ({"k": 0}, ValueError, "k must be at least 1"),
         ({"k": 10**6}, ValueError, "at most the number of codes searched.*k=1000000"),
         ({"query": ("none.png",)}, ValueError, "whole, readable files.*none.png"),
-        ({"images": "none", "index": "new"}, FileNotFoundError, "images must be a folder.*'none'"),
+        ({"images": "none", "index": "new"}, FileNotFoundError, "images must be a folder.*/none'"),
         ({"method": "faiss"}, ValueError, "method must be one of exact, faiss_flat"),
     ],
 )
