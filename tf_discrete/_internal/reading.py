@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import stat
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ Result = TypeVar("Result")
 
 MAX_TEXT_BYTES = 256 * 2**20
 """Default limit of JSON and text files."""
-_TRIES = 100
+_TRIES, _PAUSE = 100, 1e-3
 
 
 class DamagedFileError(ValueError):
@@ -58,7 +59,9 @@ def reading(path: str | os.PathLike[str], expected: str, remedy: str) -> Iterato
             f"The file must be readable: {expected}. Fix the permissions. "
             f"Received: path={os.fspath(path)!r} ({error})"
         ) from error
-    except (Exception, MemoryError) as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # A panic in Rust is no Exception.
         raise damaged(path, expected, remedy, _reason(error)) from error
 
 
@@ -175,7 +178,7 @@ def check_array_header(file: Any, size: int) -> None:
     if dtype.hasobject:
         raise ValueError("an array of Python objects, which could run code")
     announced = file.tell() + dtype.itemsize * _product(shape)
-    if any(length < 0 for length in shape) or announced != size:
+    if any(length < 0 for length in shape) or not dtype.itemsize or announced != size:
         raise ValueError(f"a header of {announced} bytes in all, a file of {size}")
 
 
@@ -208,27 +211,43 @@ def read_folder(folder: pathlib.Path, read: Callable[[pathlib.Path], Result]) ->
         What `read` made of one state of the folder.
     """
     for _ in range(_TRIES):
-        before = _identity(folder)
-        try:
-            result = read(folder)
-        except Exception:
-            if _identity(folder) == before:
-                raise
-            continue
-        if _identity(folder) == before:
-            return result
+        with _kept_open(folder) as before:
+            try:
+                result = read(folder)
+            except Exception:
+                if _identity(folder) == before:
+                    raise
+            else:
+                if _identity(folder) == before:
+                    return result
+        time.sleep(_PAUSE)
     raise OSError(
         "The folder is replaced again and again while it is read. Stop the program that writes it. "
         f"Received: path={str(folder)!r}"
     )
 
 
-def _identity(folder: pathlib.Path) -> tuple[int, ...] | None:
+@contextlib.contextmanager
+def _kept_open(folder: pathlib.Path) -> Iterator[tuple[int, int] | None]:
+    """The identity of a folder, which no other folder can take as long as this one is open."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        yield None
+        return
+    try:
+        found = os.fstat(descriptor)
+        yield found.st_dev, found.st_ino
+    finally:
+        os.close(descriptor)
+
+
+def _identity(folder: pathlib.Path) -> tuple[int, int] | None:
     try:
         found = os.stat(folder)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns
+    return found.st_dev, found.st_ino
 
 
 def _product(shape: tuple[int, ...]) -> int:
