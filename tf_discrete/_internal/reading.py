@@ -8,7 +8,6 @@ import os
 import pathlib
 import stat
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -62,7 +61,7 @@ def reading(path: str | os.PathLike[str], expected: str, remedy: str) -> Iterato
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # A panic in Rust is no Exception.
-        raise damaged(path, expected, remedy, _reason(error)) from error
+        raise damaged(path, expected, remedy, reason(error)) from error
 
 
 def damaged(
@@ -182,24 +181,6 @@ def check_array_header(file: Any, size: int) -> None:
         raise ValueError(f"a header of {announced} bytes in all, a file of {size}")
 
 
-def check_keras_archive(path: str | os.PathLike[str], expected: str, remedy: str) -> None:
-    """Refuses a `.keras` file whose checksums are wrong, or that would unpack to far more than its size.
-
-    Keras itself reads the weights in parts, which checks no checksum.
-
-    Raises:
-        As `reading`.
-    """
-    size = check_regular(path, expected, remedy)
-    with reading(path, expected, remedy), zipfile.ZipFile(path) as archive:
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > 4 * size + 2**20:  # Keras stores without compression.
-            raise ValueError(f"{size} bytes would unpack to {unpacked}")
-        wrong = archive.testzip()
-        if wrong is not None:
-            raise ValueError(f"wrong checksum of {wrong}")
-
-
 def read_folder(folder: pathlib.Path, read: Callable[[pathlib.Path], Result]) -> Result:
     """Reads several files of a folder that another process may replace at any moment.
 
@@ -257,6 +238,7 @@ def _product(shape: tuple[int, ...]) -> int:
     return total
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Returns what an exception says, on one line and not for ever, as `reading` puts it into its message."""
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -59,7 +59,7 @@ def new_path(
     with naming(named):
         _check_replaceable(target, named, overwrite, ours, kind)
         _make_folders(target.parent)
-        _sweep(target)
+        sweep(target.parent, target.name.__eq__)
         with _temporary_folder(target) as folder:
             new = folder / target.name
             yield new
@@ -199,14 +199,15 @@ def _temporary_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
         yield folder
 
 
-def _sweep(target: pathlib.Path) -> None:
-    """Removes the temporary folders that killed processes have left next to the target."""
-    for entry in os.scandir(target.parent):
-        if is_temporary(entry.name, target.name.__eq__) and entry.is_dir(follow_symlinks=False):
+def sweep(parent: pathlib.Path, of: Callable[[str], bool]) -> None:
+    """Removes the temporary folders that killed processes have left, for targets whose name `of` accepts."""
+    for entry in os.scandir(parent):
+        match = _TEMPORARY.fullmatch(entry.name)
+        if match and of(match[1]) and entry.is_dir(follow_symlinks=False):
             folder = pathlib.Path(entry.path)
             with contextlib.suppress(OSError):  # Held by a living process, or gone.
                 with locking.held(folder):
-                    _put_back(folder, target)
+                    _put_back(folder, parent / match[1])
                     shutil.rmtree(folder, ignore_errors=True)
 
 
