@@ -76,7 +76,8 @@ class CheckpointFolder:
             reading.check_regular(file, EXPECTED, REMEDY)
         path = self.path(epoch)
         index = path.with_name(f"{path.name}.index")
-        with reading.reading(index, EXPECTED, REMEDY):
+        names = ", ".join(file.name for file in files)
+        with reading.reading(index, f"{EXPECTED}, with all of {names}", REMEDY):
             try:
                 self.checkpoint.read(str(path)).assert_existing_objects_matched()
             except Exception:
