@@ -64,8 +64,9 @@ def _model() -> Any:
 
 
 def _set(model: Any, state: int) -> None:
-    for weight in model.trainable_variables:
-        weight.assign(np.full(weight.shape, state, np.float32))
+    for weight in model.weights:
+        if len(weight.shape) == 2:
+            weight.assign(np.full(weight.shape, state, np.float32))
 
 
 def _states(weights: Any) -> list[int]:
@@ -85,7 +86,9 @@ def _write_model(folder: pathlib.Path) -> Callable[[int], None]:
 
 def _read_model(folder: pathlib.Path) -> Callable[[], list[int]]:
     path = RunDirectory(folder).model_path
-    return lambda: _states(keras_files.load_keras(path).trainable_variables)
+    return lambda: _states(
+        weight for weight in keras_files.load_keras(path).weights if len(weight.shape) == 2
+    )
 
 
 def _write_export(folder: pathlib.Path) -> Callable[[int], None]:
@@ -105,7 +108,7 @@ def _read_export(folder: pathlib.Path) -> Callable[[], list[int]]:
         state = export.load_manifest(path).metadata["state"]
         reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
         shapes = reader.get_variable_to_shape_map()
-        names = [name for name, shape in shapes.items() if len(shape) == 2]  # Of dense layers.
+        names = [name for name, shape in shapes.items() if len(shape) == 2]
         return [state, *_states(reader.get_tensor(name) for name in names)]
 
     return lambda: reading.read_folder(folder / "saved_model", both)
