@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint unit format build-files triton-env clean
+.PHONY: help demo test lint unit audit format build-files triton-env clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ lint: $(VENV)/.installed-test  ## Check formatting, lint and types
 
 unit: $(VENV)/.installed-test  ## Run every test (PYTEST_ARGS="-k name" narrows it)
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
+
+audit: $(VENV)/.installed-test  ## Report known vulnerabilities of what is installed (needs PyPI)
+	$(BIN)/python tools/audit.py
 
 format: $(VENV)/.installed-test  ## Rewrite the sources in the project's style
 	$(BIN)/python -m ruff format .

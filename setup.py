@@ -22,6 +22,7 @@ def _version() -> str:
 _TF = ">=2.21,<2.22"
 _REQUIRES = [
     "absl-py>=2.1,<3",
+    "h5py>=3.11,<4",
     "importlib_resources>=6,<8",
     "keras>=3.12,<4",
     "matplotlib>=3.9,<4",
@@ -45,6 +46,7 @@ _EXTRAS = {
         *_SEARCH,
         *_COMPRESS,
         "mypy==2.4.1",
+        "pip-audit>=2.9,<3",
         "protobuf>=6.31.1,<8",
         "pytest>=8.3,<10",
         "pytest-xdist>=3.6,<4",

@@ -14,7 +14,6 @@ import tensorflow as tf
 import tqdm
 
 from tf_discrete._internal import reading
-from trainers import trust
 from trainers.checkpoints import EXPECTED, REMEDY, CheckpointFolder
 from trainers.run_directory import HISTORY, RunDirectory
 
@@ -71,8 +70,6 @@ class Checkpoints(keras.callbacks.Callback):
         self.monitored = monitored
         self.directory, self.patience = directory, patience
         self.steps_per_epoch, self.keep_every = steps_per_epoch, keep_every
-        for name in ("last", "best", "kept"):
-            trust.check_checkpoint_paths(directory.checkpoints / name)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, state=self.state)
         self.last = CheckpointFolder(checkpoint, directory.checkpoints / "last", keep=2)
         self.best = CheckpointFolder(checkpoint, directory.checkpoints / "best", keep=1)

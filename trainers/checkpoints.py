@@ -29,11 +29,15 @@ class CheckpointFolder:
         checkpoint: The object that is saved and restored.
         folder: Path of the folder, created with the first checkpoint.
         keep: How many checkpoints stay. Default: None, all of them.
+
+    Raises:
+        ValueError: The folder or the one above it is a link.
     """
 
     def __init__(
         self, checkpoint: tf.train.Checkpoint, folder: pathlib.Path, keep: int | None = None
     ):
+        _check_no_link(folder)
         self.checkpoint, self.folder, self.keep = checkpoint, folder, keep
 
     def epochs(self) -> list[int]:
@@ -76,7 +80,8 @@ class CheckpointFolder:
             reading.check_regular(file, EXPECTED, REMEDY)
         path = self.path(epoch)
         index = path.with_name(f"{path.name}.index")
-        with reading.reading(index, EXPECTED, REMEDY):
+        names = ", ".join(file.name for file in files)
+        with reading.reading(index, f"{EXPECTED}, with all of {names}", REMEDY):
             try:
                 self.checkpoint.read(str(path)).assert_existing_objects_matched()
             except Exception:
@@ -101,6 +106,17 @@ class CheckpointFolder:
                 continue
             with contextlib.suppress(OSError):  # It goes with the next one.
                 _remove(entry)
+
+
+def _check_no_link(folder: pathlib.Path) -> None:
+    """Refuses a folder that may be that of another run, whose old checkpoints would be removed."""
+    for link in (folder, folder.parent):
+        if link.is_symlink():
+            raise ValueError(
+                "The checkpoints of a run must lie in its folder: old ones are deleted. Replace the link by "
+                f"the folder itself, or move the whole run. Received: {str(link)!r}, a link to "
+                f"{os.readlink(link)!r}"
+            )
 
 
 def _is_of(name: str, epochs: list[int]) -> bool:

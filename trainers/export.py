@@ -10,14 +10,12 @@ from typing import Any
 import keras
 
 from tf_discrete import export
-from tf_discrete._internal import reading
+from tf_discrete._internal import keras_files
 from tf_discrete.models import DiscreteModel
 from trainers import command_line, trust
 from trainers.config import RunConfig, from_stored, option
 from trainers.run_directory import RunDirectory
 
-_UNKNOWN_CLASS = ("Could not locate", "Import its module first")
-"""What Keras, and constructors that take configs, say of a class that is not registered."""
 _MODEL = "the model of a run, a .keras file"
 _MODEL_REMEDY = (
     "Remove it and metrics.json; the training command writes both again from the checkpoints."
@@ -127,25 +125,21 @@ def load_model(directory: RunDirectory, dtype_policy: str, argument: str = "run"
     Raises:
         DamagedFileError: The file is damaged.
         FileNotFoundError: The run has no model yet.
-        ValueError: The model is made of classes that no module has registered.
+        ValueError: The model is made of classes that no module has registered, or is of another kind.
     """
     if not directory.model_path.exists():
         raise FileNotFoundError(
             "The run must have a model.keras, which training writes when it ends. Start the training "
             f"again with the same command; it continues. Received: {argument}={str(directory.path)!r}"
         )
-    reading.check_keras_archive(directory.model_path, _MODEL, _MODEL_REMEDY)
-    with reading.reading(directory.model_path, _MODEL, _MODEL_REMEDY), _dtype_policy(dtype_policy):
-        try:
-            return keras.saving.load_model(directory.model_path, compile=False)
-        except (TypeError, ValueError) as error:
-            if not any(sign in str(error) for sign in _UNKNOWN_CLASS):
-                raise
-            unknown = error
-    raise ValueError(
-        "Every class that the model is made of must be registered. Name the module that registers "
-        f"yours by --import_module. Received: path={str(directory.model_path)!r} ({unknown})"
-    ) from unknown
+    with _dtype_policy(dtype_policy):
+        return keras_files.load_keras(
+            directory.model_path,
+            expected=_MODEL,
+            remedy=_MODEL_REMEDY,
+            unregistered="Name the module that registers yours by --import_module.",
+            kind=DiscreteModel,
+        )
 
 
 @contextlib.contextmanager

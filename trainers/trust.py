@@ -1,15 +1,12 @@
-"""What in the folder of a run could act on its reader: modules that it names, paths that leave it."""
+"""The modules that the folder of a run names: code that could act on its reader."""
 
 from __future__ import annotations
 
 import importlib
 import os
-import pathlib
 import shlex
 from collections.abc import Sequence
 from typing import Any
-
-import tensorflow as tf
 
 
 def import_modules(
@@ -68,36 +65,3 @@ def import_module(module: str) -> None:
             "import_module must name modules on the Python path. "
             f"Received: import_module={module!r} ({error})"
         ) from error
-
-
-def check_checkpoint_paths(folder: str | os.PathLike[str]) -> None:
-    """Refuses a folder of checkpoints whose list names files outside of it.
-
-    `tf.train.CheckpointManager` reads and deletes what the list names, wherever it is.
-
-    Args:
-        folder: Of one `CheckpointManager`, in `checkpoints/` of a run. A missing one is fine.
-
-    Raises:
-        ValueError: The list names a file outside of the folder, or the folder or the one above it is a
-            link.
-    """
-    folder = pathlib.Path(folder)
-    for link in (folder, folder.parent):
-        if link.is_symlink():
-            raise ValueError(
-                "The checkpoints of a run must lie in its folder: old ones are deleted. Replace the link by "
-                f"the folder itself, or move the whole run. Received: {str(link)!r}, a link to "
-                f"{os.readlink(link)!r}"
-            )
-    state = tf.train.get_checkpoint_state(str(folder))
-    if state is None:
-        return
-    inside = os.path.realpath(folder)
-    for path in (state.model_checkpoint_path, *state.all_model_checkpoint_paths):
-        if path and os.path.dirname(os.path.realpath(path)) != inside:
-            raise ValueError(
-                "The list of checkpoints must name files in its own folder: old ones are deleted. Remove "
-                f"the list if you do not know where it comes from. Received: {str(folder / 'checkpoint')!r} "
-                f"with {path!r}"
-            )

@@ -91,3 +91,14 @@ def test_lack_of_memory_is_named():
     with pytest.raises(reading.DamagedFileError, match="MemoryError"):
         with reading.reading("a", EXPECTED, REMEDY):
             raise MemoryError
+
+
+def test_a_panic_that_is_no_exception_is_named():
+    class Panic(BaseException):
+        pass
+
+    with pytest.raises(reading.DamagedFileError, match="Panic: in Rust"):
+        with reading.reading("a", EXPECTED, REMEDY):
+            raise Panic("in Rust")
+    with pytest.raises(KeyboardInterrupt), reading.reading("a", EXPECTED, REMEDY):
+        raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import stat
@@ -128,13 +129,14 @@ def test_a_folder_takes_the_place_of_a_folder(tmp_path, monkeypatch, exchange):
 
 
 def test_what_a_killed_process_left_is_removed_and_what_lives_is_not(tmp_path):
-    stale, living = tmp_path / ".a.tmp-1", tmp_path / ".a.tmp-2"
+    stale, living = tmp_path / ".a.tmp-00000001", tmp_path / ".a.tmp-00000002"
+    (tmp_path / ".a.tmp-mine").mkdir()
     stale.mkdir()
     living.mkdir()
     (stale / "a").write_text("half")
     with locking.held(living):
         _write(tmp_path / "a", "x")
-    assert sorted(os.listdir(tmp_path)) == [".a.tmp-2", "a"]
+    assert sorted(os.listdir(tmp_path)) == [living.name, ".a.tmp-mine", "a"]
 
 
 _LOOP = """
@@ -174,3 +176,48 @@ def _read(folder: pathlib.Path) -> tuple[str, ...]:
     return reading.read_folder(
         folder, lambda path: tuple((path / name).read_text() for name in "abc")
     )
+
+
+def test_a_symbolic_link_stays_and_what_it_names_is_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "a")
+    for text in ("x", "y"):
+        _write(tmp_path / "link", text, overwrite=True)
+        assert (tmp_path / "disk" / "a" / "file").read_text() == text
+    assert (tmp_path / "link").is_symlink() and os.listdir(tmp_path / "disk") == ["a"]
+
+
+def test_the_folder_of_the_process_is_replaced(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    _write(".", "x")
+    assert (tmp_path / "a" / "file").read_text() == "x"
+
+
+def test_what_has_appeared_meanwhile_is_not_replaced(tmp_path):
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        with _new_path(tmp_path / "a", overwrite=False) as new:
+            new.write_text("mine")
+            (tmp_path / "a").write_text("another's")
+    assert (tmp_path / "a").read_text() == "another's"
+
+
+def test_a_kill_between_two_renames_is_undone_by_the_next_writer(tmp_path):
+    left = tmp_path / ".a.tmp-01234567"
+    left.mkdir()
+    (left / "a.old").write_text("weeks of training")
+    with pytest.raises(ValueError), _new_path(tmp_path / "a"):
+        raise ValueError
+    assert (tmp_path / "a").read_text() == "weeks of training"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_file_systems_without_locks_are_written(tmp_path, monkeypatch):
+    def no_locks(descriptor):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locking, "_take", no_locks)
+    _write(tmp_path / "a", "x")
+    with locking.lock(tmp_path / "a"):
+        pass
+    assert (tmp_path / "a" / "file").read_text() == "x"

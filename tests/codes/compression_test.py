@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tf_discrete import codes
-from tf_discrete.codes import compression
+from tf_discrete.codes import compression, container
 from tf_discrete.models import AutoregressivePrior
 
 pytest.importorskip("constriction", reason="constriction is an extra")
@@ -111,12 +111,12 @@ def test_what_stands_there_is_kept(prior, drawn, file):
         (lambda data: data[:-4], "bytes of codes instead of"),
         (lambda data: data + b"more", "bytes of codes instead of"),
         (lambda data: data[:-1] + bytes([data[-1] ^ 1]), "its checksum is another"),
-        (lambda data: data[:60], "Received: "),
+        (lambda data: data[:60], "a header of"),
         (lambda data: b"", "it does not begin with TFDCODE1"),
         (lambda data: b"PK" + data, "it does not begin with TFDCODE1"),
         (lambda data: data.replace(b'"count":5000', b'"count":null'), "missing or wrong: count"),
         (lambda data: data.replace(b'"count":5000', b'"count":true'), "missing or wrong: count"),
-        (lambda data: data.replace(b'"count":5000', b'"count":-999'), "count=-999"),
+        (lambda data: data.replace(b'"count":5000', b'"count":-999'), "its checksum is another"),
         (lambda data: data.replace(b'"count":5000', b'"count":4999'), "its checksum is another"),
         (lambda data: data.replace(b'"count":5000', b'"cuont":5000'), "missing or wrong: count"),
     ],
@@ -125,9 +125,28 @@ def test_truncated_and_foreign_files_are_refused(prior, file, tmp_path, change, 
     path = tmp_path / "bad.bin"
     path.write_bytes(change(file[0].read_bytes()))
     with pytest.raises(
-        ValueError, match=rf"must be whole.*Received: '.*bad.bin'.*{message}|{message}"
+        ValueError, match=rf"whole file of compressed codes.*Received: path='.*bad.bin' .*{message}"
     ):
         codes.decompress(path, prior)
+
+
+@pytest.mark.parametrize("count", [-1, 0, 10**6, 2**40])
+def test_a_crafted_count_is_refused_before_anything_is_allocated(prior, file, tmp_path, count):
+    header, payload = container.read(file[0], compression._FORMAT)
+    path = tmp_path / "bad.bin"
+    container.write(path, compression._FORMAT, {**header, "count": count}, payload[:400], False)
+    with pytest.raises(
+        ValueError, match=rf"bad.bin' \((count={count}|fewer than the {count} codes)"
+    ):
+        codes.decompress(path, prior)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x00", bytes(8), b"\xff" * 400])
+def test_a_crafted_payload_is_refused(prior, file, tmp_path, payload):
+    header, _ = container.read(file[0], compression._FORMAT)
+    container.write(tmp_path / "bad.bin", compression._FORMAT, header, payload, False)
+    with pytest.raises(ValueError, match="Received: .*bad.bin"):
+        codes.decompress(tmp_path / "bad.bin", prior)
 
 
 def test_codes_with_another_checksum_are_never_returned(prior, drawn, tmp_path, monkeypatch):
@@ -157,7 +176,7 @@ def test_bad_arguments_are_refused(prior, file, tmp_path):
         codes.compress(np.zeros([2, 9], int), prior, path)
     with pytest.raises(ValueError, match="batch_size=0"):
         codes.compress(np.zeros([2, 10], int), prior, path, batch_size=0)
-    with pytest.raises(FileNotFoundError, match="file that compress has written"):
+    with pytest.raises(FileNotFoundError, match="as compress has written it"):
         codes.decompress(path, prior)
     assert not path.exists()
 

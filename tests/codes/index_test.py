@@ -1,10 +1,15 @@
 """An index in memory and on disk: what it finds, and which files and models it refuses."""
 
+import json
+import os
+
 import numpy as np
 import pytest
 
 from tests.models import small_models
 from tf_discrete import codes
+from tf_discrete.codes import digest
+from tf_discrete.codes import index as index_lib
 
 RANDOM = np.random.default_rng(4)
 
@@ -96,10 +101,15 @@ def _change(path, change):
         ("codes.npy", lambda data: data[:-1] + b"\x01", "its checksum is not"),
         ("ids.json", lambda data: data[:9], "its checksum is not"),
         ("manifest.json", lambda data: data[:50], "manifest.json"),
-        ("manifest.json", lambda data: b"[]", "format_version=None"),
-        ("manifest.json", lambda data: data.replace(b'sion": 1', b'sion": 9'), "reads 1"),
+        ("manifest.json", lambda data: b"[]", "it holds a list"),
+        ("manifest.json", lambda data: data.replace(b'sion": 2', b'sion": 9'), "reads 2"),
         ("manifest.json", lambda data: data.replace(b"count", b"c"), "wrong: count"),
-        ("manifest.json", lambda data: data.replace(b'count": 50', b'count": 51'), "instead of 51"),
+        ("manifest.json", lambda data: data.replace(b'ies": 3', b'ies": 4'), "checksum is another"),
+        (
+            "manifest.json",
+            lambda data: data.replace(b'count": 50', b'count": 51'),
+            "checksum is another",
+        ),
     ],
 )
 def test_files_that_were_changed_are_named(tmp_path, name, change, message):
@@ -107,7 +117,11 @@ def test_files_that_were_changed_are_named(tmp_path, name, change, message):
     _change(tmp_path / "index" / name, change)
     with pytest.raises(ValueError, match=message) as caught:
         codes.CodeIndex.load(tmp_path / "index")
-    assert str(caught.value).startswith("The index cannot be read. Build it again. Received: ")
+    message = str(caught.value)
+    assert message.startswith(
+        "The file must be a file of a code index, as CodeIndex.save has written it."
+    )
+    assert f"Build the index again. Received: path='{tmp_path / 'index' / name}'" in message
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -120,6 +134,108 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_folder_that_is_no_index_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="must be the folder of an index.*Received: path="):
         codes.CodeIndex.load(tmp_path)
+
+
+def _foreign(folder):
+    (folder / "model.keras").write_text("weeks of training")
+
+
+def _beside(folder):
+    make()[0].save(folder / "index")
+    (folder / "index").rename(folder.parent / "moved")
+    folder.rmdir()
+    (folder.parent / "moved").rename(folder)
+    (folder / "notes.txt").write_text("mine")
+
+
+def _own_codes(folder):
+    np.save(folder / "codes.npy", np.zeros(3))
+
+
+@pytest.mark.parametrize("fill", [_foreign, _beside, _own_codes])
+def test_only_an_index_is_replaced(tmp_path, fill):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    fill(folder)
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(FileExistsError, match=f"Only a code index.*holds {', '.join(before)}"):
+        make()[0].save(folder, overwrite=True)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_damaged_index_and_its_files_of_faiss_are_replaced(tmp_path):
+    folder = tmp_path / "index"
+    index, drawn = make()
+    index.save(folder)
+    (folder / "hnsw-0123456789ab.faiss").write_text("x")
+    (folder / ".flat-0123456789ab.faiss.tmp-01234567").mkdir()
+    (folder / "manifest.json").write_text("{")
+    index.save(folder, overwrite=True)
+    assert len(list(folder.iterdir())) == 3
+    (folder / "ids.json").unlink()
+    index.save(folder, overwrite=True)
+    np.testing.assert_array_equal(codes.CodeIndex.load(folder).codes, drawn)
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    make()[0].save("~/index")
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    assert len(codes.CodeIndex.load("~/index")) == 50
+
+
+def _crafted(folder, packed=None, ids=None, **changes):
+    """An index with the right checksums of wrong content."""
+    make(count=1)[0].save(folder)
+    if packed is not None:
+        np.save(folder / "codes.npy", packed)
+    if ids is not None:
+        (folder / "ids.json").write_text(json.dumps(ids))
+    manifest = {**json.loads((folder / "manifest.json").read_text()), **changes}
+    for name in ("codes.npy", "ids.json"):
+        manifest["checksums"][name] = digest.file_digest(folder / name)
+    manifest["sha256"] = index_lib._manifest_digest(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"packed": np.zeros([1, 5], np.uint8), "num_variables": 1, "num_categories": 2**40},
+        {"packed": np.zeros([1, 4], np.uint8), "num_variables": 1, "num_categories": 2**30},
+        {"packed": np.zeros([0, 2], np.uint8), "ids": [], "count": 0},
+        {"packed": np.zeros([1, 2], np.float32)},
+        {"packed": np.zeros([2, 2], np.uint8)},
+        {"packed": np.full([1, 2], 255, np.uint8)},
+        {"num_variables": 2**40},
+        {"num_categories": 1},
+        {"num_categories": True},
+        {"count": 2},
+        {"ids": {"0": 1}},
+        {"ids": [3]},
+        {"ids": ["a", "b"]},
+        {"metadata": {"a": float("nan")}},
+        {"metadata": []},
+        {"model": 3},
+    ],
+)
+def test_crafted_files_are_refused(tmp_path, changes):
+    _crafted(tmp_path / "index", **changes)
+    with pytest.raises(ValueError, match=f"Build the index again. Received: path='{tmp_path}"):
+        codes.CodeIndex.load(tmp_path / "index")
+
+
+def test_a_full_disk_names_the_index(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        OSError, match=r"enough free space.*Received: path='.*/index' .*No space"
+    ) as caught:
+        make()[0].save(tmp_path / "index")
+    assert caught.value.errno == 28 and list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_save_leaves_what_was_there(tmp_path, monkeypatch):
@@ -162,9 +278,9 @@ def test_nothing_to_encode_is_refused():
 def test_a_folder_that_holds_other_files_too_is_not_replaced(tmp_path):
     index = codes.CodeIndex([[0, 1], [1, 1]])
     index.save(tmp_path / "index")
-    (tmp_path / "index" / "flat-0123.faiss").write_text("made of these codes")
+    (tmp_path / "index" / "flat-0123456789ab.faiss").write_text("made of these codes")
     index.save(tmp_path / "index", overwrite=True)
-    assert not (tmp_path / "index" / "flat-0123.faiss").exists()
+    assert not (tmp_path / "index" / "flat-0123456789ab.faiss").exists()
     (tmp_path / "index" / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match=r"Only a code index.*notes\.txt"):
         index.save(tmp_path / "index", overwrite=True)

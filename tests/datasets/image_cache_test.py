@@ -82,6 +82,14 @@ def test_the_umask_says_who_may_read_the_folder(tmp_path, monkeypatch, umask, mo
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o666 & ~umask}
 
 
+def test_what_killed_processes_left_of_other_images_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_cache, "MEMORY_BYTES", 10)
+    (tmp_path / f".{'0' * 24}.tmp-01234567").mkdir()
+    (tmp_path / ".mine.tmp-01234567").mkdir()
+    fill(Decoder(), tmp_path)
+    assert len(os.listdir(tmp_path)) == 2 and (tmp_path / ".mine.tmp-01234567").is_dir()
+
+
 def damaged(folder, name: str, kind: str) -> None:
     file = folder / name
     if kind == "missing":
@@ -106,7 +114,7 @@ def test_a_damaged_cache_is_named_with_what_to_do(tmp_path, monkeypatch, name, k
     fill(Decoder(), tmp_path)
     (folder,) = tmp_path.iterdir()
     damaged(folder, name, kind)
-    message = rf"cached images must be an array of .*Remove the folder '{folder}'.*{name}'"
+    message = rf"must be cached images, an array of .*Remove the folder '{folder}'.*{name}'"
     with pytest.raises(ValueError, match=message):
         fill(Decoder(), tmp_path)
 

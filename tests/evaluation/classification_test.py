@@ -227,7 +227,7 @@ def test_a_kept_classifier_of_other_images_is_refused(halves, tmp_path):
     with pytest.raises(ValueError, match=r"of such images.*from \(4, 4, 1\) to 2 classes"):
         classification.kept_classifier(path, x[:, :3], y, 2)
     path.write_text("none")
-    with pytest.raises(ValueError, match="Remove it, and it is trained anew. Received: path="):
+    with pytest.raises(ValueError, match="Remove it, and it is trained again. Received: path="):
         classification.kept_classifier(path, x, y, 2)
 
 

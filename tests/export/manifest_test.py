@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 
 import keras
 import pytest
@@ -105,7 +107,8 @@ def test_an_unknown_version_is_refused(path, file):
     [
         ("", "Expecting value"),
         ('{"format_version": 1', "Expecting"),
-        ("[]", "no object"),
+        ("[]", "it holds a list"),
+        ("[" * 100_000, "RecursionError"),
         ("{}", "no object with a format_version"),
         ('{"format_version": "1"}', "no object with a format_version"),
         ('{"format_version": 1}', "'data_shape'"),
@@ -113,12 +116,28 @@ def test_an_unknown_version_is_refused(path, file):
 )
 def test_a_corrupt_file_is_refused(path, file, text, reason):
     file.write_text(text)
-    with pytest.raises(ValueError, match=rf"cannot be read.*manifest\.json.*{reason}"):
+    with pytest.raises(ValueError, match=rf"must be the manifest.*manifest\.json.*{reason}"):
         export.load_manifest(path)
 
 
 @pytest.mark.parametrize(
-    "change", [{"num_variables": "3"}, {"latents": None}, {"signatures": []}, {"more": 1}]
+    "change",
+    [
+        {"num_variables": "3"},
+        {"num_variables": True},
+        {"num_categories": 1},
+        {"latents": None},
+        {"latents": "gaussian"},
+        {"signatures": []},
+        {"signatures": {"encode": 1}},
+        {"data_shape": [8, "8", 1]},
+        {"data_shape": [8, -8, 1]},
+        {"temperature": float("nan")},
+        {"temperature": [1.0, None]},
+        {"metadata": {"a": float("inf")}},
+        {"versions": {"keras": 3}},
+        {"more": 1},
+    ],
 )
 def test_fields_that_do_not_belong_are_named(path, file, change):
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
@@ -128,7 +147,7 @@ def test_fields_that_do_not_belong_are_named(path, file, change):
 
 def test_bytes_that_are_no_text_are_refused(path, file):
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="must be the manifest"):
         export.load_manifest(path)
     file.write_text("restored by the fixture")
 
@@ -138,3 +157,57 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "none", tmp_path / "file"):
         with pytest.raises(FileNotFoundError, match=r"export\.save has written.*Received: path="):
             export.load_manifest(path)
+
+
+def test_a_pipe_in_place_of_the_manifest_is_refused_at_once(path, file):
+    text = file.read_text()
+    file.unlink()
+    os.mkfifo(file)
+    try:
+        with pytest.raises(ValueError, match="not a regular file"):
+            export.load_manifest(path)
+    finally:
+        file.unlink()
+        file.write_text(text)
+
+
+def _run(folder):
+    (folder / "model.keras").write_text("weeks of training")
+
+
+def _saved_model_of_another(folder):
+    (folder / "saved_model.pb").write_text("x")
+    (folder / "variables").mkdir()
+
+
+def _export_with_notes(folder):
+    shutil.copytree(_export_with_notes.path, folder, dirs_exist_ok=True)
+    (folder / "assets.extra" / "tf_serving_warmup_requests").write_text("mine")
+
+
+@pytest.mark.parametrize("fill", [_run, _saved_model_of_another, _export_with_notes])
+def test_only_an_export_is_replaced(path, tmp_path, fill):
+    _export_with_notes.path = path
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    fill(folder)
+    before = sorted(folder.rglob("*"))
+    assert not manifest_lib.is_export(folder)
+    with pytest.raises(
+        FileExistsError, match="Only a SavedModel of tf_discrete.*folder that holds"
+    ):
+        export.save(small_models.make("CategoricalVAE"), folder, overwrite=True)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_an_export_with_a_damaged_manifest_is_one(path, file):
+    assert manifest_lib.is_export(path)
+    file.write_text("{")
+    assert manifest_lib.is_export(path)
+    file.write_text("{}")
+    assert not manifest_lib.is_export(path)
+
+
+def test_home_is_expanded(path, monkeypatch):
+    monkeypatch.setenv("HOME", str(path.parent))
+    assert export.load_manifest("~/saved_model") == export.load_manifest(path)

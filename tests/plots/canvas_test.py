@@ -74,6 +74,20 @@ def test_failed_save_keeps_the_old_picture_and_leaves_nothing_behind(tmp_path, m
     assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
 
 
+def test_save_expands_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert plots.save(_figure(), "~/grid.svg") == tmp_path / "grid.svg"
+    assert [p.name for p in tmp_path.iterdir()] == ["grid.svg"]
+
+
+def test_save_refuses_a_folder_with_content(tmp_path):
+    (tmp_path / "grid.png").mkdir()
+    (tmp_path / "grid.png" / "file").write_text("x")
+    with pytest.raises(FileExistsError, match="a folder that holds file"):
+        plots.save(_figure(), tmp_path / "grid.png")
+
+
 @pytest.mark.parametrize("name", ["grid", "grid.txt"])
 def test_save_refuses_unknown_formats(tmp_path, name):
     with pytest.raises(ValueError, match=rf"Give one of .*\.png.*Received: path='.*{name}'"):

@@ -152,3 +152,11 @@ def test_a_model_without_codes_or_decoder_is_refused(copied, make, message):
     make().save(folder / "model.keras")
     with pytest.raises(ValueError, match=f"must have discrete codes.*{message}"):
         finished_run.load(str(folder))
+
+
+def test_its_files_load_in_a_new_process_that_imports_the_package_alone(trained, tmp_path):
+    assert small_runs.loaded_afresh(trained[0], tmp_path) == {
+        "prior.keras",
+        "checkpoints/best",
+        "checkpoints/last",
+    }

@@ -288,3 +288,12 @@ def test_a_scale_of_zero_is_learned():
     assert made.scale is None
     made = categorical_vae.make_likelihood(categorical_vae.Config(likelihood_scale=0.3), split)
     assert made.scale == 0.3
+
+
+def test_its_files_load_in_a_new_process_that_imports_the_package_alone(finished, tmp_path):
+    assert small_runs.loaded_afresh(finished, tmp_path) == {
+        "model.keras",
+        "saved_model",
+        "checkpoints/best",
+        "checkpoints/last",
+    }

@@ -73,3 +73,12 @@ def test_without_the_flag_the_model_is_alone(tmp_path):
     settings = small_runs.config(tmp_path)
     split = data.load_split(settings, "test")
     assert not isinstance(categorical_vae.build_model(settings, split, 10), WithPrior)
+
+
+def test_its_files_load_in_a_new_process_that_imports_the_package_alone(hashed, tmp_path):
+    assert small_runs.loaded_afresh(hashed, tmp_path) == {
+        "model.keras",
+        "saved_model",
+        "checkpoints/best",
+        "checkpoints/last",
+    }

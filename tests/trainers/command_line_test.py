@@ -6,7 +6,7 @@ import sys
 import pytest
 from absl import app, flags, logging
 
-from trainers import command_line, config
+from trainers import command_line, config, search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,3 +71,29 @@ def test_values_out_of_range_too(start):
 def test_errors_of_the_program_show_where_they_come_from(start):
     with pytest.raises(ZeroDivisionError):
         start(lambda settings: 1 / 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Names:
+    """One flag, as the queries of trainers.search are given."""
+
+    command_line_names: tuple[str, ...] = config.option((), "Names.", repeated=True, path=True)
+
+
+def test_a_comma_in_a_name_is_written_in_quotes(tmp_path, monkeypatch):
+    config.define_flags(Names)
+    try:
+        words = ['--command_line_names="a, b.png",c.png', "--command_line_names=d.png"]
+        flags.FLAGS.unparse_flags()
+        flags.FLAGS(["program", *words])
+        names = config.config_from_flags(Names).command_line_names
+    finally:
+        delattr(flags.FLAGS, "command_line_names")
+        flags.FLAGS.unparse_flags()
+    assert names == ("a, b.png", "c.png", "d.png")
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        (tmp_path / name).touch()
+    search.check_queries(names)
+    with pytest.raises(ValueError, match=r"comma goes in double quotes.*Received: 'a' of query="):
+        search.check_queries(("a", " b.png"))

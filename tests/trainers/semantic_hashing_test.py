@@ -182,3 +182,12 @@ def test_a_registered_network_keeps_its_start(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="The last layer must have a bias"):
         settings = small.config(tmp_path, encoder="bare", output_bias="mean")
         semantic_hashing.build_model(settings, split, 1)
+
+
+def test_its_files_load_in_a_new_process_that_imports_the_package_alone(hashed, tmp_path):
+    assert small_runs.loaded_afresh(hashed, tmp_path) == {
+        "model.keras",
+        "saved_model",
+        "checkpoints/best",
+        "checkpoints/last",
+    }

@@ -343,3 +343,12 @@ def test_flags_are_explained_and_named_as_the_arguments_of_the_model():
     assert inherited == categorical_vae.Config().temperature_final
     with pytest.raises(ValueError, match="temperature_final must be positive"):
         check(semi_supervised.Config(temperature_final=0.0))
+
+
+def test_its_files_load_in_a_new_process_that_imports_the_package_alone(finished, tmp_path):
+    assert small_runs.loaded_afresh(finished, tmp_path) == {
+        "model.keras",
+        "saved_model",
+        "checkpoints/best",
+        "checkpoints/last",
+    }

@@ -112,3 +112,50 @@ def assert_same_run(folder: pathlib.Path, reference: pathlib.Path) -> None:
         assert len(expected) > 10
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name], value, err_msg=f"{which}: {name}")
+
+
+_LOAD = """
+import pathlib, sys
+import keras
+import tensorflow as tf
+import tf_discrete
+
+folder = pathlib.Path(sys.argv[1])
+for path in sorted(folder.rglob("*")):
+    if path.suffix == ".keras":
+        keras.saving.load_model(path)
+    elif path.name == "saved_model":
+        tf.saved_model.load(str(path))
+        tf_discrete.export.load_manifest(path)
+    elif path.name.startswith("index-") and path.is_dir():
+        tf_discrete.codes.CodeIndex.load(path)
+    elif "checkpoints" in path.parts and path.suffix == ".index":
+        reader = tf.train.load_checkpoint(str(path.with_suffix("")))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    else:
+        continue
+    print(path.relative_to(folder).as_posix())
+"""
+
+
+def loaded_afresh(folder: pathlib.Path, empty: pathlib.Path) -> set[str]:
+    """Loads the files of a run in a new process that imports nothing but the package.
+
+    Args:
+        folder: Of the run.
+        empty: The process starts in it.
+
+    Returns:
+        What was loaded: models, exports, indexes, and the best and last checkpoints without their epochs.
+    """
+    ended = subprocess.run(
+        command("-c", _LOAD, str(folder)),
+        env=environment(),
+        cwd=empty,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return {line.split("/ckpt-")[0] for line in ended.stdout.splitlines()}

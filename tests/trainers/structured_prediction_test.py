@@ -158,3 +158,12 @@ def test_bad_flags_are_refused_before_anything_is_written(changes, message, tmp_
     with pytest.raises(ValueError, match=message):
         structured_prediction.run(config(tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_its_files_load_in_a_new_process_that_imports_the_package_alone(finished, tmp_path):
+    assert small_runs.loaded_afresh(finished, tmp_path) == {
+        "model.keras",
+        "saved_model",
+        "checkpoints/best",
+        "checkpoints/last",
+    }

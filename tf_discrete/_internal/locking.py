@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import socket
@@ -14,6 +15,7 @@ except ImportError:  # Windows has no such locks; there, one process at a time i
     fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = ".lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 class InUseError(BlockingIOError):
@@ -25,12 +27,14 @@ def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Keeps a folder for this process alone until the block ends or the process is gone.
 
     The file `.lock` in the folder holds the process id while the lock is held, and is removed afterwards.
+    On a file system without locks nothing is kept.
 
     Args:
         folder: An existing folder.
 
     Raises:
         InUseError: Another process, whose id the message gives, holds the folder.
+        OSError: The folder is missing or may not be written.
 
     Example:
         >>> import tempfile
@@ -40,10 +44,12 @@ def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """
     path = pathlib.Path(folder) / LOCK_FILE
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = _open(path)
         try:
             _take(descriptor)
-        except BlockingIOError:
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                break
             owner = os.read(descriptor, 200).decode(errors="replace") or "an unknown process"
             os.close(descriptor)
             raise InUseError(
@@ -77,6 +83,18 @@ def held(folder: pathlib.Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: pathlib.Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        named = OSError(
+            "The folder must exist and be writable. Fix the permissions, free space, or choose another "
+            f"folder. Received: folder={str(path.parent)!r} ({error})"
+        )
+        named.errno = error.errno
+        raise named from error
 
 
 def _take(descriptor: int) -> None:

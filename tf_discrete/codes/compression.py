@@ -8,9 +8,7 @@ batch size, threads or compiler.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,23 +16,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete import checks
-from tf_discrete._internal import writing
+from tf_discrete._internal import reading, writing
+from tf_discrete.codes import container
 from tf_discrete.codes.fixed_point import FREQUENCY_BITS, FixedPointPrior
 from tf_discrete.codes.packing import bytes_per_code, check_codes
 
 MAGIC = b"TFDCODE1"
 _BLOCK = 4096
 """Codes that advance together, chunk by chunk: part of the format."""
-_FIELDS = {
-    "count": int,
-    "num_variables": int,
-    "num_categories": int,
-    "prior": str,
-    "payload_bytes": int,
-    "codes_sha256": str,
-    "sha256": str,
-}
-"""Of the header; the last is of the fields before it and of the payload."""
+_SLACK_BITS = 128
+"""A coder ends in the middle of a word, and its state holds two more."""
+_FORMAT = container.Format(
+    MAGIC,
+    {
+        "count": int,
+        "num_variables": int,
+        "num_categories": int,
+        "prior": str,
+        "codes_sha256": str,
+    },
+    "file of compressed codes",
+    "compress",
+    "Compress the codes again.",
+)
 
 
 class Compressed(NamedTuple):
@@ -110,8 +114,7 @@ def compress(
         nonlocal bits
         wanted = symbols[rows, chunk]
         encoder.encode(wanted, family, frequencies.astype(np.float32))
-        chosen = np.take_along_axis(frequencies, wanted[:, np.newaxis], axis=1)
-        bits += FREQUENCY_BITS * len(wanted) - float(np.log2(chosen).sum())
+        bits += _bits(frequencies, wanted)
         return wanted
 
     _walk(fixed, len(array), batch_size, prior.num_symbols, encode)
@@ -121,14 +124,10 @@ def compress(
         "num_variables": prior.num_variables,
         "num_categories": prior.num_categories,
         "prior": fixed.digest,
-        "payload_bytes": len(payload),
         "codes_sha256": _codes_digest(array),
     }
-    header["sha256"] = _digest(header, payload)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    with writing.new_path(path, overwrite, ours=_is_compressed, kind="file of codes") as file:
-        file.write_bytes(MAGIC + len(text).to_bytes(4, "little") + text + payload)
-    size = os.path.getsize(path)
+    container.write(path, _FORMAT, header, payload, overwrite)
+    size = os.path.getsize(writing.expand(path))
     packed = len(array) * bytes_per_code(prior.num_variables, prior.num_categories)
     rates = 8 * size / len(array), bits / len(array)
     return Compressed(len(array), size, *rates, packed, len(payload))
@@ -150,8 +149,11 @@ def decompress(path: str | os.PathLike[str], prior: Any, *, batch_size: int = 10
         ImportError: constriction is not installed.
         ValueError: a truncated, changed or foreign file, or another prior.
     """
+    checks.having("prior", prior, ("num_variables", "num_categories"), "an AutoregressivePrior")
     batch_size = checks.whole("batch_size", batch_size)
-    header, payload = _read(pathlib.Path(path))
+    header, payload = container.read(path, _FORMAT)
+    if header["count"] < 1:
+        raise _FORMAT.damaged(path, f"count={header['count']}")
     fixed = FixedPointPrior(prior)
     sizes = prior.num_variables, prior.num_categories
     if (header["num_variables"], header["num_categories"]) != sizes or header[
@@ -164,16 +166,23 @@ def decompress(path: str | os.PathLike[str], prior: Any, *, batch_size: int = 10
             f"num_categories={header['num_categories']}, digest={header['prior'][:12]}"
         )
     constriction = _constriction()
-    decoder = constriction.stream.queue.RangeDecoder(
-        np.frombuffer(payload, "<u4").astype(np.uint32)
-    )
-    family = constriction.stream.model.Categorical(perfect=False)
+    with reading.reading(path, _FORMAT.expected, _FORMAT.remedy):
+        words = np.frombuffer(payload, "<u4").astype(np.uint32)
+        decoder = constriction.stream.queue.RangeDecoder(words)
+        family = constriction.stream.model.Categorical(perfect=False)
+        bits_left = 8.0 * len(payload) + _SLACK_BITS
 
-    def decode(rows: slice, chunk: int, frequencies: np.ndarray) -> np.ndarray:
-        return decoder.decode(family, frequencies.astype(np.float32))
+        def decode(rows: slice, chunk: int, frequencies: np.ndarray) -> np.ndarray:
+            nonlocal bits_left
+            found = decoder.decode(family, frequencies.astype(np.float32))
+            # The coder rounds a frequency up by at most 2.
+            bits_left -= _bits(np.minimum(frequencies + 2, 1 << FREQUENCY_BITS), found)
+            if bits_left < 0:
+                raise _FORMAT.damaged(path, f"fewer than the {header['count']} codes of its header")
+            return found
 
-    symbols = _walk(fixed, header["count"], batch_size, prior.num_symbols, decode)
-    codes = prior.codes_of(symbols).numpy()
+        symbols = _walk(fixed, header["count"], batch_size, prior.num_symbols, decode)
+        codes = prior.codes_of(symbols).numpy()
     if _codes_digest(codes) != header["codes_sha256"]:
         raise ValueError(
             "The decoded codes must have the checksum of those that were written. Install the version of "
@@ -193,60 +202,27 @@ def _walk(
 
     Within a block of codes the chunks come in turn, and the codes in turn within a chunk.
     """
-    symbols = np.full([count, fixed.num_chunks], first, np.int32)
+    blocks = []  # Not one array at once: the count of a file may be wrong.
     for begin in range(0, count, _BLOCK):
-        end = min(begin + _BLOCK, count)
-        parts = [slice(i, min(i + batch_size, end)) for i in range(begin, end, batch_size)]
+        size = min(_BLOCK, count - begin)
+        symbols = np.full([size, fixed.num_chunks], first, np.int32)
+        parts = [slice(i, min(i + batch_size, size)) for i in range(0, size, batch_size)]
         states = [fixed.start(part.stop - part.start) for part in parts]
         for chunk in range(fixed.num_chunks):
             for number, part in enumerate(parts):
                 # The column before the first one holds the value that stands for the start.
                 before = symbols[part, chunk - 1]
                 frequencies, states[number] = fixed.step(chunk, before, states[number])
-                symbols[part, chunk] = visit(part, chunk, frequencies)
-    return symbols
+                rows = slice(begin + part.start, begin + part.stop)
+                symbols[part, chunk] = visit(rows, chunk, frequencies)
+        blocks.append(symbols)
+    return np.concatenate(blocks)
 
 
-def _read(path: pathlib.Path) -> tuple[dict[str, Any], bytes]:
-    """The header and the payload of a file, checked."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"The path must be a file that compress has written. Received: path={str(path)!r}"
-        ) from None
-    if not data.startswith(MAGIC):
-        raise _corrupt(path, f"it does not begin with {MAGIC.decode()}")
-    start = len(MAGIC) + 4
-    end = start + int.from_bytes(data[len(MAGIC) : start], "little")
-    try:
-        header = json.loads(data[start:end])
-    except ValueError as error:
-        raise _corrupt(path, error) from None
-    fields = header if isinstance(header, dict) else {}
-    wrong = [name for name, kind in _FIELDS.items() if type(fields.get(name)) is not kind]
-    if wrong:
-        raise _corrupt(path, f"fields that are missing or wrong: {', '.join(wrong)}")
-    if header["count"] < 1:
-        raise _corrupt(path, f"count={header['count']}")
-    payload = data[end:]
-    if len(payload) != header["payload_bytes"]:
-        raise _corrupt(path, f"{len(payload)} bytes of codes instead of {header['payload_bytes']}")
-    if _digest(header, payload) != header["sha256"]:
-        raise _corrupt(path, "its checksum is another")
-    return header, payload
-
-
-def _corrupt(path: pathlib.Path, reason: object) -> ValueError:
-    return ValueError(
-        "The file must be whole, as compress has written it. Compress the codes again. "
-        f"Received: {str(path)!r} ({reason})"
-    )
-
-
-def _digest(header: dict[str, Any], payload: bytes) -> str:
-    rest = {name: value for name, value in header.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode() + payload).hexdigest()
+def _bits(frequencies: np.ndarray, symbols: np.ndarray) -> float:
+    """The bits that the coder spends on a symbol of each row."""
+    chosen = np.take_along_axis(frequencies, symbols[:, np.newaxis], axis=1)
+    return FREQUENCY_BITS * len(symbols) - float(np.log2(chosen).sum())
 
 
 def _codes_digest(codes: np.ndarray) -> str:
@@ -262,10 +238,3 @@ def _constriction() -> Any:
             f"Received: {error}"
         ) from error
     return constriction
-
-
-def _is_compressed(path: pathlib.Path) -> bool:
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import math
 import os
-import pathlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete import checks
-from tf_discrete._internal import writing
-from tf_discrete.arguments import check_choice
+from tf_discrete._internal import reading
+from tf_discrete.codes import container, faiss_graph
 from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
-from tf_discrete.codes.packing import check_codes, pack_to_compare
+from tf_discrete.codes.packing import check_codes, check_one_hot, pack_to_compare
 
 KINDS = ("flat", "hnsw", "ivf")
 MAX_LINKS = 1024
 """Of a code in a graph: with one link FAISS cannot make a graph, and links take 8 bytes each."""
+_MAX_EFFORT, _MAX_BITS = 2**20, 2**31
 _TRAINING = 64
 """Codes for each cluster that the clusters are found from; a sample of the codes."""
+_OPTIONS = {"flat": (), "hnsw": ("links", "effort"), "ivf": ("num_lists", "probes")}
+_FORMAT = container.Format(
+    b"TFDFAIS1",
+    {
+        "kind": str,
+        "count": int,
+        "num_variables": int,
+        "num_categories": int,
+        "options": dict,
+        "entry_point": int,
+    },
+    "FAISS index",
+    "FaissIndex.save",
+    "Build it again.",
+)
 
 
 class FaissIndex:
@@ -35,14 +50,17 @@ class FaissIndex:
         codes: integers [M, N] in [0, num_categories), M >= 1.
         num_categories: K; 2 for Bernoulli codes. Others are compared one-hot. Default: 2.
         kind: "flat", "hnsw" or "ivf". Default: "flat".
-        links: of a code in the graph; "hnsw". Default: 32.
-        effort: candidates that are kept while searching the graph; "hnsw". Default: 64.
-        num_lists: clusters; "ivf". Default: 4 sqrt(M), at most M / 39 for FAISS wants 39 codes for each.
-        probes: clusters searched for each query; "ivf". Default: 16.
+        links: of a code in the graph, 2 to 1024; "hnsw" only. Default: 32.
+        effort: candidates that are kept while searching the graph, 1 to 2**20, and at least k of them;
+            "hnsw" only. Default: 64.
+        num_lists: clusters, 1 to M; "ivf" only. Default: 4 sqrt(M), at most M / 39 for FAISS wants 39 codes
+            for each.
+        probes: clusters searched for each query, 1 to num_lists; "ivf" only. Default: 16, or num_lists if
+            there are fewer.
 
     Raises:
         ImportError: FAISS is not installed.
-        ValueError: another kind, no codes, or codes out of range.
+        ValueError: another kind, no codes, codes out of range, or options out of range or of another kind.
 
     Example:
         >>> index = FaissIndex([[0, 1, 1], [1, 1, 1], [0, 0, 0]])
@@ -58,37 +76,24 @@ class FaissIndex:
         codes: ArrayLike,
         num_categories: int = 2,
         kind: str = "flat",
-        links: int = 32,
-        effort: int = 64,
+        links: int | None = None,
+        effort: int | None = None,
         num_lists: int | None = None,
-        probes: int = 16,
+        probes: int | None = None,
     ):
-        check_choice("kind", kind, KINDS)
-        links = checks.whole("links", links, lowest=2, highest=MAX_LINKS)
-        effort = checks.whole("effort", effort)
-        num_lists = checks.optional(checks.whole, "num_lists", num_lists)
-        probes = checks.whole("probes", probes)
+        checks.choice("kind", kind, KINDS)
         array = check_codes(codes, num_categories)
         if not len(array):
             raise ValueError(
                 f"An index must hold at least one code. Received: codes.shape={array.shape}"
             )
-        faiss = _faiss()
+        given = {"links": links, "effort": effort, "num_lists": num_lists, "probes": probes}
+        self.kind, self._options = kind, _options(kind, len(array), given)
         self.num_variables, self.num_categories = array.shape[1], int(num_categories)
         packed, self._bits = pack_to_compare(array, num_categories)
-        width = 8 * packed.shape[1]
-        if kind == "flat":
-            self._index: Any = faiss.IndexBinaryFlat(width)
-        elif kind == "hnsw":
-            self._index = faiss.IndexBinaryHNSW(width, links)
-            self._index.hnsw.efSearch = effort
-        else:
-            most = max(1, len(packed) // 39)
-            count = min(most, int(4 * math.sqrt(len(packed)))) if num_lists is None else num_lists
-            self._quantizer = faiss.IndexBinaryFlat(width)  # The index does not own it.
-            self._index = faiss.IndexBinaryIVF(self._quantizer, width, count)
-            self._index.nprobe = min(probes, count)
-            self._index.cp.max_points_per_centroid = _TRAINING
+        _check_width(packed.shape[1])
+        self._index = _empty(kind, 8 * packed.shape[1], self._options)
+        if kind == "ivf":
             self._index.train(packed)
         self._index.add(packed)
 
@@ -111,7 +116,9 @@ class FaissIndex:
         """
         array = check_codes(codes, self.num_categories, self.num_variables)
         check_queries(array)
-        check_k(k, len(self))
+        check_k(checks.whole("k", k), len(self))
+        if self.kind == "hnsw":
+            self._index.hnsw.efSearch = max(self._options["effort"], k)
         packed, _ = pack_to_compare(array, self.num_categories)
         distances, indices = self._index.search(packed, k)
         distances = np.where(indices >= 0, distances // self._bits, self.num_variables + 1)
@@ -122,20 +129,39 @@ class FaissIndex:
         )
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-        """Writes the file that FAISS makes of the index, whole or not at all.
+        """Writes the index as a file with a checksum, whole or not at all.
+
+        Args:
+            path: of the file.
+            overwrite: whether an index may stand there already. Default: False.
 
         Raises:
-            FileExistsError: it stands already.
+            FileExistsError: it stands already, or it is something else.
             OSError: no permission, or no space.
         """
-        with writing.new_path(path, overwrite, ours=_is_faiss, kind="FAISS index") as file:
-            _faiss().write_index_binary(self._index, str(file))
+        header = {
+            "kind": self.kind,
+            "count": len(self),
+            "num_variables": self.num_variables,
+            "num_categories": self.num_categories,
+            "options": self._options,
+            "entry_point": 0,
+        }
+        parts = [faiss_graph.codes_of(self._index, self.kind)]
+        if self.kind == "hnsw":
+            graph = faiss_graph.graph_of(self._index)
+            header["entry_point"] = graph.entry_point
+            parts += [graph.levels.astype("<i4"), graph.neighbors.astype("<i4")]
+        elif self.kind == "ivf":
+            parts.append(faiss_graph.centroids_of(self._index))
+        payload = b"".join(part.tobytes() for part in parts)
+        container.write(path, _FORMAT, header, payload, overwrite)
 
     @classmethod
     def load(
         cls, path: str | os.PathLike[str], num_variables: int, num_categories: int = 2
     ) -> FaissIndex:
-        """Reads a file that `save` has written.
+        """Reads a file that `save` has written; FAISS sees nothing of it before it is checked.
 
         Args:
             path: of the file.
@@ -145,32 +171,108 @@ class FaissIndex:
         Raises:
             FileNotFoundError: no file there.
             ImportError: FAISS is not installed.
-            ValueError: a truncated or foreign file, or codes of other sizes.
+            ValueError: a truncated, changed or foreign file, or codes of other sizes.
         """
+        header, payload = container.read(path, _FORMAT)
+        sizes = header["num_variables"], header["num_categories"]
+        if sizes != (num_variables, num_categories):
+            raise ValueError(
+                f"The file must hold codes of {num_variables} variables with {num_categories} categories. "
+                f"Give the sizes that it was written with. Received: path={os.fspath(path)!r} with "
+                f"num_variables={sizes[0]}, num_categories={sizes[1]}"
+            )
         faiss = _faiss()
-        if not os.path.isfile(path):
-            raise FileNotFoundError(
-                f"The path must be a file that FaissIndex.save has written. Received: path={path!r}"
-            )
-        try:
-            stored = faiss.read_index_binary(os.fspath(path))
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1]
-            raise ValueError(
-                "The file must be a whole binary index of FAISS. Build it again. "
-                f"Received: path={os.fspath(path)!r} ({reason})"
-            ) from None
-        example, bits = pack_to_compare(np.zeros([1, num_variables], np.int32), num_categories)
-        if stored.code_size != example.shape[1]:
-            raise ValueError(
-                f"The file must hold codes of {num_variables} variables with {num_categories} categories, "
-                f"{example.shape[1]} bytes each. Received: path={os.fspath(path)!r} with codes of "
-                f"{stored.code_size} bytes"
-            )
+        with reading.reading(path, _FORMAT.expected, _FORMAT.remedy):
+            return cls._from(header, payload, faiss)
+
+    @classmethod
+    def _from(cls, header: dict[str, Any], payload: bytes, faiss: Any) -> FaissIndex:
         index = cls.__new__(cls)
-        index.num_variables, index.num_categories = int(num_variables), int(num_categories)
-        index._index, index._bits = stored, bits
+        index.kind = checks.choice("kind", header["kind"], KINDS)
+        index.num_variables = checks.whole("num_variables", header["num_variables"])
+        index.num_categories = checks.whole("num_categories", header["num_categories"], 2)
+        index._bits = 1 if index.num_categories == 2 else 2
+        check_one_hot(index.num_categories)
+        count = checks.whole("count", header["count"])
+        if header["options"].keys() != set(_OPTIONS[index.kind]):
+            raise ValueError(f"options={header['options']}")
+        index._options = _options(index.kind, count, header["options"])
+        width = index.num_variables * (index.num_categories if index._bits == 2 else 1)
+        size = -(-width // 8)
+        _check_width(size)
+        data = np.frombuffer(payload, np.uint8)
+        if count * size > len(data):
+            raise ValueError(f"{len(data)} bytes for {count} codes")
+        packed, rest = data[: count * size].reshape(count, size), data[count * size :]
+        # Checked first, then an index is allocated.
+        graph = centroids = None
+        if index.kind == "hnsw":
+            graph = faiss_graph.graph_from(
+                rest, count, index._options["links"], header["entry_point"]
+            )
+        elif index.kind == "ivf":
+            centroids = rest.reshape(index._options["num_lists"], size)
+        elif len(rest):
+            raise ValueError(f"{len(rest)} bytes too many")
+        index._index = _empty(index.kind, 8 * size, index._options)
+        if graph is not None:
+            faiss_graph.restore_graph(index._index, packed, graph)
+        else:
+            if centroids is not None:
+                index._index.kept_quantizer.add(centroids)
+                index._index.is_trained = True
+            index._index.add(packed)
         return index
+
+
+def _options(kind: str, count: int, given: dict[str, Any]) -> dict[str, int]:
+    """The options of a kind of index over `count` codes: those that are given, checked, or defaults."""
+    foreign = [
+        name for name, value in given.items() if value is not None and name not in _OPTIONS[kind]
+    ]
+    if foreign:
+        raise ValueError(
+            f"{foreign[0]} is no option of this kind of index. Leave it out, or choose another kind. "
+            f"Received: kind={kind!r}, {foreign[0]}={given[foreign[0]]!r}"
+        )
+    if kind == "hnsw":
+        return {
+            "links": _within("links", given, 32, 2, MAX_LINKS),
+            "effort": _within("effort", given, 64, 1, _MAX_EFFORT),
+        }
+    if kind == "ivf":
+        most = max(1, count // 39)
+        lists = _within("num_lists", given, min(most, int(4 * math.sqrt(count))), 1, count)
+        return {"num_lists": lists, "probes": _within("probes", given, min(16, lists), 1, lists)}
+    return {}
+
+
+def _within(name: str, given: dict[str, Any], default: int, lowest: int, highest: int) -> int:
+    value = given.get(name)
+    return default if value is None else checks.whole(name, value, lowest, highest)
+
+
+def _check_width(size: int) -> None:
+    if 8 * size >= _MAX_BITS:
+        raise ValueError(
+            f"FAISS compares codes of fewer than {_MAX_BITS} bits. Search with CodeIndex, or with smaller "
+            f"codes. Received: {8 * size} bits"
+        )
+
+
+def _empty(kind: str, width: int, options: dict[str, int]) -> Any:
+    """An index of FAISS without codes."""
+    faiss = _faiss()
+    if kind == "flat":
+        return faiss.IndexBinaryFlat(width)
+    if kind == "hnsw":
+        return faiss.IndexBinaryHNSW(width, options["links"])
+    quantizer = faiss.IndexBinaryFlat(width)
+    index = faiss.IndexBinaryIVF(quantizer, width, options["num_lists"])
+    index.kept_quantizer = quantizer  # The index does not own it.
+    index.nprobe = options["probes"]
+    index.cp.max_points_per_centroid = _TRAINING
+    return index
 
 
 def _faiss() -> Any:
@@ -182,10 +284,3 @@ def _faiss() -> Any:
             f"CodeIndex searches exactly without it. Received: {error}"
         ) from error
     return faiss
-
-
-def _is_faiss(path: pathlib.Path) -> bool:
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return file.read(2) == b"IB"  # IBxF, IBHf, IBwF: binary indexes

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,14 +15,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete import checks
-from tf_discrete._internal import writing
+from tf_discrete._internal import reading, writing
 from tf_discrete.codes.digest import file_digest, model_digest, update_with_array
 from tf_discrete.codes.hamming import Neighbors, RadiusNeighbors, hamming_radius, hamming_top_k
-from tf_discrete.codes.packing import check_codes, pack, pack_to_compare, unpack
+from tf_discrete.codes.packing import (
+    check_codes,
+    check_one_hot,
+    pack,
+    pack_to_compare,
+    unpack,
+)
 from tf_discrete.export.manifest import check_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _CODES, _IDS, _MANIFEST = "codes.npy", "ids.json", "manifest.json"
+_FAISS = re.compile(r"(flat|hnsw|ivf)-[0-9a-f]{12}\.faiss")
+"""Files of FAISS that `trainers.search` keeps beside the codes, named by their digest."""
 _FIELDS: dict[str, Any] = {
     "num_variables": int,
     "num_categories": int,
@@ -29,7 +38,10 @@ _FIELDS: dict[str, Any] = {
     "model": (str, type(None)),
     "checksums": dict,
     "metadata": dict,
+    "sha256": str,
 }
+_EXPECTED = "a file of a code index, as CodeIndex.save has written it"
+_REMEDY = "Build the index again."
 
 
 class CodeIndex:
@@ -175,12 +187,13 @@ class CodeIndex:
                 "checksums": {name: file_digest(folder / name) for name in (_CODES, _IDS)},
                 "metadata": self.metadata,
             }
+            manifest["sha256"] = _manifest_digest(manifest)
             text = json.dumps(manifest, indent=2, allow_nan=False)
             (folder / _MANIFEST).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CodeIndex:
-        """Reads an index that `save` has written.
+        """Reads an index that `save` has written, also while another process replaces it.
 
         Args:
             path: of the folder.
@@ -189,19 +202,24 @@ class CodeIndex:
             FileNotFoundError: no index there.
             ValueError: a file that is truncated, changed or of another version.
         """
-        folder = pathlib.Path(path)
+        return reading.read_folder(writing.expand(path), cls._load)
+
+    @classmethod
+    def _load(cls, folder: pathlib.Path) -> CodeIndex:
         stored = _read_manifest(folder)
         for name in (_CODES, _IDS):
-            if not (folder / name).exists():
-                raise _corrupt(folder / name, "it is missing")
-            if file_digest(folder / name) != stored["checksums"].get(name):
-                raise _corrupt(folder / name, "its checksum is not that of the manifest")
-        packed = np.load(folder / _CODES, allow_pickle=False)
-        codes = unpack(packed, stored["num_variables"], stored["num_categories"])
-        if len(codes) != stored["count"]:
-            raise _corrupt(folder / _CODES, f"{len(codes)} codes instead of {stored['count']}")
-        ids = json.loads((folder / _IDS).read_text(encoding="utf-8"))
-        return cls(codes, stored["num_categories"], ids, stored["model"], stored["metadata"])
+            _check_digest(folder / name, stored["checksums"].get(name))
+        packed = reading.read_array(folder / _CODES, _EXPECTED, _REMEDY)
+        with reading.reading(folder / _CODES, _EXPECTED, _REMEDY):
+            check_one_hot(stored["num_categories"])
+            codes = unpack(packed, stored["num_variables"], stored["num_categories"])
+            if len(codes) != stored["count"]:
+                raise ValueError(f"{len(codes)} codes instead of {stored['count']}")
+        ids = reading.read_json(folder / _IDS, _EXPECTED, _REMEDY, kind=list)
+        with reading.reading(folder / _IDS, _EXPECTED, _REMEDY):
+            if not all(isinstance(name, str) for name in ids):
+                raise ValueError("ids that are no strings")
+            return cls(codes, stored["num_categories"], ids, stored["model"], stored["metadata"])
 
     def _queries(self, codes: ArrayLike) -> np.ndarray:
         array = check_codes(codes, self.num_categories, self.num_variables)
@@ -209,11 +227,27 @@ class CodeIndex:
 
 
 def _is_index(folder: pathlib.Path) -> bool:
-    """Returns whether a folder holds an index and nothing else but FAISS files made of its codes."""
+    """Returns whether a folder holds an index and nothing else, whole or damaged."""
     if not folder.is_dir():
         return False
-    own, names = {_CODES, _IDS, _MANIFEST}, {path.name for path in folder.iterdir()}
-    return own <= names and all(name.endswith(".faiss") for name in names - own)
+    own = {_CODES, _IDS, _MANIFEST}
+    files = {entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)}
+    folders = {entry.name for entry in os.scandir(folder)} - files
+    if any(not _is_own_file(name) for name in files) or any(
+        not writing.is_temporary(name, _is_own_file) for name in folders
+    ):
+        return False
+    if own <= files:
+        return True
+    try:  # Something is missing: the manifest must say what it is.
+        _read_manifest(folder)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _is_own_file(name: str) -> bool:
+    return name in (_CODES, _IDS, _MANIFEST) or _FAISS.fullmatch(name) is not None
 
 
 def _strings(name: str, value: Any) -> list[str]:
@@ -229,24 +263,43 @@ def _strings(name: str, value: Any) -> list[str]:
 def _read_manifest(folder: pathlib.Path) -> dict[str, Any]:
     file = folder / _MANIFEST
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        stored = reading.read_json(file, _EXPECTED, _REMEDY)
+    except FileNotFoundError:
         raise FileNotFoundError(
             "The path must be the folder of an index, as CodeIndex.save has written it, with its "
-            f"{_MANIFEST}. Received: path={str(folder)!r}"
+            f"{_MANIFEST}. Check the path, or build the index. Received: path={str(folder)!r}"
         ) from None
-    except ValueError as error:  # No UTF-8 or no JSON.
-        raise _corrupt(file, error) from None
-    version = stored.get("format_version") if isinstance(stored, dict) else None
-    if version != FORMAT_VERSION:
-        raise _corrupt(file, f"format_version={version}, this version reads {FORMAT_VERSION}")
-    wrong = [name for name, kind in _FIELDS.items() if not isinstance(stored.get(name, ...), kind)]
-    if wrong:
-        raise _corrupt(file, f"fields that are missing or wrong: {', '.join(wrong)}")
+    with reading.reading(file, _EXPECTED, _REMEDY):
+        version = stored.get("format_version")
+        if type(version) is not int or version != FORMAT_VERSION:
+            raise ValueError(f"format_version={version!r}, this version reads {FORMAT_VERSION}")
+        wrong = [
+            name
+            for name, kind in _FIELDS.items()
+            if not isinstance(stored.get(name, ...), kind) or isinstance(stored[name], bool)
+        ]
+        if wrong:
+            raise ValueError(f"fields that are missing or wrong: {', '.join(wrong)}")
+        small = [name for name in ("num_variables", "count") if stored[name] < 1]
+        if small:
+            raise ValueError(f"numbers below 1: {', '.join(small)}")
+        if _manifest_digest(stored) != stored["sha256"]:
+            raise ValueError("its checksum is another")
     return stored
 
 
-def _corrupt(file: pathlib.Path, reason: object) -> ValueError:
-    return ValueError(
-        f"The index cannot be read. Build it again. Received: {str(file)!r} ({reason})"
-    )
+def _check_digest(file: pathlib.Path, expected: Any) -> None:
+    try:
+        reading.check_regular(file, _EXPECTED, _REMEDY)
+        with reading.reading(file, _EXPECTED, _REMEDY):
+            found = file_digest(file)
+    except FileNotFoundError:
+        raise reading.damaged(file, _EXPECTED, _REMEDY, "it is missing") from None
+    if found != expected:
+        reason = "its checksum is not that of the manifest"
+        raise reading.damaged(file, _EXPECTED, _REMEDY, reason)
+
+
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

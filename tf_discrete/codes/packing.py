@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from tf_discrete import checks
 from tf_discrete.types import Tensor
+
+MAX_ONE_HOT = 2**16
+"""Categories that codes to compare may have: beyond, one code takes more than 8 kB for each variable."""
+_BLOCK = 2**16
+"""Codes that are packed or unpacked at once; bounds the memory for bits, of a byte each."""
 
 
 def check_codes(
@@ -60,6 +67,16 @@ def as_array(name: str, value: ArrayLike) -> np.ndarray:
         checks.refuse(name, "an array", value)
 
 
+def check_one_hot(num_categories: int) -> None:
+    """Refuses more categories than codes to compare may have."""
+    if num_categories > MAX_ONE_HOT:
+        raise ValueError(
+            f"num_categories must be at most {MAX_ONE_HOT} for codes that are compared: one-hot, each "
+            "variable takes a bit for each category. Use more variables of fewer categories. "
+            f"Received: num_categories={num_categories}"
+        )
+
+
 def bits_per_variable(num_categories: int) -> int:
     """The bits that one variable takes in storage: log2(num_categories), rounded up.
 
@@ -106,8 +123,11 @@ def pack(codes: ArrayLike, num_categories: int = 2) -> np.ndarray:
     if num_categories == 2:
         return np.packbits(array.astype(np.uint8), axis=1)
     shifts = np.arange(bits_per_variable(num_categories) - 1, -1, -1, dtype=np.int32)
-    bits = (array[:, :, np.newaxis] >> shifts) & 1
-    return np.packbits(_rows(bits.astype(np.uint8)), axis=1)
+    return _in_blocks(
+        array,
+        bytes_per_code(array.shape[1], num_categories),
+        lambda part: ((part[:, :, np.newaxis] >> shifts) & 1).astype(np.uint8),
+    )
 
 
 def unpack(packed: ArrayLike, num_variables: int, num_categories: int = 2) -> np.ndarray:
@@ -135,17 +155,32 @@ def unpack(packed: ArrayLike, num_variables: int, num_categories: int = 2) -> np
             f"Codes of {num_variables} variables with {num_categories} categories take {size} bytes each. "
             f"Give the sizes that they were packed with. Received: packed.shape={array.shape}"
         )
+    if width > 31:
+        raise ValueError(
+            f"num_categories must be at most 2**31, for codes are int32. "
+            f"Received: num_categories={num_categories}"
+        )
+    codes = np.empty([len(array), num_variables], np.int32)
+    for start in range(0, len(array), _BLOCK):
+        part = array[start : start + _BLOCK]
+        codes[start : start + _BLOCK] = _unpack(part, num_variables, num_categories, width)
+    return codes
+
+
+def _unpack(array: np.ndarray, num_variables: int, num_categories: int, width: int) -> np.ndarray:
     bits = np.unpackbits(array, axis=1)
     used, padding = bits[:, : num_variables * width], bits[:, num_variables * width :]
-    shifts = np.arange(width - 1, -1, -1)
-    codes = (used.reshape(len(array), num_variables, width).astype(np.int32) << shifts).sum(-1)
+    codes = used.astype(np.int32)
+    if width > 1:
+        shifts = np.arange(width - 1, -1, -1, dtype=np.int32)
+        codes = (codes.reshape(len(array), num_variables, width) << shifts).sum(-1)
     if padding.any() or (codes.size and codes.max() >= num_categories):
         raise ValueError(
             "The bytes are no codes of these sizes. Give the num_variables and num_categories that they were "
             f"packed with. Received: num_variables={num_variables}, num_categories={num_categories}, "
             f"largest category {codes.max()}, bits beyond the code set: {bool(padding.any())}"
         )
-    return codes.astype(np.int32)
+    return codes
 
 
 def pack_one_hot(codes: ArrayLike, num_categories: int) -> np.ndarray:
@@ -162,15 +197,19 @@ def pack_one_hot(codes: ArrayLike, num_categories: int) -> np.ndarray:
         packed: uint8 [B, ceil(N * K / 8)].
 
     Raises:
-        ValueError: what is no code of so many categories.
+        ValueError: what is no code of so many categories, or more than 65536 of them.
 
     Example:
         >>> pack_one_hot([[0, 3]], num_categories=4)
         array([[129]], dtype=uint8)
     """
     array = check_codes(codes, num_categories)
-    one_hot = array[:, :, np.newaxis] == np.arange(num_categories)
-    return np.packbits(_rows(one_hot), axis=1)
+    check_one_hot(num_categories)
+    return _in_blocks(
+        array,
+        -(-array.shape[1] * num_categories // 8),
+        lambda part: part[:, :, np.newaxis] == np.arange(num_categories),
+    )
 
 
 def pack_to_compare(codes: ArrayLike, num_categories: int = 2) -> tuple[np.ndarray, int]:
@@ -226,6 +265,13 @@ def check_packed(packed: ArrayLike, name: str) -> np.ndarray:
     return array
 
 
-def _rows(bits: np.ndarray) -> np.ndarray:
-    """[B, N, bits] as [B, N * bits], for no rows too."""
-    return bits.reshape(len(bits), bits.shape[1] * bits.shape[2])
+def _in_blocks(
+    codes: np.ndarray, size: int, bits_of: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Packs `bits_of` [B, N, bits] of codes [B, N] into rows of `size` bytes, few rows at once."""
+    packed = np.empty([len(codes), size], np.uint8)
+    rows = max(1, _BLOCK * 8 // max(size, 1))
+    for start in range(0, len(codes), rows):
+        bits = bits_of(codes[start : start + rows])
+        packed[start : start + rows] = np.packbits(bits.reshape(len(bits), -1), axis=1)
+    return packed

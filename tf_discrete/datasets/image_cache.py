@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
+import pathlib
+import re
 import shutil
 from collections.abc import Callable, Iterable
 
 import numpy as np
+
+from tf_discrete._internal import reading, writing
 
 MEMORY_BYTES = 2 * 2**30
 """Decoded images above this size go to a file."""
@@ -45,61 +47,54 @@ def fill(
         images, labels = np.empty(shape, np.uint8), np.empty(count, np.int32)
         _write(images, labels, decode())
         return images, labels
-    folder = os.path.join(cache_dir, hashlib.sha256(f"{key} {shape}".encode()).hexdigest()[:24])
-    if not os.path.isdir(folder):
+    folder = pathlib.Path(cache_dir, hashlib.sha256(f"{key} {shape}".encode()).hexdigest()[:24])
+    if not folder.is_dir():
         try:
             _make_folder(folder, shape, decode)
+        except FileExistsError:  # Another process was faster, with the same.
+            pass
         except OSError as error:
             raise OSError(
                 "Images too large for memory are decoded once into a cache file, which could not "
                 f"be written ({error}). Give a data_dir with room and write permission. "
-                f"Received: cache={folder!r}, {np.prod(shape, dtype=np.int64)} bytes"
+                f"Received: cache={str(folder)!r}, {np.prod(shape, dtype=np.int64)} bytes"
             ) from error
-    images = _read(folder, _IMAGES, np.uint8, shape)
-    return images, np.array(_read(folder, _LABELS, np.int32, (count,)))
+    images = _read(folder / _IMAGES, np.uint8, shape, mmap=True)
+    return images, _read(folder / _LABELS, np.int32, (count,), mmap=False)
 
 
-def _read(folder: str, name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    """A mapped array of the cache; mapping refuses a file that is shorter than its header says."""
-    path = os.path.join(folder, name)
+def _read(path: pathlib.Path, dtype: type, shape: tuple[int, ...], mmap: bool) -> np.ndarray:
+    """An array of the cache; the header is held against the size of the file first."""
+    expected = f"cached images, an array of {np.dtype(dtype)} of shape {shape}"
+    remedy = f"Remove the folder {str(path.parent)!r}; the images are decoded again."
     try:
-        if not os.path.isfile(path):
-            raise ValueError("it is missing or no regular file")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.memmap) or array.dtype != dtype or array.shape != shape:
-            raise ValueError("it holds something else")
-    except Exception as error:  # NumPy's reader raises whatever its parser meets.
-        raise ValueError(
-            f"The cached images must be an array of {np.dtype(dtype)} of shape {shape}. Remove the folder "
-            f"{folder!r}; the images are decoded again. Received: {path!r}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        array = reading.read_array(path, expected, remedy, mmap)
+    except FileNotFoundError:
+        raise reading.damaged(path, expected, remedy, "it is missing") from None
+    if array.dtype != dtype or array.shape != shape:
+        reason = f"it holds {array.dtype} of shape {array.shape}"
+        raise reading.damaged(path, expected, remedy, reason)
     return array
 
 
-def _make_folder(folder: str, shape: tuple[int, ...], decode: Callable) -> None:
-    """Writes under a temporary name and renames at the end: a folder that exists is complete."""
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
-    temporary = os.path.join(os.path.dirname(folder), f".incomplete-{secrets.token_hex(8)}")
-    os.mkdir(temporary)  # Others may read it as far as the umask allows; mkdtemp would forbid it.
-    try:
+def _make_folder(folder: pathlib.Path, shape: tuple[int, ...], decode: Callable) -> None:
+    """Writes the cache, whole or not at all: a folder that exists is complete."""
+    with writing.new_path(folder, False, ours=lambda _: False, kind="cache of images") as new:
+        writing.sweep(folder.parent, _is_key)  # Those of other images, too: they may be large.
+        new.mkdir()
         needed = int(np.prod(shape, dtype=np.int64))
-        free = shutil.disk_usage(temporary).free
+        free = shutil.disk_usage(new).free
         if needed > free:
             raise OSError(f"{needed} bytes are needed and {free} are free")
-        path = os.path.join(temporary, _IMAGES)
-        images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        images = np.lib.format.open_memmap(new / _IMAGES, mode="w+", dtype=np.uint8, shape=shape)
         labels = np.empty(shape[0], np.int32)
         _write(images, labels, decode())
         images.flush()
-        np.save(os.path.join(temporary, _LABELS), labels)
-        try:
-            os.rename(temporary, folder)
-        except OSError:
-            if not os.path.isdir(folder):  # otherwise another process was faster, with the same
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        np.save(new / _LABELS, labels)
+
+
+def _is_key(name: str) -> bool:
+    return re.fullmatch("[0-9a-f]{24}", name) is not None
 
 
 def _write(

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import ExifTags, Image
 
+from tf_discrete._internal import reading
 from tf_discrete.datasets import resizing
 
 EXTENSIONS = (
@@ -189,7 +190,7 @@ def _opened(path: str) -> Iterator[Any]:
     except Exception as error:  # Pillow's readers raise whatever their parsers meet.
         raise ValueError(
             f"Images must be whole, readable files of these kinds: {', '.join(EXTENSIONS)}. Remove or "
-            f"replace the file. Received: {path!r}: {type(error).__name__}: {error}"
+            f"replace the file. Received: {path!r}: {reading.reason(error)}"
         ) from error
 
 

@@ -11,6 +11,8 @@ from typing import IO
 
 import numpy as np
 
+from tf_discrete._internal import reading
+
 _LARGEST_RATIO = 1032
 """Deflate makes data at most this many times smaller."""
 _SLACK_BYTES = 4096
@@ -108,7 +110,7 @@ class NpzReader:
         except Exception as error:  # The readers of zip and of NumPy raise whatever they meet.
             raise ValueError(
                 "The .npz file must be readable: a zip of arrays of numbers, as np.savez writes it. Write "
-                f"it again. Received: {self._path!r}: {type(error).__name__}: {error}"
+                f"it again. Received: {self._path!r}: {reading.reason(error)}"
             ) from error
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete import checks, input_checks
-from tf_discrete._internal import reading, writing
+from tf_discrete._internal import keras_files, reading, writing
 
 
 def train_classifier(
@@ -99,11 +99,12 @@ def kept_classifier(
     """Trains a classifier once: later calls read it from its file.
 
     Args:
-      path: of a `.keras` file; written whole or not at all.
+      path: of a `.keras` file; written whole or not at all, `~` is expanded.
       images: see `train_classifier`, like `labels` and `num_classes`.
       **options: of `train_classifier`.
 
     Raises:
+      OSError: no permission, or no space.
       ValueError: for bad images or labels, a file that holds no classifier of such images, or
         whatever `train_classifier` refuses.
 
@@ -122,16 +123,16 @@ def kept_classifier(
         with writing.replaced_file(path) as new:
             model.save(new)
         return model
-    expected, remedy = "a classifier, a .keras file", "Remove it, and it is trained anew."
-    reading.check_keras_archive(path, expected, remedy)
-    with reading.reading(path, expected, remedy):
-        model = keras.saving.load_model(path, compile=False)
+    expected, remedy = "a classifier of such images", "Remove it, and it is trained again."
+    model = keras_files.load_keras(path, expected=expected, remedy=remedy)
     shape = _as_images(images).shape[1:]
-    if model.input_shape[1:] != shape or model.output_shape[-1] != num_classes:
+    with reading.reading(path, expected, remedy):
+        sizes = tuple(model.input_shape[1:]), model.output_shape[-1]
+    if sizes != (shape, num_classes):
         raise ValueError(
             "The file must hold a classifier of such images. Give another path, or remove it. "
-            f"Received: path={str(path)!r} from {model.input_shape[1:]} to {model.output_shape[-1]} "
-            f"classes, images {shape} of {num_classes} classes"
+            f"Received: path={str(path)!r} from {sizes[0]} to {sizes[1]} classes, images {shape} of "
+            f"{num_classes} classes"
         )
     return model
 

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tf_discrete._internal import reading, writing
+
 FORMAT_VERSION = 1
 FILE_NAME = "assets.extra/manifest.json"
 """Where the manifest lies in a SavedModel; its readers leave `assets.extra` alone."""
-_OWN = {"saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra"}
+_OWN = re.compile(
+    r"saved_model\.pb|fingerprint\.pb|assets|variables|variables/variables\.(index|data-\d+-of-\d+)"
+    rf"|assets\.extra|{re.escape(FILE_NAME)}"
+)
 """What Keras and this package write into the folder of a SavedModel."""
+_EXPECTED = "the manifest of an export, as export.save has written it"
+_REMEDY = "Export the model again."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,23 +66,6 @@ class Manifest:
     signatures: dict[str, Any]
     versions: dict[str, str]
     metadata: dict[str, Any]
-
-
-_KINDS: dict[str, Any] = {
-    "model": str,
-    "data_shape": list,
-    "latent_shape": list,
-    "latents": str,
-    "num_variables": int,
-    "num_categories": int,
-    "num_classes": (int, type(None)),
-    "codes": dict,
-    "preprocessing": (dict, type(None)),
-    "temperature": (int, float, list, type(None)),
-    "signatures": dict,
-    "versions": dict,
-    "metadata": dict,
-}
 
 
 def make(
@@ -147,11 +139,20 @@ def is_export(path: pathlib.Path) -> bool:
     """Returns whether a folder is a SavedModel that `export.save` has written, and holds nothing else."""
     if not (path / "saved_model.pb").is_file() or not (path / FILE_NAME).is_file():
         return False
-    return {entry.name for entry in path.iterdir()} <= _OWN
+    for where, folders, files in os.walk(path):
+        inside = pathlib.Path(where).relative_to(path)
+        names = [(inside / name).as_posix() for name in (*folders, *files)]
+        if not all(_OWN.fullmatch(name) for name in names):
+            return False
+    try:
+        stored = reading.read_json(path / FILE_NAME, _EXPECTED, _REMEDY)
+    except reading.DamagedFileError:  # The model is exported again.
+        return True
+    return {"format_version", "signatures", "model"} <= stored.keys()
 
 
 def load_manifest(path: str | os.PathLike[str]) -> Manifest:
-    """Reads the manifest of an export.
+    """Reads the manifest of an export, also while another process replaces it.
 
     Args:
         path: of the SavedModel, as given to `export.save`.
@@ -160,33 +161,87 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
         FileNotFoundError: no SavedModel there, or one that `export.save` has not written.
         ValueError: the file is corrupt, or of a version that this package cannot read.
     """
-    file = pathlib.Path(path) / FILE_NAME
+    return reading.read_folder(writing.expand(path), _load)
+
+
+def _load(folder: pathlib.Path) -> Manifest:
+    file = folder / FILE_NAME
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        stored = reading.read_json(file, _EXPECTED, _REMEDY)
+    except FileNotFoundError:
         raise FileNotFoundError(
             "The path must be a SavedModel that tf_discrete.export.save has written, with its "
-            f"{FILE_NAME}. Received: path={os.fspath(path)!r}"
+            f"{FILE_NAME}. Check the path. Received: path={str(folder)!r}"
         ) from None
-    except ValueError as error:  # No UTF-8 or no JSON.
-        raise _corrupt(file, error) from None
-    if not isinstance(stored, dict) or not isinstance(stored.get("format_version"), int):
-        raise _corrupt(file, "no object with a format_version")
-    if stored["format_version"] != FORMAT_VERSION:
+    version = stored.get("format_version")
+    if type(version) is not int:
+        reason = "no object with a format_version"
+        raise reading.damaged(file, _EXPECTED, _REMEDY, reason)
+    if version != FORMAT_VERSION:
         raise ValueError(
             f"This version of tf_discrete reads manifests of format version {FORMAT_VERSION}. Export the "
             "model again, or install the version that wrote it. Received: "
-            f"format_version={stored['format_version']} in {str(file)!r}"
+            f"format_version={version} in {str(file)!r}"
         )
-    wrong = [name for name, kind in _KINDS.items() if not isinstance(stored.get(name, ...), kind)]
-    unknown = sorted(stored.keys() - _KINDS.keys() - {"format_version"})
+    wrong = [name for name, is_right in _FIELDS.items() if not is_right(stored.get(name, ...))]
+    unknown = sorted(stored.keys() - _FIELDS.keys() - {"format_version"})
     if wrong or unknown:
-        raise _corrupt(file, f"fields that are missing, wrong or unknown: {wrong + unknown}")
+        reason = f"fields that are missing, wrong or unknown: {wrong + unknown}"
+        raise reading.damaged(file, _EXPECTED, _REMEDY, reason)
     shapes = {name: tuple(stored[name]) for name in ("data_shape", "latent_shape")}
     return Manifest(**{**stored, **shapes})
 
 
-def _corrupt(file: pathlib.Path, reason: object) -> ValueError:
-    return ValueError(
-        f"The manifest cannot be read. Export the model again. Received: {str(file)!r} ({reason})"
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_whole(size) for size in value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and _is_finite(value)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value of JSON holds finite numbers only; Python reads NaN, which JSON does not have."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_temperature(value: Any) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return value is None or all(
+        isinstance(each, (int, float)) and not isinstance(each, bool) and math.isfinite(each)
+        for each in values
     )
+
+
+def _is_signatures(value: Any) -> bool:
+    return _is_object(value) and all(isinstance(each, dict) for each in value.values())
+
+
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "model": _is_text,
+    "data_shape": _is_shape,
+    "latent_shape": _is_shape,
+    "latents": lambda value: value in ("categorical", "bernoulli"),
+    "num_variables": _is_whole,
+    "num_categories": lambda value: _is_whole(value) and value >= 2,
+    "num_classes": lambda value: value is None or _is_whole(value),
+    "codes": _is_object,
+    "preprocessing": lambda value: value is None or _is_object(value),
+    "temperature": _is_temperature,
+    "signatures": _is_signatures,
+    "versions": lambda value: _is_object(value) and all(map(_is_text, value.values())),
+    "metadata": _is_object,
+}
+"""Of a manifest, with what each may be."""

@@ -93,4 +93,4 @@ def _is_tflite(path: pathlib.Path) -> bool:
     if not path.is_file():
         return False
     with open(path, "rb") as file:
-        return file.read(8)[4:] == b"TFL3"
+        return file.read(8)[4:] == b"TFL3"  # The identifier of the file's schema.
