@@ -7,8 +7,7 @@ from typing import Any
 
 import keras
 
-from tf_discrete import checks, estimators
-from tf_discrete.distributions import discrete
+from tf_discrete import checks, distributions, estimators
 from tf_discrete.schedules import Schedule, Scheduled
 from tf_discrete.serialization import deserialize
 
@@ -24,14 +23,15 @@ def estimator(
 
     Args:
         identifier: see `tf_discrete.estimators.get`.
-        latents: "categorical" or "bernoulli"; must be that of an estimator object.
+        latents: Kind of latents, see `tf_discrete.distributions.names()`; must be that of an estimator
+            object.
         temperature: number or schedule for an estimator given by name; None for its own default.
         name: Name of the argument that `identifier` was given as. Default: "estimator".
 
     Raises:
         ValueError: a temperature that has no taker, or other latents.
     """
-    discrete.get(latents)
+    kind = distributions.get(latents)
     if isinstance(identifier, dict) and "class_name" in identifier:
         identifier = deserialize(name, identifier)
     _check_estimator(name, identifier)
@@ -52,7 +52,7 @@ def estimator(
             f"Received: temperature={temperature!r}, estimator={identifier!r}"
         )
     made = estimators.get(identifier, **arguments)
-    if made.latents != latents:
+    if made.kind is not kind:
         raise ValueError(
             "The estimator and its holder must have the same kind of latents. "
             f"Received: latents={latents!r}, estimator.latents={made.latents!r}"
@@ -83,7 +83,7 @@ def layer_estimators(
 
     Args:
         identifier: as for `estimator`, for all layers, or a sequence of one for each.
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
         temperature: number or schedule, or a sequence of one for each layer; None for the default.
         num_layers: L.
 
@@ -174,46 +174,6 @@ def _check_estimator(name: str, identifier: Any) -> None:
     cls = isinstance(identifier, type) and issubclass(identifier, estimators.Estimator)
     if not (cls or isinstance(identifier, estimators.Estimator)):
         checks.refuse(name, "a registered name, an Estimator, its class or its config", identifier)
-
-
-def check_sizes(latents: str, num_variables: int, num_categories: int) -> tuple[int, int]:
-    """Returns the sizes of latents, N and K; sizes that make no sense are refused."""
-    discrete.get(latents)
-    num_variables = checks.whole("num_variables", num_variables)
-    num_categories = checks.whole("num_categories", num_categories, lowest=2)
-    if latents == "bernoulli" and num_categories != 2:
-        raise ValueError(
-            "Bernoulli latents have 2 categories. Set num_categories=2. "
-            f"Received: num_categories={num_categories}"
-        )
-    if num_variables * num_categories > checks.INT32_MAX:
-        raise ValueError(
-            f"Latents may have at most {checks.INT32_MAX} logits. Received: "
-            f"num_variables={num_variables}, num_categories={num_categories}"
-        )
-    return num_variables, num_categories
-
-
-def check_logits(shape: Sequence[int | None], latents: str) -> None:
-    """Refuses logits without an axis for the batch, the variables or at least 2 categories."""
-    if latents == "bernoulli":
-        if len(shape) < 2:
-            raise ValueError(
-                "Logits of Bernoulli latents must be [batch, ..., num_variables]. Add the axis that is "
-                f"missing. Received: inputs.shape={tuple(shape)}"
-            )
-        return
-    if len(shape) < 3:
-        raise ValueError(
-            "Logits of categorical latents must be [batch, ..., num_variables, num_categories]. For one "
-            "variable put keras.layers.Reshape((1, num_categories)) before the layer. "
-            f"Received: inputs.shape={tuple(shape)}"
-        )
-    if shape[-1] is not None and shape[-1] < 2:
-        raise ValueError(
-            "A categorical variable needs at least 2 categories on the last axis. For one logit a "
-            f"variable set latents='bernoulli'. Received: inputs.shape={tuple(shape)}"
-        )
 
 
 def _check_pathwise(cls: Any, latents: str) -> None:

@@ -8,8 +8,7 @@ import tensorflow as tf
 
 from tests.conformance import estimators_test as conformance
 from tests.estimators import problems
-from tf_discrete import estimators, objectives, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete import distributions, estimators, objectives, seeds
 
 # The power of K by which memory grows, for two variables, where mathematics allows no less.
 NOT_LINEAR = {"arsm": 3.0, "enumeration": 3.0, "sum_and_sample": 2.0}
@@ -85,7 +84,7 @@ def test_the_elbo_of_extreme_laws_is_finite(name, latents, temperature):
     loss, gradient = elbo_and_gradient(
         conformance.get(name, latents, temperature),
         logits,
-        discrete.get(latents)(prior),
+        distributions.get(latents)(prior),
         problems.objective("network", latents, tf.float32),
     )
     assert np.isfinite(loss).all() and np.isfinite(gradient).all()
@@ -100,7 +99,7 @@ def test_the_kl_is_infinite_only_where_the_posterior_allows_what_the_prior_masks
     loss, gradient = elbo_and_gradient(
         conformance.get(name, "categorical"),
         logits,
-        discrete.Categorical(tf.constant([[0.0, -np.inf, 0.0]] * 2)),
+        distributions.Categorical(tf.constant([[0.0, -np.inf, 0.0]] * 2)),
         problems.objective("network", "categorical", tf.float32),
     )
     np.testing.assert_array_equal(np.isposinf(loss), [False, True, False])
@@ -139,7 +138,7 @@ def test_certain_variables_give_finite_values_and_gradients(name, latents, dtype
     wide = tf.cast(logits, "float64" if dtype == "float64" else "float32")
     infinite = ~np.isfinite(logits.numpy())
     f = conformance.Recorder(problems.objective("network", latents, wide.dtype))
-    prior = discrete.get(latents)(tf.where(infinite, wide, tf.zeros_like(wide)))
+    prior = distributions.get(latents)(tf.where(infinite, wide, tf.zeros_like(wide)))
     own = [v.value for v in estimator.trainable_variables]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)

@@ -251,3 +251,139 @@ def test_errors():
 
     with pytest.raises(ValueError, match=r"when the graph is built.*logits.shape=\(None, None\)"):
         unknown(tf.zeros([2, 2]))
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+def test_the_multilinear_log_prob_is_linear_between_the_corners(latents):
+    law = discrete.get(latents)(tf.constant(LOGITS[latents][0]))
+    corners = law.enumerate()
+    found = law.multilinear_log_prob(corners)
+    np.testing.assert_allclose(found, law.log_prob(corners), atol=1e-12)
+    mixed = law.multilinear_log_prob(0.3 * corners[0] + 0.7 * corners[1])
+    np.testing.assert_allclose(mixed, 0.3 * found[0] + 0.7 * found[1], atol=1e-12)
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+def test_the_multilinear_log_prob_of_masked_categories(latents):
+    infinity = float("inf")
+    masked_logits = [[0.5, -infinity, 1.0]] if latents == "categorical" else [infinity, 0.0]
+    logits = tf.constant(masked_logits)
+    law = discrete.get(latents)(logits)
+    allowed = law.sample(seeds.base(0), 4)
+    with tf.GradientTape() as tape:
+        tape.watch([logits, allowed])
+        found = discrete.get(latents)(logits).multilinear_log_prob(allowed)
+    np.testing.assert_allclose(found, law.log_prob(allowed), rtol=1e-6)
+    assert all(np.isfinite(g).all() for g in tape.gradient(found, [logits, allowed]))
+    other = [[0.0, 1.0, 0.0]] if latents == "categorical" else [0.0, 1.0]
+    assert float(law.multilinear_log_prob(tf.constant(other))) == -infinity
+
+
+class Plain(discrete.Discrete):
+    """The least that a kind must say of itself: a categorical one, by what `Discrete` makes of it."""
+
+    latents = "plain"
+
+    @property
+    def category_log_probs(self):
+        return tf.nn.log_softmax(self.logits)
+
+
+def of_both(method):
+    """What a method gives for `Plain`, and for `Categorical` in closed form."""
+    return [method(cls) for cls in (Plain, Categorical)]
+
+
+METHODS = {
+    "probs": lambda q, p, z: q.probs,
+    "mode": lambda q, p, z: q.mode(),
+    "log_prob": lambda q, p, z: q.log_prob(z),
+    "multilinear_log_prob": lambda q, p, z: q.multilinear_log_prob(0.5 * z + 0.1),
+    "score": lambda q, p, z: q.score(z),
+    "weighted_scores": lambda q, p, z: q.weighted_scores(
+        tf.constant(_random.randint(5, size=[4, 3, 2])), tf.constant(LOGITS["categorical"][..., :2])
+    ),
+    "probs_vjp": lambda q, p, z: q.probs_vjp(tf.sin(q.logits)),
+    "entropy": lambda q, p, z: q.entropy(),
+    "kl": lambda q, p, z: q.kl_divergence(p),
+    "enumerate": lambda q, p, z: q.enumerate(),
+    "flatten": lambda q, p, z: q.flatten(z),
+    "code": lambda q, p, z: q.code(z),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_kind_need_not_write_agrees_with_the_closed_form(name):
+    z = Categorical(LOGITS["categorical"]).sample(seeds.base(2), 1)[0]
+
+    def evaluate(cls):
+        _random.seed(3)
+        q, p = cls(tf.constant(LOGITS["categorical"])), cls(tf.constant(PRIOR["categorical"]))
+        return METHODS[name](q, p, z)
+
+    ours, closed = of_both(evaluate)
+    np.testing.assert_allclose(ours, closed, atol=1e-12)
+
+
+def test_a_kind_that_cannot_be_relaxed_samples_its_probabilities():
+    law = Plain(LOGITS["categorical"])
+    frequency = tf.reduce_mean(law.sample(seeds.base(0), 50_000), axis=0)
+    p = law.probs.numpy()
+    assert np.max(np.abs(frequency - p) / np.sqrt(p * (1 - p) / 50_000)) < 5.5
+
+
+@pytest.fixture
+def plain():
+    discrete.register(Plain)
+    yield
+    discrete.unregister("plain")
+
+
+def test_a_registered_kind_is_known_by_its_name(plain):
+    assert discrete.get("plain") is discrete.register(Plain) is Plain
+    assert discrete.names() == ("categorical", "bernoulli", "plain")
+    assert discrete.names(discrete.Relaxable) == ("categorical", "bernoulli")
+    with pytest.raises(ValueError, match="have a relaxation.*Received: latents='plain'"):
+        discrete.get_relaxable("plain")
+
+
+def test_the_name_of_a_kind_must_be_new():
+    class Other(Plain):
+        latents = "categorical"
+
+    with pytest.raises(ValueError, match="must be new.*latents='categorical', registered for Cat"):
+        discrete.register(Other)
+    assert discrete.get("categorical") is Categorical
+
+
+def test_shapes_and_sizes():
+    assert Categorical.value_shape(3, 5) == Categorical.logits_shape(3, 5) == (3, 5)
+    assert Bernoulli.value_shape(3, 2) == Bernoulli.logits_shape(3, 2) == (3,)
+    assert Categorical.sizes_of((None, 5)) == (None, 5) and Bernoulli.sizes_of((3,)) == (3, 2)
+    assert Plain.check_sizes(3, 5) == Categorical.check_sizes(3, 5) == (3, 5)
+    with pytest.raises(ValueError, match="Set num_categories=2. Received: num_categories=3"):
+        Bernoulli.check_sizes(4, 3)
+    with pytest.raises(ValueError, match="may have at most.*num_variables=2000000000"):
+        Categorical.check_sizes(2_000_000_000, 2)
+    with pytest.raises(ValueError, match=r"plain latents must have.*inputs.shape=\(3, 5\)"):
+        Plain.check_logits((3, 5))
+    Plain.check_logits((None, 3, 5))
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+def test_conditional_noise_makes_the_value_that_it_is_given(latents):
+    law = discrete.get_relaxable(latents)(tf.constant(LOGITS[latents]))
+    z = law.sample(seeds.base(0), 50)
+    np.testing.assert_array_equal(law.harden(law.conditional_noise(seeds.base(1), z)), z)
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+def test_a_value_that_was_given_a_lead_has_it(latents):
+    law = discrete.get_relaxable(latents)(tf.constant(LOGITS[latents]))
+    z = law.sample(seeds.base(0), 1)[0]
+    moved = law.logits + law.with_lead(z, 1.5)
+    if latents == "bernoulli":
+        assert np.all((2 * z - 1) * moved >= 1.5 - 1e-12)
+    else:
+        lead = tf.reduce_sum(z * moved, -1) - tf.reduce_max(tf.where(z > 0, -np.inf, moved), -1)
+        assert np.all(lead >= 1.5 - 1e-12)

@@ -9,7 +9,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_discrete import seeds
-from tf_discrete.distributions import ExpRelaxedCategorical, RelaxedBernoulliLogit, noise, relaxed
+from tf_discrete.distributions import (
+    Bernoulli,
+    Categorical,
+    ExpRelaxedCategorical,
+    RelaxedBernoulliLogit,
+    get_relaxable,
+    noise,
+)
 
 tfd = tfp.distributions
 
@@ -56,14 +63,14 @@ def test_bernoulli_log_prob_is_that_of_tfp(temperature):
 def test_density_of_its_own_draws_is_finite(latents, temperature):
     """In value and gradient, down to a temperature at which the density on the simplex is NaN."""
     logits = logits_of(latents, tf.float32)
-    draw = relaxed.draw_noise(latents, seeds.base(0), [100, *logits.shape], tf.float32)
+    draw = get_relaxable(latents).draw_noise(seeds.base(0), [100, *logits.shape], tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        x = relaxed.relax(latents, logits, draw, temperature)
-        log_q = relaxed.log_density(latents, x, logits, temperature)
+        x = get_relaxable(latents)(logits).relax(draw, temperature)
+        log_q = get_relaxable(latents)(logits).relaxed_log_prob(x, temperature)
     assert log_q.shape == [100, 2]
     assert np.isfinite(log_q).all() and np.isfinite(tape.gradient(log_q, logits)).all()
-    z = relaxed.to_simplex(latents, x)
+    z = get_relaxable(latents).to_simplex(x)
     assert np.isfinite(z).all() and (z >= 0).numpy().all() and (z <= 1 + 1e-6).numpy().all()
 
 
@@ -73,11 +80,11 @@ def test_density_integrates_to_one(latents):
     x = tf.linspace(tf.constant(-400.0, tf.float64), 400.0, 400_001)[:, tf.newaxis]
     logits = tf.constant([0.7], tf.float64)
     if latents == "bernoulli":
-        log_q = relaxed.log_density(latents, x, logits, 0.3)
+        log_q = Bernoulli(logits).relaxed_log_prob(x, 0.3)
     else:
         # The log-simplex is a curve, on which TFP's density is that of x.
         log_value = tf.stack([tf.math.log_sigmoid(-x), tf.math.log_sigmoid(x)], axis=-1)
-        log_q = relaxed.log_density(latents, log_value, tf.constant([[0.0, 0.7]], tf.float64), 0.3)
+        log_q = Categorical(tf.constant([[0.0, 0.7]], tf.float64)).relaxed_log_prob(log_value, 0.3)
     total = tf.reduce_sum(tf.exp(log_q)) * (800.0 / 400_000)
     assert float(total) == pytest.approx(1.0, abs=1e-6)
 
@@ -99,8 +106,8 @@ def test_masked_density_is_that_over_the_unmasked_categories(temperature):
         draw = noise.gumbel(seeds.base(1), [20, *logits.shape], dtype)
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            x = relaxed.relax_categorical(logits, draw, temperature)
-            log_q = relaxed.log_density("categorical", x, logits, temperature)
+            x = Categorical(logits).relax(draw, temperature)
+            log_q = Categorical(logits).relaxed_log_prob(x, temperature)
         gradient = tape.gradient(log_q, logits).numpy()
         assert np.isfinite(log_q).all() and np.isfinite(gradient).all()
         assert (gradient[..., 1] == 0).all()
@@ -122,8 +129,8 @@ def test_masks_that_differ_between_variables():
 def test_the_corner_nearest_to_a_draw_has_the_law_of_the_logits(latents, temperature):
     logits = logits_of(latents)
     draws = 40_000
-    gumbel = relaxed.draw_noise(latents, seeds.base(3), [draws, *logits.shape], tf.float64)
-    x = relaxed.relax(latents, logits, gumbel, temperature).numpy()
+    gumbel = get_relaxable(latents).draw_noise(seeds.base(3), [draws, *logits.shape], tf.float64)
+    x = get_relaxable(latents)(logits).relax(gumbel, temperature).numpy()
     if latents == "categorical":
         frequency = np.eye(4)[x.argmax(-1)].mean(axis=0)
         p = tf.nn.softmax(logits).numpy()
@@ -137,8 +144,8 @@ def test_the_corner_nearest_to_a_draw_has_the_law_of_the_logits(latents, tempera
 def test_reparameterised_draws_have_the_law_of_the_distribution(latents):
     """A Kolmogorov-Smirnov test of our reparameterised draw against TFP's own sampler."""
     logits, draws = logits_of(latents)[0], 20_000
-    gumbel = relaxed.draw_noise(latents, seeds.base(0), [draws, *logits.shape], tf.float64)
-    ours = relaxed.relax(latents, logits, gumbel, 0.4).numpy()
+    gumbel = get_relaxable(latents).draw_noise(seeds.base(0), [draws, *logits.shape], tf.float64)
+    ours = get_relaxable(latents)(logits).relax(gumbel, 0.4).numpy()
     law = ExpRelaxedCategorical if latents == "categorical" else RelaxedBernoulliLogit
     theirs = law(0.4, logits).sample(draws, seed=seeds.base(9)).numpy()
     for index in np.ndindex(*logits.shape):
@@ -153,8 +160,8 @@ def test_low_precision_is_lifted(latents, dtype):
     law = ExpRelaxedCategorical if latents == "categorical" else RelaxedBernoulliLogit
     x = law(0.5, logits).sample(seed=seeds.base(0))
     assert x.dtype == law(0.5, logits).log_prob(x).dtype == tf.float32
-    draw = relaxed.draw_noise(latents, seeds.base(0), logits.shape, tf.float32)
-    assert relaxed.relax(latents, logits, draw, tf.constant(0.5, dtype)).dtype == tf.float32
+    draw = get_relaxable(latents).draw_noise(seeds.base(0), logits.shape, tf.float32)
+    assert get_relaxable(latents)(logits).relax(draw, tf.constant(0.5, dtype)).dtype == tf.float32
 
 
 @pytest.mark.parametrize("law", [ExpRelaxedCategorical, RelaxedBernoulliLogit])
@@ -190,11 +197,11 @@ def test_one_temperature_for_each_variable(latents):
 def test_a_certain_bit_does_not_count_as_a_dimension():
     logits = tf.constant([np.inf, -np.inf, 0.3, 0.3])
     x = tf.Variable([np.inf, -np.inf, 1.0, -np.inf])
-    law = relaxed.RelaxedBernoulliLogit(0.5, logits)
+    law = RelaxedBernoulliLogit(0.5, logits)
     with tf.GradientTape() as tape:
         score = law.log_prob(x)
         total = tf.reduce_sum(score[:3])
-    expected = relaxed.RelaxedBernoulliLogit(0.5, [0.3]).log_prob([1.0])[0]
+    expected = RelaxedBernoulliLogit(0.5, [0.3]).log_prob([1.0])[0]
     np.testing.assert_allclose(score, [0.0, 0.0, expected, -np.inf], rtol=1e-6)
     np.testing.assert_array_equal(law.log_prob(-x)[:2], [-np.inf, -np.inf])
     assert np.isfinite(tape.gradient(total, x)).all()

@@ -24,7 +24,7 @@ def test_unknown_latents(latents):
 
 def test_latents_that_an_estimator_does_not_support():
     class BitsOnly(estimators.ScoreFunction):
-        spec = estimators.ScoreFunction.spec._replace(supports=("bernoulli",))
+        spec = estimators.ScoreFunction.spec._replace(only=("bernoulli",))
 
     assert BitsOnly(latents="bernoulli").event_rank == 1
     with pytest.raises(ValueError, match="BitsOnly supports bernoulli latents only.*'categorical'"):

@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.estimators import problems
-from tf_discrete import estimators, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete import distributions, estimators, seeds
 from tf_discrete.estimators import diagnostics
 
 
@@ -95,7 +94,7 @@ def test_measure_compares_with_the_law_that_the_estimator_draws():
 
     class Flattened(estimators.Enumeration):
         def law(self, logits):
-            return discrete.Categorical(0.5 * logits)
+            return distributions.Categorical(0.5 * logits)
 
     logits = problems.generic_logits("categorical")
     f = problems.objective("cubic", "categorical")

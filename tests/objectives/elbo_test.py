@@ -5,19 +5,18 @@ import pytest
 import tensorflow as tf
 
 from tests.estimators import problems
-from tf_discrete import estimators, objectives, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete import distributions, estimators, objectives, seeds
 
 
 def setting(latents, dtype=tf.float64):
     logits = problems.generic_logits(latents, dtype)
-    prior = discrete.get(latents)(0.5 * problems.generic_logits(latents, dtype, batch=1)[0])
+    prior = distributions.get(latents)(0.5 * problems.generic_logits(latents, dtype, batch=1)[0])
     return logits, prior, problems.objective("network", latents, dtype)
 
 
 def enumerated(latents, logits, prior, fn):
     """Expectation of fn and KL by their definitions, [B]."""
-    law = discrete.get(latents)(logits)
+    law = distributions.get(latents)(logits)
     z = law.enumerate()[:, tf.newaxis]
     log_q = law.log_prob(z)
     expectation = tf.reduce_sum(tf.exp(log_q) * fn(z), axis=0)
@@ -59,7 +58,7 @@ def test_examples_do_not_mix(estimator):
 
 def test_free_bits_are_charged_and_give_no_gradient():
     logits, prior, fn = setting("categorical")
-    kl = discrete.Categorical(logits).kl_per_variable(prior).numpy()
+    kl = distributions.Categorical(logits).kl_per_variable(prior).numpy()
     bits = float(np.median(kl))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
@@ -134,7 +133,7 @@ def test_variance_normalization_keeps_the_direction_of_the_encoder(latents, name
                 logits = tf.broadcast_to(logits, [len(codes), *logits.shape])
                 noise = tf.broadcast_to(codes, logits.shape)[tf.newaxis]
             terms = objectives.elbo(
-                estimator, logits, noise, fn, discrete.get(latents)(prior), kl_weight=0.6
+                estimator, logits, noise, fn, distributions.get(latents)(prior), kl_weight=0.6
             )
             loss = tf.reduce_sum(weights * terms.loss)
         return loss, tape.gradient(loss, [encoder, prior, *decoder])
@@ -174,5 +173,5 @@ def test_the_scale_of_a_training_step_is_the_one_before_the_batch():
         assert float(made.gradient_scale) == 1.0  # The batch varies little.
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        kl = discrete.Categorical(logits).kl_divergence(prior)
+        kl = distributions.Categorical(logits).kl_divergence(prior)
     np.testing.assert_allclose(7.0 * (found[0] - found[1]), tape.gradient(kl, logits), atol=1e-9)

@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.estimators import problems
-from tf_discrete import estimators, objectives, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete import distributions, estimators, objectives, seeds
 
 SAMPLES = 2
 
@@ -20,7 +19,7 @@ class Problem:
 
     def __init__(self, latents):
         random = np.random.RandomState(1)
-        self.latents, self.cls = latents, discrete.get(latents)
+        self.latents, self.cls = latents, distributions.get(latents)
         shape = [1, 3] if latents == "categorical" else [2]
         self.logits = tf.constant(random.normal(size=[1, *shape]))
         self.prior_logits = tf.constant(random.normal(size=shape))
@@ -126,38 +125,6 @@ def test_the_weight_of_the_ratio():
     np.testing.assert_allclose(found.loss, -estimators.log_mean_exp(log_w), rtol=1e-6)
 
 
-@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
-def test_the_multilinear_log_prob(latents):
-    problem = Problem(latents)
-    law = problem.cls(problem.logits[0])
-    corners = law.enumerate()
-    np.testing.assert_allclose(
-        objectives.multilinear_log_prob(law, corners), law.log_prob(corners), atol=1e-12
-    )
-    mixed = 0.3 * corners[0] + 0.7 * corners[1]
-    np.testing.assert_allclose(
-        objectives.multilinear_log_prob(law, mixed),
-        0.3 * law.log_prob(corners[0]) + 0.7 * law.log_prob(corners[1]),
-        atol=1e-12,
-    )
-
-
-@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
-def test_masked_categories(latents):
-    infinity = float("inf")
-    masked = [[0.5, -infinity, 1.0]] if latents == "categorical" else [infinity, 0.0]
-    logits = tf.constant(masked)
-    law = discrete.get(latents)(logits)
-    allowed = law.sample(seeds.base(0), 4)
-    with tf.GradientTape() as tape:
-        tape.watch([logits, allowed])
-        found = objectives.multilinear_log_prob(discrete.get(latents)(logits), allowed)
-    np.testing.assert_allclose(found, law.log_prob(allowed), rtol=1e-6)
-    assert all(np.isfinite(g).all() for g in tape.gradient(found, [logits, allowed]))
-    other = [[0.0, 1.0, 0.0]] if latents == "categorical" else [0.0, 1.0]
-    assert float(objectives.multilinear_log_prob(law, tf.constant(other))) == -infinity
-
-
 # Relaxed draws.
 
 
@@ -241,5 +208,5 @@ def test_what_is_refused():
         ValueError, match="REBAR takes the reductions mean.*such as vimco.*Received"
     ):
         objectives.importance_weighted(
-            estimator, logits, noise, lambda z: z[..., 0, 0], discrete.Categorical(logits)
+            estimator, logits, noise, lambda z: z[..., 0, 0], distributions.Categorical(logits)
         )

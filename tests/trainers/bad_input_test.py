@@ -100,9 +100,7 @@ def test_refused_before_anything_is_written(case, tmp_path: pathlib.Path):
 
 
 def test_an_estimator_for_other_latents_is_refused(tmp_path: pathlib.Path, monkeypatch):
-    only_categorical = estimators.get_class("straight_through").spec._replace(
-        supports=("categorical",)
-    )
+    only_categorical = estimators.get_class("straight_through").spec._replace(only=("categorical",))
     monkeypatch.setattr(estimators.get_class("straight_through"), "spec", only_categorical)
     changes = {"estimator": "straight_through", "latents": "bernoulli", "num_categories": 2}
     with pytest.raises(ValueError, match="supports categorical latents only.*latents='bernoulli'"):

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import checks
-from tf_discrete.distributions.discrete import Discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.layers import StochasticLayer
 from tf_discrete.models.base import DiscreteModel, inputs_of
 from tf_discrete.types import Tensor

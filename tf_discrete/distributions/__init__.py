@@ -1,6 +1,29 @@
-"""Discrete distributions, their relaxations and the noise that draws them."""
+"""The kinds of discrete latents, their relaxations and the noise that samples them."""
 
-from tf_discrete.distributions.discrete import Bernoulli, Categorical
+# The kind that is the default everywhere is registered first.
+from tf_discrete.distributions.categorical import Categorical
+
+# isort: split
+from tf_discrete.distributions.bernoulli import Bernoulli
+from tf_discrete.distributions.discrete import (
+    Discrete,
+    Relaxable,
+    get,
+    get_relaxable,
+    names,
+    register,
+)
 from tf_discrete.distributions.relaxed import ExpRelaxedCategorical, RelaxedBernoulliLogit
 
-__all__ = ["Bernoulli", "Categorical", "ExpRelaxedCategorical", "RelaxedBernoulliLogit"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Discrete",
+    "ExpRelaxedCategorical",
+    "RelaxedBernoulliLogit",
+    "Relaxable",
+    "get",
+    "get_relaxable",
+    "names",
+    "register",
+]

@@ -1,8 +1,13 @@
-"""Factored discrete distributions: N independent categorical or Bernoulli variables, exactly.
+"""The interface of a kind of discrete latents, and the registry of kinds.
 
-Logits of the categorical are [..., N, K] (unnormalised), of the Bernoulli [..., N] (log-odds). A
-category is masked by a logit of -inf: it is never drawn, has probability 0, and every quantity and its
-gradient stay finite. The KL is infinite only where the posterior allows what the prior masks.
+A kind is a class: N independent variables of K categories each, with the logits as its parameters.
+Everything that depends on the kind is a method of it, so no caller asks which kind it has. Logits are
+unnormalised or log-odds; a category that they rule out (a logit of -inf) is never sampled, has
+probability 0, and every quantity and its gradient stay finite. The KL is infinite only where the posterior
+allows what the prior masks.
+
+To add a kind, write a subclass of `Discrete` in a module of its own, decorate it with `register`, and test
+it. Only `category_log_probs` is needed for values that are one-hot; `score` is worth a closed form.
 """
 
 from __future__ import annotations
@@ -10,68 +15,222 @@ from __future__ import annotations
 import abc
 import itertools
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from tf_discrete import types
+from tf_discrete import checks, types
 from tf_discrete.distributions import noise
 from tf_discrete.types import Seed, Tensor
 
 MAX_CONFIGURATIONS = 65536
 """`enumerate` refuses to list more joint configurations than this."""
 
+Axes = tuple[Any, ...]
+"""Sizes of axes, integers; None where the graph does not know one."""
+
 
 class Discrete(abc.ABC):
-    """What the two factored distributions share; `other` is always of the same kind as `self`."""
+    """N independent discrete variables, by their logits.
 
-    event_rank: int
+    Unless a subclass says otherwise, a value is one-hot, [..., N, K], and the logits have the same shape. In
+    all methods `other` is of the same kind as `self`.
+
+    Args:
+        logits: float [..., *logits_shape]. Computed in at least float32.
+
+    Attributes:
+        latents: Name of the kind, as the arguments `latents=` take it.
+        event_rank: Number of axes of one value, and of its logits.
+        code_meaning: What the number of a code stands for, for a manifest.
+    """
+
     latents: str
-    logits: tf.Tensor
+    event_rank = 2
+    code_meaning = "category"
 
-    @abc.abstractmethod
-    def __init__(self, logits: Tensor): ...
+    def __init__(self, logits: Tensor):
+        self.logits = types.floats("logits", logits)
+
+    # Shapes.
+
+    @classmethod
+    def value_shape(cls, num_variables: int | None, num_categories: int | None) -> Axes:
+        """The shape of one value."""
+        return (num_variables, num_categories)
+
+    @classmethod
+    def logits_shape(cls, num_variables: int | None, num_categories: int | None) -> Axes:
+        """The shape of the logits of one value."""
+        return cls.value_shape(num_variables, num_categories)
+
+    @classmethod
+    def sizes_of(cls, logits_shape: Sequence[int | None]) -> tuple[int | None, int | None]:
+        """N and K of logits of a shape [*logits_shape]."""
+        num_variables, num_categories = logits_shape
+        return num_variables, num_categories
+
+    @classmethod
+    def static_sizes(cls, logits: Tensor) -> tuple[int, int]:
+        """N and K of logits [..., *logits_shape].
+
+        Raises:
+            ValueError: The graph does not know them.
+        """
+        sizes = cls.sizes_of(tuple(logits.shape[-cls.event_rank :]))
+        num_variables, num_categories = sizes
+        if num_variables is None or num_categories is None:
+            raise ValueError(
+                "Enumeration needs the number of variables and categories when the graph is built. "
+                f"Received: logits.shape={logits.shape}"
+            )
+        return num_variables, num_categories
+
+    @classmethod
+    def check_sizes(cls, num_variables: Any, num_categories: Any) -> tuple[int, int]:
+        """Returns N and K as integers; sizes that make no sense are refused."""
+        num_variables = checks.whole("num_variables", num_variables)
+        num_categories = checks.whole("num_categories", num_categories, lowest=2)
+        if num_variables * num_categories > checks.INT32_MAX:
+            raise ValueError(
+                f"Latents may have at most {checks.INT32_MAX} logits. Received: "
+                f"num_variables={num_variables}, num_categories={num_categories}"
+            )
+        return num_variables, num_categories
+
+    @classmethod
+    def check_logits(cls, shape: Sequence[int | None]) -> None:
+        """Refuses logits, of a shape [batch, ..., *logits_shape], that lack an axis."""
+        if len(shape) <= cls.event_rank:
+            raise ValueError(
+                f"Logits of {cls.latents} latents must have an axis for the batch and {cls.event_rank} for "
+                f"the latents. Add the axis that is missing. Received: inputs.shape={tuple(shape)}"
+            )
+
+    # Values and codes.
+
+    def one_hot(self, code: Tensor) -> tf.Tensor:
+        """Converts codes int [..., N] to values, float [..., *value_shape]."""
+        _, num_categories = self.sizes_of(tuple(self.logits.shape[-self.event_rank :]))
+        return tf.one_hot(code, num_categories, dtype=self.logits.dtype)
+
+    def code(self, value: Tensor) -> tf.Tensor:
+        """Converts values, one-hot or relaxed, to codes, int32 [..., N]."""
+        return tf.argmax(value, axis=-1, output_type=tf.int32)
+
+    @classmethod
+    def over_categories(cls, value: Tensor) -> tf.Tensor:
+        """A value as one-hot vectors over the categories, [..., N, K]; linear in the value."""
+        return tf.convert_to_tensor(value)
+
+    @classmethod
+    def flatten(cls, value: Tensor) -> tf.Tensor:
+        """A value [..., *value_shape] as one vector, [..., D]."""
+        size = math.prod(value.shape[-cls.event_rank :])
+        return tf.reshape(value, tf.concat([tf.shape(value)[: -cls.event_rank], [size]], axis=0))
+
+    # Probabilities.
 
     @property
     @abc.abstractmethod
+    def category_log_probs(self) -> tf.Tensor:
+        """log q of each category, float [..., N, K]; -inf where masked."""
+
+    @property
+    def category_probs(self) -> tf.Tensor:
+        """q of each category, float [..., N, K]."""
+        return tf.exp(self.category_log_probs)
+
+    @property
     def probs(self) -> tf.Tensor:
-        """float, of the shape of the logits."""
+        """The mean of a value, float [..., *value_shape]."""
+        return self.category_probs
 
-    @abc.abstractmethod
     def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
-        """Draws as values, float [num_samples, ..., N(, K)]."""
+        """Samples values, float [num_samples, ..., *value_shape]."""
+        log_probs = self.category_log_probs
+        shape = tf.concat([[num_samples], tf.shape(log_probs)], axis=0)
+        perturbed = log_probs + noise.gumbel(seed, shape, log_probs.dtype)
+        return self.one_hot(tf.argmax(perturbed, axis=-1, output_type=tf.int32))
 
-    @abc.abstractmethod
     def mode(self) -> tf.Tensor:
-        """The most probable value, float [..., N(, K)]."""
+        """The most probable value, float [..., *value_shape]."""
+        return self.one_hot(tf.argmax(self.category_log_probs, axis=-1, output_type=tf.int32))
 
-    @abc.abstractmethod
-    def one_hot(self, code: Tensor) -> tf.Tensor:
-        """int [..., N] codes as float [..., N(, K)] values."""
-
-    @abc.abstractmethod
-    def code(self, value: Tensor) -> tf.Tensor:
-        """float [..., N(, K)] values as int32 [..., N] codes."""
-
-    @abc.abstractmethod
     def log_prob(self, value: Tensor) -> tf.Tensor:
         """log q(value) in nats, [...]."""
+        log_probs = self.category_log_probs
+        chosen = self.over_categories(tf.cast(value, log_probs.dtype)) > 0.5
+        return tf.reduce_sum(tf.where(chosen, log_probs, tf.zeros_like(log_probs)), axis=[-2, -1])
 
-    @abc.abstractmethod
+    def multilinear_log_prob(self, value: Tensor) -> tf.Tensor:
+        """log q(value), [...], continued from the corners linearly in each variable.
+
+        Straight-through estimators read its gradient for the value.
+
+        Example:
+            >>> from tf_discrete.distributions import Categorical
+            >>> law = Categorical(tf.math.log([[0.2, 0.8]]))
+            >>> round(float(law.multilinear_log_prob([[0.0, 1.0]])), 4)   # log 0.8
+            -0.2231
+        """
+        log_probs = self.category_log_probs
+        weights = self.over_categories(tf.cast(value, log_probs.dtype))
+        return tf.reduce_sum(times_log_prob(weights, log_probs), axis=[-2, -1])
+
     def score(self, value: Tensor) -> tf.Tensor:
-        """d log q(value) / d logits, of the shape of `value`."""
+        """d log q(value) / d logits, of the shape of the logits."""
+        logits = tf.stop_gradient(self.logits)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            log_prob = type(self)(logits).log_prob(value)
+        return tape.gradient(log_prob, logits)
 
-    @abc.abstractmethod
+    def weighted_scores(self, codes: Tensor, weights: Tensor) -> tf.Tensor:
+        """Sums weight * d log q / d logits over codes, of the shape of the logits, without a gradient.
+
+        Args:
+            codes: int32 [..., N, M], M categories of each variable.
+            weights: float [..., N, M].
+        """
+        fixed = type(self)(tf.stop_gradient(self.logits))
+        total = tf.zeros_like(fixed.logits)
+        for member in range(codes.shape[-1]):
+            weight = weights[..., member]
+            for _ in range(self.event_rank - 1):
+                weight = weight[..., tf.newaxis]
+            total += weight * fixed.score(fixed.one_hot(codes[..., member]))
+        return total
+
+    def probs_vjp(self, upstream: Tensor) -> tf.Tensor:
+        """d (upstream . probs) / d logits, of the shape of the logits, without a gradient."""
+        logits = tf.stop_gradient(self.logits)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            probs = type(self)(logits).probs
+        return tape.gradient(probs, logits, upstream)
+
     def enumerate(self) -> tf.Tensor:
-        """All joint configurations, float [C, N(, K)]."""
+        """Lists all joint configurations, float [K**N, *value_shape], the last variable fastest.
 
-    @abc.abstractmethod
+        Raises:
+            ValueError: There are more than `MAX_CONFIGURATIONS`.
+        """
+        return self.one_hot(_configurations(*self.static_sizes(self.logits)))
+
     def entropy_per_variable(self) -> tf.Tensor:
         """Entropy of each variable in nats, [..., N]."""
+        return -tf.reduce_sum(x_times_log(self.category_probs, self.category_log_probs), axis=-1)
 
-    @abc.abstractmethod
     def kl_per_variable(self, other: Any) -> tf.Tensor:
-        """KL(self || other) of each variable in nats, [..., N]."""
+        """KL(self || other) of each variable in nats, [..., N]; +inf where `other` masks too much."""
+        log_q, log_p, probs = self.category_log_probs, other.category_log_probs, self.category_probs
+        shape = tf.broadcast_dynamic_shape(tf.shape(log_q), tf.shape(log_p))
+        log_p = tf.broadcast_to(log_p, shape)
+        kl = tf.reduce_sum(x_times_log(probs, finite(log_q) - finite(log_p)), axis=-1)
+        outside = (probs > 0) & ~tf.math.is_finite(log_p)
+        return tf.where(tf.reduce_any(outside, axis=-1), tf.cast(math.inf, kl.dtype), kl)
 
     def entropy(self) -> tf.Tensor:
         """Joint entropy in nats, [...]."""
@@ -82,191 +241,155 @@ class Discrete(abc.ABC):
         return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
 
 
-class Categorical(Discrete):
-    """N independent categorical variables of K categories.
+class Relaxable(Discrete):
+    """A kind whose probabilities are a softmax or sigmoid of its logits, so that it can be relaxed.
 
-    Args:
-        logits: float [..., N, K]; unnormalised, -inf where masked. Computed in at least float32.
+    Noise, value and logits have the same shape. A relaxed sample is computed and scored in log space.
 
-    Example:
-        >>> q = Categorical(tf.zeros([2, 3, 4]))
-        >>> [round(float(h), 4) for h in q.entropy()]   # 3 ln 4 nats
-        [4.1589, 4.1589]
+    Reference:
+        Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712.
     """
 
-    event_rank = 2
-    latents = "categorical"
+    @staticmethod
+    @abc.abstractmethod
+    def draw_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
+        """The noise that `harden` and `relax` read, float of a shape."""
 
-    def __init__(self, logits: Tensor):
-        self.logits = types.floats("logits", logits)
-        if self.logits.shape.rank is not None and self.logits.shape.rank < 2:
-            raise ValueError(
-                "Categorical logits must be [..., num_variables, num_categories]. Add the axis of the "
-                f"variables. Received: logits.shape={self.logits.shape}"
-            )
-        if self.logits.shape[-1] is not None and self.logits.shape[-1] < 2:
-            raise ValueError(
-                "A categorical variable needs at least 2 categories on the last axis. "
-                f"Received: logits.shape={self.logits.shape}"
-            )
+    @abc.abstractmethod
+    def harden(self, noise: Tensor) -> tf.Tensor:
+        """The value that noise makes of the logits; it is a sample."""
 
-    @property
-    def log_probs(self) -> tf.Tensor:
-        """float [..., N, K], normalised, -inf where masked."""
-        return tf.nn.log_softmax(self.logits)
+    @abc.abstractmethod
+    def relax(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
+        """The relaxed sample of the same noise in log space, reparameterised."""
 
-    @property
-    def probs(self) -> tf.Tensor:
-        """float [..., N, K], the probability of each category."""
-        return tf.nn.softmax(self.logits)
+    @staticmethod
+    @abc.abstractmethod
+    def to_simplex(log_value: Tensor) -> tf.Tensor:
+        """The relaxed value of a sample in log space."""
 
-    def sample(self, seed: Seed, num_samples: int) -> tf.Tensor:
-        """One-hot draws, float [num_samples, ..., N, K], by the Gumbel-max rule."""
+    @abc.abstractmethod
+    def relaxed_log_prob(self, log_value: Tensor, temperature: Tensor) -> tf.Tensor:
+        """log density of relaxed samples in log space in nats, [...], summed over the variables."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def draw_conditional_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
+        """The free noise that `condition` reads, float of a shape."""
+
+    @abc.abstractmethod
+    def condition(self, noise: Tensor, value: Tensor) -> tf.Tensor:
+        """Turns the noise of `draw_conditional_noise` into such as `harden` makes `value` of."""
+
+    def conditional_noise(self, seed: Seed, value: Tensor) -> tf.Tensor:
+        """Samples the noise of `draw_noise` given that `harden` makes `value` of it."""
+        shape = tf.broadcast_dynamic_shape(tf.shape(self.logits), tf.shape(value))
+        return self.condition(self.draw_conditional_noise(seed, shape, self.logits.dtype), value)
+
+    @abc.abstractmethod
+    def probs_at(self, logits: Tensor) -> tf.Tensor:
+        """The probabilities at other, finite logits; certain where those of `self` are infinite."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def jacobian_product(probs: Tensor, upstream: Tensor) -> tf.Tensor:
+        """The Jacobian of the softmax or sigmoid, at the point where it is `probs`, times a vector."""
+
+    def probs_vjp(self, upstream: Tensor) -> tf.Tensor:
+        return self.jacobian_product(tf.stop_gradient(self.probs), upstream)
+
+    @abc.abstractmethod
+    def centre(self) -> tf.Tensor:
+        """The mean of the uniform distribution over all categories that are not masked."""
+
+    @abc.abstractmethod
+    def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
+        """What must be added to the logits for `value` to lead all others by at least `lead`."""
+
+    def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
         shape = tf.concat([[num_samples], tf.shape(self.logits)], axis=0)
-        gumbel = noise.gumbel(seed, shape, self.logits.dtype)
-        return self.one_hot(tf.argmax(self.logits + gumbel, axis=-1, output_type=tf.int32))
+        return self.harden(self.draw_noise(seed, shape, self.logits.dtype))
 
-    def mode(self) -> tf.Tensor:
-        """One-hot of the most probable category, float [..., N, K]."""
-        return self.one_hot(tf.argmax(self.logits, axis=-1, output_type=tf.int32))
 
-    def one_hot(self, code: Tensor) -> tf.Tensor:
-        """int [..., N] codes as float [..., N, K]."""
-        return tf.one_hot(code, tf.shape(self.logits)[-1], dtype=self.logits.dtype)
+_KINDS: dict[str, type[Discrete]] = {}
+_Kind = TypeVar("_Kind", bound=type[Discrete])
 
-    def code(self, value: Tensor) -> tf.Tensor:
-        """float [..., N, K] values (one-hot or relaxed) as int32 [..., N] codes."""
-        return tf.argmax(value, axis=-1, output_type=tf.int32)
 
-    def log_prob(self, value: Tensor) -> tf.Tensor:
-        """log q(value) in nats, [...], for one-hot values [..., N, K]."""
-        value = tf.cast(value, self.logits.dtype)
-        chosen = tf.where(value > 0.5, self.log_probs, tf.zeros_like(self.log_probs))
-        return tf.reduce_sum(chosen, axis=[-2, -1])
+def register(cls: _Kind) -> _Kind:
+    """Class decorator: makes a kind of latents known by its attribute `latents`.
 
-    def entropy_per_variable(self) -> tf.Tensor:
-        """Entropy of each variable in nats, [..., N]."""
-        return -tf.reduce_sum(_x_times_log(self.probs, self.log_probs), axis=-1)
-
-    def kl_per_variable(self, other: Any) -> tf.Tensor:
-        """KL(self || other) of each variable in nats, [..., N]; +inf where `other` masks too much."""
-        log_p = tf.broadcast_to(
-            other.log_probs,
-            tf.broadcast_dynamic_shape(tf.shape(self.logits), tf.shape(other.logits)),
+    Raises:
+        ValueError: Another class has the name.
+    """
+    known = _KINDS.get(cls.latents)
+    if known is not None and known.__qualname__ != cls.__qualname__:
+        raise ValueError(
+            "The name of a kind of latents must be new. Choose another. "
+            f"Received: latents={cls.latents!r}, registered for {known.__qualname__}"
         )
-        log_ratio = _finite(self.log_probs) - _finite(log_p)
-        kl = tf.reduce_sum(_x_times_log(self.probs, log_ratio), axis=-1)
-        outside = (self.probs > 0) & ~tf.math.is_finite(log_p)
-        return tf.where(tf.reduce_any(outside, axis=-1), tf.cast(math.inf, kl.dtype), kl)
-
-    def score(self, value: Tensor) -> tf.Tensor:
-        """d log q(value) / d logits, float [..., N, K]: one-hot value minus probabilities."""
-        return tf.cast(value, self.logits.dtype) - self.probs
-
-    def enumerate(self) -> tf.Tensor:
-        """All joint configurations as one-hots, float [K**N, N, K].
-
-        Raises:
-            ValueError: for more than `MAX_CONFIGURATIONS` of them.
-        """
-        variables, categories = static_shape(self.logits, 2)
-        codes = _configurations(variables, categories)
-        return tf.one_hot(codes, categories, dtype=self.logits.dtype)
+    _KINDS[cls.latents] = cls
+    return cls
 
 
-class Bernoulli(Discrete):
-    """N independent binary variables, values 0 and 1.
+def unregister(latents: str) -> None:
+    """Removes a kind of latents from the registry, for a test that has registered its own."""
+    _KINDS.pop(latents, None)
+
+
+def names(interface: type = Discrete) -> tuple[str, ...]:
+    """Names of the registered kinds that implement an interface, in the order of registration.
 
     Args:
-        logits: float [..., N], log-odds of a 1. Computed in at least float32.
+        interface: `Discrete` or `Relaxable`. Default: `Discrete`.
 
     Example:
-        >>> q = Bernoulli(tf.zeros([5, 8]))
-        >>> round(float(q.kl_divergence(Bernoulli(tf.zeros([8])))[0]), 6)
-        0.0
+        >>> names(Relaxable)
+        ('categorical', 'bernoulli')
     """
-
-    event_rank = 1
-    latents = "bernoulli"
-
-    def __init__(self, logits: Tensor):
-        self.logits = types.floats("logits", logits)
-        if self.logits.shape.rank == 0:
-            raise ValueError(
-                "Bernoulli logits must be [..., num_variables]. Add the axis of the variables. "
-                f"Received: logits.shape={self.logits.shape}"
-            )
-
-    @property
-    def probs(self) -> tf.Tensor:
-        """float [..., N], the probability of a 1."""
-        return tf.math.sigmoid(self.logits)
-
-    def sample(self, seed: Seed, num_samples: int) -> tf.Tensor:
-        """Draws of 0 and 1, float [num_samples, ..., N]."""
-        shape = tf.concat([[num_samples], tf.shape(self.logits)], axis=0)
-        return self.one_hot(self.logits + noise.logistic(seed, shape, self.logits.dtype) > 0)
-
-    def mode(self) -> tf.Tensor:
-        """The more probable value, float [..., N]."""
-        return self.one_hot(self.logits > 0)
-
-    def one_hot(self, code: Tensor) -> tf.Tensor:
-        """int or bool [..., N] codes as float [..., N]; the name is that of `Categorical`."""
-        return tf.cast(code, self.logits.dtype)
-
-    def code(self, value: Tensor) -> tf.Tensor:
-        """float [..., N] values (bits or relaxed) as int32 [..., N] codes."""
-        return tf.cast(value > 0.5, tf.int32)
-
-    def log_prob(self, value: Tensor) -> tf.Tensor:
-        """log q(value) in nats, [...], for values of 0 and 1, [..., N]."""
-        sign = 2.0 * tf.cast(value, self.logits.dtype) - 1.0
-        return -tf.reduce_sum(tf.math.softplus(-sign * self.logits), axis=-1)
-
-    def entropy_per_variable(self) -> tf.Tensor:
-        """Entropy of each variable in nats, [..., N]."""
-        both = tf.stack([self.logits, -self.logits])
-        return -tf.reduce_sum(_x_times_log(tf.sigmoid(both), tf.math.log_sigmoid(both)), axis=0)
-
-    def kl_per_variable(self, other: Any) -> tf.Tensor:
-        """KL(self || other) of each variable in nats, [..., N]; +inf where `other` rules a value out."""
-        kl = tf.zeros([], self.logits.dtype)
-        for sign in (1.0, -1.0):
-            q, p = sign * self.logits, sign * other.logits
-            log_q, log_p = tf.math.log_sigmoid(q), tf.math.log_sigmoid(p)
-            part = _x_times_log(tf.sigmoid(q), _finite(log_q) - _finite(log_p))
-            outside = (tf.sigmoid(q) > 0) & ~tf.math.is_finite(log_p)
-            kl += tf.where(outside, tf.cast(math.inf, kl.dtype), part)
-        return kl
-
-    def score(self, value: Tensor) -> tf.Tensor:
-        """d log q(value) / d logits, float [..., N]: value minus probability."""
-        return tf.cast(value, self.logits.dtype) - self.probs
-
-    def enumerate(self) -> tf.Tensor:
-        """All joint configurations of bits, float [2**N, N].
-
-        Raises:
-            ValueError: for more than `MAX_CONFIGURATIONS` of them.
-        """
-        (variables,) = static_shape(self.logits, 1)
-        return tf.cast(_configurations(variables, 2), self.logits.dtype)
-
-
-LATENTS: dict[str, type[Discrete]] = {"categorical": Categorical, "bernoulli": Bernoulli}
+    return tuple(name for name, cls in _KINDS.items() if issubclass(cls, interface))
 
 
 def get(latents: str) -> type[Discrete]:
-    """The class of a kind of latents, "categorical" or "bernoulli"."""
-    if not isinstance(latents, str) or latents not in LATENTS:
-        raise ValueError(f"latents must be one of {sorted(LATENTS)}. Received: latents={latents!r}")
-    return LATENTS[latents]
+    """The class of a kind of latents, such as "categorical" or "bernoulli".
+
+    Raises:
+        ValueError: No kind has the name; the message lists all.
+    """
+    if not isinstance(latents, str) or latents not in _KINDS:
+        raise ValueError(f"latents must be one of {sorted(_KINDS)}. Received: latents={latents!r}")
+    return _KINDS[latents]
 
 
-def latent_shape(latents: str, num_variables: int, num_categories: int) -> tuple[int, ...]:
-    """The shape of one configuration: (N, K), or (N,) for Bernoulli latents."""
-    return (num_variables,) if get(latents).event_rank == 1 else (num_variables, num_categories)
+def get_relaxable(latents: str) -> type[Relaxable]:
+    """As `get`, of a kind that can be relaxed.
+
+    Raises:
+        ValueError: No kind has the name, or it has no relaxation.
+    """
+    cls = get(latents)
+    if not issubclass(cls, Relaxable):
+        raise ValueError(
+            f"Only {' and '.join(names(Relaxable))} latents have a relaxation. Choose one of these, or an "
+            f"estimator and an objective without relaxation. Received: latents={latents!r}"
+        )
+    return cls
+
+
+def finite(x: tf.Tensor) -> tf.Tensor:
+    """`x`, with 0 in the place of infinities."""
+    return tf.where(tf.math.is_finite(x), x, tf.zeros_like(x))
+
+
+def x_times_log(x: tf.Tensor, log: tf.Tensor) -> tf.Tensor:
+    """x * log with 0 * (-inf) = 0, in value and gradient."""
+    return tf.where(x > 0, x * finite(log), tf.zeros_like(x))
+
+
+def times_log_prob(value: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
+    """Their product; masked categories (log-probability -inf) contribute nothing unless they were sampled."""
+    possible, none = tf.math.is_finite(log_prob), tf.zeros_like(log_prob)
+    made = tf.where(~possible & (value > 0), log_prob, none)
+    return value * tf.where(possible, log_prob, none) + tf.stop_gradient(made)
 
 
 def _configurations(variables: int, categories: int) -> tf.Tensor:
@@ -278,23 +401,3 @@ def _configurations(variables: int, categories: int) -> tf.Tensor:
             f"num_categories={categories}, which makes {count}"
         )
     return tf.constant(list(itertools.product(range(categories), repeat=variables)), tf.int32)
-
-
-def static_shape(logits: tf.Tensor, event_rank: int) -> tuple[int, ...]:
-    """The number of variables, and of categories where the logits have an axis for them."""
-    shape = tuple(logits.shape[-event_rank:])
-    if None in shape:
-        raise ValueError(
-            "Enumeration needs the number of variables and categories when the graph is built. "
-            f"Received: logits.shape={logits.shape}"
-        )
-    return shape
-
-
-def _finite(x: tf.Tensor) -> tf.Tensor:
-    return tf.where(tf.math.is_finite(x), x, tf.zeros_like(x))
-
-
-def _x_times_log(x: tf.Tensor, log: tf.Tensor) -> tf.Tensor:
-    """x * log with 0 * (-inf) = 0, in value and gradient."""
-    return tf.where(x > 0, x * _finite(log), tf.zeros_like(x))

@@ -12,8 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_discrete import checks, types
-from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Tensor
 
 tfd: Any = tfp.distributions
 
@@ -144,41 +143,3 @@ def _identifier(name: str) -> str:
     if not checks.text("name", name).isidentifier():
         checks.refuse("name", "an identifier of Python", name)
     return name
-
-
-def relax_categorical(logits: Tensor, gumbel: Tensor, temperature: Tensor) -> tf.Tensor:
-    """log z of the relaxed categorical that `gumbel` noise draws, [..., N, K], reparameterised."""
-    logits = types.at_least_float32(logits)
-    return tf.nn.log_softmax((logits + gumbel) / types.cast(temperature, logits.dtype))
-
-
-def relax_bernoulli(logits: Tensor, logistic: Tensor, temperature: Tensor) -> tf.Tensor:
-    """logit(z) of the relaxed Bernoulli that `logistic` noise draws, [..., N], reparameterised."""
-    logits = types.at_least_float32(logits)
-    return (logits + logistic) / types.cast(temperature, logits.dtype)
-
-
-def draw_noise(latents: str, seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
-    """The noise that the relaxation of a kind of latents reads: Gumbel or logistic."""
-    draw = noise_lib.gumbel if latents == "categorical" else noise_lib.logistic
-    return draw(seed, shape, dtype)
-
-
-def relax(latents: str, logits: Tensor, noise: Tensor, temperature: Tensor) -> tf.Tensor:
-    """`relax_categorical` or `relax_bernoulli`, by the kind of latents."""
-    relax_fn = relax_categorical if latents == "categorical" else relax_bernoulli
-    return relax_fn(logits, noise, temperature)
-
-
-def to_simplex(latents: str, log_value: Tensor) -> tf.Tensor:
-    """The relaxed value of a log-space draw: exp for categorical, sigmoid for Bernoulli latents."""
-    return tf.exp(log_value) if latents == "categorical" else tf.sigmoid(log_value)
-
-
-def log_density(latents: str, log_value: Tensor, logits: Tensor, temperature: Tensor) -> tf.Tensor:
-    """log q of log-space draws in nats, [...], summed over the N variables."""
-    if latents == "categorical":
-        law: Any = ExpRelaxedCategorical(temperature, logits)
-    else:
-        law = RelaxedBernoulliLogit(temperature, logits)
-    return tf.reduce_sum(law.log_prob(log_value), axis=-1)

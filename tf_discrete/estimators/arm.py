@@ -38,7 +38,6 @@ class ARM(base.ScoreEstimator):
     """
 
     spec = base.Spec(
-        supports=("bernoulli",),
         exact_for="any",
         relaxed=False,
         noise="continuous",
@@ -47,6 +46,7 @@ class ARM(base.ScoreEstimator):
         reductions=("mean",),
         reference="Yin, Zhou 2018, arXiv:1807.11143",
         draws=2,
+        only=("bernoulli",),  # The paper pairs uniform numbers of bits; `arsm` is for categories.
     )
 
     def __init__(self, latents: str = "bernoulli", **kwargs: object):

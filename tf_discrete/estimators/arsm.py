@@ -43,7 +43,6 @@ class ARSM(base.ScoreEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical",),
         exact_for="any",
         relaxed=False,
         noise="continuous",
@@ -51,6 +50,7 @@ class ARSM(base.ScoreEstimator):
         min_samples=1,
         reductions=("mean",),
         reference="Yin, Yue, Zhou 2019, arXiv:1905.01413",
+        only=("categorical",),
     )
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:

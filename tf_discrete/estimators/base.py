@@ -7,14 +7,15 @@ in hand: `estimate`. Hard single-draw estimators change only the gradient, never
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from tf_discrete import types
-from tf_discrete.distributions import discrete
+from tf_discrete import distributions, types
+from tf_discrete.distributions import Discrete, Relaxable
 from tf_discrete.types import Estimate, Reduction, Sample, Seed, Tensor
 
 LOWEST_IN_FLOAT16 = 4e-6
@@ -27,7 +28,6 @@ class Spec(NamedTuple):
     """What an estimator declares of itself; tests hold it to both sides of each declaration.
 
     Attributes:
-        supports: the kinds of latents, of "categorical" and "bernoulli".
         exact_for: the objectives whose gradient for the logits it estimates without bias: "any",
             "quadratic", "linear" or "none" (polynomials in z). It is up to one positive number, the
             estimator's `gradient_scale`, where that is not 1.
@@ -38,13 +38,15 @@ class Spec(NamedTuple):
         min_samples: fewest samples that the estimator takes, in its default configuration.
         reductions: names of the reductions that it takes.
         reference: the source paper.
-        exact_for_bernoulli: the same as `exact_for` where it is more for Bernoulli latents.
+        exact_for_kind: `exact_for` of those kinds of latents for which it is another.
         draws: how many plain draws of z the value of one sample averages over: 2 for an antithetic
             pair, 0 where the value is a weighted sum.
         density: whether a relaxed draw has a density in log space, at the estimator's `temperature`.
+        interface: what a kind of latents must implement, `Discrete` or `Relaxable`; the estimator takes
+            every registered kind that does.
+        only: the names of the kinds for which alone the estimator is defined; empty for all.
     """
 
-    supports: tuple[str, ...]
     exact_for: str
     relaxed: bool
     noise: str
@@ -52,14 +54,21 @@ class Spec(NamedTuple):
     min_samples: int
     reductions: tuple[str, ...]
     reference: str
-    exact_for_bernoulli: str | None = None
+    exact_for_kind: Mapping[str, str] | None = None
     draws: int = 1
     density: bool = False
+    interface: type = Discrete
+    only: tuple[str, ...] = ()
+
+    @property
+    def supports(self) -> tuple[str, ...]:
+        """Names of the kinds of latents that the estimator takes, of all that are registered now."""
+        kinds = distributions.names(self.interface)
+        return tuple(name for name in kinds if not self.only or name in self.only)
 
     def exactness(self, latents: str) -> str:
         """`exact_for` of a kind of latents."""
-        own = self.exact_for_bernoulli if latents == "bernoulli" else None
-        return own or self.exact_for
+        return (self.exact_for_kind or {}).get(latents, self.exact_for)
 
 
 def mean(values: Tensor) -> tf.Tensor:
@@ -81,7 +90,8 @@ class Estimator(keras.layers.Layer):
     """Base of all estimators. It is a Keras layer, so a model saves and schedules what it owns.
 
     Args:
-        latents: "categorical" (logits [..., N, K]) or "bernoulli" (logits [..., N]).
+        latents: Kind of latents, such as "categorical" (logits [..., N, K]) or "bernoulli" (logits
+            [..., N]); see `tf_discrete.distributions.names()`.
     """
 
     spec: Spec
@@ -89,7 +99,7 @@ class Estimator(keras.layers.Layer):
 
     def __init__(self, latents: str = "categorical", **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        discrete.get(latents)
+        distributions.get(latents)
         if latents not in self.spec.supports:
             raise ValueError(
                 f"{type(self).__name__} supports {' and '.join(self.spec.supports)} latents only. Choose "
@@ -111,9 +121,24 @@ class Estimator(keras.layers.Layer):
         return None  # The parts that have weights carry their own.
 
     @property
+    def kind(self) -> type[Discrete]:
+        """The class of the kind of latents."""
+        return distributions.get(self.latents)
+
+    @property
+    def relaxable_kind(self) -> type[Relaxable]:
+        """The same, of an estimator whose `spec` asks for a kind that can be relaxed."""
+        return distributions.get_relaxable(self.latents)
+
+    @property
     def event_rank(self) -> int:
-        """Axes of one configuration: 2 ([N, K]) for categorical, 1 ([N]) for Bernoulli latents."""
-        return discrete.get(self.latents).event_rank
+        """Axes of one configuration, such as 2 ([N, K]) for categorical, 1 ([N]) for Bernoulli latents."""
+        return self.kind.event_rank
+
+    def value_size(self, logits_shape: Any) -> int:
+        """How many numbers one value has, for logits [..., *logits_shape]."""
+        sizes = self.kind.sizes_of(tuple(logits_shape[-self.event_rank :]))
+        return math.prod(axis or 0 for axis in self.kind.value_shape(*sizes))
 
     @property
     def min_samples(self) -> int:
@@ -130,9 +155,9 @@ class Estimator(keras.layers.Layer):
         """
         return 1.0
 
-    def law(self, logits: Tensor) -> discrete.Discrete:
+    def law(self, logits: Tensor) -> Discrete:
         """The distribution of the codes that this estimator draws: q(z | logits) unless overridden."""
-        return discrete.get(self.latents)(logits)
+        return self.kind(logits)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> Tensor:
         """The random part of one estimate.

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import types
+from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Sample, Seed, Tensor
@@ -39,15 +40,15 @@ class DARN(base.PathwiseEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="linear",
-        exact_for_bernoulli="quadratic",
         relaxed=False,
         noise="discrete",
         evaluations="1",
         min_samples=1,
         reductions=("mean", "log_mean_exp"),
         reference="Gregor et al. 2013, arXiv:1310.8499",
+        exact_for_kind={"bernoulli": "quadratic"},
+        interface=Relaxable,
     )
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
@@ -55,23 +56,16 @@ class DARN(base.PathwiseEstimator):
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
-        law = self.law(logits)
-        from_centre, score = noise - self._centre(logits), law.score(noise)
+        kind, law = self.relaxable_kind(logits), self.law(logits)
+        from_centre, score = noise - kind.centre(), law.score(noise)
+        own_axes = list(range(1 - self.event_rank, 0))  # Of one variable: its categories, or none.
 
         @tf.custom_gradient
         def draw(logits: tf.Tensor) -> Any:
             def backward(upstream: tf.Tensor) -> tf.Tensor:
-                difference = upstream * from_centre
-                if self.event_rank == 2:
-                    difference = tf.reduce_sum(difference, axis=-1, keepdims=True)
+                difference = tf.reduce_sum(upstream * from_centre, axis=own_axes, keepdims=True)
                 return difference * score
 
             return tf.identity(noise), backward
 
         return Sample(draw(logits), law.code(noise))
-
-    def _centre(self, logits: tf.Tensor) -> tf.Tensor:
-        if self.event_rank == 1:
-            return tf.fill(tf.shape(logits), tf.cast(0.5, logits.dtype))
-        allowed = tf.cast(tf.math.is_finite(logits), logits.dtype)
-        return allowed / tf.reduce_sum(allowed, axis=-1, keepdims=True)

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import discrete, relaxed
+from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
@@ -64,15 +64,15 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
             forward_temperature, name="forward_temperature", positive=True
         )
 
-    def law(self, logits: Tensor) -> discrete.Discrete:
+    def law(self, logits: Tensor) -> Discrete:
         """softmax(logits / forward_temperature)."""
         logits = types.at_least_float32(logits)
         return super().law(logits / tf.cast(self.forward_temperature.value, logits.dtype))
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         scaled = tf.cast(self.forward_temperature.value, noise.dtype) * noise
-        log_value = relaxed.relax(self.latents, logits, scaled, self.temperature.value)
-        value = relaxed.to_simplex(self.latents, log_value)
+        kind = self.relaxable_kind
+        value = kind.to_simplex(kind(logits).relax(scaled, self.temperature.value))
         law = self.law(logits)
         code = law.code(value)
         return Sample(backward.straight_through(law.one_hot(code), value), code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -48,7 +48,6 @@ class DisARM(base.ScoreEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="any",
         relaxed=False,
         noise="continuous",
@@ -57,6 +56,7 @@ class DisARM(base.ScoreEstimator):
         reductions=("mean",),
         reference="Dong, Mnih, Tucker 2020, arXiv:2006.10680; 2021, arXiv:2106.08056",
         draws=2,
+        only=("categorical", "bernoulli"),
     )
 
     def __init__(self, latents: str = "categorical", coupling: str = "tree", **kwargs: Any):
@@ -66,9 +66,7 @@ class DisARM(base.ScoreEstimator):
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         logits = types.at_least_float32(logits)
         shape = sampling.noise_shape(logits, num_samples)
-        if self.event_rank == 2:
-            count = couplings.num_uniforms(self.coupling, logits.shape[-1])
-            shape = tf.concat([shape[:-1], [count]], axis=0)
+        shape = _COUPLED[self.latents].noise_shape(self.coupling, shape, logits.shape[-1])
         return noise_lib.open_uniform(seed, shape, logits.dtype)
 
     def estimate(
@@ -87,11 +85,7 @@ class DisARM(base.ScoreEstimator):
         event = tf.shape(logits)[-1:]
         logits = tf.broadcast_to(logits, tf.concat([tf.shape(noise)[:-1], event], axis=0))
         fixed = tf.stop_gradient(logits)
-        if self.event_rank == 1:
-            first, second = antithetic.bits(noise, fixed)
-            direction = (first - second) * tf.sigmoid(tf.abs(fixed))
-        else:
-            first, second, direction = couplings.draw_pair(self.coupling, noise, fixed)
+        first, second, direction = _COUPLED[self.latents].draw_pair(self.coupling, noise, fixed)
         estimate, half = antithetic.evaluate_pair(
             objective_fn, first, second, self.event_rank, reduce
         )
@@ -101,3 +95,35 @@ class DisARM(base.ScoreEstimator):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "coupling": self.coupling}
+
+
+class _Coupled(NamedTuple):
+    """The coupling of two opposite samples of one kind of latents."""
+
+    noise_shape: Callable[[str, tf.Tensor, int], tf.Tensor]
+    draw_pair: Callable[[str, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+
+
+def _tree_noise_shape(coupling: str, shape: tf.Tensor, num_categories: int) -> tf.Tensor:
+    """One uniform number for each node of each variable's tree."""
+    count = couplings.num_uniforms(coupling, num_categories)
+    return tf.concat([shape[:-1], [count]], axis=0)
+
+
+def _bit_noise_shape(coupling: str, shape: tf.Tensor, num_variables: int) -> tf.Tensor:
+    """One uniform number for each bit."""
+    return shape
+
+
+def _bit_pair(
+    coupling: str, uniform: tf.Tensor, logits: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    first, second = antithetic.bits(uniform, logits)
+    return first, second, (first - second) * tf.sigmoid(tf.abs(logits))
+
+
+# The first paper defines the pair of a bit, the second that of a category, by a tree of such bits.
+_COUPLED = {
+    "categorical": _Coupled(_tree_noise_shape, couplings.draw_pair),
+    "bernoulli": _Coupled(_bit_noise_shape, _bit_pair),
+}

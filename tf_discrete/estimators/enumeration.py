@@ -46,7 +46,6 @@ class Enumeration(base.ScoreEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="any",
         relaxed=False,
         noise="none",
@@ -92,7 +91,7 @@ class Enumeration(base.ScoreEstimator):
         if not self._check_budget(logits):
             self.check(noise.shape[0], reduce)
             law = self.law(tf.broadcast_to(logits, tf.shape(noise)))
-            z = noise if self.event_rank == 2 else tf.stack([1.0 - noise, noise], axis=-1)
+            z = self.kind.over_categories(noise)
             return per_variable.estimate(objective_fn, law, z, z.shape[-1] - 1, reduce)
         self.check(None, reduce)
         law = self.law(logits)
@@ -100,7 +99,8 @@ class Enumeration(base.ScoreEstimator):
         count = configurations.shape[0]
         for _ in range(logits.shape.rank - self.event_rank):
             configurations = configurations[:, tf.newaxis]
-        z = tf.broadcast_to(configurations, tf.concat([[count], tf.shape(logits)], axis=0))
+        lead, event = tf.shape(logits)[: -self.event_rank], configurations.shape[-self.event_rank :]
+        z = tf.broadcast_to(configurations, tf.concat([[count], lead, event], axis=0))
         evaluation = base.evaluate(objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:
             raise ValueError(
@@ -121,10 +121,8 @@ class Enumeration(base.ScoreEstimator):
 
     def _check_budget(self, logits: Tensor) -> bool:
         """Whether the configurations are listed jointly."""
-        _, categories = per_variable.sizes(logits, self.event_rank)
-        return per_variable.is_joint(
-            self.mode, logits, self.event_rank, categories - 1, self.max_configurations
-        )
+        sizes = self.kind.static_sizes(logits)
+        return per_variable.is_joint(self.mode, sizes, sizes[1] - 1, self.max_configurations)
 
 
 def _expectation(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

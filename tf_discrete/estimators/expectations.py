@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import types
+from tf_discrete import distributions, types
 from tf_discrete.distributions import discrete
 from tf_discrete.estimators import base
 from tf_discrete.types import Reduction, Tensor
@@ -65,7 +65,9 @@ def exact_gradient(
         >>> round(float(exact.value), 4), exact.gradient.numpy().round(4).tolist()
         (0.75, [[-0.1875, 0.1875]])
     """
-    return exact_under(objective_fn, logits, discrete.get(latents), num_samples, reduce, variables)
+    return exact_under(
+        objective_fn, logits, distributions.get(latents), num_samples, reduce, variables
+    )
 
 
 def expected_gradient(

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import checks, types
-from tf_discrete.distributions.discrete import Categorical
+from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
@@ -51,7 +51,9 @@ class GappedStraightThrough(StraightThrough):
     """
 
     spec = StraightThrough.spec._replace(
-        exact_for="none", reference="Fan, Chi, Rudnicky, Ramadge 2022, arXiv:2206.07235"
+        exact_for="none",
+        reference="Fan, Chi, Rudnicky, Ramadge 2022, arXiv:2206.07235",
+        interface=Relaxable,
     )
 
     def __init__(
@@ -67,22 +69,10 @@ class GappedStraightThrough(StraightThrough):
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
         logits = types.at_least_float32(logits)
         logits = tf.broadcast_to(logits, tf.shape(noise))
-        move = _move_categorical if self.latents == Categorical.latents else _move_bernoulli
-        moved = logits + tf.stop_gradient(move(logits, noise, self.gap))
+        moves = self.relaxable_kind(logits).with_lead(noise, self.gap)
+        moved = logits + tf.stop_gradient(moves)
         soft = self.law(moved / tf.cast(self.temperature.value, logits.dtype)).probs
         return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gap": self.gap}
-
-
-def _move_categorical(logits: tf.Tensor, one_hot: tf.Tensor, gap: float) -> tf.Tensor:
-    top = tf.reduce_max(logits, axis=-1, keepdims=True)
-    target = tf.where(one_hot > 0.5, top, tf.minimum(logits, top - gap))
-    return tf.where(tf.math.is_finite(logits), target - logits, tf.zeros_like(logits))
-
-
-def _move_bernoulli(logits: tf.Tensor, bits: tf.Tensor, gap: float) -> tf.Tensor:
-    sign = 2.0 * bits - 1.0
-    target = sign * tf.maximum(sign * logits, gap)
-    return tf.where(tf.math.is_finite(logits), target - logits, tf.zeros_like(logits))

@@ -7,9 +7,6 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import checks, seeds, types
-from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.distributions import relaxed
-from tf_discrete.distributions.discrete import Categorical
 from tf_discrete.estimators import backward, sampling
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
@@ -73,11 +70,8 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         law = self.law(logits)
         hard = sampling.draw_codes(law, seeds.fold(seed, "draw"), num_samples)
         hard = tf.expand_dims(hard, self._stack_axis)
-        categorical = self.latents == Categorical.latents
-        condition = noise_lib.conditional_gumbel if categorical else noise_lib.conditional_logistic
-        noise = condition(
+        noise = self.relaxable_kind(tf.expand_dims(logits, self._stack_axis)).conditional_noise(
             seeds.fold(seed, "noise"),
-            tf.expand_dims(logits, self._stack_axis),
             tf.repeat(hard, self.num_conditional, axis=self._stack_axis),
         )
         return tf.concat([hard, tf.stop_gradient(noise)], axis=self._stack_axis)
@@ -87,10 +81,9 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         logits = types.at_least_float32(logits)
         hard, noise = tf.split(noise, [1, self.num_conditional], axis=axis)
         hard = tf.squeeze(hard, axis=axis)
-        log_values = relaxed.relax(
-            self.latents, tf.expand_dims(logits, axis), noise, self.temperature.value
-        )
-        soft = tf.reduce_mean(relaxed.to_simplex(self.latents, log_values), axis=axis)
+        kind = self.relaxable_kind
+        log_values = kind(tf.expand_dims(logits, axis)).relax(noise, self.temperature.value)
+        soft = tf.reduce_mean(kind.to_simplex(log_values), axis=axis)
         return Sample(backward.straight_through(hard, soft), self.law(logits).code(hard))
 
     def get_config(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import relaxed
+from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
@@ -43,7 +43,6 @@ class GumbelSoftmax(base.PathwiseEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="none",
         relaxed=True,
         noise="continuous",
@@ -52,6 +51,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
         reductions=("mean", "log_mean_exp"),
         reference=_REFERENCE,
         density=True,
+        interface=Relaxable,
     )
 
     def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
@@ -63,11 +63,12 @@ class GumbelSoftmax(base.PathwiseEstimator):
         self.check_dtype(logits.dtype)
         logits = types.at_least_float32(logits)
         shape = sampling.noise_shape(logits, num_samples)
-        return relaxed.draw_noise(self.latents, seed, shape, logits.dtype)
+        return self.relaxable_kind.draw_noise(seed, shape, logits.dtype)
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        log_value = relaxed.relax(self.latents, logits, noise, self.temperature.value)
-        value = relaxed.to_simplex(self.latents, log_value)
+        kind = self.relaxable_kind
+        log_value = kind(logits).relax(noise, self.temperature.value)
+        value = kind.to_simplex(log_value)
         return Sample(value, self.law(logits).code(value), log_value)
 
     def get_config(self) -> dict[str, Any]:

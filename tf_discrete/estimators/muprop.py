@@ -37,7 +37,6 @@ class MuProp(base.ScoreEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="any",
         relaxed=False,
         noise="discrete",
@@ -77,11 +76,6 @@ class MuProp(base.ScoreEstimator):
         tangent = tf.reduce_sum(slope * (noise - mean), axis=event)
         credit = weight * tf.cast(estimate.per_sample - control.per_sample, logits.dtype) - tangent
         gradient = sampling.expand(credit, self.event_rank) * law.score(noise)
-        gradient += self._through_the_mean(mean, slope)
+        gradient += law.probs_vjp(slope)
         value = backward.attach(estimate.value, logits, gradient, self.event_rank)
         return estimate._replace(value=value, pathwise=False)
-
-    def _through_the_mean(self, mean: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-        if self.event_rank == 1:
-            return mean * (1.0 - mean) * slope
-        return mean * (slope - tf.reduce_sum(mean * slope, axis=-1, keepdims=True))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.types import Estimate, Reduction, Tensor
 
@@ -33,7 +33,7 @@ class Members(NamedTuple):
 
 def estimate(
     objective_fn: base.ObjectiveFn,
-    law: discrete.Discrete,
+    law: Discrete,
     perturbed: Tensor,
     num_summed: int,
     reduce: Reduction | None,
@@ -62,7 +62,7 @@ def estimate(
         Titsias, Lazaro-Gredilla. Local expectation gradients for black box variational inference. 2015.
         arXiv:1503.01494.
     """
-    members = _members(log_probs(law), perturbed, num_summed)
+    members = _members(tf.stop_gradient(law.category_log_probs), perturbed, num_summed)
     drawn = members.codes[..., 0]
     z = tf.stop_gradient(law.one_hot(drawn))
     result = base.reduced(base.evaluate(objective_fn, z, law.event_rank), reduce)
@@ -74,38 +74,23 @@ def estimate(
         top, -1, keepdims=True
     )
     credit = members.weights * (values - baseline)
-    gradient = sampling.sample_weight(z, reduce, credit.dtype) * _through_scores(
-        law, members, credit
+    gradient = sampling.sample_weight(z, reduce, credit.dtype) * law.weighted_scores(
+        members.codes, credit
     )
     value = backward.attach(result.value, law.logits, gradient, law.event_rank)
     return result._replace(value=value, pathwise=False)
 
 
-def log_probs(law: discrete.Discrete) -> tf.Tensor:
-    """log q of each category of each variable, [..., N, K], without a gradient; K = 2 for Bernoulli."""
-    logits = tf.stop_gradient(law.logits)
-    if law.event_rank == 2:
-        return tf.nn.log_softmax(logits)
-    return tf.stack([tf.math.log_sigmoid(-logits), tf.math.log_sigmoid(logits)], axis=-1)
-
-
-def sizes(logits: Tensor, event_rank: int) -> tuple[int, int]:
-    """Number of variables and of categories."""
-    variables, *categories = discrete.static_shape(logits, event_rank)
-    return variables, categories[0] if categories else 2
-
-
-def is_joint(mode: str, logits: Tensor, event_rank: int, num_summed: int, budget: int) -> bool:
+def is_joint(mode: str, sizes: tuple[int, int], num_summed: int, budget: int) -> bool:
     """Whether all variables are listed jointly; refuses what fits neither way.
 
     Args:
         mode: "joint", "per_variable", or "auto": jointly if that fits.
-        logits: float [..., N(, K)].
-        event_rank: 2 for categorical, 1 for Bernoulli logits.
+        sizes: N and K.
         num_summed: as in `estimate`.
         budget: `max_configurations`.
     """
-    variables, categories = sizes(logits, event_rank)
+    variables, categories = sizes
     jointly = categories**variables
     each = 1 + variables * min(num_summed, categories - 1)
     if mode != "per_variable" and jointly <= budget:
@@ -141,7 +126,7 @@ def _members(log_q: tf.Tensor, perturbed: tf.Tensor, num_summed: int) -> Members
     return Members(tf.where(weights > 0, codes, drawn), weights, ~rest)
 
 
-def _neighbours(law: discrete.Discrete, codes: tf.Tensor) -> tf.Tensor:
+def _neighbours(law: Discrete, codes: tf.Tensor) -> tf.Tensor:
     """The draw with one variable in another of its members, float [N * (M - 1) * S, *B, N(, K)]."""
     drawn, rank = codes[..., 0], codes.shape.rank - 1
     others = tf.transpose(codes[..., 1:], [rank, *range(rank)])
@@ -159,14 +144,3 @@ def _beside(drawn: tf.Tensor, others: tf.Tensor, num_summed: int) -> tf.Tensor:
     others = tf.transpose(others, [*range(2, rank), 0, 1])
     drawn = sampling.expand(drawn, 2)
     return tf.concat([tf.broadcast_to(drawn, tf.shape(others[..., :1])), others], axis=-1)
-
-
-def _through_scores(law: discrete.Discrete, members: Members, credit: tf.Tensor) -> tf.Tensor:
-    """The sum over the members of credit times d log q / d logits, [S, *B, N(, K)]."""
-    total = tf.reduce_sum(credit, axis=-1)
-    if law.event_rank == 1:
-        ones = tf.cast(members.codes, credit.dtype)
-        return tf.reduce_sum(credit * ones, axis=-1) - total * tf.stop_gradient(law.probs)
-    one_hot = tf.one_hot(members.codes, law.logits.shape[-1], dtype=credit.dtype)
-    chosen = tf.reduce_sum(credit[..., tf.newaxis] * one_hot, axis=-2)
-    return chosen - total[..., tf.newaxis] * tf.stop_gradient(law.probs)

@@ -8,8 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import checks, seeds, types
-from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.distributions import relaxed
+from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
@@ -57,7 +56,6 @@ class REBAR(base.ScoreEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="any",
         relaxed=False,
         noise="continuous",
@@ -65,6 +63,7 @@ class REBAR(base.ScoreEstimator):
         min_samples=1,
         reductions=("mean",),
         reference="Tucker et al. 2017, arXiv:1703.07370",
+        interface=Relaxable,
     )
 
     def __init__(
@@ -99,9 +98,12 @@ class REBAR(base.ScoreEstimator):
         self.check_dtype(logits.dtype)
         logits = types.at_least_float32(logits)
         shape = sampling.noise_shape(logits, num_samples)
-        free = relaxed.draw_noise(self.latents, seeds.fold(seed, "free"), shape, logits.dtype)
-        draw = noise_lib.gumbel if self.event_rank == 2 else noise_lib.open_uniform
-        return tf.stack([free, draw(seeds.fold(seed, "conditional"), shape, logits.dtype)], axis=-1)
+        kind = self.relaxable_kind
+        free = kind.draw_noise(seeds.fold(seed, "free"), shape, logits.dtype)
+        conditional = kind.draw_conditional_noise(
+            seeds.fold(seed, "conditional"), shape, logits.dtype
+        )
+        return tf.stack([free, conditional], axis=-1)
 
     def estimate(
         self,
@@ -117,7 +119,7 @@ class REBAR(base.ScoreEstimator):
         self.check(noise.shape[0], reduce)
         free, conditional = noise[..., 0], noise[..., 1]
         logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(free))
-        hard = self._hard(logits, free)
+        hard = tf.stop_gradient(self.relaxable_kind(logits).harden(free))
         estimate = base.reduced(base.evaluate(objective_fn, hard, self.event_rank), reduce)
         control = self._control(objective_fn, logits, context, control_fn)
         fixed = tf.stop_gradient(logits)
@@ -185,23 +187,15 @@ class REBAR(base.ScoreEstimator):
         conditional: tf.Tensor,
     ) -> tf.Tensor:
         """The gradient of each sample for the logits, [S, *B, N(, K)], differentiable in what is learned."""
-        condition = (
-            noise_lib.condition_gumbel if self.event_rank == 2 else noise_lib.condition_logistic
-        )
         with tf.GradientTape() as tape:
             tape.watch(logits)
             _, free_total = control(self._relax(logits, free))
-            bound = condition(conditional, logits, hard)
+            bound = self.relaxable_kind(logits).condition(conditional, hard)
             bound_values, bound_total = control(self._relax(logits, bound))
             difference = free_total - bound_total
         slope = tape.gradient(difference, logits, unconnected_gradients="zero")
         credit = tf.cast(values, logits.dtype) - tf.cast(bound_values, logits.dtype)
         return sampling.expand(credit, self.event_rank) * self.law(logits).score(hard) + slope
-
-    def _hard(self, logits: tf.Tensor, free: tf.Tensor) -> tf.Tensor:
-        perturbed, law = logits + free, self.law(logits)
-        drawn = law.one_hot(law.code(perturbed) if self.event_rank == 2 else perturbed > 0)
-        return tf.stop_gradient(drawn)
 
     def _relax(self, logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         temperature = types.cast(self.temperature.value, logits.dtype)
@@ -214,9 +208,7 @@ class REBAR(base.ScoreEstimator):
         perturbed = (safe + noise) / temperature
         if self.relaxation == "modified":
             perturbed += safe * temperature / (temperature + 1.0)
-        if self.event_rank == 1:
-            return tf.where(allowed, tf.sigmoid(perturbed), tf.cast(logits > 0, logits.dtype))
-        return tf.nn.softmax(tf.where(allowed, perturbed, tf.cast(-float("inf"), logits.dtype)))
+        return self.relaxable_kind(logits).probs_at(perturbed)
 
 
 def _linearised_power(

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions.discrete import Categorical
+from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.types import Sample, Tensor
@@ -38,7 +38,9 @@ class ReinMax(StraightThrough):
     """
 
     spec = StraightThrough.spec._replace(
-        exact_for="quadratic", reference="Liu, Dong, Liu, Yu, Gao 2023, arXiv:2304.08612"
+        exact_for="quadratic",
+        reference="Liu, Dong, Liu, Yu, Gao 2023, arXiv:2304.08612",
+        interface=Relaxable,
     )
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
@@ -47,7 +49,7 @@ class ReinMax(StraightThrough):
         temperature = tf.cast(self.temperature.value, logits.dtype)
         probs = self.law(logits).probs
         midpoint = 0.5 * (self.law(logits / temperature).probs + noise)
-        jacobian = _softmax_vjp if self.latents == Categorical.latents else _sigmoid_vjp
+        jacobian = self.relaxable_kind.jacobian_product
 
         @tf.custom_gradient
         def second_order(logits: tf.Tensor) -> Any:
@@ -57,12 +59,3 @@ class ReinMax(StraightThrough):
             return tf.identity(noise), backward
 
         return Sample(second_order(logits), self.law(logits).code(noise))
-
-
-def _softmax_vjp(probs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    inner = tf.reduce_sum(probs * upstream, axis=-1, keepdims=True)
-    return probs * (upstream - inner)
-
-
-def _sigmoid_vjp(probs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    return probs * (1.0 - probs) * upstream

@@ -78,9 +78,7 @@ class RELAX(REBAR):
     def build(self, logits_shape: Any, context_shape: Any = None) -> None:
         if self.network.built:
             return
-        size = 1
-        for axis in logits_shape[-self.event_rank :]:
-            size *= axis
+        size = self.value_size(logits_shape)
         context_size = size if context_shape is None else context_shape[-1]
         self.network.build((None, size + context_size))
 
@@ -123,8 +121,7 @@ class RELAX(REBAR):
         return control
 
     def _network(self, z: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        flat = sampling.flatten_event(z) if self.event_rank == 2 else z
-        flat = tf.cast(flat, tf.float32)
+        flat = tf.cast(self.kind.flatten(z), tf.float32)
         shape = tf.concat([tf.shape(flat)[:-1], tf.shape(features)[-1:]], axis=0)
         inputs = tf.concat([2.0 * flat - 1.0, tf.broadcast_to(features, shape)], axis=-1)
         rows = tf.reshape(inputs, [-1, flat.shape[-1] + features.shape[-1]])

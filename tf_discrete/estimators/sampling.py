@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.estimators.base import mean
 from tf_discrete.types import Reduction, Seed, Tensor
 
 
-def draw_codes(law: discrete.Discrete, seed: Seed, num_samples: int | None) -> tf.Tensor:
+def draw_codes(law: Discrete, seed: Seed, num_samples: int | None) -> tf.Tensor:
     """Draws of a law as values, [S, *B, N(, K)], without a gradient: the noise of hard estimators."""
     if num_samples is None:
         return tf.stop_gradient(law.sample(seed, 1)[0])
@@ -57,15 +57,8 @@ def apply_to_samples(fn: Callable[..., Tensor], z: Tensor, batch_rank: int = 1) 
     return outputs
 
 
-def features(law: discrete.Discrete, context: Tensor | None) -> tf.Tensor:
+def features(law: Discrete, context: Tensor | None) -> tf.Tensor:
     """What a learned baseline reads: the context, or the probabilities of q in one vector; float32."""
     if context is not None:
         return tf.cast(tf.stop_gradient(context), tf.float32)
-    probs = tf.cast(tf.stop_gradient(law.probs), tf.float32)
-    return probs if law.event_rank == 1 else flatten_event(probs)
-
-
-def flatten_event(z: Tensor) -> tf.Tensor:
-    """[..., N, K] as [..., N * K]."""
-    size = z.shape[-2] * z.shape[-1]
-    return tf.reshape(z, tf.concat([tf.shape(z)[:-2], [size]], axis=0))
+    return law.flatten(tf.cast(tf.stop_gradient(law.probs), tf.float32))

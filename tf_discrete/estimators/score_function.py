@@ -52,7 +52,6 @@ class ScoreFunction(base.ScoreEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="any",
         relaxed=False,
         noise="discrete",
@@ -89,9 +88,7 @@ class ScoreFunction(base.ScoreEstimator):
 
     def build(self, logits_shape: Any, context_shape: Any = None) -> None:
         if self.baseline.learned and not self.baseline.built:
-            size = 1
-            for axis in logits_shape[-self.event_rank :]:
-                size *= axis
+            size = self.value_size(logits_shape)
             self.baseline.build((None, size) if context_shape is None else context_shape)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:

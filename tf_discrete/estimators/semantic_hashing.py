@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_discrete import schedules, seeds, types
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Bernoulli
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
@@ -64,7 +64,6 @@ class SemanticHashing(base.PathwiseEstimator):
     """
 
     spec = base.Spec(
-        supports=("bernoulli",),
         exact_for="none",
         relaxed=True,
         noise="continuous",
@@ -72,6 +71,7 @@ class SemanticHashing(base.PathwiseEstimator):
         min_samples=1,
         reductions=("mean", "log_mean_exp"),
         reference="Kaiser, Bengio 2018, arXiv:1801.09797",
+        only=("bernoulli",),
     )
 
     def __init__(
@@ -91,10 +91,10 @@ class SemanticHashing(base.PathwiseEstimator):
         schedule = self.flip_probability.schedule
         self._flips = not (isinstance(schedule, schedules.Constant) and schedule.value == 0)
 
-    def law(self, logits: Tensor) -> discrete.Bernoulli:
+    def law(self, logits: Tensor) -> Bernoulli:
         """The law of the code, see above: Bernoulli(Phi(logit / noise_stddev)) where nothing is flipped."""
         logits = types.at_least_float32(logits)
-        return discrete.Bernoulli(code_logits(logits, self.noise_stddev.value, self._flipped()))
+        return Bernoulli(code_logits(logits, self.noise_stddev.value, self._flipped()))
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         """Gaussian noise and the uniform noise that mixes, stacked on the last axis: [S, *B, N, 2]."""

@@ -37,7 +37,6 @@ class StraightThrough(base.PathwiseEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="linear",
         relaxed=False,
         noise="discrete",

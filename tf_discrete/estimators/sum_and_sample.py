@@ -58,7 +58,6 @@ class SumAndSample(base.ScoreEstimator):
     """
 
     spec = base.Spec(
-        supports=("categorical", "bernoulli"),
         exact_for="any",
         relaxed=False,
         noise="continuous",
@@ -87,7 +86,7 @@ class SumAndSample(base.ScoreEstimator):
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
         """Gumbel noise for all that is listed: float [S, *B, K**N], or [S, *B, N, K] per variable."""
         logits = types.at_least_float32(logits)
-        variables, categories = per_variable.sizes(logits, self.event_rank)
+        variables, categories = self.kind.static_sizes(logits)
         joint = self._is_joint(logits)
         event = [categories**variables] if joint else [variables, categories]
         shape = sampling.noise_shape(logits, num_samples)[: -self.event_rank]
@@ -107,9 +106,9 @@ class SumAndSample(base.ScoreEstimator):
         self.check(noise.shape[0], reduce)
         logits = types.at_least_float32(logits)
         if not self._is_joint(logits):
-            shape = tf.shape(noise) if self.event_rank == 2 else tf.shape(noise)[:-1]
-            law = self.law(tf.broadcast_to(logits, shape))
-            perturbed = per_variable.log_probs(law) + noise
+            lead, event = tf.shape(noise)[:-2], tf.shape(logits)[-self.event_rank :]
+            law = self.law(tf.broadcast_to(logits, tf.concat([lead, event], axis=0)))
+            perturbed = tf.stop_gradient(law.category_log_probs) + noise
             summed = min(self.num_summed, perturbed.shape[-1] - 1)
             return per_variable.estimate(objective_fn, law, perturbed, summed, reduce)
         count = noise.shape[-1]
@@ -159,13 +158,12 @@ class SumAndSample(base.ScoreEstimator):
         }
 
     def _is_joint(self, logits: Tensor) -> bool:
-        return per_variable.is_joint(
-            self.mode, logits, self.event_rank, self.num_summed, self.max_configurations
-        )
+        sizes = self.kind.static_sizes(logits)
+        return per_variable.is_joint(self.mode, sizes, self.num_summed, self.max_configurations)
 
     def _joint_log_probs(self, logits: tf.Tensor) -> tf.Tensor:
         """log q of every joint configuration, [*B, K**N], the last variable changing fastest."""
-        log_probs = per_variable.log_probs(self.law(logits))
+        log_probs = tf.stop_gradient(self.law(logits).category_log_probs)
         joint = log_probs[..., 0, :]
         for variable in range(1, log_probs.shape[-2]):
             pairs = joint[..., :, tf.newaxis] + log_probs[..., variable, tf.newaxis, :]
@@ -174,7 +172,7 @@ class SumAndSample(base.ScoreEstimator):
 
     def _values(self, index: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Configurations [*A, N(, K)] from their places [*A] in the list."""
-        variables, categories = per_variable.sizes(logits, self.event_rank)
+        variables, categories = self.kind.static_sizes(logits)
         places = [categories ** (variables - 1 - n) for n in range(variables)]
         codes = index[..., tf.newaxis] // tf.constant(places) % categories
         return self.law(logits).one_hot(codes)

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete import distributions
 from tf_discrete._internal import reading, writing
 
 FORMAT_VERSION = 1
@@ -82,7 +83,6 @@ def make(
         preprocessing: of the data, or None.
         metadata: the user's own, or None.
     """
-    bits = description["latents"] == "bernoulli"
     return Manifest(
         format_version=FORMAT_VERSION,
         model=description["model"],
@@ -97,7 +97,7 @@ def make(
             "axes": ["batch", "variable"],
             "min": 0,
             "max": description["num_categories"] - 1,
-            "value": "bit" if bits else "category",
+            "value": distributions.get(description["latents"]).code_meaning,
         },
         preprocessing=None if preprocessing is None else dict(preprocessing),
         temperature=description.get("temperature"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from tf_discrete import arguments, checks
+from tf_discrete import checks, distributions
 from tf_discrete.types import Tensor
 
 
@@ -49,16 +49,13 @@ class LatentHead(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.num_variables, self.num_categories = arguments.check_sizes(
-            latents, num_variables, num_categories
-        )
+        kind = distributions.get(latents)
+        self.num_variables, self.num_categories = kind.check_sizes(num_variables, num_categories)
         self.latents = latents
-        self.latent_shape: tuple[int, ...] = (self.num_variables,)
-        if latents == "categorical":
-            self.latent_shape = (self.num_variables, self.num_categories)
+        self.logits_shape: Any = kind.logits_shape(self.num_variables, self.num_categories)
         self.supports_masking = True
         self.dense = keras.layers.Dense(
-            math.prod(self.latent_shape),
+            math.prod(self.logits_shape),
             use_bias=checks.flag("use_bias", use_bias),
             kernel_initializer=checks.keras_part(
                 "kernel_initializer", kernel_initializer, keras.initializers.get
@@ -81,10 +78,10 @@ class LatentHead(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         lead = keras.ops.shape(inputs)[:-1]
-        return keras.ops.reshape(self.dense(inputs), (*lead, *self.latent_shape))
+        return keras.ops.reshape(self.dense(inputs), (*lead, *self.logits_shape))
 
     def compute_output_shape(self, inputs_shape: Any) -> tuple[int | None, ...]:
-        return (*inputs_shape[:-1], *self.latent_shape)
+        return (*inputs_shape[:-1], *self.logits_shape)
 
     def get_config(self) -> dict[str, Any]:
         dense = self.dense.get_config()

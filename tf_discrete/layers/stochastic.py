@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import arguments, checks, seeds, types
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.layers import passes
 from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import Seed, Tensor
@@ -64,7 +64,7 @@ class StochasticLayer(keras.layers.Layer):
             gives the same draw. Default: None, for one that is new at every call.
 
     Output shape:
-        As the input.
+        As the input, for categorical and Bernoulli latents; [batch, ..., *value_shape] in general.
 
     Raises:
         ValueError: a score estimator, arguments out of range, logits of a wrong rank.
@@ -124,7 +124,7 @@ class StochasticLayer(keras.layers.Layer):
         self._calls = passes.CallCounter()
 
     def build(self, inputs_shape: Any) -> None:
-        arguments.check_logits(inputs_shape, self.latents)
+        self.estimator.kind.check_logits(inputs_shape)
         if self.prior == "learned":
             shape = tuple(inputs_shape[-self.estimator.event_rank :])
             if None in shape:
@@ -144,7 +144,7 @@ class StochasticLayer(keras.layers.Layer):
         mask: Tensor | None = None,
         seed: int | Seed | None = None,
     ) -> tf.Tensor:
-        arguments.check_logits(inputs.shape, self.latents)
+        self.estimator.kind.check_logits(inputs.shape)
         self.estimator.check_dtype(inputs.dtype)
         draws = training or self.inference == "draw" or self.kl_weight is not None
         if draws and passes.is_vectorized():
@@ -163,8 +163,10 @@ class StochasticLayer(keras.layers.Layer):
         if self.kl_weight is not None:
             kl = self._kl_of_rows(logits, mask)
             self._add_kl(tf.reshape(kl, self._lead(inputs)), self.kl_weight.value, first)
-        value = tf.reshape(tf.cast(value, self.compute_dtype), tf.shape(inputs))
-        value.set_shape(inputs.shape)
+        event = tf.shape(value)[-self.estimator.event_rank :]
+        shape = tf.concat([self._lead(inputs), event], axis=0)
+        value = tf.reshape(tf.cast(value, self.compute_dtype), shape)
+        value.set_shape(self.compute_output_shape(inputs.shape))
         return value
 
     @property
@@ -172,17 +174,17 @@ class StochasticLayer(keras.layers.Layer):
         """The compute dtype: then Keras casts no weight to it. They are float32 under every policy."""
         return self.compute_dtype
 
-    def posterior(self, logits: Tensor) -> discrete.Discrete:
+    def posterior(self, logits: Tensor) -> Discrete:
         """q(z | logits), the law of the codes that the layer draws."""
         return self.estimator.law(logits)
 
-    def prior_law(self, logits: Tensor) -> discrete.Discrete:
+    def prior_law(self, logits: Tensor) -> Discrete:
         """p(z) for latents of the shape of `logits`."""
         logits = types.at_least_float32(logits)
         prior_logits = tf.zeros_like(logits)
         if self.prior == "learned":
             prior_logits += tf.cast(tf.convert_to_tensor(self.prior_logits), logits.dtype)
-        return discrete.get(self.latents)(prior_logits)
+        return self.estimator.kind(prior_logits)
 
     def next_seed(self, training: bool) -> Seed:
         """The seed, int32 [2], from which the next pass will draw; different on every replica."""
@@ -209,8 +211,10 @@ class StochasticLayer(keras.layers.Layer):
         finally:
             self._recorder.sinks.pop()
 
-    def compute_output_shape(self, inputs_shape: Any) -> Any:
-        return inputs_shape
+    def compute_output_shape(self, inputs_shape: Any) -> tuple[int | None, ...]:
+        axis, kind = len(inputs_shape) - self.estimator.event_rank, self.estimator.kind
+        own = kind.value_shape(*kind.sizes_of(tuple(inputs_shape[axis:])))
+        return (*inputs_shape[:axis], *own)
 
     def get_config(self) -> dict[str, Any]:
         kl_weight = self.kl_weight and self.kl_weight.get_config()["schedule"]

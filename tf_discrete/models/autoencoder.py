@@ -9,8 +9,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, input_checks, likelihoods, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete import (
+    arguments,
+    checks,
+    distributions,
+    estimators,
+    input_checks,
+    likelihoods,
+    seeds,
+)
+from tf_discrete.distributions import Discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, networks
@@ -56,18 +64,15 @@ class DiscreteAutoencoder(base.DiscreteModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.num_variables, self.num_categories = arguments.check_sizes(
-            latents, num_variables, num_categories
-        )
+        kind = distributions.get(latents)
+        self.num_variables, self.num_categories = kind.check_sizes(num_variables, num_categories)
         self.data_shape = checks.sizes("data_shape", data_shape)
         hidden_units = arguments.hidden_units(hidden_units)
         activation = arguments.activation(activation)
         encoder = networks.check("encoder", encoder)
         decoder = checks.optional(networks.check, "decoder", decoder)
         self.latents = latents
-        self.latent_shape: tuple[int, ...] = (self.num_variables,)
-        if latents == "categorical":
-            self.latent_shape = (self.num_variables, self.num_categories)
+        self.latent_shape: Any = kind.value_shape(self.num_variables, self.num_categories)
         self.likelihood = likelihoods.get(likelihood)
         self.estimator = estimator
         self.estimator.build((None, *self.latent_shape), (None, math.prod(self.data_shape)))
@@ -107,14 +112,14 @@ class DiscreteAutoencoder(base.DiscreteModel):
         outputs = tf.cast(self.encoder(x, training=training), self._wide)
         return tf.reshape(outputs, [-1, *self.latent_shape])
 
-    def posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
+    def posterior(self, x: Tensor, training: bool = False) -> Discrete:
         """q(z | x), the law of the codes."""
         return self._posterior(self.check_observations(x), training)
 
-    def _posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
+    def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
         return self.estimator.law(self._logits(x, training))
 
-    def prior_law(self) -> discrete.Discrete:
+    def prior_law(self) -> Discrete:
         """p(z)."""
         raise NotImplementedError
 

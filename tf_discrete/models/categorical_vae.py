@@ -9,8 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, objectives
-from tf_discrete.distributions import discrete
+from tf_discrete import arguments, checks, distributions, estimators, objectives
 from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
@@ -133,9 +132,9 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         )
         self.built = True
 
-    def prior_law(self) -> discrete.Discrete:
+    def prior_law(self) -> distributions.Discrete:
         """p(z)."""
-        return discrete.get(self.latents)(tf.convert_to_tensor(self.prior_logits))
+        return distributions.get(self.latents)(tf.convert_to_tensor(self.prior_logits))
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         x = self.check_observations(x)

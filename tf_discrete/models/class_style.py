@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import arguments, checks, estimators, input_checks, likelihoods, seeds
-from tf_discrete.distributions import discrete, gaussian
+from tf_discrete.distributions import Categorical, Discrete, gaussian
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, conditional_networks, networks
@@ -193,13 +193,13 @@ class ClassStyleModel(base.DiscreteModel):
         """Logits of q(y | x), float [B, 1, K], at least float32, of observations."""
         return self.class_logits(self.features(x), training)
 
-    def posterior(self, x: Tensor, training: bool = False) -> discrete.Discrete:
+    def posterior(self, x: Tensor, training: bool = False) -> Discrete:
         """q(y | x), the law of the class as one variable."""
         return self.estimator.law(self.logits(x, training))
 
-    def prior_law(self) -> discrete.Categorical:
+    def prior_law(self) -> Categorical:
         """p(y)."""
-        return discrete.Categorical(tf.convert_to_tensor(self.prior_logits))
+        return Categorical(tf.convert_to_tensor(self.prior_logits))
 
     def style(
         self, image_part: Tensor, y: Tensor, training: bool = False

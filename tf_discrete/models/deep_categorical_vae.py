@@ -19,7 +19,7 @@ from tf_discrete import (
     seeds,
     types,
 )
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
@@ -173,7 +173,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def _logits(self, x: Tensor) -> tf.Tensor:
         return self.chain.side_by_side(self._flat(x))
 
-    def posterior(self, x: Tensor) -> discrete.Discrete:
+    def posterior(self, x: Tensor) -> Discrete:
         """q of all layers side by side, each given the most probable choice before."""
         return self.chain.latents.law_of(self.logits(x))
 
@@ -340,7 +340,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def _flat(self, x: Tensor) -> tf.Tensor:
         return flatten(x, self.data_shape)
 
-    def _exact_part(self, law: discrete.Discrete) -> tf.Tensor:
+    def _exact_part(self, law: Discrete) -> tf.Tensor:
         """Of the first layer, whose law is given."""
         only = len(self.chain.latents.shapes) == 1
         return objectives.exact_part(law, self.generative_chain.last_law(), only)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, likelihoods
+from tf_discrete import checks, distributions, likelihoods
 from tf_discrete.serialization import check_serializable, deserialize
 from tf_discrete.types import Tensor
 
@@ -37,6 +37,29 @@ class LikelihoodMean(keras.layers.Layer):
         return {**super().get_config(), "likelihood": likelihood}
 
 
+@keras.saving.register_keras_serializable("tf_discrete.models")
+class LatentProbs(keras.layers.Layer):
+    """The probabilities of discrete latents, from their logits, as a layer.
+
+    Args:
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
+
+    Example:
+        >>> LatentProbs("categorical")(tf.zeros([1, 1, 2])).numpy().tolist()
+        [[[0.5, 0.5]]]
+    """
+
+    def __init__(self, latents: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.latents, self._kind = latents, distributions.get(latents)
+
+    def call(self, logits: Tensor) -> tf.Tensor:
+        return self._kind(logits).probs
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "latents": self.latents}
+
+
 def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
     """The probabilities of a categorical VAE's code as features in [0, 1], and the way back to images.
 
@@ -62,9 +85,11 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
         arXiv:1406.5298.
     """
     image = keras.Input(model.data_shape)
-    logits = keras.layers.Reshape(model.latent_shape)(model.encoder(image))
-    bits = model.latents == "bernoulli"
-    probs = keras.layers.Activation("sigmoid" if bits else "softmax", dtype="float32")(logits)
+    logits_shape = distributions.get(model.latents).logits_shape(
+        model.num_variables, model.num_categories
+    )
+    logits = keras.layers.Reshape(logits_shape)(model.encoder(image))
+    probs = LatentProbs(model.latents, dtype="float32")(logits)
     features = keras.layers.Flatten()(probs)
     extractor = keras.Model(image, features, name="feature_extractor")
     inputs = keras.Input(features.shape[1:])

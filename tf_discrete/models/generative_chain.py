@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import arguments, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.models.layered_latents import Draws, Laws, LayeredLatents
 from tf_discrete.types import Seed, Tensor
 
@@ -57,7 +57,7 @@ class GenerativeChain(keras.layers.Layer):
         """p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
         return tuple(self.latents.law_of(one) for one in self.logits_given(draws, training))
 
-    def last_law(self) -> discrete.Discrete:
+    def last_law(self) -> Discrete:
         """p(z_L)."""
         return self.latents.law_of(tf.convert_to_tensor(self.prior_logits))
 

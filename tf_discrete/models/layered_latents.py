@@ -10,14 +10,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators
-from tf_discrete.distributions import discrete
+from tf_discrete import arguments, distributions, estimators
 from tf_discrete.models import networks
 from tf_discrete.models.units import UNITS, as_units
 from tf_discrete.types import Tensor
 
 Draws = tuple[tf.Tensor, ...]
-Laws = tuple[discrete.Discrete, ...]
+Laws = tuple[distributions.Discrete, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,13 +47,13 @@ class LayeredLatents:
     def __post_init__(self) -> None:
         arguments.check_choice("units", self.units, UNITS)
         for number in self.num_variables:
-            arguments.check_sizes(self.name, number, self.num_categories)
+            distributions.get(self.name).check_sizes(number, self.num_categories)
 
     @functools.cached_property
-    def shapes(self) -> list[tuple[int, ...]]:
+    def shapes(self) -> list[Any]:
         """(N_l, K) of each layer, or (N_l,) of bits."""
         return [
-            discrete.latent_shape(self.name, number, self.num_categories)
+            distributions.get(self.name).value_shape(number, self.num_categories)
             for number in self.num_variables
         ]
 
@@ -77,15 +76,15 @@ class LayeredLatents:
             batch_rank=z.shape.rank - len(self.shapes[0]),
         )
 
-    def law_of(self, logits: Tensor) -> discrete.Discrete:
+    def law_of(self, logits: Tensor) -> distributions.Discrete:
         """The distribution with these logits."""
-        return discrete.get(self.name)(logits)
+        return distributions.get(self.name)(logits)
 
     def describe(self) -> dict[str, Any]:
         """What a manifest says of the latents of all layers."""
         total = sum(self.num_variables)
         return {
-            "latent_shape": discrete.latent_shape(self.name, total, self.num_categories),
+            "latent_shape": distributions.get(self.name).value_shape(total, self.num_categories),
             "latents": self.name,
             "num_variables": total,
             "num_categories": self.num_categories,

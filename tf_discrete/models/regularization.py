@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_discrete import checks, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Categorical
 from tf_discrete.models import augmentation
 from tf_discrete.types import Seed, Tensor
 
@@ -108,14 +108,14 @@ class Regularization(NamedTuple):
         )
         view_logits = logits_fn(view)
         logits = logits_fn(image) if self.consistency else view_logits
-        law = discrete.Categorical(logits)
+        law = Categorical(logits)
         disagreement = loss = tf.zeros_like(logits[:, 0, 0])
         if self.consistency:
-            teacher: Any = discrete.Categorical(tf.stop_gradient(logits))
-            disagreement = teacher.kl_divergence(discrete.Categorical(view_logits))
+            teacher: Any = Categorical(tf.stop_gradient(logits))
+            disagreement = teacher.kl_divergence(Categorical(view_logits))
             loss += self.consistency * disagreement
         if self.balance:
             share = tf.reduce_mean(law.probs, axis=0, keepdims=True)
-            shares: Any = discrete.Categorical(tf.math.log(share + 1e-7))
+            shares: Any = Categorical(tf.math.log(share + 1e-7))
             loss += self.balance * shares.kl_divergence(prior)
         return Reading(logits[:, 0], view_logits[:, 0], loss, disagreement)

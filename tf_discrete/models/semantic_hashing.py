@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import checks, estimators, input_checks
 from tf_discrete.codes import packing
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Bernoulli, Discrete
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -101,9 +101,9 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         """N, the bits of a code."""
         return self.num_variables
 
-    def prior_law(self) -> discrete.Discrete:
+    def prior_law(self) -> Discrete:
         """p(z): all codes are equally probable."""
-        return discrete.Bernoulli(tf.zeros(self.latent_shape, self._wide))
+        return Bernoulli(tf.zeros(self.latent_shape, self._wide))
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         x = self.check_observations(x)

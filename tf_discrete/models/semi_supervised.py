@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import arguments, checks, objectives, seeds
-from tf_discrete.distributions import discrete, gaussian
+from tf_discrete.distributions import Categorical, gaussian
 from tf_discrete.estimators import backward
 from tf_discrete.models import conditional_networks
 from tf_discrete.models.class_style import ClassStyleModel
@@ -254,7 +254,7 @@ class SemiSupervisedVAE(ClassStyleModel):
             terms.terms["elbo_unlabelled_nats"] = unlabelled_bound
         right = tf.argmax(logits, axis=-1, output_type=tf.int32) == label
         terms.terms["accuracy"] = Weighted(tf.cast(right, bound.dtype), tf.cast(known, bound.dtype))
-        terms.terms["class_entropy_nats"] = discrete.Categorical(logits[:, tf.newaxis]).entropy()
+        terms.terms["class_entropy_nats"] = Categorical(logits[:, tf.newaxis]).entropy()
         if self.regularization.consistency:
             terms.terms["consistency_nats"] = disagreement
         # XLA leaves out the check of the labels: a wrong one shows in the loss.
@@ -321,7 +321,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         self, image_part: Tensor, one_hot: Tensor, logits: Tensor, noise: Tensor, seed: Seed
     ) -> None:
         """Lets batch norm see each image once, with its class or with one drawn: never a relaxed one."""
-        law = discrete.Categorical(tf.stop_gradient(logits)[:, tf.newaxis])
+        law = Categorical(tf.stop_gradient(logits)[:, tf.newaxis])
         drawn = law.sample(seeds.fold(seed, "statistics"), 1)[0, :, 0]
         known = tf.reduce_sum(one_hot, axis=-1, keepdims=True) > 0.5
         y = tf.where(known, one_hot, drawn)[tf.newaxis]

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import arguments, checks, estimators, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import backward, sampling
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
@@ -169,7 +169,7 @@ class StochasticChain(keras.layers.Layer):
         """Logits of all layers in one, [B, sum of N(, K)], each given the most probable choice before."""
         return tf.concat([law.logits for law in self.draw(inputs)[1]], axis=1)
 
-    def law_beside_estimate(self, depth: int, logits: Tensor) -> discrete.Discrete:
+    def law_beside_estimate(self, depth: int, logits: Tensor) -> Discrete:
         """q(z_l | ...) for terms of the loss that read its logits beside the estimator of the layer.
 
         Variance normalisation divides the gradient that the estimator gives; theirs keeps proportion.

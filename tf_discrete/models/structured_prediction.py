@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import arguments, estimators, input_checks, likelihoods, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
@@ -148,7 +148,7 @@ class StructuredPrediction(base.DiscreteModel):
         """Of all layers side by side, [B, sum of N(, K)], each given the most probable choice before."""
         return self.chain.side_by_side(self._given(x))
 
-    def posterior(self, x: Any) -> discrete.Discrete:
+    def posterior(self, x: Any) -> Discrete:
         """The laws of all layers, side by side, each given the most probable choice before."""
         return self.chain.latents.law_of(self.logits(x))
 

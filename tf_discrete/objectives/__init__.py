@@ -10,7 +10,6 @@ from tf_discrete.objectives.layered import (
 from tf_discrete.objectives.multi_sample import (
     doubly_reparameterized_factor,
     importance_weighted,
-    multilinear_log_prob,
     relaxed_importance_weighted,
 )
 from tf_discrete.objectives.relaxed_elbo import log_ratio, relaxed_elbo
@@ -30,7 +29,6 @@ __all__ = [
     "layered_negative_kl",
     "layered_relaxed_log_ratio",
     "log_ratio",
-    "multilinear_log_prob",
     "relaxed_elbo",
     "relaxed_importance_weighted",
     "semi_supervised",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions.discrete import Discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import backward, base
 from tf_discrete.types import ObjectiveTerms, Tensor
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_discrete.distributions.discrete import Discrete
-from tf_discrete.objectives.multi_sample import multilinear_log_prob
+from tf_discrete.distributions import Discrete
 from tf_discrete.objectives.relaxed_elbo import log_ratio
 from tf_discrete.types import Tensor
 
@@ -24,7 +23,7 @@ def layered_log_ratio(
     """
     return tf.add_n(
         [
-            multilinear_log_prob(p, z) - multilinear_log_prob(q, z)
+            p.multilinear_log_prob(z) - q.multilinear_log_prob(z)
             for z, q, p in zip(draws, posteriors, priors, strict=True)
         ]
     )
@@ -47,7 +46,7 @@ def layered_negative_kl(
     total = tf.zeros(tf.shape(draws[-1])[: -posteriors[0].event_rank], posteriors[0].logits.dtype)
     for depth, (z, q, p) in enumerate(zip(draws, posteriors, priors, strict=True)):
         if depth + 1 < len(draws):
-            total += multilinear_log_prob(p, z)
+            total += p.multilinear_log_prob(z)
         if depth:
             total += exact_part(q, p, depth + 1 == len(draws))
     return total

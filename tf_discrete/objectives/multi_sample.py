@@ -8,8 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import relaxed
-from tf_discrete.distributions.discrete import Discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.objectives.relaxed_elbo import log_ratio
 from tf_discrete.types import ObjectiveTerms, Tensor
@@ -57,7 +56,7 @@ def importance_weighted(
     weight = types.cast(kl_weight, law.logits.dtype)
 
     def log_weight(z: Tensor) -> tf.Tensor:
-        ratio = multilinear_log_prob(prior, z) - multilinear_log_prob(inside, z)
+        ratio = prior.multilinear_log_prob(z) - inside.multilinear_log_prob(z)
         return log_likelihood_fn(z) + weight * ratio
 
     estimate = estimator.estimate(
@@ -112,7 +111,7 @@ def relaxed_importance_weighted(
     laws = (prior_logits, temperature, prior_temperature)
 
     def parts(log_value: Tensor, logits: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        z = relaxed.to_simplex(estimator.latents, log_value)
+        z = estimator.relaxable_kind.to_simplex(log_value)
         return log_likelihood_fn(z), log_ratio(estimator.latents, log_value, logits, *laws)
 
     if doubly_reparameterized:
@@ -151,29 +150,6 @@ def doubly_reparameterized_factor(log_weights: Tensor, kl_weight: Tensor) -> tf.
     """
     share = tf.nn.softmax(tf.stop_gradient(log_weights), axis=0)
     return 1.0 - types.cast(kl_weight, share.dtype) * (1.0 - share)
-
-
-def multilinear_log_prob(law: Discrete, value: Tensor) -> tf.Tensor:
-    """log q(value), [...], continued from the corners linearly in each variable: straight-through reads it.
-
-    Example:
-        >>> from tf_discrete.distributions import Categorical
-        >>> law = Categorical(tf.math.log([[0.2, 0.8]]))
-        >>> round(float(multilinear_log_prob(law, tf.constant([[0.0, 1.0]]))), 4)   # log 0.8
-        -0.2231
-    """
-    value = tf.cast(value, law.logits.dtype)
-    if law.event_rank == 1:
-        log_one, log_zero = tf.math.log_sigmoid(law.logits), tf.math.log_sigmoid(-law.logits)
-        return tf.reduce_sum(_times(value, log_one) + _times(1.0 - value, log_zero), axis=-1)
-    return tf.reduce_sum(_times(value, tf.nn.log_softmax(law.logits)), axis=[-2, -1])
-
-
-def _times(value: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
-    """Their product; a choice that is masked, with log 0, has no say unless it was made."""
-    possible, none = tf.math.is_finite(log_prob), tf.zeros_like(log_prob)
-    made = tf.where(~possible & (value > 0), log_prob, none)
-    return value * tf.where(possible, log_prob, none) + tf.stop_gradient(made)
 
 
 def _terms(bound: Tensor, reconstruction: Tensor, kl: Tensor) -> dict[str, Tensor]:

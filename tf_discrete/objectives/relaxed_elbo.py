@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_discrete import types
-from tf_discrete.distributions import relaxed
+from tf_discrete import distributions, types
 from tf_discrete.estimators import base
 from tf_discrete.types import ObjectiveTerms, Tensor
 
@@ -67,5 +66,6 @@ def log_ratio(
     prior_temperature: Tensor,
 ) -> tf.Tensor:
     """log p(z) - log q(z | x) of relaxed draws in log space, [S, B]: the densities of the relaxations."""
-    log_q = relaxed.log_density(latents, log_value, logits, temperature)
-    return relaxed.log_density(latents, log_value, prior_logits, prior_temperature) - log_q
+    kind = distributions.get_relaxable(latents)
+    log_q = kind(logits).relaxed_log_prob(log_value, temperature)
+    return kind(prior_logits).relaxed_log_prob(log_value, prior_temperature) - log_q

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions.discrete import Categorical
+from tf_discrete.distributions import Categorical
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.base import Estimator
 from tf_discrete.types import ObjectiveTerms, Tensor, Weighted
@@ -145,4 +145,4 @@ def semi_supervised(
 
 def log_prior(prior: Categorical, one_hot: Tensor) -> tf.Tensor:
     """log p(y), [B], of classes float [B, K]; 0 for rows of zeros."""
-    return tf.linalg.matvec(types.at_least_float32(one_hot), prior.log_probs[0])
+    return tf.linalg.matvec(types.at_least_float32(one_hot), prior.category_log_probs[0])

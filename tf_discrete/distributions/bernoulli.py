@@ -1,0 +1,182 @@
+"""Bernoulli latents: N independent bits, one logit each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_discrete import types
+from tf_discrete.distributions import discrete
+from tf_discrete.distributions import noise as noise_lib
+from tf_discrete.distributions.relaxed import RelaxedBernoulliLogit
+from tf_discrete.types import Seed, Tensor
+
+
+@discrete.register
+class Bernoulli(discrete.Relaxable):
+    """N independent binary variables, values 0 and 1.
+
+    Args:
+        logits: float [..., N], log-odds of a 1. Computed in at least float32.
+
+    Example:
+        >>> q = Bernoulli(tf.zeros([5, 8]))
+        >>> round(float(q.kl_divergence(Bernoulli(tf.zeros([8])))[0]), 6)
+        0.0
+    """
+
+    latents = "bernoulli"
+    event_rank = 1
+    code_meaning = "bit"
+
+    def __init__(self, logits: Tensor):
+        super().__init__(logits)
+        if self.logits.shape.rank == 0:
+            raise ValueError(
+                "Bernoulli logits must be [..., num_variables]. Add the axis of the variables. "
+                f"Received: logits.shape={self.logits.shape}"
+            )
+
+    @classmethod
+    def value_shape(cls, num_variables: int | None, num_categories: int | None) -> discrete.Axes:
+        return (num_variables,)
+
+    @classmethod
+    def sizes_of(cls, logits_shape: Sequence[int | None]) -> tuple[int | None, int | None]:
+        (num_variables,) = logits_shape
+        return num_variables, 2
+
+    @classmethod
+    def check_sizes(cls, num_variables: Any, num_categories: Any) -> tuple[int, int]:
+        sizes = super().check_sizes(num_variables, num_categories)
+        if sizes[1] != 2:
+            raise ValueError(
+                "Bernoulli latents have 2 categories. Set num_categories=2. "
+                f"Received: num_categories={num_categories}"
+            )
+        return sizes
+
+    @classmethod
+    def check_logits(cls, shape: Sequence[int | None]) -> None:
+        """Refuses logits without an axis for the batch or the variables."""
+        if len(shape) < 2:
+            raise ValueError(
+                "Logits of Bernoulli latents must be [batch, ..., num_variables]. Add the axis that is "
+                f"missing. Received: inputs.shape={tuple(shape)}"
+            )
+
+    def one_hot(self, code: Tensor) -> tf.Tensor:
+        """Converts codes, int or bool [..., N], to values, float [..., N]."""
+        return tf.cast(code, self.logits.dtype)
+
+    def code(self, value: Tensor) -> tf.Tensor:
+        """Converts values, bits or relaxed, to codes, int32 [..., N]."""
+        return tf.cast(value > 0.5, tf.int32)
+
+    @classmethod
+    def over_categories(cls, value: Tensor) -> tf.Tensor:
+        return tf.stack([1.0 - value, value], axis=-1)
+
+    @classmethod
+    def flatten(cls, value: Tensor) -> tf.Tensor:
+        return tf.convert_to_tensor(value)
+
+    @property
+    def category_log_probs(self) -> tf.Tensor:
+        """float [..., N, 2], of a 0 and of a 1."""
+        return tf.stack(
+            [tf.math.log_sigmoid(-self.logits), tf.math.log_sigmoid(self.logits)], axis=-1
+        )
+
+    @property
+    def probs(self) -> tf.Tensor:
+        """float [..., N], the probability of a 1."""
+        return tf.math.sigmoid(self.logits)
+
+    def mode(self) -> tf.Tensor:
+        return self.one_hot(self.logits > 0)
+
+    def log_prob(self, value: Tensor) -> tf.Tensor:
+        sign = 2.0 * tf.cast(value, self.logits.dtype) - 1.0
+        return -tf.reduce_sum(tf.math.softplus(-sign * self.logits), axis=-1)
+
+    def multilinear_log_prob(self, value: Tensor) -> tf.Tensor:
+        value = tf.cast(value, self.logits.dtype)
+        one = discrete.times_log_prob(value, tf.math.log_sigmoid(self.logits))
+        zero = discrete.times_log_prob(1.0 - value, tf.math.log_sigmoid(-self.logits))
+        return tf.reduce_sum(one + zero, axis=-1)
+
+    def entropy_per_variable(self) -> tf.Tensor:
+        both = tf.stack([self.logits, -self.logits])
+        terms = discrete.x_times_log(tf.sigmoid(both), tf.math.log_sigmoid(both))
+        return -tf.reduce_sum(terms, axis=0)
+
+    def kl_per_variable(self, other: Any) -> tf.Tensor:
+        """KL(self || other) of each variable in nats, [..., N]; +inf where `other` rules a value out."""
+        kl = tf.zeros([], self.logits.dtype)
+        for sign in (1.0, -1.0):
+            q, p = sign * self.logits, sign * other.logits
+            log_q, log_p = tf.math.log_sigmoid(q), tf.math.log_sigmoid(p)
+            difference = discrete.finite(log_q) - discrete.finite(log_p)
+            part = discrete.x_times_log(tf.sigmoid(q), difference)
+            outside = (tf.sigmoid(q) > 0) & ~tf.math.is_finite(log_p)
+            kl += tf.where(outside, tf.cast(math.inf, kl.dtype), part)
+        return kl
+
+    def score(self, value: Tensor) -> tf.Tensor:
+        """d log q(value) / d logits, float [..., N]: value minus probability."""
+        return tf.cast(value, self.logits.dtype) - self.probs
+
+    def weighted_scores(self, codes: Tensor, weights: Tensor) -> tf.Tensor:
+        total = tf.reduce_sum(weights, axis=-1)
+        chosen = tf.reduce_sum(weights * tf.cast(codes, weights.dtype), axis=-1)
+        return chosen - total * tf.stop_gradient(self.probs)
+
+    @staticmethod
+    def draw_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
+        """Standard logistic noise."""
+        return noise_lib.logistic(seed, shape, dtype)
+
+    def harden(self, noise: Tensor) -> tf.Tensor:
+        return self.one_hot(self.logits + noise > 0)
+
+    def relax(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
+        """logit(z) of the relaxed sample that logistic noise makes, [..., N], reparameterised."""
+        return (self.logits + noise) / types.cast(temperature, self.logits.dtype)
+
+    @staticmethod
+    def to_simplex(log_value: Tensor) -> tf.Tensor:
+        return tf.sigmoid(log_value)
+
+    def relaxed_log_prob(self, log_value: Tensor, temperature: Tensor) -> tf.Tensor:
+        density = RelaxedBernoulliLogit(temperature, self.logits)
+        return tf.reduce_sum(density.log_prob(log_value), axis=-1)
+
+    @staticmethod
+    def draw_conditional_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
+        """Uniform noise in (0, 1)."""
+        return noise_lib.open_uniform(seed, shape, dtype)
+
+    def condition(self, noise: Tensor, value: Tensor) -> tf.Tensor:
+        return noise_lib.condition_logistic(noise, self.logits, value)
+
+    def probs_at(self, logits: Tensor) -> tf.Tensor:
+        certain = tf.cast(self.logits > 0, self.logits.dtype)
+        return tf.where(tf.math.is_finite(self.logits), tf.sigmoid(logits), certain)
+
+    @staticmethod
+    def jacobian_product(probs: Tensor, upstream: Tensor) -> tf.Tensor:
+        return probs * (1.0 - probs) * upstream
+
+    def centre(self) -> tf.Tensor:
+        return tf.fill(tf.shape(self.logits), tf.cast(0.5, self.logits.dtype))
+
+    def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
+        """Moves the logit to the side of `value`, and there to at least `lead` from 0."""
+        sign = 2.0 * value - 1.0
+        target = sign * tf.maximum(sign * self.logits, lead)
+        certain = ~tf.math.is_finite(self.logits)
+        return tf.where(certain, tf.zeros_like(self.logits), target - self.logits)
