@@ -6,7 +6,6 @@ from tf_discrete.estimators.backward import divide_gradient
 from tf_discrete.estimators.base import (
     Estimator,
     PathwiseEstimator,
-    ScoreEstimator,
     Spec,
     log_mean_exp,
     mean,
@@ -36,6 +35,7 @@ from tf_discrete.estimators.registry import (
 from tf_discrete.estimators.reinmax import ReinMax
 from tf_discrete.estimators.relax import RELAX
 from tf_discrete.estimators.sampling import apply_to_samples
+from tf_discrete.estimators.score import ScoreEstimator
 from tf_discrete.estimators.score_function import ScoreFunction
 from tf_discrete.estimators.semantic_hashing import SemanticHashing
 from tf_discrete.estimators.slope_annealed_straight_through import SlopeAnnealedStraightThrough

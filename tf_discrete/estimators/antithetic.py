@@ -4,8 +4,30 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_discrete.estimators import base, sampling
+from tf_discrete.estimators import base, sampling, score
 from tf_discrete.types import Estimate, Reduction, Tensor
+
+
+class PairEstimator(score.ScoreEstimator):
+    """A score estimator that weighs the difference of two opposite samples by a direction."""
+
+    def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Two values, and the gradient of each unit of half their difference, all [S, *B, N(, K)].
+
+        Args:
+            logits: float [S, *B, N(, K)], without a gradient.
+            noise: of `draw_noise`.
+        """
+        raise NotImplementedError
+
+    def _estimate(self, call: score.ScoreCall) -> Estimate:
+        call = self._tiled(call)
+        first, second, direction = self._pair(tf.stop_gradient(call.logits), call.noise)
+        estimate, half = evaluate_pair(
+            call.objective_fn, first, second, self.event_rank, call.reduce
+        )
+        gradient = sampling.expand(half, self.event_rank) * direction
+        return self._attach(call, estimate, score.ScoreGradient(gradient))
 
 
 def evaluate_pair(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
-from tf_discrete import types
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import antithetic, backward, base, sampling
+from tf_discrete.estimators import antithetic, base, sampling
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Reduction, Seed, Tensor
+from tf_discrete.types import Seed
 
 
 @register("arm")
-class ARM(base.ScoreEstimator):
+class ARM(antithetic.PairEstimator):
     """Compares two opposite draws made from the same uniform numbers u.
 
     With z = [u < sigmoid(logits)] and z' = [u > sigmoid(-logits)],
@@ -52,27 +49,12 @@ class ARM(base.ScoreEstimator):
     def __init__(self, latents: str = "bernoulli", **kwargs: object):
         super().__init__(latents=latents, **kwargs)
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        logits = types.at_least_float32(logits)
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         return noise_lib.open_uniform(seed, sampling.noise_shape(logits, num_samples), logits.dtype)
 
-    def estimate(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: Tensor,
-        noise: Tensor,
-        *,
-        reduce: Reduction | None = base.mean,
-        context: Tensor | None = None,
-        control_fn: Callable[..., Tensor] | None = None,
-        training: bool = False,
-    ) -> Estimate:
-        self.check(noise.shape[0], reduce)
-        logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
-        first, second = (tf.stop_gradient(z) for z in antithetic.bits(noise, logits))
-        estimate, half = antithetic.evaluate_pair(objective_fn, first, second, 1, reduce)
-        gradient = sampling.expand(half, 1) * (1.0 - 2.0 * noise)
+    def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        first, second = antithetic.bits(noise, logits)
+        direction = 1.0 - 2.0 * noise
         # A certain bit's gradient is 0 in the mean; it is 0 in every draw.
-        gradient = tf.where(tf.math.is_finite(logits), gradient, tf.zeros_like(gradient))
-        value = backward.attach(estimate.value, logits, gradient, 1)
-        return estimate._replace(value=value, pathwise=False)
+        certain = ~tf.math.is_finite(logits)
+        return first, second, tf.where(certain, tf.zeros_like(direction), direction)

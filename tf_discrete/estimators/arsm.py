@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import backward, base, sampling
+from tf_discrete.estimators import base, sampling, score
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Reduction, Seed, Tensor
+from tf_discrete.types import Estimate, Seed
 
 
 @register("arsm")
-class ARSM(base.ScoreEstimator):
+class ARSM(score.ScoreEstimator):
     """Compares the draws that one point of the simplex makes when its coordinates change places.
 
     With p uniform on the simplex, z = argmin over k of log p_k - logits_k, and z(c, j) the same after p_c
@@ -53,46 +51,37 @@ class ARSM(base.ScoreEstimator):
         only=("categorical",),
     )
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         """Logarithms of points that are uniform on the simplex, float [S, *B, N, K]."""
-        logits = types.at_least_float32(logits)
         shape = sampling.noise_shape(logits, num_samples)
         # Standard exponential variables over their sum.
         return tf.nn.log_softmax(-noise_lib.gumbel(seed, shape, logits.dtype))
 
-    def estimate(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: Tensor,
-        noise: Tensor,
-        *,
-        reduce: Reduction | None = base.mean,
-        context: Tensor | None = None,
-        control_fn: Callable[..., Tensor] | None = None,
-        training: bool = False,
-    ) -> Estimate:
-        self.check(noise.shape[0], reduce)
-        logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
-        fixed = tf.stop_gradient(logits)
-        law, categories = self.law(fixed), logits.shape[-1]
-        first = law.one_hot(tf.argmin(noise - fixed, axis=-1, output_type=tf.int32))
-        estimate = base.reduced(base.evaluate(objective_fn, first, 2), reduce)
+    def _sample(self, call: score.ScoreCall) -> tf.Tensor:
+        fixed = tf.stop_gradient(call.logits)
+        code = tf.argmin(call.noise - fixed, axis=-1, output_type=tf.int32)
+        return self.law(fixed).one_hot(code)
+
+    def _gradient(
+        self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
+    ) -> score.ScoreGradient:
+        fixed, noise = tf.stop_gradient(call.logits), call.noise
         # The samples of all swaps in one call: [P * S, *B, N, K].
         swapped = _swapped(noise, fixed)
         folded = tf.reshape(swapped, tf.concat([[-1], tf.shape(noise)[1:-1]], axis=0))
-        others = base.evaluate(objective_fn, law.one_hot(folded), 2).per_sample
+        z_swapped = self.law(fixed).one_hot(folded)
+        others = base.evaluate(call.objective_fn, z_swapped, self.event_rank).per_sample
         others = tf.reshape(others, tf.concat([[-1], tf.shape(noise)[:-2]], axis=0))
         values = tf.concat([estimate.per_sample[tf.newaxis], others], axis=0)
+        categories = fixed.shape[-1]
         table = tf.gather(values, _places(categories))  # [K, K, S, *B]
         table -= tf.reduce_mean(table, axis=0, keepdims=True)
         rank = table.shape.rank
-        table = tf.cast(tf.transpose(table, [*range(2, rank), 0, 1]), logits.dtype)
+        table = tf.cast(tf.transpose(table, [*range(2, rank), 0, 1]), fixed.dtype)
         gradient = tf.linalg.matmul(1.0 / categories - tf.exp(noise), table, transpose_b=True)
         # A masked category's gradient is 0 in the mean; it is 0 in every draw.
         gradient = tf.where(tf.math.is_finite(fixed), gradient, tf.zeros_like(gradient))
-        gradient *= sampling.sample_weight(noise, reduce, logits.dtype)
-        value = backward.attach(estimate.value, logits, gradient, 2)
-        return estimate._replace(value=value, pathwise=False)
+        return score.ScoreGradient(call.weight * gradient)
 
 
 def _pairs(categories: int) -> list[tuple[int, int]]:

@@ -170,8 +170,40 @@ class Estimator(keras.layers.Layer):
         Returns:
             float [S, *B, N(, K)], with further axes where one variable takes several numbers; it carries
             no gradient.
+
+        Raises:
+            ValueError: too few samples, or float16 logits whose gradient overflows at the temperature.
         """
-        raise NotImplementedError
+        logits = tf.convert_to_tensor(logits)
+        self.check_dtype(logits.dtype)
+        self.check(num_samples, None)
+        return self._draw(seed, types.at_least_float32(logits), num_samples)
+
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
+        """`draw_noise` of logits of at least float32, all checked. Default: samples of the codes."""
+        return self._draw_codes(seed, logits, num_samples)
+
+    def _draw_codes(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
+        """Samples of `law(logits)` as values, [S, *B, N(, K)], without a gradient."""
+        law = self.law(logits)
+        if num_samples is None:
+            return tf.stop_gradient(law.sample(seed, 1)[0])
+        return tf.stop_gradient(law.sample(seed, num_samples))
+
+    @property
+    def noise_rank(self) -> int:
+        """Axes of the noise of one sample of one example."""
+        return self.event_rank
+
+    def _tile(self, logits: tf.Tensor, noise: Tensor) -> tf.Tensor:
+        """The logits for each sample of the noise, [S, *B, *logits_shape]."""
+        lead, event = noise.shape[: -self.noise_rank], logits.shape[-self.event_rank :]
+        shape = tf.concat(
+            [tf.shape(noise)[: -self.noise_rank], tf.shape(logits)[-self.event_rank :]], axis=0
+        )
+        tiled = tf.broadcast_to(logits, shape)
+        tiled.set_shape(lead.concatenate(event))
+        return tiled
 
     def estimate(
         self,
@@ -265,6 +297,10 @@ class PathwiseEstimator(Estimator):
         Returns:
             sample: see `tf_discrete.types.Sample`.
         """
+        return self._sample(types.at_least_float32(logits), noise)
+
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
+        """`sample` of logits of at least float32."""
         raise NotImplementedError
 
     def estimate(
@@ -281,12 +317,6 @@ class PathwiseEstimator(Estimator):
         self.check(noise.shape[0], reduce)
         value = self.sample(logits, noise).value
         return reduced(evaluate(objective_fn, value, self.event_rank), reduce)
-
-
-class ScoreEstimator(Estimator):
-    """An estimator that needs the objective: only `estimate`. A layer refuses it."""
-
-    family = "score"
 
 
 class Evaluation(NamedTuple):

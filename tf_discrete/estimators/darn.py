@@ -6,11 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
 from tf_discrete.distributions import Relaxable
-from tf_discrete.estimators import base, sampling
+from tf_discrete.estimators import base
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Sample, Seed, Tensor
+from tf_discrete.types import Sample, Tensor
 
 
 @register("darn")
@@ -51,11 +50,8 @@ class DARN(base.PathwiseEstimator):
         interface=Relaxable,
     )
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        return sampling.draw_codes(self.law(logits), seed, num_samples)
-
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
+        logits = self._tile(logits, noise)
         kind, law = self.relaxable_kind(logits), self.law(logits)
         from_centre, score = noise - kind.centre(), law.score(noise)
         own_axes = list(range(1 - self.event_rank, 0))  # Of one variable: its categories, or none.

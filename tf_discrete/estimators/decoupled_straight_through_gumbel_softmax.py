@@ -69,7 +69,7 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
         logits = types.at_least_float32(logits)
         return super().law(logits / tf.cast(self.forward_temperature.value, logits.dtype))
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         scaled = tf.cast(self.forward_temperature.value, noise.dtype) * noise
         kind = self.relaxable_kind
         value = kind.to_simplex(kind(logits).relax(scaled, self.temperature.value))

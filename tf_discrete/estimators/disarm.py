@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_discrete import checks, types
+from tf_discrete import checks
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import antithetic, backward, base, couplings, sampling
+from tf_discrete.estimators import antithetic, base, couplings, sampling
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Reduction, Seed, Tensor
+from tf_discrete.types import Seed
 
 
 @register("disarm")
-class DisARM(base.ScoreEstimator):
+class DisARM(antithetic.PairEstimator):
     """Compares two opposite draws z and z', and weighs their difference by what its sign tells.
 
     Bernoulli: gradient = (f(z) - f(z')) / 2 * (z - z') * sigmoid(|logits|).
@@ -63,35 +63,13 @@ class DisARM(base.ScoreEstimator):
         super().__init__(latents=latents, **kwargs)
         self.coupling = checks.choice("coupling", coupling, couplings.COUPLINGS)
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        logits = types.at_least_float32(logits)
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         shape = sampling.noise_shape(logits, num_samples)
         shape = _COUPLED[self.latents].noise_shape(self.coupling, shape, logits.shape[-1])
         return noise_lib.open_uniform(seed, shape, logits.dtype)
 
-    def estimate(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: Tensor,
-        noise: Tensor,
-        *,
-        reduce: Reduction | None = base.mean,
-        context: Tensor | None = None,
-        control_fn: Callable[..., Tensor] | None = None,
-        training: bool = False,
-    ) -> Estimate:
-        self.check(noise.shape[0], reduce)
-        logits = types.at_least_float32(logits)
-        event = tf.shape(logits)[-1:]
-        logits = tf.broadcast_to(logits, tf.concat([tf.shape(noise)[:-1], event], axis=0))
-        fixed = tf.stop_gradient(logits)
-        first, second, direction = _COUPLED[self.latents].draw_pair(self.coupling, noise, fixed)
-        estimate, half = antithetic.evaluate_pair(
-            objective_fn, first, second, self.event_rank, reduce
-        )
-        gradient = sampling.expand(half, self.event_rank) * direction
-        value = backward.attach(estimate.value, logits, gradient, self.event_rank)
-        return estimate._replace(value=value, pathwise=False)
+    def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return _COUPLED[self.latents].draw_pair(self.coupling, noise, logits)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "coupling": self.coupling}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks, types
-from tf_discrete.estimators import base, per_variable, sampling
+from tf_discrete import checks
+from tf_discrete.estimators import base, per_variable, score
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Reduction, Seed, Tensor
+from tf_discrete.types import Estimate, Seed, Tensor
 
 
 @register("enumeration")
-class Enumeration(base.ScoreEstimator):
+class Enumeration(score.ScoreEstimator):
     """Evaluates the objective at every configuration and weighs it with its probability.
 
     Value and gradient are exact; nothing is drawn. The objective sees K**N (2**N) configurations, with a
@@ -68,40 +67,30 @@ class Enumeration(base.ScoreEstimator):
         if mode == "per_variable":
             self.spec = self.spec._replace(noise="discrete", evaluations="1 + N(K-1)")
 
-    def draw_noise(
-        self, seed: Seed | None, logits: Tensor, num_samples: int | None = 1
-    ) -> tf.Tensor:
+    def _draw(self, seed: Seed | None, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         if self.mode == "joint":
             return tf.zeros([0])
         self._check_budget(logits)
-        return sampling.draw_codes(self.law(logits), seed, num_samples)
+        return self._draw_codes(seed, logits, num_samples)
 
-    def estimate(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: Tensor,
-        noise: Tensor,
-        *,
-        reduce: Reduction | None = base.mean,
-        context: Tensor | None = None,
-        control_fn: Callable[..., Tensor] | None = None,
-        training: bool = False,
-    ) -> Estimate:
-        logits = types.at_least_float32(logits)
-        if not self._check_budget(logits):
-            self.check(noise.shape[0], reduce)
-            law = self.law(tf.broadcast_to(logits, tf.shape(noise)))
-            z = self.kind.over_categories(noise)
-            return per_variable.estimate(objective_fn, law, z, z.shape[-1] - 1, reduce)
-        self.check(None, reduce)
-        law = self.law(logits)
+    def _num_samples(self, noise: Tensor) -> int | None:
+        return None if self.mode == "joint" else noise.shape[0]
+
+    def _estimate(self, call: score.ScoreCall) -> Estimate:
+        if not self._check_budget(call.logits):
+            call = self._tiled(call)
+            z = self.kind.over_categories(call.noise)
+            law, summed = self.law(call.logits), z.shape[-1] - 1
+            return self._attach(call, *per_variable.evaluate(call, law, z, summed))
+        law = self.law(call.logits)
         configurations = law.enumerate()
         count = configurations.shape[0]
-        for _ in range(logits.shape.rank - self.event_rank):
+        for _ in range(call.logits.shape.rank - self.event_rank):
             configurations = configurations[:, tf.newaxis]
-        lead, event = tf.shape(logits)[: -self.event_rank], configurations.shape[-self.event_rank :]
+        lead = tf.shape(call.logits)[: -self.event_rank]
+        event = configurations.shape[-self.event_rank :]
         z = tf.broadcast_to(configurations, tf.concat([[count], lead, event], axis=0))
-        evaluation = base.evaluate(objective_fn, z, self.event_rank)
+        evaluation = base.evaluate(call.objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:
             raise ValueError(
                 "An inner layer of enumeration must keep the configurations apart. Give the inner call "

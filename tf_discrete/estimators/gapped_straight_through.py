@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks, types
+from tf_discrete import checks
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.registry import register
@@ -66,9 +66,8 @@ class GappedStraightThrough(StraightThrough):
         super().__init__(temperature=temperature, latents=latents, **kwargs)
         self.gap = checks.number("gap", gap, lowest=0.0)
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        logits = types.at_least_float32(logits)
-        logits = tf.broadcast_to(logits, tf.shape(noise))
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
+        logits = self._tile(logits, noise)
         moves = self.relaxable_kind(logits).with_lead(noise, self.gap)
         moved = logits + tf.stop_gradient(moves)
         soft = self.law(moved / tf.cast(self.temperature.value, logits.dtype)).probs

@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks, seeds, types
-from tf_discrete.estimators import backward, sampling
+from tf_discrete import checks, seeds
+from tf_discrete.estimators import backward
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Sample, Seed, Tensor
@@ -62,13 +62,9 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         super().__init__(temperature=temperature, latents=latents, **kwargs)
         self.num_conditional = checks.whole("num_conditional", num_conditional)
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         """The hard draw and the noise given it, stacked before the variables: [S, *B, 1 + M, N(, K)]."""
-        logits = tf.convert_to_tensor(logits)
-        self.check_dtype(logits.dtype)
-        logits = types.at_least_float32(logits)
-        law = self.law(logits)
-        hard = sampling.draw_codes(law, seeds.fold(seed, "draw"), num_samples)
+        hard = self._draw_codes(seeds.fold(seed, "draw"), logits, num_samples)
         hard = tf.expand_dims(hard, self._stack_axis)
         noise = self.relaxable_kind(tf.expand_dims(logits, self._stack_axis)).conditional_noise(
             seeds.fold(seed, "noise"),
@@ -76,9 +72,8 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         )
         return tf.concat([hard, tf.stop_gradient(noise)], axis=self._stack_axis)
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         axis = self._stack_axis
-        logits = types.at_least_float32(logits)
         hard, noise = tf.split(noise, [1, self.num_conditional], axis=axis)
         hard = tf.squeeze(hard, axis=axis)
         kind = self.relaxable_kind

@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
@@ -58,14 +57,11 @@ class GumbelSoftmax(base.PathwiseEstimator):
         super().__init__(latents=latents, **kwargs)
         self.temperature = Scheduled(temperature, name="temperature", positive=True)
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        logits = tf.convert_to_tensor(logits)
-        self.check_dtype(logits.dtype)
-        logits = types.at_least_float32(logits)
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         shape = sampling.noise_shape(logits, num_samples)
         return self.relaxable_kind.draw_noise(seed, shape, logits.dtype)
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         kind = self.relaxable_kind
         log_value = kind(logits).relax(noise, self.temperature.value)
         value = kind.to_simplex(log_value)
@@ -103,7 +99,7 @@ class StraightThroughGumbelSoftmax(GumbelSoftmax):
 
     spec = GumbelSoftmax.spec._replace(relaxed=False, density=False)
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        soft = super().sample(logits, noise)
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
+        soft = super()._sample(logits, noise)
         hard = self.law(logits).one_hot(soft.code)
         return Sample(backward.straight_through(hard, soft.value), soft.code, None)

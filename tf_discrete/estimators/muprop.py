@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
-from tf_discrete import types
-from tf_discrete.estimators import backward, base, sampling
+from tf_discrete.estimators import base, sampling, score
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Reduction, Seed, Tensor
+from tf_discrete.types import Estimate
 
 
 @register("muprop")
-class MuProp(base.ScoreEstimator):
+class MuProp(score.ScoreEstimator):
     """Subtracts the tangent of f at the mean of q, and adds its exact expectation.
 
     With m = E_q[z] (the probabilities) and h(z) = f(m) + f'(m) . (z - m),
@@ -46,36 +43,19 @@ class MuProp(base.ScoreEstimator):
         reference="Gu, Levine, Sutskever, Mnih 2015, arXiv:1511.05176",
     )
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        return sampling.draw_codes(self.law(logits), seed, num_samples)
-
-    def estimate(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: Tensor,
-        noise: Tensor,
-        *,
-        reduce: Reduction | None = base.mean,
-        context: Tensor | None = None,
-        control_fn: Callable[..., Tensor] | None = None,
-        training: bool = False,
-    ) -> Estimate:
-        self.check(noise.shape[0], reduce)
-        logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
-        law = self.law(logits)
-        estimate = base.reduced(base.evaluate(objective_fn, noise, self.event_rank), reduce)
+    def _gradient(
+        self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
+    ) -> score.ScoreGradient:
+        law = self.law(call.logits)
         mean = tf.stop_gradient(law.probs)
         # As many copies of the mean as samples, for an inner layer draws its noise by their number.
         with tf.GradientTape() as tape:
             tape.watch(mean)
-            control = base.reduced(base.evaluate(objective_fn, mean, self.event_rank), reduce)
+            control = call.evaluate(mean)
             total = tf.reduce_sum(control.value)
         slope = tf.convert_to_tensor(tape.gradient(total, mean, unconnected_gradients="zero"))
-        weight = sampling.sample_weight(noise, reduce, logits.dtype)
         event = list(range(-self.event_rank, 0))
-        tangent = tf.reduce_sum(slope * (noise - mean), axis=event)
-        credit = weight * tf.cast(estimate.per_sample - control.per_sample, logits.dtype) - tangent
-        gradient = sampling.expand(credit, self.event_rank) * law.score(noise)
-        gradient += law.probs_vjp(slope)
-        value = backward.attach(estimate.value, logits, gradient, self.event_rank)
-        return estimate._replace(value=value, pathwise=False)
+        tangent = tf.reduce_sum(slope * (z - mean), axis=event)
+        difference = tf.cast(estimate.per_sample - control.per_sample, call.logits.dtype)
+        credit = sampling.expand(call.weight * difference - tangent, self.event_rank)
+        return score.ScoreGradient(credit * law.score(z) + law.probs_vjp(slope))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_discrete.distributions import Discrete
-from tf_discrete.estimators import backward, base, sampling
-from tf_discrete.types import Estimate, Reduction, Tensor
+from tf_discrete.estimators import base, sampling, score
+from tf_discrete.types import Estimate, Tensor
 
 
 class Members(NamedTuple):
@@ -31,13 +31,9 @@ class Members(NamedTuple):
     summed: tf.Tensor
 
 
-def estimate(
-    objective_fn: base.ObjectiveFn,
-    law: Discrete,
-    perturbed: Tensor,
-    num_summed: int,
-    reduce: Reduction | None,
-) -> Estimate:
+def evaluate(
+    call: score.ScoreCall, law: Discrete, perturbed: Tensor, num_summed: int
+) -> tuple[Estimate, score.ScoreGradient]:
     """f at the draw, with the gradient of each variable from its own categories.
 
     For every variable, with the others at their draw, C its `num_summed` most probable categories, z' a
@@ -47,16 +43,16 @@ def estimate(
     take N * `num_summed` * N * K numbers.
 
     Args:
-        objective_fn: see `Estimator.estimate`.
+        call: of the estimator.
         law: q, with logits [S, *B, N(, K)].
         perturbed: float [S, *B, N, K]; its argmax is the draw, its argmax outside C is z'. Log
             probabilities plus Gumbel noise make these two independent, and one and the same where the
             draw is not in C.
         num_summed: from 1 to K - 1, where nothing but the other variables is drawn.
-        reduce: `mean` or None.
 
     Returns:
         estimate: of the value at the draw, see `tf_discrete.types.Estimate`.
+        gradient: for the logits of `law`.
 
     Reference:
         Titsias, Lazaro-Gredilla. Local expectation gradients for black box variational inference. 2015.
@@ -65,8 +61,8 @@ def estimate(
     members = _members(tf.stop_gradient(law.category_log_probs), perturbed, num_summed)
     drawn = members.codes[..., 0]
     z = tf.stop_gradient(law.one_hot(drawn))
-    result = base.reduced(base.evaluate(objective_fn, z, law.event_rank), reduce)
-    others = base.evaluate(objective_fn, _neighbours(law, members.codes), law.event_rank)
+    result = call.evaluate(z)
+    others = base.evaluate(call.objective_fn, _neighbours(law, members.codes), law.event_rank)
     values = _beside(result.per_sample, others.per_sample, num_summed)
     values = tf.cast(values, members.weights.dtype)
     top = tf.where(members.summed, members.weights, 0.0)
@@ -74,11 +70,10 @@ def estimate(
         top, -1, keepdims=True
     )
     credit = members.weights * (values - baseline)
-    gradient = sampling.sample_weight(z, reduce, credit.dtype) * law.weighted_scores(
+    gradient = sampling.sample_weight(z, call.reduce, credit.dtype) * law.weighted_scores(
         members.codes, credit
     )
-    value = backward.attach(result.value, law.logits, gradient, law.event_rank)
-    return result._replace(value=value, pathwise=False)
+    return result, score.ScoreGradient(gradient)
 
 
 def is_joint(mode: str, sizes: tuple[int, int], num_summed: int, budget: int) -> bool:

@@ -9,17 +9,18 @@ import tensorflow as tf
 
 from tf_discrete import checks, seeds, types
 from tf_discrete.distributions import Relaxable
-from tf_discrete.estimators import backward, base, sampling
+from tf_discrete.estimators import base, sampling, score
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
-from tf_discrete.types import Estimate, Reduction, Seed, Tensor
+from tf_discrete.types import Estimate, Seed, Tensor
 
+_Control = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 MAX_SCALE = 1e9
 """Of the control variate: the variance that trains it grows with the square and must stay finite."""
 
 
 @register("rebar")
-class REBAR(base.ScoreEstimator):
+class REBAR(score.ScoreEstimator):
     """Cancels the noise of the score function with a relaxed draw, and adds back its exact gradient.
 
     Free noise u makes the hard draw z and a relaxed one r = relax(u, t); conditional noise, drawn anew from
@@ -93,10 +94,7 @@ class REBAR(base.ScoreEstimator):
         if learn_scale:
             self.scale_factor = self.add_weight(shape=(), initializer="ones", name="scale_factor")
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        logits = tf.convert_to_tensor(logits)
-        self.check_dtype(logits.dtype)
-        logits = types.at_least_float32(logits)
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         shape = sampling.noise_shape(logits, num_samples)
         kind = self.relaxable_kind
         free = kind.draw_noise(seeds.fold(seed, "free"), shape, logits.dtype)
@@ -105,38 +103,26 @@ class REBAR(base.ScoreEstimator):
         )
         return tf.stack([free, conditional], axis=-1)
 
-    def estimate(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: Tensor,
-        noise: Tensor,
-        *,
-        reduce: Reduction | None = base.mean,
-        context: Tensor | None = None,
-        control_fn: Callable[..., Tensor] | None = None,
-        training: bool = False,
-    ) -> Estimate:
-        self.check(noise.shape[0], reduce)
-        free, conditional = noise[..., 0], noise[..., 1]
-        logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(free))
-        hard = tf.stop_gradient(self.relaxable_kind(logits).harden(free))
-        estimate = base.reduced(base.evaluate(objective_fn, hard, self.event_rank), reduce)
-        control = self._control(objective_fn, logits, context, control_fn)
-        fixed = tf.stop_gradient(logits)
+    @property
+    def noise_rank(self) -> int:
+        return self.event_rank + 1  # Free and conditional noise are stacked on the last axis.
+
+    def _sample(self, call: score.ScoreCall) -> tf.Tensor:
+        return tf.stop_gradient(self.relaxable_kind(call.logits).harden(call.noise[..., 0]))
+
+    def _gradient(
+        self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
+    ) -> score.ScoreGradient:
+        control = self._control(call)
 
         def gradient() -> tf.Tensor:
-            return self._gradient(control, estimate.per_sample, fixed, hard, free, conditional)
+            return self._gradient_of_each(control, estimate.per_sample, call, z)
 
-        learned = [v.value for v in self._learned(control_fn)] if training else []
-        auxiliary = estimate.auxiliary
-        if learned:
-            one, extra = _linearised_power(gradient, learned, self.event_rank)
-            auxiliary += extra if reduce is None else base.mean(extra)
-        else:
-            one = gradient()
-        weight = sampling.sample_weight(free, reduce, logits.dtype)
-        value = backward.attach(estimate.value, logits, weight * one, self.event_rank)
-        return estimate._replace(value=value, auxiliary=auxiliary, pathwise=False)
+        learned = [v.value for v in self._learned(call.control_fn)] if call.training else []
+        if not learned:
+            return score.ScoreGradient(call.weight * gradient())
+        one, power = _linearised_power(gradient, learned, self.event_rank)
+        return score.ScoreGradient(call.weight * one, power)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -152,20 +138,14 @@ class REBAR(base.ScoreEstimator):
         """The variables that the variance trains."""
         return [v for v in (self.log_temperature_factor, self.scale_factor) if v is not None]
 
-    def _control(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: tf.Tensor,
-        context: Tensor | None,
-        control_fn: Callable[..., Tensor] | None,
-    ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    def _control(self, call: score.ScoreCall) -> _Control:
         """c as a function of relaxed draws [S, *B, N(, K)]: its values [S, *B], and a sum to differentiate.
 
         The two differ only where an inner layer has reduced the samples already.
         """
 
         def control(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            evaluation = base.evaluate(objective_fn, z, self.event_rank)
+            evaluation = base.evaluate(call.objective_fn, z, self.event_rank)
             values, total = evaluation.value, tf.reduce_sum(evaluation.value)
             if evaluation.reduction is not None:
                 values = evaluation.per_sample
@@ -177,16 +157,15 @@ class REBAR(base.ScoreEstimator):
 
         return control
 
-    def _gradient(
-        self,
-        control: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
-        values: tf.Tensor,
-        logits: tf.Tensor,
-        hard: tf.Tensor,
-        free: tf.Tensor,
-        conditional: tf.Tensor,
+    def _gradient_of_each(
+        self, control: _Control, values: tf.Tensor, call: score.ScoreCall, hard: tf.Tensor
     ) -> tf.Tensor:
         """The gradient of each sample for the logits, [S, *B, N(, K)], differentiable in what is learned."""
+        logits, free, conditional = (
+            tf.stop_gradient(call.logits),
+            call.noise[..., 0],
+            call.noise[..., 1],
+        )
         with tf.GradientTape() as tape:
             tape.watch(logits)
             _, free_total = control(self._relax(logits, free))

@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
@@ -43,9 +42,8 @@ class ReinMax(StraightThrough):
         interface=Relaxable,
     )
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        logits = types.at_least_float32(logits)
-        logits = tf.broadcast_to(logits, tf.shape(noise))
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
+        logits = self._tile(logits, noise)
         temperature = tf.cast(self.temperature.value, logits.dtype)
         probs = self.law(logits).probs
         midpoint = 0.5 * (self.law(logits / temperature).probs + noise)

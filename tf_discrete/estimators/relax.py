@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import checks
-from tf_discrete.estimators import base, baselines, sampling
+from tf_discrete.estimators import baselines, sampling, score
 from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Tensor
@@ -98,17 +98,11 @@ class RELAX(REBAR):
         network = self.network if control_fn is None else control_fn
         return [*super()._learned(control_fn), *getattr(network, "trainable_variables", ())]
 
-    def _control(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: tf.Tensor,
-        context: Tensor | None,
-        control_fn: Callable[..., Tensor] | None,
-    ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-        objective_control = super()._control(objective_fn, logits, context, control_fn)
-        features = sampling.features(self.law(logits), context)
+    def _control(self, call: score.ScoreCall) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+        objective_control, control_fn = super()._control(call), call.control_fn
+        features = sampling.features(self.law(call.logits), call.context)
         if control_fn is None:
-            self.build(logits.shape, features.shape)
+            self.build(call.logits.shape, features.shape)
 
         def control(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             values = self._network(z, features) if control_fn is None else control_fn(z)

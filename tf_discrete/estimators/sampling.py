@@ -8,14 +8,7 @@ import tensorflow as tf
 
 from tf_discrete.distributions import Discrete
 from tf_discrete.estimators.base import mean
-from tf_discrete.types import Reduction, Seed, Tensor
-
-
-def draw_codes(law: Discrete, seed: Seed, num_samples: int | None) -> tf.Tensor:
-    """Draws of a law as values, [S, *B, N(, K)], without a gradient: the noise of hard estimators."""
-    if num_samples is None:
-        return tf.stop_gradient(law.sample(seed, 1)[0])
-    return tf.stop_gradient(law.sample(seed, num_samples))
+from tf_discrete.types import Reduction, Tensor
 
 
 def noise_shape(logits: Tensor, num_samples: int | None) -> tf.Tensor:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_discrete import checks, types
-from tf_discrete.estimators import backward, base, baselines, sampling
+from tf_discrete.estimators import base, baselines, sampling, score
 from tf_discrete.estimators.moving_moments import MovingMoments
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Reduction, Seed, Tensor
+from tf_discrete.types import Estimate, Tensor
 
 
 @register("score_function")
-class ScoreFunction(base.ScoreEstimator):
+class ScoreFunction(score.ScoreEstimator):
     """Weighs the gradient of log q(z) with the objective at z, less a baseline that z does not reach.
 
     gradient = mean over s of (f(z_s) - baseline) * d log q(z_s) / d logits, z_s ~ q. Unbiased for every
@@ -91,39 +90,20 @@ class ScoreFunction(base.ScoreEstimator):
             size = self.value_size(logits_shape)
             self.baseline.build((None, size) if context_shape is None else context_shape)
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        self.check(num_samples, None)
-        return sampling.draw_codes(self.law(logits), seed, num_samples)
-
-    def estimate(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: Tensor,
-        noise: Tensor,
-        *,
-        reduce: Reduction | None = base.mean,
-        context: Tensor | None = None,
-        control_fn: Callable[..., Tensor] | None = None,
-        training: bool = False,
-    ) -> Estimate:
-        self.check(noise.shape[0], reduce)
-        features = sampling.features(self.law(logits), context)
-        logits = tf.broadcast_to(types.at_least_float32(logits), tf.shape(noise))
-        estimate = base.reduced(base.evaluate(objective_fn, noise, self.event_rank), reduce)
-        residual = self.baseline.residual(estimate.per_sample, reduce, features)
+    def _gradient(
+        self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
+    ) -> score.ScoreGradient:
+        features = sampling.features(self.law(call.given), call.context)
+        residual = self.baseline.residual(estimate.per_sample, call.reduce, features)
         scale = types.cast(self.gradient_scale, residual.dtype)
         credit = tf.stop_gradient(residual / scale) * sampling.sample_weight(
-            noise, reduce, residual.dtype
+            z, call.reduce, residual.dtype
         )
-        gradient = sampling.expand(credit, self.event_rank) * self.law(logits).score(noise)
-        auxiliary = estimate.auxiliary
-        if self.baseline.learned:
-            loss = 0.5 * tf.square(residual) / scale
-            auxiliary += loss if reduce is None else base.mean(loss)
-        if training:
+        gradient = sampling.expand(credit, self.event_rank) * self.law(call.logits).score(z)
+        loss = 0.5 * tf.square(residual) / scale if self.baseline.learned else None
+        if call.training:
             self._update(tf.stop_gradient(residual))
-        value = backward.attach(estimate.value, logits, gradient, self.event_rank)
-        return estimate._replace(value=value, auxiliary=auxiliary, pathwise=False)
+        return score.ScoreGradient(gradient, loss)
 
     def get_config(self) -> dict[str, Any]:
         return {

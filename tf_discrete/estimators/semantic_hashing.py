@@ -96,13 +96,11 @@ class SemanticHashing(base.PathwiseEstimator):
         logits = types.at_least_float32(logits)
         return Bernoulli(code_logits(logits, self.noise_stddev.value, self._flipped()))
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         """Gaussian noise and the uniform noise that mixes, stacked on the last axis: [S, *B, N, 2]."""
-        logits = types.at_least_float32(logits)
         return draw_noise(seed, sampling.noise_shape(logits, num_samples), logits.dtype)
 
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        logits = types.at_least_float32(logits)
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         gaussian, uniform = noise[..., 0], noise[..., 1]
         x = perturb(logits, gaussian, self.noise_stddev.value)
         flipped = self._flipped()

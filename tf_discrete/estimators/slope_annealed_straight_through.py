@@ -6,12 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
-from tf_discrete.estimators import backward, base, sampling
+from tf_discrete.estimators import backward, base
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.schedules import Linear, Scheduled
-from tf_discrete.types import Sample, Seed, Tensor
+from tf_discrete.types import Sample, Tensor
 
 
 @register("slope_annealed_straight_through")
@@ -50,12 +49,8 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
         slope = Linear(1.0, 5.0, steps=50_000) if slope is None else slope
         self.slope = Scheduled(slope, name="slope", positive=True)
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        return sampling.draw_codes(self.law(logits), seed, num_samples)
-
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        logits = types.at_least_float32(logits)
-        logits = tf.broadcast_to(logits, tf.shape(noise))
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
+        logits = self._tile(logits, noise)
         soft = self.law(tf.cast(self.slope.value, logits.dtype) * logits).probs
         return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
 

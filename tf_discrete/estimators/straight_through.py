@@ -6,11 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import types
-from tf_discrete.estimators import backward, base, sampling
+from tf_discrete.estimators import backward, base
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import Scheduled
-from tf_discrete.types import Sample, Seed, Tensor
+from tf_discrete.types import Sample, Tensor
 
 
 @register("straight_through")
@@ -50,14 +49,8 @@ class StraightThrough(base.PathwiseEstimator):
         super().__init__(latents=latents, **kwargs)
         self.temperature = Scheduled(temperature, name="temperature", positive=True)
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
-        logits = tf.convert_to_tensor(logits)
-        self.check_dtype(logits.dtype)
-        return sampling.draw_codes(self.law(logits), seed, num_samples)
-
-    def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        logits = types.at_least_float32(logits)
-        logits = tf.broadcast_to(logits, tf.shape(noise))
+    def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
+        logits = self._tile(logits, noise)
         soft = self.law(logits / tf.cast(self.temperature.value, logits.dtype)).probs
         return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
 

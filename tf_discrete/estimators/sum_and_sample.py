@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks, types
+from tf_discrete import checks
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import backward, base, per_variable, sampling
+from tf_discrete.estimators import base, per_variable, sampling, score
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Reduction, Seed, Tensor
+from tf_discrete.types import Estimate, Seed, Tensor
 
 
 @register("sum_and_sample")
-class SumAndSample(base.ScoreEstimator):
+class SumAndSample(score.ScoreEstimator):
     """Sums over the k most probable joint configurations, and samples from all others.
 
     With C these configurations, and z' drawn from q restricted to the others, whose probability is
@@ -83,34 +83,26 @@ class SumAndSample(base.ScoreEstimator):
         if mode == "per_variable":
             self.spec = self.spec._replace(evaluations="1 + N k", draws=1)
 
-    def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> tf.Tensor:
+    def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         """Gumbel noise for all that is listed: float [S, *B, K**N], or [S, *B, N, K] per variable."""
-        logits = types.at_least_float32(logits)
         variables, categories = self.kind.static_sizes(logits)
         joint = self._is_joint(logits)
         event = [categories**variables] if joint else [variables, categories]
         shape = sampling.noise_shape(logits, num_samples)[: -self.event_rank]
         return noise_lib.gumbel(seed, tf.concat([shape, event], axis=0), logits.dtype)
 
-    def estimate(
-        self,
-        objective_fn: base.ObjectiveFn,
-        logits: Tensor,
-        noise: Tensor,
-        *,
-        reduce: Reduction | None = base.mean,
-        context: Tensor | None = None,
-        control_fn: Callable[..., Tensor] | None = None,
-        training: bool = False,
-    ) -> Estimate:
-        self.check(noise.shape[0], reduce)
-        logits = types.at_least_float32(logits)
-        if not self._is_joint(logits):
-            lead, event = tf.shape(noise)[:-2], tf.shape(logits)[-self.event_rank :]
-            law = self.law(tf.broadcast_to(logits, tf.concat([lead, event], axis=0)))
-            perturbed = tf.stop_gradient(law.category_log_probs) + noise
+    @property
+    def noise_rank(self) -> int:
+        return 2  # Per variable: a number for each category, whatever the kind.
+
+    def _estimate(self, call: score.ScoreCall) -> Estimate:
+        if not self._is_joint(call.logits):
+            call = self._tiled(call)
+            law = self.law(call.logits)
+            perturbed = tf.stop_gradient(law.category_log_probs) + call.noise
             summed = min(self.num_summed, perturbed.shape[-1] - 1)
-            return per_variable.estimate(objective_fn, law, perturbed, summed, reduce)
+            return self._attach(call, *per_variable.evaluate(call, law, perturbed, summed))
+        logits, noise = call.logits, call.noise
         count = noise.shape[-1]
         own_samples = noise.shape.rank > logits.shape.rank - self.event_rank + 1
         if not own_samples:
@@ -125,7 +117,7 @@ class SumAndSample(base.ScoreEstimator):
             weight = tf.concat([weight, tf.broadcast_to(rest, tf.shape(drawn))], axis=0)
         # What cannot happen has no say; the objective sees the most probable configuration in its place.
         z = self._values(tf.where(weight > 0, index, index[:1]), logits)
-        evaluation = base.evaluate(objective_fn, z, self.event_rank)
+        evaluation = base.evaluate(call.objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:
             raise ValueError(
                 "An inner layer of sum-and-sample must keep the configurations apart. Give the inner call "
@@ -142,12 +134,12 @@ class SumAndSample(base.ScoreEstimator):
         auxiliary = _combined(weight * evaluation.auxiliary, summed)
         if not own_samples:
             value, gradient, auxiliary = value[0], gradient[0], auxiliary[0]
-        elif reduce is not None:
+        elif call.reduce is not None:
             value, gradient, auxiliary = (base.mean(x) for x in (value, gradient, auxiliary))
         else:
-            logits = tf.broadcast_to(logits, tf.shape(gradient))
-        value = backward.attach(value, logits, gradient, self.event_rank)
-        return Estimate(value, auxiliary, evaluation.per_sample, False, reduce)
+            call = dataclasses.replace(call, logits=tf.broadcast_to(logits, tf.shape(gradient)))
+        estimate = Estimate(value, auxiliary, evaluation.per_sample, False, call.reduce)
+        return self._attach(call, estimate, score.ScoreGradient(gradient))
 
     def get_config(self) -> dict[str, Any]:
         return {
