@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 from tf_discrete import datasets, schedules
+from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE, WithPrior, networks
 from tf_discrete.models.categorical_vae import OBJECTIVES
-from tf_discrete.models.units import UNITS
 from trainers import command_line, data, finishing, results, sweep
 from trainers import run as run_lib
 from trainers.code_prior import CodePriorFlags, with_code_prior
@@ -49,7 +49,7 @@ class Config(CodePriorFlags, SweepConfig):
     units: str = option(
         "zero_one",
         "What the networks read for a choice: 0 and 1, or -1 and 1.",
-        choices=UNITS,
+        choices=CODE_VALUES,
     )
     output_bias: str = option(
         "zero",

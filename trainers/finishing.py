@@ -51,7 +51,7 @@ def traversal(model: Model, image: np.ndarray, usage: evaluation.Usage, rows: in
     order = np.argsort(-(information if information is not None else usage.perplexity))
     own = model.model if isinstance(model, WithPrior) else model
     if isinstance(own, DeepCategoricalVAE):  # Images are decoded from the first layer.
-        order = order[order < own.chain.latents.num_variables[0]]
+        order = order[order < own.chain.latents.specs[0].num_variables]
     order = order[:rows]
     variables = sorted(int(index) for index in order)
     code = model.encode(image).numpy()[0]

@@ -12,7 +12,6 @@ import numpy as np
 from tf_discrete import datasets, estimators, evaluation, seeds
 from tf_discrete._internal import reading, writing
 from tf_discrete._internal.writing import write_json
-from tf_discrete.distributions import discrete
 from tf_discrete.models import DiscreteModel
 from trainers import comparison_report, compiling
 from trainers.comparison_report import GRADIENTS
@@ -251,7 +250,7 @@ def sort_out(
 def draws_from_posterior(model: DiscreteModel, x: Any) -> bool:
     """Whether a model's estimator draws codes from softmax(logits) (sigmoid for Bernoulli latents)."""
     logits = model.logits(x)
-    own, plain = model.estimator.law(logits).probs, discrete.get(model.latents)(logits).probs
+    own, plain = model.estimator.law(logits).probs, model.distribution_of(logits).probs
     return bool(np.allclose(own, plain, rtol=1e-4, atol=1e-5))
 
 

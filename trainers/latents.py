@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from tf_discrete import datasets, estimators, likelihoods, schedules
+from tf_discrete import datasets, distributions, estimators, likelihoods, schedules
 from trainers.config import RunConfig, option
 
 
@@ -15,7 +15,7 @@ class LatentConfig(RunConfig):
     """Flags that are named as the arguments of the models that they fill."""
 
     num_categories: int = option(10, "Categories K of each; 2 with Bernoulli latents.", lower=2)
-    latents: str = option("categorical", "Kind of latents.", choices=("categorical", "bernoulli"))
+    latents: str = option("categorical", "Kind of latents.", choices=distributions.names())
     activation: str = option("relu", "Of the hidden layers.")
     likelihood: str = option(
         "auto",

@@ -300,6 +300,7 @@ METHODS = {
     "log_prob": lambda q, p, z: q.log_prob(z),
     "multilinear_log_prob": lambda q, p, z: q.multilinear_log_prob(0.5 * z + 0.1),
     "score": lambda q, p, z: q.score(z),
+    "score of samples": lambda q, p, z: q.score(tf.stack([z, tf.roll(z, 1, axis=-1)])),
     "weighted_scores": lambda q, p, z: q.weighted_scores(
         tf.constant(_random.randint(5, size=[4, 3, 2])), tf.constant(LOGITS["categorical"][..., :2])
     ),

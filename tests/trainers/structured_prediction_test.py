@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete import export
+from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.models import StructuredPrediction
 from tf_discrete.models import structured_prediction as model_lib
-from tf_discrete.models.units import UNITS
 from trainers import evaluate, run_directory, structured_prediction
 from trainers.structured_prediction import Config
 
@@ -141,7 +141,7 @@ def test_flags_are_named_as_the_arguments_of_the_model():
     # The shape comes from the data, whose images are cut in halves.
     assert arguments - set(fields) == {"data_shape", "output_shape", "mask", "kwargs"}
     for name in ("objective", "units"):
-        choices = {"objective": tuple(model_lib.OBJECTIVES), "units": UNITS}[name]
+        choices = {"objective": tuple(model_lib.OBJECTIVES), "units": CODE_VALUES}[name]
         assert fields[name].metadata["choices"] == choices
 
 

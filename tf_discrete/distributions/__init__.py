@@ -13,6 +13,7 @@ from tf_discrete.distributions.discrete import (
     names,
     register,
 )
+from tf_discrete.distributions.latent_spec import LatentSpec
 from tf_discrete.distributions.relaxed import ExpRelaxedCategorical, RelaxedBernoulliLogit
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Categorical",
     "Discrete",
     "ExpRelaxedCategorical",
+    "LatentSpec",
     "RelaxedBernoulliLogit",
     "Relaxable",
     "get",

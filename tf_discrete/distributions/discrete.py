@@ -18,6 +18,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import tensorflow as tf
 
 from tf_discrete import checks, types
@@ -64,6 +65,11 @@ class Discrete(abc.ABC):
     def logits_shape(cls, num_variables: int | None, num_categories: int | None) -> Axes:
         """The shape of the logits of one value."""
         return cls.value_shape(num_variables, num_categories)
+
+    @classmethod
+    def uniform_logits(cls, num_categories: int | None) -> np.ndarray:
+        """Logits of the uniform distribution, broadcastable against those of any N."""
+        return np.zeros([])
 
     @classmethod
     def sizes_of(cls, logits_shape: Sequence[int | None]) -> tuple[int | None, int | None]:
@@ -180,8 +186,10 @@ class Discrete(abc.ABC):
         return tf.reduce_sum(times_log_prob(weights, log_probs), axis=[-2, -1])
 
     def score(self, value: Tensor) -> tf.Tensor:
-        """d log q(value) / d logits, of the shape of the logits."""
-        logits = tf.stop_gradient(self.logits)
+        """d log q(value) / d logits for each value, [..., *logits_shape]."""
+        logits, rank = tf.stop_gradient(self.logits), self.event_rank
+        lead = tf.broadcast_dynamic_shape(tf.shape(value)[:-rank], tf.shape(logits)[:-rank])
+        logits = tf.broadcast_to(logits, tf.concat([lead, tf.shape(logits)[-rank:]], axis=0))
         with tf.GradientTape() as tape:
             tape.watch(logits)
             log_prob = type(self)(logits).log_prob(value)

@@ -124,7 +124,8 @@ def expected_gradient(
             law = estimator.law(logits)
             noise = _tuples(law, logits, samples)
             weights = tf.stop_gradient(_probability(law, noise))
-            tiled = tf.broadcast_to(logits, tf.shape(noise)[1:])
+            lead, event = noise.shape[1 : -law.event_rank], logits.shape[-law.event_rank :]
+            tiled = tf.broadcast_to(logits, [*lead, *event])
             values = estimator.estimate(objective_fn, tiled, noise, reduce=reduce).value
             value = tf.reduce_sum(weights * values, axis=0)
         total = tf.reduce_sum(value)
@@ -180,7 +181,8 @@ def _tuples(law: discrete.Discrete, logits: tf.Tensor, num_samples: int) -> tf.T
     tuples = tf.gather(configurations, index)
     for _ in range(logits.shape.rank - law.event_rank):
         tuples = tuples[:, :, tf.newaxis]
-    return tf.broadcast_to(tuples, [num_samples, count, *logits.shape])
+    lead, event = logits.shape[: -law.event_rank], configurations.shape[1:]
+    return tf.broadcast_to(tuples, [num_samples, count, *lead, *event])
 
 
 def _probability(law: discrete.Discrete, z: tf.Tensor) -> tf.Tensor:

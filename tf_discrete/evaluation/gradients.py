@@ -200,7 +200,7 @@ def count_evaluations(model: Any, num_samples: int | None = None) -> int:
     """How often a model's estimator evaluates the objective for one example and gradient.
 
     Args:
-        model: with an `estimator`, a `latent_shape` and a `data_shape`.
+        model: with an `estimator`, a `latent_spec` and a `data_shape`.
         num_samples: Default: that of the model.
 
     Raises:
@@ -214,7 +214,7 @@ def count_evaluations(model: Any, num_samples: int | None = None) -> int:
         rows += math.prod(z.shape[: -estimator.event_rank])
         return tf.reduce_sum(z, axis=event)
 
-    logits = tf.zeros([1, *model.latent_shape])
+    logits = tf.zeros([1, *model.latent_spec.logits_shape])
     noise = estimator.draw_noise(seeds.base(0), logits, num_samples or model.num_samples)
     estimator.estimate(counted, logits, noise, context=tf.zeros([1, math.prod(model.data_shape)]))
     return rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 
-from tf_discrete import checks, distributions
+from tf_discrete import checks
+from tf_discrete.distributions import LatentSpec
 from tf_discrete.types import Tensor
 
 
@@ -49,13 +49,10 @@ class LatentHead(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        kind = distributions.get(latents)
-        self.num_variables, self.num_categories = kind.check_sizes(num_variables, num_categories)
-        self.latents = latents
-        self.logits_shape: Any = kind.logits_shape(self.num_variables, self.num_categories)
+        self.latent_spec = LatentSpec(num_variables, num_categories, latents)
         self.supports_masking = True
         self.dense = keras.layers.Dense(
-            math.prod(self.logits_shape),
+            self.latent_spec.num_logits,
             use_bias=checks.flag("use_bias", use_bias),
             kernel_initializer=checks.keras_part(
                 "kernel_initializer", kernel_initializer, keras.initializers.get
@@ -78,18 +75,18 @@ class LatentHead(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         lead = keras.ops.shape(inputs)[:-1]
-        return keras.ops.reshape(self.dense(inputs), (*lead, *self.logits_shape))
+        return keras.ops.reshape(self.dense(inputs), (*lead, *self.latent_spec.logits_shape))
 
     def compute_output_shape(self, inputs_shape: Any) -> tuple[int | None, ...]:
-        return (*inputs_shape[:-1], *self.logits_shape)
+        return (*inputs_shape[:-1], *self.latent_spec.logits_shape)
 
     def get_config(self) -> dict[str, Any]:
         dense = self.dense.get_config()
         keys = ("use_bias", "kernel_initializer", "kernel_regularizer")
         return {
             **super().get_config(),
-            "num_variables": self.num_variables,
-            "num_categories": self.num_categories,
-            "latents": self.latents,
+            "num_variables": self.latent_spec.num_variables,
+            "num_categories": self.latent_spec.num_categories,
+            "latents": self.latent_spec.latents,
             **{key: dense[key] for key in keys},
         }

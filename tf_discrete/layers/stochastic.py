@@ -181,7 +181,11 @@ class StochasticLayer(keras.layers.Layer):
     def prior_law(self, logits: Tensor) -> Discrete:
         """p(z) for latents of the shape of `logits`."""
         logits = types.at_least_float32(logits)
-        prior_logits = tf.zeros_like(logits)
+        kind = self.estimator.kind
+        _, num_categories = kind.sizes_of(tuple(logits.shape[-kind.event_rank :]))
+        prior_logits = tf.zeros_like(logits) + tf.constant(
+            kind.uniform_logits(num_categories), logits.dtype
+        )
         if self.prior == "learned":
             prior_logits += tf.cast(tf.convert_to_tensor(self.prior_logits), logits.dtype)
         return self.estimator.kind(prior_logits)

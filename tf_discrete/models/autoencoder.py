@@ -12,20 +12,20 @@ import tensorflow as tf
 from tf_discrete import (
     arguments,
     checks,
-    distributions,
     estimators,
     input_checks,
     likelihoods,
     seeds,
 )
-from tf_discrete.distributions import Discrete
+from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, networks
+from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.types import Seed, Tensor
 
 
-class DiscreteAutoencoder(base.DiscreteModel):
+class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     """Encoder, latents with a law q(z | x), prior p(z), decoder and likelihood p(x | z).
 
     A subclass supplies `objective`, `hard_terms` and `prior_law`. Public methods check observations and
@@ -64,18 +64,17 @@ class DiscreteAutoencoder(base.DiscreteModel):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        kind = distributions.get(latents)
-        self.num_variables, self.num_categories = kind.check_sizes(num_variables, num_categories)
+        self.latent_spec = LatentSpec(num_variables, num_categories, latents)
         self.data_shape = checks.sizes("data_shape", data_shape)
         hidden_units = arguments.hidden_units(hidden_units)
         activation = arguments.activation(activation)
         encoder = networks.check("encoder", encoder)
         decoder = checks.optional(networks.check, "decoder", decoder)
-        self.latents = latents
-        self.latent_shape: Any = kind.value_shape(self.num_variables, self.num_categories)
         self.likelihood = likelihoods.get(likelihood)
         self.estimator = estimator
-        self.estimator.build((None, *self.latent_shape), (None, math.prod(self.data_shape)))
+        self.estimator.build(
+            (None, *self.latent_spec.logits_shape), (None, math.prod(self.data_shape))
+        )
         self._network_config = {
             "encoder": encoder if isinstance(encoder, str) else None,
             "decoder": decoder if isinstance(decoder, str) else None,
@@ -89,17 +88,15 @@ class DiscreteAutoencoder(base.DiscreteModel):
                 "Received: decoder=None"
             )
         self.encoder = networks.encoder(
-            encoder, self.data_shape, math.prod(self.latent_shape), hidden_units, activation
+            encoder, self.data_shape, self.latent_spec.num_logits, hidden_units, activation
         )
         self.decoder = networks.decoder(
             encoder if decoder is None else decoder,
-            self.latent_shape,
+            self.latent_spec.shape,
             self.likelihood.parameters_shape(self.data_shape),
             hidden_units,
             activation,
         )
-        # All laws and likelihoods of a model share this dtype, whatever networks it is given.
-        self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
 
     def check_observations(self, x: Any) -> tf.Tensor:
         return input_checks.observations(x, self.data_shape, self.likelihood.support)
@@ -110,7 +107,7 @@ class DiscreteAutoencoder(base.DiscreteModel):
 
     def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         outputs = tf.cast(self.encoder(x, training=training), self._wide)
-        return tf.reshape(outputs, [-1, *self.latent_shape])
+        return tf.reshape(outputs, [-1, *self.latent_spec.logits_shape])
 
     def posterior(self, x: Tensor, training: bool = False) -> Discrete:
         """q(z | x), the law of the codes."""
@@ -228,10 +225,6 @@ class DiscreteAutoencoder(base.DiscreteModel):
         return {
             **super().describe(),
             "data_shape": self.data_shape,
-            "latent_shape": self.latent_shape,
-            "latents": self.latents,
-            "num_variables": self.num_variables,
-            "num_categories": self.num_categories,
         }
 
     def get_config(self) -> dict[str, Any]:

@@ -47,6 +47,11 @@ class DiscreteModel(keras.Model):
         self.evaluation_step = self._counter("evaluation_step")
         self.nonfinite_step = self._counter("nonfinite_step")
 
+    @property
+    def _wide(self) -> tf.DType:
+        """The dtype of all distributions and likelihoods of the model, whatever networks it is given."""
+        return tf.float64 if self.variable_dtype == "float64" else tf.float32
+
     def observations(self, data: Any) -> Any:
         """What `objective` and `hard_terms` read of what `fit` hands over: a tensor, or a tuple."""
         return inputs_of(data)

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, distributions, estimators, objectives
+from tf_discrete import arguments, checks, estimators, objectives
+from tf_discrete.distributions import Discrete
 from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
@@ -119,9 +120,9 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         self._check_free_bits()
         self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
         self.prior_logits = self.add_weight(
-            shape=self.latent_shape,
+            shape=self.latent_spec.logits_shape,
             dtype=self._wide.name,
-            initializer="zeros",
+            initializer=lambda shape, dtype: self.latent_spec.uniform_logits(self._wide),
             trainable=prior == "learned",
             name="prior_logits",
         )
@@ -132,9 +133,9 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         )
         self.built = True
 
-    def prior_law(self) -> distributions.Discrete:
+    def prior_law(self) -> Discrete:
         """p(z)."""
-        return distributions.get(self.latents)(tf.convert_to_tensor(self.prior_logits))
+        return self.distribution_of(tf.convert_to_tensor(self.prior_logits))
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         x = self.check_observations(x)

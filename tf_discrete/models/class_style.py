@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import arguments, checks, estimators, input_checks, likelihoods, seeds
-from tf_discrete.distributions import Categorical, Discrete, gaussian
+from tf_discrete.distributions import Categorical, Discrete, LatentSpec, gaussian
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, conditional_networks, networks
@@ -154,8 +154,6 @@ class ClassStyleModel(base.DiscreteModel):
             activation,
             normalization,
         )
-        # All laws and likelihoods of a model share this dtype, whatever networks it is given.
-        self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
         self.prior_logits = self.add_weight(
             shape=(1, self.num_classes),
             dtype=self._wide.name,
@@ -328,10 +326,7 @@ class ClassStyleModel(base.DiscreteModel):
         return {
             **super().describe(),
             "data_shape": self.data_shape,
-            "latent_shape": (1, self.num_classes),
-            "latents": "categorical",
-            "num_variables": 1,
-            "num_categories": self.num_classes,
+            **LatentSpec(1, self.num_classes).manifest_entries(),
             "num_classes": self.num_classes,
         }
 

@@ -29,6 +29,7 @@ from tf_discrete.models.categorical_vae import (
     RELAXED,
     check_objective,
 )
+from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.models.generative_chain import GenerativeChain
 from tf_discrete.models.layered_latents import Draws
 from tf_discrete.models.networks import flatten
@@ -37,7 +38,7 @@ from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class DeepCategoricalVAE(base.DiscreteModel):
+class DeepCategoricalVAE(DiscreteCodes, base.DiscreteModel):
     """q: x -> z_1 -> ... -> z_L and p: z_L -> ... -> z_1 -> x, all z discrete, each layer its estimator.
 
     The codes of an observation are those of all layers, the first layer's first; x is decoded from the
@@ -117,8 +118,6 @@ class DeepCategoricalVAE(base.DiscreteModel):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, OBJECTIVES)
         self.data_shape = checks.sizes("data_shape", data_shape)
-        # All laws and likelihoods of a model share this dtype, whatever networks it is given.
-        self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
         self.chain = StochasticChain(
             math.prod(self.data_shape),
             num_variables,
@@ -133,6 +132,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
             centering,
             self._wide,
         )
+        self.latent_spec = self.chain.latents.total
         self.objective_name = objective
         self.num_samples = arguments.num_samples(num_samples, self.chain.estimators)
         check_objective(objective, self.chain.estimators, self.num_samples)
@@ -155,14 +155,6 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
     # What the model is made of.
 
-    @property
-    def num_variables(self) -> int:
-        return sum(self.chain.latents.num_variables)
-
-    @property
-    def num_categories(self) -> int:
-        return self.chain.latents.num_categories
-
     def check_observations(self, x: Any) -> tf.Tensor:
         return input_checks.observations(x, self.data_shape, self.likelihood.support)
 
@@ -175,7 +167,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
     def posterior(self, x: Tensor) -> Discrete:
         """q of all layers side by side, each given the most probable choice before."""
-        return self.chain.latents.law_of(self.logits(x))
+        return self.distribution_of(self.logits(x))
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
         """Of the likelihood, [*A, *parameters_shape], given draws of the first layer [*A, N_1(, K)]."""
@@ -261,13 +253,13 @@ class DeepCategoricalVAE(base.DiscreteModel):
     def encode(self, x: Tensor) -> tf.Tensor:
         """The most probable codes of all layers in turn, int32 [B, N]; see `CategoricalVAE.encode`."""
         x = self.check_observations(x)
-        posterior = self.chain.latents.law_of(self._logits(x))
+        posterior = self.distribution_of(self._logits(x))
         return input_checks.blank(posterior.code(posterior.mode()), x)
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
         """Probabilities of all layers, each given the most probable choice before."""
         x = self.check_observations(x)
-        return input_checks.blank(self.chain.latents.law_of(self._logits(x)).probs, x)
+        return input_checks.blank(self.distribution_of(self._logits(x)).probs, x)
 
     def decode(self, codes: Tensor) -> tf.Tensor:
         """The mean of p(x | z_1), float [B, *data_shape], of codes of all layers, int [B, N].
@@ -277,8 +269,8 @@ class DeepCategoricalVAE(base.DiscreteModel):
                 `CategoricalVAE.decode`.
         """
         codes = input_checks.codes(codes, self.num_categories, self.num_variables)
-        law = self.chain.latents.law_of(tf.zeros(self.chain.latents.shapes[0], self._wide))
-        z = law.one_hot(codes[:, : self.chain.latents.num_variables[0]])
+        first = self.chain.latents.specs[0]
+        z = first.uniform(self._wide).one_hot(codes[:, : first.num_variables])
         x = self.likelihood.mean(self.parameters(z))
         return input_checks.blank(x, input_checks.rows_in(codes, 0, self.num_categories - 1))
 
@@ -321,7 +313,6 @@ class DeepCategoricalVAE(base.DiscreteModel):
         return {
             **super().describe(),
             "data_shape": self.data_shape,
-            **self.chain.latents.describe(),
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -342,7 +333,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
 
     def _exact_part(self, law: Discrete) -> tf.Tensor:
         """Of the first layer, whose law is given."""
-        only = len(self.chain.latents.shapes) == 1
+        only = len(self.chain.latents.specs) == 1
         return objectives.exact_part(law, self.generative_chain.last_law(), only)
 
     def _relaxed_log_weights(
@@ -359,7 +350,7 @@ class DeepCategoricalVAE(base.DiscreteModel):
         values = tuple(sample.value for sample in samples)
         layers: list[Any] = list(self.chain.estimators)  # With a density, hence a temperature.
         ratio = objectives.layered_relaxed_log_ratio(
-            self.chain.latents.name,
+            self.latents,
             [sample.log_value for sample in samples],
             logits,
             self.generative_chain.logits_given(values, training),

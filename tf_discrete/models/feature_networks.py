@@ -85,15 +85,13 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
         arXiv:1406.5298.
     """
     image = keras.Input(model.data_shape)
-    logits_shape = distributions.get(model.latents).logits_shape(
-        model.num_variables, model.num_categories
-    )
-    logits = keras.layers.Reshape(logits_shape)(model.encoder(image))
-    probs = LatentProbs(model.latents, dtype="float32")(logits)
+    spec = model.latent_spec
+    logits = keras.layers.Reshape(spec.logits_shape)(model.encoder(image))
+    probs = LatentProbs(spec.latents, dtype="float32")(logits)
     features = keras.layers.Flatten()(probs)
     extractor = keras.Model(image, features, name="feature_extractor")
     inputs = keras.Input(features.shape[1:])
-    parameters = model.decoder(keras.layers.Reshape(model.latent_shape)(inputs))
+    parameters = model.decoder(keras.layers.Reshape(spec.shape)(inputs))
     mean = LikelihoodMean(model.likelihood)(parameters)
     return extractor, keras.Model(inputs, mean, name="feature_decoder")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 import tensorflow as tf
 
@@ -31,14 +29,16 @@ class GenerativeChain(keras.layers.Layer):
         super().__init__(name="generative_chain")
         arguments.check_choice("prior", prior, arguments.PRIORS)
         self.latents, self.prior = latents, prior
-        sizes = [num_outputs, *(math.prod(shape) for shape in latents.shapes)]
+        sizes = [num_outputs, *(spec.num_logits for spec in latents.specs)]
         self.maps = [
-            latents.new_map(shape, size) for shape, size in zip(latents.shapes, sizes, strict=False)
+            latents.new_map(spec.shape, size)
+            for spec, size in zip(latents.specs, sizes, strict=False)
         ]
+        last = latents.specs[-1]
         self.prior_logits = self.add_weight(
-            shape=latents.shapes[-1],
-            dtype=latents.wide.name,
-            initializer="zeros",
+            shape=last.logits_shape,
+            dtype=latents.dtype.name,
+            initializer=lambda shape, dtype: last.uniform_logits(latents.dtype),
             trainable=prior == "learned",
             name="prior_logits",
         )
@@ -55,11 +55,13 @@ class GenerativeChain(keras.layers.Layer):
 
     def laws_given(self, draws: Draws, training: bool = False) -> Laws:
         """p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
-        return tuple(self.latents.law_of(one) for one in self.logits_given(draws, training))
+        return tuple(
+            self.latents.total.distribution(one) for one in self.logits_given(draws, training)
+        )
 
     def last_law(self) -> Discrete:
         """p(z_L)."""
-        return self.latents.law_of(tf.convert_to_tensor(self.prior_logits))
+        return self.latents.total.distribution(tf.convert_to_tensor(self.prior_logits))
 
     def sample(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """Codes of all layers, the first layer's first, int32 [num_samples, N]."""
@@ -70,7 +72,7 @@ class GenerativeChain(keras.layers.Layer):
             z = law.sample(own, 1)[0] if codes else law.sample(own, num_samples)
             codes.insert(0, law.code(z))
             if depth:
-                law = self.latents.law_of(self._logits_below(depth, z, training=False))
+                law = self.latents.total.distribution(self._logits_below(depth, z, training=False))
         return tf.concat(codes, axis=1)
 
     def _logits_below(self, depth: int, z: Tensor, training: bool) -> tf.Tensor:

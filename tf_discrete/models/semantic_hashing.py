@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import checks, estimators, input_checks
 from tf_discrete.codes import packing
-from tf_discrete.distributions import Bernoulli, Discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -103,7 +103,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
 
     def prior_law(self) -> Discrete:
         """p(z): all codes are equally probable."""
-        return Bernoulli(tf.zeros(self.latent_shape, self._wide))
+        return self.latent_spec.uniform(self._wide)
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         x = self.check_observations(x)

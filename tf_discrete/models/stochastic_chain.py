@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -10,7 +9,8 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import arguments, checks, estimators, seeds
-from tf_discrete.distributions import Discrete
+from tf_discrete.distributions import Discrete, LatentSpec
+from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.estimators import backward, sampling
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
@@ -59,23 +59,22 @@ class StochasticChain(keras.layers.Layer):
         super().__init__(name="chain")
         num_layers = checks.whole("num_layers", num_layers)
         centering = checks.flag("centering", centering)
+        units = checks.choice("units", units, CODE_VALUES)
         numbers = arguments.per_layer("num_variables", num_variables, num_layers)
         self.latents = LayeredLatents(
-            latents,
-            tuple(checks.whole("num_variables", number) for number in numbers),
-            checks.whole("num_categories", num_categories, lowest=2),
-            units,
+            tuple(LatentSpec(number, num_categories, latents, units) for number in numbers),
             arguments.hidden_units(hidden_units),
             arguments.activation(activation),
             wide,
         )
-        shapes = self.latents.shapes
+        specs = self.latents.specs
         self.estimators = arguments.layer_estimators(estimator, latents, temperature, num_layers)
-        for depth, (layer, shape) in enumerate(zip(self.estimators, shapes, strict=True)):
-            layer.build((None, *shape), None if depth else (None, num_inputs))
+        for depth, (layer, spec) in enumerate(zip(self.estimators, specs, strict=True)):
+            layer.build((None, *spec.logits_shape), None if depth else (None, num_inputs))
+        inputs = [(num_inputs,), *(spec.shape for spec in specs)]
         self.maps = [
-            self.latents.new_map(before, math.prod(shape))
-            for before, shape in zip([(num_inputs,), *shapes], shapes, strict=False)
+            self.latents.new_map(shape, spec.num_logits)
+            for shape, spec in zip(inputs, specs, strict=False)
         ]
         self.centering = Centering() if centering else None
         if self.centering is not None:
@@ -181,14 +180,14 @@ class StochasticChain(keras.layers.Layer):
         """The model's arguments that this chain was made of, as `get_config` gives them."""
         latents = self.latents
         return {
-            "num_variables": latents.num_variables,
-            "num_categories": latents.num_categories,
-            "latents": latents.name,
+            "num_variables": tuple(spec.num_variables for spec in latents.specs),
+            "num_categories": latents.total.num_categories,
+            "latents": latents.total.latents,
             "num_layers": len(self.estimators),
             "hidden_units": latents.hidden_units,
             "activation": latents.activation,
             "estimator": [keras.saving.serialize_keras_object(e) for e in self.estimators],
-            "units": latents.units,
+            "units": latents.total.code_values,
             "centering": self.centering is not None,
         }
 

@@ -14,6 +14,7 @@ from tf_discrete.distributions import Discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
+from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.models.parts import Parts
 from tf_discrete.models.stochastic_chain import StochasticChain
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -22,7 +23,7 @@ OBJECTIVES = {"single_sample": estimators.mean, "multi_sample": estimators.log_m
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class StructuredPrediction(base.DiscreteModel):
+class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     """p(y | x) = E[p(y | z_L)] with z_1 ~ p(z_1 | x), ..., z_L ~ p(z_L | z_{L-1}), all z discrete.
 
     x and y are two parts of one observation, by default the first and the second half of its rows: the
@@ -99,8 +100,6 @@ class StructuredPrediction(base.DiscreteModel):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, tuple(OBJECTIVES))
         self.parts = Parts(data_shape, output_shape, mask)
-        # All laws and likelihoods of a model share this dtype, whatever networks it is given.
-        self._wide = tf.float64 if self.variable_dtype == "float64" else tf.float32
         self.chain = StochasticChain(
             self.parts.num_inputs,
             num_variables,
@@ -115,28 +114,19 @@ class StructuredPrediction(base.DiscreteModel):
             centering,
             self._wide,
         )
+        self.latent_spec = self.chain.latents.total
         self.objective_name = objective
         self.num_samples = arguments.num_samples(num_samples, self.chain.estimators)
         estimators.check_nested(self.chain.estimators, self.num_samples, OBJECTIVES[objective])
         self.likelihood = likelihoods.get(likelihood)
         self._parameters_shape = self.likelihood.parameters_shape((self.parts.num_outputs,))
         layers = self.chain.latents
-        self.head = layers.new_map(layers.shapes[-1], math.prod(self._parameters_shape))
+        self.head = layers.new_map(layers.specs[-1].shape, math.prod(self._parameters_shape))
         terms = ("elbo_nats", "multi_sample_bound_nats")
         self.track(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
         self.built = True
 
     # What the model is made of.
-
-    @property
-    def num_variables(self) -> int:
-        """N of all layers together."""
-        return sum(self.chain.latents.num_variables)
-
-    @property
-    def num_categories(self) -> int:
-        """K of all layers."""
-        return self.chain.latents.num_categories
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
         """Of the likelihood of y, [*A, outputs, ...], given draws of the last layer [*A, N(, K)]."""
@@ -150,7 +140,7 @@ class StructuredPrediction(base.DiscreteModel):
 
     def posterior(self, x: Any) -> Discrete:
         """The laws of all layers, side by side, each given the most probable choice before."""
-        return self.chain.latents.law_of(self.logits(x))
+        return self.distribution_of(self.logits(x))
 
     # What training minimises and reports.
 
@@ -245,13 +235,13 @@ class StructuredPrediction(base.DiscreteModel):
     def encode(self, x: Any) -> tf.Tensor:
         """The most probable codes of all layers in turn, int32 [B, sum of N]."""
         inputs = self._given(x)
-        posterior = self.chain.latents.law_of(self.chain.side_by_side(inputs))
+        posterior = self.distribution_of(self.chain.side_by_side(inputs))
         return input_checks.blank(posterior.code(posterior.mode()), inputs)
 
     def encode_probs(self, x: Any) -> tf.Tensor:
         """Probabilities of all layers, each given the most probable draw of the one before."""
         inputs = self._given(x)
-        probs = self.chain.latents.law_of(self.chain.side_by_side(inputs)).probs
+        probs = self.distribution_of(self.chain.side_by_side(inputs)).probs
         return input_checks.blank(probs, inputs)
 
     def signatures(self) -> dict[str, Signature]:
@@ -261,7 +251,6 @@ class StructuredPrediction(base.DiscreteModel):
         return {
             **super().describe(),
             "data_shape": self.parts.data_shape,
-            **self.chain.latents.describe(),
         }
 
     def get_config(self) -> dict[str, Any]:

@@ -1,0 +1,136 @@
+"""`LatentSpec`: which discrete latents a layer or a model has, as one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import checks
+from tf_discrete.distributions import discrete
+from tf_discrete.types import Tensor
+
+CODE_VALUES = ("zero_one", "plus_minus")
+"""How a network reads a value: as it is, or with -1 and 1 in the place of 0 and 1."""
+
+
+@keras.saving.register_keras_serializable("tf_discrete.distributions")
+@dataclasses.dataclass(frozen=True)
+class LatentSpec:
+    """N variables of K categories of one kind, and how a network reads a value of them.
+
+    Attributes:
+        num_variables: N >= 1.
+        num_categories: K >= 2.
+        latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
+        code_values: "zero_one" or "plus_minus", see `CODE_VALUES`. Default: "zero_one".
+
+    Raises:
+        ValueError: An unknown kind, sizes that it does not take, or unknown code values.
+
+    Example:
+        >>> spec = LatentSpec(num_variables=20, num_categories=10)
+        >>> spec.shape, spec.num_logits, LatentSpec(8, 2, "bernoulli").num_configurations
+        ((20, 10), 200, 256)
+    """
+
+    num_variables: int
+    num_categories: int
+    latents: str = "categorical"
+    code_values: str = "zero_one"
+
+    def __post_init__(self) -> None:
+        sizes = self.kind.check_sizes(self.num_variables, self.num_categories)
+        for name, size in zip(("num_variables", "num_categories"), sizes, strict=True):
+            object.__setattr__(self, name, size)  # As a plain integer.
+        checks.choice("code_values", self.code_values, CODE_VALUES)
+
+    @classmethod
+    def concatenate(cls, specs: Sequence[LatentSpec]) -> LatentSpec:
+        """The latents of several layers as one, the variables of the first layer first."""
+        total = sum(spec.num_variables for spec in specs)
+        return dataclasses.replace(specs[0], num_variables=total)
+
+    @property
+    def kind(self) -> type[discrete.Discrete]:
+        """The class of the kind of latents."""
+        return discrete.get(self.latents)
+
+    @property
+    def event_rank(self) -> int:
+        """Number of axes of one value."""
+        return self.kind.event_rank
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one value."""
+        return self.kind.value_shape(self.num_variables, self.num_categories)
+
+    @property
+    def logits_shape(self) -> tuple[int, ...]:
+        """The shape of the logits of one value."""
+        return self.kind.logits_shape(self.num_variables, self.num_categories)
+
+    @property
+    def num_logits(self) -> int:
+        """How many logits one value has, the outputs of the network that makes them."""
+        return math.prod(self.logits_shape)
+
+    @property
+    def num_configurations(self) -> int:
+        """How many values there are, K**N."""
+        return self.num_categories**self.num_variables
+
+    def distribution(self, logits: Tensor) -> discrete.Discrete:
+        """The distribution with these logits, [..., *logits_shape]."""
+        return self.kind(logits)
+
+    def uniform_logits(self, dtype: tf.DType = tf.float32) -> tf.Tensor:
+        """Logits of the uniform distribution, [*logits_shape]."""
+        one = tf.constant(self.kind.uniform_logits(self.num_categories), dtype)
+        return tf.broadcast_to(one, self.logits_shape)
+
+    def uniform(self, dtype: tf.DType = tf.float32) -> discrete.Discrete:
+        """The uniform distribution over all values."""
+        return self.distribution(self.uniform_logits(dtype))
+
+    def as_logits(self, outputs: Tensor, dtype: tf.DType) -> tf.Tensor:
+        """Outputs [*A, num_logits] of a network as logits [*A, *logits_shape] of a dtype."""
+        outputs = tf.cast(outputs, dtype)
+        lead = tf.shape(outputs)[:-1]
+        logits = tf.reshape(outputs, tf.concat([lead, self.logits_shape], axis=0))
+        return tf.ensure_shape(logits, [*outputs.shape[:-1], *self.logits_shape])
+
+    def network_input(self, value: Tensor) -> tf.Tensor:
+        """Encodes values, one-hot or relaxed, as the next network reads them.
+
+        Example:
+            >>> spec = LatentSpec(2, 2, "bernoulli", code_values="plus_minus")
+            >>> spec.network_input(tf.constant([0.0, 1.0])).numpy().tolist()
+            [-1.0, 1.0]
+        """
+        return 2.0 * value - 1.0 if self.code_values == "plus_minus" else value
+
+    def flatten(self, value: Tensor) -> tf.Tensor:
+        """Values [..., *shape] as vectors, [..., D]."""
+        return self.kind.flatten(value)
+
+    def manifest_entries(self) -> dict[str, Any]:
+        """What the manifest of an export says of the latents."""
+        return {
+            "latent_shape": self.shape,
+            "latents": self.latents,
+            "num_variables": self.num_variables,
+            "num_categories": self.num_categories,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LatentSpec:
+        return cls(**config)

@@ -1,0 +1,37 @@
+"""`DiscreteCodes`: what a model says of the discrete latents that it encodes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tf_discrete.distributions import Discrete, LatentSpec
+from tf_discrete.types import Tensor
+
+
+class DiscreteCodes:
+    """A part of a model whose codes are those of a `latent_spec`; a subclass sets it."""
+
+    latent_spec: LatentSpec
+
+    @property
+    def num_variables(self) -> int:
+        """N of the codes, of all layers together."""
+        return self.latent_spec.num_variables
+
+    @property
+    def num_categories(self) -> int:
+        """K of the codes."""
+        return self.latent_spec.num_categories
+
+    @property
+    def latents(self) -> str:
+        """The kind of latents."""
+        return self.latent_spec.latents
+
+    def distribution_of(self, logits: Tensor) -> Discrete:
+        """The distribution of codes with these logits."""
+        return self.latent_spec.distribution(logits)
+
+    def describe(self) -> dict[str, Any]:
+        inherited: Any = super()
+        return {**inherited.describe(), **self.latent_spec.manifest_entries()}
