@@ -8,7 +8,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tf_discrete import seeds
-from tf_discrete.distributions import Bernoulli, Categorical, discrete
+from tf_discrete.distributions import (
+    Bernoulli,
+    Categorical,
+    Relaxable,
+    discrete,
+    get_relaxable,
+)
 
 tfd = tfp.distributions
 
@@ -343,9 +349,9 @@ def plain():
 def test_a_registered_kind_is_known_by_its_name(plain):
     assert discrete.get("plain") is discrete.register(Plain) is Plain
     assert discrete.names() == ("categorical", "bernoulli", "plain")
-    assert discrete.names(discrete.Relaxable) == ("categorical", "bernoulli")
+    assert discrete.names(Relaxable) == ("categorical", "bernoulli")
     with pytest.raises(ValueError, match="have a relaxation.*Received: latents='plain'"):
-        discrete.get_relaxable("plain")
+        get_relaxable("plain")
 
 
 def test_the_name_of_a_kind_must_be_new():
@@ -373,14 +379,14 @@ def test_shapes_and_sizes():
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_conditional_noise_makes_the_value_that_it_is_given(latents):
-    law = discrete.get_relaxable(latents)(tf.constant(LOGITS[latents]))
+    law = get_relaxable(latents)(tf.constant(LOGITS[latents]))
     z = law.sample(seeds.base(0), 50)
     np.testing.assert_array_equal(law.harden(law.conditional_noise(seeds.base(1), z)), z)
 
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_a_value_that_was_given_a_lead_has_it(latents):
-    law = discrete.get_relaxable(latents)(tf.constant(LOGITS[latents]))
+    law = get_relaxable(latents)(tf.constant(LOGITS[latents]))
     z = law.sample(seeds.base(0), 1)[0]
     moved = law.logits + law.with_lead(z, 1.5)
     if latents == "bernoulli":

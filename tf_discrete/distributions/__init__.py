@@ -5,15 +5,9 @@ from tf_discrete.distributions.categorical import Categorical
 
 # isort: split
 from tf_discrete.distributions.bernoulli import Bernoulli
-from tf_discrete.distributions.discrete import (
-    Discrete,
-    Relaxable,
-    get,
-    get_relaxable,
-    names,
-    register,
-)
+from tf_discrete.distributions.discrete import Discrete, get, names, register
 from tf_discrete.distributions.latent_spec import LatentSpec
+from tf_discrete.distributions.relaxable import Relaxable, get_relaxable
 from tf_discrete.distributions.relaxed import ExpRelaxedCategorical, RelaxedBernoulliLogit
 
 __all__ = [

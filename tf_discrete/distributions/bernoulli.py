@@ -11,12 +11,13 @@ import tensorflow as tf
 from tf_discrete import types
 from tf_discrete.distributions import discrete
 from tf_discrete.distributions import noise as noise_lib
+from tf_discrete.distributions.relaxable import Relaxable
 from tf_discrete.distributions.relaxed import RelaxedBernoulliLogit
 from tf_discrete.types import Seed, Tensor
 
 
 @discrete.register
-class Bernoulli(discrete.Relaxable):
+class Bernoulli(Relaxable):
     """N independent binary variables, values 0 and 1.
 
     Args:

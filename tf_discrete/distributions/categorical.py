@@ -9,12 +9,13 @@ import tensorflow as tf
 from tf_discrete import types
 from tf_discrete.distributions import discrete
 from tf_discrete.distributions import noise as noise_lib
+from tf_discrete.distributions.relaxable import Relaxable
 from tf_discrete.distributions.relaxed import ExpRelaxedCategorical
 from tf_discrete.types import Seed, Tensor
 
 
 @discrete.register
-class Categorical(discrete.Relaxable):
+class Categorical(Relaxable):
     """N independent categorical variables of K categories.
 
     Args:

@@ -249,76 +249,6 @@ class Discrete(abc.ABC):
         return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
 
 
-class Relaxable(Discrete):
-    """A kind whose probabilities are a softmax or sigmoid of its logits, so that it can be relaxed.
-
-    Noise, value and logits have the same shape. A relaxed sample is computed and scored in log space.
-
-    Reference:
-        Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712.
-    """
-
-    @staticmethod
-    @abc.abstractmethod
-    def draw_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
-        """The noise that `harden` and `relax` read, float of a shape."""
-
-    @abc.abstractmethod
-    def harden(self, noise: Tensor) -> tf.Tensor:
-        """The value that noise makes of the logits; it is a sample."""
-
-    @abc.abstractmethod
-    def relax(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
-        """The relaxed sample of the same noise in log space, reparameterised."""
-
-    @staticmethod
-    @abc.abstractmethod
-    def to_simplex(log_value: Tensor) -> tf.Tensor:
-        """The relaxed value of a sample in log space."""
-
-    @abc.abstractmethod
-    def relaxed_log_prob(self, log_value: Tensor, temperature: Tensor) -> tf.Tensor:
-        """log density of relaxed samples in log space in nats, [...], summed over the variables."""
-
-    @staticmethod
-    @abc.abstractmethod
-    def draw_conditional_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
-        """The free noise that `condition` reads, float of a shape."""
-
-    @abc.abstractmethod
-    def condition(self, noise: Tensor, value: Tensor) -> tf.Tensor:
-        """Turns the noise of `draw_conditional_noise` into such as `harden` makes `value` of."""
-
-    def conditional_noise(self, seed: Seed, value: Tensor) -> tf.Tensor:
-        """Samples the noise of `draw_noise` given that `harden` makes `value` of it."""
-        shape = tf.broadcast_dynamic_shape(tf.shape(self.logits), tf.shape(value))
-        return self.condition(self.draw_conditional_noise(seed, shape, self.logits.dtype), value)
-
-    @abc.abstractmethod
-    def probs_at(self, logits: Tensor) -> tf.Tensor:
-        """The probabilities at other, finite logits; certain where those of `self` are infinite."""
-
-    @staticmethod
-    @abc.abstractmethod
-    def jacobian_product(probs: Tensor, upstream: Tensor) -> tf.Tensor:
-        """The Jacobian of the softmax or sigmoid, at the point where it is `probs`, times a vector."""
-
-    def probs_vjp(self, upstream: Tensor) -> tf.Tensor:
-        return self.jacobian_product(tf.stop_gradient(self.probs), upstream)
-
-    @abc.abstractmethod
-    def centre(self) -> tf.Tensor:
-        """The mean of the uniform distribution over all categories that are not masked."""
-
-    @abc.abstractmethod
-    def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
-        """What must be added to the logits for `value` to lead all others by at least `lead`."""
-
-    def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
-        shape = tf.concat([[num_samples], tf.shape(self.logits)], axis=0)
-        return self.harden(self.draw_noise(seed, shape, self.logits.dtype))
-
-
 _KINDS: dict[str, type[Discrete]] = {}
 _Kind = TypeVar("_Kind", bound=type[Discrete])
 
@@ -348,10 +278,10 @@ def names(interface: type = Discrete) -> tuple[str, ...]:
     """Names of the registered kinds that implement an interface, in the order of registration.
 
     Args:
-        interface: `Discrete` or `Relaxable`. Default: `Discrete`.
+        interface: `Discrete`, or `tf_discrete.distributions.Relaxable`. Default: `Discrete`.
 
     Example:
-        >>> names(Relaxable)
+        >>> names()
         ('categorical', 'bernoulli')
     """
     return tuple(name for name, cls in _KINDS.items() if issubclass(cls, interface))
@@ -366,21 +296,6 @@ def get(latents: str) -> type[Discrete]:
     if not isinstance(latents, str) or latents not in _KINDS:
         raise ValueError(f"latents must be one of {sorted(_KINDS)}. Received: latents={latents!r}")
     return _KINDS[latents]
-
-
-def get_relaxable(latents: str) -> type[Relaxable]:
-    """As `get`, of a kind that can be relaxed.
-
-    Raises:
-        ValueError: No kind has the name, or it has no relaxation.
-    """
-    cls = get(latents)
-    if not issubclass(cls, Relaxable):
-        raise ValueError(
-            f"Only {' and '.join(names(Relaxable))} latents have a relaxation. Choose one of these, or an "
-            f"estimator and an objective without relaxation. Received: latents={latents!r}"
-        )
-    return cls
 
 
 def finite(x: tf.Tensor) -> tf.Tensor:
