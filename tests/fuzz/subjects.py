@@ -37,6 +37,8 @@ MODULES = (
     tfd.seeds,
 )
 BASES = (
+    tfd.distributions.Discrete,
+    tfd.distributions.Relaxable,
     tfd.estimators.Estimator,
     tfd.estimators.PathwiseEstimator,
     tfd.estimators.ScoreEstimator,
@@ -150,8 +152,18 @@ def _distributions() -> list[Subject]:
     def use_relaxed(made: Any) -> None:
         finite(made.log_prob(made.sample(2, seed=seeds.base(0))))
 
+    def use_spec(made: Any) -> None:
+        law = made.uniform()
+        finite(law.probs, made.network_input(law.probs), made.num_configurations)
+        round_trip(made)
+
     relaxed = {"temperature": 0.5}
     return [
+        subject(
+            tfd.distributions.LatentSpec,
+            use_spec,
+            lambda: {"num_variables": 2, "num_categories": 2},
+        ),
         subject(
             tfd.distributions.Categorical,
             use,
