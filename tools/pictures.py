@@ -243,8 +243,8 @@ def toy(
 
 
 def _mark_floor(axes: Axes, latents: str, target: float) -> None:
-    law = distributions.Bernoulli if latents == "bernoulli" else distributions.Categorical
-    configurations = law(tf.zeros([1] if latents == "bernoulli" else [1, 10])).enumerate()
+    kind = distributions.get(latents)
+    configurations = kind(tf.zeros(kind.logits_shape(1, 10))).enumerate()
     best = float(tf.reduce_min(toy_problem.objective(target, latents)(configurations)))
     axes.axhline(best, color=canvas.MUTED, linewidth=0.8)
     axes.annotate(

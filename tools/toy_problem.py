@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import estimators, seeds
+from tf_discrete import distributions, estimators, seeds
 from tf_discrete.estimators import diagnostics
 from tf_discrete.schedules import scheduled_values
 
@@ -75,7 +75,7 @@ def train(
     keras.utils.set_random_seed(seed)
     estimator = estimators.get(name, latents=latents)
     f = objective(target, latents)
-    event = [1] if latents == "bernoulli" else [1, num_categories]
+    event = distributions.get(latents).logits_shape(1, num_categories)
     logits = tf.Variable(tf.zeros([1, *event]))
     estimator.build(tf.TensorShape([1, *event]))
     learned = [variable.value for variable in estimator.trainable_variables]

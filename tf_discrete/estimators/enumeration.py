@@ -25,7 +25,7 @@ class Enumeration(score.ScoreEstimator):
     their inputs take N**2 K**2 numbers a sample.
 
     Args:
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
         max_configurations: refuse more evaluations a sample than so many. Default: 1024.
         mode: "joint" or "per_variable". Default: "joint".
 

@@ -48,7 +48,7 @@ def exact_gradient(
         objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; it is called with one more leading
             batch axis, over which all configurations are laid out.
         logits: float [*B, N(, K)], -inf where masked.
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
         num_samples: S. Default: 1.
         reduce: of the samples. Default: `mean`, for which S makes no difference.
         variables: that the objective reads and whose gradients are wanted too. Default: none.

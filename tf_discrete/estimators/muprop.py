@@ -19,7 +19,7 @@ class MuProp(score.ScoreEstimator):
     relaxed point m, with a backward pass.
 
     Args:
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
 
     Example:
         >>> from tf_discrete import seeds

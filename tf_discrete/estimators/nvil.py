@@ -22,7 +22,7 @@ class NVIL(ScoreFunction):
     sample, and one sample is enough.
 
     Args:
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
         hidden_units: of the baseline's tanh layers. Default: (100,).
         decay: of c and s for each training step, in [0, 1). Default: 0.8.
 

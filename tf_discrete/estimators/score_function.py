@@ -23,7 +23,7 @@ class ScoreFunction(score.ScoreEstimator):
     f(z_s), and the leave-one-out baseline makes it VIMCO.
 
     Args:
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
         baseline: "leave_one_out" (the other samples, so at least two are drawn), "none",
             "moving_average" (of past batches), "learned" (a network on the context, or on q where there
             is none), a number (a constant), or an object of `tf_discrete.estimators.baselines`.

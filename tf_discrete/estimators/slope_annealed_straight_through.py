@@ -28,7 +28,8 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
     Args:
         slope: of the backward softmax, positive number or schedule. Default: from 1 to 5 on a straight
             line over 50 000 steps.
-        latents: "categorical" or "bernoulli" (sigmoid in place of softmax).
+        latents: Kind of latents, see `tf_discrete.distributions.names()`. Bernoulli ones have a
+            sigmoid in place of the softmax.
 
     Example:
         >>> from tf_discrete import schedules, seeds

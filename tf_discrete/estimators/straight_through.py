@@ -21,7 +21,8 @@ class StraightThrough(base.PathwiseEstimator):
 
     Args:
         temperature: of the backward softmax, positive number or schedule. Default: 1.0.
-        latents: "categorical" or "bernoulli" (sigmoid in place of softmax).
+        latents: Kind of latents, see `tf_discrete.distributions.names()`. Bernoulli ones have a
+            sigmoid in place of the softmax.
 
     Example:
         >>> from tf_discrete import seeds

@@ -33,7 +33,7 @@ class SumAndSample(score.ScoreEstimator):
     memory is linear in K: the inputs of the evaluations, N**2 k K numbers a sample.
 
     Args:
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
         num_summed: k, at least 1. Default: 2.
         max_configurations: most joint configurations that are listed, and most evaluations a sample of
             one variable at a time. Default: 4096.

@@ -20,7 +20,7 @@ class VIMCO(ScoreFunction):
     function with its leave-one-out baseline.
 
     Args:
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
         replacement: m_s is the logarithm of the "geometric" mean of the other exp f (the mean of the f)
             or of their "arithmetic" mean. Default: "geometric".
 

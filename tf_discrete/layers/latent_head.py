@@ -18,7 +18,7 @@ class LatentHead(keras.layers.Layer):
     Args:
         num_variables: N >= 1. Default: 20.
         num_categories: K >= 2; 2 for Bernoulli latents. Default: 10.
-        latents: "categorical" or "bernoulli". Default: "categorical".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
         use_bias: whether to add a bias. Default: True.
         kernel_initializer: of the weights. Default: "glorot_uniform".
         kernel_regularizer: of the weights. Default: None.

@@ -48,7 +48,7 @@ class StochasticLayer(keras.layers.Layer):
         estimator: name, object, class or config; see `tf_discrete.estimators.names("pathwise")`.
             Default: "gumbel_softmax".
         temperature: number > 0 or schedule, of an estimator given by name. Default: its own.
-        latents: "categorical" or "bernoulli". Default: "categorical".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
         inference: what comes out where `training` is False: "mode" (hard), "draw" (hard) or "mean"
             (the probabilities). Default: "mode".
         kl_weight: number >= 0 or schedule; None for no KL. Default: None.

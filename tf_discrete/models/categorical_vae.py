@@ -35,7 +35,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         data_shape: of one observation, such as (28, 28, 1).
         num_variables: N. Default: 20.
         num_categories: K >= 2; 2 for Bernoulli latents. Default: 10.
-        latents: "categorical" or "bernoulli". Default: "categorical".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
         encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> N * K logits (N if Bernoulli).
         decoder: the same the other way: [B, N, K] (or [B, N]) -> the likelihood's parameters. None for
             the mirror image of a named encoder. Default: None.

@@ -27,7 +27,7 @@ class StochasticChain(keras.layers.Layer):
         num_inputs: numbers in x, one vector.
         num_variables: N, one number or one for each layer.
         num_categories: K of all layers.
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`.
         num_layers: L >= 1.
         hidden_units: of the deterministic layers in each map; () for affine maps.
         activation: of these.

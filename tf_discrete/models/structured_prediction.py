@@ -37,7 +37,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             rows. Default: None.
         num_variables: N of each layer, one number or one for each layer. Default: 20.
         num_categories: K >= 2 of all layers; 2 for Bernoulli latents. Default: 10.
-        latents: "categorical" or "bernoulli". Default: "categorical".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
         num_layers: L >= 1 stochastic layers. Default: 2.
         hidden_units: of the deterministic layers in each map between stochastic layers, and to the
             first and from the last; () for affine maps. Default: ().
