@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.estimators import learning, problems
 from tf_discrete import estimators, seeds
-from tf_discrete.distributions import noise as noise_lib
+from tf_discrete.distributions import get_relaxable
 from tf_discrete.estimators import diagnostics
 
 both = pytest.mark.parametrize("name", ["rebar", "relax"])
@@ -105,7 +105,8 @@ def test_at_low_temperature_the_relaxed_draw_is_the_hard_one(relaxation, latents
     estimator = estimators.get("rebar", latents=latents, temperature=1e-3, relaxation=relaxation)
     logits = problems.generic_logits(latents, batch=200)
     free = estimator.draw_noise(seeds.base(0), logits)[..., 0]
-    relaxed, hard = estimator._relax(logits, free), estimator._hard(logits, free)
+    relaxed = estimator._relax(logits, free)
+    hard = get_relaxable(latents)(logits).harden(free)
     assert np.mean(np.abs(relaxed - hard) < 1e-3) > 0.98
 
 
@@ -143,12 +144,10 @@ def test_the_conditional_draw_is_the_one_that_was_drawn(latents):
     estimator = estimators.get("rebar", latents=latents)
     logits = problems.generic_logits(latents, batch=100)
     noise = estimator.draw_noise(seeds.base(0), logits)
-    hard = estimator._hard(logits, noise[..., 0])
-    condition = (
-        noise_lib.condition_gumbel if latents == "categorical" else noise_lib.condition_logistic
-    )
-    bound = condition(noise[..., 1], logits, hard)
-    np.testing.assert_array_equal(estimator._hard(logits, bound), hard)
+    law = get_relaxable(latents)(logits)
+    hard = law.harden(noise[..., 0])
+    bound = law.condition(noise[..., 1], hard)
+    np.testing.assert_array_equal(law.harden(bound), hard)
 
 
 @both
@@ -215,7 +214,8 @@ def test_the_auxiliary_loss_reaches_nothing_else(name):
         estimate = estimator.estimate(
             lambda z: problems.network(z, *weights), logits, noise, training=True
         )
-        plain = estimators.mean(problems.network(estimator._hard(logits, noise[..., 0]), *weights))
+        hard = estimator.kind(logits).harden(noise[..., 0])
+        plain = estimators.mean(problems.network(tf.stop_gradient(hard), *weights))
     own = [v.value for v in estimator.trainable_variables]
     assert all(g is not None for g in tape.gradient(estimate.auxiliary, own))
     assert tape.gradient(estimate.auxiliary, [*weights, logits]) == [None] * 3
