@@ -85,9 +85,9 @@ def run(config: Config) -> dict[str, Any]:
         ValueError: a run that has not finished, or numbers of samples that do not divide the largest.
     """
     check(config)
-    directory = RunDirectory(config.run)
-    if not config.run or not directory.result_path.exists():
+    if not config.run or not RunDirectory(config.run).result_path.exists():
         raise ValueError(f"--run must name a finished run. Received: run={config.run!r}")
+    directory = RunDirectory(config.run)
     most = max(config.num_samples, default=0)
     if not most or min(config.num_samples) < 1 or any(most % m for m in config.num_samples):
         raise ValueError(
