@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.metadata
 import os
 import random
 import zlib
@@ -14,10 +15,24 @@ COLLECT_EVERY = 20_000
 """New objects between two collections. Python's 700 suits programs that build fewer graphs."""
 
 
+XLA_FLAGS = (
+    "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1 "
+    "--xla_cpu_use_fusion_emitters=false"
+)
+"""XLA translates the same graphs, and LLVM optimises little: compiled steps run a few times."""
+_XLA_FLAGS_KNOWN_TO = ("2.21",)
+"""TensorFlow ends the process where it does not know a flag."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Gives each of several workers one thread for an operation: their number is that of the cores."""
+    """Sets what TensorFlow reads when it starts, unless the caller has: see CONTRIBUTING.md.
+
+    Each of several workers gets one thread for an operation: their number is that of the cores.
+    """
     if hasattr(config, "workerinput"):
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    if importlib.metadata.version("tensorflow").startswith(_XLA_FLAGS_KNOWN_TO):
+        os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
 
 
 def pytest_collection_finish() -> None:
