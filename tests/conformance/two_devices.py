@@ -16,8 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-(CPU,) = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+if __name__ == "__main__":  # A module that is only imported, such as by pytest, changes nothing.
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 from tests.conformance import estimators_test, layers_test  # noqa: E402
 from tests.estimators import problems  # noqa: E402
@@ -36,7 +37,8 @@ from tf_discrete.estimators.moving_moments import MovingMoments  # noqa: E402
 from tf_discrete.layers.stateless_dropout import StatelessDropout  # noqa: E402
 from tf_discrete.models.centering import Centering  # noqa: E402
 
-STRATEGY = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+if __name__ == "__main__":
+    STRATEGY = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 X = np.random.default_rng(0).integers(0, 2, [48, 12]).astype("float32")
 # Each replica is given one half of a batch; equal halves have the statistics of the whole.
 TWICE = np.concatenate([X[:8], X[:8]])
