@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint unit audit format build-files triton-env clean
+.PHONY: help demo test test-slow lint unit audit format build-files triton-env clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -26,15 +26,18 @@ demo: $(VENV)/.installed  ## Train a categorical VAE on handwritten digits
 	@ls -1p $(DEMO_DIR) | sed 's/^/  /'
 	@echo "Curves and pictures in the browser:  $(BIN)/tensorboard --logdir=$(DEMO_DIR)"
 
-test: lint unit  ## Check style and types, then run every test
+test: lint unit  ## Check style and types, then run the tests
 
 lint: $(VENV)/.installed-test  ## Check formatting, lint and types
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 
-unit: $(VENV)/.installed-test  ## Run every test (PYTEST_ARGS="-k name" narrows it)
+unit: $(VENV)/.installed-test  ## Run the tests (PYTEST_ARGS="-k name" narrows it)
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.installed-test  ## Run the tests that `test` leaves out: whole runs, killed and compared
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m slow $(PYTEST_ARGS)
 
 audit: $(VENV)/.installed-test  ## Report known vulnerabilities of what is installed (needs PyPI)
 	$(BIN)/python tools/audit.py

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.trainers import small_runs
 
 _WRITE = """
@@ -54,6 +56,7 @@ print(json.dumps(left))
 """
 
 
+@pytest.mark.slow
 def test_writers_name_their_file_where_the_disk_is_full(tmp_path):
     ended = subprocess.run(
         [sys.executable, "-c", _WRITE],

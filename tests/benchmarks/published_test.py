@@ -60,6 +60,7 @@ def test_an_unknown_table_is_refused():
         cells_lib.cells("other")
 
 
+@pytest.mark.slow
 def test_a_table_is_trained_once_and_reported(small, tmp_path, monkeypatch, capsys):
     assert "| small | `reinmax` | 40.0 | not run |" in report.table("gumbel_softmax")
     settings = train.Config(output_dir=str(tmp_path / "runs"), pictures=str(tmp_path / "pictures"))

@@ -45,6 +45,7 @@ def test_the_cells_of_the_whole_measurement():
     assert gumbel.latents == "bernoulli" and gumbel.binarization == hashing.binarization == "none"
 
 
+@pytest.mark.slow
 def test_every_cell_is_scored(finished):
     config, result = finished
     with open(config.result) as file:
@@ -67,6 +68,7 @@ def test_every_cell_is_scored(finished):
         assert np.asarray(image.convert("L")).std() > 5
 
 
+@pytest.mark.slow
 def test_cells_that_are_done_are_not_made_again(finished, monkeypatch):
     config, result = finished
     monkeypatch.setattr(retrieval, "measure", lambda *_: pytest.fail("measured again"))

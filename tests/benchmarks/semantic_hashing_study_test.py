@@ -81,6 +81,7 @@ def test_the_models_follow_the_protocol():
     assert (settings.binarization, settings.likelihood) == ("none", "bernoulli")
 
 
+@pytest.mark.slow
 def test_every_cell_is_kept_with_its_scores(finished):
     cells = [json.loads(path.read_text()) for path in (finished / "cells").iterdir()]
     assert len(cells) == 3
@@ -103,6 +104,7 @@ def test_every_cell_is_kept_with_its_scores(finished):
         assert np.asarray(image.convert("L")).std() > 5
 
 
+@pytest.mark.slow
 def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(finished):
     """The same cell without the prior reconstructs as well."""
     cell = study.Cell("gumbel_softmax", 2, 3, study.temperatures(0.5, 3e-5), 0)
@@ -116,6 +118,7 @@ def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(finished)
     assert error.mean_nats == pytest.approx(kept["reconstruction_nats"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cell_that_diverges_is_kept_and_the_others_go_on(finished, tmp_path, monkeypatch):
     folder = tmp_path / "study"
     shutil.copytree(finished, folder)
@@ -142,6 +145,7 @@ def test_a_loss_that_is_not_finite_ends_a_training():
     assert result["num_variables"] == 3
 
 
+@pytest.mark.slow
 def test_a_study_is_kept_and_shown(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
@@ -162,6 +166,7 @@ def test_a_study_is_kept_and_shown(finished, tmp_path, monkeypatch):
         record.run(record.Config(study=str(tmp_path)))
 
 
+@pytest.mark.slow
 def test_cells_that_are_done_are_not_trained_again(finished, monkeypatch):
     before = (finished / "study.md").read_text()
     trained = []

@@ -50,6 +50,7 @@ def test_every_row_is_kept_in_a_place_of_its_own():
     assert len({row.path(0) for row in rows}) == len(rows)
 
 
+@pytest.mark.slow
 def test_a_row_is_trained_once_and_reported(small, monkeypatch):
     row_of = {cells[:3]: cells for cells in study.cells()}
     assert row_of["paper", "100", "`enumeration`"][3:] == (

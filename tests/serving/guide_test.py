@@ -53,6 +53,7 @@ def test_the_guide_has_blocks_of_every_kind():
     assert len(guide.blocks("client")) == len(guide.blocks("server")) == 1
 
 
+@pytest.mark.slow
 def test_the_shapes_are_printed(folder):
     printed = (folder / "printed.txt").read_text()
     assert "[8, 8, 1] [3, 4] {'scale': 0.00392" in printed
@@ -60,12 +61,14 @@ def test_the_shapes_are_printed(folder):
     assert "(7, 3) (7, 8, 8, 1) -" in printed
 
 
+@pytest.mark.slow
 def test_the_command_line_shows_every_signature(folder):
     printed = (folder / "printed.txt").read_text()
     for name in small_models.make("CategoricalVAE").signatures():
         assert f"signature_def['{name}']" in printed
 
 
+@pytest.mark.slow
 def test_the_command_line_gives_what_the_model_gives(folder):
     model = small_models.make("CategoricalVAE")
     # The last command, `sample`, has written over the codes of `encode`.

@@ -112,6 +112,7 @@ def test_a_run_is_one_of_the_trainer(compared: pathlib.Path, tmp_path: pathlib.P
     assert small_runs.result(tmp_path) == small_runs.result(compared / "runs/straight_through-0")
 
 
+@pytest.mark.slow
 def test_more_may_be_added_and_nothing_is_repeated(compared, tmp_path, capsys):
     folder = tmp_path / "folder"
     subprocess.run(["cp", "-rp", str(compared), str(folder)], check=True)
@@ -153,6 +154,7 @@ def test_more_may_be_added_and_nothing_is_repeated(compared, tmp_path, capsys):
         compare_estimators.run(config(folder, num_variables=4))
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_does_not_end_the_comparison(tmp_path, monkeypatch, capsys):
     trained = []
     train = run.train
@@ -176,6 +178,7 @@ def test_a_run_that_diverges_does_not_end_the_comparison(tmp_path, monkeypatch, 
     assert "has diverged; remove" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_goes_on(compared: pathlib.Path, tmp_path: pathlib.Path):
     folder = tmp_path / "folder"
     flags = arguments(folder, gradient_draws=0, cost_rounds=0)

@@ -44,6 +44,7 @@ def test_kill_9_in_mid_epoch(finished: pathlib.Path, tmp_path: pathlib.Path):
     small_runs.assert_same_run(tmp_path / "run", finished)
 
 
+@pytest.mark.slow
 def test_killed_between_row_and_checkpoint_and_while_finishing(
     finished: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ):

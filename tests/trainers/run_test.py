@@ -177,6 +177,7 @@ def test_float64(finished, tmp_path: pathlib.Path):
     assert any(value.dtype == np.float64 and value.ndim == 2 for value in weights.values())
 
 
+@pytest.mark.slow
 def test_two_devices(tmp_path: pathlib.Path):
     done = small_runs.call("-m", "tests.trainers.two_devices", str(tmp_path))
     assert done.returncode == 0, done.stderr

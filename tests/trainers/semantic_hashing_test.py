@@ -91,6 +91,7 @@ class Killed(BaseException):
     """Nothing that a program would catch."""
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_one_that_was_not(hashed, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     append = run_directory.RunDirectory.append_history
@@ -184,6 +185,7 @@ def test_a_registered_network_keeps_its_start(tmp_path, monkeypatch):
         semantic_hashing.build_model(settings, split, 1)
 
 
+@pytest.mark.slow
 def test_its_files_load_in_a_new_process_that_imports_the_package_alone(hashed, tmp_path):
     assert small_runs.loaded_afresh(hashed, tmp_path) == {
         "model.keras",

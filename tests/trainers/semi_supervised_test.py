@@ -107,6 +107,7 @@ def test_evaluation_again_gives_the_same_numbers(finished, tmp_path):
         assert found[name] == pytest.approx(result[f"test/{name}"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch):
     append = run_directory.RunDirectory.append_history
 
@@ -345,6 +346,7 @@ def test_flags_are_explained_and_named_as_the_arguments_of_the_model():
         check(semi_supervised.Config(temperature_final=0.0))
 
 
+@pytest.mark.slow
 def test_its_files_load_in_a_new_process_that_imports_the_package_alone(finished, tmp_path):
     assert small_runs.loaded_afresh(finished, tmp_path) == {
         "model.keras",

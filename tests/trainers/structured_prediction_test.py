@@ -101,6 +101,7 @@ def test_the_files_hold_the_model(finished):
     np.testing.assert_array_less(1e-6, np.abs(loaded.chain.centering.mean).max())
 
 
+@pytest.mark.slow
 def test_an_estimator_without_a_temperature_leaves_out_the_picture_of_schedules(tmp_path):
     changes = {"estimator": "vimco", "layer_temperatures": (), "pictures_every": 1, "epochs": 1}
     structured_prediction.run(config(tmp_path / "run", **changes))
@@ -115,6 +116,7 @@ def test_the_run_is_evaluated_again(finished, tmp_path):
     assert again["bound_nats"] == pytest.approx(result["test/bound_nats"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch):
     class Killed(BaseException):
         pass
@@ -160,6 +162,7 @@ def test_bad_flags_are_refused_before_anything_is_written(changes, message, tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_its_files_load_in_a_new_process_that_imports_the_package_alone(finished, tmp_path):
     assert small_runs.loaded_afresh(finished, tmp_path) == {
         "model.keras",

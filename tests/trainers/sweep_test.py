@@ -102,6 +102,7 @@ def fits(monkeypatch):
     return noted
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_repeats_nothing_and_finishes_the_best(tmp_path, fits, capsys):
     folder = tmp_path / "sweep"
     slow, fast = "learning_rate-1e-05-temperature-0.5", "learning_rate-0.01-temperature-0.5"
