@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_discrete import arguments, seeds
 from tf_discrete.distributions import Discrete
-from tf_discrete.models.layered_latents import Draws, Laws, LayeredLatents
+from tf_discrete.models.layered_latents import Draws, Laws, LayeredLatents, name_parts
 from tf_discrete.types import Seed, Tensor
 
 
@@ -42,6 +42,7 @@ class GenerativeChain(keras.layers.Layer):
             trainable=prior == "learned",
             name="prior_logits",
         )
+        name_parts(self, maps=self.maps)
         self.built = True
 
     def outputs(self, z: Tensor, training: bool = False) -> tf.Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -54,3 +55,10 @@ class LayeredLatents:
             self.total.network_input(z),
             batch_rank=z.shape.rank - self.total.event_rank,
         )
+
+
+def name_parts(layer: keras.layers.Layer, **lists: Sequence[Any]) -> None:
+    """Gives each item of a layer's lists a name of its own: checkpoints of TensorFlow skip Keras' lists."""
+    for name, parts in lists.items():
+        for number, part in enumerate(parts, 1):
+            setattr(layer, f"{name}_{number}", part)

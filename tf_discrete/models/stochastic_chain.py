@@ -14,7 +14,7 @@ from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.estimators import backward, sampling
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
-from tf_discrete.models.layered_latents import Draws, Laws, LayeredLatents
+from tf_discrete.models.layered_latents import Draws, Laws, LayeredLatents, name_parts
 from tf_discrete.types import Sample, Seed, Tensor
 
 
@@ -79,6 +79,7 @@ class StochasticChain(keras.layers.Layer):
         self.centering = Centering() if centering else None
         if self.centering is not None:
             self.centering.build((None, num_inputs))
+        name_parts(self, maps=self.maps, estimators=self.estimators)
         self.built = True
 
     def logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
