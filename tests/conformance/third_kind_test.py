@@ -182,6 +182,7 @@ def test_codes_and_export(tmp_path):
     manifest = export.save(model, tmp_path / "exported")
     assert (manifest.latents, manifest.latent_shape) == ("ordinal", (N, K))
     assert manifest.codes["value"] == "rank" and manifest.codes["max"] == K - 1
+    assert export.load_manifest(tmp_path / "exported") == manifest
     served = tf.saved_model.load(str(tmp_path / "exported")).signatures
     answer = served["encode"](image=X)["codes"]
     np.testing.assert_array_equal(answer, found)

@@ -132,15 +132,14 @@ def evaluate_bound(
         ValueError: no examples, observations that the model refuses, see `DiscreteModel.check_observations`,
             or a model whose `log_weights` are not one for each sample and example.
     """
-    num_samples = input_checks.count(num_samples, "num_samples", lowest=1)
+    checks.having("model", model, ("log_weights", "rows_at_once"), "a DiscreteModel")
+    num_samples, seed = checks.whole("num_samples", num_samples), checks.seed("seed", seed)
+    rows = model.rows_at_once() if rows is None else checks.whole("rows", rows)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def bound(x: Any, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
         return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
 
-    checks.having("model", model, ("log_weights", "rows_at_once"), "a DiscreteModel")
-    num_samples, seed = checks.whole("num_samples", num_samples), checks.seed("seed", seed)
-    rows = model.rows_at_once() if rows is None else checks.whole("rows", rows)
     values: list[np.ndarray] = []
     for index, batch in enumerate(batches):
         x = batch["image"] if isinstance(batch, dict) else batch

@@ -233,7 +233,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "model": _is_text,
     "data_shape": _is_shape,
     "latent_shape": _is_shape,
-    "latents": lambda value: value in ("categorical", "bernoulli"),
+    "latents": lambda value: value in distributions.names(),
     "num_variables": _is_whole,
     "num_categories": lambda value: _is_whole(value) and value >= 2,
     "num_classes": lambda value: value is None or _is_whole(value),

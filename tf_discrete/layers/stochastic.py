@@ -151,7 +151,7 @@ class StochasticLayer(keras.layers.Layer):
             raise ValueError(
                 f"{type(self).__name__} cannot draw inside tf.vectorized_map, which TimeDistributed "
                 "uses where the number of time steps is not fixed. Call the layer on [batch, time, ...] "
-                f"directly; it takes any axes before those of the variables. "
+                "directly; it takes any axes before those of the variables. "
                 f"Received: inputs.shape={inputs.shape}"
             )
         logits, mask = self._as_rows(types.at_least_float32(inputs), mask)
