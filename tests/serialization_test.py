@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 from tests.trainers import small_runs
 
 _IMPORT_ALL = """
@@ -21,14 +18,7 @@ print(len(before), *new)
 
 
 def test_the_top_import_registers_every_class(tmp_path):
-    ended = subprocess.run(
-        [sys.executable, "-c", _IMPORT_ALL],
-        env=small_runs.environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    ended = small_runs.call("-c", _IMPORT_ALL, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     count, *late = ended.stdout.split()
     assert int(count) > 30 and not late

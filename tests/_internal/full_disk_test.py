@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -58,14 +56,7 @@ print(json.dumps(left))
 
 @pytest.mark.slow
 def test_writers_name_their_file_where_the_disk_is_full(tmp_path):
-    ended = subprocess.run(
-        [sys.executable, "-c", _WRITE],
-        env=small_runs.environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    ended = small_runs.call("-c", _WRITE, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     *outcomes, left = (json.loads(line) for line in ended.stdout.splitlines())
     assert len(outcomes) >= 7

@@ -66,10 +66,17 @@ def command(*words: str) -> list[str]:
     return [sys.executable, *words]
 
 
-def call(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python to its end and returns what it has said."""
+def call(
+    *words: str, cwd: pathlib.Path | None = None, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs Python to its end, in a folder, and returns what it has said."""
     return subprocess.run(
-        command(*words), env=environment(**changes), capture_output=True, text=True, timeout=300
+        command(*words),
+        env=environment(**changes),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
@@ -149,13 +156,6 @@ def loaded_afresh(folder: pathlib.Path, empty: pathlib.Path) -> set[str]:
     Returns:
         What was loaded: models, exports, indexes, and the best and last checkpoints without their epochs.
     """
-    ended = subprocess.run(
-        command("-c", _LOAD, str(folder)),
-        env=environment(),
-        cwd=empty,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    ended = call("-c", _LOAD, str(folder), cwd=empty)
     assert ended.returncode == 0, ended.stderr
     return {line.split("/ckpt-")[0] for line in ended.stdout.splitlines()}

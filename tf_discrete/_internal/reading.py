@@ -156,6 +156,30 @@ def read_array(
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
 
 
+def array_header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Reads the shape and the dtype that an `.npy` file announces; nothing of that size is allocated.
+
+    Args:
+        file: Binary file at its beginning. Afterwards it is at the first number.
+
+    Raises:
+        ValueError: No `.npy` file, an unknown format, or a negative size.
+    """
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:
+        raise ValueError(
+            f"arrays of numbers have the .npy format 1.0 or 2.0, and this has {version}"
+        )
+    shape, _, dtype = read(file)
+    if any(length < 0 for length in shape):
+        raise ValueError(f"its header announces the shape {shape}")
+    return shape, dtype
+
+
 def check_array_header(file: Any, size: int) -> None:
     """Refuses an `.npy` header that does not match the size of its file, before anything is allocated.
 
@@ -166,18 +190,11 @@ def check_array_header(file: Any, size: int) -> None:
     Raises:
         ValueError: No `.npy` file, an array of Python objects, or another size.
     """
-    version = np.lib.format.read_magic(file)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read is None:
-        raise ValueError(f".npy format {version}")
-    shape, _, dtype = read(file)
+    shape, dtype = array_header(file)
     if dtype.hasobject:
         raise ValueError("an array of Python objects, which could run code")
     announced = file.tell() + dtype.itemsize * _product(shape)
-    if any(length < 0 for length in shape) or not dtype.itemsize or announced != size:
+    if not dtype.itemsize or announced != size:
         raise ValueError(f"a header of {announced} bytes in all, a file of {size}")
 
 

@@ -7,7 +7,6 @@ import math
 import os
 import zipfile
 from collections.abc import Iterator
-from typing import IO
 
 import numpy as np
 
@@ -71,7 +70,7 @@ class NpzReader:
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError(f"key {key}: it is compressed by another method than deflate")
             with self._zip.open(info) as stream:
-                dtype, shape = _header(stream)
+                shape, dtype = reading.array_header(stream)
                 start = stream.tell()
         if dtype.hasobject:
             raise ValueError(
@@ -112,20 +111,6 @@ class NpzReader:
                 "The .npz file must be readable: a zip of arrays of numbers, as np.savez writes it. Write "
                 f"it again. Received: {self._path!r}: {reading.reason(error)}"
             ) from error
-
-
-def _header(stream: IO[bytes]) -> tuple[np.dtype, tuple[int, ...]]:
-    version = np.lib.format.read_magic(stream)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read is None:
-        raise ValueError(f"arrays of numbers have the format 1.0 or 2.0, and this has {version}")
-    shape, _, dtype = read(stream)
-    if any(size < 0 for size in shape):
-        raise ValueError(f"its header announces the shape {shape}")
-    return dtype, shape
 
 
 def _memory_bytes() -> int:
