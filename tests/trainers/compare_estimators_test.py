@@ -60,6 +60,7 @@ def read(folder: pathlib.Path, name: str = "comparison.json"):
     return json.loads((folder / name).read_text())
 
 
+@pytest.mark.slow
 def test_what_is_written(compared: pathlib.Path):
     comparison = read(compared)
     found = comparison["estimators"]
@@ -102,6 +103,7 @@ def test_what_is_written(compared: pathlib.Path):
     assert "`straight_through`" in (compared / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_is_one_of_the_trainer(compared: pathlib.Path, tmp_path: pathlib.Path):
     """Alone, with the trainer's own command, it gives the same numbers."""
     mine = compare_estimators.run_config(config(compared), "straight_through", 0)

@@ -179,6 +179,7 @@ def test_own_data_with_some_labels_missing(tmp_path):
     assert np.isfinite(list(model.evaluate(validation, verbose=0, return_dict=True).values())).all()
 
 
+@pytest.mark.slow
 def test_a_run_on_colours_whose_labels_are_those_of_training_alone(tmp_path):
     """What is a mean over labelled rows is left out where none has a label."""
     random = np.random.RandomState(0)
@@ -293,6 +294,7 @@ def test_features_of_a_run(tmp_path):
         semi_supervised.build_model(config, other, 1)
 
 
+@pytest.mark.slow
 def test_features_are_learned_from_partly_labelled_data(tmp_path):
     """M1 of a user's images, of which few have a label; its judge learns from those."""
     train = datasets.get("digits", "train", max_examples=120)
