@@ -32,7 +32,7 @@ from benchmarks import image_bytes, record
 from benchmarks.semantic_hashing_report import markdown
 from tf_discrete import codes as codes_lib
 from tf_discrete._internal.writing import write_json
-from tf_discrete.models import DeepCategoricalVAE, WithPrior
+from tf_discrete.models import WithPrior
 from trainers import autoregressive_prior, command_line, finished_run, machine, semantic_hashing
 from trainers.config import check, option, to_json
 from trainers.run_directory import RunDirectory
@@ -151,8 +151,7 @@ def decoder_parameters(run: str, model: Any) -> int:
     """
     own = model.model if isinstance(model, WithPrior) else model
     # Of several layers, images are decoded from the first.
-    deep = isinstance(own, DeepCategoricalVAE)
-    decoder = own.generative_chain.maps[0] if deep else getattr(own, "decoder", None)
+    decoder = getattr(own, "decoder", None)
     if decoder is None:
         raise ValueError(
             "The weights of the decoder are reported. Give a run whose model has a decoder. "

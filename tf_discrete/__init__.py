@@ -39,7 +39,6 @@ from tf_discrete.losses import NegativeLogLikelihood  # noqa: E402
 from tf_discrete.models import (  # noqa: E402
     AutoregressivePrior,
     CategoricalVAE,
-    DeepCategoricalVAE,
     DiscreteModel,
     SemanticHashingAutoencoder,
     SemiSupervisedVAE,
@@ -52,7 +51,6 @@ __version__ = "0.1.0"
 __all__ = [
     "AutoregressivePrior",
     "CategoricalVAE",
-    "DeepCategoricalVAE",
     "DiscreteModel",
     "GumbelSoftmax",
     "LatentHead",

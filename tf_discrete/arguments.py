@@ -60,6 +60,19 @@ def estimator(
     return made
 
 
+def num_layers(value: int | None, *per_layer_values: Any) -> int:
+    """How many stochastic layers a model has: `value`, or as many as the first sequence has values, or 1.
+
+    Example:
+        >>> num_layers(None, 20, (0.5, 1.0)), num_layers(None, 20), num_layers(3, 20)
+        (2, 1, 3)
+    """
+    if value is not None:
+        return checks.whole("num_layers", value)
+    lengths = (len(one) for one in per_layer_values if isinstance(one, (list, tuple)))
+    return checks.whole("num_layers", next(lengths, 1))
+
+
 def per_layer(name: str, value: Any, num_layers: int) -> list[Any]:
     """An argument of one value for all layers, or of a sequence of one for each, as a list.
 
@@ -74,6 +87,16 @@ def per_layer(name: str, value: Any, num_layers: int) -> list[Any]:
             f"Received: {name}={value!r}"
         )
     return list(value)
+
+
+def shared(values: Sequence[Any]) -> Any:
+    """The one value of all layers, or a list of one for each; what `per_layer` takes.
+
+    Example:
+        >>> shared([20, 20]), shared([20, 10])
+        (20, [20, 10])
+    """
+    return values[0] if all(value == values[0] for value in values) else list(values)
 
 
 def layer_estimators(

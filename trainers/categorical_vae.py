@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_discrete import datasets, schedules
 from tf_discrete.distributions.latent_spec import CODE_VALUES
-from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE, WithPrior, networks
+from tf_discrete.models import CategoricalVAE, WithPrior, networks
 from tf_discrete.models.categorical_vae import OBJECTIVES
 from trainers import command_line, data, finishing, results, sweep
 from trainers import run as run_lib
@@ -17,20 +17,26 @@ from trainers.latents import make_likelihood, make_mean_logits, make_temperature
 from trainers.run_directory import RunDirectory
 from trainers.sweep import SweepConfig
 
-Model = CategoricalVAE | DeepCategoricalVAE | WithPrior
+Model = CategoricalVAE | WithPrior
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(CodePriorFlags, SweepConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
-    num_variables: int = option(20, "Latent variables N of each layer.", lower=1)
-    num_layers: int = option(1, "Stochastic layers, in both directions.", lower=1)
+    num_variables: int | tuple[int, ...] = option(
+        20, "Latent variables N, one number or one for each stochastic layer.", lower=1
+    )
+    num_layers: int = option(
+        1,
+        "Stochastic layers, in both directions; may be left out where another flag has a value for each.",
+        lower=1,
+    )
     encoder: str = option("mlp", "Networks: 'mlp', 'conv' or a registered name.")
     hidden_units: tuple[int, ...] = option(
         (512, 256),
-        "Units of the encoder's hidden layers; the decoder mirrors them. With several stochastic layers: "
-        "of every map between them; --hidden_units= for affine maps.",
+        "Units of the encoder's hidden layers, which the decoder mirrors, and of every map between "
+        "stochastic layers; --hidden_units= for affine maps.",
     )
     prior: str = option("uniform", "Prior of the latents.", choices=("uniform", "learned"))
     objective: str = option(
@@ -40,12 +46,16 @@ class Config(CodePriorFlags, SweepConfig):
         "with less noise where there are many, 'doubly_reparameterized' for relaxed ones.",
         choices=OBJECTIVES,
     )
-    prior_temperature: float = option(
-        0.5, "Of the relaxed prior; relaxed objectives.", positive=True
+    prior_temperature: float | tuple[float, ...] = option(
+        0.5,
+        "Of the relaxed prior, one number or one for each stochastic layer; relaxed objectives.",
+        positive=True,
     )
     kl_weight: float = option(1.0, "Weight of the KL.", lower=0)
     kl_warmup_steps: int = option(0, "Steps over which the KL's weight rises from 0.", lower=0)
-    free_bits: float = option(0.0, "Nats of KL that are free for each variable.", lower=0)
+    free_bits: float = option(
+        0.0, "Nats of KL that are free for each variable; one stochastic layer.", lower=0
+    )
     units: str = option(
         "zero_one",
         "What the networks read for a choice: 0 and 1, or -1 and 1.",
@@ -70,50 +80,35 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
     return with_code_prior(make_autoencoder(config, split, steps_per_epoch), config)
 
 
-def make_autoencoder(
-    config: Config, split: datasets.Split, steps_per_epoch: int
-) -> CategoricalVAE | DeepCategoricalVAE:
+def make_autoencoder(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
     """The model without a prior that learns beside it."""
-    shared: dict[str, Any] = {
-        "data_shape": split.image_shape,
-        "num_variables": config.num_variables,
-        "num_categories": config.num_categories,
-        "latents": config.latents,
-        "hidden_units": config.hidden_units,
-        "activation": config.activation,
-        "prior": config.prior,
-        "temperature": make_temperature(config, steps_per_epoch * config.epochs),
-        "likelihood": make_likelihood(config, split),
-        "estimator": config.estimator,
-        "num_samples": config.num_samples or None,
-        "objective": config.objective,
-        "prior_temperature": config.prior_temperature,
-        "kl_weight": make_kl_weight(config),
-        "seed": config.seed,
-        "monitor_every": config.monitor_every,
-    }
-    start_at_mean = config.output_bias == "mean"
-    mean_logits = make_mean_logits(split, shared["likelihood"]) if start_at_mean else None
-    if config.num_layers == 1 and config.units == "zero_one" and not config.centering:
-        model = CategoricalVAE(encoder=config.encoder, free_bits=config.free_bits, **shared)
-        if mean_logits is not None:
-            networks.set_output_bias(model.decoder, mean_logits)
-        return model
-    for name, value, allowed in (
-        ("encoder", config.encoder, "mlp"),
-        ("free_bits", config.free_bits, 0.0),
-    ):
-        if value != allowed:
-            raise ValueError(
-                "Several stochastic layers, centering and other units go with fully connected networks and "
-                f"without free bits. Leave --{name} out. Received: {name}={value!r}"
-            )
-    deep = DeepCategoricalVAE(
-        num_layers=config.num_layers, units=config.units, centering=config.centering, **shared
+    likelihood = make_likelihood(config, split)
+    model = CategoricalVAE(
+        split.image_shape,
+        num_variables=config.num_variables,
+        num_categories=config.num_categories,
+        latents=config.latents,
+        num_layers=config.num_layers if config.num_layers > 1 else None,
+        encoder=config.encoder,
+        hidden_units=config.hidden_units,
+        activation=config.activation,
+        prior=config.prior,
+        likelihood=likelihood,
+        estimator=config.estimator,
+        temperature=make_temperature(config, steps_per_epoch * config.epochs),
+        num_samples=config.num_samples or None,
+        objective=config.objective,
+        prior_temperature=config.prior_temperature,
+        kl_weight=make_kl_weight(config),
+        free_bits=config.free_bits,
+        units=config.units,
+        centering=config.centering,
+        seed=config.seed,
+        monitor_every=config.monitor_every,
     )
-    if mean_logits is not None:
-        networks.set_output_bias(deep.generative_chain.maps[0], mean_logits)
-    return deep
+    if config.output_bias == "mean":
+        networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
+    return model
 
 
 def make_kl_weight(config: Config) -> Any:

@@ -34,7 +34,8 @@ def option(
     """A dataclass field that is a flag too.
 
     Args:
-        default: of the field; a tuple makes a comma-separated list.
+        default: Default value. A tuple becomes a comma-separated flag; so does a field that is one value or
+            a tuple of one for each layer.
         help: what `--help` prints.
         choices: the values that are allowed.
         lower: smallest value.
@@ -159,8 +160,9 @@ def define_flags(config_class: type) -> None:
         elif kind is tuple and field.metadata["repeated"]:
             parser, serializer = flags.ListParser(), flags.CsvListSerializer(",")
             flags.DEFINE_multi(parser, serializer, field.name, list(default), help_text)
-        elif kind is tuple:
-            flags.DEFINE_list(field.name, [str(item) for item in default], help_text)
+        elif kind is tuple or _per_layer(hints[field.name]):
+            items = default if isinstance(default, tuple) else (default,)
+            flags.DEFINE_list(field.name, [str(item) for item in items], help_text)
         else:
             define = {
                 int: flags.DEFINE_integer,
@@ -180,6 +182,9 @@ def config_from_flags(config_class: type[Config]) -> Config:
             value = [item for items in value for item in items]
         if _kind(hints[field.name]) is tuple:
             value = _parse_list(field.name, value, typing.get_args(hints[field.name])[0])
+        elif _per_layer(hints[field.name]):
+            value = _parse_list(field.name, value, _kind(hints[field.name]))
+            value = value[0] if len(value) == 1 else value
         if field.metadata["path"]:
             value = _expanded(value)
         values[field.name] = value
@@ -200,16 +205,16 @@ def check(config: Any) -> None:
         if value is None and type(None) in typing.get_args(hints[field.name]):
             continue
         _check_type(field.name, hints[field.name], value)
-        for item in value if isinstance(value, (tuple, list)) else (value,):
-            if isinstance(item, int) and not -(2**63) <= item < 2**63:
-                _refuse(field.name, "fit into 64 bits", value)
+        items = value if isinstance(value, (tuple, list)) else (value,)
+        if any(isinstance(item, int) and not -(2**63) <= item < 2**63 for item in items):
+            _refuse(field.name, "fit into 64 bits", value)
         if rules["choices"] and value not in rules["choices"]:
             _refuse(field.name, f"be one of {', '.join(rules['choices'])}", value)
-        if rules["positive"] and not value > 0:
+        if rules["positive"] and not all(item > 0 for item in items):
             _refuse(field.name, "be positive", value)
-        if rules["lower"] is not None and not value >= rules["lower"]:
+        if rules["lower"] is not None and not all(item >= rules["lower"] for item in items):
             _refuse(field.name, f"be at least {rules['lower']}", value)
-        if rules["upper"] is not None and not value <= rules["upper"]:
+        if rules["upper"] is not None and not all(item <= rules["upper"] for item in items):
             _refuse(field.name, f"be at most {rules['upper']}", value)
 
 
@@ -272,6 +277,12 @@ def _kind(hint: Any) -> type:
     return typing.get_origin(hint) or hint
 
 
+def _per_layer(hint: Any) -> bool:
+    """Whether a field holds one value, or a tuple of one for each layer."""
+    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else ()
+    return any(typing.get_origin(part) is tuple for part in parts)
+
+
 def _has_type(value: Any, hint: Any) -> bool:
     """Whether a value is of the type of its field; integers are numbers, booleans are none."""
     if isinstance(hint, types.UnionType):
@@ -317,6 +328,12 @@ _TYPES = {bool: "True or False", int: "an integer", float: "a number", str: "a s
 def _check_type(name: str, hint: Any, value: Any) -> None:
     """Refuses a value that is not of a field's type: an int for a float is, a bool for an int is not."""
     kind = _kind(hint)
+    if _per_layer(hint) and isinstance(value, (tuple, list)):
+        if not value:
+            _refuse(name, "be one value, or one for each layer", value)
+        for item in value:
+            _check_type(name, kind, item)
+        return
     if kind is tuple:
         if not isinstance(value, (tuple, list)):
             _refuse(name, "be a tuple or a list", value)

@@ -9,13 +9,13 @@ import numpy as np
 
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.datasets import labels as few_labels
-from tf_discrete.models import DeepCategoricalVAE, WithPrior
+from tf_discrete.models import WithPrior
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 from trainers import results
 from trainers.config import RunConfig
 from trainers.run_directory import RunDirectory
 
-Model = DiscreteAutoencoder | DeepCategoricalVAE | WithPrior
+Model = DiscreteAutoencoder | WithPrior
 
 
 def some_images(split: datasets.Split, most: int = 500) -> tuple[np.ndarray, np.ndarray | None]:
@@ -50,16 +50,15 @@ def traversal(model: Model, image: np.ndarray, usage: evaluation.Usage, rows: in
     information = usage.mutual_information
     order = np.argsort(-(information if information is not None else usage.perplexity))
     own = model.model if isinstance(model, WithPrior) else model
-    if isinstance(own, DeepCategoricalVAE):  # Images are decoded from the first layer.
-        order = order[order < own.chain.latents.specs[0].num_variables]
-    order = order[:rows]
+    first = own.decoded_spec  # Images are decoded from the first layer.
+    order = order[order < first.num_variables][:rows]
     variables = sorted(int(index) for index in order)
     code = model.encode(image).numpy()[0]
-    codes = np.tile(code, [len(variables), model.num_categories, 1])
+    codes = np.tile(code, [len(variables), first.num_categories, 1])
     for row, variable in enumerate(variables):
-        codes[row, :, variable] = np.arange(model.num_categories)
+        codes[row, :, variable] = np.arange(first.num_categories)
     images = results.as_image(model.decode(codes.reshape(-1, model.num_variables)))
-    images = images.reshape(len(variables), model.num_categories, *images.shape[1:])
+    images = images.reshape(len(variables), first.num_categories, *images.shape[1:])
     return plots.traversal(images, code[variables], variables=variables)
 
 

@@ -249,8 +249,7 @@ def sort_out(
 
 def draws_from_posterior(model: DiscreteModel, x: Any) -> bool:
     """Whether a model's estimator draws codes from softmax(logits) (sigmoid for Bernoulli latents)."""
-    logits = model.logits(x)
-    own, plain = model.estimator.law(logits).probs, model.distribution_of(logits).probs
+    own, plain = model.posterior(x).probs, model.distribution_of(model.logits(x)).probs
     return bool(np.allclose(own, plain, rtol=1e-4, atol=1e-5))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,11 @@ from trainers.config import RunConfig, option
 class LatentConfig(RunConfig):
     """Flags that are named as the arguments of the models that they fill."""
 
-    num_categories: int = option(10, "Categories K of each; 2 with Bernoulli latents.", lower=2)
+    num_categories: int | tuple[int, ...] = option(
+        10,
+        "Categories K of each; 2 with Bernoulli latents. One number, or one for each stochastic layer.",
+        lower=2,
+    )
     latents: str = option("categorical", "Kind of latents.", choices=distributions.names())
     activation: str = option("relu", "Of the hidden layers.")
     likelihood: str = option(
@@ -27,17 +32,19 @@ class LatentConfig(RunConfig):
     likelihood_scale: float = option(
         0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
     )
-    estimator: str = option(
+    estimator: str | tuple[str, ...] = option(
         "gumbel_softmax",
-        "Gradient estimator: " + ", ".join(estimators.names()) + ", or a registered one of yours.",
+        "Gradient estimator, one or one for each stochastic layer: "
+        + ", ".join(estimators.names())
+        + ", or a registered one of yours.",
     )
     num_samples: int = option(
         0, "Latent samples for each image in training. 0: the fewest the estimator takes.", lower=0
     )
-    temperature: float = option(
+    temperature: float | tuple[float, ...] = option(
         0.0,
-        "Temperature, or its value at the first step, of estimators that have one. 0: the estimator's own "
-        "default, or 1 where a schedule changes it.",
+        "Temperature, or its value at the first step, of estimators that have one; one, or one for each "
+        "stochastic layer. 0: the estimator's own default, or 1 where a schedule changes it.",
         lower=0,
     )
     temperature_schedule: str = option(
@@ -89,9 +96,33 @@ def make_mean_logits(split: datasets.Split, likelihood: likelihoods.Likelihood) 
     return np.log(mean) - np.log1p(-mean)
 
 
-def make_temperature(config: LatentConfig, total_steps: int) -> schedules.Schedule | None:
-    """The schedule of the temperature; None for the estimator's own default, or if it has none."""
-    estimator = estimators.get_class(config.estimator)
+def make_temperature(config: LatentConfig, total_steps: int) -> Any:
+    """The schedule of the temperature, or a tuple of one for each layer where these differ.
+
+    None stands for an estimator's own default, or for one that has no temperature.
+    """
+    names, initials = (
+        value if isinstance(value, tuple) else (value,)
+        for value in (config.estimator, config.temperature)
+    )
+    count = max(len(names), len(initials))
+    names, initials = (given * count if len(given) == 1 else given for given in (names, initials))
+    if len(names) != len(initials):
+        raise ValueError(
+            "estimator and temperature must be one for all layers, or one for each. "
+            f"Received: estimator={config.estimator!r}, temperature={config.temperature!r}"
+        )
+    found = tuple(
+        _schedule(config, *layer, total_steps) for layer in zip(names, initials, strict=True)
+    )
+    return found if count > 1 else found[0]
+
+
+def _schedule(
+    config: LatentConfig, estimator_name: str, temperature: float, total_steps: int
+) -> schedules.Schedule | None:
+    """The schedule of the temperature of one estimator; None for its own default, or if it has none."""
+    estimator = estimators.get_class(estimator_name)
     if "temperature" not in estimators.arguments(estimator):
         return None
     name = config.temperature_schedule
@@ -99,8 +130,8 @@ def make_temperature(config: LatentConfig, total_steps: int) -> schedules.Schedu
         anneals = issubclass(estimator, estimators.GumbelSoftmax)
         name = "exponential" if anneals else "constant"
     if name == "constant":
-        return schedules.Constant(config.temperature) if config.temperature else None
-    initial, steps = config.temperature or 1.0, config.temperature_steps or max(1, total_steps // 2)
+        return schedules.Constant(temperature) if temperature else None
+    initial, steps = temperature or 1.0, config.temperature_steps or max(1, total_steps // 2)
     if name == "linear":
         return schedules.Linear(initial, config.temperature_final, steps)
     if name == "cosine":

@@ -99,7 +99,10 @@ def grid(config: Any) -> dict[str, Any]:
         ValueError: numbers that are not positive, temperatures for an estimator without one, or layers
             with temperatures of their own.
     """
-    heated = "temperature" in estimators.arguments(estimators.get_class(config.estimator))
+    names = config.estimator if isinstance(config.estimator, tuple) else (config.estimator,)
+    heated = any(
+        "temperature" in estimators.arguments(estimators.get_class(name)) for name in names
+    )
     if config.sweep_temperatures and not heated:
         raise ValueError(
             "sweep_temperatures go with an estimator that has a temperature. Leave them out. "
@@ -109,6 +112,11 @@ def grid(config: Any) -> dict[str, Any]:
         raise ValueError(
             "A sweep gives all layers one temperature after the other. Leave layer_temperatures out. "
             f"Received: layer_temperatures={config.layer_temperatures}"
+        )
+    if isinstance(config.temperature, tuple):
+        raise ValueError(
+            "A sweep gives all layers one temperature after the other. Give temperature once. "
+            f"Received: temperature={config.temperature}"
         )
     rate = config.learning_rate
     rates = config.sweep_learning_rates or (rate / 3, rate, rate * 3)

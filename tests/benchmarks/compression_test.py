@@ -13,7 +13,6 @@ from benchmarks import compression
 from tf_discrete.models import (
     AutoregressivePrior,
     CategoricalVAE,
-    DeepCategoricalVAE,
     SemanticHashingAutoencoder,
     WithPrior,
 )
@@ -98,7 +97,7 @@ def test_a_run_of_binarised_images_is_refused(made, monkeypatch):
 def test_the_weights_that_decode_are_counted_or_missed_before_work(made, monkeypatch):
     shapes = {"num_variables": 3, "num_categories": 2, "hidden_units": (5,)}
     vae = CategoricalVAE((8, 8, 1), latents="bernoulli", **shapes)
-    deep = DeepCategoricalVAE((8, 8, 1), latents="bernoulli", **shapes)
+    deep = CategoricalVAE((8, 8, 1), latents="bernoulli", **{**shapes, "num_variables": (3, 2)})
     both = WithPrior(vae, AutoregressivePrior.for_model(vae, units=2))
     expected = (3 + 1) * 5 + (5 + 1) * 64
     for model in (vae, deep, both):

@@ -72,7 +72,8 @@ def elbo_and_gradient(estimator, logits, prior, f, num_samples=30):
     noise = estimator.draw_noise(seeds.base(0), logits, num_samples)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        loss = objectives.elbo(estimator, logits, noise, f, prior, training=True).loss
+        layer = objectives.one_layer(estimator, logits, prior)
+        loss = objectives.elbo(layer, f, noise=noise, training=True).loss
     return loss.numpy(), tape.gradient(loss, logits).numpy()
 
 
@@ -143,7 +144,8 @@ def test_certain_variables_give_finite_values_and_gradients(name, latents, dtype
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
         noise = estimator.draw_noise(seeds.base(0), logits, max(5, estimator.min_samples))
-        terms = objectives.elbo(estimator, logits, noise, f, prior, training=True)
+        layer = objectives.one_layer(estimator, logits, prior)
+        terms = objectives.elbo(layer, f, noise=noise, training=True)
         auxiliary = tf.reduce_sum(terms.auxiliary)
     gradient = tape.gradient(terms.loss, logits).numpy()
     learned = tape.gradient(auxiliary, own, unconnected_gradients="zero") if own else []

@@ -496,7 +496,8 @@ def test_the_kl_of_the_elbo_is_that_of_the_draws(name, latents):
     prior = type(estimator.law(logits))(tf.zeros_like(logits))
     noise = estimator.draw_noise(seeds.base(0), logits[tf.newaxis], estimator.spec.min_samples)
     f = problems.objective("network", latents, tf.float32)
-    terms = objectives.elbo(estimator, logits[tf.newaxis], noise, f, prior).terms
+    layer = objectives.one_layer(estimator, logits[tf.newaxis], prior)
+    terms = objectives.elbo(layer, f, noise=noise).terms
     code = drawn_codes(estimator, logits, num_draws)
     count = len(prior.enumerate())
     frequency = np.bincount(code, minlength=count) / num_draws

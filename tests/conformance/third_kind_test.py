@@ -192,13 +192,14 @@ def test_codes_and_export(tmp_path):
 
 
 def test_several_layers():
-    model = models.DeepCategoricalVAE(
-        (4, 4, 1), (3, 2), K, latents="ordinal", estimator="straight_through"
-    )
+    arguments = {"latents": "ordinal", "estimator": "straight_through", "hidden_units": ()}
+    model = models.CategoricalVAE((4, 4, 1), (3, 2), K, **arguments)
     model.compile("adam")
     history = model.fit(X, epochs=1, batch_size=10, verbose=0).history
     assert np.isfinite(history["hard_elbo_nats"]).all()
     assert model.encode(X).shape == [20, 5] and model.reconstruct(X).shape == X.shape
+    with pytest.raises(ValueError, match=r"as many categories in every layer.*=\[3, 4\]"):
+        models.CategoricalVAE((4, 4, 1), 2, (K, K + 1), **arguments)
 
 
 def test_what_needs_a_relaxation_says_so():

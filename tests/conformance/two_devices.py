@@ -126,8 +126,13 @@ def regularized_network(outputs):
 def model_with_averages():
     """Moving averages of the objective and of the input, and a network whose activity is penalised."""
     with STRATEGY.scope():
-        model = models.DeepCategoricalVAE(
-            (12,), num_variables=(3, 2), num_categories=2, centering=True, estimator="nvil"
+        model = models.CategoricalVAE(
+            (12,),
+            num_variables=(3, 2),
+            num_categories=2,
+            hidden_units=(),
+            centering=True,
+            estimator="nvil",
         )
         model.compile(keras.optimizers.SGD(1e-3), jit_compile=False)
     return model

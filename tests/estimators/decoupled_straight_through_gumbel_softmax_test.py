@@ -77,9 +77,8 @@ def test_the_kl_of_the_elbo_is_that_of_the_tempered_law():
     logits = problems.generic_logits("categorical")
     prior = distributions.Categorical(tf.zeros([2, 3], tf.float64))
     noise = estimator.draw_noise(seeds.base(0), logits)
-    terms = objectives.elbo(
-        estimator, logits, noise, problems.objective("network", "categorical"), prior
-    ).terms
+    layer = objectives.one_layer(estimator, logits, prior)
+    terms = objectives.elbo(layer, problems.objective("network", "categorical"), noise=noise).terms
     p = tf.nn.softmax(logits / 2.0).numpy()
     np.testing.assert_allclose(terms["kl_nats"], (p * np.log(3 * p)).sum((-2, -1)), atol=1e-12)
 

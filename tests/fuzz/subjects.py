@@ -362,7 +362,6 @@ def _models() -> list[Subject]:
     return [
         subject(tfd.DiscreteModel, lambda made: repr(made.get_config())),
         subject(tfd.CategoricalVAE, use, lambda: dict(given), default=samples, later=function),
-        subject(tfd.DeepCategoricalVAE, use, lambda: dict(deep), default=samples, later=function),
         subject(
             tfd.SemanticHashingAutoencoder,
             use,

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
+from tf_discrete.models import CategoricalVAE
 
 FILE = pathlib.Path(__file__).with_suffix(".json")
 TOLERANCE = 1e-6
@@ -60,21 +60,11 @@ def plain_cases() -> list[dict[str, Any]]:
     return json.loads(json.dumps(list(cases())))
 
 
-def make(case: dict[str, Any]) -> tuple[Any, list[keras.Variable]]:
+def make(case: dict[str, Any]) -> tuple[CategoricalVAE, list[keras.Variable]]:
     """A model, and its weights from those of q to those of p."""
-    if isinstance(case["num_variables"], int):
-        flat = CategoricalVAE(**case)
-        return flat, [*flat.encoder.weights, *flat.decoder.weights, flat.prior_logits]
-    deep = DeepCategoricalVAE(**case)
-    p = deep.generative_chain
-    networks = [*deep.chain.maps, *p.maps]
-    return deep, [*(weight for one in networks for weight in one.weights), p.prior_logits]
-
-
-def learned_by_estimators(model: Any) -> list[keras.Variable]:
-    """The weights of learned baselines."""
-    layers = [model.estimator] if isinstance(model, CategoricalVAE) else model.chain.estimators
-    return [weight for layer in layers for weight in layer.trainable_variables]
+    model = CategoricalVAE(**case)
+    networks = [*model.chain.maps, model.decoder, *model.generative_chain.maps]
+    return model, [*(weight for one in networks for weight in one.weights), model.prior_logits]
 
 
 def numbers(case: dict[str, Any]) -> dict[str, Any]:
@@ -88,14 +78,11 @@ def numbers(case: dict[str, Any]) -> dict[str, Any]:
     random = np.random.RandomState(0)
     for weight in weights:
         weight.assign(random.normal(scale=0.8, size=weight.shape))
-    for weight in learned_by_estimators(model):
+    for weight in [v for layer in model.estimators for v in layer.trainable_variables]:
         weight.assign(np.full(weight.shape, 0.1))
     x = tf.constant(random.uniform(size=[3, 4]) < 0.5, tf.float64)
-    seed = seeds.base(1)
-    if isinstance(model, CategoricalVAE):
-        seed = seeds.fold(seed, "layer", 0)
     with tf.GradientTape() as tape:
-        terms = model.objective(x, seed, training=True)
+        terms = model.objective(x, seeds.base(1), training=True)
         loss = tf.reduce_sum(terms.loss)
     gradients = tape.gradient(loss, [weight.value for weight in weights])
     return {

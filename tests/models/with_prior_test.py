@@ -9,7 +9,7 @@ from tests.models import small_models
 from tf_discrete import export
 from tf_discrete.models import (
     AutoregressivePrior,
-    DeepCategoricalVAE,
+    CategoricalVAE,
     StructuredPrediction,
     WithPrior,
 )
@@ -98,7 +98,7 @@ def test_the_default_prior_fits_bernoulli_codes_too():
 
 
 def test_codes_of_several_layers_have_one_prior():
-    deep = DeepCategoricalVAE((4,), num_variables=(3, 2), num_categories=3)
+    deep = CategoricalVAE((4,), num_variables=(3, 2), num_categories=3, hidden_units=())
     both = WithPrior(deep, AutoregressivePrior.for_model(deep, **OPTIONS))
     terms = both.objective(small_models.data(), tf.constant([0, 1]), training=True).terms
     np.testing.assert_allclose(

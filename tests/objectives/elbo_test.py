@@ -27,7 +27,8 @@ def enumerated(latents, logits, prior, fn):
 def call(latents, logits, prior, fn, estimator="enumeration", num_samples=1, **options):
     made = estimators.get(estimator, latents=latents)
     noise = made.draw_noise(seeds.base(0), logits, num_samples)
-    return objectives.elbo(made, logits, noise, fn, prior, **options)
+    layer = objectives.one_layer(made, logits, prior)
+    return objectives.elbo(layer, fn, noise=noise, **options)
 
 
 @pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
@@ -48,11 +49,13 @@ def test_examples_do_not_mix(estimator):
     logits, prior, fn = setting("categorical")
     made = estimators.get(estimator)
     noise = made.draw_noise(seeds.base(0), logits, 2)
-    whole = objectives.elbo(made, logits, noise, fn, prior)
+    whole = objectives.elbo(objectives.one_layer(made, logits, prior), fn, noise=noise)
     for i in range(3):
-        one = objectives.elbo(made, logits[i : i + 1], noise[:, i : i + 1], fn, prior)
+        layer = objectives.one_layer(made, logits[i : i + 1], prior)
+        one = objectives.elbo(layer, fn, noise=noise[:, i : i + 1])
         np.testing.assert_allclose(one.loss[0], whole.loss[i], rtol=1e-9)
-    empty = objectives.elbo(made, logits[:0], noise[:, :0], fn, prior)
+    layer = objectives.one_layer(made, logits[:0], prior)
+    empty = objectives.elbo(layer, fn, noise=noise[:, :0])
     assert empty.loss.shape == (0,)
 
 
@@ -132,9 +135,8 @@ def test_variance_normalization_keeps_the_direction_of_the_encoder(latents, name
                 weights = tf.stop_gradient(tf.exp(law.log_prob(codes)))
                 logits = tf.broadcast_to(logits, [len(codes), *logits.shape])
                 noise = tf.broadcast_to(codes, logits.shape)[tf.newaxis]
-            terms = objectives.elbo(
-                estimator, logits, noise, fn, distributions.get(latents)(prior), kl_weight=0.6
-            )
+            layer = objectives.one_layer(estimator, logits, distributions.get(latents)(prior))
+            terms = objectives.elbo(layer, fn, noise=noise, kl_weight=0.6)
             loss = tf.reduce_sum(weights * terms.loss)
         return loss, tape.gradient(loss, [encoder, prior, *decoder])
 
@@ -166,9 +168,8 @@ def test_the_scale_of_a_training_step_is_the_one_before_the_batch():
         noise = made.draw_noise(seeds.base(0), logits, 1)
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            loss = objectives.elbo(
-                made, logits, noise, fn, prior, kl_weight=kl_weight, training=True
-            ).loss
+            layer = objectives.one_layer(made, logits, prior)
+            loss = objectives.elbo(layer, fn, noise=noise, kl_weight=kl_weight, training=True).loss
         found.append(tape.gradient(loss, logits))
         assert float(made.gradient_scale) == 1.0  # The batch varies little.
     with tf.GradientTape() as tape:

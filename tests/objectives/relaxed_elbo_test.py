@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tests.estimators import problems
-from tf_discrete import estimators, objectives, seeds
+from tf_discrete import distributions, estimators, objectives, seeds
 
 tfd = tfp.distributions
 TEMPERATURE, PRIOR_TEMPERATURE = 0.6, 0.4
@@ -28,12 +28,9 @@ def test_value_is_that_of_tfp(latents, weight_dtype):
     estimator = estimators.get("gumbel_softmax", latents=latents, temperature=TEMPERATURE)
     noise = estimator.draw_noise(seeds.base(0), logits, 4)
     found = objectives.relaxed_elbo(
-        estimator,
-        logits,
-        noise,
+        objectives.one_layer(estimator, logits, distributions.get(latents)(prior_logits)),
         fn,
-        prior_logits,
-        temperature=TEMPERATURE,
+        noise=noise,
         prior_temperature=PRIOR_TEMPERATURE,
         kl_weight=tf.constant(0.25, weight_dtype),
     )
@@ -63,12 +60,9 @@ def test_it_is_a_lower_bound_of_the_evidence(latents, temperature):
     estimator = estimators.get("gumbel_softmax", latents=latents, temperature=temperature)
     many = tf.repeat(logits, draws, axis=0)
     found = objectives.relaxed_elbo(
-        estimator,
-        many,
-        estimator.draw_noise(seeds.base(1), many, 1),
+        objectives.one_layer(estimator, many, distributions.get(latents)(prior_logits)),
         fn,
-        prior_logits,
-        temperature=temperature,
+        noise=estimator.draw_noise(seeds.base(1), many, 1),
         prior_temperature=temperature,
     )
     prior_draws = tf.zeros_like(many)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, plots
-from tf_discrete.models import DeepCategoricalVAE, WithPrior
+from tf_discrete.models import CategoricalVAE, WithPrior
 from trainers import categorical_vae, data, finishing, semantic_hashing
 from trainers import run as run_lib
 
@@ -62,7 +62,7 @@ def test_the_variables_of_several_layers_are_drawn(tmp_path):
     )
     split = data.load_split(settings, "test")
     model = categorical_vae.build_model(settings, split, 10)
-    assert isinstance(model, WithPrior) and isinstance(model.model, DeepCategoricalVAE)
+    assert isinstance(model, WithPrior) and isinstance(model.model, CategoricalVAE)
     images, _ = finishing.some_images(split, 20)
     usage = evaluation.collect_usage(model, [images])
     figure = finishing.traversal(model, images[:1], usage)

@@ -10,7 +10,7 @@ from absl import flags
 
 from tf_discrete import schedules
 from tf_discrete.arguments import PRIORS
-from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
+from tf_discrete.models import CategoricalVAE
 from tf_discrete.models.categorical_vae import OBJECTIVES
 from trainers import categorical_vae, config, evaluate, export, structured_prediction
 
@@ -57,7 +57,6 @@ def test_every_field_is_explained(name):
 
 def test_flags_are_named_as_the_arguments_of_the_model():
     arguments = set(inspect.signature(CategoricalVAE).parameters)
-    arguments |= set(inspect.signature(DeepCategoricalVAE).parameters)
     fields = {field.name for field in dataclasses.fields(categorical_vae.Config)}
     # The shape comes from the data, the mirrored decoder from the encoder.
     assert arguments - fields == {"data_shape", "decoder", "kwargs"}

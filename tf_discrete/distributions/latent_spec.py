@@ -51,9 +51,54 @@ class LatentSpec:
 
     @classmethod
     def concatenate(cls, specs: Sequence[LatentSpec]) -> LatentSpec:
-        """The latents of several layers as one, the variables of the first layer first."""
+        """The latents of several layers as one, the variables of the first layer first.
+
+        Where layers have different numbers of categories, the result has the largest; the others are padded
+        with categories of probability 0, see `concatenate_logits`.
+
+        Raises:
+            ValueError: Different numbers of categories of a kind whose logits are not one a category.
+
+        Example:
+            >>> LatentSpec.concatenate([LatentSpec(4, 3), LatentSpec(2, 5)]).shape
+            (6, 5)
+        """
+        sizes = [spec.num_categories for spec in specs]
+        if len(set(sizes)) > 1 and any(spec.logits_shape != spec.shape for spec in specs):
+            raise ValueError(
+                f"{specs[0].kind.__name__} latents must have as many categories in every layer. Give "
+                f"num_categories once. Received: num_categories={sizes}"
+            )
         total = sum(spec.num_variables for spec in specs)
-        return dataclasses.replace(specs[0], num_variables=total)
+        return dataclasses.replace(specs[0], num_variables=total, num_categories=max(sizes))
+
+    def concatenate_logits(self, logits: Sequence[Tensor]) -> tf.Tensor:
+        """Logits of several layers, [*A, *logits_shape] each, as those of their concatenation, this spec.
+
+        Args:
+            logits: Of each layer; layers with fewer categories are padded with logits of -inf.
+
+        Example:
+            >>> spec = LatentSpec.concatenate([LatentSpec(1, 2), LatentSpec(1, 3)])
+            >>> spec.concatenate_logits([tf.zeros([1, 2]), tf.ones([1, 3])]).numpy().tolist()
+            [[0.0, 0.0, -inf], [1.0, 1.0, 1.0]]
+        """
+        if len(logits) == 1:
+            return tf.convert_to_tensor(logits[0])
+        if self.event_rank == 1:
+            return tf.concat(logits, axis=-1)
+        width = self.logits_shape[-1]
+        padded = [
+            one
+            if one.shape[-1] == width
+            else tf.pad(
+                one,
+                [[0, 0]] * (one.shape.rank - 1) + [[0, width - one.shape[-1]]],
+                constant_values=-math.inf,
+            )
+            for one in logits
+        ]
+        return tf.concat(padded, axis=-2)
 
     @property
     def kind(self) -> type[discrete.Discrete]:

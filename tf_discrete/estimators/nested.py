@@ -19,9 +19,10 @@ def nested_estimate(
     layers: Sequence[base.Estimator],
     logits_fn: LogitsFn,
     objective_fn: LayersObjectiveFn,
-    seed: Seed,
+    seed: Seed | None,
     num_samples: int,
     *,
+    noise: Tensor | None = None,
     reduce: Reduction = base.mean,
     context: Tensor | None = None,
     training: bool = False,
@@ -40,6 +41,7 @@ def nested_estimate(
             earlier draw may lack leading axes of the last, and broadcasts against it.
         seed: int32 [2].
         num_samples: S, of the first layer.
+        noise: Of the first layer, in place of a draw by `seed`. Default: None.
         reduce: `mean` or `log_mean_exp`, over the samples.
         context: float [B, D], for a learned baseline of the first layer. Default: the probabilities of
             the layer, which the other layers use always.
@@ -66,9 +68,10 @@ def nested_estimate(
 
     def estimate(depth: int, before: Latents, logits_before: Latents) -> Estimate:
         layer, logits = layers[depth], logits_fn(before)
-        noise = layer.draw_noise(
-            seeds.fold(seed, "layer", depth), logits, None if depth else num_samples
-        )
+        drawn = noise if depth == 0 else None
+        if drawn is None:
+            own = None if seed is None else seeds.fold(seed, "layer", depth)
+            drawn = layer.draw_noise(own, logits, None if depth else num_samples)
 
         def below(z: Tensor) -> tf.Tensor | Estimate:
             draws = (*(_aligned(earlier, z) for earlier in before), z)
@@ -80,7 +83,7 @@ def nested_estimate(
         return layer.estimate(
             below,
             logits,
-            noise,
+            drawn,
             reduce=inner_reduce if depth else reduce,
             context=None if depth else context,
             training=training,

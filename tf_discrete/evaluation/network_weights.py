@@ -36,10 +36,17 @@ def network_weights(model: Any) -> dict[str, list[keras.Variable]]:
                 for layer in part._flatten_layers()
                 for weight in layer.weights
             }  # Outer layers come first, so the innermost has the last word.
+            seen |= {
+                id(weight)
+                for layer in part._flatten_layers()
+                if _is_aside(layer)
+                for weight in layer.weights
+            }
             for weight in part.weights:
-                if id(weight) not in seen:
-                    layers.setdefault(owner[id(weight)], []).append(weight)
-                    seen.add(id(weight))
+                if id(weight) in seen:
+                    continue
+                seen.add(id(weight))
+                layers.setdefault(owner[id(weight)], []).append(weight)
             for number, weights in enumerate(layers.values(), 1):
                 found[f"{name}/{number}"] = weights
     within = {id(w) for layer in model._flatten_layers(include_self=False) for w in layer.weights}
@@ -90,7 +97,8 @@ def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = N
     config = {**model.get_config(), "estimator": estimator, "num_samples": num_samples}
     other = type(model).from_config(config)
     copy_network(model, other)
-    of_estimator = {id(value) for value in scheduled_values(model.estimator)}
+    layers = getattr(model, "estimators", [model.estimator])
+    of_estimator = {id(value) for layer in layers for value in scheduled_values(layer)}
     for name, value in model.scheduled.items():
         if id(value) not in of_estimator:
             other.scheduled[name].variable.assign(value.variable)

@@ -4,7 +4,6 @@ from tf_discrete.models.autoregressive_prior import AutoregressivePrior
 from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.conditional_networks import ConditionalNetwork
-from tf_discrete.models.deep_categorical_vae import DeepCategoricalVAE
 from tf_discrete.models.feature_networks import feature_networks
 from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE
@@ -15,7 +14,6 @@ __all__ = [
     "AutoregressivePrior",
     "CategoricalVAE",
     "ConditionalNetwork",
-    "DeepCategoricalVAE",
     "DiscreteModel",
     "SemanticHashingAutoencoder",
     "SemiSupervisedVAE",

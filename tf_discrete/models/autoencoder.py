@@ -9,40 +9,33 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import (
-    arguments,
-    checks,
-    estimators,
-    input_checks,
-    likelihoods,
-    seeds,
-)
+from tf_discrete import arguments, checks, input_checks, likelihoods, seeds
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, networks
 from tf_discrete.models.discrete_codes import DiscreteCodes
+from tf_discrete.models.layered_latents import read_latents
 from tf_discrete.types import Seed, Tensor
 
 
 class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
-    """Encoder, latents with a law q(z | x), prior p(z), decoder and likelihood p(x | z).
+    """Encoder, latents with a posterior q(z | x), prior p(z), decoder and likelihood p(x | z).
 
-    A subclass supplies `objective`, `hard_terms` and `prior_law`. Public methods check observations and
-    codes, see `tf_discrete.input_checks`; those that begin with an underscore take checked ones.
+    A subclass supplies `objective`, `hard_terms`, `prior_law` and the methods that begin with an underscore
+    and raise NotImplementedError here. Public methods check observations and codes, see
+    `tf_discrete.input_checks`; those that begin with an underscore take checked ones.
 
     Args:
         data_shape: of one observation, such as (28, 28, 1).
-        num_variables: N.
-        num_categories: K >= 2; 2 for Bernoulli latents.
-        latents: Kind of latents, see `tf_discrete.distributions.names()`.
+        latent_spec: of the codes.
+        decoded_spec: of the latents that the encoder puts out and the decoder reads. Default: the codes'.
         encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> N * K logits (N if Bernoulli).
         decoder: the same the other way: [B, N, K] (or [B, N]) -> the likelihood's parameters. None for
             the mirror image of a named encoder.
         hidden_units: of the named networks.
         activation: of the named networks.
         likelihood: name or object, see `tf_discrete.likelihoods`.
-        estimator: an `Estimator`.
         **kwargs: `seed` and `monitor_every`, see `DiscreteModel`.
 
     Raises:
@@ -52,29 +45,24 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def __init__(
         self,
         data_shape: Sequence[int],
-        num_variables: int,
-        num_categories: int,
-        latents: str,
+        latent_spec: LatentSpec,
         encoder: Any,
         decoder: Any,
         hidden_units: Sequence[int],
         activation: str,
         likelihood: Any,
-        estimator: estimators.Estimator,
+        decoded_spec: LatentSpec | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.latent_spec = LatentSpec(num_variables, num_categories, latents)
+        self.latent_spec, self.decoded_spec = latent_spec, decoded_spec or latent_spec
         self.data_shape = checks.sizes("data_shape", data_shape)
         hidden_units = arguments.hidden_units(hidden_units)
         activation = arguments.activation(activation)
         encoder = networks.check("encoder", encoder)
         decoder = checks.optional(networks.check, "decoder", decoder)
         self.likelihood = likelihoods.get(likelihood)
-        self.estimator = estimator
-        self.estimator.build(
-            (None, *self.latent_spec.logits_shape), (None, math.prod(self.data_shape))
-        )
+        self._parameters_shape = self.likelihood.parameters_shape(self.data_shape)
         self._network_config = {
             "encoder": encoder if isinstance(encoder, str) else None,
             "decoder": decoder if isinstance(decoder, str) else None,
@@ -88,12 +76,12 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
                 "Received: decoder=None"
             )
         self.encoder = networks.encoder(
-            encoder, self.data_shape, self.latent_spec.num_logits, hidden_units, activation
+            encoder, self.data_shape, self.decoded_spec.num_logits, hidden_units, activation
         )
         self.decoder = networks.decoder(
             encoder if decoder is None else decoder,
-            self.latent_spec.shape,
-            self.likelihood.parameters_shape(self.data_shape),
+            self.decoded_spec.shape,
+            self._parameters_shape,
             hidden_units,
             activation,
         )
@@ -102,29 +90,38 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return input_checks.observations(x, self.data_shape, self.likelihood.support)
 
     def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of q(z | x), float [B, N(, K)], at least float32."""
+        """Logits of q(z | x), float [B, N(, K)], at least float32; see `posterior`."""
         return self._logits(self.check_observations(x), training)
 
     def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        outputs = tf.cast(self.encoder(x, training=training), self._wide)
-        return tf.reshape(outputs, [-1, *self.latent_spec.logits_shape])
+        raise NotImplementedError
 
     def posterior(self, x: Tensor, training: bool = False) -> Discrete:
-        """q(z | x), the law of the codes."""
+        """q(z | x), the distribution of the codes; each layer given the most probable choice before."""
         return self._posterior(self.check_observations(x), training)
 
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
-        return self.estimator.law(self._logits(x, training))
-
-    def prior_law(self) -> Discrete:
-        """p(z)."""
         raise NotImplementedError
 
+    def prior_law(self) -> Discrete:
+        """p(z), of the last layer where there are several."""
+        raise NotImplementedError
+
+    def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
+        """Of the likelihood, [*A, *parameters_shape], given latents that the decoder reads [*A, N(, K)]."""
+        outputs = read_latents(self.decoded_spec, self.decoder, z, training)
+        return self._as_parameters(outputs, z.shape.rank - self.decoded_spec.event_rank)
+
+    def _as_parameters(self, outputs: Tensor, batch_rank: int) -> tf.Tensor:
+        """Outputs [*A, ...] of a decoder in the shape that the likelihood reads."""
+        if tuple(outputs.shape[batch_rank:]) == self._parameters_shape:
+            return outputs
+        shape = tf.concat([tf.shape(outputs)[:batch_rank], self._parameters_shape], axis=0)
+        return tf.reshape(outputs, shape)
+
     def log_likelihood_given(self, x: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
-        """log p(x | z) in nats, [S, B], for latents [S, B, N(, K)]."""
-        parameters = estimators.apply_to_samples(
-            lambda values: self.decoder(values, training=training), z, batch_rank=2
-        )
+        """log p(x | z) in nats, [*A], for latents that the decoder reads [*A, N(, K)]."""
+        parameters = self.parameters(z, training)
         return tf.cast(self.likelihood.log_prob(x, parameters), self._wide)
 
     # What a trained model is for.
@@ -133,7 +130,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return self.reconstruct(base.inputs_of(x))
 
     def encode(self, x: Tensor) -> tf.Tensor:
-        """The most probable codes, int32 [B, N].
+        """The most probable codes, int32 [B, N]; of several layers those of each in turn.
 
         Raises:
             ValueError: see `check_observations`. Where no check is possible, in XLA and TFLite, the code of
@@ -149,10 +146,10 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(self._posterior(x).probs, x)
 
     def decode(self, codes: Tensor, seed: Seed | None = None) -> tf.Tensor:
-        """Observations of codes.
+        """Observations of codes; of several layers, those of the first are decoded.
 
         Args:
-            codes: int [B, N].
+            codes: int [B, N], of all layers.
             seed: None for the mean of p(x | z), or int32 [2] for a draw.
 
         Returns:
@@ -162,14 +159,18 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
             ValueError: codes of another shape or out of range; tf.errors.InvalidArgumentError in a graph.
                 Where no check is possible, in XLA and TFLite, their observations are NaN.
         """
-        codes = input_checks.codes(codes, self.num_categories, self.num_variables)
-        z = self.prior_law().one_hot(codes)
-        parameters = self.decoder(z, training=False)
+        codes = self._check_codes(codes)
+        first = self.decoded_spec
+        z = first.uniform(self._wide).one_hot(codes[:, : first.num_variables])
+        parameters = self.parameters(z)
         if seed is None:
             x = self.likelihood.mean(parameters)
         else:
             x = self.likelihood.sample(parameters, seed)
         return input_checks.blank(x, input_checks.rows_in(codes, 0, self.num_categories - 1))
+
+    def _check_codes(self, codes: Tensor) -> tf.Tensor:
+        return input_checks.codes(codes, self.num_categories, self.num_variables)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
         """The mean of p(x | z) at the most probable code, float [B, *data_shape]."""
@@ -192,6 +193,9 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         if prior is not None:
             return tf.cast(prior.sample(num_samples, seed), tf.int32)
+        return self._sample_codes(num_samples, seed)
+
+    def _sample_codes(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         law = self.prior_law()
         return law.code(law.sample(seed, num_samples))
 
@@ -207,16 +211,8 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         """
         return self.decode(self.sample_codes(num_samples, seed, prior))
 
-    def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(x, z) - log q(z | x) in nats for S draws of z, [S, B]."""
-        x = self.check_observations(x)
-        posterior = self._posterior(x)
-        z = posterior.sample(seed, num_samples)
-        log_ratio = self.prior_law().log_prob(z) - posterior.log_prob(z)
-        return self.log_likelihood_given(x, z) + log_ratio
-
     def values_per_row(self) -> int:
-        return math.prod(self.likelihood.parameters_shape(self.data_shape))
+        return math.prod(self._parameters_shape)
 
     def signatures(self) -> dict[str, Signature]:
         return autoencoder_signatures(self)

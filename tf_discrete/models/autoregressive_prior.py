@@ -108,6 +108,12 @@ class AutoregressivePrior(keras.Model):
                 "The model must have discrete codes, of num_variables with num_categories each. Give the "
                 f"sizes of its codes to AutoregressivePrior. Received: model={model!r}"
             )
+        categories = getattr(model, "categories_per_variable", (num_categories,))
+        if len(set(categories)) > 1:
+            raise ValueError(
+                "An AutoregressivePrior gives every variable as many categories. Give num_categories of the "
+                f"model once for all layers. Received: categories_per_variable={categories}"
+            )
         return cls(num_variables, num_categories, **options)
 
     def call(self, codes: Tensor, training: bool = False) -> tf.Tensor:

@@ -1,7 +1,8 @@
-"""The categorical VAE: an autoencoder whose code is N categorical (or binary) variables."""
+"""The categorical VAE: an autoencoder whose code has one or more layers of discrete variables."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,9 +10,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, objectives
+from tf_discrete import arguments, checks, estimators, input_checks, objectives
 from tf_discrete.distributions import Discrete
+from tf_discrete.estimators import Estimator
 from tf_discrete.models import autoencoder
+from tf_discrete.models.generative_chain import GenerativeChain
+from tf_discrete.models.layered_latents import LayeredLatents
+from tf_discrete.models.stochastic_chain import StochasticChain
+from tf_discrete.objectives import StochasticLayers
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 OBJECTIVES = (
@@ -29,32 +35,44 @@ MULTI_SAMPLE = ("importance_weighted", "relaxed_importance_weighted", "doubly_re
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
 class CategoricalVAE(autoencoder.DiscreteAutoencoder):
-    """q(z | x) and p(x | z) with discrete z, trained through any estimator of the registry.
+    """q: x -> z_1 -> ... -> z_L and p: z_L -> ... -> z_1 -> x, all z discrete, for any estimators.
+
+    With one layer, the default, this is the VAE of a single code z. With several, the codes of an
+    observation are those of all layers, the first layer's first; x is decoded from the first layer's, and
+    the maps between layers are fully connected networks with `hidden_units`, affine where these are ().
 
     Args:
         data_shape: of one observation, such as (28, 28, 1).
-        num_variables: N. Default: 20.
-        num_categories: K >= 2; 2 for Bernoulli latents. Default: 10.
+        num_variables: N of each layer, one number or one for each layer. Default: 20.
+        num_categories: K >= 2, one number or one for each layer; 2 for Bernoulli latents. Default: 10.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
-        encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> N * K logits (N if Bernoulli).
+        num_layers: L >= 1 stochastic layers. Default: as many as the first argument that is a sequence of
+            one value for each layer has, else 1.
+        encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> the logits of the first layer, N * K
+            (N if Bernoulli).
         decoder: the same the other way: [B, N, K] (or [B, N]) -> the likelihood's parameters. None for
             the mirror image of a named encoder. Default: None.
-        hidden_units: of the named networks. Default: (512, 256).
-        activation: of the named networks. Default: "relu".
-        prior: "uniform" or "learned".
+        hidden_units: of the named networks, and of every map between layers. Default: (512, 256).
+        activation: of these. Default: "relu".
+        prior: of the last layer: "uniform" or "learned". Default: "uniform".
         likelihood: name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
-        estimator: name or object, see `tf_discrete.estimators`. Default: "gumbel_softmax".
-        temperature: number or schedule, of an estimator given by name. Default: the estimator's own.
+        estimator: name, object or config, see `tf_discrete.estimators`, of which each layer gets its own
+            copy, or a sequence of one for each layer. Default: "gumbel_softmax".
+        temperature: number or schedule, or a sequence of one for each layer, of estimators given by name.
+            Default: the estimator's own.
         num_samples: of the latents for each example in training. Default: 1, or the fewest that the
-            estimator takes.
-        objective: "elbo" (exact discrete KL), "relaxed_elbo" (densities of the relaxation), or a bound of
-            `num_samples` samples: "importance_weighted" (hard draws), "relaxed_importance_weighted", or
-            the same "doubly_reparameterized". Default: "elbo".
-        prior_temperature: of the relaxed prior; relaxed objectives only. Default: 0.5.
-        kl_weight: number or schedule. Default: 1.0.
-        free_bits: nats of KL that are free for each variable; `elbo` only. Default: 0.0.
+            estimators take.
+        objective: "elbo" (discrete KL, exact where possible), "relaxed_elbo" (densities of the relaxation),
+            or a bound of `num_samples` samples: "importance_weighted" (one-hot samples),
+            "relaxed_importance_weighted", or the same "doubly_reparameterized". Default: "elbo".
+        prior_temperature: of the relaxed priors, one number or one for each layer; relaxed objectives
+            only. Default: 0.5.
+        kl_weight: number or schedule, in the loss; the reported bounds are not weighted. Default: 1.0.
+        free_bits: nats of KL that are free for each variable; `elbo` of one layer only. Default: 0.0.
+        units: of what the networks read for a choice: "zero_one" or "plus_minus". Default: "zero_one".
+        centering: whether the running mean is subtracted from x on its way to q. Default: False.
         seed: of all draws. Default: 0.
-        monitor_every: steps between two looks at the hard path in training. Default: 10.
+        monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
         ValueError: arguments out of range or at odds with one another.
@@ -65,17 +83,24 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         >>> x = tf.ones([5, 8, 8, 1])
         >>> model.encode(x).shape, model.reconstruct(x).shape
         (TensorShape([5, 4]), TensorShape([5, 8, 8, 1]))
+        >>> two = CategoricalVAE((8, 8, 1), num_variables=(4, 2), num_categories=3, hidden_units=())
+        >>> two.encode(x).shape, two.log_likelihood(x, 10).shape
+        (TensorShape([5, 6]), TensorShape([5]))
 
     Reference:
         Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
+        Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712.
+        Mnih, Rezende. Variational inference for Monte Carlo objectives. 2016. arXiv:1602.06725.
+        Bauer, Mnih. Generalized doubly reparameterized gradient estimators. 2021. arXiv:2101.11046.
     """
 
     def __init__(
         self,
         data_shape: Sequence[int],
-        num_variables: int = 20,
-        num_categories: int = 10,
+        num_variables: int | Sequence[int] = 20,
+        num_categories: int | Sequence[int] = 10,
         latents: str = "categorical",
+        num_layers: int | None = None,
         encoder: Any = "mlp",
         decoder: Any = None,
         hidden_units: Sequence[int] = (512, 256),
@@ -86,46 +111,67 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         temperature: Any = None,
         num_samples: int | None = None,
         objective: str = "elbo",
-        prior_temperature: float = 0.5,
+        prior_temperature: float | Sequence[float] = 0.5,
         kl_weight: Any = 1.0,
         free_bits: float = 0.0,
+        units: str = "zero_one",
+        centering: bool = False,
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
     ):
         arguments.check_choice("objective", objective, OBJECTIVES)
         arguments.check_choice("prior", prior, arguments.PRIORS)
-        prior_temperature = checks.positive("prior_temperature", prior_temperature)
-        free_bits = checks.number("free_bits", free_bits, lowest=0)
+        num_layers = arguments.num_layers(
+            num_layers, num_variables, num_categories, estimator, temperature, prior_temperature
+        )
+        layers = LayeredLatents.make(
+            num_layers,
+            num_variables,
+            num_categories,
+            latents,
+            units,
+            hidden_units,
+            activation,
+            tf.float32,  # Until the dtype policy of the model is known.
+        )
+        made = arguments.layer_estimators(estimator, latents, temperature, num_layers)
         super().__init__(
             data_shape=data_shape,
-            num_variables=num_variables,
-            num_categories=num_categories,
-            latents=latents,
+            latent_spec=layers.total,
+            decoded_spec=layers.specs[0],
             encoder=encoder,
             decoder=decoder,
             hidden_units=hidden_units,
             activation=activation,
             likelihood=likelihood,
-            estimator=arguments.estimator(estimator, latents, temperature),
             seed=seed,
             monitor_every=monitor_every,
             **kwargs,
         )
+        layers = dataclasses.replace(layers, dtype=self._wide)
+        self.chain = StochasticChain(self.data_shape, layers, self.encoder, made, centering)
         self.prior = prior
-        self.objective_name = objective
-        self.prior_temperature, self.free_bits = prior_temperature, free_bits
-        self.num_samples = arguments.num_samples(num_samples, [self.estimator])
-        check_objective(objective, [self.estimator], self.num_samples)
-        self._check_free_bits()
-        self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
         self.prior_logits = self.add_weight(
-            shape=self.latent_spec.logits_shape,
+            shape=layers.specs[-1].logits_shape,
             dtype=self._wide.name,
-            initializer=lambda shape, dtype: self.latent_spec.uniform_logits(self._wide),
+            initializer=lambda shape, dtype: layers.specs[-1].uniform_logits(self._wide),
             trainable=prior == "learned",
             name="prior_logits",
         )
+        self.generative_chain = GenerativeChain(
+            layers, lambda: tf.convert_to_tensor(self.prior_logits)
+        )
+        self.objective_name = objective
+        self.prior_temperatures = [
+            checks.positive("prior_temperature", value)
+            for value in arguments.per_layer("prior_temperature", prior_temperature, num_layers)
+        ]
+        self.free_bits = checks.number("free_bits", free_bits, lowest=0)
+        self.num_samples = arguments.num_samples(num_samples, self.estimators)
+        check_objective(objective, self.estimators, self.num_samples)
+        self._check_free_bits()
+        self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
         terms = ("elbo_nats", "reconstruction_nats", "kl_nats", "multi_sample_bound_nats")
         self.track(
             terms if objective in MULTI_SAMPLE else terms[:3],
@@ -133,79 +179,119 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         )
         self.built = True
 
+    # What the model is made of.
+
+    @property
+    def estimators(self) -> list[Estimator]:
+        """The estimator of each layer."""
+        return self.chain.estimators
+
+    @property
+    def estimator(self) -> Estimator:
+        """The estimator of the first layer."""
+        return self.chain.estimators[0]
+
+    @property
+    def num_layers(self) -> int:
+        """L, the number of stochastic layers."""
+        return len(self.chain.estimators)
+
+    @property
+    def categories_per_variable(self) -> tuple[int, ...]:
+        specs = self.chain.latents.specs
+        return tuple(k for spec in specs for k in [spec.num_categories] * spec.num_variables)
+
     def prior_law(self) -> Discrete:
-        """p(z)."""
-        return self.distribution_of(tf.convert_to_tensor(self.prior_logits))
+        """p(z_L), the prior of the last layer."""
+        return self.generative_chain.last_law()
+
+    def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
+        return self.chain.concatenated_logits(x, training)
+
+    def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
+        return self.chain.posterior(x, training)
+
+    def _stochastic_layers(self, x: Tensor, training: bool) -> StochasticLayers:
+        chain = self.chain
+        return StochasticLayers(
+            chain.estimators,
+            lambda before: chain.logits(len(before), before[-1] if before else x, training),
+            lambda samples: self.generative_chain.logits_given(samples, training),
+            lambda before: chain.frozen_logits(len(before), before[-1], training),
+        )
+
+    # What training minimises and reports.
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         x = self.check_observations(x)
-        logits = self._logits(x, training)
-        noise = self.estimator.draw_noise(seed, logits, self.num_samples)
 
         def log_likelihood_fn(z: Tensor) -> tf.Tensor:
             return self.log_likelihood_given(x, z, training)
 
+        given = (self._stochastic_layers(x, training), log_likelihood_fn, seed, self.num_samples)
         weight = {"kl_weight": self.kl_weight.value}
         if self.objective_name in RELAXED:
-            estimator: Any = self.estimator  # With a density, hence a temperature.
-            relaxed = {
-                "prior_logits": tf.convert_to_tensor(self.prior_logits),
-                "temperature": estimator.temperature.value,
-                "prior_temperature": self.prior_temperature,
-                **weight,
-            }
+            relaxed = {"prior_temperature": self.prior_temperatures, **weight}
             if self.objective_name == "relaxed_elbo":
-                return objectives.relaxed_elbo(
-                    self.estimator, logits, noise, log_likelihood_fn, **relaxed
-                )
+                return objectives.relaxed_elbo(*given, **relaxed)
+            doubly = self.objective_name == "doubly_reparameterized"
             return objectives.relaxed_importance_weighted(
-                self.estimator,
-                logits,
-                noise,
-                log_likelihood_fn,
-                doubly_reparameterized=self.objective_name == "doubly_reparameterized",
-                **relaxed,
+                *given, doubly_reparameterized=doubly, **relaxed
             )
-        hard = {
+        discrete = {
             "context": tf.reshape(x, [tf.shape(x)[0], math.prod(self.data_shape)]),
             "training": training,
             **weight,
         }
         if self.objective_name == "importance_weighted":
-            return objectives.importance_weighted(
-                self.estimator, logits, noise, log_likelihood_fn, self.prior_law(), **hard
-            )
-        return objectives.elbo(
-            self.estimator,
-            logits,
-            noise,
-            log_likelihood_fn,
-            self.prior_law(),
-            free_bits=self.free_bits,
-            **hard,
-        )
+            return objectives.importance_weighted(*given, **discrete)
+        return objectives.elbo(*given, free_bits=self.free_bits, **discrete)
 
     def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
         x = self.check_observations(x)
-        posterior = self._posterior(x)
-        reconstruction = -self.log_likelihood_given(x, posterior.sample(seed, 1))[0]
-        kl = posterior.kl_divergence(self.prior_law())
+        z, posteriors = self.chain.draw(x, 1, seed)
+        negative_kl = objectives.negative_kl(z, posteriors, self.generative_chain.laws_given(z))
+        if self.num_layers > 1:  # Else it does not depend on the sample.
+            negative_kl = negative_kl[0]
+        log_likelihood = self.log_likelihood_given(x, z[0])[0]
         return {
-            "hard_elbo_nats": -reconstruction - kl,
-            "hard_reconstruction_nats": reconstruction,
+            "hard_elbo_nats": log_likelihood + negative_kl,
+            "hard_reconstruction_nats": -log_likelihood,
         }
+
+    def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """log p(x, z) - log q(z | x) in nats for S samples of all layers, [S, B]."""
+        x = self.check_observations(x)
+        samples, posteriors = self.chain.draw(x, num_samples, seed)
+        priors = self.generative_chain.laws_given(samples)
+        layers = zip(samples, posteriors, priors, strict=True)
+        log_ratio = tf.add_n([p.log_prob(z) - q.log_prob(z) for z, q, p in layers])
+        return self.log_likelihood_given(x, samples[0]) + log_ratio
+
+    # What a trained model is for.
+
+    def _sample_codes(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        return self.generative_chain.sample(num_samples, seed)
+
+    def _check_codes(self, codes: Tensor) -> tf.Tensor:
+        codes = super()._check_codes(codes)
+        if len(set(self.categories_per_variable)) == 1:
+            return codes
+        start, checked = 0, []
+        for spec in self.chain.latents.specs:
+            part = codes[:, start : start + spec.num_variables]
+            checked.append(input_checks.codes(part, spec.num_categories, spec.num_variables))
+            start += spec.num_variables
+        return tf.concat(checked, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "num_variables": self.num_variables,
-            "num_categories": self.num_categories,
-            "latents": self.latents,
+            **self.chain.arguments(),
             "prior": self.prior,
-            "estimator": keras.saving.serialize_keras_object(self.estimator),
             "num_samples": self.num_samples,
             "objective": self.objective_name,
-            "prior_temperature": self.prior_temperature,
+            "prior_temperature": arguments.shared(self.prior_temperatures),
             "kl_weight": self.kl_weight.get_config()["schedule"],
             "free_bits": self.free_bits,
         }
@@ -216,11 +302,14 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
                 "free_bits needs the exact KL of objective='elbo'. "
                 f"Received: objective={self.objective_name!r}, free_bits={self.free_bits}"
             )
+        if self.free_bits and self.num_layers > 1:
+            raise ValueError(
+                "free_bits needs the exact KL of one layer. Set free_bits=0. "
+                f"Received: num_layers={self.num_layers}, free_bits={self.free_bits}"
+            )
 
 
-def check_objective(
-    objective: str, layers: Sequence[estimators.Estimator], num_samples: int
-) -> None:
+def check_objective(objective: str, layers: Sequence[Estimator], num_samples: int) -> None:
     """Refuses estimators that an objective cannot use, in one stochastic layer or several.
 
     Raises:

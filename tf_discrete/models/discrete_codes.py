@@ -24,6 +24,11 @@ class DiscreteCodes:
         return self.latent_spec.num_categories
 
     @property
+    def categories_per_variable(self) -> tuple[int, ...]:
+        """The categories of each variable; K of all, unless layers differ."""
+        return (self.num_categories,) * self.num_variables
+
+    @property
     def latents(self) -> str:
         """The kind of latents."""
         return self.latent_spec.latents

@@ -63,12 +63,17 @@ class LatentProbs(keras.layers.Layer):
 def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
     """The probabilities of a categorical VAE's code as features in [0, 1], and the way back to images.
 
+    With several layers, the features are those of the first.
+
     Args:
         model: a trained `CategoricalVAE`; its networks are shared, not copied.
 
     Returns:
         extractor: [B, *data_shape] -> [B, F], F = N K, or N for Bernoulli latents.
         decoder: [B, F] -> the mean images, [B, *data_shape].
+
+    Raises:
+        ValueError: a model with centering, or with units="plus_minus".
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
@@ -84,8 +89,13 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
         Kingma, Rezende, Mohamed, Welling. Semi-supervised learning with deep generative models. 2014.
         arXiv:1406.5298.
     """
+    if model.chain.centering is not None or model.decoded_spec.code_values != "zero_one":
+        raise ValueError(
+            "Features come from networks that read images as they are and codes of 0 and 1. Train the model "
+            f"without centering and with units='zero_one'. Received: model={model!r}"
+        )
     image = keras.Input(model.data_shape)
-    spec = model.latent_spec
+    spec = model.decoded_spec
     logits = keras.layers.Reshape(spec.logits_shape)(model.encoder(image))
     probs = LatentProbs(spec.latents, dtype="float32")(logits)
     features = keras.layers.Flatten()(probs)

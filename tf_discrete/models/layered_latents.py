@@ -10,8 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import estimators
+from tf_discrete import arguments, checks, estimators
 from tf_discrete.distributions import Discrete, LatentSpec
+from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.models import networks
 from tf_discrete.types import Tensor
 
@@ -24,7 +25,7 @@ class LayeredLatents:
     """Discrete latents of L layers, which no direction has drawn yet.
 
     Attributes:
-        specs: of each layer, all of one kind with as many categories.
+        specs: of each layer, all of one kind.
         hidden_units: of the deterministic layers in each map; () for affine maps.
         activation: of these.
         dtype: of the logits.
@@ -34,6 +35,34 @@ class LayeredLatents:
     hidden_units: tuple[int, ...]
     activation: str
     dtype: tf.DType
+
+    @classmethod
+    def make(
+        cls,
+        num_layers: int,
+        num_variables: int | Sequence[int],
+        num_categories: int | Sequence[int],
+        latents: str,
+        units: str,
+        hidden_units: Sequence[int],
+        activation: str,
+        dtype: tf.DType,
+    ) -> LayeredLatents:
+        """The latents that a model's arguments ask for, one value for all layers or one for each.
+
+        Raises:
+            ValueError: arguments out of range, or sequences that are not of one value for each layer.
+        """
+        units = checks.choice("units", units, CODE_VALUES)
+        sizes = zip(
+            arguments.per_layer("num_variables", num_variables, num_layers),
+            arguments.per_layer("num_categories", num_categories, num_layers),
+            strict=True,
+        )
+        specs = tuple(LatentSpec(*size, latents, units) for size in sizes)
+        LatentSpec.concatenate(specs)
+        hidden_units = arguments.hidden_units(hidden_units)
+        return cls(specs, hidden_units, arguments.activation(activation), dtype)
 
     @functools.cached_property
     def total(self) -> LatentSpec:
@@ -50,11 +79,30 @@ class LayeredLatents:
 
     def read(self, network: Callable[..., Tensor], z: Tensor, training: bool) -> tf.Tensor:
         """What a network makes of draws [*A, N(, K)] of any layer."""
-        return estimators.apply_to_samples(
-            lambda values: network(values, training=training),
-            self.total.network_input(z),
-            batch_rank=z.shape.rank - self.total.event_rank,
-        )
+        return read_latents(self.total, network, z, training)
+
+    def arguments(self) -> dict[str, Any]:
+        """The model's arguments that these latents were made of, as `get_config` gives them."""
+        return {
+            "num_layers": len(self.specs),
+            "num_variables": arguments.shared([spec.num_variables for spec in self.specs]),
+            "num_categories": arguments.shared([spec.num_categories for spec in self.specs]),
+            "latents": self.total.latents,
+            "units": self.total.code_values,
+            "hidden_units": self.hidden_units,
+            "activation": self.activation,
+        }
+
+
+def read_latents(
+    spec: LatentSpec, network: Callable[..., Tensor], z: Tensor, training: bool
+) -> tf.Tensor:
+    """What a network makes of latents [*A, N(, K)], encoded as `spec` says."""
+    return estimators.apply_to_samples(
+        lambda values: network(values, training=training),
+        spec.network_input(z),
+        batch_rank=z.shape.rank - spec.event_rank,
+    )
 
 
 def name_parts(layer: keras.layers.Layer, **lists: Sequence[Any]) -> None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import checks, estimators, input_checks
 from tf_discrete.codes import packing
-from tf_discrete.distributions import Discrete
+from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import autoencoder
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -78,21 +78,23 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         monitor_every: int = 10,
         **kwargs: Any,
     ):
+        estimator = estimators.SemanticHashing(noise_stddev, discrete_fraction, flip_probability)
         super().__init__(
             data_shape=data_shape,
-            num_variables=checks.whole("num_bits", num_bits, 1, checks.INT32_MAX // 2),
-            num_categories=2,
-            latents="bernoulli",
+            latent_spec=LatentSpec(
+                checks.whole("num_bits", num_bits, 1, checks.INT32_MAX // 2), 2, "bernoulli"
+            ),
             encoder=encoder,
             decoder=decoder,
             hidden_units=hidden_units,
             activation=activation,
             likelihood=likelihood,
-            estimator=estimators.SemanticHashing(noise_stddev, discrete_fraction, flip_probability),
             seed=seed,
             monitor_every=monitor_every,
             **kwargs,
         )
+        self.estimator = estimator
+        self.estimator.build((None, self.num_bits))
         self.track(("reconstruction_nats",), ("hard_elbo_nats", "hard_reconstruction_nats"))
         self.built = True
 
@@ -104,6 +106,13 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
     def prior_law(self) -> Discrete:
         """p(z): all codes are equally probable."""
         return self.latent_spec.uniform(self._wide)
+
+    def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
+        outputs = tf.cast(self.encoder(x, training=training), self._wide)
+        return tf.reshape(outputs, [-1, self.num_bits])
+
+    def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
+        return self.estimator.law(self._logits(x, training))
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         x = self.check_observations(x)
@@ -125,6 +134,14 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
             "hard_elbo_nats": -reconstruction - self.num_bits * math.log(2.0),
             "hard_reconstruction_nats": reconstruction,
         }
+
+    def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """log p(x, z) - log q(z | x) in nats for S draws of the noisy code, [S, B]."""
+        x = self.check_observations(x)
+        posterior = self._posterior(x)
+        z = posterior.sample(seed, num_samples)
+        log_ratio = self.prior_law().log_prob(z) - posterior.log_prob(z)
+        return self.log_likelihood_given(x, z) + log_ratio
 
     def encode(self, x: Tensor) -> tf.Tensor:
         """The bits of the codes, [logit > 0], int32 [B, N]."""

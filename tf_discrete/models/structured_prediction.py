@@ -9,12 +9,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, estimators, input_checks, likelihoods, seeds
+from tf_discrete import arguments, checks, estimators, input_checks, likelihoods, seeds
 from tf_discrete.distributions import Discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
 from tf_discrete.models.discrete_codes import DiscreteCodes
+from tf_discrete.models.layered_latents import LayeredLatents
 from tf_discrete.models.parts import Parts
 from tf_discrete.models.stochastic_chain import StochasticChain
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -36,7 +37,8 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         mask: bool [*data_shape], true where the observation belongs to x; None: the first half of the
             rows. Default: None.
         num_variables: N of each layer, one number or one for each layer. Default: 20.
-        num_categories: K >= 2 of all layers; 2 for Bernoulli latents. Default: 10.
+        num_categories: K >= 2 of each layer, one number or one for each layer; 2 for Bernoulli latents.
+            Default: 10.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
         num_layers: L >= 1 stochastic layers. Default: 2.
         hidden_units: of the deterministic layers in each map between stochastic layers, and to the
@@ -81,7 +83,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         output_shape: Sequence[int] | None = None,
         mask: Any = None,
         num_variables: int | Sequence[int] = 20,
-        num_categories: int = 10,
+        num_categories: int | Sequence[int] = 10,
         latents: str = "categorical",
         num_layers: int = 2,
         hidden_units: Sequence[int] = (),
@@ -100,19 +102,24 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, tuple(OBJECTIVES))
         self.parts = Parts(data_shape, output_shape, mask)
-        self.chain = StochasticChain(
-            self.parts.num_inputs,
+        num_layers = checks.whole("num_layers", num_layers)
+        layers = LayeredLatents.make(
+            num_layers,
             num_variables,
             num_categories,
             latents,
-            num_layers,
+            units,
             hidden_units,
             activation,
-            estimator,
-            temperature,
-            units,
-            centering,
             self._wide,
+        )
+        inputs = (self.parts.num_inputs,)
+        self.chain = StochasticChain(
+            inputs,
+            layers,
+            layers.new_map(inputs, layers.specs[0].num_logits),
+            arguments.layer_estimators(estimator, latents, temperature, num_layers),
+            centering,
         )
         self.latent_spec = self.chain.latents.total
         self.objective_name = objective
@@ -120,7 +127,6 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         estimators.check_nested(self.chain.estimators, self.num_samples, OBJECTIVES[objective])
         self.likelihood = likelihoods.get(likelihood)
         self._parameters_shape = self.likelihood.parameters_shape((self.parts.num_outputs,))
-        layers = self.chain.latents
         self.head = layers.new_map(layers.specs[-1].shape, math.prod(self._parameters_shape))
         terms = ("elbo_nats", "multi_sample_bound_nats")
         self.track(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
@@ -136,11 +142,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     def logits(self, x: Any) -> tf.Tensor:
         """Of all layers side by side, [B, sum of N(, K)], each given the most probable choice before."""
-        return self.chain.side_by_side(self._given(x))
+        return self.chain.concatenated_logits(self._given(x))
 
     def posterior(self, x: Any) -> Discrete:
         """The laws of all layers, side by side, each given the most probable choice before."""
-        return self.distribution_of(self.logits(x))
+        return self.chain.posterior(self._given(x))
 
     # What training minimises and reports.
 
@@ -235,14 +241,13 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     def encode(self, x: Any) -> tf.Tensor:
         """The most probable codes of all layers in turn, int32 [B, sum of N]."""
         inputs = self._given(x)
-        posterior = self.distribution_of(self.chain.side_by_side(inputs))
+        posterior = self.chain.posterior(inputs)
         return input_checks.blank(posterior.code(posterior.mode()), inputs)
 
     def encode_probs(self, x: Any) -> tf.Tensor:
         """Probabilities of all layers, each given the most probable draw of the one before."""
         inputs = self._given(x)
-        probs = self.distribution_of(self.chain.side_by_side(inputs)).probs
-        return input_checks.blank(probs, inputs)
+        return input_checks.blank(self.chain.posterior(inputs).probs, inputs)
 
     def signatures(self) -> dict[str, Signature]:
         return completion_signatures(self)

@@ -1,34 +1,32 @@
-"""Training objectives, per example in nats."""
+"""Training objectives, per example in nats, of one stochastic layer or several."""
 
-from tf_discrete.objectives.elbo import elbo
-from tf_discrete.objectives.layered import (
-    exact_part,
-    layered_log_ratio,
-    layered_negative_kl,
-    layered_relaxed_log_ratio,
-)
-from tf_discrete.objectives.multi_sample import (
+from tf_discrete.objectives.elbo import elbo, relaxed_elbo
+from tf_discrete.objectives.importance_weighted import (
     doubly_reparameterized_factor,
     importance_weighted,
     relaxed_importance_weighted,
 )
-from tf_discrete.objectives.relaxed_elbo import log_ratio, relaxed_elbo
 from tf_discrete.objectives.semi_supervised import (
     labelled_bound,
     semi_supervised,
     unlabelled_bound,
 )
+from tf_discrete.objectives.stochastic_layers import (
+    StochasticLayers,
+    log_ratio,
+    negative_kl,
+    one_layer,
+)
 
 __all__ = [
+    "StochasticLayers",
     "doubly_reparameterized_factor",
     "elbo",
-    "exact_part",
     "importance_weighted",
     "labelled_bound",
-    "layered_log_ratio",
-    "layered_negative_kl",
-    "layered_relaxed_log_ratio",
     "log_ratio",
+    "negative_kl",
+    "one_layer",
     "relaxed_elbo",
     "relaxed_importance_weighted",
     "semi_supervised",

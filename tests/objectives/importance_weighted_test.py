@@ -52,9 +52,8 @@ class Problem:
         with tf.GradientTape() as tape:
             tape.watch(self.sources)
             logits = tf.repeat(self.logits, noise.shape[1], axis=0)
-            terms = objectives.importance_weighted(
-                estimator, logits, noise, self.log_likelihood, self.cls(self.prior_logits)
-            )
+            layer = objectives.one_layer(estimator, logits, self.cls(self.prior_logits))
+            terms = objectives.importance_weighted(layer, self.log_likelihood, noise=noise)
             value = -tf.reduce_sum(tf.stop_gradient(weight) * terms.loss)
         return terms, weight, value, *tape.gradient(value, self.sources)
 
@@ -68,13 +67,9 @@ def test_score_estimators_give_the_exact_bound_and_its_gradient(name, latents):
         np.testing.assert_allclose(ours, truth, atol=1e-10)
         assert np.abs(truth).max() > 1e-2
     # The parts are those of the ELBO of one sample.
-    elbo = objectives.elbo(
-        estimators.get("enumeration", latents=latents),
-        problem.logits,
-        tf.zeros([0]),
-        problem.log_likelihood,
-        problem.cls(problem.prior_logits),
-    )
+    exact = estimators.get("enumeration", latents=latents)
+    layer = objectives.one_layer(exact, problem.logits, problem.cls(problem.prior_logits))
+    elbo = objectives.elbo(layer, problem.log_likelihood)
     for part in ("elbo_nats", "reconstruction_nats", "kl_nats"):
         mean = tf.reduce_sum(weight * terms.terms[part])
         np.testing.assert_allclose(mean, elbo.terms[part][0], atol=1e-10)
@@ -117,8 +112,9 @@ def test_the_weight_of_the_ratio():
     estimator = estimators.get("vimco")
     noise = estimator.draw_noise(seeds.base(0), problem.logits, 5)
     prior = problem.cls(problem.prior_logits)
+    layer = objectives.one_layer(estimator, problem.logits, prior)
     found = objectives.importance_weighted(
-        estimator, problem.logits, noise, problem.log_likelihood, prior, kl_weight=0.25
+        layer, problem.log_likelihood, noise=noise, kl_weight=0.25
     )
     ratio = prior.log_prob(noise) - problem.cls(problem.logits).log_prob(noise)
     log_w = problem.log_likelihood(noise) + 0.25 * ratio
@@ -142,12 +138,9 @@ def relaxed_gradients(latents, samples, doubly, draws=1):
     with tf.GradientTape() as tape:
         tape.watch(repeated)
         terms = objectives.relaxed_importance_weighted(
-            estimator,
-            repeated[0][:, 0],
-            noise,
+            objectives.one_layer(estimator, repeated[0][:, 0], problem.cls(repeated[1])),
             log_likelihood,
-            repeated[1],
-            temperature=tf.constant(0.7, tf.float64),
+            noise=noise,
             prior_temperature=tf.constant(0.5, tf.float64),
             doubly_reparameterized=doubly,
         )
@@ -184,10 +177,10 @@ def test_one_sample_is_the_relaxed_elbo_and_many_are_tighter():
     problem = Problem("categorical")
     estimator = estimators.get("gumbel_softmax", temperature=0.7)
     noise = estimator.draw_noise(seeds.base(0), problem.logits, 1)
-    arguments = (estimator, problem.logits, noise, problem.log_likelihood, problem.prior_logits)
-    temperatures = {"temperature": 0.7, "prior_temperature": 0.5, "kl_weight": 0.6}
-    one = objectives.relaxed_importance_weighted(*arguments, **temperatures)
-    elbo = objectives.relaxed_elbo(*arguments, **temperatures)
+    layer = objectives.one_layer(estimator, problem.logits, problem.cls(problem.prior_logits))
+    options = {"noise": noise, "prior_temperature": 0.5, "kl_weight": 0.6}
+    one = objectives.relaxed_importance_weighted(layer, problem.log_likelihood, **options)
+    elbo = objectives.relaxed_elbo(layer, problem.log_likelihood, **options)
     np.testing.assert_allclose(one.loss, elbo.loss)
     for name, value in elbo.terms.items():
         np.testing.assert_allclose(one.terms[name], value)
@@ -207,6 +200,5 @@ def test_what_is_refused():
     with pytest.raises(
         ValueError, match="REBAR takes the reductions mean.*such as vimco.*Received"
     ):
-        objectives.importance_weighted(
-            estimator, logits, noise, lambda z: z[..., 0, 0], distributions.Categorical(logits)
-        )
+        layer = objectives.one_layer(estimator, logits, distributions.Categorical(logits))
+        objectives.importance_weighted(layer, lambda z: z[..., 0, 0], noise=noise)

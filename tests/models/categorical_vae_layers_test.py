@@ -1,4 +1,4 @@
-"""The VAE of several stochastic layers: against enumeration, against that of one layer, and its files."""
+"""The categorical VAE of several stochastic layers: against enumeration, its terms and its files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import tensorflow_probability as tfp
 
 from tests.models import small_models
 from tf_discrete import estimators, seeds
-from tf_discrete.models import AutoregressivePrior, CategoricalVAE, DeepCategoricalVAE
+from tf_discrete.models import AutoregressivePrior, CategoricalVAE
+from tf_discrete.objectives.stochastic_layers import relaxed_samples
 
 tfd = tfp.distributions
 
@@ -24,26 +25,34 @@ LATENTS = {
 
 def make(latents="categorical", spread=0.8, **changes):
     """A tiny model with weights far from their start."""
-    model = DeepCategoricalVAE(**{"data_shape": (4,), **LATENTS[latents], **changes})
+    shared = {"data_shape": (4,), "num_layers": None, "hidden_units": (), "activation": "tanh"}
+    model = CategoricalVAE(**{**shared, **LATENTS[latents], **changes})
     random = np.random.RandomState(3)
-    generative = model.generative_chain
-    networks = [*model.chain.maps, *generative.maps]
-    for variable in [*(v for one in networks for v in one.weights), generative.prior_logits]:
+    networks = [*model.chain.maps, model.decoder, *model.generative_chain.maps]
+    for variable in [*(v for one in networks for v in one.weights), model.prior_logits]:
         variable.assign(random.normal(scale=spread, size=variable.shape))
-    if generative.prior == "uniform":
-        generative.prior_logits.assign(tf.zeros_like(generative.prior_logits))
+    if model.prior == "uniform":
+        model.prior_logits.assign(tf.zeros_like(model.prior_logits))
     return model
 
 
 def paths(model, x):
     """Of all choices of all layers: log q(z | x) and log p(x, z), [Z, B], differentiable."""
-    inputs, batch = tf.reshape(x, [len(x), -1]), len(x)
+    log_q, draws = choices(model, x)
+    priors = model.generative_chain.laws_given(tuple(draws))
+    log_p = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
+    return log_q, log_p + model.log_likelihood_given(x, draws[0])
+
+
+def choices(model, x):
+    """All choices of all layers, and log q(z | x) of each, [Z, B]."""
+    batch = len(x)
     log_q, draws = tf.zeros([1, batch]), []
     for depth, layer in enumerate(model.chain.estimators):
         if depth:
             logits = model.chain.logits(depth, draws[-1])
         else:
-            logits = model.chain.logits(0, inputs)[tf.newaxis]
+            logits = model.chain.logits(0, x)[tf.newaxis]
         law = layer.law(logits)
         choices = law.enumerate()
         count, before = len(choices), logits.shape[0]
@@ -53,9 +62,7 @@ def paths(model, x):
         log_q = tf.reshape(log_q + law.log_prob(spread), [-1, batch])
         draws = [tf.tile(z, [count] + [1] * (z.shape.rank - 1)) for z in draws]
         draws.append(tf.reshape(spread, [-1, batch, *spread.shape[3:]]))
-    priors = model.generative_chain.laws_given(tuple(draws))
-    log_p = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
-    return log_q, log_p + model.log_likelihood_given(x, draws[0])
+    return log_q, draws
 
 
 # Against enumeration.
@@ -131,56 +138,122 @@ def test_score_estimators_train_both_layers_without_bias(objective):
         ).all()
 
 
-# One layer is `CategoricalVAE`.
+# Of the terms.
+
+
+@pytest.mark.parametrize("name", estimators.names(latents="bernoulli"))
+def test_the_parts_of_the_elbo_do_not_depend_on_the_weight_of_the_kl(name):
+    """The value is linear in the weight, whatever estimator evaluates it how often."""
+    x, found = small_models.data(), []
+    for weight in (0.0, 1.0):
+        model = make("bernoulli", estimator=name, kl_weight=weight, prior="learned")
+        found.append(model.objective(x, seeds.base(2), training=False))
+    without, whole = found
+    for part in ("elbo_nats", "reconstruction_nats", "kl_nats"):
+        np.testing.assert_allclose(without.terms[part], whole.terms[part], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(without.loss, without.terms["reconstruction_nats"], rtol=1e-5)
+    np.testing.assert_allclose(whole.loss, -whole.terms["elbo_nats"], rtol=1e-5)
+    assert (np.abs(without.loss - whole.loss) > 1e-2).any()
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+def test_the_kl_is_that_of_enumeration(latents):
+    model, x = make(latents, estimator="enumeration", prior="learned"), small_models.data(count=3)
+    log_q, log_p = paths(model, x)
+    _, draws = choices(model, x)
+    likelihood = model.log_likelihood_given(x, draws[0])
+    terms = model.objective(x, seeds.base(0), training=False).terms
+    q = tf.exp(log_q)
+    expected = -tf.reduce_sum(q * likelihood, axis=0)
+    np.testing.assert_allclose(terms["reconstruction_nats"], expected, rtol=1e-4)
+    kl = tf.reduce_sum(q * (log_q - log_p + likelihood), axis=0)
+    np.testing.assert_allclose(terms["kl_nats"], kl, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
     "estimator,objective",
     [
-        ("gumbel_softmax", "elbo"),
-        ("gumbel_softmax", "relaxed_elbo"),
+        ("vimco", "importance_weighted"),
         ("gumbel_softmax", "relaxed_importance_weighted"),
         ("gumbel_softmax", "doubly_reparameterized"),
-        ("vimco", "importance_weighted"),
-        ("rebar", "elbo"),
+        ("gumbel_softmax", "relaxed_elbo"),
     ],
 )
-def test_one_layer_is_the_categorical_vae(estimator, objective):
-    arguments = {
-        "num_variables": 2,
-        "num_categories": 3,
-        "estimator": estimator,
-        "objective": objective,
-        "prior": "learned",
-        "num_samples": 3,
-        "kl_weight": 0.5,
-    }
-    deep = make(num_layers=1, **arguments)
-    flat = CategoricalVAE((4,), hidden_units=(), **arguments)
-    for one, two in [
-        (deep.chain.maps[0], flat.encoder),
-        (deep.generative_chain.maps[0], flat.decoder),
-    ]:
-        two.set_weights(one.get_weights())
-    flat.prior_logits.assign(deep.generative_chain.prior_logits)
-    x, seed = small_models.data(), seeds.base(4)
-    with tf.GradientTape(persistent=True) as tape:
-        deep_terms = deep.objective(x, seed, True)
-        flat_terms = flat.objective(x, seed, True)
-    # The seed of a layer's noise is folded once more in the deep model.
-    noise_seed = seeds.fold(seed, "layer", 0)
-    with tf.GradientTape(persistent=True) as flat_tape:
-        flat_terms = flat.objective(x, noise_seed, True)
-    np.testing.assert_allclose(deep_terms.loss, flat_terms.loss, rtol=1e-5)
-    pairs = [(deep.generative_chain.maps[0], flat.decoder), (deep.chain.maps[0], flat.encoder)]
-    if estimator == "rebar":  # Its loss is not all of its encoder's gradient.
-        pairs.pop()
-    for mine, other in pairs:
-        ours = tape.gradient(deep_terms.loss, mine.trainable_variables[0].value)
-        theirs = flat_tape.gradient(flat_terms.loss, other.trainable_variables[0].value)
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(deep.encode(x), flat.encode(x))
-    np.testing.assert_allclose(deep.reconstruct(x), flat.reconstruct(x), rtol=1e-5)
+def test_every_objective_reports_the_parts(estimator, objective):
+    for sizes in (2, (2, 1)):
+        arguments = {"estimator": estimator, "objective": objective, "num_samples": 3}
+        model = make(num_variables=sizes, **arguments)
+        terms = model.objective(small_models.data(), seeds.base(0), training=False).terms
+        total = -terms["reconstruction_nats"] - terms["kl_nats"]
+        np.testing.assert_allclose(terms["elbo_nats"], total, rtol=1e-6)
+        if objective != "relaxed_elbo":
+            assert np.mean(terms["multi_sample_bound_nats"]) > np.mean(terms["elbo_nats"])
+
+
+# Layers of different sizes, and networks of all sorts.
+
+
+def test_layers_of_different_categories():
+    arguments = {"num_variables": (2, 1), "num_categories": (2, 4), "estimator": "enumeration"}
+    model, x = make(prior="learned", **arguments), small_models.data(count=3)
+    log_q, log_p = paths(model, x)
+    exact = -tf.reduce_sum(tf.exp(log_q) * (log_p - log_q), axis=0)
+    terms = model.objective(x, seeds.base(0), training=True)
+    np.testing.assert_allclose(terms.loss, exact, rtol=1e-5)
+    assert model.num_categories == 4 and model.categories_per_variable == (2, 2, 4)
+    probs, codes = model.encode_probs(x).numpy(), model.encode(x).numpy()
+    assert probs.shape == (3, 3, 4) and (probs[:, :2, 2:] == 0).all()
+    np.testing.assert_array_equal(codes, probs.argmax(-1))
+    assert np.isfinite(model.posterior(x).entropy()).all()
+    sampled = model.sample_codes(200, 3).numpy()
+    assert sampled[:, :2].max() == 1 and sampled[:, 2].max() == 3
+    assert model.decode(sampled).shape == (200, 4)
+    with pytest.raises(ValueError, match=r"\[0, num_categories\) = \[0, 2\).*maximum=2"):
+        model.decode([[2, 0, 3]])
+    with pytest.raises(ValueError, match=r"as many categories.*categories_per_variable=\(2, 2, 4"):
+        AutoregressivePrior.for_model(model, units=2)
+    again = type(model).from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+
+
+def own_networks():
+    encoder = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(6)]
+    decoder = [keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(16)]
+    return {"encoder": keras.Sequential(encoder), "decoder": keras.Sequential(decoder)}
+
+
+@pytest.mark.parametrize("networks", ["conv", "own"])
+@pytest.mark.parametrize("hidden_units", [(), (3,)])
+def test_any_first_network_goes_with_several_layers(networks, hidden_units, tmp_path):
+    given = own_networks() if networks == "own" else {"encoder": "conv"}
+    shape = (4, 4, 1)
+    model = CategoricalVAE(shape, (2, 1), 3, hidden_units=hidden_units, centering=True, **given)
+    model.compile("adam", run_eagerly=True)
+    x = small_models.data(shape)
+    assert np.isfinite(list(model.train_on_batch(x, return_dict=True).values())).all()
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.log_likelihood(x, 3), model.log_likelihood(x, 3))
+    assert model.reconstruct(x).shape == x.shape
+
+
+def test_the_number_of_layers_follows_from_any_argument():
+    assert CategoricalVAE((4,), hidden_units=()).num_layers == 1
+    for changes in (
+        {"num_layers": 2},
+        {"num_variables": (3, 2)},
+        {"num_categories": (3, 2)},
+        {"estimator": ["vimco", "nvil"]},
+        {"temperature": (1.0, 0.5)},
+        {"prior_temperature": (1.0, 0.5)},
+    ):
+        assert CategoricalVAE((4,), hidden_units=(), **changes).num_layers == 2
+
+
+def test_the_config_of_one_layer_is_simple():
+    config = CategoricalVAE((4,), 3, 2, hidden_units=(), prior_temperature=0.4).get_config()
+    assert (config["num_layers"], config["num_variables"], config["num_categories"]) == (1, 3, 2)
+    assert config["prior_temperature"] == 0.4 and isinstance(config["estimator"], dict)
 
 
 # The relaxed objectives of two layers, by TFP's densities of what each layer has drawn.
@@ -200,7 +273,8 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
     options |= {"num_samples": 5, "prior": "learned", "kl_weight": 0.3}
     model = make(latents, objective="relaxed_importance_weighted", **options)
     x, seed = small_models.data(), seeds.base(4)
-    samples, logits = model.chain.relaxed_draw(x, 5, seed, True)
+    layers = model._stochastic_layers(x, True)
+    samples, logits = relaxed_samples(layers, layers.logits_fn(()), seed, 5)
 
     def outputs(network, sample, shape):
         z = 2 * sample.value - 1 if units == "plus_minus" else sample.value
@@ -212,9 +286,9 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
     second = outputs(model.chain.maps[1], samples[0], (sizes[1], *k))
     np.testing.assert_allclose(logits[1], second, rtol=1e-5)
     maps = model.generative_chain.maps
-    first_prior = outputs(maps[1], samples[1], (sizes[0], *k))
-    prior_logits = first_prior, model.generative_chain.prior_logits
-    pixels = tfd.Bernoulli(outputs(maps[0], samples[0], (4,)))
+    first_prior = outputs(maps[0], samples[1], (sizes[0], *k))
+    prior_logits = first_prior, model.prior_logits
+    pixels = tfd.Bernoulli(outputs(model.decoder, samples[0], (4,)))
     log_weights = tfd.Independent(pixels, 1).log_prob(x)
     for depth, sample in enumerate(samples):
         q = relaxed_laws(latents, options["temperature"][depth], logits[depth])
@@ -230,7 +304,11 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
 def gradients_of_groups(model, x, groups):
     """Losses and gradients of the mean loss for so many seeds: of q's weights and of p's, [G, numbers]."""
     learns = [v for one in model.chain.maps for v in one.trainable_variables]
-    others = model.generative_chain.trainable_variables
+    others = [
+        *model.decoder.trainable_variables,
+        *model.generative_chain.trainable_variables,
+        model.prior_logits,
+    ]
 
     @tf.function(autograph=False)
     def of(seed):
@@ -348,6 +426,8 @@ def test_samples_come_from_another_prior_if_asked():
             "Layer 1 of 2: REBAR takes the reductions mean",
         ),
         ({"estimator": "vimco", "num_samples": 1}, "Layer 1 of 2: VIMCO needs at least 2 samples"),
+        ({"num_categories": (3, 2, 2)}, "num_categories must be one for all.*of the 2"),
+        ({"free_bits": 0.1}, "of one layer. Set free_bits=0. Received: num_layers=2"),
         ({"prior": "normal"}, "prior must be one of uniform, learned"),
         ({"units": "x"}, "units must be one of"),
     ],

@@ -1,4 +1,4 @@
-"""The deep variants and the multi-sample objectives of the VAE's trainer."""
+"""Several stochastic layers and the multi-sample objectives of the VAE's trainer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from tests.trainers import small_runs
-from tf_discrete.models import CategoricalVAE, DeepCategoricalVAE
+from tf_discrete.models import CategoricalVAE
 from trainers import categorical_vae, compiling, data
+from trainers.config import check, load, to_json
 
 DEEP = {
     "num_layers": 2,
@@ -38,7 +39,7 @@ def test_a_deep_run_from_the_flags_to_the_files(tmp_path):
     result = json.loads((tmp_path / "run/metrics.json").read_text())
     assert result["test/bound_nats"] > result["test/hard_elbo_nats"]
     loaded = keras.saving.load_model(tmp_path / "run/model.keras", compile=False)
-    assert isinstance(loaded, DeepCategoricalVAE)
+    assert isinstance(loaded, CategoricalVAE) and loaded.num_layers == 2
     served = tf.saved_model.load(str(tmp_path / "run/saved_model"))
     images = tf.random.stateless_uniform([3, 8, 8, 1], [0, 1])
     codes = served.signatures["encode"](image=images)["codes"]
@@ -48,24 +49,45 @@ def test_a_deep_run_from_the_flags_to_the_files(tmp_path):
         assert (tmp_path / "run" / f"{name}.png").exists()
 
 
-def test_the_flags_choose_the_model(tmp_path):
+def test_flags_take_a_value_for_each_layer(tmp_path):
     split = data.load_split(small_runs.config(tmp_path), "train")
-    for changes, expected in [
-        ({}, CategoricalVAE),
-        ({"num_layers": 2}, DeepCategoricalVAE),
-        ({"centering": True}, DeepCategoricalVAE),
-        ({"units": "plus_minus"}, DeepCategoricalVAE),
-        ({"objective": "doubly_reparameterized", "num_samples": 5}, CategoricalVAE),
+    per_layer = {
+        "num_variables": (3, 2),
+        "num_categories": (3, 4),
+        "estimator": ("gumbel_softmax", "straight_through"),
+        "temperature": (0.7, 0.4),
+        "temperature_schedule": "constant",
+    }
+    settings = small_runs.config(tmp_path, **per_layer)
+    check(settings)
+    model = categorical_vae.build_model(settings, split, 10)
+    assert [spec.num_variables for spec in model.chain.latents.specs] == [3, 2]
+    assert [spec.num_categories for spec in model.chain.latents.specs] == [3, 4]
+    assert [type(one).__name__ for one in model.estimators] == ["GumbelSoftmax", "StraightThrough"]
+    found = [float(one.temperature.value) for one in model.estimators]
+    np.testing.assert_allclose(found, [0.7, 0.4], rtol=1e-6)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(to_json(settings)))
+    assert load(categorical_vae.Config, path) == settings
+    for changes, layers in [
+        ({}, 1),
+        ({"num_layers": 2}, 2),
+        ({"estimator": ("vimco", "nvil")}, 2),
+        ({"num_layers": 2, "encoder": "conv"}, 2),
+        ({"objective": "doubly_reparameterized", "num_samples": 5}, 1),
     ]:
         settings = small_runs.config(tmp_path, **changes)
-        assert type(categorical_vae.build_model(settings, split, 10)) is expected
+        assert categorical_vae.build_model(settings, split, 10).num_layers == layers
 
 
 @pytest.mark.parametrize(
     "changes,message",
     [
-        ({"encoder": "conv"}, "Leave --encoder out. Received: encoder='conv'"),
-        ({"free_bits": 0.1}, "Leave --free_bits out. Received: free_bits=0.1"),
+        ({"free_bits": 0.1, "objective": "elbo"}, "Set free_bits=0. Received: .*free_bits=0.1"),
+        ({"temperature": (1.0, 0.5, 0.2)}, "one for all layers"),
+        ({"num_variables": (4, 3, 2)}, "num_variables must be one for all.*each of the 2"),
+        ({"num_variables": (4, 0)}, r"num_variables must be at least 1.*\(4, 0\)"),
+        ({"estimator": ()}, "estimator must be one value, or one for each layer"),
         ({"estimator": "gumbel_softmax"}, "weighs hard draws"),
     ],
 )
@@ -95,9 +117,7 @@ def test_the_decoder_may_start_at_the_mean_image(tmp_path, changes):
     settings = small_runs.config(tmp_path, **flags)
     split = data.load_split(settings, "train")
     model = categorical_vae.build_model(settings, split, 1)
-    decoder = (
-        model.generative_chain.maps[0] if isinstance(model, DeepCategoricalVAE) else model.decoder
-    )
+    decoder = model.decoder
     started = np.reshape(tf.sigmoid(decoder(tf.zeros([1, *decoder.input_shape[1:]]))), [8, 8])
     mean = (split.images > 127).mean(axis=0)[..., 0]
     expected = np.clip(mean, 1e-3, 1 - 1e-3)
