@@ -69,8 +69,9 @@ def num_layers(value: int | None, *per_layer_values: Any) -> int:
     """
     if value is not None:
         return checks.whole("num_layers", value)
-    lengths = (len(one) for one in per_layer_values if isinstance(one, (list, tuple)))
-    return checks.whole("num_layers", next(lengths, 1))
+    # An empty sequence is refused by `per_layer`, under its own name.
+    lengths = (len(one) for one in per_layer_values if isinstance(one, (list, tuple)) and one)
+    return next(lengths, 1)
 
 
 def per_layer(name: str, value: Any, num_layers: int) -> list[Any]:

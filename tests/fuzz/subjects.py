@@ -361,7 +361,13 @@ def _models() -> list[Subject]:
     samples = ("num_samples", "temperature", "decoder", "kl_weight")
     return [
         subject(tfd.DiscreteModel, lambda made: repr(made.get_config())),
-        subject(tfd.CategoricalVAE, use, lambda: dict(given), default=samples, later=function),
+        subject(
+            tfd.CategoricalVAE,
+            use,
+            lambda: dict(given),
+            default=(*samples, "num_layers"),
+            later=function,
+        ),
         subject(
             tfd.SemanticHashingAutoencoder,
             use,
