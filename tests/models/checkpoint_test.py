@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.export import small_models
-from tf_discrete.models import DeepCategoricalVAE, StructuredPrediction
+from tf_discrete.models import CategoricalVAE, StructuredPrediction
 
 SIZES = {"num_categories": 2, "estimator": "nvil", "hidden_units": (3,), "centering": True}
 
@@ -22,7 +22,7 @@ def check_all_are_kept(one, other, folder):
         np.testing.assert_array_equal(weight, np.full(weight.shape, number), err_msg=weight.path)
 
 
-@pytest.mark.parametrize("cls", [DeepCategoricalVAE, StructuredPrediction])
+@pytest.mark.parametrize("cls", [CategoricalVAE, StructuredPrediction])
 @pytest.mark.parametrize("num_layers", [1, 3])
 def test_a_checkpoint_holds_every_weight_of_a_chain(cls, num_layers, tmp_path):
     """TensorFlow does not look into the lists of Keras layers."""
