@@ -178,9 +178,9 @@ def test_get():
 @pytest.mark.parametrize(
     "identifier,message",
     [
-        ("gausian", r"Unknown likelihood\. Did you mean 'gaussian'\? .*likelihood='gausian'"),
-        ("poisson", r"Unknown likelihood\. A likelihood is one of bernoulli, .*='poisson'"),
-        (lambda x: x, r"A likelihood is one of .*Received: likelihood=<function <lambda>"),
+        ("gausian", r"must be one of .*Did you mean 'gaussian'\? Received: likelihood='gausian'"),
+        ("poisson", r"likelihood must be one of bernoulli, .*='poisson'"),
+        (lambda x: x, r"likelihood must be one of .*Received: likelihood=<function <lambda>"),
         (Unregistered(), r"must be made of classes .* that Keras can save\..*'Unregistered'"),
         (None, "Received: likelihood=None"),
     ],
@@ -191,7 +191,7 @@ def test_get_refuses(identifier, message):
 
 
 def test_a_registered_name_can_be_used_once(monkeypatch):
-    monkeypatch.setattr(likelihoods, "_NAMES", dict(likelihoods._NAMES))
+    monkeypatch.setattr(likelihoods.REGISTRY, "_entries", dict(likelihoods.REGISTRY._entries))
 
     @likelihoods.register("likelihoods_test_own")
     class Own(likelihoods.Bernoulli):

@@ -57,5 +57,7 @@ def test_weighs_half_precision_outputs_in_float32():
 
 
 def test_refuses_an_unknown_likelihood():
-    with pytest.raises(ValueError, match="A likelihood is one of bernoulli.*likelihood='poisson'"):
+    with pytest.raises(
+        ValueError, match="likelihood must be one of bernoulli.*likelihood='poisson'"
+    ):
         losses.NegativeLogLikelihood("poisson")

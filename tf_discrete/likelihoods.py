@@ -6,20 +6,17 @@ subclass of `Likelihood`, registered with Keras, and by `register` if it shall h
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import keras
 import tensorflow as tf
 
 from tf_discrete import checks, input_checks, seeds, types
+from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.input_checks import Support
-from tf_discrete.serialization import check_serializable, deserialize
+from tf_discrete.serialization import check_serializable
 from tf_discrete.types import Seed, Tensor
-
-_register = keras.saving.register_keras_serializable("tf_discrete.likelihoods")
 
 
 class Likelihood:
@@ -89,7 +86,25 @@ class Likelihood:
         return cls(**config)
 
 
-@_register
+REGISTRY: ClassRegistry[Likelihood] = ClassRegistry(
+    "likelihood",
+    Likelihood,
+    "tf_discrete.likelihoods",
+    "an object, a class or a config of a registered subclass of tf_discrete.likelihoods.Likelihood",
+)
+_Class = TypeVar("_Class", bound=type[Likelihood])
+
+
+def register(name: str) -> Callable[[_Class], _Class]:
+    """Class decorator: makes a likelihood known by a name, for the flags and `get`, and to Keras.
+
+    Raises:
+        ValueError: Another class has the name.
+    """
+    return REGISTRY.register(name)
+
+
+@register("bernoulli")
 class Bernoulli(Likelihood):
     """Independent pixels in {0, 1}; the parameters are logits.
 
@@ -117,7 +132,7 @@ class Bernoulli(Likelihood):
         return tf.cast(uniform < probs, probs.dtype)
 
 
-@_register
+@register("categorical_intensity")
 class CategoricalIntensity(Likelihood):
     """Each pixel is one of `levels` intensities; the parameters are logits [*data_shape, levels].
 
@@ -160,7 +175,7 @@ class CategoricalIntensity(Likelihood):
         return {"levels": self.levels}
 
 
-@_register
+@register("gaussian")
 class Gaussian(Likelihood):
     """Independent Gaussian observations; the parameters are the mean and, if learned, the log scale.
 
@@ -201,7 +216,7 @@ class Gaussian(Likelihood):
         return {"scale": self.scale}
 
 
-@_register
+@register("cosine_similarity")
 class CosineSimilarity(Likelihood):
     """Directions of embeddings: log p = concentration * cosine(x, parameters) + constant.
 
@@ -237,66 +252,28 @@ class CosineSimilarity(Likelihood):
         return {"concentration": self.concentration}
 
 
-_NAMES: dict[str, type[Likelihood]] = {
-    "bernoulli": Bernoulli,
-    "categorical_intensity": CategoricalIntensity,
-    "gaussian": Gaussian,
-    "cosine_similarity": CosineSimilarity,
-}
-
-
-_Class = TypeVar("_Class", bound=type[Likelihood])
-
-
 def names() -> list[str]:
     """Names that `get` takes."""
-    return sorted(_NAMES)
+    return REGISTRY.names()
 
 
-def register(name: str) -> Callable[[_Class], _Class]:
-    """Class decorator: makes a likelihood known by a name, for the flags and `get`.
+def get(identifier: Any, **arguments: Any) -> Likelihood:
+    """A likelihood from its name, its class, its config, or itself.
 
-    The class is registered with Keras too. Made from its name, it is built without arguments.
-    """
-
-    def decorate(cls: _Class) -> _Class:
-        known = _NAMES.get(name)
-        if known is not None and known.__qualname__ != cls.__qualname__:
-            raise ValueError(
-                "A likelihood's name must be new. Choose another. "
-                f"Received: name={name!r}, registered for {known.__qualname__}"
-            )
-        _register(cls)
-        _NAMES[name] = cls
-        return cls
-
-    return decorate
-
-
-def get(identifier: Any) -> Likelihood:
-    """A likelihood from its name, its config, or itself.
+    Args:
+        identifier: name, class, config as Keras serialises it, or an object, which is returned.
+        **arguments: of the constructor, for a name or a class.
 
     Raises:
-        ValueError: an unknown name, or an object that Keras could not save.
+        ValueError: an unknown name, an object that Keras could not save, or arguments without a taker.
 
     Example:
         >>> get("bernoulli").parameters_shape((28, 28, 1))
         (28, 28, 1)
     """
-    if isinstance(identifier, str) and identifier in _NAMES:
-        return _NAMES[identifier]()
-    if isinstance(identifier, dict):
-        identifier = deserialize("likelihood", identifier)
-    if not isinstance(identifier, Likelihood):
-        near = difflib.get_close_matches(str(identifier), _NAMES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"Unknown likelihood.{hint} A likelihood is one of {', '.join(names())}, or an object of a "
-            "registered subclass of tf_discrete.likelihoods.Likelihood. "
-            f"Received: likelihood={checks.shown(identifier)}"
-        )
-    check_serializable(identifier, "likelihood")
-    return identifier
+    likelihood = REGISTRY.get(identifier, **arguments)
+    check_serializable(likelihood, "likelihood")
+    return likelihood
 
 
 def _widen(likelihood: Likelihood, parameters: Tensor, x: Tensor) -> tuple[tf.Tensor, tf.Tensor]:

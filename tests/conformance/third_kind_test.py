@@ -46,7 +46,7 @@ class Ordinal(distributions.Discrete):
 def ordinal():
     discrete.register(Ordinal)
     yield
-    discrete.unregister("ordinal")
+    discrete.REGISTRY.unregister("ordinal")
 
 
 def cubic(z):

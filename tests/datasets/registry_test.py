@@ -69,3 +69,30 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path):
 def test_bad_arguments_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
         datasets.get("digits", **{"split": "train", **kwargs})
+
+
+def test_ones_own_data_set_is_loaded_by_its_name(monkeypatch):
+    registry = datasets.source.REGISTRY
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+    @datasets.register("rows")
+    def rows(request):
+        images = np.arange(100, dtype=np.uint8).reshape([100, 1, 1, 1]) + np.zeros(
+            [4, 6, 1], np.uint8
+        )
+        return datasets.carve(datasets.Arrays(images, np.arange(100) % 2, 2), request)
+
+    splits = [datasets.get("rows", split) for split in ("train", "validation", "test")]
+    assert [len(split) for split in splits] == [81, 9, 10]
+    seen = np.concatenate([split.images[:, 0, 0, 0] for split in splits])
+    assert sorted(seen) == list(range(100))
+    assert [split.labels.mean().round(1) for split in splits] == [0.5, 0.6, 0.5]
+    small = datasets.get("rows", "test", image_size=(2, 3), max_examples=4)
+    assert small.images.shape == (4, 2, 3, 1)
+    with pytest.raises(ValueError, match="Did you mean .*rows"):
+        datasets.get("rowss", "train")
+
+
+def test_a_registered_data_set_is_not_replaced():
+    with pytest.raises(ValueError, match="The name of a data set must be new.*name='digits'"):
+        datasets.register("digits")(lambda request: None)

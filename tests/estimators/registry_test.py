@@ -10,7 +10,7 @@ from tf_discrete.estimators import registry
 @pytest.fixture
 def sandbox(monkeypatch):
     """A registry that a test may add to."""
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    monkeypatch.setattr(registry.REGISTRY, "_entries", dict(registry.REGISTRY._entries))
     with keras.saving.CustomObjectScope({}):
         yield
 
@@ -44,7 +44,7 @@ def test_get_takes_a_name_a_class_a_config_and_an_instance():
 
 
 @pytest.mark.parametrize(
-    "name,hint", [("gumble_softmax", "Did you mean 'gumbel_softmax'?"), ("zzz", "Registered: ")]
+    "name,hint", [("gumble_softmax", "Did you mean 'gumbel_softmax'?"), ("zzz", "must be one of ")]
 )
 def test_unknown_names(name, hint):
     with pytest.raises(ValueError) as error:
@@ -57,13 +57,17 @@ def test_unknown_names(name, hint):
 
 @pytest.mark.parametrize("identifier", [3, None, dict, keras.layers.Dense(1)])
 def test_what_is_no_estimator(identifier):
-    with pytest.raises(ValueError, match="An estimator is a registered name.*Received: estimator="):
+    with pytest.raises(
+        ValueError, match="estimator must be one of .*an Estimator, its class.*Received: estimator="
+    ):
         estimators.get(identifier)
 
 
 def test_configs_of_something_else_are_refused():
     config = keras.saving.serialize_keras_object(keras.layers.Dense(1))
-    with pytest.raises(ValueError, match="An estimator is a registered name.*Received: estimator="):
+    with pytest.raises(
+        ValueError, match="estimator must be one of .*an Estimator, its class.*Received: estimator="
+    ):
         estimators.get(config)
 
 
@@ -89,7 +93,7 @@ def test_a_third_party_registers_and_is_found(sandbox):
 
 
 def test_a_taken_name_is_refused(sandbox):
-    with pytest.raises(ValueError, match="must be new.*name='reinmax', registered for ReinMax"):
+    with pytest.raises(ValueError, match="must be new.*name='reinmax', registered for .*ReinMax"):
 
         @estimators.register("reinmax")
         class Theirs(estimators.ScoreFunction):

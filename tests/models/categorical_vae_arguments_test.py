@@ -175,7 +175,7 @@ REFUSED = {
     ),
     "estimator": (
         lambda: {"estimator": "reinmaxx"},
-        "Unknown estimator. Did you mean 'reinmax'.*Received: estimator='reinmaxx'",
+        "estimator must be one of .* Did you mean 'reinmax'.*Received: estimator='reinmaxx'",
     ),
     "num_samples": (
         lambda: {"estimator": "score_function", "num_samples": 1},
@@ -220,7 +220,7 @@ REFUSED = {
     ),
     "likelihood": (
         lambda: {"likelihood": lambda x, parameters: x},
-        "A likelihood is one of bernoulli, .*Received: likelihood=<function",
+        "likelihood must be one of bernoulli, .*Received: likelihood=<function",
     ),
     "encoder name": (
         lambda: {"encoder": "resnet"},

@@ -48,11 +48,12 @@ def test_an_empty_batch_is_convolved_as_keras_does_any_other():
 
 
 def test_registered_networks_can_be_named(monkeypatch):
-    for table in ("_ENCODERS", "_DECODERS"):
-        monkeypatch.setattr(networks, table, dict(getattr(networks, table)))
+    monkeypatch.setattr(networks.REGISTRY, "_entries", dict(networks.REGISTRY._entries))
     networks.register("networks_test", networks.mlp_encoder, networks.mlp_decoder)
     assert networks.names() == ["conv", "mlp", "networks_test"]
     assert networks.encoder("networks_test", (3,), 2, (), "relu")(tf.ones([1, 3])).shape == (1, 2)
+    with pytest.raises(ValueError, match="name of a network must be new.*name='mlp'"):
+        networks.register("mlp", networks.conv_encoder, networks.conv_decoder)
 
 
 def test_an_output_bias_must_fit():

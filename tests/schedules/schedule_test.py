@@ -84,9 +84,32 @@ def test_get():
     assert schedules.get(theirs) is theirs
 
 
-@pytest.mark.parametrize("value", ["0.5", None, True, [0.5], "linear"])
+def test_get_makes_a_registered_one_by_its_name():
+    assert schedules.names() == ["cosine", "exponential", "linear"]
+    made = schedules.get("linear", initial=0.0, final=1.0, steps=10)
+    assert made.get_config() == schedules.Linear(0.0, 1.0, 10).get_config()
+    with pytest.raises(ValueError, match="Linear does not take these arguments.*'initial'"):
+        schedules.get("linear")
+
+
+def test_ones_own_is_registered(monkeypatch):
+    registry = schedules.schedule.REGISTRY
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+    @schedules.register("schedule_test_steps")
+    class Steps(schedules.Schedule):
+        pass
+
+    assert type(schedules.get("schedule_test_steps")) is Steps
+    with pytest.raises(ValueError, match="The name of a schedule must be new.*name='linear'"):
+        schedules.register("linear")(Steps)
+
+
+@pytest.mark.parametrize("value", ["0.5", None, True, [0.5], "linaer"])
 def test_get_refuses_what_is_no_schedule(value):
-    with pytest.raises(ValueError, match="A schedule is a number.*Received: identifier=.*of type"):
+    with pytest.raises(
+        ValueError, match="schedule must be one of cosine, .*or a number.*Received: schedule="
+    ):
         schedules.get(value)
 
 

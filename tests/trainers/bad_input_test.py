@@ -42,11 +42,11 @@ REFUSED = {
     ),
     "estimator": (
         {"estimator": "gumbel_sofmax"},
-        ["Unknown estimator", "Did you mean 'gumbel_softmax'?", "estimator='gumbel_sofmax'"],
+        ["estimator must be one of", "Did you mean 'gumbel_softmax'?", "estimator='gumbel_sofmax'"],
     ),
     "likelihood": (
         {"likelihood": "gausian"},
-        ["Unknown likelihood", "Did you mean 'gaussian'?", "likelihood='gausian'"],
+        ["likelihood must be one of", "Did you mean 'gaussian'?", "likelihood='gausian'"],
     ),
     "network": (
         {"encoder": "convv"},

@@ -251,7 +251,7 @@ def test_the_gradients_at_a_checkpoint_that_is_not_there(copied):
         ({"estimator": "reinmax"}, "from --estimators.*Received: estimator='reinmax'"),
         ({"code_prior": "lstm"}, "models alone.*Received: code_prior='lstm'"),
         ({"estimators": ("reinmx",)}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
-        ({"reference": "best"}, "Unknown estimator.*Received: estimator='best'"),
+        ({"reference": "best"}, "estimator must be one of.*Received: estimator='best'"),
         (
             {"reference": "semantic_hashing", "estimators": ("reinmax",)},
             "SemanticHashing supports bernoulli latents only",

@@ -6,10 +6,36 @@ from collections.abc import Collection
 
 import numpy as np
 
-from tf_discrete.datasets.source import Request
+from tf_discrete.datasets import resizing
+from tf_discrete.datasets.source import Arrays, Request
 
 TEST_FRACTION = 0.1
 _ORDER_SEED = 20161103
+
+
+def carve(everything: Arrays, request: Request, test_fraction: float = TEST_FRACTION) -> Arrays:
+    """The split that a request names, of arrays that have none: stratified, and the same for every seed.
+
+    Args:
+        everything: all images.
+        request: names the split, and the size to which its images are resized.
+        test_fraction: of all images, in (0, 1). Default: 0.1.
+
+    Raises:
+        ValueError: if no example is left for training.
+
+    Example:
+        >>> images, labels = np.zeros([100, 8, 8, 1], np.uint8), np.repeat(np.int32([0, 1]), 50)
+        >>> carve(Arrays(images, labels, 2), Request("mine", "test")).labels.tolist()
+        [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+    """
+    images, labels = everything.images, everything.labels
+    start, stop = bounds(len(images), request, explicit=(), test_fraction=test_fraction)
+    members = stratified_order(len(images), labels)[start:stop]
+    return everything._replace(
+        images=resizing.resize(images[members], request.image_size),
+        labels=None if labels is None else labels[members],
+    )
 
 
 def bounds(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_discrete.datasets import carving, resizing
-from tf_discrete.datasets.source import Arrays, Request
+from tf_discrete.datasets import carving
+from tf_discrete.datasets.source import Arrays, Request, register
 
 
+@register("digits")
 def digits(request: Request) -> Arrays:
     """1797 real handwritten digits, 8 x 8 x 1, ten classes.
 
@@ -33,8 +34,5 @@ def digits(request: Request) -> Arrays:
     raw = load_digits()
     images = np.round(raw.images * (255.0 / 16.0)).astype(np.uint8)[..., np.newaxis]
     labels = raw.target.astype(np.int32)
-    start, stop = carving.bounds(len(images), request, explicit=(), test_fraction=0.2)
-    chosen = carving.stratified_order(len(images), labels)[start:stop]
-    return Arrays(
-        resizing.resize(images[chosen], request.image_size), labels[chosen], 10, tuple("0123456789")
-    )
+    everything = Arrays(images, labels, 10, tuple("0123456789"))
+    return carving.carve(everything, request, test_fraction=0.2)

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tf_discrete import checks
-from tf_discrete.datasets import embedded, image_folder, npz_file, pipeline, tfds_images
-from tf_discrete.datasets.source import SPLITS, Arrays, Request
+from tf_discrete.datasets import embedded as embedded  # Registers its own.
+from tf_discrete.datasets import image_folder, npz_file, pipeline, tfds_images
+from tf_discrete.datasets.source import REGISTRY, SPLITS, Load, Request
 from tf_discrete.datasets.split import Split
 
 _CHECKED_ON_DISK = 4096
-_EMBEDDED: dict[str, Callable[[Request], Arrays]] = {"digits": embedded.digits}
 
 
 def names() -> tuple[str, ...]:
-    """The embedded data sets, which need neither a file nor a download.
+    """The registered data sets; what is not among them is read from TFDS or from files.
 
     Example:
         >>> names()
         ('digits',)
     """
-    return tuple(_EMBEDDED)
+    return tuple(REGISTRY)
 
 
 def get(
@@ -45,7 +44,7 @@ def get(
     no test image is ever in train or validation.
 
     Args:
-        name: an embedded data set (`names()`), a TFDS image data set ("mnist", "binarized_mnist",
+        name: a registered data set (`names()`), a TFDS image data set ("mnist", "binarized_mnist",
             "fashion_mnist", ...), the path of an `.npz` file or of a folder of images. A folder named
             like a TFDS data set is meant by "./name". See `npz_file.load` and `image_folder.load` for
             the keys and the layouts.
@@ -128,9 +127,9 @@ def _height_and_width(name: str, value: Any) -> tuple[int, int]:
     return height, width
 
 
-def _source(name: str, data_dir: str | None) -> Callable[[Request], Arrays]:
-    if name in _EMBEDDED:
-        return _EMBEDDED[name]
+def _source(name: str, data_dir: str | None) -> Load:
+    if name in REGISTRY:
+        return REGISTRY.entry(name)
     if name.lower().endswith(".npz"):
         return npz_file.load
     path = os.path.expanduser(name)

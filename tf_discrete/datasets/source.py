@@ -1,11 +1,14 @@
-"""What `get` asks of a source of images, and what the source answers."""
+"""What `get` asks of a source of images, what the source answers, and the registry of sources."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+from tf_discrete._internal.registry import Registry
 
 SPLITS = ("train", "validation", "test")
 UNLABELLED = -1
@@ -49,3 +52,35 @@ class Arrays(NamedTuple):
     num_classes: int | None
     class_names: tuple[str, ...] | None = None
     white_levels: tuple[int | None, int | None] = (255, None)
+
+
+Load = Callable[[Request], Arrays]
+"""Loads the split that a request names."""
+_Load = TypeVar("_Load", bound=Load)
+
+REGISTRY: Registry[Load] = Registry(
+    "data set", "a TFDS image data set, or the path of an .npz file or of a folder of images"
+)
+
+
+def register(name: str) -> Callable[[_Load], _Load]:
+    """Decorator: makes a data set known by a name, for `get` and the flag `--dataset`.
+
+    The function takes a `Request` and returns the `Arrays` of the split that it names; `carve` takes a split
+    from arrays that have none.
+
+    Raises:
+        ValueError: Another function has the name.
+
+    Example:
+        >>> from tf_discrete.datasets import carve, get
+        >>> @register("stripes")
+        ... def stripes(request):
+        ...     images = np.zeros([40, 8, 8, 1], np.uint8)
+        ...     images[:20, ::2], images[20:, :, ::2] = 255, 255
+        ...     return carve(Arrays(images, np.repeat(np.int32([0, 1]), 20), num_classes=2), request)
+        >>> len(get("stripes", "test"))
+        4
+        >>> REGISTRY.unregister("stripes")
+    """
+    return REGISTRY.register(name)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete.datasets import carving, image_cache, resizing
-from tf_discrete.datasets.source import SPLITS, UNLABELLED, Arrays, Request
+from tf_discrete.datasets.source import REGISTRY, SPLITS, UNLABELLED, Arrays, Request
 
 _CHUNK = 256
 _FIRST, _BEGINNING = 8, 1000
@@ -142,11 +142,11 @@ def _import_tfds() -> Any:
 
 def _refuse_unknown(tfds: Any, request: Request) -> None:
     known = tfds.list_builders(with_community_datasets=False)
-    near = difflib.get_close_matches(request.name, ["digits", *known], n=5)
+    near = difflib.get_close_matches(request.name, [*REGISTRY, *known], n=5)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise ValueError(
-        "The data set must be an embedded one (digits), a TFDS image data set, or the path of an "
-        f".npz file or of a folder of images. {hint}Received: name={request.name!r}, "
+        f"The data set must be a registered one ({', '.join(REGISTRY)}), a TFDS image data set, or the "
+        f"path of an .npz file or of a folder of images. {hint}Received: name={request.name!r}, "
         f"data_dir={request.data_dir!r}"
     )
 

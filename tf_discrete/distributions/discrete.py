@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import checks, types
+from tf_discrete._internal.registry import Registry
 from tf_discrete.distributions import noise
 from tf_discrete.types import Seed, Tensor
 
@@ -249,7 +250,7 @@ class Discrete(abc.ABC):
         return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
 
 
-_KINDS: dict[str, type[Discrete]] = {}
+REGISTRY: Registry[type[Discrete]] = Registry("kind of latents")
 _Kind = TypeVar("_Kind", bound=type[Discrete])
 
 
@@ -259,19 +260,8 @@ def register(cls: _Kind) -> _Kind:
     Raises:
         ValueError: Another class has the name.
     """
-    known = _KINDS.get(cls.latents)
-    if known is not None and known.__qualname__ != cls.__qualname__:
-        raise ValueError(
-            "The name of a kind of latents must be new. Choose another. "
-            f"Received: latents={cls.latents!r}, registered for {known.__qualname__}"
-        )
-    _KINDS[cls.latents] = cls
+    REGISTRY.add(cls.latents, cls)
     return cls
-
-
-def unregister(latents: str) -> None:
-    """Removes a kind of latents from the registry, for a test that has registered its own."""
-    _KINDS.pop(latents, None)
 
 
 def names(interface: type = Discrete) -> tuple[str, ...]:
@@ -284,7 +274,7 @@ def names(interface: type = Discrete) -> tuple[str, ...]:
         >>> names()
         ('categorical', 'bernoulli')
     """
-    return tuple(name for name, cls in _KINDS.items() if issubclass(cls, interface))
+    return tuple(name for name, cls in REGISTRY.items() if issubclass(cls, interface))
 
 
 def get(latents: str) -> type[Discrete]:
@@ -293,9 +283,7 @@ def get(latents: str) -> type[Discrete]:
     Raises:
         ValueError: No kind has the name; the message lists all.
     """
-    if not isinstance(latents, str) or latents not in _KINDS:
-        raise ValueError(f"latents must be one of {sorted(_KINDS)}. Received: latents={latents!r}")
-    return _KINDS[latents]
+    return REGISTRY.entry(latents, "latents")
 
 
 def finite(x: tf.Tensor) -> tf.Tensor:

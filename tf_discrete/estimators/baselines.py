@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import checks
+from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.estimators.base import mean
 from tf_discrete.estimators.moving_moments import MovingMoments
-from tf_discrete.serialization import deserialize
 from tf_discrete.types import Reduction, Tensor, cast
 
 
@@ -115,12 +115,22 @@ class Baseline(keras.layers.Layer):
         return config
 
 
-@keras.saving.register_keras_serializable("tf_discrete.baselines")
+REGISTRY: ClassRegistry[Baseline] = ClassRegistry(
+    "baseline",
+    Baseline,
+    "tf_discrete.baselines",
+    "the number itself for a constant baseline (such as baseline=-100.0), or an object of "
+    "tf_discrete.estimators.baselines",
+)
+register = REGISTRY.register
+
+
+@register("none")
 class NoBaseline(Baseline):
     """The objective as it is."""
 
 
-@keras.saving.register_keras_serializable("tf_discrete.baselines")
+@REGISTRY.takes_number
 class Constant(Baseline):
     """A fixed number.
 
@@ -139,7 +149,7 @@ class Constant(Baseline):
         return {**super().get_config(), "value": self.value}
 
 
-@keras.saving.register_keras_serializable("tf_discrete.baselines")
+@register("leave_one_out")
 class LeaveOneOut(Baseline):
     """Each sample is compared with the others, see `leave_one_out`. Nothing is learned.
 
@@ -167,7 +177,7 @@ class LeaveOneOut(Baseline):
         return {**super().get_config(), "replacement": self.replacement}
 
 
-@keras.saving.register_keras_serializable("tf_discrete.baselines")
+@register("moving_average")
 class MovingAverage(Baseline):
     """The average of the objective over past batches.
 
@@ -189,7 +199,7 @@ class MovingAverage(Baseline):
         return {**super().get_config(), "decay": self.moments.decay}
 
 
-@keras.saving.register_keras_serializable("tf_discrete.baselines")
+@register("learned")
 class Learned(Baseline):
     """A network on the input, trained by the squared residual; and the average of what it leaves.
 
@@ -247,20 +257,13 @@ class Learned(Baseline):
         }
 
 
-_BY_NAME = {
-    "none": NoBaseline,
-    "leave_one_out": LeaveOneOut,
-    "moving_average": MovingAverage,
-    "learned": Learned,
-}
-
-
-def get(identifier: Any) -> Baseline:
-    """A baseline from its name, its number, its config, or itself.
+def get(identifier: Any, **arguments: Any) -> Baseline:
+    """A baseline from its name, its number, its class, its config, or itself.
 
     Args:
         identifier: "none", "leave_one_out", "moving_average", "learned", a number for a constant, a
-            `Baseline` or its config.
+            `Baseline`, its class or its config.
+        **arguments: of the constructor, for a name or a class.
 
     Raises:
         ValueError: anything else.
@@ -269,22 +272,7 @@ def get(identifier: Any) -> Baseline:
         >>> get(-100.0).value
         -100.0
     """
-    if isinstance(identifier, Baseline):
-        return identifier
-    if isinstance(identifier, str) and identifier in _BY_NAME:
-        return _BY_NAME[identifier]()
-    found = checks.plain(identifier)
-    if isinstance(found, (int, float)) and not isinstance(found, bool):
-        return Constant(checks.number("baseline", found))
-    if isinstance(identifier, dict) and "class_name" in identifier:
-        made = deserialize("baseline", identifier)
-        if isinstance(made, Baseline):
-            return made
-    raise ValueError(
-        f"baseline must be one of {', '.join(_BY_NAME)}, the number itself for a constant baseline (such "
-        "as baseline=-100.0), or an object of tf_discrete.estimators.baselines. "
-        f"Received: baseline={checks.shown(identifier)}"
-    )
+    return REGISTRY.get(identifier, **arguments)
 
 
 def network(hidden_units: Sequence[int], activation: str, final: str = "glorot_uniform") -> Any:

@@ -6,34 +6,31 @@ An estimator registers under the name that users type. Adding one is a file, an 
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import keras
 
-from tf_discrete import checks
+from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.estimators.base import Estimator
-from tf_discrete.serialization import deserialize as deserialize_object
 
-_REGISTRY: dict[str, type[Estimator]] = {}
+REGISTRY: ClassRegistry[Estimator] = ClassRegistry(
+    "estimator", Estimator, "tf_discrete.estimators", "an Estimator, its class or its config"
+)
 _Class = TypeVar("_Class", bound=type[Estimator])
 
 
 def register(name: str) -> Callable[[_Class], _Class]:
-    """Class decorator: makes an estimator known by `name`, and to Keras' serialisation."""
+    """Class decorator: makes an estimator known by `name`, and to Keras' serialisation.
+
+    Raises:
+        ValueError: Another class has the name.
+    """
 
     def decorate(cls: _Class) -> _Class:
-        known = _REGISTRY.get(name)
-        if known is not None and known.__qualname__ != cls.__qualname__:
-            raise ValueError(
-                "An estimator's name must be new. Choose another. "
-                f"Received: name={name!r}, registered for {known.__qualname__}"
-            )
-        keras.saving.register_keras_serializable("tf_discrete.estimators")(cls)
+        REGISTRY.add(name, cls)
         cls.registered_name = name
-        _REGISTRY[name] = cls
         return cls
 
     return decorate
@@ -52,7 +49,7 @@ def names(family: str | None = None, latents: str | None = None) -> list[str]:
     """
     return sorted(
         name
-        for name, cls in _REGISTRY.items()
+        for name, cls in REGISTRY.items()
         if (family is None or cls.family == family)
         and (latents is None or latents in cls.spec.supports)
     )
@@ -64,14 +61,7 @@ def get_class(name: str, argument: str = "estimator") -> type[Estimator]:
     Raises:
         ValueError: for an unknown name; the message lists the known ones and the nearest.
     """
-    if not isinstance(name, str) or name not in _REGISTRY:
-        near = difflib.get_close_matches(str(name), _REGISTRY, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"Unknown estimator.{hint} Registered: {', '.join(sorted(_REGISTRY))}. "
-            f"Received: {argument}={checks.shown(name)}"
-        )
-    return _REGISTRY[name]
+    return REGISTRY.entry(name, argument)
 
 
 def arguments(cls: type[Estimator]) -> list[str]:
@@ -98,31 +88,7 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
         >>> get("gumbel_softmax", temperature=0.5).latents
         'categorical'
     """
-    if isinstance(identifier, (Estimator, dict)):
-        if arguments:
-            raise ValueError(
-                "An estimator object or config takes no further arguments. Set them where it is made. "
-                f"Received: estimator={identifier!r}, {arguments}"
-            )
-        if isinstance(identifier, dict):
-            identifier = deserialize_object("estimator", identifier)
-    if isinstance(identifier, Estimator):
-        return identifier
-    cls = get_class(identifier) if isinstance(identifier, str) else identifier
-    if not (isinstance(cls, type) and issubclass(cls, Estimator)):
-        raise ValueError(
-            "An estimator is a registered name, an Estimator, its class or its config. "
-            f"Received: estimator={checks.shown(identifier)}"
-        )
-    try:
-        return cls(**arguments)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ValueError) and "Unrecognized keyword" not in str(error):
-            raise
-        raise ValueError(
-            f"{cls.__name__} does not take these arguments; see help(tf_discrete.estimators."
-            f"{cls.__name__}). Received: {arguments}"
-        ) from error
+    return REGISTRY.get(identifier, **arguments)
 
 
 def serialize(estimator: Estimator) -> dict[str, Any]:

@@ -9,24 +9,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal.registry import Registry
 from tf_discrete.input_checks import shaped
 from tf_discrete.serialization import check_serializable, deserialize
 
 _Shape = Sequence[int]
-_ENCODERS: dict[str, Callable[..., keras.Model]] = {}
-_DECODERS: dict[str, Callable[..., keras.Model]] = {}
+
+
+class Builders(NamedTuple):
+    """What makes the encoder and the decoder of one name."""
+
+    encoder: Callable[..., keras.Model]
+    decoder: Callable[..., keras.Model]
+
+
+REGISTRY: Registry[Builders] = Registry("network", "a Keras model; a function cannot be saved")
 
 
 def names() -> list[str]:
     """Names that `encoder` and `decoder` take."""
-    return sorted(_ENCODERS)
+    return REGISTRY.names()
 
 
 def register(name: str, encoder: Callable[..., Any], decoder: Callable[..., Any]) -> None:
@@ -36,8 +44,11 @@ def register(name: str, encoder: Callable[..., Any], decoder: Callable[..., Any]
         name: new.
         encoder: (data_shape, num_outputs, hidden_units, activation) -> keras.Model.
         decoder: (latent_shape, output_shape, hidden_units, activation) -> keras.Model.
+
+    Raises:
+        ValueError: other builders have the name.
     """
-    _ENCODERS[name], _DECODERS[name] = encoder, decoder
+    REGISTRY.add(name, Builders(encoder, decoder))
 
 
 def encoder(
@@ -54,7 +65,7 @@ def encoder(
         ValueError: unknown name, a model that cannot be saved or that does not fit.
     """
     if isinstance(identifier, str):
-        build = _ENCODERS[_known(identifier, argument)]
+        build = REGISTRY.entry(identifier, argument).encoder
         return build(tuple(data_shape), num_outputs, tuple(hidden_units), activation)
     return _own(identifier, argument, tuple(data_shape), num_outputs)
 
@@ -72,7 +83,7 @@ def decoder(
         ValueError: unknown name, a model that cannot be saved or that does not fit.
     """
     if isinstance(identifier, str):
-        build = _DECODERS[_known(identifier, "decoder")]
+        build = REGISTRY.entry(identifier, "decoder").decoder
         return build(tuple(latent_shape), tuple(output_shape), tuple(hidden_units), activation)
     return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
 
@@ -83,12 +94,11 @@ def check(name: str, identifier: Any) -> Any:
     Raises:
         ValueError: names the argument.
     """
-    if isinstance(identifier, str):
-        return _known(identifier, name)
     if isinstance(identifier, dict) and "class_name" in identifier:
         identifier = deserialize(name, identifier)
-    rule = f"one of {', '.join(names())}, or a Keras model; a function cannot be saved"
-    return checks.instance(name, identifier, keras.layers.Layer, rule)
+    if not isinstance(identifier, keras.layers.Layer):
+        REGISTRY.entry(identifier, name)
+    return identifier
 
 
 def flatten(x: Any, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:
@@ -213,23 +223,11 @@ register("mlp", mlp_encoder, mlp_decoder)
 register("conv", conv_encoder, conv_decoder)
 
 
-def _known(name: str, argument: str) -> str:
-    if name not in _ENCODERS:
-        raise ValueError(
-            f"{argument} must be one of {', '.join(names())}, or a Keras model. "
-            f"Received: {argument}={name!r}"
-        )
-    return name
-
-
 def _own(model: Any, argument: str, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
     if isinstance(model, dict):
         model = deserialize(argument, model)
     if not isinstance(model, keras.layers.Layer):
-        raise ValueError(
-            f"{argument} must be one of {', '.join(names())}, or a Keras model; a function cannot be "
-            f"saved. Received: {argument}={checks.shown(model)}"
-        )
+        REGISTRY.refuse(model, argument)
     check_serializable(model, argument)
     output = model(keras.KerasTensor((None, *input_shape), dtype="float32"))
     if not hasattr(output, "shape") or math.prod(output.shape[1:]) != num_outputs:

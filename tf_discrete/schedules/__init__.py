@@ -1,6 +1,15 @@
 """Temperatures, weights and slopes as functions of the step."""
 
-from tf_discrete.schedules.schedule import Constant, Cosine, Exponential, Linear, Schedule, get
+from tf_discrete.schedules.schedule import (
+    Constant,
+    Cosine,
+    Exponential,
+    Linear,
+    Schedule,
+    get,
+    names,
+    register,
+)
 from tf_discrete.schedules.scheduled import Scheduled, scheduled_values
 
 __all__ = [
@@ -11,5 +20,7 @@ __all__ = [
     "Schedule",
     "Scheduled",
     "get",
+    "names",
+    "register",
     "scheduled_values",
 ]

@@ -6,18 +6,17 @@ learning rate.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete import checks
+from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.schedules import functions
-from tf_discrete.serialization import deserialize
 from tf_discrete.types import Tensor
-
-register = keras.saving.register_keras_serializable("tf_discrete.schedules")
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -32,7 +31,35 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return np.asarray(self(tf.convert_to_tensor(np.asarray(steps))))
 
 
-@register
+REGISTRY: ClassRegistry[keras.optimizers.schedules.LearningRateSchedule] = ClassRegistry(
+    "schedule",
+    keras.optimizers.schedules.LearningRateSchedule,
+    "tf_discrete.schedules",
+    "a number, an object, a class or a config of tf_discrete.schedules, or a learning-rate schedule of Keras",
+)
+_Class = TypeVar("_Class", bound=type[keras.optimizers.schedules.LearningRateSchedule])
+
+
+def register(name: str) -> Callable[[_Class], _Class]:
+    """Class decorator: makes a schedule known by a name, for `get`, and to Keras.
+
+    Raises:
+        ValueError: Another class has the name.
+    """
+    return REGISTRY.register(name)
+
+
+def names() -> list[str]:
+    """Names that `get` takes.
+
+    Example:
+        >>> names()
+        ['cosine', 'exponential', 'linear']
+    """
+    return REGISTRY.names()
+
+
+@REGISTRY.takes_number
 class Constant(Schedule):
     """The same value at every step.
 
@@ -57,7 +84,7 @@ class Constant(Schedule):
         return {"value": self.value}
 
 
-@register
+@register("exponential")
 class Exponential(Schedule):
     """max(floor, initial * exp(-rate * step)), updated every `update_period` steps.
 
@@ -125,7 +152,7 @@ class _Ramp(Schedule):
         }
 
 
-@register
+@register("linear")
 class Linear(_Ramp):
     """From `initial` to `final` on a straight line over `steps` steps, starting at step `begin`.
 
@@ -138,7 +165,7 @@ class Linear(_Ramp):
         return functions.linear(step, self.initial, self.final, self.begin, self.steps)
 
 
-@register
+@register("cosine")
 class Cosine(_Ramp):
     """From `initial` to `final` on half a cosine over `steps` steps, starting at step `begin`.
 
@@ -152,29 +179,22 @@ class Cosine(_Ramp):
 
 
 def get(
-    identifier: Any, name: str = "identifier"
+    identifier: Any, argument: str = "schedule", /, **arguments: Any
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A schedule from a number, a schedule, or the config of one.
+    """A schedule from a number, a name, a class, a config, or itself.
 
     Args:
         identifier: what is given.
-        name: of the argument, for the message. Default: "identifier".
+        argument: what messages call it. Default: "schedule".
+        **arguments: of the constructor, for a name or a class.
 
     Raises:
-        ValueError: anything else.
+        ValueError: anything else, or arguments without a taker.
 
     Example:
         >>> get(0.5).get_config()
         {'value': 0.5}
+        >>> round(float(get("cosine", initial=1.0, final=0.5, steps=1000)(500)), 4)
+        0.75
     """
-    if isinstance(identifier, dict) and "class_name" in identifier:
-        identifier = deserialize(name, identifier)
-    if isinstance(identifier, keras.optimizers.schedules.LearningRateSchedule):
-        return identifier
-    found = checks.plain(identifier)
-    if isinstance(found, (int, float)) and not isinstance(found, bool):
-        return Constant(checks.number(name, found))
-    raise ValueError(
-        "A schedule is a number, a tf_discrete.schedules object or a Keras learning-rate schedule. "
-        f"Received: {name}={checks.shown(identifier)} of type {type(identifier).__name__}"
-    )
+    return REGISTRY.get(identifier, argument, **arguments)
