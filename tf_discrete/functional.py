@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import checks, seeds, types
-from tf_discrete.distributions import categorical, noise
+from tf_discrete.distributions import Categorical, noise
 from tf_discrete.estimators import backward, semantic_hashing
 from tf_discrete.estimators.base import check_temperature
 from tf_discrete.estimators.semantic_hashing import saturating_sigmoid as saturating_sigmoid
@@ -47,7 +47,7 @@ def gumbel_softmax(
     _check_temperature(temperature, wide, logits.dtype)
     hard = checks.flag("hard", hard)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
-    soft = tf.exp(categorical.relax(wide, gumbel, temperature))
+    soft = Categorical(wide).relaxed_value(gumbel, temperature)
     return tf.cast(backward.straight_through(_one_hot(soft), soft) if hard else soft, logits.dtype)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from tf_discrete import checks, input_checks, seeds, types
+from tf_discrete._internal.binary_cross_entropy import bernoulli_log_prob
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.input_checks import Support
 from tf_discrete.serialization import check_serializable
@@ -121,7 +122,10 @@ class Bernoulli(Likelihood):
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
         logits, x = _widen(self, parameters, x)
-        return _sum_data(x * logits - tf.math.softplus(logits), x)
+        size = math.prod(x.shape[1:]) if x.shape[1:].is_fully_defined() else -1
+        lead = tf.shape(logits)[: 1 + logits.shape.rank - x.shape.rank]
+        flat = tf.reshape(logits, tf.concat([lead, [size]], axis=0))
+        return bernoulli_log_prob(flat, tf.reshape(x, [tf.shape(x)[0], size]))
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
         return tf.sigmoid(types.at_least_float32(parameters))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import closed_form, discrete
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.relaxable import Relaxable
 from tf_discrete.distributions.relaxed import RelaxedBernoulliLogit
@@ -111,21 +110,10 @@ class Bernoulli(Relaxable):
         return tf.reduce_sum(one + zero, axis=-1)
 
     def entropy_per_variable(self) -> tf.Tensor:
-        both = tf.stack([self.logits, -self.logits])
-        terms = discrete.x_times_log(tf.sigmoid(both), tf.math.log_sigmoid(both))
-        return -tf.reduce_sum(terms, axis=0)
+        return closed_form.bernoulli_entropy(self.logits)
 
     def kl_per_variable(self, other: Any) -> tf.Tensor:
-        """KL(self || other) of each variable in nats, [..., N]; +inf where `other` rules a value out."""
-        kl = tf.zeros([], self.logits.dtype)
-        for sign in (1.0, -1.0):
-            q, p = sign * self.logits, sign * other.logits
-            log_q, log_p = tf.math.log_sigmoid(q), tf.math.log_sigmoid(p)
-            difference = discrete.finite(log_q) - discrete.finite(log_p)
-            part = discrete.x_times_log(tf.sigmoid(q), difference)
-            outside = (tf.sigmoid(q) > 0) & ~tf.math.is_finite(log_p)
-            kl += tf.where(outside, tf.cast(math.inf, kl.dtype), part)
-        return kl
+        return closed_form.bernoulli_kl(self.logits, other.logits)
 
     def score(self, value: Tensor) -> tf.Tensor:
         """d log q(value) / d logits, float [..., N]: value minus probability."""

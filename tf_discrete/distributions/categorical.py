@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import closed_form, discrete
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.relaxable import Relaxable
 from tf_discrete.distributions.relaxed import ExpRelaxedCategorical
@@ -74,6 +75,12 @@ class Categorical(Relaxable):
     def mode(self) -> tf.Tensor:
         return self.one_hot(tf.argmax(self.logits, axis=-1, output_type=tf.int32))
 
+    def entropy_per_variable(self) -> tf.Tensor:
+        return closed_form.categorical_entropy(self.logits)
+
+    def kl_per_variable(self, other: Any) -> tf.Tensor:
+        return closed_form.categorical_kl(self.logits, other.logits)
+
     def score(self, value: Tensor) -> tf.Tensor:
         """d log q(value) / d logits, float [..., N, K]: one-hot value minus probabilities."""
         return tf.cast(value, self.logits.dtype) - self.probs
@@ -94,7 +101,10 @@ class Categorical(Relaxable):
 
     def relax(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
         """log z of the relaxed sample that Gumbel noise makes, [..., N, K], reparameterised."""
-        return relax(self.logits, noise, temperature)
+        return tf.nn.log_softmax(self._perturbed(noise, temperature))
+
+    def relaxed_value(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
+        return tf.nn.softmax(self._perturbed(noise, temperature))
 
     @staticmethod
     def to_simplex(log_value: Tensor) -> tf.Tensor:
@@ -132,7 +142,5 @@ class Categorical(Relaxable):
         allowed = tf.math.is_finite(self.logits)
         return tf.where(allowed, target - self.logits, tf.zeros_like(self.logits))
 
-
-def relax(logits: Tensor, gumbel: Tensor, temperature: Tensor) -> tf.Tensor:
-    """log z of the relaxed categorical sample that `gumbel` noise makes, [..., K], reparameterised."""
-    return tf.nn.log_softmax((logits + gumbel) / types.cast(temperature, logits.dtype))
+    def _perturbed(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
+        return (self.logits + noise) / types.cast(temperature, self.logits.dtype)

@@ -37,6 +37,10 @@ class Relaxable(discrete.Discrete):
     def to_simplex(log_value: Tensor) -> tf.Tensor:
         """The relaxed value of a sample in log space."""
 
+    def relaxed_value(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
+        """What `to_simplex` makes of `relax`, where the sample in log space is not needed."""
+        return self.to_simplex(self.relax(noise, temperature))
+
     @abc.abstractmethod
     def relaxed_log_prob(self, log_value: Tensor, temperature: Tensor) -> tf.Tensor:
         """log density of relaxed samples in log space in nats, [...], summed over the variables."""

@@ -72,7 +72,7 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         scaled = tf.cast(self.forward_temperature.value, noise.dtype) * noise
         kind = self.relaxable_kind
-        value = kind.to_simplex(kind(logits).relax(scaled, self.temperature.value))
+        value = kind(logits).relaxed_value(scaled, self.temperature.value)
         law = self.law(logits)
         code = law.code(value)
         return Sample(backward.straight_through(law.one_hot(code), value), code)

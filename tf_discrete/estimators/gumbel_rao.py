@@ -76,9 +76,8 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         axis = self._stack_axis
         hard, noise = tf.split(noise, [1, self.num_conditional], axis=axis)
         hard = tf.squeeze(hard, axis=axis)
-        kind = self.relaxable_kind
-        log_values = kind(tf.expand_dims(logits, axis)).relax(noise, self.temperature.value)
-        soft = tf.reduce_mean(kind.to_simplex(log_values), axis=axis)
+        law = self.relaxable_kind(tf.expand_dims(logits, axis))
+        soft = tf.reduce_mean(law.relaxed_value(noise, self.temperature.value), axis=axis)
         return Sample(backward.straight_through(hard, soft), self.law(logits).code(hard))
 
     def get_config(self) -> dict[str, Any]:

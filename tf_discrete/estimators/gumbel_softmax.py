@@ -62,10 +62,11 @@ class GumbelSoftmax(base.PathwiseEstimator):
         return self.relaxable_kind.draw_noise(seed, shape, logits.dtype)
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
-        kind = self.relaxable_kind
-        log_value = kind(logits).relax(noise, self.temperature.value)
-        value = kind.to_simplex(log_value)
-        return Sample(value, self.law(logits).code(value), log_value)
+        law = self.relaxable_kind(logits)
+        temperature = self.temperature.value
+        # Few objectives read the sample in log space, and a graph leaves out what none reads.
+        value = law.relaxed_value(noise, temperature)
+        return Sample(value, law.code(value), law.relax(noise, temperature))
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,56 @@
+"""The log-likelihood of bits by few logarithms against the sum of softplus."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_discrete._internal.binary_cross_entropy import bernoulli_log_prob
+
+
+def reference(logits, x):
+    return tf.reduce_sum(x * logits - tf.math.softplus(logits), axis=-1)
+
+
+def value_and_gradients(function, logits, x):
+    logits, x = tf.constant(logits), tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch([logits, x])
+        value = function(logits, x)
+    return [value, *tape.gradient(value, [logits, x])]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 13, 31, 64, 98, 784, 797])
+@pytest.mark.parametrize(
+    "dtype,tolerance", [("float64", 1e-12), ("float32", 2e-6)], ids=["float64", "float32"]
+)
+def test_value_and_gradients(size, dtype, tolerance):
+    random = np.random.RandomState(size)
+    logits = random.normal(scale=20.0, size=[5, 3, size]).astype(dtype)
+    logits[0, 0, 0], logits[0, 1, 0] = 1e4, -1e4
+    x = random.uniform(size=[3, size]).round(size % 2).astype(dtype)
+    ours = value_and_gradients(bernoulli_log_prob, logits, x)
+    theirs = value_and_gradients(reference, logits, x)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.dtype == dtype and one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * size)
+
+
+def test_no_product_overflows():
+    zeros = np.zeros([1, 4096], "float32")
+    value, *_ = value_and_gradients(bernoulli_log_prob, zeros, zeros)
+    np.testing.assert_allclose(value, [-4096 * np.log(2)], rtol=1e-6)
+
+
+def test_the_size_may_be_unknown_when_the_graph_is_built():
+    logits = np.random.RandomState(0).normal(size=[2, 3, 10]).astype("float32")
+    x = np.ones([3, 10], "float32")
+    signature = [tf.TensorSpec([None, None, None]), tf.TensorSpec([None, None])]
+    graph = tf.function(bernoulli_log_prob, input_signature=signature, autograph=False)
+    np.testing.assert_allclose(graph(logits, x), reference(logits, x), rtol=1e-5)
+
+
+def test_nan_is_not_hidden():
+    logits = np.zeros([2, 784])
+    logits[0, 3] = np.nan
+    value, of_logits, _ = value_and_gradients(bernoulli_log_prob, logits, np.ones([2, 784]))
+    assert np.isnan(value[0]) and np.isnan(of_logits[0, 3]) and np.isfinite(value[1])

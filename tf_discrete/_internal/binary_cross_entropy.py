@@ -1,0 +1,55 @@
+"""The log-likelihood of bits given their logits: value and gradient in one pass, with few logarithms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tf_discrete.distributions.closed_form import sum_to
+
+Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+_GROUP = 16
+"""So many factors of at most 2 have a product that no dtype overflows."""
+
+
+def bernoulli_log_prob(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Sum over D of x * logits - softplus(logits), in nats.
+
+    The softplus is max(l, 0) + log(1 + exp(-|l|)), and a sum of logarithms is that of products.
+
+    Args:
+        logits: float [..., B, D].
+        x: of the same dtype, [B, D].
+
+    Returns:
+        log_prob: [..., B].
+    """
+
+    @tf.custom_gradient
+    def log_prob(logits: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+        linear = tf.reduce_sum(x * logits - tf.nn.relu(logits), axis=-1)
+        value = linear - _sum_of_logs(1.0 + tf.exp(-tf.abs(logits)))
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            upstream = upstream[..., tf.newaxis]
+            of_logits = (x - tf.sigmoid(logits)) * upstream
+            return of_logits, sum_to(logits * upstream, tf.shape(x))
+
+        return value, gradient
+
+    return log_prob(logits, x)
+
+
+def _sum_of_logs(x: tf.Tensor) -> tf.Tensor:
+    """Sum of log x over the last axis, of x between 1 and 2."""
+    size = x.shape[-1]
+    group = 1 if size is None else max(n for n in range(1, _GROUP + 1) if size % n == 0)
+    if size is not None and group < _GROUP / 4:
+        ends = [[0, 0]] * (x.shape.rank - 1) + [[0, -size % _GROUP]]
+        x, group = tf.pad(x, ends, constant_values=1.0), _GROUP
+    if group > 1:
+        shape = tf.concat([tf.shape(x)[:-1], [group, x.shape[-1] // group]], axis=0)
+        x = tf.reduce_prod(tf.reshape(x, shape), axis=-2)
+    return tf.reduce_sum(tf.math.log(x), axis=-1)
