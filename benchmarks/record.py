@@ -29,7 +29,7 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks import semantic_hashing_study
+from benchmarks.semantic_hashing import study as semantic_hashing_study
 from tf_discrete._internal.writing import write_json
 from trainers import (
     categorical_vae,

@@ -52,7 +52,7 @@ def estimators() -> str:
 
 def semi_supervised(*variant_and_labels: str) -> str:
     """The semi-supervised VAE beside the published numbers; of one variant, and of so many labels."""
-    from benchmarks import semi_supervised_table
+    from benchmarks.semi_supervised import few_labels as semi_supervised_table
 
     cells = semi_supervised_table.cells()
     some = [row for row in cells if row[: len(variant_and_labels)] == variant_and_labels]
@@ -61,7 +61,7 @@ def semi_supervised(*variant_and_labels: str) -> str:
 
 def semi_supervised_speed() -> str:
     """What marginalising the class costs."""
-    from benchmarks import semi_supervised_speed as speed
+    from benchmarks.semi_supervised import inference_speed as speed
 
     kept = _measured(speed.RESULT)
     return speed.table(kept["rows"], kept["config"]["joint"]) if kept else kept_runs.NOT_MEASURED
@@ -69,7 +69,7 @@ def semi_supervised_speed() -> str:
 
 def semi_supervised_pyro() -> str:
     """The speed of the semi-supervised VAE beside Pyro's."""
-    from benchmarks import semi_supervised_pyro as race
+    from benchmarks.semi_supervised import pyro_speed as race
 
     return _measurement(race)
 
@@ -91,8 +91,8 @@ HEADLINES = {
 
 def headline() -> str:
     """One row for each task, by Gumbel-Softmax, next to the published number."""
-    from benchmarks import semi_supervised_table
     from benchmarks.published import report
+    from benchmarks.semi_supervised import few_labels as semi_supervised_table
 
     rows = []
     for cell in report.cells("gumbel_softmax"):
@@ -107,28 +107,28 @@ def headline() -> str:
 
 def bound_speed() -> str:
     """Seconds and memory of the bound of many samples."""
-    from benchmarks import bound_speed
+    from benchmarks.speed import bound as bound_speed
 
     return _measurement(bound_speed)
 
 
 def compression() -> str:
     """Bytes of an image in codes and in files."""
-    from benchmarks import compression
+    from benchmarks.codes import compression
 
     return _measurement(compression)
 
 
 def retrieval() -> str:
     """Retrieval by codes of several sizes."""
-    from benchmarks import retrieval
+    from benchmarks.codes import retrieval
 
     return _measurement(retrieval)
 
 
 def semantic_hashing_study() -> str:
     """The kept study of semantic hashing against Gumbel-Softmax, and its conclusions; empty if none is."""
-    from benchmarks import semantic_hashing_report
+    from benchmarks.semantic_hashing import report as semantic_hashing_report
 
     path = kept_runs.RESULTS / "semantic_hashing_study.json"
     if not path.exists():
