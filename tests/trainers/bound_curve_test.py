@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import pathlib
 
 import numpy as np
 import pytest
 from scipy import special
 
-from benchmarks import bound_curve, record
 from tf_discrete import datasets, evaluation, seeds
 from tf_discrete.models import CategoricalVAE
-from tools import kept_runs
+from trainers import bound_curve, evaluate
 
 
 def test_bounds_are_means_over_disjoint_groups():
@@ -36,36 +37,23 @@ def test_more_samples_tighten_the_bound_to_that_of_the_evaluation():
     assert means[-1] == pytest.approx(float(np.mean(other)), abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({}, "--run must name a finished run. Received: run=''"),
-        ({"run": "nowhere"}, "Received: run='nowhere'"),
-    ],
-)
-def test_only_finished_runs_are_scored(changes: dict[str, str], message: str):
-    with pytest.raises(ValueError, match=message):
-        bound_curve.run(bound_curve.Config(**changes))
-
-
-@pytest.mark.parametrize("numbers", [(), (0, 10), (3, 10)])
+@pytest.mark.parametrize("numbers", [(0, 10), (3, 10)])
 def test_numbers_of_samples_divide_the_largest(tmp_path: pathlib.Path, numbers: tuple[int, ...]):
-    (tmp_path / "metrics.json").write_text("{}")
-    with pytest.raises(ValueError, match="each a divisor of the largest. Received: num_samples="):
-        bound_curve.run(bound_curve.Config(run=str(tmp_path), num_samples=numbers))
+    with pytest.raises(ValueError, match="each a divisor of the largest. Received: bound_curve="):
+        bound_curve.write(None, None, numbers, 5, tmp_path)
 
 
-def test_a_result_becomes_a_row_and_a_picture(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(record, "RESULTS", tmp_path)
-    monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
-    monkeypatch.setattr(kept_runs, "RESULTS", tmp_path)
-    rows = [
-        {"num_samples": m, "bound_nats": -100.0 + m, "standard_error_nats": 0.5} for m in (1, 10)
-    ]
-    result = {"name": "tiny", "estimator": "reinmax", "num_examples": 7, "bounds": rows}
-    assert bound_curve.keep(result) == tmp_path / "bound_curve/tiny.json"
-    assert (tmp_path / "images/bound_curve-tiny.png").exists()
-    table = kept_runs.bound_curve()
-    assert "| tiny | `reinmax` | 7 | -99.00 +- 0.50 | -90.00 +- 0.50 |" in table
+def test_an_evaluation_writes_the_curve_if_asked(copied):
+    """The bounds of the run, of as many examples as are asked for, and none by default."""
+    folder = copied()
+    settings = evaluate.Config(run=str(folder), bound_samples=2)
+    evaluate.run(settings)
+    assert not list(folder.glob("bound_curve*"))
+    more = dataclasses.replace(settings, bound_curve=(1, 20), bound_curve_examples=30)
+    evaluate.run(more)
+    result = json.loads((folder / "bound_curve-test.json").read_text())
+    assert result["num_examples"] == 30 and result["split"] == "test"
+    one, many = result["bounds"]
+    assert (one["num_samples"], many["num_samples"]) == (1, 20)
+    assert one["bound_nats"] < many["bound_nats"] < 0 < many["standard_error_nats"]
+    assert (folder / "bound_curve-test.png").stat().st_size > 1000
