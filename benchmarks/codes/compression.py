@@ -21,24 +21,21 @@ import lzma
 import math
 import pathlib
 from collections.abc import Callable, Iterable
-from importlib import metadata
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import record
+from benchmarks import provenance, store, tables
 from benchmarks.codes import image_bytes
-from benchmarks.semantic_hashing.report import markdown
 from tf_discrete import codes as codes_lib
-from tf_discrete._internal.writing import write_json
 from tf_discrete.models import WithPrior
-from trainers import autoregressive_prior, command_line, finished_run, machine, semantic_hashing
+from trainers import autoregressive_prior, command_line, finished_run, semantic_hashing
 from trainers.config import check, option, to_json
 from trainers.run_directory import RunDirectory
 
-RESULT = pathlib.Path(__file__).parent.parent / "results" / "compression.json"
+RESULTS = "compression"
 QUALITIES = range(1, 96)
 SHARES = (1.0, 0.75, 0.5, 0.25)
 """Of the sides of an image, at which it is stored; its reader makes it larger again."""
@@ -97,7 +94,6 @@ class Config:
     prior_units: int = option(128, "Of the prior's LSTM.", lower=1)
     prior_epochs: int = option(30, "Most epochs of the prior's training.", lower=1)
     seed: int = option(0, "Of both trainings.", lower=0, upper=2**31)
-    result: str = option(str(RESULT), "JSON file of the result.")
 
 
 def train(config: Config) -> finished_run.FinishedRun:
@@ -255,7 +251,7 @@ def squared_error(images: np.ndarray, others: np.ndarray) -> float:
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Trains what is missing, compresses the test images in every way, and writes the result.
+    """Trains what is missing, compresses the test images in every way, and records the result.
 
     Raises:
         ImportError: constriction is not installed.
@@ -263,6 +259,7 @@ def run(config: Config) -> dict[str, Any]:
         ValueError: flags out of range, a run of binarised images, or a model without a decoder.
     """
     check(config)
+    made = provenance.record(["constriction", "pillow"])
     finished = train(config)
     num_parameters = decoder_parameters(config.run, finished.model)
     prior = train_prior(config, str(finished.directory.path))
@@ -282,8 +279,8 @@ def run(config: Config) -> dict[str, Any]:
         for name, (whole, payload) in {**coded, **files}.items()
     ]
     result = {
-        "command": record.command_of(
-            "benchmarks.codes.compression", Config, to_json(config), ("output_dir", "result")
+        "command": provenance.command_of(
+            "benchmarks.codes.compression", Config, to_json(config), ("output_dir",)
         ),
         "dataset": finished.config.dataset,
         "num_images": len(images),
@@ -291,13 +288,9 @@ def run(config: Config) -> dict[str, Any]:
         "decoder_parameters": num_parameters,
         "prior_parameters": prior.count_params(),
         "codes_are_given_back": True,
-        "hardware": machine.hardware(),
-        "versions": {
-            **machine.versions(),
-            **{name: metadata.version(name) for name in ("constriction", "pillow")},
-        },
+        "provenance": made,
     }
-    write_json(pathlib.Path(config.result), result)
+    store.append(RESULTS, result)
     print(f"\n{table(result)}")
     return result
 
@@ -317,7 +310,7 @@ def table(result: dict[str, Any]) -> str:
             )
         )
     header = ("", "bytes an image", "without headers", "squared error", "PSNR, dB")
-    return markdown(header, rows) + (
+    return tables.markdown(header, rows) + (
         f"\n{result['num_images']:,} test images of {result['dataset']}. Not counted: a decoder of "
         f"{result['decoder_parameters']:,} parameters and a prior of {result['prior_parameters']:,}. "
         f"Command: `{result['command']}`.\n"

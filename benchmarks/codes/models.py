@@ -12,7 +12,8 @@ from trainers import run as run_lib
 from trainers.callbacks import StopAtNaN
 from trainers.config import option
 
-GUMBEL, HASHING = "gumbel_softmax", "semantic_hashing"
+NAMES = {"gumbel_softmax": "Gumbel-Softmax", "semantic_hashing": "semantic hashing"}
+GUMBEL, HASHING = NAMES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,20 +25,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks import record
+from benchmarks import provenance, store
 from benchmarks.codes import linear_hashing
 from benchmarks.codes import models as code_models
-from benchmarks.semantic_hashing.report import markdown, spread
+from benchmarks.tables import markdown, spread
 from tf_discrete import codes, datasets, evaluation, plots, seeds
 from tf_discrete._internal.writing import write_json
 from tf_discrete.codes import hamming
-from trainers import categorical_vae, command_line, data, machine, semantic_hashing
+from trainers import categorical_vae, command_line, data, semantic_hashing
 from trainers.config import RunConfig, check, defaults, option, to_json
 from trainers.run_directory import RunDirectory, read_json
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
-RESULT = ROOT / "benchmarks" / "results" / "retrieval.json"
-PICTURE = ROOT / "docs" / "images" / "retrieval.png"
+RESULTS = "retrieval"
 NAMES = {
     "semantic_hashing": "semantic hashing",
     "gumbel_softmax": "binary Gumbel-Softmax",
@@ -67,11 +65,10 @@ class Config(code_models.Flags):
         0.0, "That a rounded bit of semantic hashing is flipped in training.", lower=0
     )
     kl_weight: float = option(1.0, "Weight of the KL of Gumbel-Softmax.", lower=0)
-    result: str = option(str(RESULT), "JSON file of the result.")
-    picture: str = option(str(PICTURE), "PNG file of the picture.")
+    picture: str = option(str(store.IMAGES / "retrieval.png"), "PNG file of the picture.")
 
 
-PLACES = ("output_dir", "data_dir", "result", "picture")
+PLACES = ("output_dir", "data_dir", "picture")
 """Fields that say where files lie, and nothing of the result."""
 
 MAY_DIFFER = (*PLACES, "methods", "bits", "num_seeds")
@@ -202,7 +199,7 @@ def run(config: Config) -> dict[str, Any]:
     directory = RunDirectory(config.output_dir)
     directory.claim(to_json(config), MAY_DIFFER, defaults(config))
     (directory.path / "cells").mkdir(exist_ok=True)
-    found = []
+    found, made = [], provenance.record()
     for number, cell in enumerate(todo, 1):
         path = directory.path / "cells" / f"{cell.name}.json"
         if not path.exists():
@@ -213,18 +210,17 @@ def run(config: Config) -> dict[str, Any]:
         score = found[-1]["mean_average_precision"]
         print(f"{number}/{len(todo)} {cell.name}: mAP {score:.4f}", flush=True)
     result = {
-        "command": record.command_of(
+        "command": provenance.command_of(
             "benchmarks.codes.retrieval",
             Config,
             to_json(config),
-            ("output_dir", "result", "picture"),
+            ("output_dir", "picture"),
         ),
         "setting": {k: v for k, v in to_json(config).items() if k not in PLACES},
         "cells": found,
-        "hardware": machine.hardware(),
-        "versions": machine.versions(),
+        "provenance": made,
     }
-    write_json(pathlib.Path(config.result), result)
+    store.append(RESULTS, result)
     plots.save(picture(result), pathlib.Path(config.picture))
     print(f"\n{table(result)}")
     return result
@@ -248,10 +244,10 @@ def table(result: dict[str, Any]) -> str:
             count = max(map(len, groups))
             rows.append((f"{name}, {count} seed{'s' * (count > 1)}", *scores))
     one = result["cells"][0]
-    return markdown([*header], [*rows]) + (
+    return markdown(header, rows) + (
         f"\n{setting['dataset']}: {one['num_queries']:,} {setting['queries']} images ask, "
         f"{one['database']:,} training images answer; {setting['epochs']} epochs. "
-        f"{result['hardware']['processor']}. Command: `{result['command']}`.\n"
+        f"{result['provenance']['processor']}. Command: `{result['command']}`.\n"
     )
 
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.semi_supervised.few_labels --data_dir=$TF_DISCRETE_DATA_DIR
 
-trains every row of the table with several draws of the labels and keeps each run in
-benchmarks/results/semi_supervised as soon as it is finished. A run that is kept with the settings that stand
-here is not trained again; a killed one goes on from its last epoch. A part of the table:
+trains every row of the table with several draws of the labels and adds each run to
+benchmarks/results/few_labels.jsonl as soon as it is finished. A run that is there with the settings that
+stand here is not trained again; a killed one goes on from its last epoch. A part of the table:
 
     python -m benchmarks.semi_supervised.few_labels --variants=paper --labels=100,600 \
         --inference=enumeration --num_draws=3 --data_dir=$TF_DISCRETE_DATA_DIR
@@ -23,11 +23,10 @@ from typing import Any, NamedTuple
 
 import keras
 
-from benchmarks import record
-from tf_discrete._internal.writing import write_json
-from trainers import callbacks, command_line, machine, semi_supervised
+from benchmarks import provenance, store
+from trainers import callbacks, command_line, semi_supervised
 from trainers.config import check, option, to_json
-from trainers.run_directory import RunDirectory, read_json
+from trainers.run_directory import RunDirectory
 
 SETTINGS: dict[str, Any] = {
     "dataset": "mnist",
@@ -77,7 +76,7 @@ PUBLISHED = {
     "straight_through_gumbel_softmax": (0.936, -110.7),
 }
 PUBLISHED_LABELS = 100
-RESULTS = pathlib.Path(__file__).parent.parent / "results" / "semi_supervised"
+RESULTS = "few_labels"
 MAX_DRAWS = 100
 
 HEADER = (
@@ -104,9 +103,9 @@ class Row(NamedTuple):
     labels: int
     inference: str
 
-    def path(self, draw: int) -> pathlib.Path:
-        """The file that keeps the run with a draw of the labels."""
-        return RESULTS / f"{self.variant}-{self.labels}-{self.inference}-{draw}.json"
+    def name(self, draw: int) -> str:
+        """The name of the run with a draw of the labels."""
+        return f"{self.variant}-{self.labels}-{self.inference}-{draw}"
 
     def settings(self, draw: int) -> dict[str, Any]:
         """The fields of the trainer's configuration, as JSON has them."""
@@ -123,8 +122,7 @@ class Row(NamedTuple):
 
     def run(self, draw: int) -> dict[str, Any] | None:
         """The kept run, or None if there is none with these settings."""
-        path = self.path(draw)
-        kept = read_json(path) if path.exists() else {}
+        kept = store.read(RESULTS).get(self.name(draw), {})
         return kept if kept.get("settings") == self.settings(draw) else None
 
 
@@ -164,9 +162,10 @@ def run(config: Config) -> None:
 
 def train(row: Row, draw: int, config: Config) -> None:
     """Trains one run, or goes on with it, and keeps it."""
+    made = provenance.record()
     keras.backend.clear_session()
     gc.collect()
-    folder = pathlib.Path(config.output_dir) / row.path(draw).stem
+    folder = pathlib.Path(config.output_dir) / row.name(draw)
     settings = semi_supervised.Config(
         **row.settings(draw), data_dir=config.data_dir, output_dir=str(folder)
     )
@@ -175,22 +174,21 @@ def train(row: Row, draw: int, config: Config) -> None:
     except callbacks.TrainingDiverged as error:
         result, message = {}, str(error)
     history = RunDirectory(folder).history()
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_json(
-        row.path(draw),
+    store.append(
+        RESULTS,
         {
+            "name": row.name(draw),
             **row._asdict(),
             "draw": draw,
             "settings": row.settings(draw),
-            "command": record.command(to_json(settings), semi_supervised),
+            "command": provenance.command(to_json(settings), semi_supervised),
             "result": result,
             "diverged": message,
             "history": {
                 name: [round(epoch[field], 4) for epoch in history]
                 for name, field in HISTORY.items()
             },
-            "hardware": machine.hardware(),
-            "versions": machine.versions(),
+            "provenance": made,
         },
     )
 
@@ -230,7 +228,7 @@ def cells() -> list[tuple[str, ...]]:
                 f"{len(results)}{f', {diverged} diverged' if diverged else ''}"
                 if kept
                 else "not run",
-                f"{statistics.fmean(minutes):.0f} min, {kept[0]['hardware']['cores']} cores"
+                f"{statistics.fmean(minutes):.0f} min, {kept[0]['provenance']['cores']} cores"
                 if results
                 else "",
             )

@@ -11,8 +11,8 @@ what stays between them. It is read from /proc, so Linux only.
 
     python -m benchmarks.semi_supervised.inference_speed
 
-writes benchmarks/results/semi_supervised_speed.json and the picture docs/images/semi_supervised_speed.png,
-and prints the table; `python -m tools.tables --write` puts it into docs/semi_supervised.md.
+adds the result to benchmarks/results/inference_speed.jsonl, draws docs/images/semi_supervised_speed.png and
+prints the table; `python -m tools.tables --write` puts it into docs/semi_supervised.md.
 """
 
 from __future__ import annotations
@@ -32,15 +32,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks import provenance, store, tables
 from tf_discrete import plots
-from tf_discrete._internal.writing import write_json
 from tf_discrete.models import SemiSupervisedVAE, conditional_networks
 from tf_discrete.optimizers import FusedAdam
-from trainers import command_line, machine
+from trainers import command_line
 from trainers.config import check, option
 
-ROOT = Path(__file__).parent.parent.parent
-RESULT = ROOT / "benchmarks" / "results" / "semi_supervised_speed.json"
+RESULTS = "inference_speed"
 MARGINAL = "enumeration"
 MEASURED = ("steps_per_second", "memory_mib")
 """What a row holds for each inference."""
@@ -58,7 +57,6 @@ class Config:
     style_size: int = option(32, "Variables of the style.", lower=1)
     seconds: float = option(2.0, "Length of a turn, about.", positive=True)
     rounds: int = option(5, "Turns of each.", lower=1)
-    output: str = option("", "JSON file. Default: benchmarks/results/semi_supervised_speed.json.")
     picture: str = option("", "PNG file. Default: docs/images/semi_supervised_speed.png.")
 
 
@@ -169,21 +167,23 @@ def measure(config: Config, network: str, num_classes: int) -> dict[str, Any]:
 def table(rows: list[dict[str, Any]], joint: str) -> str:
     """The results as a table of Markdown; `joint` stands second where there are two numbers."""
     pair = f"`{MARGINAL}`, `{joint}`"
-    lines = [
-        f"| network | classes | steps/s: {pair} | ratio | predicted | peak memory, MiB: {pair} "
-        f"| memory of a step, MiB: {pair} |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    header = (
+        *("network", "classes", f"steps/s: {pair}", "ratio", "predicted"),
+        *(f"peak memory, MiB: {pair}", f"memory of a step, MiB: {pair}"),
+    )
+    lines = []
     for row in rows:
         low, high = row["ratio_range"]
         speed, used = ([row[key][name] for name in (MARGINAL, joint)] for key in MEASURED)
         lines.append(
-            f"| {row['network']} | {row['classes']} | {speed[0]:.3g}, {speed[1]:.3g} "
-            f"| {row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {row['predicted_ratio']:.2f} "
-            f"| {used[0]['peak']:.0f}, {used[1]['peak']:.0f} "
-            f"| {used[0]['step']:.0f}, {used[1]['step']:.0f} |"
+            (
+                *(row["network"], str(row["classes"]), f"{speed[0]:.3g}, {speed[1]:.3g}"),
+                f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})",
+                f"{row['predicted_ratio']:.2f}",
+                *(f"{used[0][key]:.0f}, {used[1][key]:.0f}" for key in ("peak", "step")),
+            )
         )
-    return "\n".join(lines) + "\n"
+    return tables.markdown(header, lines, right=True)
 
 
 def picture(rows: list[dict[str, Any]]) -> Any:
@@ -217,8 +217,9 @@ def memory_ratio(row: dict[str, Any]) -> float:
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Measures, writes the JSON and the picture, prints the table."""
+    """Measures, records the result, draws the picture, prints the table."""
     check(config)
+    made = provenance.record()
     rows = []
     for network in config.networks:
         for num_classes in config.classes:
@@ -227,13 +228,11 @@ def run(config: Config) -> dict[str, Any]:
     result = {
         "rows": rows,
         "config": dataclasses.asdict(config),
-        "machine": machine.hardware(),
-        "versions": machine.versions(),
+        "provenance": made,
     }
-    write_json(Path(config.output or RESULT), result)
-    plots.save(picture(rows), config.picture or ROOT / "docs/images/semi_supervised_speed.png")
+    plots.save(picture(rows), config.picture or store.IMAGES / "semi_supervised_speed.png")
     print(f"\n{table(rows, config.joint)}")
-    return result
+    return store.append(RESULTS, result)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,13 @@ objectives that differ is refused.
     pip install tf_discrete[bench]
     python -m benchmarks.semi_supervised.pyro_speed
 
-writes benchmarks/results/semi_supervised_pyro.json, and `python -m tools.tables --write` then the table of
-docs/semi_supervised.md. `--torch_python` names another interpreter that has Pyro.
+adds the result to benchmarks/results/pyro_speed.jsonl, and `python -m tools.tables --write` makes the table
+of docs/semi_supervised.md of it. `--torch_python` names another interpreter that has Pyro.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 import sys
 import tempfile
@@ -32,11 +31,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import store
 from benchmarks.speed import interleaved as turns
 from benchmarks.speed import training as speed
 from benchmarks.speed.interleaved import Turn
 
-RESULT = turns.ROOT / "benchmarks" / "results" / "semi_supervised_pyro.json"
+RESULTS = "pyro_speed"
 PIXELS, HIDDEN, STYLE, CLASSES = 784, 500, 32, 10
 BATCH_SIZE = 100
 """Unlabelled images of a step, and labelled ones; the labelled are the same in all steps."""
@@ -288,7 +288,7 @@ def work(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Runs all rounds; what the JSON file holds."""
+    """Runs all rounds; the record."""
     flags = {name: getattr(arguments, name) for name in ("rounds", "steps", "threads")}
     with tempfile.TemporaryDirectory() as folder:
         write_data(pathlib.Path(folder))
@@ -315,18 +315,11 @@ def table(result: dict[str, Any]) -> str:
         f"{fact['start_loss_nats']:.2f} +- {fact['standard_error_nats']:.2f}"
         for fact in (result["facts"][OURS], result["facts"][compared["best"]])
     )
-    return "\n".join(
-        [
-            f"The fastest Pyro ({CONTENDERS[compared['best']]}) takes "
-            f"**{compared['median']:.2f} times** as long as tf_discrete: "
-            f"{turns.spread(compared, result['steps'])}. At the common weights the loss is "
-            f"{' nats here and '.join(losses)} there.",
-            "",
-            *turns.table(times, CONTENDERS),
-            "",
-            turns.made_on(result),
-            "",
-        ]
+    return (
+        f"The fastest Pyro ({CONTENDERS[compared['best']]}) takes **{compared['median']:.2f} times** "
+        f"as long as tf_discrete: {turns.spread(compared, result['steps'])}. At the common weights the loss "
+        f"is {' nats here and '.join(losses)} there.\n\n"
+        f"{turns.table(times, CONTENDERS)}\n{turns.made_on(result)}"
     )
 
 
@@ -336,7 +329,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="training steps of a turn")
     parser.add_argument("--threads", type=int, default=2, help="of each framework")
     parser.add_argument("--torch_python", default=sys.executable, help="interpreter that has Pyro")
-    parser.add_argument("--output", type=pathlib.Path, default=RESULT, help="JSON file")
     parser.add_argument("--worker", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -347,9 +339,7 @@ def main() -> None:
     if arguments.worker:
         work(arguments)
         return
-    result = run(arguments)
-    arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print("\n" + table(result))
+    print("\n" + table(store.append(RESULTS, run(arguments))))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m benchmarks.speed.bound --dataset=binarized_mnist --data_dir=$TF_DISCRETE_DATA_DIR
 
 scores the test split with 1000 samples for each image, as the trainers do, by VAEs and by structured
-prediction through two layers, each with 20 x 10 categorical and with 200 binary variables, and writes seconds
-and peak memory to benchmarks/results/bound_speed.json; `python -m tools.tables --write` then puts them into
+prediction through two layers, each with 20 x 10 categorical and with 200 binary variables, and adds seconds
+and peak memory to benchmarks/results/bound_speed.jsonl; `python -m tools.tables --write` then puts them into
 docs/stochastic_networks.md.
 """
 
@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import pathlib
 import resource
 import time
 from typing import Any
 
+from benchmarks import provenance, store, tables
 from tf_discrete import datasets, evaluation
-from tf_discrete._internal.writing import write_json
 from tf_discrete.models import CategoricalVAE, StructuredPrediction
-from trainers import command_line, machine
+from trainers import command_line
 from trainers.config import option
 
-RESULT = pathlib.Path(__file__).parent.parent / "results" / "bound_speed.json"
+RESULTS = "bound_speed"
 SIZES: dict[str, dict[str, Any]] = {
     "20 x 10 categorical": {"num_variables": 20, "num_categories": 10},
     "200 binary": {"num_variables": 200, "num_categories": 2, "latents": "bernoulli"},
@@ -38,11 +37,11 @@ class Config:
     dataset: str = option("digits", "As in the trainers.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
     bound_samples: int = option(1000, "Samples m of the bound.", lower=1)
-    output: str = option(str(RESULT), "JSON file of the result.")
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Times every model and writes the result."""
+    """Times every model and records the result."""
+    made = provenance.record()
     test = datasets.get(config.dataset, "test", data_dir=config.data_dir or None)
     found, processor = {}, {}
     for (task, make), (latents, sizes) in itertools.product(TASKS.items(), SIZES.items()):
@@ -60,31 +59,22 @@ def run(config: Config) -> dict[str, Any]:
         "seconds": found,
         "cpu_seconds": processor,
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "hardware": machine.hardware(),
-        "versions": machine.versions(),
+        "provenance": made,
     }
-    write_json(pathlib.Path(config.output), result)
-    return result
+    return store.append(RESULTS, result)
 
 
 def table(result: dict[str, Any]) -> str:
     """The result in Markdown."""
-    hardware, versions = result["hardware"], result["versions"]
-    processor = result["cpu_seconds"]
+    made, processor = result["provenance"], result["cpu_seconds"]
     rows = [
-        f"| {name} | {seconds:.1f} | {processor[name]:.1f} |"
+        (name, f"{seconds:.1f}", f"{processor[name]:.1f}")
         for name, seconds in result["seconds"].items()
     ]
-    return "\n".join(
-        [
-            "| linear model | seconds | of the processor |",
-            "| --- | --- | --- |",
-            *rows,
-            "",
-            f"{result['num_examples']:,} images with {result['bound_samples']:,} samples each; peak memory "
-            f"{result['peak_memory_mib']} MiB; {hardware['processor']}, {hardware['cores']} cores, "
-            f"tensorflow {versions['tensorflow']}. Command: `{result['command']}`.\n",
-        ]
+    return tables.markdown(("linear model", "seconds", "of the processor"), rows) + (
+        f"\n{result['num_examples']:,} images with {result['bound_samples']:,} samples each; peak memory "
+        f"{result['peak_memory_mib']} MiB; {provenance.machine(made)}, tensorflow "
+        f"{made['versions']['tensorflow']}. Command: `{result['command']}`.\n"
     )
 
 

@@ -7,13 +7,10 @@ may live in environments of their own.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
-import pathlib
 import platform
 import random
-import re
 import statistics
 import subprocess
 import sys
@@ -21,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+from benchmarks import provenance, store, tables
 
 Turn = Iterator[float]
 """Trains some steps for each `next`, after a warm-up before the first; gives the mean loss in nats."""
@@ -46,7 +43,7 @@ def serve(make: Callable[[], tuple[Turn, dict[str, Any]]], packages: Iterable[st
     turn, facts = make()
     for _ in range(2):
         next(turn)
-    say(versions=_versions(packages), facts=facts)
+    say(versions=provenance.versions(packages), facts=facts)
     for _ in sys.stdin:
         began = time.perf_counter()
         loss = next(turn)
@@ -71,7 +68,7 @@ class Contender:
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
-            cwd=ROOT,
+            cwd=store.ROOT,
         )
         first = self._answer()
         self.versions: dict[str, str] = first["versions"]
@@ -107,10 +104,10 @@ def race(
         threads: of each.
 
     Returns:
-        What a JSON file keeps: `milliseconds_per_step` and `last_loss_nats` by contender, `facts` of those
-        that have any, and on what they ran.
+        A record: `milliseconds_per_step` and `last_loss_nats` by contender, `facts` of those that have any,
+        and the provenance, with the contenders' versions.
     """
-    load = os.getloadavg()[0]
+    made = provenance.record()
     contenders: list[Contender] = []
     try:
         for name, command in commands.items():
@@ -125,9 +122,7 @@ def race(
         versions.update(contender.versions)
     facts = {contender.name: contender.facts for contender in contenders if contender.facts}
     return {
-        "date": time.strftime("%Y-%m-%d"),
-        "hardware": {"cpu": _cpu(), "cores": os.cpu_count(), "load_before": round(load, 2)},
-        "versions": versions,
+        "provenance": {**made, "versions": versions},
         "threads": threads,
         "steps": steps,
         "milliseconds_per_step": {
@@ -154,13 +149,13 @@ def summary(times: Times, ours: str, rivals: str) -> dict[str, Any]:
     return {"best": best, "median": median, "quartiles": (low, high), "ratios": ratios}
 
 
-def table(times: Times, titles: Mapping[str, str]) -> list[str]:
-    """Lines of Markdown: the median of each contender and its quartiles."""
-    lines = ["| | ms per step, median | quartiles |", "|---|---|---|"]
+def table(times: Times, titles: Mapping[str, str]) -> str:
+    """A table: the median of each contender and its quartiles."""
+    rows = []
     for name, values in times.items():
         low, median, high = statistics.quantiles(values, n=4)
-        lines.append(f"| {titles[name]} | {median:.2f} | {low:.2f} to {high:.2f} |")
-    return lines
+        rows.append((titles[name], f"{median:.2f}", f"{low:.2f} to {high:.2f}"))
+    return tables.markdown(("", "ms per step, median", "quartiles"), rows)
 
 
 def spread(compared: Mapping[str, Any], steps: int) -> str:
@@ -175,11 +170,11 @@ def spread(compared: Mapping[str, Any], steps: int) -> str:
 
 def made_on(result: Mapping[str, Any]) -> str:
     """The line of Markdown that says on what a race was run, and by which command."""
-    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    hardware = result["hardware"]
+    made = result["provenance"]
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     return (
-        f"{hardware['cpu']}, {hardware['cores']} cores, {result['threads']} threads, load before the run "
-        f"{hardware['load_before']}; {versions}; {result['date']}. Command: `{result['command'].strip()}`."
+        f"{provenance.machine(made)}, {result['threads']} threads, load before the run {made['load']}; "
+        f"{versions}; {made['date']}. Command: `{result['command'].strip()}`.\n"
     )
 
 
@@ -193,22 +188,3 @@ def _rounds(contenders: list[Contender], rounds: int, steps: int) -> dict[str, l
         line = (f"{n} {1000 * t[-1]['seconds'] / steps:.2f}" for n, t in turns.items())
         print(f"round {number + 1}, ms per step: {', '.join(line)}", flush=True)
     return turns
-
-
-def _versions(packages: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for package in packages:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _cpu() -> str:
-    try:
-        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor()
-    names = re.findall(r"^model name\s*: (.*)$", text, re.MULTILINE)
-    return names[0] if names else platform.processor()

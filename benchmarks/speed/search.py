@@ -13,21 +13,16 @@ the codes come on top.
     python -m benchmarks.speed.search
     python -m benchmarks.speed.search --run=runs/hashing --data_dir=$TF_DISCRETE_DATA_DIR
 
-write benchmarks/results/search_speed.json, or search_speed_images.json, and their tables in
-benchmarks/README.md.
+add the result to benchmarks/results/search_speed.jsonl, of which `python -m tools.tables --write` makes the
+tables in benchmarks/README.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
-import importlib.metadata
-import json
 import os
-import pathlib
 import random
-import re
 import statistics
 import tempfile
 import time
@@ -36,14 +31,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import provenance, store, tables
 from benchmarks.codes import augmented as augmented_codes
 from tf_discrete import codes, seeds
-from trainers import finished_run, machine
+from trainers import finished_run
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent
-RESULT = FOLDER / "results" / "search_speed.json"
-IMAGES_RESULT = FOLDER / "results" / "search_speed_images.json"
-README = FOLDER / "README.md"
+RESULTS = "search_speed"
 NAMES = {
     "exact": "tf_discrete: exact, NumPy, one thread",
     "faiss_flat": "FAISS flat, exact",
@@ -154,32 +147,39 @@ def measure(options: argparse.Namespace, items: np.ndarray, queries: np.ndarray)
 def table(result: dict[str, Any]) -> str:
     """The result as the README shows it."""
     setting, rows = result["setting"], result["methods"]
-    made = "around random centres"
+    made_of = "around random centres"
     if setting.get("run"):
-        made = f"of {setting['dataset']} images, moved, turned and scaled"
+        made_of = f"of {setting['dataset']} images, moved, turned and scaled"
     distinct = (
         f" ({result['distinct_codes']:,} of them distinct)" if "distinct_codes" in result else ""
     )
-    lines = [
-        f"{setting['codes']:,} codes{distinct} of {setting['bits']} bits {made}, k = {setting['k']}, "
-        f"batches of {setting['queries']} queries, median of {setting['rounds']} rounds.",
-        "",
-        f"| | queries a second | queries a CPU second | recall@{setting['k']} | "
-        "mean distance of a neighbour | index, MiB | built in |",
-        "|---|---|---|---|---|---|---|",
-        *(
-            f"| {NAMES[name]} | {row['median_queries_per_second']:,.0f} | "
-            f"{row['median_queries_per_cpu_second']:,.0f} | {row['recall']:.3f} | "
-            f"{row.get('distance', '')} | {row['mebibytes']} | {row['build_cpu_seconds']:.1f} CPU s |"
-            for name, row in rows.items()
-        ),
-        "",
-        f"{result['hardware']['processor']}, {result['hardware']['cores']} cores, FAISS on "
-        f"{setting['threads']} threads, load before the run {result['load']}; faiss-cpu "
-        f"{result['versions']['faiss-cpu']}, numpy {result['versions']['numpy']}; {result['date']}. "
-        f"Command: `{result['command']}`.",
+    known = any("distance" in row for row in rows.values())
+    header = (
+        *("", "queries a second", "queries a CPU second", f"recall@{setting['k']}"),
+        *(["mean distance of a neighbour"] if known else []),
+        *("index, MiB", "built in"),
+    )
+    cells = [
+        (
+            NAMES[name],
+            f"{row['median_queries_per_second']:,.0f}",
+            f"{row['median_queries_per_cpu_second']:,.0f}",
+            f"{row['recall']:.3f}",
+            *([str(row["distance"])] if known else []),
+            str(row["mebibytes"]),
+            f"{row['build_cpu_seconds']:.1f} CPU s",
+        )
+        for name, row in rows.items()
     ]
-    return "\n".join(lines)
+    made = result["provenance"]
+    return (
+        f"{setting['codes']:,} codes{distinct} of {setting['bits']} bits {made_of}, k = {setting['k']}, "
+        f"batches of {setting['queries']} queries, median of {setting['rounds']} rounds.\n\n"
+        f"{tables.markdown(header, cells)}\n"
+        f"{provenance.machine(made)}, FAISS on {setting['threads']} threads, load before the run "
+        f"{made['load']}; faiss-cpu {made['versions']['faiss-cpu']}, numpy {made['versions']['numpy']}; "
+        f"{made['date']}. Command: `{result['command']}`.\n"
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -201,43 +201,28 @@ def main(argv: list[str] | None = None) -> None:
         "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of FAISS"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=pathlib.Path, help="JSON file of the result")
     options = parser.parse_args(argv)
-    usual = IMAGES_RESULT if options.run else RESULT
-    options.output = options.output or usual
     import faiss
 
     faiss.omp_set_num_threads(options.threads)
-    load = round(os.getloadavg()[0], 2)
+    made = provenance.record(["faiss-cpu"])
     changed = {
         name: "$TF_DISCRETE_DATA_DIR" if name == "data_dir" else value
         for name, value in vars(options).items()
-        if name != "output" and value != parser.get_default(name)
+        if value != parser.get_default(name)
     }
     flags = "".join(f" --{name}={value}" for name, value in changed.items())
     items, queries = make_codes(options)
     rows = measure(options, items, queries)
     result = {
+        "name": "images" if options.run else "random",
         "command": f"python -m benchmarks.speed.search{flags}",
-        "date": datetime.date.today().isoformat(),
-        "hardware": machine.hardware(),
-        "load": load,
-        "versions": {**machine.versions(), "faiss-cpu": importlib.metadata.version("faiss-cpu")},
-        "setting": {
-            name: value
-            for name, value in vars(options).items()
-            if name not in ("output", "data_dir")
-        },
+        "setting": {name: value for name, value in vars(options).items() if name != "data_dir"},
         "distinct_codes": len(np.unique(codes.pack(items), axis=0)),
         "methods": rows,
+        "provenance": made,
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(table(result))
-    if options.output == usual:
-        mark = "search of images" if options.run else "search"
-        text = README.read_text()
-        between = re.compile(rf"(<!-- {mark} -->\n).*(<!-- /{mark} -->)", re.DOTALL)
-        README.write_text(between.sub(lambda m: m[1] + table(result) + "\n" + m[2], text))
+    print(table(store.append(RESULTS, result)))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,14 @@ turns, in a new order each round.
     python -m benchmarks.speed.training
     python -m benchmarks.speed.training --model=linear_categorical
 
-writes benchmarks/results/speed-MODEL.json and its table in benchmarks/README.md.
+adds the result to benchmarks/results/training_speed.jsonl; `python -m tools.tables --write` then fills the
+table of benchmarks/README.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -27,12 +26,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import store
 from benchmarks.speed import interleaved as turns
 from benchmarks.speed.interleaved import Turn
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent
-RESULTS = FOLDER / "results"
-README = FOLDER / "README.md"
+RESULTS = "training_speed"
 BATCH_SIZE = 100
 IMAGES = 54_000
 STEPS_PER_EXECUTION = 20
@@ -248,7 +246,7 @@ def work(arguments: argparse.Namespace) -> None:
 
 
 def race(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Runs all rounds; what the JSON file holds."""
+    """Runs all rounds; the record."""
     with tempfile.TemporaryDirectory() as folder:
         images = pathlib.Path(folder) / "images.npy"
         binary_images(images)
@@ -261,32 +259,18 @@ def race(arguments: argparse.Namespace) -> dict[str, Any]:
             commands[name] = [python, "-m", "benchmarks.speed.training", *flags]
         found = turns.race(commands, arguments.rounds, arguments.steps, arguments.threads)
     command = "python -m benchmarks.speed.training " + " ".join(_flags(arguments))
-    return {"command": command, "model": arguments.model, **found}
+    return {"name": arguments.model, "command": command, **found}
 
 
 def table(result: dict[str, Any]) -> str:
     """The result in Markdown."""
     times = result["milliseconds_per_step"]
     compared = turns.summary(times, OURS, "torch")
-    return "\n".join(
-        [
-            f"The fastest PyTorch ({CONTENDERS[compared['best']]}) takes "
-            f"**{compared['median']:.2f} times** as long as tf_discrete: "
-            f"{turns.spread(compared, result['steps'])}.",
-            "",
-            *turns.table(times, CONTENDERS),
-            "",
-            turns.made_on(result),
-        ]
+    return (
+        f"The fastest PyTorch ({CONTENDERS[compared['best']]}) takes **{compared['median']:.2f} times** "
+        f"as long as tf_discrete: {turns.spread(compared, result['steps'])}.\n\n"
+        f"{turns.table(times, CONTENDERS)}\n{turns.made_on(result)}"
     )
-
-
-def write_readme(result: dict[str, Any], path: pathlib.Path = README) -> None:
-    """Puts the table between the model's marks of the README."""
-    text = path.read_text(encoding="utf-8")
-    mark = f"speed {result['model']}"
-    marked = re.compile(rf"(<!-- {mark} -->\n).*?(\n<!-- /{mark} -->)", re.DOTALL)
-    path.write_text(marked.sub(lambda m: m[1] + table(result) + m[2], text), encoding="utf-8")
 
 
 def _flags(arguments: argparse.Namespace) -> list[str]:
@@ -305,11 +289,6 @@ def main() -> None:
     parser.add_argument(
         "--torch_python", default=sys.executable, help="interpreter that has PyTorch"
     )
-    parser.add_argument(
-        "--output",
-        type=pathlib.Path,
-        help="JSON file. Default: benchmarks/results/speed-MODEL.json",
-    )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--images", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -318,13 +297,7 @@ def main() -> None:
     if arguments.worker:
         work(arguments)
         return
-    result = race(arguments)
-    output = arguments.output or RESULTS / f"speed-{arguments.model}.json"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if arguments.output is None:
-        write_readme(result)
-    print("\n" + table(result))
+    print("\n" + table(store.append(RESULTS, race(arguments))))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import keras
 import numpy as np
 import pytest
 
+from benchmarks import store
 from benchmarks.codes import compression
 from tf_discrete.models import (
     AutoregressivePrior,
@@ -37,18 +37,19 @@ def made(tmp_path_factory):
 def finished(made):
     """The configuration of a small measurement, and its result."""
     folder = made[0].directory.path
-    config = compression.Config(output_dir=str(folder), result=str(folder / "result.json"))
+    config = compression.Config(output_dir=str(folder))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "RESULTS", folder)
         patch.setattr(compression, "_TRIED", 20)
         patch.setattr(compression, "train", lambda config: made[0])
         patch.setattr(compression, "train_prior", lambda config, run: made[1])
-        return config, compression.run(config)
+        result = compression.run(config)
+        assert store.newest("compression") == {"name": "compression", **result}
+        return config, result
 
 
 def test_bytes_and_errors_are_measured(finished):
     config, result = finished
-    with open(config.result) as file:
-        assert json.load(file) == result
     rows = {row["name"]: row for row in result["rows"]}
     assert rows["pixels"]["bytes_per_image"] == 64
     packed, coded = (

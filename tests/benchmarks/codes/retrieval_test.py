@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import store
 from benchmarks.codes import retrieval
 
 SMALL = {
@@ -27,9 +26,13 @@ SMALL = {
 def finished(tmp_path_factory):
     """A small measurement: its configuration and its result."""
     folder = tmp_path_factory.mktemp("retrieval")
-    paths = {"result": str(folder / "result.json"), "picture": str(folder / "picture.png")}
-    config = retrieval.Config(output_dir=str(folder / "cells"), **paths, **SMALL)
-    return config, retrieval.run(config)
+    place = {"output_dir": str(folder / "cells"), "picture": str(folder / "picture.png")}
+    config = retrieval.Config(**place, **SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "RESULTS", folder)
+        result = retrieval.run(config)
+        assert store.newest("retrieval") == {"name": "retrieval", **result}
+    return config, result
 
 
 def test_the_cells_of_the_whole_measurement():
@@ -48,8 +51,6 @@ def test_the_cells_of_the_whole_measurement():
 @pytest.mark.slow
 def test_every_cell_is_scored(finished):
     config, result = finished
-    with open(config.result) as file:
-        assert json.load(file) == result
     assert len(result["cells"]) == 3 * 2 + 1
     scores = {}
     for cell in result["cells"]:
@@ -69,10 +70,11 @@ def test_every_cell_is_scored(finished):
 
 
 @pytest.mark.slow
-def test_cells_that_are_done_are_not_made_again(finished, monkeypatch):
+def test_cells_that_are_done_are_not_made_again(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
     config, result = finished
     monkeypatch.setattr(retrieval, "measure", lambda *_: pytest.fail("measured again"))
-    assert retrieval.run(config) == result
+    assert retrieval.run(config)["cells"] == result["cells"]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 
 import pytest
 
+from benchmarks import store
 from benchmarks.published import cells as cells_lib
 from benchmarks.published import report, train
 from trainers import config as config_lib
@@ -36,16 +36,16 @@ def small(tmp_path, monkeypatch) -> cells_lib.Cell:
         },
         epochs=1,
         num_seeds=1,
-        store="published/small",
-        stem="reinmax",
+        results="published-small",
+        name="small/reinmax",
     )
-    monkeypatch.setattr(cells_lib, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
     monkeypatch.setitem(cells_lib.TABLES, "gumbel_softmax", lambda: iter([cell]))
     return cell
 
 
 def test_every_cell_is_kept_in_a_place_of_its_own():
-    assert len({(cell.store, cell.stem) for cell in ALL}) == len(ALL)
+    assert len({(cell.results, cell.name) for cell in ALL}) == len(ALL)
 
 
 @pytest.mark.parametrize("cell", ALL, ids=lambda cell: f"{cell.model}, {cell.estimator}")
@@ -65,12 +65,12 @@ def test_a_table_is_trained_once_and_reported(small, tmp_path, monkeypatch, caps
     assert "| small | `reinmax` | 40.0 | not run |" in report.table("gumbel_softmax")
     settings = train.Config(output_dir=str(tmp_path / "runs"), pictures=str(tmp_path / "pictures"))
     train.run(settings)
-    kept = json.loads(small.path(0).read_text())
+    kept = store.read("published-small")["small/reinmax-0"]
     assert kept["seed"] == 0 and kept["status"] == "finished"
     assert "--num_variables=2" in kept["command"] and "output_dir" not in kept["command"]
     bound = kept["result"]["test/bound_nats"]
-    other = {**kept, "seed": 1, "result": {**kept["result"], "test/bound_nats": bound - 2}}
-    small.path(1).write_text(json.dumps(other))
+    other = {"result": {**kept["result"], "test/bound_nats": bound - 2}}
+    store.append("published-small", {**kept, "name": "small/reinmax-1", **other})
     mean = 1 - bound
     row = report.table("gumbel_softmax").splitlines()[2]
     assert f"| {mean:.2f} +- 1.41 |" in row and f"| {mean - 40:+.2f} | 2 | 3 |" in row
@@ -94,7 +94,7 @@ def test_a_choice_of_no_cell_is_refused(small):
     [("deep small", {"deep small"}), ("small", {"small"}), ("deep", {"deep small"})],
 )
 def test_a_whole_name_chooses_that_model_alone(small, tmp_path, monkeypatch, model, expected):
-    models = [small, small._replace(model="deep small", stem="deep")]
+    models = [small, small._replace(model="deep small", name="small/deep")]
     monkeypatch.setitem(cells_lib.TABLES, "gumbel_softmax", lambda: models)
     trained = set()
     monkeypatch.setattr(train, "train", lambda cell, *_: trained.add(cell.model))

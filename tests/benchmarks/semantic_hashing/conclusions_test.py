@@ -17,7 +17,7 @@ def cell(method, size, categories, seed, nats, scores=(3.0, 6.0), setting=1.0, s
     generation = {law: {"inception_score": score} for law, score in zip(LAWS, scores, strict=True)}
     return {
         **{"method": method, "num_variables": size, "num_categories": categories, "seed": seed},
-        **{"bits": size * math.log2(categories), "settings": {"setting": setting}},
+        **{"settings": {"setting": setting}},
         **{"status": status, "reconstruction_nats": nats, "generation": generation},
     }
 
@@ -41,12 +41,18 @@ def tried(seed=0):
     ]
 
 
+def judge(usual, tried, laws):
+    """The verdicts on cells of a study whose own setting is 1 and that tries others at 32 bits."""
+    config = {"setting": 1.0, "sensitivity_bits": 32, "samplings": laws}
+    return conclusions.judge([*usual, *tried], config)
+
+
 def words(verdicts):
     return [verdict.word for verdict in verdicts]
 
 
 def test_every_rule_on_cells_that_agree_with_the_slides():
-    verdicts = conclusions.judge(usual(), tried(), LAWS)
+    verdicts = judge(usual(), tried(), LAWS)
     expected = {
         "comparable": 0.1 - (1 / 100 + 5 / 75) / 2,
         "sampling (independent)": (2 + 2) / 2,
@@ -57,7 +63,7 @@ def test_every_rule_on_cells_that_agree_with_the_slides():
         "tune (error)": math.sqrt(21) - math.sqrt(2),
     }
     for verdict, (part, value) in zip(verdicts, expected.items(), strict=False):
-        assert part in verdict.conclusion.claim
+        assert part in verdict.claim
         assert verdict.values == [pytest.approx(value)]
     assert words(verdicts)[:7] == ["confirmed"] * 7
     assert words(verdicts)[7:] == ["not decided"] * 2  # The scores do not move.
@@ -69,20 +75,20 @@ def test_every_rule_on_cells_that_agree_with_the_slides():
 
 def test_the_contrary_is_not_confirmed():
     cells = [{**one, "method": HASHING if one["method"] == GUMBEL else GUMBEL} for one in usual()]
-    found = words(conclusions.judge(cells, [], LAWS))
+    found = words(judge(cells, [], LAWS))
     assert found[:4] == ["confirmed", *["not confirmed"] * 3]
     assert found[4] == "not decided"  # No Gumbel-Softmax code has other categories now.
     assert found[6:] == ["not decided"] * 3
     far = [{**one, "reconstruction_nats": one["num_variables"]} for one in usual()]
     far[3]["reconstruction_nats"] = 30.0
-    assert words(conclusions.judge(far, [], LAWS))[0] == "not confirmed"
+    assert words(judge(far, [], LAWS))[0] == "not confirmed"
 
 
 def test_the_spread_of_the_seeds_decides():
     """Scaling: 6, 6 - 2 * shift, ...: a mean within two standard errors of 0 is left open."""
     for shifts, word in (((0.0, 0.1, 0.2), "confirmed"), ((0.0, 5.0, 2.0), "not decided")):
         cells = [one for seed, shift in enumerate(shifts) for one in usual(seed, shift)]
-        scaling = conclusions.judge(cells, [], LAWS)[3]
+        scaling = judge(cells, [], LAWS)[3]
         assert scaling.values == pytest.approx([6 - 2 * shift for shift in shifts])
         assert scaling.word == word
     text = conclusions.write([scaling])
@@ -92,14 +98,14 @@ def test_the_spread_of_the_seeds_decides():
 def test_a_seed_that_lacks_a_cell_does_not_count():
     second = usual(1)
     second[4] = cell(HASHING, 96, 2, 1, None, status="diverged")
-    verdicts = conclusions.judge([*usual(), *second], [], LAWS)
+    verdicts = judge([*usual(), *second], [], LAWS)
     assert [len(verdict.values) for verdict in verdicts[:6]] == [1, 1, 1, 1, 2, 1]
-    alone = conclusions.judge(second, [], LAWS)
+    alone = judge(second, [], LAWS)
     assert words(alone)[0] == "not decided"
     assert "No seed has the cells that it takes." in conclusions.write(alone)
 
 
 def test_one_law_of_samples_leaves_the_recurrent_prior_open():
-    verdicts = conclusions.judge(usual(), tried(), ("independent",))
+    verdicts = judge(usual(), tried(), ("independent",))
     assert len(verdicts) == 7
     assert words(verdicts)[4] == "not decided"

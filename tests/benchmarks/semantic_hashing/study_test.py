@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import record
+from benchmarks import store
 from benchmarks.codes import models as code_models
 from benchmarks.semantic_hashing import report, study
 from tf_discrete import evaluation, schedules
-from tools import kept_runs, tables
+from tools import tables
 from trainers import data
 from trainers.callbacks import TrainingDiverged
 
@@ -36,10 +35,25 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The folder of a small study."""
-    folder = tmp_path_factory.mktemp("study") / "study"
-    study.run(study.Config(output_dir=str(folder), **SMALL))
-    return folder
+    """The folder of a small study, and its text."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "RESULTS", folder)
+        text = study.run(study.Config(**places(folder), **SMALL))
+    return folder, text
+
+
+def places(folder):
+    """Where a study puts its files."""
+    return {"output_dir": str(folder / "study"), "picture": str(folder / "study.png")}
+
+
+@pytest.fixture
+def place(finished, tmp_path, monkeypatch):
+    """A copy of the results of the finished study, in place of the repository's."""
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    return tmp_path
 
 
 def test_the_cells_of_the_whole_study():
@@ -82,8 +96,14 @@ def test_the_models_follow_the_protocol():
 
 
 @pytest.mark.slow
-def test_every_cell_is_kept_with_its_scores(finished):
-    cells = [json.loads(path.read_text()) for path in (finished / "cells").iterdir()]
+def test_every_cell_is_kept_with_its_scores(finished, place):
+    cells = store.read("semantic_hashing")
+    kept = cells.pop("study")
+    assert kept["command"].startswith(
+        "python -m benchmarks.semantic_hashing.study --dataset=digits"
+    )
+    assert not {"output_dir", "picture", "results"} & set(kept["config"])
+    cells = list(cells.values())
     assert len(cells) == 3
     for cell in cells:
         assert 5 < cell["reconstruction_nats"] < 60
@@ -94,21 +114,20 @@ def test_every_cell_is_kept_with_its_scores(finished):
                 np.exp(10 * scores["slides_score"])
             )
         assert 0 < cell["lstm_bits_per_code"] < 2 * cell["bits"]
-        assert cell["step_milliseconds"] > 0
-        assert cell["versions"]["python"] and cell["hardware"]["cores"]
+        assert cell["provenance"]["versions"]["python"] and cell["provenance"]["cores"]
     assert {round(cell["bits"], 3) for cell in cells} == {3.0, round(2 * np.log2(3), 3)}
-    text = (finished / "study.md").read_text()
+    text = finished[1]
     assert text.count("\n| ") == 2 + 2 * 2 + 2 + 2  # Two tables: headers, rules, rows.
     assert "| 2 x 3 | Gumbel-Softmax | 3 |" in text and "- semantic hashing, " in text
-    with Image.open(finished / "study.png") as image:
+    with Image.open(place / "study.png") as image:
         assert np.asarray(image.convert("L")).std() > 5
 
 
 @pytest.mark.slow
-def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(finished):
+def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(place):
     """The same cell without the prior reconstructs as well."""
     cell = study.Cell("gumbel_softmax", 2, 3, study.temperatures(0.5, 3e-5), 0)
-    kept = json.loads((finished / "cells" / f"{cell.name}.json").read_text())
+    kept = store.read("semantic_hashing")[cell.name]
     config = study.Config(**{**SMALL, "samplings": ("independent",)})
     settings = study.run_config(config, cell)
     splits = data.load_splits(settings)
@@ -119,9 +138,7 @@ def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(finished)
 
 
 @pytest.mark.slow
-def test_a_cell_that_diverges_is_kept_and_the_others_go_on(finished, tmp_path, monkeypatch):
-    folder = tmp_path / "study"
-    shutil.copytree(finished, folder)
+def test_a_cell_that_diverges_is_kept_and_the_others_go_on(place, monkeypatch):
     tries = []
 
     def train(settings, method, *arguments):
@@ -129,7 +146,7 @@ def test_a_cell_that_diverges_is_kept_and_the_others_go_on(finished, tmp_path, m
         raise TrainingDiverged("Not finite at step 3: loss.")
 
     monkeypatch.setattr(code_models, "train", train)
-    more = study.Config(output_dir=str(folder), **{**SMALL, "bits": (3, 5, 6)})
+    more = study.Config(**places(place), **{**SMALL, "bits": (3, 5, 6)})
     text = study.run(more)
     assert len(tries) == 2
     assert "| 5 x 2 | semantic hashing | noise 1 | 0 | Not finite at step 3: loss. |" in text
@@ -146,29 +163,17 @@ def test_a_loss_that_is_not_finite_ends_a_training():
 
 
 @pytest.mark.slow
-def test_a_study_is_kept_and_shown(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
-    monkeypatch.setattr(kept_runs, "RESULTS", tmp_path / "results")
-    assert tables.semantic_hashing_study() == ""
-    record.run(record.Config(study=str(finished)))
-    kept = json.loads((tmp_path / "results/semantic_hashing_study.json").read_text())
-    assert len(kept["cells"]) == 3 and len(kept["machines"]) == 1
-    assert kept["command"].startswith(
-        "python -m benchmarks.semantic_hashing.study --dataset=digits"
-    )
-    assert "output_dir" not in kept["config"]
-    assert (tmp_path / "images/semantic_hashing_study.png").stat().st_size > 1000
+def test_a_study_is_shown(finished, place):
     shown = tables.semantic_hashing_study()
-    table = (finished / "study.md").read_text().split("\n\n")[1]
-    assert table in shown and "(images/semantic_hashing_study.png)" in shown
-    with pytest.raises(ValueError, match="must name a study with cells"):
-        record.run(record.Config(study=str(tmp_path)))
+    picture = str(finished[0] / "study.png")
+    assert shown == finished[1].replace(picture, "images/semantic_hashing_study.png")
+    (place / "semantic_hashing.jsonl").unlink()
+    assert tables.semantic_hashing_study() == "Not measured.\n"
 
 
 @pytest.mark.slow
-def test_cells_that_are_done_are_not_trained_again(finished, monkeypatch):
-    before = (finished / "study.md").read_text()
+def test_cells_that_are_done_are_not_trained_again(finished, place, monkeypatch):
+    before = (place / "semantic_hashing.jsonl").read_text()
     trained = []
 
     def measure(config, cell, splits, classifier):
@@ -176,13 +181,17 @@ def test_cells_that_are_done_are_not_trained_again(finished, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(study, "measure", measure)
-    assert study.run(study.Config(output_dir=str(finished), **SMALL)) == before
+    again = study.run(study.Config(**places(place), **SMALL))
+    assert again.replace(str(place), str(finished[0])) == finished[1]
+    assert (place / "semantic_hashing.jsonl").read_text().splitlines()[1:] == (
+        before.splitlines()[1:]
+    )
     more = {**SMALL, "bits": (3, 5)}
     with pytest.raises(KeyboardInterrupt):
-        study.run(study.Config(output_dir=str(finished), **more))
+        study.run(study.Config(**places(place), **more))
     assert [(cell.method, cell.num_variables) for cell in trained] == [("semantic_hashing", 5)]
-    with pytest.raises(ValueError, match="another configuration.*epochs=1 there, 2 here"):
-        study.run(study.Config(output_dir=str(finished), **{**SMALL, "epochs": 2}))
+    with pytest.raises(ValueError, match="another --results.*epochs=1 there, 2 here"):
+        study.run(study.Config(**places(place), **{**SMALL, "epochs": 2}))
 
 
 def result(method, seed, nats, score, size=(32, 2), **settings):
@@ -204,13 +213,11 @@ def test_seeds_and_settings_are_summed_up():
         result("semantic_hashing", 0, 90.0, 5.0, noise_stddev=2.0),
         result("semantic_hashing", 0, 70.0, 5.0, size=(64, 2), noise_stddev=1.0),
     ]
-    groups = report.grouped(results)
-    assert [len(group) for group in groups] == [2, 1, 1]
-    config = {"noise_stddev": 1.0, "sensitivity_bits": 32}
-    usual = [group for group in groups if report.is_usual(group[0], config)]
+    records = {"study": {"config": {"noise_stddev": 1.0, "sensitivity_bits": 32}}}
+    _, usual, tried = report.compared({**records, **dict(enumerate(results))})
+    assert [len(group) for group in usual] == [2, 1]
     assert [group[0]["num_variables"] for group in usual] == [32, 64]
-    tried = [group for group in groups if report.is_tried(group[0], config)]
-    assert [report.settings_text(group[0]) for group in tried] == ["noise 1", "noise 2"]
+    assert [report.setting_text(group[0]) for group in tried] == ["noise 1", "noise 2"]
     rows = report.codes_table(usual).splitlines()
     assert rows[2] == (
         "| 32 x 2 | semantic hashing | 32 | 81.00 +- 1.41 | 3 | independent | 4.50 +- 0.71 | "
@@ -229,18 +236,20 @@ def test_seeds_and_settings_are_summed_up():
         ({"noise_stddevs": (0.0,)}, "noise_stddev must be positive"),
     ],
 )
-def test_what_cannot_work_is_refused_before_training(tmp_path, changes, message):
+def test_what_cannot_work_is_refused_before_training(tmp_path, monkeypatch, changes, message):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
     config = study.Config(output_dir=str(tmp_path / "study"), **{**SMALL, **changes})
     with pytest.raises(ValueError, match=message):
         study.run(config)
-    assert not (tmp_path / "study").exists()
+    assert not list(tmp_path.glob("*.jsonl")) and not (tmp_path / "study").exists()
 
 
-def test_images_without_labels_are_refused(tmp_path):
+def test_images_without_labels_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
     file = tmp_path / "images.npz"
     images = np.random.RandomState(0).randint(0, 255, [90, 4, 4]).astype(np.uint8)
     np.savez(file, image=images)
     config = {**SMALL, "dataset": str(file)}
     with pytest.raises(ValueError, match="Give data with labels. Received: dataset="):
         study.run(study.Config(output_dir=str(tmp_path / "study"), **config))
-    assert not (tmp_path / "study").exists()
+    assert not list(tmp_path.glob("*.jsonl")) and not (tmp_path / "study").exists()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
+from benchmarks import store
 from benchmarks.semi_supervised import few_labels as study
 from trainers import callbacks
 from trainers import config as config_lib
@@ -27,7 +26,7 @@ SMALL = {
 def small(tmp_path, monkeypatch) -> study.Config:
     """One row, on few embedded digits, kept in a folder of its own."""
     monkeypatch.setattr(study, "SETTINGS", SMALL)
-    monkeypatch.setattr(study, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
     return study.Config(
         variants=("paper",),
         labels=(100,),
@@ -47,7 +46,7 @@ def test_the_settings_of_a_row_are_valid(row):
 
 def test_every_row_is_kept_in_a_place_of_its_own():
     rows = list(study.table())
-    assert len({row.path(0) for row in rows}) == len(rows)
+    assert len({row.name(0) for row in rows}) == len(rows)
 
 
 @pytest.mark.slow
@@ -61,7 +60,7 @@ def test_a_row_is_trained_once_and_reported(small, monkeypatch):
     monkeypatch.setattr(trainer.plots, "save", lambda *_, **__: None)
     monkeypatch.setattr(trainer.classification, "figures", lambda *_: {})
     study.run(small)
-    kept = json.loads(ROW.path(0).read_text())
+    kept = store.read("few_labels")[ROW.name(0)]
     assert "--max_examples=300" in kept["command"] and "output_dir" not in kept["command"]
     assert {"test/accuracy", "validation/accuracy", "test/calibration_error", "best_epoch"} <= set(
         kept["result"]
@@ -80,15 +79,15 @@ def test_a_row_is_trained_once_and_reported(small, monkeypatch):
 
 
 def test_the_table_shows_mean_deviation_and_difference(small):
-    study.RESULTS.mkdir()
     for draw, accuracy in enumerate((0.9, 0.92, None)):
         result = {
             "test/accuracy": accuracy,
             "test/hard_elbo_nats": -100.0 - draw,
             "training_seconds": 120.0,
         }
-        kept = {"settings": ROW.settings(draw), "hardware": {"cores": 2}}
-        ROW.path(draw).write_text(json.dumps({**kept, "result": result if accuracy else {}}))
+        kept = {"settings": ROW.settings(draw), "provenance": {"cores": 2}}
+        result = result if accuracy else {}
+        store.append("few_labels", {"name": ROW.name(draw), **kept, "result": result})
     (cells,) = [cells for cells in study.cells() if cells[-1]]
     assert cells[3:6] == ("91.0 +- 1.4 %", "92.6 %", "-1.6")
     assert cells[6:] == ("-100.50 +- 0.71", "-106.8", "+6.30", "2, 1 diverged", "2 min, 2 cores")

@@ -33,11 +33,15 @@ def test_the_table_compares_with_the_fastest():
         "facts": _facts(ours=500.0, pyro=500.0, pyro_shared=500.25),
         "steps": 20,
         "threads": 1,
-        "hardware": {"cpu": "a processor", "cores": 2, "load_before": 0.5},
-        "versions": {"python": "3.11"},
-        "date": "2026-01-01",
+        "provenance": {
+            **{"processor": "a processor", "cores": 2, "load": 0.5},
+            **{"versions": {"python": "3.11"}, "date": "2026-01-01"},
+        },
     }
     lines = race.table(result).splitlines()
     assert "image's part computed once) takes **2.50 times** as long" in lines[0]
     assert "500.00 +- 0.10 nats here and 500.25 +- 0.10 there" in lines[0]
     assert lines[4].startswith("| tf_discrete: fit | 10.00 | 10.00 to 10.00 |") and len(lines) == 9
+    assert lines[8].startswith(
+        "a processor, 2 cores, 1 threads, load before the run 0.5; python 3.11"
+    )

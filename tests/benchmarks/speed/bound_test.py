@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
+from benchmarks import store
 from benchmarks.speed import bound as bound_speed
 
 
-def test_every_model_is_timed(tmp_path):
-    path = tmp_path / "result.json"
-    result = bound_speed.run(bound_speed.Config(bound_samples=3, output=str(path)))
-    assert json.loads(path.read_text()) == result
+def test_every_model_is_timed(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    result = bound_speed.run(bound_speed.Config(bound_samples=3))
+    assert store.newest("bound_speed") == result
     assert len(result["seconds"]) == len(bound_speed.TASKS) * len(bound_speed.SIZES)
     assert all(seconds > 0 for seconds in result["seconds"].values())
     assert result["num_examples"] == 359 and result["peak_memory_mib"] > 0

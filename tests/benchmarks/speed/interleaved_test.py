@@ -31,7 +31,7 @@ def test_a_race_of_processes():
     }
     assert found["last_loss_nats"] == {"ours": 4, "theirs": 4}  # After two turns of warm-up.
     assert found["facts"] == {"theirs": {"start": 3}}
-    assert set(found["versions"]) == {"python", "numpy"}
+    assert set(found["provenance"]["versions"]) == {"python", "numpy"}
 
 
 def test_a_contender_that_fails_is_named():

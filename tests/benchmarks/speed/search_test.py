@@ -1,9 +1,8 @@
 """The benchmark of search, on few codes: every method is measured, and the table says so."""
 
-import json
-
 import pytest
 
+from benchmarks import store
 from benchmarks.speed import search as search_speed
 from tf_discrete.models import CategoricalVAE, SemanticHashingAutoencoder
 from trainers.config import RunConfig
@@ -13,11 +12,16 @@ from trainers.run_directory import RunDirectory
 pytest.importorskip("faiss", reason="FAISS is an extra")
 
 
-def test_every_method_is_measured_in_one_run(tmp_path, capsys):
-    output = tmp_path / "result.json"
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """Results are kept in a folder of the test."""
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+
+
+def test_every_method_is_measured_in_one_run(capsys):
     flags = ["--codes=3000", "--clusters=30", "--queries=20", "--rounds=3", "--threads=1"]
-    search_speed.main([*flags, f"--output={output}"])
-    result = json.loads(output.read_text())
+    search_speed.main(flags)
+    result = store.read("search_speed")["random"]
     assert list(result["methods"]) == list(search_speed.NAMES)
     for row in result["methods"].values():
         assert len(row["queries_per_second"]) == 3 and min(row["queries_per_second"]) > 0
@@ -37,12 +41,11 @@ def use_model(monkeypatch, model):
     monkeypatch.setattr(search_speed.finished_run, "load", lambda path, data_dir: run)
 
 
-def test_codes_of_a_run_are_measured_and_said_to_be(tmp_path, capsys, monkeypatch):
+def test_codes_of_a_run_are_measured_and_said_to_be(capsys, monkeypatch):
     use_model(monkeypatch, SemanticHashingAutoencoder((8, 8, 1), num_bits=16, hidden_units=(8,)))
-    output = tmp_path / "result.json"
     flags = ["--run=runs/digits", "--codes=3000", "--queries=20", "--rounds=1", "--threads=1"]
-    search_speed.main([*flags, "--data_dir=/data", f"--output={output}"])
-    result = json.loads(output.read_text())
+    search_speed.main([*flags, "--data_dir=/data"])
+    result = store.read("search_speed")["images"]
     assert result["setting"]["dataset"] == "digits" and result["setting"]["bits"] == 16
     assert 100 < result["distinct_codes"] < 3000
     rows = result["methods"]
