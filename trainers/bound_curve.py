@@ -48,7 +48,7 @@ def write(
             f"Received: bound_curve={num_samples}"
         )
     first = dataclasses.replace(
-        split, images=split.images[:num_examples], labels=None, num_classes=None
+        split, images=split.images[:num_examples], labels=None, num_classes=None, class_names=None
     )
     began = time.perf_counter()
     values = score(model, first.batches(BATCH), num_samples)
