@@ -234,3 +234,21 @@ def test_a_sweep_is_kept_and_shown(place, tmp_path):
 def test_a_sweep_must_be_there(place):
     with pytest.raises(ValueError, match="folder of a sweep.*Received: sweep='nowhere', name='x'"):
         record.run(record.Config(sweep="nowhere", name="x"))
+
+
+def test_a_bound_curve_becomes_a_row_and_a_picture(place, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with pytest.raises(ValueError, match="--bound_curve has scored.*Received: bound_curve='.*run'"):
+        record.run(record.Config(bound_curve=str(folder), name="tiny"))
+    rows = [
+        {"num_samples": m, "bound_nats": -100.0 + m, "standard_error_nats": 0.5} for m in (1, 10)
+    ]
+    write_json(folder / "config.json", to_json(categorical_vae.Config(estimator="reinmax")))
+    result = {"split": "test", "num_examples": 7, "seconds": 1.0, "bounds": rows}
+    write_json(folder / "bound_curve-test.json", result)
+    record.run(record.Config(bound_curve=str(folder), name="tiny"))
+    assert (place / "images/bound_curve-tiny.png").stat().st_size > 1000
+    assert store.read("bound_curve")["tiny"]["command"].endswith("--estimator=reinmax")
+    table = run_tables.bound_curve()
+    assert "| tiny | `reinmax` | 7 | -99.00 +- 0.50 | -90.00 +- 0.50 |" in table
