@@ -23,8 +23,8 @@ SMALL = 32
 
 Cells = dict[Any, dict[str, float]]
 """The `outcomes` of one seed by code (method, variables, categories) and by setting (method, settings)."""
-Claim = tuple[str, str, float, Callable[[Cells], tuple[float, dict[str, float]]]]
-"""A sentence, its rule, the bound, and the number of a seed with those that it is made of."""
+Measure = Callable[[Cells], tuple[float, dict[str, float]]]
+"""The number of a seed and those that it is made of; a LookupError if the seed lacks a cell."""
 
 
 class Verdict(NamedTuple):
@@ -56,23 +56,22 @@ def is_tried(cell: dict[str, Any], config: dict[str, Any]) -> bool:
 
 def judge(results: list[dict[str, Any]], config: dict[str, Any]) -> list[Verdict]:
     """A verdict on each claim by the finished cells; the diverged ones tell what was tried."""
-    keys: set[Any] = set()
+    keys: dict[Any, None] = {}
     seeds: dict[int, Cells] = {}
-    for r in results:
+    for r in sorted(results, key=lambda r: r["seed"]):
         code = (r["method"], r["num_variables"], r["num_categories"])
         own = [code] if is_usual(r, config) else []
         own += [(r["method"], tuple(sorted(r["settings"].items())))] if is_tried(r, config) else []
-        keys |= set(own)
-        found = seeds.setdefault(r["seed"], {})
-        if r["status"] == "finished":
-            found |= dict.fromkeys(own, outcomes(r))
-    codes, settings = (sorted(key for key in keys if len(key) == size) for size in (3, 2))
+        keys |= dict.fromkeys(own)
+        finished = own if r["status"] == "finished" else []
+        seeds.setdefault(r["seed"], {}).update({key: outcomes(r) for key in finished})
+    laws = dict.fromkeys(law for r in results for law in r.get("generation", ()))
     verdicts = []
-    for claim, rule, bound, measure in claims(codes, settings, config["samplings"]):
+    for claim, rule, bound, measure in claims(sorted(keys, key=str), list(laws)):
         made = []
-        for seed in sorted(seeds):
-            with contextlib.suppress(LookupError):  # This seed lacks a cell.
-                made.append(measure(seeds[seed]))
+        for cells in seeds.values():
+            with contextlib.suppress(LookupError):
+                made.append(measure(cells))
         values = [value for value, _ in made]
         above = np.mean(values) - bound if values else 0.0
         clear = abs(above) > 2 * standard_error(values)
@@ -83,19 +82,21 @@ def judge(results: list[dict[str, Any]], config: dict[str, Any]) -> list[Verdict
     return verdicts
 
 
-def claims(codes: list[Any], settings: list[Any], laws: list[str]) -> Iterator[Claim]:
-    """Those of the slides; what they say of samples, for each law of the samples."""
+def claims(keys: list[Any], laws: list[str]) -> Iterator[tuple[str, str, float, Measure]]:
+    """Sentence, rule, bound and number of those of the slides, given the codes and settings of the study."""
+    codes, settings = (sorted(key for key in keys if len(key) == size) for size in (3, 2))
     binary = {m: {n for method, n, k in codes if (method, k) == (m, 2)} for m in NAMES}
     shared = sorted(binary[GUMBEL] & binary[HASHING])
     pairs = [((GUMBEL, n, 2), (HASHING, n, 2)) for n in shared]
-    ends = [((HASHING, n, 2), (GUMBEL, n, 2)) for n in (shared[0], shared[-1])] if pairs[1:] else []
+    ends = [pair[::-1] for pair in (pairs[0], pairs[-1])] if len(pairs) > 1 else []
     coarse = []
     for code in (code for code in codes if code[0] == GUMBEL and code[2] > 2):
-        bits = code[1] * math.log2(code[2])
-        near = [n for n in binary[GUMBEL] if abs(n - bits) <= COMPARABLE * bits]
-        coarse += [(code, (GUMBEL, min(near, key=lambda n: abs(n - bits)), 2)) for _ in near[:1]]
+        away = {n: abs(n - code[1] * math.log2(code[2])) for n in binary[GUMBEL]}
+        nearest = min(away, key=away.__getitem__, default=0)
+        if nearest and away[nearest] <= COMPARABLE * code[1] * math.log2(code[2]):
+            coarse.append((code, (GUMBEL, nearest, 2)))
 
-    def over(groups: list[Any], key: str, number: Callable[[np.ndarray], float]) -> Any:
+    def over(groups: list[Any], key: str, number: Callable[[np.ndarray], float]) -> Measure:
         def measure(cells: Cells) -> tuple[float, dict[str, float]]:
             if not groups:
                 raise LookupError
@@ -107,6 +108,26 @@ def claims(codes: list[Any], settings: list[Any], laws: list[str]) -> Iterator[C
 
     def apart(errors: np.ndarray) -> float:
         return np.mean(abs(errors[:, 0] - errors[:, 1]) / errors.min(axis=1))
+
+    def best_samples(cells: Cells) -> tuple[float, dict[str, float]]:
+        scores = {(c, law): cells[c][f"inception score, {law}"] for c in codes for law in laws}
+        praised = {(c, law) for c, law in scores if c[2] == 2 and c[1] <= SMALL and law == "lstm"}
+        if not praised or praised == set(scores):
+            raise LookupError
+        ours, best = (max(s, key=scores.__getitem__) for s in (praised, scores.keys() - praised))
+        numbers = {f"{_name(c)} ({law})": scores[c, law] for c, law in (ours, best)}
+        return scores[ours] - scores[best], numbers
+
+    def deviations(cells: Cells, key: str) -> tuple[float, dict[str, float]]:
+        spreads, numbers = [], {}
+        for method, title in NAMES.items():
+            values = [cells[setting][key] for setting in settings if setting[0] == method]
+            if len(values) < 2:
+                raise LookupError
+            name = f"{title}, {len(values)} settings"
+            numbers |= {f"least of {name}": min(values), f"most of {name}": max(values)}
+            spreads.append(float(np.std(values, ddof=1)))
+        return spreads[0] - spreads[1], numbers
 
     share = f"{100 * COMPARABLE:.0f} %"
     yield (
@@ -134,36 +155,12 @@ def claims(codes: list[Any], settings: list[Any], laws: list[str]) -> Iterator[C
         f"most {share} (share of the smaller error, mean over the sizes), is above {share}.",
         *(COMPARABLE, over(coarse, "error", apart)),
     )
-
-    def best_samples(cells: Cells) -> tuple[float, dict[str, float]]:
-        scores = {(c, law): cells[c][f"inception score, {law}"] for c in codes for law in laws}
-        praised = {(c, law) for c, law in scores if c[2] == 2 and c[1] <= SMALL and law == "lstm"}
-        if not praised or praised == set(scores):
-            raise LookupError
-        ours, best = (
-            max(some, key=scores.__getitem__) for some in (praised, scores.keys() - praised)
-        )
-        numbers = {f"{_name(c)} ({law})": scores[c, law] for c, law in (ours, best)}
-        return scores[ours] - scores[best], numbers
-
     yield (
         "Sampling is best with binary variables and the recurrent prior.",
         f"The best inception score of LSTM samples of binary codes with at most {SMALL} variables, less the "
         "best of all other codes and laws, is positive.",
         *(0.0, best_samples),
     )
-
-    def deviations(cells: Cells, key: str) -> tuple[float, dict[str, float]]:
-        spreads, numbers = [], {}
-        for method in (GUMBEL, HASHING):
-            values = [cells[setting][key] for setting in settings if setting[0] == method]
-            if len(values) < 2:
-                raise LookupError
-            name = f"{NAMES[method]}, {len(values)} settings"
-            numbers |= {f"least of {name}": min(values), f"most of {name}": max(values)}
-            spreads.append(float(np.std(values, ddof=1)))
-        return spreads[0] - spreads[1], numbers
-
     for key in ("error", *(f"inception score, {law}" for law in laws)):
         yield (
             f"Semantic hashing has fewer hyper-parameters to tune ({key}).",

@@ -3,19 +3,15 @@
     python -m benchmarks.semantic_hashing.study --data_dir=$TF_DISCRETE_DATA_DIR
 
 trains autoencoders of both kinds with codes of many sizes, each with several seeds, and then with other
-noise, temperatures and annealing rates at one size. It follows Kozakowski's slides: the network
+noise, temperatures and annealing rates at one size, by the protocol of Kozakowski's slides: the network
 784-512-256-(code)-256-512-784, ReLU, Adam with 1e-3, batches of 100 raw images, 10 epochs; Gumbel-Softmax
 with soft samples, tau = max(0.5, exp(-3e-5 * step)) and the KL to the uniform prior; semantic hashing with
-noise of standard deviation 1, half of the bits rounded, no KL. Other than there the decoder's last bias
-starts at the mean image: from a bias of 0 semantic hashing with few bits does not get away from that image.
-Scored on the test images: the binary cross-entropy of deterministic codes, and both inception scores of
-samples, by a classifier 784-512-256-10 trained for 3 epochs. Samples have independent variables, or come
-from an LSTM that learns in each step the codes of the batch, 8 bits at a time; the model trains as it would
-without it.
+noise of standard deviation 1, half of the bits rounded, no KL. Scored on the test images: the cross-entropy
+of deterministic codes, and both inception scores of samples, from independent variables and from an LSTM
+that learns the codes of each batch next to the model. The report says what differs from the slides.
 
 Each training is a cell, added to benchmarks/results as soon as it is done, as one that diverges if it does.
-The same command goes on where it was stopped. `python -m tools.tables --write` writes the report into
-docs/semantic_hashing.md.
+The same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -41,7 +37,6 @@ from trainers import categorical_vae, command_line, data, finishing, semantic_ha
 from trainers.callbacks import TrainingDiverged
 from trainers.config import RunConfig, check, option, to_json
 
-SAMPLINGS = ("independent", "lstm")
 SIZES = ("16x2", "32x2", "64x2", "96x2", "32x4", "16x16", "10x10", "20x10", "30x10")
 
 
@@ -59,16 +54,13 @@ class Config(code_models.Flags):
     noise_stddevs: tuple[float, ...] = option((0.5, 1.0, 2.0), "Noise to try.")
     temperature_finals: tuple[float, ...] = option((0.1, 0.5, 1.0), "Lowest temperatures to try.")
     temperature_rates: tuple[float, ...] = option((3e-4, 1e-3), "Rates to try with each of them.")
-    samplings: tuple[str, ...] = option(SAMPLINGS, "Laws of the codes to sample from.")
     num_samples: int = option(6400, "Samples for each inception score.", lower=64)
     classifier_epochs: int = option(3, "Of the classifier that reads the samples.", lower=1)
 
 
 PLACES = ("output_dir", "data_dir", "results", "picture")
-MAY_DIFFER = (
-    *("bits", "sizes", "sensitivity_bits", "noise_stddevs", "num_seeds", "temperature_finals"),
-    "temperature_rates",
-)
+MAY_DIFFER = ("bits", "sizes", "sensitivity_bits", "noise_stddevs", "num_seeds")
+MAY_DIFFER += ("temperature_finals", "temperature_rates")
 """Fields in which a command that goes on with a study may differ from the one that began it."""
 
 
@@ -142,9 +134,7 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
     found = {"name": cell.name, **cell._asdict(), "settings": dict(cell.settings), "bits": bits}
     began = time.monotonic()
     try:
-        model, prior = code_models.train(
-            settings, cell.method, splits["train"], "lstm" in config.samplings
-        )
+        model, prior = code_models.train(settings, cell.method, splits["train"], with_prior=True)
         seconds = time.monotonic() - began
         error = evaluation.reconstruction_nats(model, test.batches(500))
         if not math.isfinite(error.mean_nats):
@@ -152,6 +142,7 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
     except TrainingDiverged as diverged:
         return {**found, "status": "diverged", "message": str(diverged)}
     usage = evaluation.collect_usage(model, test.batches(500))
+    codes = codes_lib.encode_batches(model, test.batches(500))
     found |= {
         "status": "finished",
         "reconstruction_nats": error.mean_nats,
@@ -159,12 +150,13 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
         "reconstruction_accuracy": finishing.classify_reconstructions(model, classifier, test),
         "active_variables": usage.active_units,
         "mean_perplexity": float(np.mean(usage.perplexity)),
+        "lstm_bits_per_code": prior.bits_per_item(codes),
         "generation": {},
         "training_seconds": round(seconds, 1),
     }
-    for law in config.samplings:
+    for law, source in {"independent": None, "lstm": prior}.items():
         scores = evaluation.evaluate_generation(
-            *(model, classifier, config.num_samples, cell.seed, prior if law == "lstm" else None)
+            model, classifier, config.num_samples, cell.seed, source
         )
         found["generation"][law] = {
             "inception_score": scores.inception_score.mean,
@@ -173,9 +165,6 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
             "slides_score_spread": scores.slides_score.spread,
             "slides_as_standard": scores.slides_as_standard,
         }
-    if prior is not None:
-        codes = codes_lib.encode_batches(model, test.batches(500))
-        found["lstm_bits_per_code"] = prior.bits_per_item(codes)
     return found
 
 
@@ -203,15 +192,9 @@ def run(config: Config) -> str:
     """Trains the cells that are missing and makes the report; returns its text.
 
     Raises:
-        ValueError: flags out of range, an unknown law of codes or none, data without labels, or results of
-            another study.
+        ValueError: flags out of range, data without labels, or results of another study.
     """
     check(config)
-    if not config.samplings or set(config.samplings) - set(SAMPLINGS):
-        raise ValueError(
-            f"samplings must be of {', '.join(SAMPLINGS)}. "
-            f"Received: samplings={','.join(config.samplings)}"
-        )
     made, todo, known = provenance.record(), cells(config), store.read(config.results)
     tf.get_logger().setLevel("ERROR")  # It would warn of a function traced for each of many models.
     splits = data.load_splits(run_config(config, todo[0]))

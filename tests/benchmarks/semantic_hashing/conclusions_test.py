@@ -43,8 +43,11 @@ def tried(seed=0):
 
 def judge(usual, tried, laws):
     """The verdicts on cells of a study whose own setting is 1 and that tries others at 32 bits."""
-    config = {"setting": 1.0, "sensitivity_bits": 32, "samplings": laws}
-    return conclusions.judge([*usual, *tried], config)
+    cells = [
+        {**cell, "generation": {law: cell["generation"][law] for law in laws}}
+        for cell in (*usual, *tried)
+    ]
+    return conclusions.judge(cells, {"setting": 1.0, "sensitivity_bits": 32})
 
 
 def words(verdicts):

@@ -128,7 +128,7 @@ def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(place):
     """The same cell without the prior reconstructs as well."""
     cell = study.Cell("gumbel_softmax", 2, 3, study.temperatures(0.5, 3e-5), 0)
     kept = store.read("semantic_hashing")[cell.name]
-    config = study.Config(**{**SMALL, "samplings": ("independent",)})
+    config = study.Config(**SMALL)
     settings = study.run_config(config, cell)
     splits = data.load_splits(settings)
     model, prior = code_models.train(settings, cell.method, splits["train"], with_prior=False)
@@ -141,7 +141,7 @@ def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(place):
 def test_a_cell_that_diverges_is_kept_and_the_others_go_on(place, monkeypatch):
     tries = []
 
-    def train(settings, method, *arguments):
+    def train(settings, method, *arguments, **options):
         tries.append(method)
         raise TrainingDiverged("Not finite at step 3: loss.")
 
@@ -231,8 +231,6 @@ def test_seeds_and_settings_are_summed_up():
     [
         ({"sizes": ("30",)}, "variables x categories, as 30x10. Received: sizes='30'"),
         ({"sizes": ("3x1",)}, "num_categories must be at least 2"),
-        ({"samplings": ("gru",)}, "samplings must be of independent, lstm.*samplings=gru"),
-        ({"samplings": ()}, "samplings must be of independent, lstm. Received"),
         ({"noise_stddevs": (0.0,)}, "noise_stddev must be positive"),
     ],
 )
