@@ -154,7 +154,7 @@ def test_the_table_reads_what_is_kept(place: pathlib.Path):
             semi_supervised,
             {"inference": "enumeration", "dataset": "mnist", "binarization": "dynamic"},
             {"test/accuracy": 0.9361, "test/hard_elbo_nats": -93.0},
-            "",  # Its table is of benchmarks.semi_supervised_table.
+            "",  # Its table is that of benchmarks.semi_supervised.few_labels.
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
