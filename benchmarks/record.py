@@ -1,54 +1,47 @@
 """Keeps the result of a finished run: python -m benchmarks.record --run=runs/mnist --name=mnist.
 
-Writes benchmarks/results/TRAINER/NAME.json with the numbers, the command that made them, the versions and
-the hardware, and copies the pictures to docs/images/NAME-*.png.
+Adds the numbers, the command that made them, the versions and the hardware to
+benchmarks/results/TRAINER.jsonl, and copies the pictures to docs/images/NAME-*.png.
 
     python -m benchmarks.record --comparison=runs/comparison-binarized_mnist
 
-keeps a comparison of estimators: every run in benchmarks/results/estimators/DATA-MODEL/NAME-SEED.json, the
-cost of a step and the gradients in NAME.json beside them.
+adds a comparison of estimators to benchmarks/results/estimators.jsonl: every run as DATA-MODEL/NAME-SEED, the
+cost of a step and the gradients as DATA-MODEL/NAME.
 
     python -m benchmarks.record --sweep=runs/sweep-categorical_vae --name=linear_20x10
 
-keeps what every run of a sweep came to, in benchmarks/results/sweeps/NAME.json.
+adds what every run of a sweep came to to benchmarks/results/sweeps.jsonl.
 
-    python -m benchmarks.record --study=runs/semantic_hashing_study
+    python -m benchmarks.record --bound_curve=runs/vae --name=vae
 
-keeps all cells of a study of semantic hashing in benchmarks/results/semantic_hashing_study.json, and its
-picture.
+adds the bounds that `trainers.evaluate --bound_curve` wrote to benchmarks/results/bound_curve.jsonl, and
+their picture as docs/images/bound_curve-NAME.png.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import shutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from PIL import Image
 
-from benchmarks import semantic_hashing_study
-from tf_discrete._internal.writing import write_json
+from benchmarks import provenance, store
+from tf_discrete import plots
 from trainers import (
-    categorical_vae,
+    bound_curve,
     command_line,
     comparison_config,
     comparison_report,
     evaluate,
-    machine,
 )
 from trainers.config import option
 from trainers.run_directory import RunDirectory, read_json
 
-RESULTS = Path(__file__).parent / "results"
-IMAGES = Path(__file__).parent.parent / "docs" / "images"
 COMPARISON_PICTURES = ("bound_vs_steps", "bound_vs_seconds", "gradient_variance")
 MODEL = ("num_variables", "num_categories", "latents", "num_layers", "hidden_units", "prior")
 """Fields of a configuration that say what was trained, where a trainer has them."""
-
-STUDY = "semantic_hashing_study"
 
 POINTS = 100
 """Of a run's history that are kept."""
@@ -65,32 +58,30 @@ class Config:
     )
     comparison: str = option("", "Folder of a comparison of estimators to keep instead of a run.")
     sweep: str = option("", "Folder of a trainer's --sweep to keep instead of a run.")
-    study: str = option("", "Folder of a study of semantic hashing to keep instead of a run.")
+    bound_curve: str = option("", "Folder of a run whose bounds on the test split to keep.")
 
 
 def run(config: Config) -> None:
-    """Writes the JSON and the pictures."""
+    """Adds the record and the pictures."""
     if config.comparison:
         keep_comparison(Path(config.comparison))
         return
     if config.sweep:
         keep_sweep(Path(config.sweep), config.name)
         return
-    if config.study:
-        keep_study(Path(config.study))
+    if config.bound_curve:
+        keep_bound_curve(Path(config.bound_curve), config.name)
         return
     directory = RunDirectory(config.run)
     if not directory.result_path.exists():
         raise ValueError(f"--run must name a finished run. Received: run={config.run!r}")
     settings, result = read_json(directory.config_path), read_json(directory.result_path)
     trainer = evaluate.trainer_of(directory)
-    target = RESULTS / trainer.__name__.split(".")[-1]
-    target.mkdir(parents=True, exist_ok=True)
-    write_json(
-        target / f"{config.name}.json",
+    store.append(
+        trainer.__name__.split(".")[-1],
         {
             "name": config.name,
-            "command": command(settings, trainer),
+            "command": provenance.command(settings, trainer),
             "dataset": settings["dataset"],
             "binarization": settings["binarization"],
             "model": {key: settings[key] for key in MODEL if key in settings},
@@ -102,19 +93,18 @@ def run(config: Config) -> None:
                 [row["epoch"], round(row["validation/hard_elbo_nats"], 3)]
                 for row in directory.history()
             ],
-            "hardware": machine.hardware(),
-            "versions": machine.versions(),
+            "provenance": _made(directory.path),
         },
     )
-    IMAGES.mkdir(parents=True, exist_ok=True)
+    store.IMAGES.mkdir(parents=True, exist_ok=True)
     for picture in config.pictures:
         with Image.open(directory.path / f"{picture}.png") as image:
             image.thumbnail((1200, 1200))
-            image.convert("RGB").quantize(64).save(IMAGES / f"{config.name}-{picture}.png")
+            image.convert("RGB").quantize(64).save(store.IMAGES / f"{config.name}-{picture}.png")
 
 
-def keep_comparison(folder: Path) -> Path:
-    """Writes a small JSON for each run and each estimator of a comparison; returns their folder."""
+def keep_comparison(folder: Path) -> None:
+    """Adds a record for each run and each estimator of a comparison."""
     path = folder / "comparison.json"
     if not path.exists():
         raise ValueError(
@@ -122,80 +112,61 @@ def keep_comparison(folder: Path) -> Path:
         )
     comparison = read_json(path)
     settings = comparison["config"]
-    target = RESULTS / "estimators" / model_name(settings)
-    target.mkdir(parents=True, exist_ok=True)
+    model = model_name(settings)
     for name, entry in comparison["estimators"].items():
         for run in entry.get("runs", []):
             if run["status"] != "unfinished":
                 made = folder / "runs" / f"{name}-{run['seed']}"
-                write_json(
-                    target / f"{name}-{run['seed']}.json", kept_run(run, name, settings, made)
-                )
+                record = {"name": f"{model}/{name}-{run['seed']}"}
+                store.append("estimators", {**record, **kept_run(run, name, settings, made)})
         if entry["cost"] or entry["gradients"]:
             measured = {key: entry[key] for key in ("cost", "gradients")}
-            where = {key: comparison[key] for key in ("hardware", "versions")}
-            write_json(target / f"{name}.json", {"estimator": name, **measured, **where})
-    IMAGES.mkdir(parents=True, exist_ok=True)
+            made_on = provenance.of_run(comparison["hardware"], comparison["versions"])
+            record = {"name": f"{model}/{name}", "estimator": name, **measured}
+            store.append("estimators", {**record, "provenance": made_on})
+    store.IMAGES.mkdir(parents=True, exist_ok=True)
     for picture in COMPARISON_PICTURES:
         if (folder / f"{picture}.png").exists():
-            shutil.copy(folder / f"{picture}.png", IMAGES / f"{target.name}-{picture}.png")
-    return target
+            shutil.copy(folder / f"{picture}.png", store.IMAGES / f"{model}-{picture}.png")
 
 
-def keep_sweep(folder: Path, name: str) -> Path:
-    """Writes one JSON of the runs of a sweep; returns its path."""
+def keep_sweep(folder: Path, name: str) -> None:
+    """Adds one record of the runs of a sweep."""
     if not (name and (folder / "sweep.json").exists()):
         raise ValueError(
             "--sweep must name the folder of a sweep, and --name the result. Received: "
             f"sweep={str(folder)!r}, name={name!r}"
         )
     settings = read_json(folder / "config.json")
-    target = RESULTS / "sweeps"
-    target.mkdir(parents=True, exist_ok=True)
-    write_json(
-        target / f"{name}.json",
+    store.append(
+        "sweeps",
         {
             "name": name,
-            "command": command(settings, evaluate.trainer_of(RunDirectory(folder))),
+            "command": provenance.command(settings, evaluate.trainer_of(RunDirectory(folder))),
             "estimator": settings["estimator"],
             "epochs": settings["epochs"],
             "runs": _rounded(list(read_json(folder / "sweep.json").values())),
-            "hardware": machine.hardware(),
-            "versions": machine.versions(),
+            "provenance": provenance.record(),
         },
     )
-    return target / f"{name}.json"
 
 
-def keep_study(folder: Path) -> Path:
-    """Writes one JSON of all cells of a study, and its picture; returns the JSON's path."""
-    cells = [read_json(path) for path in sorted((folder / "cells").glob("*.json"))]
-    if not cells:
-        raise ValueError(f"--study must name a study with cells. Received: study={str(folder)!r}")
-    settings = read_json(folder / "config.json")
-    machines: list[dict[str, Any]] = []
-    for cell in cells:
-        made = {key: cell.pop(key) for key in ("hardware", "versions")}
-        if made not in machines:
-            machines.append(made)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_json(
-        RESULTS / f"{STUDY}.json",
-        {
-            "command": command(settings, semantic_hashing_study),
-            "config": {
-                key: value
-                for key, value in settings.items()
-                if key not in ("output_dir", "data_dir")
-            },
-            "classifier": _rounded(read_json(folder / "classifier.json")),
-            "cells": _rounded(cells),
-            "machines": machines,
-        },
-    )
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / "study.png", IMAGES / f"{STUDY}.png")
-    return RESULTS / f"{STUDY}.json"
+def keep_bound_curve(folder: Path, name: str) -> None:
+    """Adds the bounds of a run against the number of samples, and their picture."""
+    path = folder / "bound_curve-test.json"
+    if not (name and path.exists()):
+        raise ValueError(
+            "--bound_curve must name a run that trainers.evaluate --bound_curve has scored, and --name the "
+            f"result. Received: bound_curve={str(folder)!r}, name={name!r}"
+        )
+    settings, result = read_json(folder / "config.json"), read_json(path)
+    trainer = evaluate.trainer_of(RunDirectory(folder))
+    about = {"command": provenance.command(settings, trainer), "estimator": settings["estimator"]}
+    made = {"provenance": provenance.record()}
+    store.append("bound_curve", {"name": name, **about, **result, **made})
+    store.IMAGES.mkdir(parents=True, exist_ok=True)
+    figure = bound_curve.draw(result, settings["estimator"])
+    plots.save(figure, store.IMAGES / f"bound_curve-{name}.png", dpi=90)
 
 
 def kept_run(
@@ -209,7 +180,6 @@ def kept_run(
         settings: of the run or of the comparison.
         folder: of the run.
     """
-    made = folder / comparison_report.MACHINE
     return {
         **run,
         "estimator": estimator,
@@ -219,8 +189,14 @@ def kept_run(
             for key, value in settings.items()
             if key not in ("output_dir", "data_dir", *comparison_config.MAY_DIFFER)
         },
-        **(read_json(made) if made.exists() else {}),
+        "provenance": _made(folder),
     }
+
+
+def _made(folder: Path) -> dict[str, Any]:
+    """The provenance of a run: what it was made on, if it says so, else what is true now."""
+    path = folder / comparison_report.MACHINE
+    return provenance.of_run(**read_json(path)) if path.exists() else provenance.record()
 
 
 def model_name(settings: dict[str, Any]) -> str:
@@ -254,35 +230,6 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(item) for item in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value
-
-
-def command(settings: dict[str, Any], trainer: ModuleType = categorical_vae) -> str:
-    """The command line of a run: every flag that differs from its default."""
-    return command_of(trainer.__name__, trainer.Config, settings)
-
-
-def command_of(
-    program: str,
-    config_class: Any,
-    settings: dict[str, Any],
-    leave_out: tuple[str, ...] = ("output_dir",),
-) -> str:
-    """The command line of a program whose flags are the fields of a configuration."""
-    parts = [f"python -m {program}"]
-    for field in dataclasses.fields(config_class):
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        value = settings.get(field.name, default)
-        if value == default or field.name in leave_out:
-            continue
-        if field.name == "data_dir":
-            parts.append("--data_dir=$TF_DISCRETE_DATA_DIR")
-            continue
-        if isinstance(value, bool):
-            parts.append(f"--{'' if value else 'no'}{field.name}")
-        else:
-            shown = ",".join(map(str, value)) if isinstance(value, list) else value
-            parts.append(f"--{field.name}={shlex.quote(str(shown))}")
-    return " ".join(parts)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TOP_FOLDERS = ("benchmarks", "tests", "tf_discrete", "tools", "trainers")
+TOP_FOLDERS = ("benchmarks", "examples", "tests", "tf_discrete", "tools", "trainers")
 LOADS = {  # In the order in which the load lines stand.
     "@rules_python//python:defs.bzl": ("py_binary", "py_library"),
     "//tools:pytest.bzl": ("py_test",),

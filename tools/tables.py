@@ -1,20 +1,20 @@
-"""Writes the generated tables of README.md and docs/: python -m tools.tables --write, or --check.
+"""Writes the generated tables of the documents: python -m tools.tables --write, or --check.
 
 A table stands between the lines `<!-- table: NAME ARGUMENTS -->` and `<!-- end of table -->`. Its rows
-come from the registry or from the JSON files under benchmarks/results/, never from a keyboard.
+come from the registry or from the records in benchmarks/results/, never from a keyboard.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tools import kept_runs
+from benchmarks import run_tables, store
+from benchmarks.tables import NOT_MEASURED, markdown
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _TABLE = re.compile(r"(<!-- table: (\w+)((?: \w+)*) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -47,29 +47,29 @@ def estimators() -> str:
         "evaluations a sample",
         "reference",
     )
-    return kept_runs.markdown(header, rows)
+    return markdown(header, rows)
 
 
 def semi_supervised(*variant_and_labels: str) -> str:
     """The semi-supervised VAE beside the published numbers; of one variant, and of so many labels."""
-    from benchmarks import semi_supervised_table
+    from benchmarks.semi_supervised import few_labels as semi_supervised_table
 
     cells = semi_supervised_table.cells()
     some = [row for row in cells if row[: len(variant_and_labels)] == variant_and_labels]
-    return kept_runs.markdown(semi_supervised_table.HEADER, some)
+    return markdown(semi_supervised_table.HEADER, some)
 
 
 def semi_supervised_speed() -> str:
     """What marginalising the class costs."""
-    from benchmarks import semi_supervised_speed as speed
+    from benchmarks.semi_supervised import inference_speed as speed
 
-    kept = _measured(speed.RESULT)
-    return speed.table(kept["rows"], kept["config"]["joint"]) if kept else kept_runs.NOT_MEASURED
+    kept = store.newest(speed.RESULTS)
+    return speed.table(kept["rows"], kept["config"]["joint"]) if kept else NOT_MEASURED
 
 
 def semi_supervised_pyro() -> str:
     """The speed of the semi-supervised VAE beside Pyro's."""
-    from benchmarks import semi_supervised_pyro as race
+    from benchmarks.semi_supervised import pyro_speed as race
 
     return _measurement(race)
 
@@ -91,8 +91,8 @@ HEADLINES = {
 
 def headline() -> str:
     """One row for each task, by Gumbel-Softmax, next to the published number."""
-    from benchmarks import semi_supervised_table
     from benchmarks.published import report
+    from benchmarks.semi_supervised import few_labels as semi_supervised_table
 
     rows = []
     for cell in report.cells("gumbel_softmax"):
@@ -102,59 +102,69 @@ def headline() -> str:
     for cells in semi_supervised_table.cells():
         if cells[:3] == ("convolutional", "100", "`gumbel_softmax`"):
             rows.append(("100 labels, with augmentation", "accuracy", cells[4], cells[3], cells[9]))
-    return kept_runs.markdown(("task", "measure", "published", "ours", "seeds"), rows)
+    return markdown(("task", "measure", "published", "ours", "seeds"), rows)
+
+
+def training_speed(model: str) -> str:
+    """The speed of training a model, beside PyTorch."""
+    from benchmarks.speed import training
+
+    return _measurement(training, model)
+
+
+def search_speed(codes: str) -> str:
+    """The speed of search in "random" codes or in those of "images", beside FAISS."""
+    from benchmarks.speed import search
+
+    return _measurement(search, codes)
 
 
 def bound_speed() -> str:
     """Seconds and memory of the bound of many samples."""
-    from benchmarks import bound_speed
+    from benchmarks.speed import bound as bound_speed
 
     return _measurement(bound_speed)
 
 
 def compression() -> str:
     """Bytes of an image in codes and in files."""
-    from benchmarks import compression
+    from benchmarks.codes import compression
 
     return _measurement(compression)
 
 
 def retrieval() -> str:
     """Retrieval by codes of several sizes."""
-    from benchmarks import retrieval
+    from benchmarks.codes import retrieval
 
     return _measurement(retrieval)
 
 
 def semantic_hashing_study() -> str:
-    """The kept study of semantic hashing against Gumbel-Softmax, and its conclusions; empty if none is."""
-    from benchmarks import semantic_hashing_report
+    """The study of semantic hashing against Gumbel-Softmax, and its conclusions."""
+    from benchmarks.semantic_hashing import report
 
-    path = kept_runs.RESULTS / "semantic_hashing_study.json"
-    if not path.exists():
-        return ""
-    kept = json.loads(path.read_text())
-    text = semantic_hashing_report.text(
-        *(kept["cells"], kept["config"], kept["classifier"]),
-        picture="images/semantic_hashing_study.png",
-    )
-    return f"Made by `{kept['command']}`.\n\n{text}"
+    records = store.read("semantic_hashing")
+    picture = "images/semantic_hashing_study.png"
+    return report.text(records, picture) if "study" in records else NOT_MEASURED
 
 
 TABLES: dict[str, Callable[..., str]] = {
     "headline": headline,
     "estimators": estimators,
-    "categorical_vae": kept_runs.categorical_vae,
-    "structured_prediction": kept_runs.structured_prediction,
+    "categorical_vae": run_tables.categorical_vae,
+    "structured_prediction": run_tables.structured_prediction,
     "semi_supervised": semi_supervised,
     "semi_supervised_speed": semi_supervised_speed,
     "semi_supervised_pyro": semi_supervised_pyro,
-    "estimator_comparison": kept_runs.estimator_comparison,
-    "measured": kept_runs.measured,
+    "estimator_comparison": run_tables.estimator_comparison,
+    "measured": run_tables.measured,
     "published": published,
-    "bound_curve": kept_runs.bound_curve,
+    "bound_curve": run_tables.bound_curve,
     "bound_speed": bound_speed,
-    "sweep": kept_runs.sweep,
+    "search_speed": search_speed,
+    "training_speed": training_speed,
+    "sweep": run_tables.sweep,
     "compression": compression,
     "retrieval": retrieval,
     "semantic_hashing_study": semantic_hashing_study,
@@ -168,7 +178,8 @@ def render(text: str) -> str:
 
 def documents() -> Iterable[pathlib.Path]:
     """The documents that may hold tables."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+    pages = sorted((ROOT / "docs").glob("**/*.md"))
+    return [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *pages]
 
 
 def main() -> None:
@@ -188,15 +199,10 @@ def main() -> None:
         sys.exit(f"Out of date: {', '.join(map(str, stale))}. Run python -m tools.tables --write.")
 
 
-def _measurement(benchmark: Any) -> str:
-    """The table of a benchmark with one result."""
-    kept = _measured(benchmark.RESULT)
-    return benchmark.table(kept) if kept else kept_runs.NOT_MEASURED
-
-
-def _measured(path: pathlib.Path) -> dict[str, Any] | None:
-    """What a benchmark has kept, if it was run."""
-    return json.loads(path.read_text()) if path.exists() else None
+def _measurement(benchmark: Any, name: str = "") -> str:
+    """The table of one record of a benchmark."""
+    kept = store.newest(benchmark.RESULTS, name)
+    return benchmark.table(kept) if kept else NOT_MEASURED
 
 
 def _exactness(cls: Any) -> str:

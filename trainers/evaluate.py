@@ -9,6 +9,7 @@ from tf_discrete import datasets
 from tf_discrete._internal import reading
 from tf_discrete._internal.writing import write_json
 from trainers import (
+    bound_curve,
     callbacks,
     categorical_vae,
     command_line,
@@ -37,6 +38,11 @@ class Config:
     checkpoint: str = option("best", "Which epoch.", choices=("best", "last"))
     split: str = option("test", "Of the data.", choices=("train", "validation", "test"))
     bound_samples: int = option(1000, "Samples m of the importance-weighted bound.", lower=1)
+    bound_curve: tuple[int, ...] = option(
+        (),
+        "Samples m, such as 1,10,100,1000, whose bounds are written to RUN/bound_curve-SPLIT.json.",
+    )
+    bound_curve_examples: int = option(1000, "Examples of these bounds, the first.", lower=2)
     dataset: str = option("", "The data, if they have moved. Default: those of the run.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.", path=True)
     accept_changed_data: bool = option(
@@ -123,6 +129,8 @@ def run(config: Config) -> dict[str, Any]:
     }
     output = config.output or directory.path / f"evaluation-{config.split}.json"
     write_json(output, result)
+    examples = config.bound_curve_examples
+    bound_curve.write(model, split, config.bound_curve, examples, directory.path)
     results.print_table(f"{config.run}, epoch {epoch}, {config.split} (nats)", result)
     return result
 

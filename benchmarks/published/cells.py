@@ -6,11 +6,8 @@ negative bounds of the test images in nats; lower is better.
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-
-RESULTS = pathlib.Path(__file__).parent.parent / "results"
 
 
 class Cell(NamedTuple):
@@ -25,8 +22,8 @@ class Cell(NamedTuple):
         settings: fields of the trainer's configuration that differ from its defaults.
         epochs: of training.
         num_seeds: that a complete table has.
-        store: folder under benchmarks/results that keeps the runs.
-        stem: of the files in it, STEM-SEED.json.
+        results: table of benchmarks/results that holds the runs.
+        name: of the runs in it, NAME-SEED.
         metric: field of a kept run's result that is compared, with its sign turned.
     """
 
@@ -38,14 +35,17 @@ class Cell(NamedTuple):
     settings: dict[str, Any]
     epochs: int
     num_seeds: int
-    store: str
-    stem: str
+    results: str
+    name: str
     metric: str = "test/bound_nats"
 
-    def path(self, seed: int) -> pathlib.Path:
-        """The file that keeps one run."""
-        return RESULTS / self.store / f"{self.stem}-{seed}.json"
+    def run(self, seed: int) -> str:
+        """The name of one run."""
+        return f"{self.name}-{seed}"
 
+
+PUBLISHED = "published-{}"
+"""Table of benchmarks/results with the runs of a published table."""
 
 FIXED = {"dataset": "binarized_mnist", "batch_size": 100, "monitor_every": 100, "pictures_every": 0}
 BERNOULLI = {"latents": "bernoulli", "num_categories": 2}
@@ -147,39 +147,39 @@ def jang() -> Iterator[Cell]:
         sizes = {**BERNOULLI} if bernoulli else {"num_categories": 10}
         shape = "200x2" if bernoulli else "20x10"
         for estimator in (*JANG_ESTIMATORS, *NEWER):
-            name, stem = model, estimator
+            title, stem = model, estimator
             own: dict[str, Any] = {"estimator": estimator}
             longer = estimator in CHOSEN
             if model.startswith("VAE"):
                 longer |= estimator in ("reinmax", "disarm")
                 trainer, base = "categorical_vae", LINEAR_VAE
                 sizes["num_variables"] = 200 if bernoulli else 20
-                store = f"estimators/binarized_mnist-linear-{shape}"
+                results, group = "estimators", f"binarized_mnist-linear-{shape}"
             else:
                 trainer, base = "structured_prediction", STRUCTURED
                 sizes["num_variables"] = (200,) if bernoulli else (20,)
-                store = f"published/structured-{shape}"
+                results, group = PUBLISHED.format("gumbel_softmax"), f"structured-{shape}"
                 if estimator == "vimco":  # With single samples it would be the score function.
-                    name, stem = f"{model}, bound of 5 samples", "vimco-m5"
+                    title, stem = f"{model}, bound of 5 samples", "vimco-m5"
                     own |= {"objective": "multi_sample", "num_samples": 5}
             cell = Cell(
                 "gumbel_softmax",
-                name,
+                title,
                 estimator,
                 published.get(estimator),
                 trainer,
                 {**base, **sizes, **own},
                 100 if longer else 40,
                 3 if longer else 1,
-                store,
-                stem,
+                results,
+                f"{group}/{stem}",
             )
             yield cell
             if estimator == "gumbel_softmax" and trainer == "structured_prediction":
                 yield cell._replace(
                     model=f"{model}, temperature 1.5",
                     settings={**cell.settings, **HOT},
-                    stem=f"{stem}-temperature-1.5",
+                    name=f"{cell.name}-temperature-1.5",
                 )
             if trainer == "categorical_vae" and estimator in CHOSEN:
                 yield from _with_decay(cell, shape)
@@ -187,15 +187,17 @@ def jang() -> Iterator[Cell]:
 
 def _with_decay(cell: Cell, shape: str) -> Iterator[Cell]:
     """With weight decay; of Gumbel-Softmax with either prior, and of categories with more steps too."""
+    group = f"vae-{shape}-weight-decay"
     decayed = cell._replace(
         model=f"{cell.model}, weight decay {DECAY}",
         settings={**cell.settings, "weight_decay": DECAY},
-        store=f"published/vae-{shape}-weight-decay",
+        results=PUBLISHED.format("gumbel_softmax"),
+        name=f"{group}/{cell.estimator}",
     )
     uniform = decayed._replace(
         model=f"{decayed.model}, uniform prior",
         settings={**decayed.settings, "prior": "uniform"},
-        store=f"{decayed.store}-uniform-prior",
+        name=f"{group}-uniform-prior/{cell.estimator}",
         num_seeds=1,
     )
     chosen = cell.estimator == "gumbel_softmax"
@@ -204,17 +206,18 @@ def _with_decay(cell: Cell, shape: str) -> Iterator[Cell]:
         if chosen and shape == "20x10":
             more = ((2, "twice"),) if one is decayed else ((2, "twice"), (4, "four times"))
             for times, words in more:
+                path, stem = one.name.split("/")
                 yield one._replace(
                     model=f"{one.model}, {words} the steps",
                     epochs=times * one.epochs,
-                    store=f"{one.store}-{words.replace(' ', '-')}-the-steps",
+                    name=f"{path}-{words.replace(' ', '-')}-the-steps/{stem}",
                     num_seeds=1,
                 )
     if chosen and shape == "200x2":
         yield decayed._replace(
             model=f"{decayed.model}, step size 0.03, temperature 2/3",
             settings={**decayed.settings, **FAST},
-            stem=f"{decayed.stem}-step-size-0.03",
+            name=f"{decayed.name}-step-size-0.03",
             num_seeds=1,
         )
 
@@ -260,7 +263,7 @@ def concrete_structured() -> Iterator[Cell]:
                 settings,
                 100,
                 1,
-                "published/concrete-structured",
+                PUBLISHED.format("concrete_structured"),
                 f"{model}-m{samples}-{estimator}",
             )
 
@@ -313,7 +316,7 @@ def _density(
         settings,
         100,
         1,
-        "published/concrete",
+        PUBLISHED.format(table),
         f"{model.replace('~', '-nonlinear-')}{arities}-m{samples}-{estimator}",
     )
 
@@ -346,7 +349,7 @@ def reinmax() -> Iterator[Cell]:
                 settings,
                 80,  # Half of the paper's.
                 1,
-                "published/reinmax",
+                PUBLISHED.format("reinmax"),
                 f"{variables}x{categories}-{estimator}",
                 "test/hard_elbo_nats",
             )

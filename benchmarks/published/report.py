@@ -8,9 +8,9 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
+from benchmarks import store, tables
 from benchmarks.published.cells import Cell, cells
 from tf_discrete import plots
-from trainers.run_directory import read_json
 
 HEADER = ("model", "estimator", "published", "ours", "difference", "seeds", "steps", "hardware")
 MAX_SEEDS = 100
@@ -19,8 +19,8 @@ DPI = 100
 
 def runs(cell: Cell) -> list[dict[str, Any]]:
     """The kept runs of a cell."""
-    paths = [cell.path(seed) for seed in range(MAX_SEEDS)]
-    return [read_json(path) for path in paths if path.exists()]
+    records = store.read(cell.results)
+    return [records[cell.run(seed)] for seed in range(MAX_SEEDS) if cell.run(seed) in records]
 
 
 def table(name: str, *estimators: str) -> str:
@@ -33,9 +33,8 @@ def table(name: str, *estimators: str) -> str:
     Numbers are nats of the test images with their sign turned, so that lower is better; a spread is the
     standard deviation over seeds.
     """
-    lines = [HEADER, tuple("---" for _ in HEADER)]
-    lines += [row(cell) for cell in cells(name) if not estimators or cell.estimator in estimators]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    rows = [row(cell) for cell in cells(name) if not estimators or cell.estimator in estimators]
+    return tables.markdown(HEADER, rows)
 
 
 def curves(name: str) -> Iterable[tuple[str, Any]]:
@@ -44,7 +43,7 @@ def curves(name: str) -> Iterable[tuple[str, Any]]:
     for model in models:
         lines = {}
         for cell in cells(name):
-            histories = [run["history"] for run in runs(cell) if cell.model == model]
+            histories = [run["history"] for run in runs(cell)] if cell.model == model else []
             if histories:
                 first = max(histories, key=lambda history: len(history["step"]))
                 lines[cell.estimator] = plots.Line(first["step"], first["hard_elbo_nats"])
@@ -87,17 +86,15 @@ def row(cell: Cell) -> tuple[str, ...]:
             "",
         )
     mean = statistics.fmean(values)
-    spread = f" +- {statistics.stdev(values):.2f}" if len(values) > 1 else ""
     difference = "" if cell.published is None else f"{mean - cell.published:+.2f}"
     steps = sorted({max(run["history"]["step"]) for run in finished})
-    hardware = finished[0].get("hardware", {})
     return (
         cell.model,
         f"`{cell.estimator}`",
         published,
-        f"{mean:.2f}{spread}",
+        tables.spread(values, 2),
         difference,
         str(len(values)),
         " to ".join(str(step) for step in dict.fromkeys((steps[0], steps[-1]))),
-        f"{hardware['cores']} cores" if hardware else "",
+        f"{finished[0]['provenance']['cores']} cores",
     )

@@ -1,6 +1,6 @@
 """Trains what a published table lacks: python -m benchmarks.published.train --table=gumbel_softmax.
 
-Every run is kept in benchmarks/results as soon as it is finished, and is not trained again. A killed run
+Every run is added to benchmarks/results as soon as it is finished, and is not trained again. A killed run
 goes on from its last epoch. At the end the learning curves of all kept runs are drawn. Parts of a table:
 
     python -m benchmarks.published.train --table=gumbel_softmax --model=structured \
@@ -19,7 +19,7 @@ from typing import Any
 
 import keras
 
-from benchmarks import record
+from benchmarks import provenance, record, store
 from benchmarks.published import report
 from benchmarks.published.cells import TABLES, Cell, cells
 from tf_discrete._internal.writing import write_json
@@ -39,7 +39,7 @@ class Config:
     epochs: int = option(0, "Of each run. 0: as many as the table asks for.", lower=0)
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
     output_dir: str = option("runs/published", "Folder of the runs.")
-    pictures: str = option(str(record.IMAGES), "Folder of the learning curves of kept runs.")
+    pictures: str = option(str(store.IMAGES), "Folder of the learning curves of kept runs.")
 
 
 def run(config: Config) -> None:
@@ -61,7 +61,8 @@ def run(config: Config) -> None:
         (cell, seed)
         for seed in range(max(config.num_seeds or cell.num_seeds for cell in chosen))
         for cell in chosen
-        if seed < (config.num_seeds or cell.num_seeds) and not cell.path(seed).exists()
+        if seed < (config.num_seeds or cell.num_seeds)
+        and cell.run(seed) not in store.read(cell.results)
     ]
     for number, (cell, seed) in enumerate(todo, 1):
         print(f"\nrun {number} of {len(todo)}: {cell.model}, {cell.estimator}, seed {seed}")
@@ -75,7 +76,7 @@ def train(cell: Cell, seed: int, config: Config) -> None:
     keras.backend.clear_session()
     gc.collect()
     trainer: Any = importlib.import_module(f"trainers.{cell.trainer}")
-    folder = pathlib.Path(config.output_dir) / cell.store / f"{cell.stem}-{seed}"
+    folder = pathlib.Path(config.output_dir) / cell.results / cell.run(seed)
     settings = trainer.Config(
         **cell.settings,
         seed=seed,
@@ -90,9 +91,9 @@ def train(cell: Cell, seed: int, config: Config) -> None:
     found = comparison_report.read_run(folder)
     if found is None or found["status"] == "unfinished":
         raise RuntimeError(f"A run has come to no end. Run the command again. Received: {folder}")
-    cell.path(seed).parent.mkdir(parents=True, exist_ok=True)
     kept = record.kept_run(found, cell.estimator, to_json(settings), folder)
-    write_json(cell.path(seed), {**kept, "command": record.command(to_json(settings), trainer)})
+    command = provenance.command(to_json(settings), trainer)
+    store.append(cell.results, {"name": cell.run(seed), **kept, "command": command})
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import pathlib
 import pytest
 from PIL import Image
 
-from benchmarks import record
+from benchmarks import record, run_tables, store
 from tf_discrete._internal.writing import write_json
-from tools import kept_runs, tables
+from tools import tables
 from trainers import (
     categorical_vae,
     compare_estimators,
@@ -22,11 +22,10 @@ from trainers.config import to_json
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch) -> pathlib.Path:
-    """The folder that results are kept in, in place of the repository's."""
-    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(record, "IMAGES", tmp_path / "images")
-    monkeypatch.setattr(kept_runs, "RESULTS", tmp_path / "results")
+def place(tmp_path, monkeypatch) -> pathlib.Path:
+    """The folder of results and pictures, in place of the repository's."""
+    monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(store, "IMAGES", tmp_path / "images")
     return tmp_path
 
 
@@ -75,26 +74,27 @@ def _compared(folder: pathlib.Path, estimators: dict) -> pathlib.Path:
 COST = {"ratio": 1.0, "low": 1.0, "high": 1.0, "step_milliseconds": 2.0, "evaluations": 1}
 
 
-def test_a_comparison_is_kept_in_small_files(store: pathlib.Path):
+def test_a_comparison_is_kept_in_small_records(place: pathlib.Path):
     estimators = {
         "gumbel_softmax": {"runs": [_run(0, -101.0), _run(1, -103.0)], "cost": COST},
         "reinmax": {"runs": [_run(0, -99.0), _run(1, -98.0, 7, "unfinished")]},
         "straight_through": {"runs": [_run(0, 0.0, 3, "diverged")]},
         "arm": {"skipped": "because"},
     }
-    folder = _compared(store / "comparison", estimators)
+    folder = _compared(place / "comparison", estimators)
     record.run(record.Config(comparison=str(folder)))
-    kept = store / "results/estimators/binarized_mnist-linear-20x10"
-    assert sorted(path.name for path in kept.iterdir()) == [
-        "gumbel_softmax-0.json",
-        "gumbel_softmax-1.json",
-        "gumbel_softmax.json",
-        "reinmax-0.json",
-        "straight_through-0.json",
+    kept = store.read("estimators")
+    model = "binarized_mnist-linear-20x10"
+    assert list(kept) == [
+        f"{model}/gumbel_softmax",
+        f"{model}/gumbel_softmax-0",
+        f"{model}/gumbel_softmax-1",
+        f"{model}/reinmax-0",
+        f"{model}/straight_through-0",
     ]
-    one = json.loads((kept / "gumbel_softmax-1.json").read_text())
+    one = kept[f"{model}/gumbel_softmax-1"]
     assert one["result"]["test/bound_nats"] == -103.0
-    assert one["hardware"] == {"cores": 2}  # Of the machine that trained it.
+    assert one["provenance"]["cores"] == 2  # Of the machine that trained it.
     assert one["settings"]["binarization"] == "threshold"
     assert not {"output_dir", "data_dir", "epochs"} & set(one["settings"])
     history = one["history"]
@@ -102,9 +102,9 @@ def test_a_comparison_is_kept_in_small_files(store: pathlib.Path):
     assert history["step"][-1] == 500 * 250
     assert history["seconds_so_far"][-1] == 500.0
     assert history["hard_elbo_nats"][-1] == -100.004
-    assert all(path.stat().st_size < 12_000 for path in kept.iterdir())
-    assert json.loads((kept / "gumbel_softmax.json").read_text())["hardware"] == {"cores": 4}
-    pictures = [path.name for path in (store / "images").iterdir()]
+    assert all(len(json.dumps(record)) < 12_000 for record in kept.values())
+    assert kept[f"{model}/gumbel_softmax"]["provenance"]["cores"] == 4
+    pictures = [path.name for path in (place / "images").iterdir()]
     assert pictures == ["binarized_mnist-linear-20x10-bound_vs_steps.png"]
 
 
@@ -117,22 +117,22 @@ def test_a_history_is_thinned_only_if_it_is_long(epochs: int, kept: int):
     assert thinned["step"][-1] == thinned["seconds_so_far"][-1] == epochs
 
 
-def test_the_table_reads_what_is_kept(store: pathlib.Path):
+def test_the_table_reads_what_is_kept(place: pathlib.Path):
     first = {"gumbel_softmax": {"runs": [_run(0, -101.0), _run(1, -103.0)], "cost": COST}}
     second = {"reinmax": {"runs": [_run(0, -99.0)]}, "darn": {"runs": [_run(0, 0, 3, "diverged")]}}
     for number, estimators in enumerate((first, second)):  # Kept one after the other.
-        record.keep_comparison(_compared(store / f"comparison-{number}", estimators))
-    text = kept_runs.estimator_comparison()
+        record.keep_comparison(_compared(place / f"comparison-{number}", estimators))
+    text = run_tables.estimator_comparison()
     assert text.startswith("binarized_mnist-linear-20x10:\n\n| estimator |")
     assert "bound with 1000 samples" in text
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["reinmax", "gumbel_softmax", "darn"]
     assert "-102.00 +- 1.41 | 2 | 125000 | 1.00 (1.00 to 1.00)" in rows[1]
     assert "0, 1 diverged" in rows[2]
-    own = kept_runs.measured("gumbel_softmax").splitlines()
+    own = run_tables.measured("gumbel_softmax").splitlines()
     assert own[0].startswith("| measured on | hard ELBO, test |") and len(own) == 3
     assert own[2].startswith("| binarized_mnist-linear-20x10 | -107.00 +- 1.41 | -102.00 +- 1.41 |")
-    assert kept_runs.measured("arm") == "Not measured.\n"
+    assert run_tables.measured("arm") == "Not measured.\n"
     assert (
         tables.render("<!-- table: measured arm -->\n<!-- end of table -->").count("Not measured")
         == 1
@@ -154,13 +154,13 @@ def test_the_table_reads_what_is_kept(store: pathlib.Path):
             semi_supervised,
             {"inference": "enumeration", "dataset": "mnist", "binarization": "dynamic"},
             {"test/accuracy": 0.9361, "test/hard_elbo_nats": -93.0},
-            "",  # Its table is of benchmarks.semi_supervised_table.
+            "",  # Its table is that of benchmarks.semi_supervised.few_labels.
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_run_is_kept_by_its_trainer(store: pathlib.Path, trainer, changes, result, expected):
-    folder = store / "run"
+def test_a_run_is_kept_by_its_trainer(place: pathlib.Path, trainer, changes, result, expected):
+    folder = place / "run"
     folder.mkdir()
     common = {"test/bound_samples": 1000, "epochs": 9, "best_epoch": 7, "training_seconds": 90.0}
     write_json(folder / "config.json", to_json(trainer.Config(output_dir="here", **changes)))
@@ -170,14 +170,15 @@ def test_a_run_is_kept_by_its_trainer(store: pathlib.Path, trainer, changes, res
     Image.new("RGB", (2000, 10)).save(folder / "curves.png")
     record.run(record.Config(run=str(folder), name="mine", pictures=("curves",)))
     name = trainer.__name__.split(".")[-1]
-    kept = json.loads((store / "results" / name / "mine.json").read_text())
+    kept = store.read(name)["mine"]
+    assert kept["provenance"]["versions"]["python"] and kept["provenance"]["cores"]
     assert kept["command"].startswith(f"python -m trainers.{name} --dataset={changes['dataset']}")
     assert kept["validation_hard_elbo_nats"] == [[1, -70.123]]
     assert expected in tables.TABLES[name]()
-    assert (store / "images" / "mine-curves.png").exists()
+    assert (place / "images" / "mine-curves.png").exists()
 
 
-def test_only_a_finished_comparison_is_kept(store: pathlib.Path):
+def test_only_a_finished_comparison_is_kept(place: pathlib.Path):
     with pytest.raises(ValueError, match="finished comparison. Received: comparison='nowhere'"):
         record.run(record.Config(comparison="nowhere"))
 
@@ -198,7 +199,7 @@ def test_the_name_of_a_model(changes, name):
     assert record.model_name(to_json(compare_estimators.Config(**changes))) == name
 
 
-def test_a_sweep_is_kept_and_shown(store, tmp_path):
+def test_a_sweep_is_kept_and_shown(place, tmp_path):
     folder = tmp_path / "sweep"
     folder.mkdir()
     settings = to_json(
@@ -219,7 +220,7 @@ def test_a_sweep_is_kept_and_shown(store, tmp_path):
     runs["0.2-1.0"] = {"learning_rate": 0.2, "temperature": 1.0, "diverged": "at step 9"}
     write_json(folder / "sweep.json", runs)
     record.run(record.Config(sweep=str(folder), name="small"))
-    shown = kept_runs.sweep("small").splitlines()
+    shown = run_tables.sweep("small").splitlines()
     assert shown[0] == "| learning rate | temperature 0.5 | temperature 1 |"
     assert shown[2:4] == ["| 0.1 | -50.10 | -100.10 |", "| 0.2 | -50.20 | diverged |"]
     assert "bound of 100 samples on the validation images after 300 steps" in shown[5]
@@ -227,9 +228,27 @@ def test_a_sweep_is_kept_and_shown(store, tmp_path):
         "`python -m trainers.categorical_vae --data_dir=$TF_DISCRETE_DATA_DIR --sweep "
         "--sweep_temperatures=0.5,1.0`" in shown[5]
     )
-    assert kept_runs.sweep("other") == kept_runs.NOT_MEASURED
+    assert run_tables.sweep("other") == "Not measured.\n"
 
 
-def test_a_sweep_must_be_there(store):
+def test_a_sweep_must_be_there(place):
     with pytest.raises(ValueError, match="folder of a sweep.*Received: sweep='nowhere', name='x'"):
         record.run(record.Config(sweep="nowhere", name="x"))
+
+
+def test_a_bound_curve_becomes_a_row_and_a_picture(place, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with pytest.raises(ValueError, match="--bound_curve has scored.*Received: bound_curve='.*run'"):
+        record.run(record.Config(bound_curve=str(folder), name="tiny"))
+    rows = [
+        {"num_samples": m, "bound_nats": -100.0 + m, "standard_error_nats": 0.5} for m in (1, 10)
+    ]
+    write_json(folder / "config.json", to_json(categorical_vae.Config(estimator="reinmax")))
+    result = {"split": "test", "num_examples": 7, "seconds": 1.0, "bounds": rows}
+    write_json(folder / "bound_curve-test.json", result)
+    record.run(record.Config(bound_curve=str(folder), name="tiny"))
+    assert (place / "images/bound_curve-tiny.png").stat().st_size > 1000
+    assert store.read("bound_curve")["tiny"]["command"].endswith("--estimator=reinmax")
+    table = run_tables.bound_curve()
+    assert "| tiny | `reinmax` | 7 | -99.00 +- 0.50 | -90.00 +- 0.50 |" in table

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import serve_triton
+from examples import serve_triton
 from tests.export import small_models
 from tests.serving import guide
 from tf_discrete import export
@@ -45,7 +45,7 @@ def url(model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = subprocess.Popen(
             [
                 os.environ[VARIABLE],
-                str(guide.ROOT / "benchmarks" / "serve_triton.py"),
+                str(guide.ROOT / "examples" / "serve_triton.py"),
                 "--saved_model=exported",
                 f"--http_port={ports[0]}",
                 f"--grpc_port={ports[1]}",

@@ -1,0 +1,65 @@
+"""Models with short codes, as the benchmarks of codes train them: semantic hashing and Gumbel-Softmax."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from tf_discrete import datasets
+from tf_discrete.models import WithPrior
+from trainers import categorical_vae, compiling, semantic_hashing
+from trainers import run as run_lib
+from trainers.callbacks import StopAtNaN
+from trainers.config import option
+
+NAMES = {"gumbel_softmax": "Gumbel-Softmax", "semantic_hashing": "semantic hashing"}
+GUMBEL, HASHING = NAMES
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """What the benchmarks say of the data and of every training."""
+
+    dataset: str = option("mnist", "Data with labels, see trainers.categorical_vae.")
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
+    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
+    epochs: int = option(10, "Passes over the training images.", lower=1)
+    batch_size: int = option(100, "Images in a step.", lower=1)
+    learning_rate: float = option(1e-3, "Of Adam, per step.", positive=True)
+    hidden_units: tuple[int, ...] = option((512, 256), "Units of the encoder's hidden layers.")
+    noise_stddev: float = option(1.0, "Of semantic hashing.", positive=True)
+    temperature_final: float = option(0.5, "Lowest temperature.", positive=True)
+    num_seeds: int = option(3, "Trainings of each cell.", lower=1)
+    seed: int = option(0, "The first seed.", lower=0, upper=2**31)
+
+
+def build(settings: Any, method: str, split: datasets.Split) -> Any:
+    """The model of a cell."""
+    steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
+    trainer: Any = semantic_hashing if method == HASHING else categorical_vae
+    return trainer.build_model(settings, split, steps)
+
+
+def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -> tuple[Any, Any]:
+    """The model of a cell, trained, and the prior that has learned beside it, or None.
+
+    Raises:
+        TrainingDiverged: a loss that is not finite.
+    """
+    run_lib.prepare(settings)
+    steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
+    model = build(settings, method, split)
+    trained = WithPrior(model) if with_prior else model
+    compiling.compile_model(trained, settings, steps)
+    batches = split.batches(
+        settings.batch_size, seed=settings.seed, shuffle=True, repeat=True, drop_remainder=True
+    )
+    trained.fit(
+        batches,
+        epochs=settings.epochs,
+        steps_per_epoch=steps,
+        callbacks=[StopAtNaN()],
+        shuffle=False,
+        verbose=0,
+    )
+    return model, trained.prior if with_prior else None

@@ -1,0 +1,98 @@
+"""How a result was made: date, commit, versions, processor, cores and load; and by which command."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+from benchmarks import store
+
+
+def record(packages: Iterable[str] = ()) -> dict[str, Any]:
+    """The provenance of what this process measures; call it first, as it holds the load before the run.
+
+    Args:
+        packages: whose versions count, beside those of every benchmark.
+    """
+    from trainers import machine  # Contenders of other frameworks import this without TensorFlow.
+
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": commit(),
+        "load": round(os.getloadavg()[0], 2),
+        **of_run(machine.hardware(), {**machine.versions(), **versions(packages)}),
+    }
+
+
+def of_run(hardware: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, Any]:
+    """The provenance of a run that says no more than on what it was made."""
+    return {"versions": dict(versions), **hardware}
+
+
+def machine(made: Mapping[str, Any]) -> str:
+    """Processor and cores in words."""
+    return f"{made['processor']}, {made['cores']} cores"
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Of those packages that are installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str | None:
+    """The checked-out commit, with "+" if tracked files differ from it; None outside of a repository."""
+    try:
+        head, changed = (
+            subprocess.check_output(
+                ["git", *command], cwd=store.ROOT, text=True, stderr=subprocess.DEVNULL
+            )
+            for command in (
+                ["rev-parse", "HEAD"],
+                ["status", "--porcelain", "--untracked-files=no"],
+            )
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.strip() + ("+" if changed.strip() else "")
+
+
+def command(settings: dict[str, Any], trainer: ModuleType) -> str:
+    """The command line of a run: every flag that differs from its default."""
+    return command_of(trainer.__name__, trainer.Config, settings)
+
+
+def command_of(
+    program: str,
+    config_class: Any,
+    settings: dict[str, Any],
+    leave_out: tuple[str, ...] = ("output_dir",),
+) -> str:
+    """The command line of a program whose flags are the fields of a configuration."""
+    parts = [f"python -m {program}"]
+    for field in dataclasses.fields(config_class):
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        value = settings.get(field.name, default)
+        if value == default or field.name in leave_out:
+            continue
+        if field.name == "data_dir":
+            parts.append("--data_dir=$TF_DISCRETE_DATA_DIR")
+            continue
+        if isinstance(value, bool):
+            parts.append(f"--{'' if value else 'no'}{field.name}")
+        else:
+            shown = ",".join(map(str, value)) if isinstance(value, list) else value
+            parts.append(f"--{field.name}={shlex.quote(str(shown))}")
+    return " ".join(parts)

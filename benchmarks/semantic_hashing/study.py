@@ -1,0 +1,243 @@
+"""Gumbel-Softmax against semantic hashing: reconstruction, generation, sensitivity to hyper-parameters.
+
+    python -m benchmarks.semantic_hashing.study --data_dir=$TF_DISCRETE_DATA_DIR
+
+trains autoencoders of both kinds with codes of many sizes, each with several seeds, and then with other
+noise, temperatures and annealing rates at one size, by the protocol of Kozakowski's slides: the network
+784-512-256-(code)-256-512-784, ReLU, Adam with 1e-3, batches of 100 raw images, 10 epochs; Gumbel-Softmax
+with soft samples, tau = max(0.5, exp(-3e-5 * step)) and the KL to the uniform prior; semantic hashing with
+noise of standard deviation 1, half of the bits rounded, no KL. Scored on the test images: the cross-entropy
+of deterministic codes, and both inception scores of samples, from independent variables and from an LSTM
+that learns the codes of each batch next to the model. The report says what differs from the slides.
+
+Each training is a cell, added to benchmarks/results as soon as it is done, as one that diverges if it does.
+The same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+import pathlib
+import time
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import provenance, store
+from benchmarks.codes import models as code_models
+from benchmarks.codes.models import GUMBEL, HASHING
+from benchmarks.semantic_hashing import report
+from tf_discrete import codes as codes_lib
+from tf_discrete import evaluation, plots
+from trainers import categorical_vae, command_line, data, finishing, semantic_hashing
+from trainers.callbacks import TrainingDiverged
+from trainers.config import RunConfig, check, option, to_json
+
+SIZES = ("16x2", "32x2", "64x2", "96x2", "32x4", "16x16", "10x10", "20x10", "30x10")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(code_models.Flags):
+    """What is trained, and on what."""
+
+    output_dir: str = option("runs/semantic_hashing_study", "Folder of the classifier.")
+    results: str = option("semantic_hashing", "Table of benchmarks/results that takes the cells.")
+    picture: str = option(str(store.IMAGES / "semantic_hashing_study.png"), "PNG of the report.")
+    bits: tuple[int, ...] = option((16, 32, 64, 96), "Sizes of the semantic hashing codes.")
+    sizes: tuple[str, ...] = option(SIZES, "Of Gumbel-Softmax codes, variables x categories.")
+    temperature_rate: float = option(3e-5, "Rate at which the temperature falls from 1.", lower=0)
+    sensitivity_bits: int = option(32, "Bits of the other hyper-parameters. 0: none.", lower=0)
+    noise_stddevs: tuple[float, ...] = option((0.5, 1.0, 2.0), "Noise to try.")
+    temperature_finals: tuple[float, ...] = option((0.1, 0.5, 1.0), "Lowest temperatures to try.")
+    temperature_rates: tuple[float, ...] = option((3e-4, 1e-3), "Rates to try with each of them.")
+    num_samples: int = option(6400, "Samples for each inception score.", lower=64)
+    classifier_epochs: int = option(3, "Of the classifier that reads the samples.", lower=1)
+
+
+PLACES = ("output_dir", "data_dir", "results", "picture")
+MAY_DIFFER = ("bits", "sizes", "sensitivity_bits", "noise_stddevs", "num_seeds")
+MAY_DIFFER += ("temperature_finals", "temperature_rates")
+"""Fields in which a command that goes on with a study may differ from the one that began it."""
+
+
+class Cell(NamedTuple):
+    """One training."""
+
+    method: str
+    num_variables: int
+    num_categories: int
+    settings: tuple[tuple[str, float], ...]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its record."""
+        settings = "-".join(f"{name}={value:g}" for name, value in self.settings)
+        size = f"{self.num_variables}x{self.num_categories}"
+        return f"{self.method}-{size}-{settings}-seed={self.seed}"
+
+
+def cells(config: Config) -> list[Cell]:
+    """All cells, each once; one seed after the other, so that a part of the study is of use."""
+    size, usual = config.sensitivity_bits, (config.temperature_final, config.temperature_rate)
+    hashing = [(bits, config.noise_stddev) for bits in config.bits]
+    hashing += [(size, noise) for noise in config.noise_stddevs if size]
+    gumbel = [(parse_size(text), usual) for text in config.sizes]
+    finals, rates = config.temperature_finals, config.temperature_rates
+    gumbel += [((size, 2), (final, rate)) for final in finals for rate in rates if size]
+    found = [Cell(HASHING, bits, 2, (("noise_stddev", noise),), 0) for bits, noise in hashing]
+    found += [Cell(GUMBEL, *size, temperatures(*pair), 0) for size, pair in gumbel]
+    seeds = range(config.seed, config.seed + config.num_seeds)
+    return [cell._replace(seed=seed) for seed in seeds for cell in dict.fromkeys(found)]
+
+
+def temperatures(final: float, rate: float) -> tuple[tuple[str, float], ...]:
+    """The settings of an annealed temperature; one that stays at 1 has the rate 0."""
+    final, rate = (final, rate) if final < 1 and rate > 0 else (1.0, 0.0)
+    return ("temperature_final", final), ("temperature_rate", rate)
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """ "30x10" as (30, 10); a ValueError for anything else."""
+    parts = size.split("x")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise ValueError(f"A size is variables x categories, as 30x10. Received: sizes={size!r}")
+    return int(parts[0]), int(parts[1])
+
+
+def run_config(config: Config, cell: Cell) -> RunConfig:
+    """The configuration of the trainer that a cell is a run of."""
+    names = ("dataset", "data_dir", "max_examples", "epochs", "batch_size", "learning_rate")
+    shared = {name: getattr(config, name) for name in (*names, "hidden_units")}
+    shared |= {"validation_fraction": 0.001, "likelihood": "bernoulli", "output_bias": "mean"}
+    shared |= {"seed": cell.seed, **dict(cell.settings)}
+    if cell.method == HASHING:
+        return semantic_hashing.Config(num_bits=cell.num_variables, **shared)
+    return categorical_vae.Config(
+        num_variables=cell.num_variables,
+        num_categories=cell.num_categories,
+        temperature=1.0,
+        temperature_schedule="exponential" if shared["temperature_rate"] else "constant",
+        temperature_update_period=100,
+        **shared,
+    )
+
+
+def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) -> dict[str, Any]:
+    """Trains a cell and scores it: its record."""
+    settings, test = run_config(config, cell), splits["test"]
+    bits = cell.num_variables * math.log2(cell.num_categories)
+    found = {"name": cell.name, **cell._asdict(), "settings": dict(cell.settings), "bits": bits}
+    began = time.monotonic()
+    try:
+        model, prior = code_models.train(settings, cell.method, splits["train"], with_prior=True)
+        seconds = time.monotonic() - began
+        error = evaluation.reconstruction_nats(model, test.batches(500))
+        if not math.isfinite(error.mean_nats):
+            raise TrainingDiverged("Not finite after the last step: the reconstructions.")
+    except TrainingDiverged as diverged:
+        return {**found, "status": "diverged", "message": str(diverged)}
+    usage = evaluation.collect_usage(model, test.batches(500))
+    codes = codes_lib.encode_batches(model, test.batches(500))
+    found |= {
+        "status": "finished",
+        "reconstruction_nats": error.mean_nats,
+        "reconstruction_standard_error_nats": error.standard_error_nats,
+        "reconstruction_accuracy": finishing.classify_reconstructions(model, classifier, test),
+        "active_variables": usage.active_units,
+        "mean_perplexity": float(np.mean(usage.perplexity)),
+        "lstm_bits_per_code": prior.bits_per_item(codes),
+        "generation": {},
+        "training_seconds": round(seconds, 1),
+    }
+    for law, source in {"independent": None, "lstm": prior}.items():
+        scores = evaluation.evaluate_generation(
+            model, classifier, config.num_samples, cell.seed, source
+        )
+        found["generation"][law] = {
+            "inception_score": scores.inception_score.mean,
+            "inception_score_spread": scores.inception_score.spread,
+            "slides_score": scores.slides_score.mean,
+            "slides_score_spread": scores.slides_score.spread,
+            "slides_as_standard": scores.slides_as_standard,
+        }
+    return found
+
+
+def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str, float]]:
+    """The classifier of the slides, kept in the folder of the study, and its scores on test images."""
+    train, test = splits["train"], splits["test"]
+    folder = pathlib.Path(config.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    classifier = evaluation.kept_classifier(
+        folder / "classifier.keras",
+        *(train.images, train.labels, train.num_classes),
+        **{"network": "mlp", "decay": False, "seed": config.seed},
+        num_steps=config.classifier_epochs * max(1, len(train) // config.batch_size),
+        batch_size=config.batch_size,
+    )
+    real = evaluation.predict_probs(classifier, test.images)
+    return classifier, {
+        "test_accuracy": evaluation.reconstruction_accuracy(classifier, test.images, test.labels),
+        "inception_score_of_test_images": evaluation.inception_score(real).mean,
+        "slides_score_of_test_images": evaluation.slides_inception_score(real).mean,
+    }
+
+
+def run(config: Config) -> str:
+    """Trains the cells that are missing and makes the report; returns its text.
+
+    Raises:
+        ValueError: flags out of range, data without labels, or results of another study.
+    """
+    check(config)
+    made, todo, known = provenance.record(), cells(config), store.read(config.results)
+    tf.get_logger().setLevel("ERROR")  # It would warn of a function traced for each of many models.
+    splits = data.load_splits(run_config(config, todo[0]))
+    if splits["train"].num_classes is None:
+        raise ValueError(
+            "The samples are read by a classifier. Give data with labels. "
+            f"Received: dataset={config.dataset!r}"
+        )
+    for cell in {cell._replace(seed=config.seed): None for cell in todo}:
+        settings = run_config(config, cell)
+        check(settings)
+        code_models.build(settings, cell.method, splits["train"])
+    study = {
+        "name": "study",
+        "command": provenance.command_of(
+            "benchmarks.semantic_hashing.study", Config, to_json(config), PLACES[:1] + PLACES[2:]
+        ),
+        "config": {name: value for name, value in to_json(config).items() if name not in PLACES},
+    }
+    before = known.get("study", study)["config"]
+    for name, value in study["config"].items():
+        if name not in MAY_DIFFER and before[name] != value:
+            raise ValueError(
+                "A table holds the cells of one study. Give the same flags, or another --results. "
+                f"Received: {name}={before[name]} there, {value} here"
+            )
+    classifier, study["classifier"] = make_classifier(config, splits)
+    if not study.items() <= known.get("study", {}).items():
+        store.append(config.results, {**study, "provenance": made})
+    for number, cell in enumerate(todo, 1):
+        if cell.name not in known:
+            keras.backend.clear_session()
+            gc.collect()
+            found = measure(config, cell, splits, classifier)
+            store.append(config.results, {**found, "provenance": made})
+            outcome = found.get("message", f"{found.get('reconstruction_nats', 0):.2f} nats")
+            print(f"{number}/{len(todo)} {cell.name}: {outcome}", flush=True)
+    records = store.read(config.results)
+    plots.save(report.draw(*report.compared(records)[1:]), config.picture, dpi=plots.canvas.DPI)
+    text = report.text(records, config.picture)
+    print(f"\n{text}")
+    return text
+
+
+if __name__ == "__main__":
+    command_line.start(Config, run, __doc__)

@@ -1,0 +1,125 @@
+"""The importance-weighted bound against its number of samples, for `trainers.evaluate --bound_curve`."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import datasets, plots, seeds
+from tf_discrete._internal.writing import write_json
+
+BATCH = 50
+CHUNK = 100
+
+
+def write(
+    model: Any,
+    split: datasets.Split,
+    num_samples: tuple[int, ...],
+    num_examples: int,
+    folder: pathlib.Path,
+) -> dict[str, Any] | None:
+    """Scores the first examples of a split and writes bound_curve-SPLIT.json and .png.
+
+    The samples are drawn once for each example. The bound of m samples is the mean over disjoint groups of m
+    of them, so that bounds of few samples are as exact as that of all.
+
+    Args:
+        model: with `log_weights`.
+        split: of the data.
+        num_samples: numbers m, each a divisor of the largest; empty: nothing is done.
+        num_examples: of the split, the first.
+        folder: of the files.
+
+    Raises:
+        ValueError: Numbers of samples that do not divide the largest.
+    """
+    if not num_samples:
+        return None
+    most = max(num_samples)
+    if min(num_samples) < 1 or any(most % m for m in num_samples):
+        raise ValueError(
+            "The numbers of samples must be positive, each a divisor of the largest. "
+            f"Received: bound_curve={num_samples}"
+        )
+    first = dataclasses.replace(
+        split, images=split.images[:num_examples], labels=None, num_classes=None, class_names=None
+    )
+    began = time.perf_counter()
+    values = score(model, first.batches(BATCH), num_samples)
+    count = len(values[most])
+    result = {
+        "split": split.split,
+        "num_examples": count,
+        "seconds": round(time.perf_counter() - began, 1),
+        "bounds": [
+            {
+                "num_samples": m,
+                "bound_nats": float(values[m].mean()),
+                "standard_error_nats": float(values[m].std(ddof=1) / count**0.5),
+            }
+            for m in sorted(values)
+        ],
+    }
+    path = folder / f"bound_curve-{split.split}.json"
+    write_json(path, result)
+    plots.save(draw(result, "this run"), path.with_suffix(".png"), dpi=90)
+    return result
+
+
+def score(model: Any, images: Any, num_samples: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """The bounds of every image of batches, by number of samples."""
+    most = max(num_samples)
+
+    @tf.function(reduce_retracing=True)
+    def log_weights(x: tf.Tensor, seed: tf.Tensor, samples: int) -> tf.Tensor:
+        return model.log_weights(x, samples, seed)
+
+    found: dict[int, list[np.ndarray]] = {m: [] for m in num_samples}
+    for index, batch in enumerate(images):
+        sizes = [min(CHUNK, most - start) for start in range(0, most, CHUNK)]
+        chunks = [
+            log_weights(
+                batch["image"], seeds.fold(seeds.base(0), "curve", index, number), size
+            ).numpy()
+            for number, size in enumerate(sizes)
+        ]
+        drawn = np.concatenate(chunks)
+        for m in num_samples:
+            found[m].append(bounds(drawn, m))
+        done = np.concatenate(found[most])
+        print(f"{len(done)} images: {done.mean():.3f} nats with {most} samples", flush=True)
+    return {m: np.concatenate(values) for m, values in found.items()}
+
+
+def bounds(log_weights: np.ndarray, num_samples: int) -> np.ndarray:
+    """The bound of m samples for each example, averaged over the disjoint groups of m, float64 [B].
+
+    Args:
+        log_weights: [S, B] in nats; m divides S.
+        num_samples: m.
+    """
+    groups = log_weights.astype(np.float64).reshape(-1, num_samples, log_weights.shape[-1])
+    highest = groups.max(axis=1, keepdims=True)
+    means = np.log(np.mean(np.exp(groups - highest), axis=1)) + highest[:, 0]
+    return means.mean(axis=0)
+
+
+def draw(result: dict[str, Any], label: str) -> Any:
+    """The figure of a result of `write`, its line labelled."""
+    rows = result["bounds"]
+    line = plots.Line([row["num_samples"] for row in rows], [row["bound_nats"] for row in rows])
+    panel = plots.LinePanel(
+        f"{result['num_examples']} {result['split']} images",
+        "samples m",
+        "bound of log p(x), nats",
+        {label: line},
+        log_x=True,
+        whole=True,
+    )
+    return plots.comparison([panel], title="Importance-weighted bound against samples")
