@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import forked
 from tests.export import small_models
 from tf_discrete import export, models
 
@@ -210,8 +211,8 @@ def test_what_json_cannot_hold_is_refused(tmp_path, argument, value):
 
 
 _FULL_DISK = """
-import os, resource, sys
-sys.path.insert(0, sys.argv[1])
+import os, resource
+from tests import forked
 from tests.export import small_models
 from tf_discrete import export
 model = small_models.make("CategoricalVAE")
@@ -226,8 +227,8 @@ for save in (export.save, export.save_tflite):
 
 
 def test_a_disk_without_space_leaves_nothing_behind(tmp_path):
-    root = str(pathlib.Path(__file__).resolve().parents[2])
-    result = run_python("-c", _FULL_DISK, root, cwd=tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(forked.ROOT)}
+    result = forked.run("-c", _FULL_DISK, cwd=tmp_path, env=environment)
     lines = [
         x
         for x in result.stdout.splitlines()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tests import forked
 from trainers import categorical_vae, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -66,10 +67,15 @@ def command(*words: str) -> list[str]:
     return [sys.executable, *words]
 
 
-def call(
+def call(*words: str, cwd: pathlib.Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs Python, forked after the import of the package, to its end and returns what it has printed."""
+    return forked.run(*words, cwd=cwd, env=environment())
+
+
+def call_fresh(
     *words: str, cwd: pathlib.Path | None = None, **changes: str
 ) -> subprocess.CompletedProcess[str]:
-    """Runs Python to its end, in a folder, and returns what it has said."""
+    """Runs Python, which has imported nothing, to its end and returns what it has printed."""
     return subprocess.run(
         command(*words),
         env=environment(**changes),
