@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import forked
+from tests import forked, shared
 from tests.export import small_models
 from tf_discrete import export, models
 
@@ -39,7 +39,10 @@ def run_python(*arguments: str, cwd: pathlib.Path, **options) -> subprocess.Comp
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Every model exported, with requests; then one fresh process has answered them all."""
-    folder = tmp_path_factory.mktemp("exports")
+    return shared.folder(tmp_path_factory, "exports", _answers)
+
+
+def _answers(folder: pathlib.Path) -> None:
     for name in small_models.NAMES:
         model = small_models.make(name)
         export.save(model, folder / name / "saved_model")
@@ -53,7 +56,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
                 np.savez(folder / name / f"{key}-{number}.expected.npz", **expected)
     result = run_python(str(SCRIPT), str(folder), cwd=folder)
     assert result.returncode == 0, result.stderr
-    return folder
 
 
 def test_the_fresh_process_has_never_heard_of_this_package(folder):
@@ -212,7 +214,6 @@ def test_what_json_cannot_hold_is_refused(tmp_path, argument, value):
 
 _FULL_DISK = """
 import os, resource
-from tests import forked
 from tests.export import small_models
 from tf_discrete import export
 model = small_models.make("CategoricalVAE")

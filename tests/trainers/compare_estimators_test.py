@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from tests import forked
+from tests import forked, shared
 from tests.trainers import small_runs
 from trainers import compare_estimators, gradient_report, run
 from trainers.config import to_json
@@ -51,9 +51,9 @@ def arguments(output_dir, **changes):
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory) -> pathlib.Path:
     """The folder of a finished comparison. Not to be changed."""
-    folder = tmp_path_factory.mktemp("comparison") / "folder"
-    compare_estimators.run(config(folder))
-    return folder
+    return shared.folder(
+        tmp_path_factory, "comparison", lambda folder: compare_estimators.run(config(folder))
+    )
 
 
 def read(folder: pathlib.Path, name: str = "comparison.json"):

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
+from tests import shared
 from tests.golden import categorical_vae as golden
 from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
@@ -26,9 +27,11 @@ PICTURES = ("reconstructions", "samples", "codes", "bits", "curves", "traversal"
 @pytest.fixture(scope="module")
 def hashed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The folder of a finished small run. Not to be changed."""
-    folder = tmp_path_factory.mktemp("hashing") / "run"
-    semantic_hashing.run(small.config(folder))
-    return folder
+    return shared.folder(
+        tmp_path_factory,
+        "semantic_hashing",
+        lambda folder: semantic_hashing.run(small.config(folder)),
+    )
 
 
 def test_the_run_gives_the_golden_numbers(hashed):

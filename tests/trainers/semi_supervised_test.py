@@ -15,6 +15,7 @@ from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
 from tests.golden import categorical_vae as golden
+from tests import shared
 from tests.golden import semi_supervised as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, export
@@ -37,9 +38,11 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The folder of a finished small run. Not to be changed."""
-    folder = tmp_path_factory.mktemp("semi_supervised") / "run"
-    semi_supervised.run(small.config(folder))
-    return folder
+    return shared.folder(
+        tmp_path_factory,
+        "semi_supervised",
+        lambda folder: semi_supervised.run(small.config(folder)),
+    )
 
 
 def test_the_run_gives_the_golden_numbers(finished):
@@ -295,7 +298,7 @@ def test_features_of_a_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_features_are_learned_from_partly_labelled_data(tmp_path):
+def test_features_are_learned_from_partly_labelled_data(tmp_path, monkeypatch):
     """M1 of a user's images, of which few have a label; its judge learns from those."""
     train = datasets.get("digits", "train", max_examples=120)
     labels = np.full(120, -1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import shared
 from tests.trainers import small_runs
 from tf_discrete import export
 from tf_discrete.distributions.latent_spec import CODE_VALUES
@@ -45,9 +46,11 @@ def config(output_dir, **changes):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("structured") / "run"
-    structured_prediction.run(config(folder))
-    return folder
+    return shared.folder(
+        tmp_path_factory,
+        "structured_prediction",
+        lambda folder: structured_prediction.run(config(folder)),
+    )
 
 
 def test_files(finished):
