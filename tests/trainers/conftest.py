@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ import pytest
 
 from tests import shared
 from tests.trainers import small_runs
+from tf_discrete import plots
+from tf_discrete.plots import canvas
 from trainers import categorical_vae
 
 
@@ -30,6 +33,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def copied(finished: pathlib.Path, tmp_path: pathlib.Path) -> Callable[[str], pathlib.Path]:
     """Copies the finished run, for a test to go on with."""
     return lambda name="copy": pathlib.Path(shutil.copytree(finished, tmp_path / name))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_pictures() -> Iterator[None]:
+    """Draws the pictures of runs with fewer pixels; `finished` and other processes have all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(canvas, "DPI", 40)
+        patch.setattr(plots, "save", functools.partial(plots.save, dpi=40))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -43,10 +43,9 @@ def config(output_dir: Any, **changes: Any) -> categorical_vae.Config:
 
 
 def train(output_dir: Any, **changes: Any) -> dict[str, Any]:
-    """Trains without what comes after the last epoch."""
-    return run.train(
-        config(output_dir, **changes), categorical_vae.build_model, lambda *arguments: {}
-    )
+    """Trains without pictures, which change no number, and without what comes after the last epoch."""
+    settings = config(output_dir, **{"pictures_every": 0, **changes})
+    return run.train(settings, categorical_vae.build_model, lambda *arguments: {})
 
 
 def arguments(output_dir: Any, **changes: Any) -> list[str]:
