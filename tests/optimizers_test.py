@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 
 import keras
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import forked
 from tf_discrete.optimizers import FusedAdam
 
 SHAPES = [(7, 5), (5,), (), (3, 2, 4)]
@@ -263,7 +262,5 @@ def test_two_replicas_stay_equal_to_adam():
         assert losses[0][-1] < losses[0][0]
         """
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300
-    )
+    result = forked.run("-c", program)
     assert result.returncode == 0, result.stderr

@@ -13,6 +13,8 @@ import zipfile
 
 import pytest
 
+from tests import shared
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("tf_discrete", "trainers")
 SCRIPTS = (
@@ -31,25 +33,30 @@ SCRIPTS = (
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The wheel, built from a copy so that no older build can leak into it."""
-    folder = tmp_path_factory.mktemp("wheel")
+    folder = shared.folder(tmp_path_factory, "wheel", _build)
+    (result,) = folder.glob("*.whl")
+    return result
+
+
+def _build(folder: pathlib.Path) -> None:
     source = folder / "source"
-    source.mkdir()
+    source.mkdir(parents=True)
     for name in ("LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py"):
         shutil.copy(ROOT / name, source)
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name)
     options = ["--quiet", "--no-deps", "--no-build-isolation", f"--wheel-dir={folder}"]
     _pip("wheel", *options, str(source))
-    (result,) = folder.glob("*.whl")
-    return result
 
 
 @pytest.fixture(scope="module")
 def site(wheel: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A folder that holds the installed wheel and nothing else."""
-    folder = tmp_path_factory.mktemp("site")
-    _pip("install", "--quiet", "--no-deps", f"--target={folder}", str(wheel))
-    return folder
+
+    def install(folder: pathlib.Path) -> None:
+        _pip("install", "--quiet", "--no-deps", f"--target={folder}", str(wheel))
+
+    return shared.folder(tmp_path_factory, "site", install)
 
 
 def _run(site: pathlib.Path, folder: pathlib.Path, *command: str) -> subprocess.CompletedProcess:
@@ -96,11 +103,14 @@ def test_the_installed_copy_is_found_before_the_sources(site, tmp_path):
 @pytest.fixture(scope="module")
 def explained(site, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """What every console script says to --help: each in a process of its own that finds TensorFlow loaded."""
-    folder = tmp_path_factory.mktemp("help")
-    scripts = [str(site / "bin" / script) for script in SCRIPTS]
-    result = _run(site, folder, sys.executable, "-c", _HELP, *scripts)
-    assert result.returncode == 0, result.stderr
-    return folder
+
+    def explain(folder: pathlib.Path) -> None:
+        folder.mkdir()
+        scripts = [str(site / "bin" / script) for script in SCRIPTS]
+        result = _run(site, folder, sys.executable, "-c", _HELP, *scripts)
+        assert result.returncode == 0, result.stderr
+
+    return shared.folder(tmp_path_factory, "help", explain)
 
 
 _HELP = """

@@ -18,7 +18,7 @@ print(len(before), *new)
 
 
 def test_the_top_import_registers_every_class(tmp_path):
-    ended = small_runs.call("-c", _IMPORT_ALL, cwd=tmp_path)
+    ended = small_runs.call_fresh("-c", _IMPORT_ALL, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     count, *late = ended.stdout.split()
     assert int(count) > 30 and not late

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.trainers import small_runs
 
 _WRITE = """
@@ -54,7 +52,6 @@ print(json.dumps(left))
 """
 
 
-@pytest.mark.slow
 def test_writers_name_their_file_where_the_disk_is_full(tmp_path):
     ended = small_runs.call("-c", _WRITE, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
+from tests import forked
 from tf_discrete._internal import locking
 
 _HOLD = """
@@ -37,11 +36,11 @@ def test_an_error_releases_the_lock(tmp_path):
 
 
 def test_a_kill_releases_the_lock(tmp_path):
-    holder = subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+    printed, tmp_path = tmp_path / "printed", tmp_path / "folder"
+    tmp_path.mkdir()
+    holder = forked.start("-c", _HOLD, str(tmp_path), stdout=printed)
     try:
-        assert holder.stdout.readline() == "held\n"
+        assert holder.first_line() == "held"
         with pytest.raises(locking.InUseError, match=f"process {holder.pid} "):
             with locking.lock(tmp_path):
                 pytest.fail("two hold one folder")

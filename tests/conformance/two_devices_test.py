@@ -3,12 +3,11 @@
 import ast
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests import forked
+
 SCRIPT = pathlib.Path(__file__).with_name("two_devices.py")
 CHECKS = [
     node.name
@@ -20,8 +19,7 @@ CHECKS = [
 @pytest.fixture(scope="module")
 def answers():
     """What went wrong in each check; empty where nothing did."""
-    command = [sys.executable, "-m", "tests.conformance.two_devices"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done = forked.run("-m", "tests.conformance.two_devices", cwd=forked.ROOT, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

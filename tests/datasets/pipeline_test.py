@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import collections
-import subprocess
-import sys
 import zlib
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tf_discrete.datasets as datasets
+from tests import forked
 from tf_discrete import seeds
 from tf_discrete.datasets import pipeline
 
@@ -138,15 +137,15 @@ def test_a_new_process_sees_the_same_batches():
         for batch in data.batches(500, **kwargs).take(2).as_numpy_iterator():
             print(zlib.crc32(batch["image"].tobytes()), zlib.crc32(batch["label"].tobytes()))
     """
-    command = [sys.executable, "-c", code]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ended = forked.run("-c", code)
+    assert ended.returncode == 0, ended.stderr
     data = datasets.get("digits", "train", binarization="dynamic", seed=2)
     uninterrupted = collect(data.batches(500, shuffle=True, repeat=True).take(5))
     here = [
         f"{zlib.crc32(b['image'].tobytes())} {zlib.crc32(b['label'].tobytes())}"
         for b in uninterrupted[3:]
     ]
-    assert output.splitlines() == here
+    assert ended.stdout.splitlines() == here
 
 
 def test_the_seed_changes_order_and_draws_and_may_be_a_tensor():

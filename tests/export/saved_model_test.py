@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import forked, shared
 from tests.export import small_models
 from tf_discrete import export, models
 
@@ -38,7 +39,10 @@ def run_python(*arguments: str, cwd: pathlib.Path, **options) -> subprocess.Comp
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Every model exported, with requests; then one fresh process has answered them all."""
-    folder = tmp_path_factory.mktemp("exports")
+    return shared.folder(tmp_path_factory, "exports", _answers)
+
+
+def _answers(folder: pathlib.Path) -> None:
     for name in small_models.NAMES:
         model = small_models.make(name)
         export.save(model, folder / name / "saved_model")
@@ -52,7 +56,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
                 np.savez(folder / name / f"{key}-{number}.expected.npz", **expected)
     result = run_python(str(SCRIPT), str(folder), cwd=folder)
     assert result.returncode == 0, result.stderr
-    return folder
 
 
 def test_the_fresh_process_has_never_heard_of_this_package(folder):
@@ -210,8 +213,7 @@ def test_what_json_cannot_hold_is_refused(tmp_path, argument, value):
 
 
 _FULL_DISK = """
-import os, resource, sys
-sys.path.insert(0, sys.argv[1])
+import os, resource
 from tests.export import small_models
 from tf_discrete import export
 model = small_models.make("CategoricalVAE")
@@ -226,8 +228,8 @@ for save in (export.save, export.save_tflite):
 
 
 def test_a_disk_without_space_leaves_nothing_behind(tmp_path):
-    root = str(pathlib.Path(__file__).resolve().parents[2])
-    result = run_python("-c", _FULL_DISK, root, cwd=tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(forked.ROOT)}
+    result = forked.run("-c", _FULL_DISK, cwd=tmp_path, env=environment)
     lines = [
         x
         for x in result.stdout.splitlines()

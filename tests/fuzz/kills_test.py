@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 from tests.trainers import small_runs
 
 
 def test_killed_writers_lose_nothing(tmp_path):
     words = ["-m", "tests.fuzz.kills", "--kills=8", "index", "history", "checkpoint", "cache"]
-    ended = subprocess.run(
-        [sys.executable, *words],
-        env=small_runs.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    ended = small_runs.call(*words)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     last = ended.stdout.splitlines()[-1]
     assert last.startswith("Counts(kills=8, ") and last.endswith("lost=0, mixed=0, stale=0)")

@@ -141,7 +141,7 @@ def test_another_configuration_is_refused(copied):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_another_backend_is_refused(backend):
-    done = small_runs.call("-c", "import tf_discrete", KERAS_BACKEND=backend)
+    done = small_runs.call_fresh("-c", "import tf_discrete", KERAS_BACKEND=backend)
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert last == (

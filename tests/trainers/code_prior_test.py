@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import shared
 from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, plots
@@ -27,9 +28,9 @@ def config(folder, **changes):
 @pytest.fixture(scope="module")
 def hashed(tmp_path_factory):
     """The folder of a run with a prior. Not to be changed."""
-    folder = tmp_path_factory.mktemp("prior") / "run"
-    semantic_hashing.run(config(folder))
-    return folder
+    return shared.folder(
+        tmp_path_factory, "code_prior", lambda folder: semantic_hashing.run(config(folder))
+    )
 
 
 def test_the_run_reports_and_exports_the_prior(hashed):

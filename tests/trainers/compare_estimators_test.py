@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+from tests import forked, shared
 from tests.trainers import small_runs
 from trainers import compare_estimators, gradient_report, run
 from trainers.config import to_json
@@ -51,9 +51,9 @@ def arguments(output_dir, **changes):
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory) -> pathlib.Path:
     """The folder of a finished comparison. Not to be changed."""
-    folder = tmp_path_factory.mktemp("comparison") / "folder"
-    compare_estimators.run(config(folder))
-    return folder
+    return shared.folder(
+        tmp_path_factory, "comparison", lambda folder: compare_estimators.run(config(folder))
+    )
 
 
 def read(folder: pathlib.Path, name: str = "comparison.json"):
@@ -184,20 +184,20 @@ def test_a_run_that_diverges_does_not_end_the_comparison(tmp_path, monkeypatch, 
 def test_a_killed_comparison_goes_on(compared: pathlib.Path, tmp_path: pathlib.Path):
     folder = tmp_path / "folder"
     flags = arguments(folder, gradient_draws=0, cost_rounds=0)
-    command = small_runs.command("-m", "trainers.compare_estimators", *flags)
-    first = subprocess.Popen(command, env=small_runs.environment(), stdout=subprocess.DEVNULL)
+    words = ("-m", "trainers.compare_estimators", *flags)
+    first = forked.start(*words, env=small_runs.environment())
     deadline = time.monotonic() + 240
     while not (folder / "runs/straight_through-0/metrics.jsonl").exists():
         assert first.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
+    first.kill()
+    assert first.wait() == -signal.SIGKILL
     assert not (folder / "runs/score_function-0").exists()
     done = read(folder)["estimators"]  # Of what was finished by then.
     assert done["gumbel_softmax"]["runs"][0]["status"] == "finished"
 
-    second = small_runs.call("-m", "trainers.compare_estimators", *flags)
+    second = small_runs.call(*words)
     assert second.returncode == 0, second.stderr
     assert "gumbel_softmax, seed 0 is finished" in second.stdout
     for name in ("gumbel_softmax", "straight_through", "score_function"):

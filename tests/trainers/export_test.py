@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
-import subprocess
 import sys
 
 import keras
@@ -13,10 +11,10 @@ import pytest
 import tensorflow as tf
 
 from tests.export import small_models
+from tests.trainers import small_runs
 from tf_discrete import export
 from trainers import export as trainer
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETTINGS = {"binarization": "static", "image_size": [8, 8], "dtype_policy": "float32"}
 
 
@@ -31,14 +29,7 @@ def run(tmp_path):
 
 
 def _main(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "trainers.export", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return small_runs.call("-m", "trainers.export", *arguments, cwd=folder)
 
 
 def test_both_files_are_written_from_the_command_line(run, tmp_path):

@@ -61,7 +61,7 @@ def test_killed_between_row_and_checkpoint_and_while_finishing(
     with monkeypatch.context() as patch:
         patch.setattr(run_directory.RunDirectory, "append_history", append_and_die)
         with pytest.raises(Killed):
-            categorical_vae.run(small_runs.config(folder))
+            categorical_vae.run(small_runs.config(folder, pictures_every=0))
     assert (folder / "metrics.jsonl").read_text().count("\n") == 2
     assert len(list((folder / "checkpoints/last").glob("*.index"))) == 1
 
@@ -71,13 +71,13 @@ def test_killed_between_row_and_checkpoint_and_while_finishing(
     with monkeypatch.context() as patch:
         patch.setattr(export, "save", die)
         with pytest.raises(Killed):
-            categorical_vae.run(small_runs.config(folder))
+            categorical_vae.run(small_runs.config(folder, pictures_every=0))
     assert len(small_runs.rows(folder)) == small_runs.FLAGS["epochs"]
     assert (folder / "model.keras").exists() and not (folder / "metrics.json").exists()
 
     with monkeypatch.context() as patch:  # Only the end is missing.
         patch.setattr("trainers.run.fit", die)
-        categorical_vae.run(small_runs.config(folder))
+        categorical_vae.run(small_runs.config(folder, pictures_every=0))
     small_runs.assert_same_run(folder, finished)
     assert (folder / "saved_model/saved_model.pb").exists()
 

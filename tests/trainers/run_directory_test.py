@@ -4,10 +4,10 @@ import collections
 import json
 import pathlib
 import shutil
-import subprocess
 
 import pytest
 
+from tests import forked
 from tests.trainers import small_runs
 from trainers import compare_estimators, run_directory, sweep
 from trainers.run_directory import RunDirectory
@@ -134,20 +134,15 @@ def test_a_removed_line_leaves_the_others(tmp_path):
 
 def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path):
     program = (
-        "import sys\n"
+        "import sys, time\n"
         "from trainers.run_directory import RunDirectory\n"
         "with RunDirectory(sys.argv[1]).lock():\n"
         "    print('locked', flush=True)\n"
-        "    sys.stdin.read()\n"
+        "    time.sleep(1000)\n"
     )
-    process = subprocess.Popen(
-        small_runs.command("-c", program, str(tmp_path)),
-        env=small_runs.environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "locked\n"
+    process = forked.start("-c", program, str(tmp_path / "run"), stdout=tmp_path / "printed")
+    assert process.first_line() == "locked"
+    tmp_path = tmp_path / "run"
     for program in (
         lambda: small_runs.train(tmp_path),
         lambda: sweep.run(small_runs.config(tmp_path, sweep=True), "x", None, None),

@@ -84,6 +84,7 @@ def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: 
         "import_module": ("users_own_module",),
         "epochs": 1,
         "bound_samples": 2,
+        "pictures_every": 0,
     }
     trained = categorical_vae.run(small_runs.config(folder, **own))
     own_module()

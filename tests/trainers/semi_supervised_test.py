@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
 import pathlib
@@ -14,14 +15,22 @@ import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
+from tests import shared
 from tests.golden import categorical_vae as golden
 from tests.golden import semi_supervised as small
 from tests.trainers import small_runs
-from tf_discrete import datasets, export
+from tf_discrete import datasets, evaluation, export
 from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
 from tf_discrete.models import semi_supervised as semi_supervised_model
-from trainers import categorical_vae, classification, evaluate, run_directory, semi_supervised
+from trainers import (
+    categorical_vae,
+    classification,
+    evaluate,
+    results,
+    run_directory,
+    semi_supervised,
+)
 from trainers.config import check
 
 PICTURES = (
@@ -37,9 +46,11 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The folder of a finished small run. Not to be changed."""
-    folder = tmp_path_factory.mktemp("semi_supervised") / "run"
-    semi_supervised.run(small.config(folder))
-    return folder
+    return shared.folder(
+        tmp_path_factory,
+        "semi_supervised",
+        lambda folder: semi_supervised.run(small.config(folder)),
+    )
 
 
 def test_the_run_gives_the_golden_numbers(finished):
@@ -119,8 +130,9 @@ def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(run_directory.RunDirectory, "append_history", append_and_die)
         with pytest.raises(Killed):
-            semi_supervised.run(small.config(tmp_path / "run"))
-    semi_supervised.run(small.config(tmp_path / "run"))
+            semi_supervised.run(small.config(tmp_path / "run", pictures_every=0))
+    monkeypatch.setattr(results, "write_model", lambda *_: None)  # It changes no number.
+    semi_supervised.run(small.config(tmp_path / "run", pictures_every=0))
     small_runs.assert_same_run(tmp_path / "run", finished)
 
 
@@ -295,8 +307,10 @@ def test_features_of_a_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_features_are_learned_from_partly_labelled_data(tmp_path):
+def test_features_are_learned_from_partly_labelled_data(tmp_path, monkeypatch):
     """M1 of a user's images, of which few have a label; its judge learns from those."""
+    short = functools.partial(evaluation.train_classifier, num_steps=40)
+    monkeypatch.setattr(evaluation.classification, "train_classifier", short)
     train = datasets.get("digits", "train", max_examples=120)
     labels = np.full(120, -1)
     known = few_labels.choose(train.labels, 10, per_class=4)
@@ -309,7 +323,7 @@ def test_features_are_learned_from_partly_labelled_data(tmp_path):
         image_test=test.images,
         label_test=np.where(np.arange(40) % 3, test.labels, -1),
     )
-    options = {"dataset": str(tmp_path / "data.npz"), "max_examples": 0}
+    options = {"dataset": str(tmp_path / "data.npz"), "max_examples": 0, "pictures_every": 0}
     first = small_runs.config(
         tmp_path / "m1", **options, epochs=1, classify_reconstructions=True, early_stopping=0
     )
@@ -348,7 +362,6 @@ def test_flags_are_explained_and_named_as_the_arguments_of_the_model():
         check(semi_supervised.Config(temperature_final=0.0))
 
 
-@pytest.mark.slow
 def test_its_files_load_in_a_new_process_that_imports_the_package_alone(finished, tmp_path):
     assert small_runs.loaded_afresh(finished, tmp_path) == {
         "model.keras",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tests import forked
 from trainers import categorical_vae, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -42,10 +43,9 @@ def config(output_dir: Any, **changes: Any) -> categorical_vae.Config:
 
 
 def train(output_dir: Any, **changes: Any) -> dict[str, Any]:
-    """Trains without what comes after the last epoch."""
-    return run.train(
-        config(output_dir, **changes), categorical_vae.build_model, lambda *arguments: {}
-    )
+    """Trains without pictures, which change no number, and without what comes after the last epoch."""
+    settings = config(output_dir, **{"pictures_every": 0, **changes})
+    return run.train(settings, categorical_vae.build_model, lambda *arguments: {})
 
 
 def arguments(output_dir: Any, **changes: Any) -> list[str]:
@@ -66,10 +66,15 @@ def command(*words: str) -> list[str]:
     return [sys.executable, *words]
 
 
-def call(
+def call(*words: str, cwd: pathlib.Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs Python, forked after the import of the package, to its end and returns what it has printed."""
+    return forked.run(*words, cwd=cwd, env=environment())
+
+
+def call_fresh(
     *words: str, cwd: pathlib.Path | None = None, **changes: str
 ) -> subprocess.CompletedProcess[str]:
-    """Runs Python to its end, in a folder, and returns what it has said."""
+    """Runs Python, which has imported nothing, to its end and returns what it has printed."""
     return subprocess.run(
         command(*words),
         env=environment(**changes),
