@@ -34,9 +34,11 @@ class DiscreteModel(keras.Model):
 
     Args:
         seed: base seed of all draws. Default: 0.
-        monitor_every: training steps between two looks at the hard path and the gradient norm; they
-            cost a pass of the decoder. The first step of an epoch is always looked at, and every batch
-            of an evaluation. Default: 10.
+        monitor_every: How often, in training steps, the discrete path and the gradient norm are evaluated.
+            The first step of an epoch and every batch of an evaluation always are. It takes one more
+            pass of the decoder and of the maps between stochastic layers. The encoder is not run again,
+            unless a layer of it may differ in training (dropout, batch norm, centering, noisy views):
+            the discrete path of a training step then runs it as at inference. Default: 10.
     """
 
     def __init__(self, seed: int = 0, monitor_every: int = 10, **kwargs: Any):
@@ -75,8 +77,15 @@ class DiscreteModel(keras.Model):
         """The training objective of each example of a batch, in nats."""
         raise NotImplementedError
 
-    def hard_terms(self, x: Any, seed: Seed) -> dict[str, Tensor]:
-        """The objective with discrete latents: named [B] terms, "hard_elbo_nats" among them."""
+    def hard_terms(self, x: Any, seed: Seed, encoded: Any = None) -> dict[str, Tensor]:
+        """Returns the objective with discrete latents: named [B] terms, "hard_elbo_nats" among them.
+
+        Args:
+            x: what `objective` takes.
+            seed: int32 [2].
+            encoded: `encoded` of the terms that `objective` returned for the same x, which spares a run of
+                the encoder. Default: None, the encoder is run.
+        """
         raise NotImplementedError
 
     def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
@@ -316,7 +325,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
         reported = (*self._terms, *self._training_terms)
         self._update_means({"loss": terms.loss, **terms.terms}, reported)
-        self._monitor(x, counter, step, gradients)
+        self._monitor(x, counter, step, terms.encoded, gradients)
         self.optimizer.apply(gradients, variables)
         replicas.synchronize(self)
         self.micro_step.assign_add(1)
@@ -329,7 +338,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         counter = tf.convert_to_tensor(self.evaluation_step)
         terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
         self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
-        hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"))
+        hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"), terms.encoded)
         self._update_means(hard, self._hard_terms)
         self.evaluation_step.assign_add(1)
         return self._logs(training=False)
@@ -362,11 +371,13 @@ out; score what the model returns yourself, or write a callback. Received: metri
             )
         return self.observations(data)
 
-    def _monitor(self, x: Any, counter: Tensor, step: Tensor, gradients: list[Any]) -> None:
+    def _monitor(
+        self, x: Any, counter: Tensor, step: Tensor, encoded: Any, gradients: list[Any]
+    ) -> None:
         """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""
 
         def look() -> tf.Tensor:
-            hard = self.hard_terms(x, self.step_seed(counter, "train_hard"))
+            hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)
             self._update_means(hard, self._hard_terms)
             norm, weight = self._gradient_norm(gradients), tf.cast(batch_size(x), tf.float32)
             if self._scales_loss():

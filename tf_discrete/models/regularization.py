@@ -46,6 +46,11 @@ class Regularization(NamedTuple):
     consistency: float = 0.0
     balance: float = 0.0
 
+    @property
+    def has_views(self) -> bool:
+        """Whether the classifier sees an image otherwise in training than at inference."""
+        return any(getattr(self, name) for name in VIEWS)
+
     def in_range(self) -> Regularization:
         """These options, each as a number within its bounds.
 
@@ -76,7 +81,7 @@ class Regularization(NamedTuple):
                 f"{asked[0]}=0. Received: {asked[0]}={getattr(found, asked[0])}, "
                 f"feature_shape={feature_shape}"
             )
-        if found.consistency and not any(getattr(found, name) for name in VIEWS):
+        if found.consistency and not found.has_views:
             raise ValueError(
                 "An image and its view must differ for their agreement to mean anything. Set one of "
                 f"{', '.join(VIEWS)}, or consistency=0. Received: consistency={found.consistency}"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_discrete import arguments, checks, objectives, seeds
 from tf_discrete.distributions import Categorical, gaussian
 from tf_discrete.estimators import backward
-from tf_discrete.models import conditional_networks
+from tf_discrete.models import conditional_networks, networks
 from tf_discrete.models.class_style import ClassStyleModel
 from tf_discrete.models.observations import UNLABELLED, Observations, observe
 from tf_discrete.models.regularization import Reading, Regularization
@@ -172,6 +172,10 @@ class SemiSupervisedVAE(ClassStyleModel):
         self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
         self.labelled_weight = labelled_weight
         self.regularization = regularization.checked(self.feature_shape)
+        self._differs_in_training = regularization.has_views or any(
+            network is not None and networks.differs_in_training(network)
+            for network in (self.classifier, self.style_encoder.image_network)
+        )
         self.track(
             (
                 "elbo_nats",
@@ -260,13 +264,20 @@ class SemiSupervisedVAE(ClassStyleModel):
         # XLA leaves out the check of the labels: a wrong one shows in the loss.
         wrong = (label < UNLABELLED) | (label >= self.num_classes)
         loss = tf.where(wrong, tf.cast(math.nan, bound.dtype), terms.loss + regularizer)
-        return terms._replace(loss=loss)
+        shared = not (training and self._differs_in_training)
+        encoded = (logits[:, tf.newaxis], image_part) if shared else None
+        return terms._replace(loss=loss, encoded=encoded)
 
-    def hard_terms(self, x: Any, seed: Seed) -> dict[str, Any]:
+    def hard_terms(
+        self, x: Any, seed: Seed, encoded: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Any]:
         image = (x if isinstance(x, Observations) else self.observations(x)).image
-        posterior: Any = self.estimator.law(self.class_logits(image))
+        if encoded is None:
+            encoded = self.class_logits(image), self.style_encoder.image_part(image)
+        class_logits, image_part = encoded
+        posterior: Any = self.estimator.law(class_logits)
         y = posterior.sample(seeds.fold(seed, "class"), 1)[..., 0, :]
-        mean, log_scale = self.style(self.style_encoder.image_part(image), y)
+        mean, log_scale = self.style(image_part, y)
         z = gaussian.sample(mean, log_scale, self._style_noise(image, seed))
         log_likelihood = self.likelihood.log_prob(image, self.parameters(y, z))
         reconstruction = -tf.cast(log_likelihood, self._wide)[0]

@@ -76,13 +76,15 @@ class WithPrior(base.DiscreteModel):
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         terms = self.model.objective(x, seed, training)
-        codes = tf.stop_gradient(self.model.encode(x))
+        given = terms.encoded is not None
+        codes = self.model.codes_given(x, terms.encoded) if given else self.model.encode(x)
+        codes = tf.stop_gradient(codes)
         nats = -tf.cast(self.prior.log_prob(codes, training), terms.auxiliary.dtype)
         named = {**terms.terms, "prior_nats": nats}
         return terms._replace(auxiliary=terms.auxiliary + nats, terms=named)
 
-    def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
-        return self.model.hard_terms(x, seed)
+    def hard_terms(self, x: Tensor, seed: Seed, encoded: Any = None) -> dict[str, Tensor]:
+        return self.model.hard_terms(x, seed, encoded)
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.model(x, training=training)
