@@ -71,6 +71,14 @@ class Estimator(keras.layers.Layer):
             context_shape: of the context, [..., D], or None if `estimate` is given none.
         """
 
+    def compute_output_shape(
+        self, logits_shape: Any, context_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        """The shape of one sample, [..., *value_shape], for logits [..., N(, K)]."""
+        axis, kind = len(logits_shape) - self.event_rank, self.kind
+        own = kind.value_shape(*kind.sizes_of(tuple(logits_shape[axis:])))
+        return (*logits_shape[:axis], *own)
+
     def get_build_config(self) -> Any:
         return None  # The parts that have weights carry their own.
 

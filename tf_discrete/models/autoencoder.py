@@ -129,6 +129,9 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.reconstruct(base.inputs_of(x))
 
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (base.batch_axis(input_shape), *self.data_shape)
+
     def encode(self, x: Tensor) -> tf.Tensor:
         """The most probable codes, int32 [B, N]; of several layers those of each in turn.
 

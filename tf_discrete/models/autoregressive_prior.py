@@ -119,6 +119,12 @@ class AutoregressivePrior(keras.Model):
     def call(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(codes, training=training)
 
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (input_shape[0],)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)  # By a trace.
+
     def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         """log p(z) in nats.
 

@@ -177,6 +177,10 @@ class DiscreteModel(keras.Model):
         """The seed of one step's draws for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Shape and dtype of what `call` returns, by a trace: it refuses what the model cannot score."""
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -459,6 +463,14 @@ def _rows_from(start: int) -> Callable[[Any], Any]:
 def batch_size(x: Any) -> tf.Tensor:
     """Examples in a batch of tensors, int32 scalar."""
     return tf.shape(keras.tree.flatten(x)[0])[0]
+
+
+def batch_axis(input_shape: Any) -> int | None:
+    """The size of the batch axis in the shape of inputs, or in those of several."""
+    while isinstance(input_shape, dict) or not isinstance(input_shape[0], (int, type(None))):
+        several = isinstance(input_shape, dict)
+        input_shape = next(iter(input_shape.values())) if several else input_shape[0]
+    return input_shape[0]
 
 
 def batch_mean(values: Tensor) -> tf.Tensor:

@@ -145,6 +145,7 @@ class ClassStyleModel(base.DiscreteModel):
             normalization,
             filters,
         )
+        self.style_encoder.build((None, *shape), (None, self.num_classes))
         self.decoder = conditional_networks.decoder(
             classifier if decoder is None else decoder,
             self.num_classes,
@@ -223,6 +224,9 @@ class ClassStyleModel(base.DiscreteModel):
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
         return self.classify(base.inputs_of(x))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (base.batch_axis(input_shape), self.num_classes)
 
     def classify(self, x: Tensor) -> tf.Tensor:
         """q(y | x), float [B, K]."""

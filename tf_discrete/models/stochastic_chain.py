@@ -56,7 +56,14 @@ class StochasticChain(keras.layers.Layer):
         name_parts(self, maps=self.maps, estimators=layers)
         self.differs_in_training = centering or networks.differs_in_training(first)
         """Whether the logits of the first layer may be others in training than at inference."""
-        self.built = True
+        self.build((None, *input_shape))
+
+    def build(self, input_shape: Any) -> None:
+        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Of the logits of all layers in one."""
+        return (input_shape[0], *self.latents.total.logits_shape)
 
     def logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
         """Logits of layer `depth`, [*A, N(, K)]: of x [B, *input_shape] for the first, else of draws."""

@@ -207,6 +207,10 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
         return self.complete(base.inputs_of(x) if isinstance(x, dict) else x)
 
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        shape = self.parts.output_shape or self.parts.data_shape
+        return (base.batch_axis(input_shape), *shape)
+
     def complete(
         self, x: Any, num_samples: int | Tensor | None = None, seed: int | Seed = 0
     ) -> tf.Tensor:

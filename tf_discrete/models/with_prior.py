@@ -65,6 +65,9 @@ class WithPrior(base.DiscreteModel):
         self.model, self.prior = model, own
         self.num_variables, self.num_categories = wanted
         self.data_shape = model.data_shape
+        # Keras reads the output shapes in a summary off models that were built.
+        model.build((None, *self.data_shape))
+        own.build((None, self.num_variables))
         self.track((*model._terms[1:], "prior_nats"), model._hard_terms)
         self.built = True
 
@@ -88,6 +91,9 @@ class WithPrior(base.DiscreteModel):
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.model(x, training=training)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.model.compute_output_shape(input_shape)
 
     def posterior(self, x: Tensor, **options: Any) -> Any:
         """q(z | x), the model's."""
