@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from tf_discrete import checks, distributions, estimators
+from tf_discrete.estimators import registry
 from tf_discrete.schedules import Schedule, Scheduled
 from tf_discrete.serialization import deserialize
 
@@ -195,6 +196,7 @@ def _check_estimator(name: str, identifier: Any) -> None:
     if isinstance(identifier, str):
         estimators.get_class(identifier, name)
         return
+    registry.refuse_layer(identifier, name)
     cls = isinstance(identifier, type) and issubclass(identifier, estimators.Estimator)
     if not (cls or isinstance(identifier, estimators.Estimator)):
         checks.refuse(name, "a registered name, an Estimator, its class or its config", identifier)

@@ -108,6 +108,7 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
             identifier = deserialize_object("estimator", identifier)
     if isinstance(identifier, Estimator):
         return identifier
+    refuse_layer(identifier)
     cls = get_class(identifier) if isinstance(identifier, str) else identifier
     if not (isinstance(cls, type) and issubclass(cls, Estimator)):
         raise ValueError(
@@ -123,6 +124,28 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
             f"{cls.__name__} does not take these arguments; see help(tf_discrete.estimators."
             f"{cls.__name__}). Received: {arguments}"
         ) from error
+
+
+def refuse_layer(identifier: Any, argument: str = "estimator") -> None:
+    """Refuses a Keras layer, or its class, in the place of an estimator; messages call it `argument`.
+
+    Raises:
+        TypeError: Names the estimator of the same name, if there is one.
+    """
+    cls = identifier if isinstance(identifier, type) else type(identifier)
+    if issubclass(cls, Estimator) or not issubclass(cls, keras.layers.Layer):
+        return
+    name = cls.__name__
+    same = next((known for known, other in _REGISTRY.items() if other.__name__ == name), None)
+    remedy = f"Give {same!r} or tf_discrete.estimators.{name}(...)"
+    if same is None:
+        remedy = (
+            "Give one of tf_discrete.estimators.names(), or an object of tf_discrete.estimators"
+        )
+    raise TypeError(
+        f"{argument} must be an estimator, and {name} is a layer. {remedy}. "
+        f"Received: {argument}={checks.shown(identifier)}"
+    )
 
 
 def serialize(estimator: Estimator) -> dict[str, Any]:
