@@ -54,9 +54,9 @@ class Config(RunConfig):
     labelled_batch_size: int = option(
         100, "Labelled images in a step, or all of them if there are fewer.", lower=1
     )
-    inference: str = option(
+    estimator: str = option(
         "gumbel_softmax",
-        "Inference of the class: 'enumeration' marginalises it, the others draw it and infer class and "
+        "Estimator of the class: 'enumeration' marginalises it, the others draw it and infer class and "
         "style in one pass: " + ", ".join(estimators.names(latents="categorical")) + ".",
     )
     num_samples: int = option(
@@ -129,11 +129,6 @@ class Config(RunConfig):
     temperature_update_period: int = same_option(LatentConfig, "temperature_update_period")
     kl_weight: float = same_option(categorical_vae.Config, "kl_weight")
     kl_warmup_steps: int = same_option(categorical_vae.Config, "kl_warmup_steps")
-
-    @property
-    def estimator(self) -> str:
-        """The estimator that infers the class."""
-        return self.inference
 
 
 def load_splits(config: Config) -> data.Splits:
@@ -218,7 +213,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         data_shape=split.image_shape,
         num_classes=split.num_classes or 0,
         style_size=config.style_size,
-        inference=config.inference,
+        estimator=config.estimator,
         temperature=make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         classifier=config.classifier,

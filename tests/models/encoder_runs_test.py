@@ -43,7 +43,7 @@ CASES = {
     ),
     "SemiSupervisedVAE": lambda: models.SemiSupervisedVAE(SHAPE, **SEMI_SUPERVISED),
     "SemiSupervisedVAE-enumeration": lambda: models.SemiSupervisedVAE(
-        SHAPE, **SEMI_SUPERVISED, inference="enumeration"
+        SHAPE, **SEMI_SUPERVISED, estimator="enumeration"
     ),
     "WithPrior": lambda: models.WithPrior(vae()),
     "WithPrior-two": lambda: models.WithPrior(vae(**TWO)),

@@ -211,8 +211,8 @@ REFUSED = {
         {"labels_per_class": 40},
         "Each of the 10 classes needs 40 label.s..*ask for fewer.*class 0 with [23]",
     ),
-    "inference": ({"inference": "enumerate"}, "Did you mean 'enumeration'"),
-    "bernoulli": ({"inference": "arm"}, "supports bernoulli latents only"),
+    "estimator": ({"estimator": "enumerate"}, "Did you mean 'enumeration'"),
+    "bernoulli": ({"estimator": "arm"}, "supports bernoulli latents only"),
     "batch": ({"batch_size": 301}, "A batch must fit into the training data"),
     "rate": ({"classifier_dropout": 1.0}, "classifier_dropout must be at most 0.99"),
     "views": (

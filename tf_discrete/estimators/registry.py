@@ -58,8 +58,8 @@ def names(family: str | None = None, latents: str | None = None) -> list[str]:
     )
 
 
-def get_class(name: str, argument: str = "estimator") -> type[Estimator]:
-    """The class registered under a name; messages call it `argument`.
+def get_class(name: str) -> type[Estimator]:
+    """The class registered under a name.
 
     Raises:
         ValueError: for an unknown name; the message lists the known ones and the nearest.
@@ -69,7 +69,7 @@ def get_class(name: str, argument: str = "estimator") -> type[Estimator]:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"Unknown estimator.{hint} Registered: {', '.join(sorted(_REGISTRY))}. "
-            f"Received: {argument}={checks.shown(name)}"
+            f"Received: estimator={checks.shown(name)}"
         )
     return _REGISTRY[name]
 
@@ -126,8 +126,8 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
         ) from error
 
 
-def refuse_layer(identifier: Any, argument: str = "estimator") -> None:
-    """Refuses a Keras layer, or its class, in the place of an estimator; messages call it `argument`.
+def refuse_layer(identifier: Any) -> None:
+    """Refuses a Keras layer, or its class, in the place of an estimator.
 
     Raises:
         TypeError: Names the estimator of the same name, if there is one.
@@ -143,8 +143,8 @@ def refuse_layer(identifier: Any, argument: str = "estimator") -> None:
             "Give one of tf_discrete.estimators.names(), or an object of tf_discrete.estimators"
         )
     raise TypeError(
-        f"{argument} must be an estimator, and {name} is a layer. {remedy}. "
-        f"Received: {argument}={checks.shown(identifier)}"
+        f"estimator must be an estimator, and {name} is a layer. {remedy}. "
+        f"Received: estimator={checks.shown(identifier)}"
     )
 
 

@@ -31,7 +31,7 @@ class ClassStyleModel(base.DiscreteModel):
         data_shape: of one observation.
         num_classes: K.
         style_size: D.
-        inference: of the class: name or object, see `tf_discrete.estimators`.
+        estimator: of the class: name or object, see `tf_discrete.estimators`.
         temperature: number or schedule, of an estimator given by name; None for its own.
         num_samples: of the class for each unlabelled image; None for the fewest the estimator takes.
         classifier: see `conditional_networks.classifier`.
@@ -59,7 +59,7 @@ class ClassStyleModel(base.DiscreteModel):
         data_shape: Sequence[int],
         num_classes: int,
         style_size: int,
-        inference: Any,
+        estimator: Any,
         temperature: Any,
         num_samples: int | None,
         classifier: Any,
@@ -84,7 +84,7 @@ class ClassStyleModel(base.DiscreteModel):
         self.style_size = checks.whole("style_size", style_size)
         self.prior = prior
         self.likelihood = likelihoods.get(likelihood)
-        self.estimator = arguments.estimator(inference, "categorical", temperature, "inference")
+        self.estimator = arguments.estimator(estimator, "categorical", temperature)
         self.num_samples = arguments.num_samples(num_samples, [self.estimator])
         self.estimator.check(self.num_samples, None)
         self.feature_extractor = frozen(feature_extractor, "feature_extractor")
@@ -344,7 +344,7 @@ class ClassStyleModel(base.DiscreteModel):
             "data_shape": self.data_shape,
             "num_classes": self.num_classes,
             "style_size": self.style_size,
-            "inference": keras.saving.serialize_keras_object(self.estimator),
+            "estimator": keras.saving.serialize_keras_object(self.estimator),
             "num_samples": self.num_samples,
             "prior": self.prior,
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),

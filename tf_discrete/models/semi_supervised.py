@@ -40,9 +40,9 @@ class SemiSupervisedVAE(ClassStyleModel):
     to p(y). See `objectives.semi_supervised` for the
     conventions of the sources. The entropy is exact; one style noise serves all classes of an image.
 
-    What is logged: `elbo_unlabelled_nats` is U as the inference estimates it. With relaxed classes that is
+    What is logged: `elbo_unlabelled_nats` is U as the estimator estimates it. With relaxed classes that is
     the objective and no bound: it may lie above the exact one. `hard_elbo_nats`, of discrete classes,
-    compares inferences. Means over labelled (or unlabelled) rows are 0 where there have been none.
+    compares estimators. Means over labelled (or unlabelled) rows are 0 where there have been none.
 
     Batches, as `fit` hands them over: (image, label); a dict with `image`, `label` (-1 where unlabelled)
     and, optionally, `labelled`, a bool mask; images alone, all unlabelled; or, so that no computation is
@@ -52,7 +52,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         data_shape: of one observation, such as (28, 28, 1).
         num_classes: K. Default: 10.
         style_size: D, Gaussian variables of the style. Default: 32.
-        inference: of the class: name or object, see `tf_discrete.estimators`. Default:
+        estimator: of the class: name or object, see `tf_discrete.estimators`. Default:
             "gumbel_softmax".
         temperature: number or schedule, of an estimator given by name. Default: its own.
         num_samples: of the class for each unlabelled image. Default: the fewest that the estimator takes.
@@ -107,7 +107,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         data_shape: Sequence[int],
         num_classes: int = 10,
         style_size: int = 32,
-        inference: Any = "gumbel_softmax",
+        estimator: Any = "gumbel_softmax",
         temperature: Any = None,
         num_samples: int | None = None,
         classifier: Any = "mlp",
@@ -149,7 +149,7 @@ class SemiSupervisedVAE(ClassStyleModel):
             data_shape=data_shape,
             num_classes=num_classes,
             style_size=style_size,
-            inference=inference,
+            estimator=estimator,
             temperature=temperature,
             num_samples=num_samples,
             classifier=classifier,
