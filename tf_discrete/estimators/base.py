@@ -98,7 +98,7 @@ class Estimator(keras.layers.Layer):
         )
 
     def call(self, logits: Tensor) -> NoReturn:
-        return self(logits)  # Keras reads the signature where an estimator is put into a model.
+        self(logits)  # Keras reads the signature where an estimator is put into a model.
 
     def compute_output_shape(
         self, logits_shape: Any, context_shape: Any = None

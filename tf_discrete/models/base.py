@@ -177,6 +177,16 @@ class DiscreteModel(keras.Model):
         """The seed of one step's draws for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
+    def build(self, input_shape: Any) -> None:
+        """Has nothing to do, for a constructor makes all weights."""
+
+    def get_build_config(self) -> Any:
+        return None
+
+    @property
+    def _default_save_signature(self) -> None:
+        """None: Keras would trace `call` into every SavedModel; `export` writes the model's signatures."""
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Shape and dtype of what `call` returns, by a trace: it refuses what the model cannot score."""
         return keras.Operation.compute_output_spec(self, *args, **kwargs)
