@@ -8,7 +8,13 @@ from typing import Any
 from tf_discrete import datasets, estimators, evaluation, plots
 from tf_discrete._internal.writing import write_json
 from tf_discrete.datasets import labels as few_labels
-from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE, feature_networks
+from tf_discrete.models import (
+    Augmentation,
+    CategoricalVAE,
+    Regularization,
+    SemiSupervisedVAE,
+    feature_networks,
+)
 from tf_discrete.plots import Panel
 from trainers import categorical_vae, classification, command_line, data, results
 from trainers import run as run_lib
@@ -230,17 +236,27 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         alpha=config.alpha,
         labelled_weight=config.labelled_weight,
         kl_weight=categorical_vae.make_kl_weight(config),
-        classifier_dropout=config.classifier_dropout,
-        input_noise=config.input_noise,
-        augment_shift=config.augment_shift,
-        augment_rotation=config.augment_rotation,
-        augment_zoom=config.augment_zoom,
-        consistency=config.consistency,
-        balance=config.balance,
+        regularization=make_regularization(config),
         feature_extractor=extractor,
         feature_decoder=decoder,
         seed=config.seed,
         monitor_every=config.monitor_every,
+    )
+
+
+def make_regularization(config: Config) -> Regularization:
+    """The regularization of the classifier that a configuration describes."""
+    augmentation = Augmentation(
+        shift=config.augment_shift,
+        rotation=config.augment_rotation,
+        zoom=config.augment_zoom,
+        noise_stddev=config.input_noise,
+    )
+    return Regularization(
+        dropout=config.classifier_dropout,
+        augmentation=augmentation,
+        consistency=config.consistency,
+        balance=config.balance,
     )
 
 

@@ -131,8 +131,16 @@ def test_an_encoder_that_differs_in_training_is_run_as_at_inference(monkeypatch)
 
 @pytest.mark.parametrize(
     "changes",
-    [{"normalization": "batch"}, {"classifier_dropout": 0.1}, {"input_noise": 0.1}],
-    ids=str,
+    [
+        {"normalization": "batch"},
+        {"regularization": models.Regularization(dropout=0.1)},
+        {
+            "regularization": models.Regularization(
+                augmentation=models.Augmentation(noise_stddev=0.1)
+            )
+        },
+    ],
+    ids=["batch norm", "dropout", "noise"],
 )
 def test_a_classifier_of_noisy_views_is_run_as_at_inference(changes):
     model = models.SemiSupervisedVAE(SHAPE, **SEMI_SUPERVISED, **changes)

@@ -9,7 +9,13 @@ import tensorflow as tf
 
 from tests.models import semi_supervised_models as small
 from tf_discrete import seeds
-from tf_discrete.models import ConditionalNetwork, SemiSupervisedVAE, conditional_networks
+from tf_discrete.models import (
+    Augmentation,
+    ConditionalNetwork,
+    Regularization,
+    SemiSupervisedVAE,
+    conditional_networks,
+)
 
 THREE = tf.eye(4)[:3]
 
@@ -117,7 +123,10 @@ def test_score_function_has_the_gradient_of_enumeration_in_expectation(monkeypat
 
 
 def test_variance_normalisation_keeps_the_direction_of_the_classifiers_gradient(monkeypatch):
-    model = small.make(estimator="score_function", input_noise=0.1, consistency=2.0, balance=1.0)
+    regularization = Regularization(
+        augmentation=Augmentation(noise_stddev=0.1), consistency=2.0, balance=1.0
+    )
+    model = small.make(estimator="score_function", regularization=regularization)
 
     def gradient():
         with tf.GradientTape() as tape:
@@ -250,10 +259,17 @@ def test_uses_of_a_trained_model():
 
 def test_with_consistency_the_bound_is_of_the_image_and_the_label_of_the_view():
     x = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
-    options = {"data_shape": (4, 4, 1), "augment_shift": 1}
+    moved = Augmentation(shift=1)
+    options = [
+        Regularization(),
+        Regularization(augmentation=moved),
+        Regularization(augmentation=moved, consistency=1.0),
+    ]
     plain, view, both = (
-        small.terms(small.make(**given), (x, [0, 1, 2, -1, -1, -1])).terms
-        for given in ({"data_shape": (4, 4, 1)}, options, {**options, "consistency": 1.0})
+        small.terms(
+            small.make(data_shape=(4, 4, 1), regularization=given), (x, [0, 1, 2, -1, -1, -1])
+        ).terms
+        for given in options
     )
     for name in ("class_entropy_nats", "elbo_unlabelled_nats"):
         np.testing.assert_allclose(_values(both[name]), _values(plain[name]), rtol=1e-5)
@@ -271,13 +287,12 @@ def _values(term):
 def test_classifier_learns_from_other_views_and_evaluation_does_not():
     model = small.make(
         data_shape=(4, 4, 1),
-        augment_shift=1,
-        augment_rotation=20.0,
-        augment_zoom=0.1,
-        input_noise=0.5,
-        classifier_dropout=0.3,
-        consistency=2.0,
-        balance=3.0,
+        regularization=Regularization(
+            dropout=0.3,
+            augmentation=Augmentation(shift=1, rotation=20.0, zoom=0.1, noise_stddev=0.5),
+            consistency=2.0,
+            balance=3.0,
+        ),
     )
     x = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
     found = small.terms(model, x)
@@ -299,7 +314,7 @@ def fitted():
     model = small.make(
         spread=0.3,
         normalization="batch",
-        classifier_dropout=0.2,
+        regularization=Regularization(dropout=0.2),
         temperature=0.7,
         hidden_units=(16,),
     )
@@ -328,10 +343,9 @@ def test_a_mixed_batch_and_convolutions_of_views_under_xla():
         filters=(2, 3),
         hidden_units=(4,),
         normalization="batch",
-        augment_shift=1,
-        augment_rotation=10.0,
-        consistency=1.0,
-        balance=1.0,
+        regularization=Regularization(
+            augmentation=Augmentation(shift=1, rotation=10.0), consistency=1.0, balance=1.0
+        ),
     )
     model.compile(optimizer="sgd", jit_compile=True)
     x = tf.cast(tf.random.stateless_uniform([6, 8, 8, 1], [0, 1]) > 0.5, tf.float32)
@@ -400,9 +414,9 @@ REFUSED = {
     "estimator": ({"estimator": "reinmx"}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
     "kind": ({"estimator": "arm"}, "supports bernoulli latents only"),
     "alpha": ({"alpha": -1.0}, "alpha must not be negative at any step.*Received: alpha=-1.0"),
-    "noise": (
-        {"input_noise": -0.1},
-        "input_noise must be a finite number >= 0. Received: input_noise=-0.1",
+    "regularization": (
+        {"regularization": "strong"},
+        "regularization must be a Regularization, its config or None. Received: .*'strong'",
     ),
     "normalization": (
         {"normalization": "group"},
@@ -410,20 +424,12 @@ REFUSED = {
     ),
     "samples": ({"num_samples": 0}, "num_samples must be at least 1. Received: num_samples=0"),
     "shift": (
-        {"augment_shift": 1},
-        r"Only images .* can be shifted, turned or zoomed. Set augment_shift=0. Received: augment_shift=1",
+        {"regularization": Regularization(augmentation=Augmentation(shift=1))},
+        r"Only images .* can be shifted, rotated or zoomed. Set shift=0. Received: shift=1",
     ),
     "turn": (
-        {"augment_rotation": 10.0},
-        r"Set augment_rotation=0. Received: augment_rotation=10.0, feature_shape=",
-    ),
-    "zoom": (
-        {"augment_zoom": 1.0},
-        r"augment_zoom must be in \[0, 1\). Received: augment_zoom=1.0",
-    ),
-    "views": (
-        {"consistency": 1.0},
-        "An image and its view must differ.*or consistency=0. Received: consistency=1.0",
+        {"regularization": Regularization(augmentation=Augmentation(rotation=10.0))},
+        r"Set rotation=0. Received: rotation=10.0, feature_shape=",
     ),
     "own": (
         {"classifier": keras.Sequential([keras.Input([4]), keras.layers.Dense(3)])},
