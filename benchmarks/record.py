@@ -86,7 +86,7 @@ def run(config: Config) -> None:
             "binarization": settings["binarization"],
             "model": {key: settings[key] for key in MODEL if key in settings},
             "likelihood": settings["likelihood"],
-            "estimator": settings.get("estimator", settings.get("inference")),
+            "estimator": settings["estimator"],
             "seeds": [settings["seed"]],
             "result": result,
             "validation_hard_elbo_nats": [

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from tf_discrete import checks, distributions, estimators
+from tf_discrete.estimators import registry
 from tf_discrete.schedules import Schedule, Scheduled
 from tf_discrete.serialization import deserialize
 
@@ -16,9 +17,7 @@ PRIORS = ("uniform", "learned")
 """Of latents, where a model has no other."""
 
 
-def estimator(
-    identifier: Any, latents: str, temperature: Any = None, name: str = "estimator"
-) -> estimators.Estimator:
+def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimators.Estimator:
     """An estimator by name, class, config or object.
 
     Args:
@@ -26,15 +25,14 @@ def estimator(
         latents: Kind of latents, see `tf_discrete.distributions.names()`; must be that of an estimator
             object.
         temperature: number or schedule for an estimator given by name; None for its own default.
-        name: Name of the argument that `identifier` was given as. Default: "estimator".
 
     Raises:
         ValueError: a temperature that has no taker, or other latents.
     """
     kind = distributions.get(latents)
     if isinstance(identifier, dict) and "class_name" in identifier:
-        identifier = deserialize(name, identifier)
-    _check_estimator(name, identifier)
+        identifier = deserialize("estimator", identifier)
+    _check_estimator(identifier)
     arguments: dict[str, Any] = {}
     if isinstance(identifier, (str, type)):
         cls: Any = estimators.get_class(identifier) if isinstance(identifier, str) else identifier
@@ -190,14 +188,16 @@ def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> Scheduled:
     return scheduled
 
 
-def _check_estimator(name: str, identifier: Any) -> None:
+def _check_estimator(identifier: Any) -> None:
     """Refuses what is neither a registered name nor an estimator, its class or its config."""
     if isinstance(identifier, str):
-        estimators.get_class(identifier, name)
+        estimators.get_class(identifier)
         return
+    registry.refuse_layer(identifier)
     cls = isinstance(identifier, type) and issubclass(identifier, estimators.Estimator)
     if not (cls or isinstance(identifier, estimators.Estimator)):
-        checks.refuse(name, "a registered name, an Estimator, its class or its config", identifier)
+        rule = "a registered name, an Estimator, its class or its config"
+        checks.refuse("estimator", rule, identifier)
 
 
 def _check_pathwise(cls: Any, latents: str) -> None:

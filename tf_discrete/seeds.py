@@ -6,8 +6,10 @@ two draws apart: the step, the replica, the purpose, the layer, the chunk.
 
 from __future__ import annotations
 
+import random
 import zlib
 
+import keras
 import tensorflow as tf
 
 from tf_discrete import checks
@@ -81,6 +83,40 @@ def fold(seed: Seed, *data: int | str | Tensor) -> Seed:
         mixed = tf.random.stateless_uniform([2], seed, None, None, tf.int32)
         seed = mixed + _two_words(item)
     return seed
+
+
+def clone_with_new_seed(layer: keras.layers.Layer, seed: int | None = None) -> keras.layers.Layer:
+    """Copies a layer or model, without its weights, so that the copy draws other noise.
+
+    The config of a layer holds its seed, so a copy by `from_config` or `keras.models.clone_model` draws the
+    noise of the original. Give this function to `clone_model` as `clone_function`, with `recursive=True`
+    if models are nested.
+
+    Args:
+        layer: Keras layer or model; one without a seed is copied as it is.
+        seed: Seed of the copy. Default: None, a new one, fixed by `keras.utils.set_random_seed`.
+
+    Returns:
+        copy: Layer of the same class and name, with weights of its own.
+
+    Example:
+        >>> from tf_discrete import layers
+        >>> model = keras.Sequential([keras.Input([3, 4]), layers.GumbelSoftmax(seed=1)])
+        >>> same = keras.models.clone_model(model)
+        >>> other = keras.models.clone_model(model, clone_function=clone_with_new_seed)
+        >>> same.layers[0].seed, other.layers[0].seed == 1
+        (1, False)
+    """
+    checks.instance("layer", layer, keras.layers.Layer, "a Keras layer or model")
+    config = layer.get_config()
+    if "seed" in config:
+        config["seed"] = random_seed() if seed is None else checks.seed("seed", seed)
+    return type(layer).from_config(config)
+
+
+def random_seed() -> int:
+    """A new base seed, which `keras.utils.set_random_seed` fixes."""
+    return random.randint(1, 2**31 - 1)
 
 
 def replica_id() -> Tensor:

@@ -60,11 +60,14 @@ class ObjectiveTerms(NamedTuple):
         auxiliary: float [B], minimised beside it: baselines and control variates.
         terms: named float [B] parts of the objective, for the log; `Weighted` where not every example
             has the part.
+        encoded: what the encoder made of the batch, for `DiscreteModel.hard_terms`; None where the discrete
+            path must run the encoder itself. Default: None.
     """
 
     loss: Tensor
     auxiliary: Tensor
     terms: dict[str, Any]
+    encoded: Any = None
 
 
 class Weighted(NamedTuple):

@@ -8,7 +8,13 @@ from typing import Any
 from tf_discrete import datasets, estimators, evaluation, plots
 from tf_discrete._internal.writing import write_json
 from tf_discrete.datasets import labels as few_labels
-from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE, feature_networks
+from tf_discrete.models import (
+    Augmentation,
+    CategoricalVAE,
+    Regularization,
+    SemiSupervisedVAE,
+    feature_networks,
+)
 from tf_discrete.plots import Panel
 from trainers import categorical_vae, classification, command_line, data, results
 from trainers import run as run_lib
@@ -54,9 +60,9 @@ class Config(RunConfig):
     labelled_batch_size: int = option(
         100, "Labelled images in a step, or all of them if there are fewer.", lower=1
     )
-    inference: str = option(
+    estimator: str = option(
         "gumbel_softmax",
-        "Inference of the class: 'enumeration' marginalises it, the others draw it and infer class and "
+        "Estimator of the class: 'enumeration' marginalises it, the others draw it and infer class and "
         "style in one pass: " + ", ".join(estimators.names(latents="categorical")) + ".",
     )
     num_samples: int = option(
@@ -129,11 +135,6 @@ class Config(RunConfig):
     temperature_update_period: int = same_option(LatentConfig, "temperature_update_period")
     kl_weight: float = same_option(categorical_vae.Config, "kl_weight")
     kl_warmup_steps: int = same_option(categorical_vae.Config, "kl_warmup_steps")
-
-    @property
-    def estimator(self) -> str:
-        """The estimator that infers the class."""
-        return self.inference
 
 
 def load_splits(config: Config) -> data.Splits:
@@ -218,7 +219,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         data_shape=split.image_shape,
         num_classes=split.num_classes or 0,
         style_size=config.style_size,
-        inference=config.inference,
+        estimator=config.estimator,
         temperature=make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         classifier=config.classifier,
@@ -235,17 +236,27 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         alpha=config.alpha,
         labelled_weight=config.labelled_weight,
         kl_weight=categorical_vae.make_kl_weight(config),
-        classifier_dropout=config.classifier_dropout,
-        input_noise=config.input_noise,
-        augment_shift=config.augment_shift,
-        augment_rotation=config.augment_rotation,
-        augment_zoom=config.augment_zoom,
-        consistency=config.consistency,
-        balance=config.balance,
+        regularization=make_regularization(config),
         feature_extractor=extractor,
         feature_decoder=decoder,
         seed=config.seed,
         monitor_every=config.monitor_every,
+    )
+
+
+def make_regularization(config: Config) -> Regularization:
+    """The regularization of the classifier that a configuration describes."""
+    augmentation = Augmentation(
+        shift=config.augment_shift,
+        rotation=config.augment_rotation,
+        zoom=config.augment_zoom,
+        noise_stddev=config.input_noise,
+    )
+    return Regularization(
+        dropout=config.classifier_dropout,
+        augmentation=augmentation,
+        consistency=config.consistency,
+        balance=config.balance,
     )
 
 

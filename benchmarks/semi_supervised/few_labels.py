@@ -113,7 +113,7 @@ class Row(NamedTuple):
             **SETTINGS,
             **VARIANTS[self.variant],
             "labels_per_class": self.labels // NUM_CLASSES,
-            "inference": self.inference,
+            "estimator": self.inference,
             "label_seed": draw,
             "seed": draw,
         }

@@ -69,7 +69,7 @@ class Contender:
             (28, 28, 1),
             num_classes=num_classes,
             style_size=config.style_size,
-            inference=inference,
+            estimator=inference,
             classifier=network,
             hidden_units=config.hidden_units,
             monitor_every=10**6,

@@ -98,7 +98,7 @@ def ours(
         (28, 28, 1),
         num_classes=CLASSES,
         style_size=STYLE,
-        inference="enumeration",
+        estimator="enumeration",
         hidden_units=(HIDDEN, HIDDEN),
         alpha=ALPHA,
     )

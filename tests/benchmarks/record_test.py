@@ -152,7 +152,7 @@ def test_the_table_reads_what_is_kept(place: pathlib.Path):
         ),
         (
             semi_supervised,
-            {"inference": "enumeration", "dataset": "mnist", "binarization": "dynamic"},
+            {"estimator": "enumeration", "dataset": "mnist", "binarization": "dynamic"},
             {"test/accuracy": 0.9361, "test/hard_elbo_nats": -93.0},
             "",  # Its table is that of benchmarks.semi_supervised.few_labels.
         ),

@@ -377,10 +377,15 @@ def _models() -> list[Subject]:
         ),
         subject(tfd.StructuredPrediction, use, lambda: dict(deep), default=samples, later=function),
         subject(
+            tfd.models.Augmentation,
+            lambda made: finite(made(tf.ones([2, 4, 4, 1]), seeds.base(0))),
+        ),
+        subject(tfd.models.Regularization, round_trip, default=("augmentation",)),
+        subject(
             tfd.SemiSupervisedVAE,
             use,
             lambda: dict(classes),
-            default=(*samples, "style_encoder"),
+            default=(*samples, "style_encoder", "regularization"),
             later=function,
         ),
         subject(

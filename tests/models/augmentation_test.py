@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete.models import augmentation
+from tf_discrete.models.augmentation import Augmentation
 
 IMAGES = tf.random.stateless_uniform([300, 5, 6, 2], [0, 3], 0.1, 1.0)
 
@@ -21,14 +22,12 @@ def test_each_image_is_moved_as_a_whole_and_all_moves_occur():
 
 
 def test_noise_and_seeds():
-    one, again = (
-        augmentation.view(IMAGES, seeds.base(1), shift_pixels=1, noise_scale=0.5) for _ in range(2)
-    )
+    one, again = (Augmentation(shift=1, noise_stddev=0.5)(IMAGES, seeds.base(1)) for _ in range(2))
     np.testing.assert_array_equal(one, again)
-    assert np.any(one != augmentation.view(IMAGES, seeds.base(2), shift_pixels=1, noise_scale=0.5))
-    noise = augmentation.view(IMAGES, seeds.base(1), noise_scale=0.5) - IMAGES
+    assert np.any(one != Augmentation(shift=1, noise_stddev=0.5)(IMAGES, seeds.base(2)))
+    noise = Augmentation(noise_stddev=0.5)(IMAGES, seeds.base(1)) - IMAGES
     assert abs(float(tf.math.reduce_std(noise)) - 0.5) < 5 * 0.5 / np.sqrt(2 * 18000)
-    assert augmentation.view(IMAGES, seeds.base(1)) is IMAGES
+    assert Augmentation()(IMAGES, seeds.base(1)) is IMAGES
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -62,3 +61,17 @@ def test_what_moves_in_is_zero_and_an_angle_of_nothing_changes_nothing():
     shrunk = augmentation.turn(ones, 0.0, 0.9, seeds.base(0)).numpy()
     assert shrunk.min() == 0 and shrunk.max() <= 1 + 1e-6
     np.testing.assert_allclose(shrunk[:, 3:5, 3:5], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        ({"shift": -1}, "shift must be at least 0. Received: shift=-1"),
+        ({"rotation": 180.0}, r"rotation must be in \[0, 180\). Received: rotation=180.0"),
+        ({"zoom": 1.0}, r"zoom must be in \[0, 1\). Received: zoom=1.0"),
+        ({"noise_stddev": -0.1}, "noise_stddev must be a finite number >= 0. Received: noise_std"),
+    ],
+)
+def test_refuses_arguments_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        Augmentation(**options)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import models
 
+SHIFTED = models.Regularization(augmentation=models.Augmentation(shift=1))
 X = tf.cast(tf.random.stateless_uniform([5, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
 
 
@@ -67,8 +68,8 @@ def test_refused():
             None,
         ),
         (
-            {"feature_extractor": m2.feature_extractor, "augment_shift": 1},
-            "Only images .* can be shifted.*Received: augment_shift=1",
+            {"feature_extractor": m2.feature_extractor, "regularization": SHIFTED},
+            "Only images .* can be shifted.*Received: shift=1",
         ),
     ]
     for arguments, message in cases:

@@ -10,7 +10,7 @@ from tests.models import semi_supervised_models as small
 
 
 def test_batches_of_one_kind_and_all_forms_of_a_batch():
-    model = small.make(inference="enumeration")
+    model = small.make(estimator="enumeration")
     images_alone = small.terms(model, small.X)
     for data in (
         (small.X, -tf.ones(6, tf.int32)),

@@ -9,14 +9,20 @@ import tensorflow as tf
 
 from tests.models import semi_supervised_models as small
 from tf_discrete import seeds
-from tf_discrete.models import ConditionalNetwork, SemiSupervisedVAE, conditional_networks
+from tf_discrete.models import (
+    Augmentation,
+    ConditionalNetwork,
+    Regularization,
+    SemiSupervisedVAE,
+    conditional_networks,
+)
 
 THREE = tf.eye(4)[:3]
 
 
 @pytest.mark.parametrize("prior", ["uniform", "learned"])
 def test_marginalised_objective_equals_the_one_by_hand(prior):
-    model = small.make(inference="enumeration", prior=prior, alpha=7.0, labelled_weight=0.3)
+    model = small.make(estimator="enumeration", prior=prior, alpha=7.0, labelled_weight=0.3)
     truth = small.bounds(model, small.X)
     label = np.maximum(small.LABELS, 0)
     labelled = np.take_along_axis(truth["labelled"], label[:, None], 1)[:, 0]
@@ -46,7 +52,7 @@ def test_marginalised_objective_equals_the_one_by_hand(prior):
     "inference", ["gumbel_softmax", "reinmax", "score_function", "sum_and_sample", "rebar"]
 )
 def test_labelled_rows_have_the_bound_of_their_label_under_every_inference(inference):
-    model = small.make(inference=inference, alpha=0.0)
+    model = small.make(estimator=inference, alpha=0.0)
     label = np.array([0, 2, 1, 1, 0, 2])
     expected = np.take_along_axis(small.bounds(model, small.X)["labelled"], label[:, None], 1)[:, 0]
     with tf.GradientTape() as tape:
@@ -60,7 +66,7 @@ def test_labelled_rows_have_the_bound_of_their_label_under_every_inference(infer
 
 @pytest.mark.parametrize("inference", ["enumeration", "gumbel_softmax", "score_function"])
 def test_labelled_rows_in_front_are_the_same_objective(inference):
-    model = small.make(inference=inference)
+    model = small.make(estimator=inference)
     labelled, rest = small.X[:2], small.X[2:]
     front = {"labelled_image": labelled, "labelled_label": [2, 0], "image": rest}
     one = small.terms(model, front)
@@ -78,7 +84,7 @@ def test_labelled_rows_in_front_are_the_same_objective(inference):
 def test_inferred_bounds_are_the_marginalised_one_on_average(inference, temperature, bias):
     """Of hard classes exactly, of relaxed ones in the limit, by 5 standard errors of at most 0.02 nats."""
     draws = 4000
-    options = {"inference": inference, "temperature": temperature, "num_samples": draws}
+    options = {"estimator": inference, "temperature": temperature, "num_samples": draws}
     model = small.make(spread=0.3, **options)
     truth = small.bounds(model, small.X)
     q, labelled = np.exp(truth["log_q"]), truth["labelled"]
@@ -90,8 +96,8 @@ def test_inferred_bounds_are_the_marginalised_one_on_average(inference, temperat
 
 
 def test_score_function_has_the_gradient_of_enumeration_in_expectation(monkeypatch):
-    exact = small.make(inference="enumeration")
-    model = small.make(inference="score_function")
+    exact = small.make(estimator="enumeration")
+    model = small.make(estimator="score_function")
     model.set_weights(exact.get_weights()[: len(model.get_weights())])
     for one, other in zip(model.trainable_variables, exact.trainable_variables, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -117,7 +123,10 @@ def test_score_function_has_the_gradient_of_enumeration_in_expectation(monkeypat
 
 
 def test_variance_normalisation_keeps_the_direction_of_the_classifiers_gradient(monkeypatch):
-    model = small.make(inference="score_function", input_noise=0.1, consistency=2.0, balance=1.0)
+    regularization = Regularization(
+        augmentation=Augmentation(noise_stddev=0.1), consistency=2.0, balance=1.0
+    )
+    model = small.make(estimator="score_function", regularization=regularization)
 
     def gradient():
         with tf.GradientTape() as tape:
@@ -135,7 +144,7 @@ def test_every_estimator_of_the_registry_infers_classes():
     from tf_discrete import estimators
 
     for name in estimators.names(latents="categorical"):
-        model = small.make(inference=name)
+        model = small.make(estimator=name)
         with tf.GradientTape() as tape:
             found = small.terms(model, small.MIXED)
         variables = [v.value for v in model.classifier.trainable_variables]
@@ -146,7 +155,7 @@ def test_every_estimator_of_the_registry_infers_classes():
 
 @pytest.mark.parametrize("inference", ["enumeration", "gumbel_softmax", "rebar"])
 def test_the_images_part_of_the_first_layer_is_computed_once(inference, monkeypatch):
-    model = small.make(inference=inference, num_samples=2)
+    model = small.make(estimator=inference, num_samples=2)
     rows = []
     network = model.style_encoder.image_network
 
@@ -168,7 +177,7 @@ def test_named_networks_normalise_pairs_row_by_row():
 
 
 def test_batch_norm_does_not_mix_the_classes_of_an_image():
-    model = small.with_batch_norm(inference="enumeration")
+    model = small.with_batch_norm(estimator="enumeration")
     norms = conditional_networks.batch_norms(model.style_encoder, model.decoder)
     for norm in norms:
         norm.moving_mean.assign(tf.linspace(-0.5, 0.5, 5))
@@ -181,7 +190,7 @@ def test_batch_norm_does_not_mix_the_classes_of_an_image():
 def test_batch_norm_learns_from_real_classes_only():
     label = tf.constant([0, 1, 2, 0, 1, 2])
     joint, other = (
-        small.with_batch_norm(inference=name) for name in ("gumbel_softmax", "enumeration")
+        small.with_batch_norm(estimator=name) for name in ("gumbel_softmax", "enumeration")
     )
     for model in (joint, other):
         small.terms(model, (small.X, label))
@@ -212,7 +221,7 @@ def test_batch_norm_has_a_gradient_for_scale_and_offset():
 
 
 def test_log_weights_are_unbiased_for_the_bound():
-    model = small.make(spread=0.25, inference="enumeration")
+    model = small.make(spread=0.25, estimator="enumeration")
     draws = 4000
     log_w = model.log_weights(small.X, draws, small.SEED).numpy()
     many = tf.repeat(small.X, draws, axis=0)
@@ -250,10 +259,17 @@ def test_uses_of_a_trained_model():
 
 def test_with_consistency_the_bound_is_of_the_image_and_the_label_of_the_view():
     x = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
-    options = {"data_shape": (4, 4, 1), "augment_shift": 1}
+    moved = Augmentation(shift=1)
+    options = [
+        Regularization(),
+        Regularization(augmentation=moved),
+        Regularization(augmentation=moved, consistency=1.0),
+    ]
     plain, view, both = (
-        small.terms(small.make(**given), (x, [0, 1, 2, -1, -1, -1])).terms
-        for given in ({"data_shape": (4, 4, 1)}, options, {**options, "consistency": 1.0})
+        small.terms(
+            small.make(data_shape=(4, 4, 1), regularization=given), (x, [0, 1, 2, -1, -1, -1])
+        ).terms
+        for given in options
     )
     for name in ("class_entropy_nats", "elbo_unlabelled_nats"):
         np.testing.assert_allclose(_values(both[name]), _values(plain[name]), rtol=1e-5)
@@ -271,13 +287,12 @@ def _values(term):
 def test_classifier_learns_from_other_views_and_evaluation_does_not():
     model = small.make(
         data_shape=(4, 4, 1),
-        augment_shift=1,
-        augment_rotation=20.0,
-        augment_zoom=0.1,
-        input_noise=0.5,
-        classifier_dropout=0.3,
-        consistency=2.0,
-        balance=3.0,
+        regularization=Regularization(
+            dropout=0.3,
+            augmentation=Augmentation(shift=1, rotation=20.0, zoom=0.1, noise_stddev=0.5),
+            consistency=2.0,
+            balance=3.0,
+        ),
     )
     x = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
     found = small.terms(model, x)
@@ -299,7 +314,7 @@ def fitted():
     model = small.make(
         spread=0.3,
         normalization="batch",
-        classifier_dropout=0.2,
+        regularization=Regularization(dropout=0.2),
         temperature=0.7,
         hidden_units=(16,),
     )
@@ -323,15 +338,14 @@ def test_a_mixed_batch_and_convolutions_of_views_under_xla():
         (8, 8, 1),
         num_classes=3,
         style_size=2,
-        inference="enumeration",
+        estimator="enumeration",
         classifier="conv",
         filters=(2, 3),
         hidden_units=(4,),
         normalization="batch",
-        augment_shift=1,
-        augment_rotation=10.0,
-        consistency=1.0,
-        balance=1.0,
+        regularization=Regularization(
+            augmentation=Augmentation(shift=1, rotation=10.0), consistency=1.0, balance=1.0
+        ),
     )
     model.compile(optimizer="sgd", jit_compile=True)
     x = tf.cast(tf.random.stateless_uniform([6, 8, 8, 1], [0, 1]) > 0.5, tf.float32)
@@ -397,12 +411,12 @@ def test_convolutions_and_other_likelihoods_and_precisions():
 REFUSED = {
     "classes": ({"num_classes": 1}, "num_classes must be at least 2. Received: num_classes=1"),
     "style": ({"style_size": 0}, "style_size must be at least 1. Received: style_size=0"),
-    "inference": ({"inference": "reinmx"}, "Did you mean 'reinmax'.*Received: inference='reinmx'"),
-    "kind": ({"inference": "arm"}, "supports bernoulli latents only"),
+    "estimator": ({"estimator": "reinmx"}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
+    "kind": ({"estimator": "arm"}, "supports bernoulli latents only"),
     "alpha": ({"alpha": -1.0}, "alpha must not be negative at any step.*Received: alpha=-1.0"),
-    "noise": (
-        {"input_noise": -0.1},
-        "input_noise must be a finite number >= 0. Received: input_noise=-0.1",
+    "regularization": (
+        {"regularization": "strong"},
+        "regularization must be a Regularization, its config or None. Received: .*'strong'",
     ),
     "normalization": (
         {"normalization": "group"},
@@ -410,20 +424,12 @@ REFUSED = {
     ),
     "samples": ({"num_samples": 0}, "num_samples must be at least 1. Received: num_samples=0"),
     "shift": (
-        {"augment_shift": 1},
-        r"Only images .* can be shifted, turned or zoomed. Set augment_shift=0. Received: augment_shift=1",
+        {"regularization": Regularization(augmentation=Augmentation(shift=1))},
+        r"Only images .* can be shifted, rotated or zoomed. Set shift=0. Received: shift=1",
     ),
     "turn": (
-        {"augment_rotation": 10.0},
-        r"Set augment_rotation=0. Received: augment_rotation=10.0, feature_shape=",
-    ),
-    "zoom": (
-        {"augment_zoom": 1.0},
-        r"augment_zoom must be in \[0, 1\). Received: augment_zoom=1.0",
-    ),
-    "views": (
-        {"consistency": 1.0},
-        "An image and its view must differ.*or consistency=0. Received: consistency=1.0",
+        {"regularization": Regularization(augmentation=Augmentation(rotation=10.0))},
+        r"Set rotation=0. Received: rotation=10.0, feature_shape=",
     ),
     "own": (
         {"classifier": keras.Sequential([keras.Input([4]), keras.layers.Dense(3)])},

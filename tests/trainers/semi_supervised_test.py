@@ -21,7 +21,7 @@ from tests.golden import semi_supervised as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export
 from tf_discrete.datasets import labels as few_labels
-from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
+from tf_discrete.models import Augmentation, CategoricalVAE, Regularization, SemiSupervisedVAE
 from tf_discrete.models import semi_supervised as semi_supervised_model
 from trainers import (
     categorical_vae,
@@ -223,8 +223,8 @@ REFUSED = {
         {"labels_per_class": 40},
         "Each of the 10 classes needs 40 label.s..*ask for fewer.*class 0 with [23]",
     ),
-    "inference": ({"inference": "enumerate"}, "Did you mean 'enumeration'"),
-    "bernoulli": ({"inference": "arm"}, "supports bernoulli latents only"),
+    "estimator": ({"estimator": "enumerate"}, "Did you mean 'enumeration'"),
+    "bernoulli": ({"estimator": "arm"}, "supports bernoulli latents only"),
     "batch": ({"batch_size": 301}, "A batch must fit into the training data"),
     "rate": ({"classifier_dropout": 1.0}, "classifier_dropout must be at most 0.99"),
     "views": (
@@ -351,10 +351,27 @@ def test_flags_are_explained_and_named_as_the_arguments_of_the_model():
     for name, field in fields.items():
         assert field.metadata["help"].rstrip().endswith("."), name
     arguments = set(inspect.signature(SemiSupervisedVAE).parameters)
-    # Shape and classes come from the data, the networks of features from --features.
+    # Shape and classes come from the data, the networks of features from --features; the regularization
+    # has flags of its own.
     assert arguments - fields.keys() == {
-        *("data_shape", "num_classes", "feature_extractor", "feature_decoder", "kwargs")
+        *("data_shape", "num_classes", "feature_extractor", "feature_decoder", "kwargs"),
+        "regularization",
     }
+    changes = {
+        "classifier_dropout": 0.3,
+        "input_noise": 0.5,
+        "augment_shift": 2,
+        "augment_rotation": 15.0,
+        "augment_zoom": 0.2,
+        "consistency": 0.7,
+        "balance": 0.6,
+    }
+    assert semi_supervised.make_regularization(semi_supervised.Config(**changes)) == Regularization(
+        dropout=0.3,
+        augmentation=Augmentation(shift=2, rotation=15.0, zoom=0.2, noise_stddev=0.5),
+        consistency=0.7,
+        balance=0.6,
+    )
     check(semi_supervised.Config())
     inherited = semi_supervised.Config().temperature_final
     assert inherited == categorical_vae.Config().temperature_final

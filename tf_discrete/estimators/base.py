@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import keras
 import tensorflow as tf
@@ -38,6 +38,10 @@ def log_mean_exp(values: Tensor) -> tf.Tensor:
     """
     count = tf.cast(tf.shape(values)[0], values.dtype)
     return tf.reduce_logsumexp(values, axis=0) - tf.math.log(count)
+
+
+LAYERS = ("GumbelSoftmax", "SemanticHashing", "StraightThrough")
+"""Estimators that have the name of a layer."""
 
 
 class Estimator(keras.layers.Layer):
@@ -70,6 +74,39 @@ class Estimator(keras.layers.Layer):
             logits_shape: of the logits, [..., N(, K)].
             context_shape: of the context, [..., D], or None if `estimate` is given none.
         """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuses to be used as a layer: `tf_discrete.layers` has those.
+
+        Raises:
+            TypeError: Always; it names the layer or model that takes this estimator.
+        """
+        name = type(self).__name__
+        registered = vars(type(self)).get("registered_name")
+        given = f"{name}(...)" if registered is None else repr(registered)
+        if self.family == "score":
+            remedy = (
+                f"Give it to a model, such as tf_discrete.CategoricalVAE(estimator={given}, ...)"
+            )
+        elif name in LAYERS:
+            remedy = f"Use the layer tf_discrete.layers.{name}(...)"
+        else:
+            remedy = f"Give it to a layer, tf_discrete.layers.StochasticLayer(estimator={given})"
+        raise TypeError(
+            f"tf_discrete.estimators.{name} estimates gradients and is not called. {remedy}. "
+            f"Received: {', '.join(type(one).__name__ for one in args) or 'no inputs'}"
+        )
+
+    def call(self, logits: Tensor) -> NoReturn:
+        self(logits)  # Keras reads the signature where an estimator is put into a model.
+
+    def compute_output_shape(
+        self, logits_shape: Any, context_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        """The shape of one sample, [..., *value_shape], for logits [..., N(, K)]."""
+        axis, kind = len(logits_shape) - self.event_rank, self.kind
+        own = kind.value_shape(*kind.sizes_of(tuple(logits_shape[axis:])))
+        return (*logits_shape[:axis], *own)
 
     def get_build_config(self) -> Any:
         return None  # The parts that have weights carry their own.

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import keras
 
+from tf_discrete import checks
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.estimators.base import Estimator
 
@@ -55,13 +56,13 @@ def names(family: str | None = None, latents: str | None = None) -> list[str]:
     )
 
 
-def get_class(name: str, argument: str = "estimator") -> type[Estimator]:
-    """The class registered under a name; messages call it `argument`.
+def get_class(name: str) -> type[Estimator]:
+    """The class registered under a name.
 
     Raises:
         ValueError: for an unknown name; the message lists the known ones and the nearest.
     """
-    return REGISTRY.entry(name, argument)
+    return REGISTRY.entry(name)
 
 
 def arguments(cls: type[Estimator]) -> list[str]:
@@ -88,7 +89,30 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
         >>> get("gumbel_softmax", temperature=0.5).latents
         'categorical'
     """
+    refuse_layer(identifier)
     return REGISTRY.get(identifier, **arguments)
+
+
+def refuse_layer(identifier: Any) -> None:
+    """Refuses a Keras layer, or its class, in the place of an estimator.
+
+    Raises:
+        TypeError: Names the estimator of the same name, if there is one.
+    """
+    cls = identifier if isinstance(identifier, type) else type(identifier)
+    if issubclass(cls, Estimator) or not issubclass(cls, keras.layers.Layer):
+        return
+    name = cls.__name__
+    same = next((known for known, other in REGISTRY.items() if other.__name__ == name), None)
+    remedy = f"Give {same!r} or tf_discrete.estimators.{name}(...)"
+    if same is None:
+        remedy = (
+            "Give one of tf_discrete.estimators.names(), or an object of tf_discrete.estimators"
+        )
+    raise TypeError(
+        f"estimator must be an estimator, and {name} is a layer. {remedy}. "
+        f"Received: estimator={checks.shown(identifier)}"
+    )
 
 
 def serialize(estimator: Estimator) -> dict[str, Any]:

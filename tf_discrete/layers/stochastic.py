@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,7 +54,9 @@ class StochasticLayer(keras.layers.Layer):
         prior: p(z) of the KL, "uniform" or "learned". Default: "uniform".
         seed: base seed, int; None for a fresh one (fixed by `keras.utils.set_random_seed`). The layer's
             name goes into every draw too, so layers of one model share no noise: give a `name` as well to
-            build the same layer twice in one process. Default: None.
+            build the same layer twice in one process. The config holds the seed and the name, so a copy by
+            `from_config` or `keras.models.clone_model` draws the same noise as the original;
+            `tf_discrete.seeds.clone_with_new_seed` makes one that does not. Default: None.
 
     Call arguments:
         inputs: logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
@@ -110,7 +111,7 @@ class StochasticLayer(keras.layers.Layer):
         self.inference = inference
         self.prior = prior
         self.kl_weight = arguments.scheduled_kl_weight(kl_weight)
-        self.seed = random.randint(1, 2**31 - 1) if seed is None else checks.seed("seed", seed)
+        self.seed = seeds.random_seed() if seed is None else checks.seed("seed", seed)
         self.supports_masking = True
         self.step = self._counter("step")
         self.inference_step = self._counter("inference_step")
@@ -216,9 +217,7 @@ class StochasticLayer(keras.layers.Layer):
             self._recorder.sinks.pop()
 
     def compute_output_shape(self, inputs_shape: Any) -> tuple[int | None, ...]:
-        axis, kind = len(inputs_shape) - self.estimator.event_rank, self.estimator.kind
-        own = kind.value_shape(*kind.sizes_of(tuple(inputs_shape[axis:])))
-        return (*inputs_shape[:axis], *own)
+        return self.estimator.compute_output_shape(inputs_shape)
 
     def get_config(self) -> dict[str, Any]:
         kl_weight = self.kl_weight and self.kl_weight.get_config()["schedule"]

@@ -1,13 +1,92 @@
-"""What a classifier may be shown in place of an image: pure functions of the image and a seed."""
+"""`Augmentation`: distorted views of images, as pure functions of the image and a seed."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from typing import Any
 
+import keras
 import tensorflow as tf
 
-from tf_discrete import seeds
+from tf_discrete import checks, seeds
 from tf_discrete.types import Seed, Tensor
+
+
+@keras.saving.register_keras_serializable("tf_discrete.models")
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """Random distortions of an image: rotated and zoomed, shifted, with Gaussian noise added.
+
+    Args:
+        shift: Largest shift in pixels, in each direction. Default: 0.
+        rotation: Largest angle in degrees below 180, to either side. Default: 0.0.
+        zoom: Largest share below 1 by which an image is zoomed, in or out. Default: 0.0.
+        noise_stddev: Standard deviation of the noise. Default: 0.0.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Example:
+        >>> augmentation = Augmentation(shift=2, rotation=15.0)
+        >>> augmentation(tf.ones([5, 8, 8, 1]), seeds.base(0)).shape
+        TensorShape([5, 8, 8, 1])
+    """
+
+    shift: int = 0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    noise_stddev: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in {
+            "shift": checks.whole("shift", self.shift, lowest=0),
+            "rotation": checks.number("rotation", self.rotation, lowest=0, below=180),
+            "zoom": checks.number("zoom", self.zoom, lowest=0, below=1),
+            "noise_stddev": checks.number("noise_stddev", self.noise_stddev, lowest=0),
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def __bool__(self) -> bool:
+        """Whether a view may differ from its image."""
+        return any(dataclasses.astuple(self))
+
+    def __call__(self, x: Tensor, seed: Seed) -> tf.Tensor:
+        """Returns distorted views.
+
+        Args:
+            x: float [B, *data_shape]; images [B, H, W, C], unless there is noise only.
+            seed: int32 [2].
+        """
+        if self.rotation or self.zoom:
+            x = turn(x, self.rotation, self.zoom, seeds.fold(seed, "turn"))
+        if self.shift:
+            x = shift(x, self.shift, seeds.fold(seed, "shift"))
+        if self.noise_stddev:
+            x += self.noise_stddev * tf.random.stateless_normal(
+                tf.shape(x), seeds.fold(seed, "noise"), dtype=x.dtype
+            )
+        return x
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Refuses to shift, rotate or zoom observations of a shape that is not an image's.
+
+        Raises:
+            ValueError: It names the argument.
+        """
+        for name in ("shift", "rotation", "zoom"):
+            if getattr(self, name) and len(shape) != 3:
+                raise ValueError(
+                    "Only images [height, width, channels] can be shifted, rotated or zoomed. Set "
+                    f"{name}=0. Received: {name}={getattr(self, name)}, feature_shape={shape}"
+                )
+
+    def get_config(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Augmentation:
+        return cls(**config)
 
 
 def shift(x: Tensor, pixels: int, seed: Seed) -> tf.Tensor:
@@ -67,36 +146,6 @@ def turn(x: Tensor, degrees: float, zoom: float, seed: Seed) -> tf.Tensor:
     upper = pixel(0) + right * (pixel(1) - pixel(0))
     lower = pixel(width + 2) + right * (pixel(width + 3) - pixel(width + 2))
     return tf.ensure_shape(upper + down * (lower - upper), x.shape)
-
-
-def view(
-    x: Tensor,
-    seed: Seed,
-    *,
-    shift_pixels: int = 0,
-    degrees: float = 0.0,
-    zoom: float = 0.0,
-    noise_scale: float = 0.0,
-) -> tf.Tensor:
-    """An image as a classifier sees it in training: turned, zoomed, shifted, with Gaussian noise added.
-
-    Args:
-        x: float [B, *data_shape]; images [B, H, W, C] where anything but noise is asked for.
-        seed: int32 [2].
-        shift_pixels: see `shift`.
-        degrees: see `turn`.
-        zoom: see `turn`.
-        noise_scale: standard deviation of the noise.
-    """
-    if degrees or zoom:
-        x = turn(x, degrees, zoom, seeds.fold(seed, "turn"))
-    if shift_pixels:
-        x = shift(x, shift_pixels, seeds.fold(seed, "shift"))
-    if noise_scale:
-        x += noise_scale * tf.random.stateless_normal(
-            tf.shape(x), seeds.fold(seed, "noise"), dtype=x.dtype
-        )
-    return x
 
 
 def _neighbor(place: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -129,6 +129,9 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.reconstruct(base.inputs_of(x))
 
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (base.batch_axis(input_shape), *self.data_shape)
+
     def encode(self, x: Tensor) -> tf.Tensor:
         """The most probable codes, int32 [B, N]; of several layers those of each in turn.
 
@@ -137,8 +140,15 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
                 such an observation is -1, which `decode` answers with NaN.
         """
         x = self.check_observations(x)
-        posterior = self._posterior(x)
-        return input_checks.blank(posterior.code(posterior.mode()), x)
+        return input_checks.blank(self._codes(x), x)
+
+    def codes_given(self, x: Tensor, encoded: Any) -> tf.Tensor:
+        """`encode` without a run of the encoder, given `encoded` of the terms of `objective`."""
+        x = self.check_observations(x)
+        return input_checks.blank(self._codes(x, encoded), x)
+
+    def _codes(self, x: Tensor, encoded: Any = None) -> tf.Tensor:
+        raise NotImplementedError
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
         """q(z | x): probabilities, float [B, N, K], or of a 1, [B, N], for Bernoulli latents."""

@@ -119,6 +119,22 @@ class AutoregressivePrior(keras.Model):
     def call(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(codes, training=training)
 
+    def build(self, input_shape: Any) -> None:
+        """Has nothing to do, for the constructor makes all weights."""
+
+    def get_build_config(self) -> Any:
+        return None
+
+    @property
+    def _default_save_signature(self) -> None:
+        """None: Keras would trace `call` with floats, which are no codes, into every SavedModel."""
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (input_shape[0],)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)  # By a trace.
+
     def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         """log p(z) in nats.
 

@@ -34,9 +34,11 @@ class DiscreteModel(keras.Model):
 
     Args:
         seed: base seed of all draws. Default: 0.
-        monitor_every: training steps between two looks at the hard path and the gradient norm; they
-            cost a pass of the decoder. The first step of an epoch is always looked at, and every batch
-            of an evaluation. Default: 10.
+        monitor_every: How often, in training steps, the discrete path and the gradient norm are evaluated.
+            The first step of an epoch and every batch of an evaluation always are. It takes one more
+            pass of the decoder and of the maps between stochastic layers. The encoder is not run again,
+            unless a layer of it may differ in training (dropout, batch norm, centering, noisy views):
+            the discrete path of a training step then runs it as at inference. Default: 10.
     """
 
     def __init__(self, seed: int = 0, monitor_every: int = 10, **kwargs: Any):
@@ -75,8 +77,15 @@ class DiscreteModel(keras.Model):
         """The training objective of each example of a batch, in nats."""
         raise NotImplementedError
 
-    def hard_terms(self, x: Any, seed: Seed) -> dict[str, Tensor]:
-        """The objective with discrete latents: named [B] terms, "hard_elbo_nats" among them."""
+    def hard_terms(self, x: Any, seed: Seed, encoded: Any = None) -> dict[str, Tensor]:
+        """Returns the objective with discrete latents: named [B] terms, "hard_elbo_nats" among them.
+
+        Args:
+            x: what `objective` takes.
+            seed: int32 [2].
+            encoded: `encoded` of the terms that `objective` returned for the same x, which spares a run of
+                the encoder. Default: None, the encoder is run.
+        """
         raise NotImplementedError
 
     def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
@@ -167,6 +176,20 @@ class DiscreteModel(keras.Model):
     def step_seed(self, counter: Tensor, purpose: str) -> Seed:
         """The seed of one step's draws for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
+
+    def build(self, input_shape: Any) -> None:
+        """Has nothing to do, for a constructor makes all weights."""
+
+    def get_build_config(self) -> Any:
+        return None
+
+    @property
+    def _default_save_signature(self) -> None:
+        """None: Keras would trace `call` into every SavedModel; `export` writes the model's signatures."""
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Shape and dtype of what `call` returns, by a trace: it refuses what the model cannot score."""
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def compile(
         self,
@@ -316,7 +339,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
         reported = (*self._terms, *self._training_terms)
         self._update_means({"loss": terms.loss, **terms.terms}, reported)
-        self._monitor(x, counter, step, gradients)
+        self._monitor(x, counter, step, terms.encoded, gradients)
         self.optimizer.apply(gradients, variables)
         replicas.synchronize(self)
         self.micro_step.assign_add(1)
@@ -329,7 +352,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         counter = tf.convert_to_tensor(self.evaluation_step)
         terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
         self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
-        hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"))
+        hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"), terms.encoded)
         self._update_means(hard, self._hard_terms)
         self.evaluation_step.assign_add(1)
         return self._logs(training=False)
@@ -362,11 +385,13 @@ out; score what the model returns yourself, or write a callback. Received: metri
             )
         return self.observations(data)
 
-    def _monitor(self, x: Any, counter: Tensor, step: Tensor, gradients: list[Any]) -> None:
+    def _monitor(
+        self, x: Any, counter: Tensor, step: Tensor, encoded: Any, gradients: list[Any]
+    ) -> None:
         """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""
 
         def look() -> tf.Tensor:
-            hard = self.hard_terms(x, self.step_seed(counter, "train_hard"))
+            hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)
             self._update_means(hard, self._hard_terms)
             norm, weight = self._gradient_norm(gradients), tf.cast(batch_size(x), tf.float32)
             if self._scales_loss():
@@ -448,6 +473,14 @@ def _rows_from(start: int) -> Callable[[Any], Any]:
 def batch_size(x: Any) -> tf.Tensor:
     """Examples in a batch of tensors, int32 scalar."""
     return tf.shape(keras.tree.flatten(x)[0])[0]
+
+
+def batch_axis(input_shape: Any) -> int | None:
+    """The size of the batch axis in the shape of inputs, or in those of several."""
+    while isinstance(input_shape, dict) or not isinstance(input_shape[0], (int, type(None))):
+        several = isinstance(input_shape, dict)
+        input_shape = next(iter(input_shape.values())) if several else input_shape[0]
+    return input_shape[0]
 
 
 def batch_mean(values: Tensor) -> tf.Tensor:

@@ -211,11 +211,17 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
         return self.chain.posterior(x, training)
 
-    def _stochastic_layers(self, x: Tensor, training: bool) -> StochasticLayers:
+    def _codes(self, x: Tensor, encoded: Tensor | None = None) -> tf.Tensor:
+        posterior = self.chain.posterior(x, first_logits=encoded)
+        return posterior.code(posterior.mode())
+
+    def _stochastic_layers(self, first_logits: Tensor, training: bool) -> StochasticLayers:
         chain = self.chain
         return StochasticLayers(
             chain.estimators,
-            lambda before: chain.logits(len(before), before[-1] if before else x, training),
+            lambda before: (
+                chain.logits(len(before), before[-1], training) if before else first_logits
+            ),
             lambda samples: self.generative_chain.logits_given(samples, training),
             lambda before: chain.frozen_logits(len(before), before[-1], training),
         )
@@ -224,11 +230,19 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         x = self.check_observations(x)
+        first_logits = self.chain.logits(0, x, training)
+        shared = not (training and self.chain.differs_in_training)
+        terms = self._objective(x, first_logits, seed, training)
+        return terms._replace(encoded=first_logits if shared else None)
 
+    def _objective(
+        self, x: Tensor, first_logits: Tensor, seed: Seed, training: bool
+    ) -> ObjectiveTerms:
         def log_likelihood_fn(z: Tensor) -> tf.Tensor:
             return self.log_likelihood_given(x, z, training)
 
-        given = (self._stochastic_layers(x, training), log_likelihood_fn, seed, self.num_samples)
+        layers = self._stochastic_layers(first_logits, training)
+        given = (layers, log_likelihood_fn, seed, self.num_samples)
         weight = {"kl_weight": self.kl_weight.value}
         if self.objective_name in RELAXED:
             relaxed = {"prior_temperature": self.prior_temperatures, **weight}
@@ -247,9 +261,9 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             return objectives.importance_weighted(*given, **discrete)
         return objectives.elbo(*given, free_bits=self.free_bits, **discrete)
 
-    def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
+    def hard_terms(self, x: Tensor, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
         x = self.check_observations(x)
-        z, posteriors = self.chain.draw(x, 1, seed)
+        z, posteriors = self.chain.draw(x, 1, seed, first_logits=encoded)
         negative_kl = objectives.negative_kl(z, posteriors, self.generative_chain.laws_given(z))
         if self.num_layers > 1:  # Else it does not depend on the sample.
             negative_kl = negative_kl[0]

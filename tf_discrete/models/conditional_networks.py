@@ -62,6 +62,20 @@ class ConditionalNetwork(keras.layers.Layer):
             check_serializable(network, "style_encoder")
         self.built = True
 
+    def build(self, x_shape: Any, y_shape: Any) -> None:
+        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+
+    def get_build_config(self) -> Any:
+        return None
+
+    def compute_output_shape(self, x_shape: Any, y_shape: Any) -> tuple[int | None, ...]:
+        return tuple(
+            self.compute_output_spec(keras.KerasTensor(x_shape), keras.KerasTensor(y_shape)).shape
+        )
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)  # By a trace.
+
     def image_part(self, x: Tensor, training: bool = False) -> tf.Tensor:
         """What does not depend on the class, [B, ...], of images [B, ...]."""
         return x if self.image_network is None else self.image_network(x, training=training)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -32,7 +33,14 @@ class GenerativeChain(keras.layers.Layer):
             for below, above in zip(latents.specs, latents.specs[1:], strict=False)
         ]
         name_parts(self, maps=self.maps)
-        self.built = True
+        self.build((None, *latents.specs[-1].shape))
+
+    def build(self, input_shape: Any) -> None:
+        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Of a sample of the first layer, given one of the last."""
+        return (input_shape[0], *self.latents.specs[0].shape)
 
     def logits_given(self, draws: Draws, training: bool = False) -> list[tf.Tensor]:
         """Logits of p(z_l | z_{l+1}) of each layer, [*A, N_l(, K)], of p(z_L) the last."""

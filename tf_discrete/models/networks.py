@@ -14,12 +14,20 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.models.functional import Functional
 
 from tf_discrete._internal.registry import Registry
 from tf_discrete.input_checks import shaped
 from tf_discrete.serialization import check_serializable, deserialize
 
 _Shape = Sequence[int]
+_ALIKE_IN_TRAINING = (
+    keras.Sequential,
+    Functional,
+    keras.layers.Dense,
+    keras.layers.EinsumDense,
+)
+"""Layers that take `training` to hand it on, or for quantised weights."""
 
 
 class Builders(NamedTuple):
@@ -120,6 +128,22 @@ def without_gradient(network: keras.Model) -> Callable[..., tf.Tensor]:
         return network.stateless_call(weights, others, x, training=training)[0]
 
     return apply
+
+
+def differs_in_training(network: keras.layers.Layer) -> bool:
+    """Returns whether a layer inside a network takes `training`, so that its outputs may depend on it.
+
+    Example:
+        >>> inputs = keras.Input([4])
+        >>> plain = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+        >>> noisy = keras.Model(inputs, keras.layers.Dropout(0.5)(plain.outputs[0]))
+        >>> differs_in_training(plain), differs_in_training(noisy)
+        (False, True)
+    """
+    return any(
+        layer._call_has_training_arg and type(layer) not in _ALIKE_IN_TRAINING
+        for layer in network._flatten_layers()
+    )
 
 
 def mlp_encoder(

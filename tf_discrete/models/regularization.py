@@ -1,22 +1,19 @@
-"""What keeps a classifier with few labels from overfitting: noisy views, their agreement, balance."""
+"""`Regularization`: noisy views, their agreement and balance keep a classifier from overfitting."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
 
 from tf_discrete import checks, seeds
 from tf_discrete.distributions import Categorical
-from tf_discrete.models import augmentation
+from tf_discrete.models.augmentation import Augmentation
+from tf_discrete.serialization import deserialize
 from tf_discrete.types import Seed, Tensor
-
-SPATIAL = ("augment_shift", "augment_rotation", "augment_zoom")
-"""What only images have."""
-
-VIEWS = ("input_noise", *SPATIAL, "classifier_dropout")
-"""What makes the view of an image differ from it, or two readings of one image."""
 
 
 class Reading(NamedTuple):
@@ -35,53 +32,59 @@ class Reading(NamedTuple):
     disagreement: tf.Tensor
 
 
-class Regularization(NamedTuple):
-    """Of q(y | x) in training, see `SemiSupervisedVAE` for the fields."""
+@keras.saving.register_keras_serializable("tf_discrete.models")
+@dataclasses.dataclass(frozen=True)
+class Regularization:
+    """What keeps the classifier of a `SemiSupervisedVAE` from overfitting its labels, in training only.
 
-    classifier_dropout: float = 0.0
-    input_noise: float = 0.0
-    augment_shift: int = 0
-    augment_rotation: float = 0.0
-    augment_zoom: float = 0.0
+    Args:
+        dropout: Dropout rate after the dense layers of a named classifier. Default: 0.0.
+        augmentation: `Augmentation` of what the classifier sees, or its config. Default: None.
+        consistency: Weight of KL(q(y | x) || q(y | x')) between an image and a distorted view of it, on every
+            row. With it the bound is of the image, and the classification term of the view; without it
+            the classifier sees the view only. Default: 0.0.
+        balance: Weight of the KL from the batch's mean of q(y | x) to p(y). Default: 0.0.
+
+    Raises:
+        ValueError: An argument is out of range, or an image and its view cannot differ.
+
+    Example:
+        >>> Regularization(dropout=0.2, augmentation=Augmentation(shift=1), consistency=1.0)
+        Regularization(dropout=0.2, augmentation=Augmentation(shift=1, rotation=0.0, zoom=0.0, \
+noise_stddev=0.0), consistency=1.0, balance=0.0)
+    """
+
+    dropout: float = 0.0
+    augmentation: Any = None
     consistency: float = 0.0
     balance: float = 0.0
 
-    def in_range(self) -> Regularization:
-        """These options, each as a number within its bounds.
-
-        Raises:
-            ValueError: one out of range.
-        """
-        return Regularization(
-            checks.number("classifier_dropout", self.classifier_dropout, lowest=0, below=1),
-            checks.number("input_noise", self.input_noise, lowest=0),
-            checks.whole("augment_shift", self.augment_shift, lowest=0),
-            checks.number("augment_rotation", self.augment_rotation, lowest=0, below=180),
-            checks.number("augment_zoom", self.augment_zoom, lowest=0, below=1),
-            checks.number("consistency", self.consistency, lowest=0),
-            checks.number("balance", self.balance, lowest=0),
-        )
-
-    def checked(self, feature_shape: tuple[int, ...]) -> Regularization:
-        """These options, if they go together and with observations of a shape.
-
-        Raises:
-            ValueError: one out of range, shifts of what is no image, or views that cannot differ.
-        """
-        found = self.in_range()
-        asked = [name for name in SPATIAL if getattr(found, name)]
-        if asked and len(feature_shape) != 3:
+    def __post_init__(self) -> None:
+        for name, value in {
+            "dropout": checks.number("dropout", self.dropout, lowest=0, below=1),
+            "augmentation": _get("augmentation", self.augmentation, Augmentation),
+            "consistency": checks.number("consistency", self.consistency, lowest=0),
+            "balance": checks.number("balance", self.balance, lowest=0),
+        }.items():
+            object.__setattr__(self, name, value)
+        if self.consistency and not self.has_views:
             raise ValueError(
-                "Only images [height, width, channels] can be shifted, turned or zoomed. Set "
-                f"{asked[0]}=0. Received: {asked[0]}={getattr(found, asked[0])}, "
-                f"feature_shape={feature_shape}"
+                "An image and its view must differ for their agreement to mean anything. Set dropout or an "
+                f"augmentation, or consistency=0. Received: consistency={self.consistency}"
             )
-        if found.consistency and not any(getattr(found, name) for name in VIEWS):
-            raise ValueError(
-                "An image and its view must differ for their agreement to mean anything. Set one of "
-                f"{', '.join(VIEWS)}, or consistency=0. Received: consistency={found.consistency}"
-            )
-        return found
+
+    @property
+    def has_views(self) -> bool:
+        """Whether the classifier sees an image otherwise in training than at inference."""
+        return bool(self.dropout or self.augmentation)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**own, "augmentation": keras.saving.serialize_keras_object(self.augmentation)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Regularization:
+        return cls(**config)
 
     def logits_and_loss(
         self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, prior: Any, seed: Seed
@@ -98,14 +101,7 @@ class Regularization(NamedTuple):
             prior: law p(y) of one variable.
             seed: int32 [2].
         """
-        view = augmentation.view(
-            image,
-            seeds.fold(seed, "view"),
-            shift_pixels=self.augment_shift,
-            degrees=self.augment_rotation,
-            zoom=self.augment_zoom,
-            noise_scale=self.input_noise,
-        )
+        view = self.augmentation(image, seeds.fold(seed, "view"))
         view_logits = logits_fn(view)
         logits = logits_fn(image) if self.consistency else view_logits
         law = Categorical(logits)
@@ -119,3 +115,21 @@ class Regularization(NamedTuple):
             shares: Any = Categorical(tf.math.log(share + 1e-7))
             loss += self.balance * shares.kl_divergence(prior)
         return Reading(logits[:, 0], view_logits[:, 0], loss, disagreement)
+
+
+def get(regularization: Any) -> Regularization:
+    """Returns a `Regularization` from itself, its config or None.
+
+    Raises:
+        ValueError: Something else.
+    """
+    return _get("regularization", regularization, Regularization)
+
+
+def _get(name: str, value: Any, cls: type) -> Any:
+    if value is None:
+        return cls()
+    if isinstance(value, dict):
+        value = deserialize(name, value)
+    article = "an" if cls is Augmentation else "a"
+    return checks.instance(name, value, cls, f"{article} {cls.__name__}, its config or None")

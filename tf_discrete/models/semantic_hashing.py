@@ -9,11 +9,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, estimators, input_checks
+from tf_discrete import checks, estimators
 from tf_discrete.codes import packing
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import autoencoder
+from tf_discrete.models import autoencoder, networks
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 
@@ -95,6 +95,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         )
         self.estimator = estimator
         self.estimator.build((None, self.num_bits))
+        self._differs_in_training = networks.differs_in_training(self.encoder)
         self.track(("reconstruction_nats",), ("hard_elbo_nats", "hard_reconstruction_nats"))
         self.built = True
 
@@ -124,11 +125,13 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
             training=training,
         )
         terms = {"reconstruction_nats": -estimate.value}
-        return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms)
+        shared = not (training and self._differs_in_training)
+        encoded = logits if shared else None
+        return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms, encoded)
 
-    def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
+    def hard_terms(self, x: Tensor, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
         x = self.check_observations(x)
-        bits = self.prior_law().one_hot(self._bits(x))
+        bits = self.prior_law().one_hot(self._codes(x, encoded))
         reconstruction = -self.log_likelihood_given(x, bits[tf.newaxis])[0]
         return {
             "hard_elbo_nats": -reconstruction - self.num_bits * math.log(2.0),
@@ -143,20 +146,16 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         log_ratio = self.prior_law().log_prob(z) - posterior.log_prob(z)
         return self.log_likelihood_given(x, z) + log_ratio
 
-    def encode(self, x: Tensor) -> tf.Tensor:
-        """The bits of the codes, [logit > 0], int32 [B, N]."""
-        x = self.check_observations(x)
-        return input_checks.blank(self._bits(x), x)
-
-    def _bits(self, x: Tensor) -> tf.Tensor:
-        return tf.cast(self._logits(x) > 0, tf.int32)
+    def _codes(self, x: Tensor, encoded: Tensor | None = None) -> tf.Tensor:
+        logits = self._logits(x) if encoded is None else encoded
+        return tf.cast(logits > 0, tf.int32)
 
     def encode_packed(self, x: Tensor) -> tf.Tensor:
         """The codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`.
 
         Bytes have no value to say that an observation was refused: in XLA and TFLite check it before.
         """
-        return packing.pack_tensor(self._bits(self.check_observations(x)))
+        return packing.pack_tensor(self._codes(self.check_observations(x)))
 
     def signatures(self) -> dict[str, Signature]:
         def encode_packed(image: Tensor) -> dict[str, Tensor]:

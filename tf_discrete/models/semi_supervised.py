@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, objectives, seeds
-from tf_discrete.distributions import Categorical, gaussian
-from tf_discrete.estimators import backward
-from tf_discrete.models import conditional_networks
-from tf_discrete.models.class_style import ClassStyleModel
-from tf_discrete.models.observations import UNLABELLED, Observations, observe
-from tf_discrete.models.regularization import Reading, Regularization
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
+from tf_discrete import arguments, checks, input_checks, likelihoods, seeds
+from tf_discrete.distributions import Categorical, Discrete, LatentSpec
+from tf_discrete.export.classifier import classifier_signatures
+from tf_discrete.export.signature import Signature
+from tf_discrete.models import base, conditional_networks
+from tf_discrete.models import regularization as regularization_lib
+from tf_discrete.models.class_style import ClassStyle, ClassStyleNetworks
+from tf_discrete.models.feature_networks import feature_shape, frozen
+from tf_discrete.models.observations import Observations, check_labels, observe
+from tf_discrete.models.semi_supervised_objective import HARD_TERMS, TERMS, SemiSupervisedObjective
+from tf_discrete.types import ObjectiveTerms, Seed, Tensor
 
 LABELLED_TERMS = ("accuracy", "elbo_labelled_nats", "classification_nats")
 """Means over the labelled rows: they say nothing where there is none."""
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class SemiSupervisedVAE(ClassStyleModel):
+class SemiSupervisedVAE(base.DiscreteModel):
     """q(y | x), q(z | x, y) and p(x | y, z) with a class y and a Gaussian style z.
 
     The class of an unlabelled image is inferred by any estimator of the registry: "enumeration"
@@ -35,14 +38,12 @@ class SemiSupervisedVAE(ClassStyleModel):
         L(x, y) = E_q(z|x,y)[log p(x | y, z)] - kl_weight * KL(q(z | x, y) || p(z)) + log p(y)
         U(x) = E_q(y|x)[L(x, y)] + H(q(y | x))
 
-    plus, on every row, `consistency` times KL(q(y | x) || q(y | x')) between the image and a distorted view
-    of it, which the classification term reads too, and `balance` times KL of the batch's mean of q(y | x)
-    to p(y). See `objectives.semi_supervised` for the
-    conventions of the sources. The entropy is exact; one style noise serves all classes of an image.
+    plus what `Regularization` adds. See `objectives.semi_supervised` for the conventions of the sources. The
+    entropy is exact; one style noise serves all classes of an image.
 
-    What is logged: `elbo_unlabelled_nats` is U as the inference estimates it. With relaxed classes that is
+    What is logged: `elbo_unlabelled_nats` is U as the estimator estimates it. With relaxed classes that is
     the objective and no bound: it may lie above the exact one. `hard_elbo_nats`, of discrete classes,
-    compares inferences. Means over labelled (or unlabelled) rows are 0 where there have been none.
+    compares estimators. Means over labelled (or unlabelled) rows are 0 where there have been none.
 
     Batches, as `fit` hands them over: (image, label); a dict with `image`, `label` (-1 where unlabelled)
     and, optionally, `labelled`, a bool mask; images alone, all unlabelled; or, so that no computation is
@@ -52,7 +53,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         data_shape: of one observation, such as (28, 28, 1).
         num_classes: K. Default: 10.
         style_size: D, Gaussian variables of the style. Default: 32.
-        inference: of the class: name or object, see `tf_discrete.estimators`. Default:
+        estimator: of the class: name or object, see `tf_discrete.estimators`. Default:
             "gumbel_softmax".
         temperature: number or schedule, of an estimator given by name. Default: its own.
         num_samples: of the class for each unlabelled image. Default: the fewest that the estimator takes.
@@ -72,19 +73,12 @@ class SemiSupervisedVAE(ClassStyleModel):
         alpha: number or schedule, weight of the classification term. Default: 50.0.
         labelled_weight: of the ELBO of labelled rows. Default: 1.0.
         kl_weight: number or schedule, of the style's KL. Default: 1.0.
-        classifier_dropout: rate after the dense layers of a named classifier. Default: 0.0.
-        input_noise: standard deviation of Gaussian noise on what the classifier sees. Default: 0.0.
-        augment_shift: pixels by which what the classifier sees is moved at most. Default: 0.
-        augment_rotation: degrees below 180 by which it is turned at most, to either side. Default: 0.0.
-        augment_zoom: share below 1 by which it is zoomed at most, in or out. Default: 0.0.
-        consistency: weight of the agreement of image and view; 0 lets the classifier read the view only.
-            Default: 0.0.
-        balance: weight of the batch's class balance. Default: 0.0.
+        regularization: `Regularization` of the classifier in training, or its config. Default: None.
         feature_extractor: frozen Keras model whose features take the image's place (M1+M2), see
             `feature_networks`. Bounds are then those of the features. Default: None.
         feature_decoder: frozen Keras model from such features to images. Default: None.
         seed: of all draws. Default: 0.
-        monitor_every: steps between two looks at the hard path in training. Default: 10.
+        monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
         ValueError: arguments out of range or at odds with one another.
@@ -107,7 +101,7 @@ class SemiSupervisedVAE(ClassStyleModel):
         data_shape: Sequence[int],
         num_classes: int = 10,
         style_size: int = 32,
-        inference: Any = "gumbel_softmax",
+        estimator: Any = "gumbel_softmax",
         temperature: Any = None,
         num_samples: int | None = None,
         classifier: Any = "mlp",
@@ -122,68 +116,82 @@ class SemiSupervisedVAE(ClassStyleModel):
         alpha: Any = 50.0,
         labelled_weight: float = 1.0,
         kl_weight: Any = 1.0,
-        classifier_dropout: float = 0.0,
-        input_noise: float = 0.0,
-        augment_shift: int = 0,
-        augment_rotation: float = 0.0,
-        augment_zoom: float = 0.0,
-        consistency: float = 0.0,
-        balance: float = 0.0,
+        regularization: Any = None,
         feature_extractor: Any = None,
         feature_decoder: Any = None,
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
     ):
-        regularization = Regularization(
-            classifier_dropout,
-            input_noise,
-            augment_shift,
-            augment_rotation,
-            augment_zoom,
-            consistency,
-            balance,
-        ).in_range()
-        labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
-        super().__init__(
-            data_shape=data_shape,
-            num_classes=num_classes,
-            style_size=style_size,
-            inference=inference,
-            temperature=temperature,
-            num_samples=num_samples,
-            classifier=classifier,
-            style_encoder=style_encoder,
-            decoder=decoder,
-            hidden_units=hidden_units,
-            filters=filters,
-            activation=activation,
-            normalization=normalization,
-            classifier_dropout=classifier_dropout,
-            prior=prior,
-            likelihood=likelihood,
-            feature_extractor=feature_extractor,
-            feature_decoder=feature_decoder,
-            seed=seed,
-            monitor_every=monitor_every,
-            **kwargs,
+        super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
+        arguments.check_choice("prior", prior, arguments.PRIORS)
+        arguments.check_choice("normalization", normalization, conditional_networks.NORMALIZATIONS)
+        self.data_shape = checks.sizes("data_shape", data_shape)
+        self.num_classes = checks.whole("num_classes", num_classes, lowest=2)
+        self.style_size = checks.whole("style_size", style_size)
+        self.labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
+        self.regularization = regularization_lib.get(regularization)
+        self.prior = prior
+        self.likelihood = likelihoods.get(likelihood)
+        self.estimator = arguments.estimator(estimator, "categorical", temperature)
+        self.num_samples = arguments.num_samples(num_samples, [self.estimator])
+        self.estimator.check(self.num_samples, None)
+        self.feature_extractor = frozen(feature_extractor, "feature_extractor")
+        self.feature_decoder = frozen(feature_decoder, "feature_decoder")
+        self.feature_shape = feature_shape(
+            self.data_shape, self.feature_extractor, self.feature_decoder
+        )
+        self.regularization.augmentation.check_shape(self.feature_shape)
+        self.estimator.build((None, 1, self.num_classes), (None, math.prod(self.feature_shape)))
+        self._networks = ClassStyleNetworks(
+            self.feature_shape,
+            self.num_classes,
+            self.style_size,
+            self.likelihood.parameters_shape(self.feature_shape),
+            classifier,
+            style_encoder,
+            decoder,
+            hidden_units,
+            filters,
+            activation,
+            normalization,
+            self.regularization.dropout,
+            self.seed,
+        )
+        self.classifier = self._networks.classifier
+        self.style_encoder = self._networks.style_encoder
+        self.decoder = self._networks.decoder
+        self.prior_logits = self.add_weight(
+            shape=(1, self.num_classes),
+            dtype=self._wide.name,
+            initializer="zeros",
+            trainable=prior == "learned",
+            name="prior_logits",
         )
         self.alpha: Any = arguments.scheduled_weight("alpha", alpha)
         self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
-        self.labelled_weight = labelled_weight
-        self.regularization = regularization.checked(self.feature_shape)
-        self.track(
-            (
-                "elbo_nats",
-                "elbo_labelled_nats",
-                "elbo_unlabelled_nats",
-                "classification_nats",
-                "accuracy",
-                "class_entropy_nats",
-            ),
-            ("hard_elbo_nats", "hard_reconstruction_nats", "style_kl_nats", "class_kl_nats"),
-            ("consistency_nats",) if consistency else (),
+        self.class_style = ClassStyle(
+            self._networks,
+            self.num_classes,
+            self.style_size,
+            self.likelihood,
+            lambda: self.prior_logits,
+            self._wide,
         )
+        self._objective = SemiSupervisedObjective(
+            self.class_style,
+            self.estimator,
+            self.num_samples,
+            self.regularization,
+            self.alpha,
+            self.labelled_weight,
+            self.kl_weight,
+        )
+        agreement = ("consistency_nats",) if self.regularization.consistency else ()
+        self.track(TERMS, HARD_TERMS, agreement)
+        self.built = True
+
+    # What training minimises and reports.
 
     def observations(self, data: Any) -> Observations:
         return observe(data, self.num_classes, self.features)
@@ -192,138 +200,175 @@ class SemiSupervisedVAE(ClassStyleModel):
         observe(data, self.num_classes, self.check_observations)
 
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
-        image, label, num_labelled = x if isinstance(x, Observations) else self.observations(x)
-        one_hot = tf.one_hot(label, self.num_classes, dtype=self._wide)
-        known = label >= 0
-        logits, view_logits, added, disagreement = self._read_class(image, seed, training)
-        # What reads the logits outside the estimate is brought to the size of its gradient.
-        scale = self.estimator.gradient_scale
-        log_class = tf.reduce_sum(one_hot * tf.nn.log_softmax(view_logits), axis=-1)
-        log_class = backward.divide_gradient(log_class, scale)
-        regularizer = backward.divide_gradient(added, scale)
-        noise = self._style_noise(image, seed)
-        norms = conditional_networks.batch_norms(self.style_encoder.head, self.decoder)
-        image_part = self.style_encoder.image_part(image, training)
-        if training and norms:
-            self._learn_statistics(image_part, one_hot, logits, noise, seed)
+        batch = x if isinstance(x, Observations) else self.observations(x)
+        return self._objective(batch, seed, training)
 
-        def bound_fn(rows: slice) -> Callable[[Tensor], tf.Tensor]:
-            return self._bound_fn(image[rows], image_part[rows], noise[rows], training)
-
-        def unlabelled(rows: slice, one_hot: Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-            drawn = self.estimator.draw_noise(
-                seeds.fold(seed, "class"), logits[rows][:, tf.newaxis], self.num_samples
-            )
-            return objectives.unlabelled_bound(
-                self.estimator,
-                logits[rows],
-                drawn,
-                bound_fn(rows),
-                self.prior_law(),
-                one_hot=one_hot,
-                context=tf.reshape(image[rows], [-1, math.prod(self.feature_shape)]),
-                training=training,
-            )
-
-        def labelled(rows: slice) -> tf.Tensor:
-            return objectives.labelled_bound(bound_fn(rows), one_hot[rows], self.prior_law())
-
-        every = slice(None)
-        with conditional_networks.stored_statistics(norms):
-            unlabelled_bound = None
-            if not training:
-                unlabelled_bound, auxiliary = unlabelled(every, None)
-                bound = tf.where(known, labelled(every), unlabelled_bound)
-            elif num_labelled is None:
-                bound, auxiliary = unlabelled(every, one_hot)
-            else:
-                front, rest = slice(None, num_labelled), slice(num_labelled, None)
-                bound_rest, auxiliary = unlabelled(rest, None)
-                bound_front = labelled(front)
-                bound = tf.concat([bound_front, bound_rest], axis=0)
-                auxiliary = tf.concat([tf.zeros_like(bound_front), auxiliary], axis=0)
-        terms = objectives.semi_supervised(
-            bound,
-            auxiliary,
-            log_class,
-            known,
-            alpha=self.alpha.value,
-            labelled_weight=self.labelled_weight,
-        )
-        if unlabelled_bound is not None:  # In evaluation every row is scored both ways.
-            terms.terms["elbo_unlabelled_nats"] = unlabelled_bound
-        right = tf.argmax(logits, axis=-1, output_type=tf.int32) == label
-        terms.terms["accuracy"] = Weighted(tf.cast(right, bound.dtype), tf.cast(known, bound.dtype))
-        terms.terms["class_entropy_nats"] = Categorical(logits[:, tf.newaxis]).entropy()
-        if self.regularization.consistency:
-            terms.terms["consistency_nats"] = disagreement
-        # XLA leaves out the check of the labels: a wrong one shows in the loss.
-        wrong = (label < UNLABELLED) | (label >= self.num_classes)
-        loss = tf.where(wrong, tf.cast(math.nan, bound.dtype), terms.loss + regularizer)
-        return terms._replace(loss=loss)
-
-    def hard_terms(self, x: Any, seed: Seed) -> dict[str, Any]:
+    def hard_terms(
+        self, x: Any, seed: Seed, encoded: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Any]:
         image = (x if isinstance(x, Observations) else self.observations(x)).image
-        posterior: Any = self.estimator.law(self.class_logits(image))
-        y = posterior.sample(seeds.fold(seed, "class"), 1)[..., 0, :]
-        mean, log_scale = self.style(self.style_encoder.image_part(image), y)
-        z = gaussian.sample(mean, log_scale, self._style_noise(image, seed))
-        log_likelihood = self.likelihood.log_prob(image, self.parameters(y, z))
-        reconstruction = -tf.cast(log_likelihood, self._wide)[0]
-        style_kl = gaussian.kl_to_standard(mean, log_scale)[0]
-        class_kl = posterior.kl_divergence(self.prior_law())
+        parts = self.class_style
+        logits, image_part = encoded or (parts.class_logits(image), parts.image_part(image))
+        return parts.hard_terms(image, self.estimator.law(logits), image_part, seed)
+
+    # What a trained model is for.
+
+    def check_observations(self, x: Any) -> tf.Tensor:
+        # Of a model on features, the likelihood is of the features.
+        own = self.feature_extractor is None
+        support = self.likelihood.support if own else input_checks.REAL
+        return input_checks.observations(x, self.data_shape, support)
+
+    def features(self, x: Tensor) -> tf.Tensor:
+        """What the networks see of observations [B, *data_shape]: the features, or x itself, checked.
+
+        Raises:
+            ValueError: see `check_observations`.
+        """
+        x = self.check_observations(x)
+        if self.feature_extractor is None:
+            return x
+        features = tf.cast(self.feature_extractor(x, training=False), self._wide)
+        features = input_checks.in_support(features, self.likelihood.support, "features")
+        return tf.stop_gradient(input_checks.blank(features, x))
+
+    def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
+        """Logits of q(y | x), float [B, 1, K], at least float32, of observations."""
+        return self.class_style.class_logits(self.features(x), training)
+
+    def posterior(self, x: Tensor, training: bool = False) -> Discrete:
+        """q(y | x), the distribution of the class as one variable."""
+        return self.estimator.law(self.logits(x, training))
+
+    def prior_law(self) -> Categorical:
+        """p(y)."""
+        return self.class_style.prior()
+
+    def call(self, x: Any, training: bool = False) -> tf.Tensor:
+        return self.classify(base.inputs_of(x))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (base.batch_axis(input_shape), self.num_classes)
+
+    def classify(self, x: Tensor) -> tf.Tensor:
+        """q(y | x), float [B, K]."""
+        return self.encode_probs(x)[:, 0]
+
+    def encode_probs(self, x: Tensor) -> tf.Tensor:
+        """q(y | x) with the class as one variable, float [B, 1, K]."""
+        features = self.features(x)
+        return input_checks.blank(
+            self.estimator.law(self.class_style.class_logits(features)).probs, features
+        )
+
+    def encode(self, x: Tensor, label: Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Class and style.
+
+        Args:
+            x: float [B, *data_shape].
+            label: int [B], classes that are known. Default: None, for the most probable ones.
+
+        Returns:
+            label: int32 [B].
+            style: float [B, D], the mean of q(z | x, y).
+
+        Raises:
+            ValueError: labels out of range or of another number, or observations that `check_observations`
+                refuses. Where no check is possible, in XLA and TFLite, their class is -1 and their style NaN.
+        """
+        features = self.features(x)
+        if label is None:
+            label = tf.argmax(
+                self.class_style.class_logits(features)[:, 0], axis=-1, output_type=tf.int32
+            )
+        else:
+            label = check_labels(label, self.num_classes)
+            label = input_checks.same_batch(features, label, ("x", "label"))
+        y = tf.one_hot(label, self.num_classes, dtype=self._wide)
+        image_part = self.class_style.image_part(features)
+        style = self.class_style.style(image_part, y[tf.newaxis])[0][0]
+        return input_checks.blank(label, features), input_checks.blank(style, features)
+
+    def generate(self, label: Tensor, style: Tensor) -> tf.Tensor:
+        """The means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D].
+
+        Raises:
+            ValueError: labels out of range, styles of another shape or not finite, or not one for each label.
+                Where no check is possible, in XLA and TFLite, their observations are NaN.
+        """
+        label = check_labels(label, self.num_classes)
+        style = input_checks.observations(style, (self.style_size,), name="style")
+        style = input_checks.same_batch(label, style, ("label", "style"))
+        y = tf.one_hot(label, self.num_classes, dtype=self._wide)
+        z = tf.cast(style, self._wide)
+        parameters = self.class_style.parameters(y[tf.newaxis], z[tf.newaxis])[0]
+        mean = self.likelihood.mean(parameters)
+        if self.feature_decoder is not None:
+            mean = self.feature_decoder(mean, training=False)
+        known = input_checks.rows_in(label, 0, self.num_classes - 1)
+        return input_checks.blank(input_checks.blank(mean, style), known)
+
+    def reconstruct(self, x: Tensor) -> tf.Tensor:
+        """Observations of the most probable class and the mean style, float [B, *data_shape]."""
+        return self.generate(*self.encode(x))
+
+    def transfer(self, x: Tensor, label: Tensor | None = None) -> tf.Tensor:
+        """The style of each image in all classes, float [B, K, *data_shape]; `label` as in `encode`."""
+        style = tf.repeat(self.encode(x, label)[1], self.num_classes, axis=0)
+        classes = tf.tile(tf.range(self.num_classes), [tf.shape(x)[0]])
+        images = self.generate(classes, style)
+        return tf.reshape(images, [-1, self.num_classes, *images.shape[1:]])
+
+    def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
+        """Observations of classes and styles drawn from the prior, float [num_samples, *data_shape]."""
+        num_samples = input_checks.count(num_samples, "num_samples")
+        seed, prior = seeds.convert(seed), self.prior_law()
+        label = prior.code(prior.sample(seeds.fold(seed, "class"), num_samples))[:, 0]
+        shape = [num_samples, self.style_size]
+        style = tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self._wide)
+        return self.generate(label, style)
+
+    def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+        """log p(x, y, z) - log q(y, z | x) in nats for S samples of class and style, [S, B].
+
+        Of a model on features, x stands for the features.
+        """
+        x = self.features(x)
+        posterior = self.estimator.law(self.class_style.class_logits(x))
+        return self.class_style.log_weights(x, posterior, num_samples, seed)
+
+    def values_per_row(self) -> int:
+        return math.prod(self.likelihood.parameters_shape(self.feature_shape))
+
+    def signatures(self) -> dict[str, Signature]:
+        return classifier_signatures(self)
+
+    def describe(self) -> dict[str, Any]:
         return {
-            "hard_elbo_nats": -reconstruction - style_kl - class_kl,
-            "hard_reconstruction_nats": reconstruction,
-            "style_kl_nats": style_kl,
-            "class_kl_nats": class_kl,
+            **super().describe(),
+            "data_shape": self.data_shape,
+            **LatentSpec(1, self.num_classes).manifest_entries(),
+            "num_classes": self.num_classes,
         }
 
     def get_config(self) -> dict[str, Any]:
+        def serialized(thing: Any) -> Any:
+            return thing and keras.saving.serialize_keras_object(thing)
+
         return {
             **super().get_config(),
+            "data_shape": self.data_shape,
+            "num_classes": self.num_classes,
+            "style_size": self.style_size,
+            "estimator": serialized(self.estimator),
+            "num_samples": self.num_samples,
+            **self._networks.get_config(),
+            "prior": self.prior,
+            "likelihood": serialized(self.likelihood),
             "alpha": self.alpha.get_config()["schedule"],
-            "kl_weight": self.kl_weight.get_config()["schedule"],
             "labelled_weight": self.labelled_weight,
-            **self.regularization._asdict(),
+            "kl_weight": self.kl_weight.get_config()["schedule"],
+            "regularization": serialized(self.regularization),
+            "feature_extractor": serialized(self.feature_extractor),
+            "feature_decoder": serialized(self.feature_decoder),
         }
-
-    def _read_class(self, image: Tensor, seed: Seed, training: bool) -> Reading:
-        """q(y | x), and what regularisation adds to the loss in training."""
-        if training:
-            return self.regularization.logits_and_loss(
-                lambda view: self.class_logits(view, training=True), image, self.prior_law(), seed
-            )
-        logits = self.class_logits(image)[:, 0]
-        zeros = tf.zeros_like(logits[:, 0])
-        return Reading(logits, logits, zeros, zeros)
-
-    def _style_noise(self, image: Tensor, seed: Seed) -> tf.Tensor:
-        """Standard normal noise [B, D], one draw for all classes and samples of an image."""
-        shape = [tf.shape(image)[0], self.style_size]
-        return tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self._wide)
-
-    def _bound_fn(
-        self, image: Tensor, image_part: Tensor, noise: Tensor, training: bool
-    ) -> Callable[[Tensor], tf.Tensor]:
-        """y [S, B, K] -> E_q(z|x,y)[log p(x|y,z)] - kl_weight KL(q(z|x,y) || p(z)), [S, B]."""
-
-        def bound(y: Tensor) -> tf.Tensor:
-            mean, log_scale = self.style(image_part, y, training)
-            z = gaussian.sample(mean, log_scale, noise)
-            log_likelihood = self.likelihood.log_prob(image, self.parameters(y, z, training))
-            kl = gaussian.kl_to_standard(mean, log_scale)
-            return tf.cast(log_likelihood, kl.dtype) - tf.cast(self.kl_weight.value, kl.dtype) * kl
-
-        return bound
-
-    def _learn_statistics(
-        self, image_part: Tensor, one_hot: Tensor, logits: Tensor, noise: Tensor, seed: Seed
-    ) -> None:
-        """Lets batch norm see each image once, with its class or with one drawn: never a relaxed one."""
-        law = Categorical(tf.stop_gradient(logits)[:, tf.newaxis])
-        drawn = law.sample(seeds.fold(seed, "statistics"), 1)[0, :, 0]
-        known = tf.reduce_sum(one_hot, axis=-1, keepdims=True) > 0.5
-        y = tf.where(known, one_hot, drawn)[tf.newaxis]
-        mean, log_scale = self.style(image_part, y, training=True)
-        self.parameters(y, gaussian.sample(mean, log_scale, noise), training=True)

@@ -54,7 +54,16 @@ class StochasticChain(keras.layers.Layer):
         if self.centering is not None:
             self.centering.build((None, *input_shape))
         name_parts(self, maps=self.maps, estimators=layers)
-        self.built = True
+        self.differs_in_training = centering or networks.differs_in_training(first)
+        """Whether the logits of the first layer may be others in training than at inference."""
+        self.build((None, *input_shape))
+
+    def build(self, input_shape: Any) -> None:
+        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Of the logits of all layers in one."""
+        return (input_shape[0], *self.latents.total.logits_shape)
 
     def logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
         """Logits of layer `depth`, [*A, N(, K)]: of x [B, *input_shape] for the first, else of draws."""
@@ -78,6 +87,7 @@ class StochasticChain(keras.layers.Layer):
         num_samples: int | Tensor | None = None,
         seed: Seed | None = None,
         training: bool = False,
+        first_logits: Tensor | None = None,
     ) -> tuple[Draws, Laws]:
         """Discrete draws of all layers, and the laws that they are of.
 
@@ -86,6 +96,7 @@ class StochasticChain(keras.layers.Layer):
             num_samples: S; None for the most probable choice of every layer in turn, without a sample axis.
             seed: int32 [2], of the draws.
             training: of the maps. Default: False.
+            first_logits: of the first layer, where they are known already. Default: None.
 
         Returns:
             draws: float [S, B, N(, K)] each.
@@ -93,7 +104,10 @@ class StochasticChain(keras.layers.Layer):
         """
         before, draws, laws = inputs, [], []
         for depth, layer in enumerate(self.estimators):
-            law = layer.law(self.logits(depth, before, training))
+            if depth or first_logits is None:
+                law = layer.law(self.logits(depth, before, training))
+            else:
+                law = layer.law(first_logits)
             if num_samples is None:
                 before = law.mode()
             else:
@@ -112,11 +126,13 @@ class StochasticChain(keras.layers.Layer):
                 before = layer.law(found[-1]).mode()
         return self.latents.total.concatenate_logits(found)
 
-    def posterior(self, inputs: Tensor, training: bool = False) -> Discrete:
-        """The distributions of all layers as one, each given the most probable choice before."""
-        if len(self.estimators) == 1:
-            return self.estimators[0].law(self.logits(0, inputs, training))
-        laws = self.draw(inputs, training=training)[1]
+    def posterior(
+        self, inputs: Tensor, training: bool = False, first_logits: Tensor | None = None
+    ) -> Discrete:
+        """The distributions of all layers as one, each given the most probable choice before; see `draw`."""
+        laws = self.draw(inputs, training=training, first_logits=first_logits)[1]
+        if len(laws) == 1:
+            return laws[0]
         total = self.latents.total
         return total.distribution(total.concatenate_logits([law.logits for law in laws]))
 

@@ -159,9 +159,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
         inputs, outputs = self._both(x)
+        first_logits = self.chain.logits(0, inputs, training)
+        shared = not (training and self.chain.differs_in_training)
 
         def logits_fn(before: tuple[Tensor, ...]) -> tf.Tensor:
-            return self.chain.logits(len(before), before[-1] if before else inputs, training)
+            return self.chain.logits(len(before), before[-1], training) if before else first_logits
 
         def log_likelihood_fn(z: tuple[Tensor, ...], logits: tuple[Tensor, ...]) -> tf.Tensor:
             return self._log_prob(outputs, self.parameters(z[-1], training))
@@ -180,15 +182,21 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         if self.objective_name == "multi_sample":
             one_sample = tf.reduce_mean(estimate.per_sample, axis=0)
             terms = {"elbo_nats": one_sample, "multi_sample_bound_nats": estimate.value}
-        return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms)
+        encoded = first_logits if shared else None
+        return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms, encoded)
 
-    def hard_terms(self, x: Any, seed: Seed) -> dict[str, Tensor]:
-        return {"hard_elbo_nats": self.log_weights(x, 1, seed)[0]}
+    def hard_terms(self, x: Any, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
+        return {"hard_elbo_nats": self._log_weights(x, 1, seed, encoded)[0]}
 
     def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log p(y | z_L) in nats for S draws of all layers, [S, B]."""
+        return self._log_weights(x, num_samples, seed)
+
+    def _log_weights(
+        self, x: Any, num_samples: int | Tensor, seed: Seed, first_logits: Tensor | None = None
+    ) -> tf.Tensor:
         inputs, outputs = self._both(x)
-        draws, _ = self.chain.draw(inputs, num_samples, seed)
+        draws, _ = self.chain.draw(inputs, num_samples, seed, first_logits=first_logits)
         return self._log_prob(outputs, self.parameters(draws[-1]))
 
     def values_per_row(self) -> int:
@@ -198,6 +206,10 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
         return self.complete(base.inputs_of(x) if isinstance(x, dict) else x)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        shape = self.parts.output_shape or self.parts.data_shape
+        return (base.batch_axis(input_shape), *shape)
 
     def complete(
         self, x: Any, num_samples: int | Tensor | None = None, seed: int | Seed = 0

@@ -65,6 +65,9 @@ class WithPrior(base.DiscreteModel):
         self.model, self.prior = model, own
         self.num_variables, self.num_categories = wanted
         self.data_shape = model.data_shape
+        # Keras reads the output shapes in a summary off models that were built.
+        model.build((None, *self.data_shape))
+        own.build((None, self.num_variables))
         self.track((*model._terms[1:], "prior_nats"), model._hard_terms)
         self.built = True
 
@@ -76,16 +79,21 @@ class WithPrior(base.DiscreteModel):
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         terms = self.model.objective(x, seed, training)
-        codes = tf.stop_gradient(self.model.encode(x))
+        given = terms.encoded is not None
+        codes = self.model.codes_given(x, terms.encoded) if given else self.model.encode(x)
+        codes = tf.stop_gradient(codes)
         nats = -tf.cast(self.prior.log_prob(codes, training), terms.auxiliary.dtype)
         named = {**terms.terms, "prior_nats": nats}
         return terms._replace(auxiliary=terms.auxiliary + nats, terms=named)
 
-    def hard_terms(self, x: Tensor, seed: Seed) -> dict[str, Tensor]:
-        return self.model.hard_terms(x, seed)
+    def hard_terms(self, x: Tensor, seed: Seed, encoded: Any = None) -> dict[str, Tensor]:
+        return self.model.hard_terms(x, seed, encoded)
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.model(x, training=training)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.model.compute_output_shape(input_shape)
 
     def posterior(self, x: Tensor, **options: Any) -> Any:
         """q(z | x), the model's."""

@@ -68,7 +68,16 @@ class Scheduled(keras.layers.Layer):
             autocast=False,
             name=name,
         )
-        self.built = True
+        self.build(())
+
+    def build(self, input_shape: Any) -> None:
+        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+
+    def get_build_config(self) -> Any:
+        return None
+
+    def compute_output_shape(self, input_shape: Any = ()) -> tuple[()]:
+        return ()
 
     @property
     def lowest(self) -> float:

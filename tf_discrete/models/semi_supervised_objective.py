@@ -1,0 +1,227 @@
+"""`SemiSupervisedObjective`: what `SemiSupervisedVAE` minimises, put together from named parts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tf_discrete import estimators, objectives, seeds
+from tf_discrete.distributions import Categorical, gaussian
+from tf_discrete.estimators import backward
+from tf_discrete.models import conditional_networks
+from tf_discrete.models.class_style import ClassStyle
+from tf_discrete.models.observations import UNLABELLED, Observations
+from tf_discrete.models.regularization import Reading, Regularization
+from tf_discrete.objectives.semi_supervised import BoundFn
+from tf_discrete.schedules import Scheduled
+from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
+
+TERMS = (
+    "elbo_nats",
+    "elbo_labelled_nats",
+    "elbo_unlabelled_nats",
+    "classification_nats",
+    "accuracy",
+    "class_entropy_nats",
+)
+HARD_TERMS = ("hard_elbo_nats", "hard_reconstruction_nats", "style_kl_nats", "class_kl_nats")
+"""What `ClassStyle.hard_terms` returns."""
+
+
+class SemiSupervisedObjective:
+    """The loss and the terms of a batch in which some rows have a label, see `SemiSupervisedVAE`.
+
+    A plain object: the model tracks what it is made of.
+
+    Args:
+        parts: distributions of class, style and observations.
+        estimator: of the class.
+        num_samples: of the class for each unlabelled image.
+        regularization: of the classifier.
+        alpha: weight of the classification term.
+        labelled_weight: of the ELBO of labelled rows.
+        kl_weight: of the style's KL.
+    """
+
+    def __init__(
+        self,
+        parts: ClassStyle,
+        estimator: estimators.Estimator,
+        num_samples: int,
+        regularization: Regularization,
+        alpha: Scheduled,
+        labelled_weight: float,
+        kl_weight: Scheduled,
+    ):
+        self.parts, self.estimator, self.num_samples = parts, estimator, num_samples
+        self.regularization, self.labelled_weight = regularization, labelled_weight
+        self.alpha, self.kl_weight = alpha, kl_weight
+        self.differs_in_training = regularization.has_views or parts.parts.differs_in_training()
+
+    def __call__(self, batch: Observations, seed: Seed, training: bool) -> ObjectiveTerms:
+        """Returns the terms of a batch."""
+        parts = self.parts
+        reading = self._read_class(batch.image, seed, training)
+        # What reads the logits outside the estimate is brought to the size of its gradient, which
+        # is read before the estimate moves it.
+        scale = self.estimator.gradient_scale
+        rows = _Rows(
+            batch.image,
+            parts.image_part(batch.image, training),
+            parts.style_noise(batch.image, seed),
+            reading.logits,
+            tf.one_hot(batch.label, parts.num_classes, dtype=parts.dtype),
+            batch.label >= 0,
+        )
+        norms = conditional_networks.batch_norms(
+            parts.parts.style_encoder.head, parts.parts.decoder
+        )
+        if training and norms:
+            self._learn_statistics(rows, seed)
+        with conditional_networks.stored_statistics(norms):
+            bounds = self._bounds(rows, batch.num_labelled, seed, training)
+        log_class = tf.reduce_sum(rows.one_hot * tf.nn.log_softmax(reading.view_logits), axis=-1)
+        terms = objectives.semi_supervised(
+            bounds.bound,
+            bounds.auxiliary,
+            backward.divide_gradient(log_class, scale),
+            rows.known,
+            alpha=self.alpha.value,
+            labelled_weight=self.labelled_weight,
+        )
+        terms.terms.update(self._class_terms(reading, bounds, batch.label))
+        loss = terms.loss + backward.divide_gradient(reading.loss, scale)
+        # XLA leaves out the check of the labels: a wrong one shows in the loss.
+        wrong = (batch.label < UNLABELLED) | (batch.label >= parts.num_classes)
+        loss = tf.where(wrong, tf.cast(math.nan, loss.dtype), loss)
+        shared = not (training and self.differs_in_training)
+        encoded = (reading.logits[:, tf.newaxis], rows.image_part) if shared else None
+        return terms._replace(loss=loss, encoded=encoded)
+
+    def _read_class(self, image: Tensor, seed: Seed, training: bool) -> Reading:
+        """q(y | x), and what regularisation adds to the loss in training."""
+        logits_fn = self.parts.class_logits
+        if training:
+            return self.regularization.logits_and_loss(
+                lambda view: logits_fn(view, training=True), image, self.parts.prior(), seed
+            )
+        logits = logits_fn(image)[:, 0]
+        zeros = tf.zeros_like(logits[:, 0])
+        return Reading(logits, logits, zeros, zeros)
+
+    def _learn_statistics(self, rows: _Rows, seed: Seed) -> None:
+        """Lets batch norm see each image once, with its class or with a sampled one: never a relaxed one."""
+        posterior = Categorical(tf.stop_gradient(rows.logits)[:, tf.newaxis])
+        sampled = posterior.sample(seeds.fold(seed, "statistics"), 1)[0, :, 0]
+        labelled = tf.reduce_sum(rows.one_hot, axis=-1, keepdims=True) > 0.5
+        y = tf.where(labelled, rows.one_hot, sampled)[tf.newaxis]
+        mean, log_scale = self.parts.style(rows.image_part, y, training=True)
+        self.parts.parameters(y, gaussian.sample(mean, log_scale, rows.noise), training=True)
+
+    def _bounds(
+        self, rows: _Rows, num_labelled: Tensor | None, seed: Seed, training: bool
+    ) -> _Bounds:
+        """L(x, y) of the rows with a label and U(x) of the others."""
+        if not training:  # Every row is scored both ways.
+            unlabelled, auxiliary = self._unlabelled(rows, seed, training)
+            bound = tf.where(rows.known, self._labelled(rows, training), unlabelled)
+            return _Bounds(bound, auxiliary, unlabelled)
+        if num_labelled is None:
+            return _Bounds(*self._unlabelled(rows, seed, training, rows.one_hot))
+        front, rest = rows.part(slice(None, num_labelled)), rows.part(slice(num_labelled, None))
+        unlabelled, auxiliary = self._unlabelled(rest, seed, training)
+        labelled = self._labelled(front, training)
+        return _Bounds(
+            tf.concat([labelled, unlabelled], axis=0),
+            tf.concat([tf.zeros_like(labelled), auxiliary], axis=0),
+        )
+
+    def _labelled(self, rows: _Rows, training: bool) -> tf.Tensor:
+        """L(x, y), [B]."""
+        bound_fn = self._bound_fn(rows, training)
+        return objectives.labelled_bound(bound_fn, rows.one_hot, self.parts.prior())
+
+    def _unlabelled(
+        self, rows: _Rows, seed: Seed, training: bool, one_hot: Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """U(x), or L(x, y) where `one_hot` has a class, and the auxiliary loss, [B]."""
+        noise = self.estimator.draw_noise(
+            seeds.fold(seed, "class"), rows.logits[:, tf.newaxis], self.num_samples
+        )
+        size = math.prod(rows.image.shape[1:])
+        return objectives.unlabelled_bound(
+            self.estimator,
+            rows.logits,
+            noise,
+            self._bound_fn(rows, training),
+            self.parts.prior(),
+            one_hot=one_hot,
+            context=tf.reshape(rows.image, [-1, size]),
+            training=training,
+        )
+
+    def _bound_fn(self, rows: _Rows, training: bool) -> BoundFn:
+        """y [S, B, K] -> E_q(z|x,y)[log p(x|y,z)] - kl_weight KL(q(z|x,y) || p(z)), [S, B]."""
+
+        def bound(y: Tensor) -> tf.Tensor:
+            mean, log_scale = self.parts.style(rows.image_part, y, training)
+            z = gaussian.sample(mean, log_scale, rows.noise)
+            kl = gaussian.kl_to_standard(mean, log_scale)
+            weight = tf.cast(self.kl_weight.value, kl.dtype)
+            return self.parts.log_likelihood(rows.image, y, z, training) - weight * kl
+
+        return bound
+
+    def _class_terms(self, reading: Reading, bounds: _Bounds, label: Tensor) -> dict[str, Any]:
+        """What is reported of q(y | x), and of the bounds in evaluation."""
+        dtype = bounds.bound.dtype
+        right = tf.argmax(reading.logits, axis=-1, output_type=tf.int32) == label
+        found: dict[str, Any] = {
+            "accuracy": Weighted(tf.cast(right, dtype), tf.cast(label >= 0, dtype)),
+            "class_entropy_nats": Categorical(reading.logits[:, tf.newaxis]).entropy(),
+        }
+        if bounds.unlabelled is not None:
+            found["elbo_unlabelled_nats"] = bounds.unlabelled
+        if self.regularization.consistency:
+            found["consistency_nats"] = reading.disagreement
+        return found
+
+
+class _Rows(NamedTuple):
+    """What the bounds read of the rows of a batch.
+
+    Attributes:
+        image: float [B, *shape].
+        image_part: of q(z | x, y), [B, ...].
+        noise: of the style, [B, D].
+        logits: of q(y | x), [B, K].
+        one_hot: classes, zeros where there is none, [B, K].
+        known: bool [B].
+    """
+
+    image: Tensor
+    image_part: Tensor
+    noise: Tensor
+    logits: Tensor
+    one_hot: Tensor
+    known: Tensor
+
+    def part(self, rows: slice) -> _Rows:
+        """Some of the rows."""
+        return _Rows(*(values[rows] for values in self))
+
+
+class _Bounds(NamedTuple):
+    """The bounds of the rows of a batch, [B].
+
+    Attributes:
+        bound: L(x, y) or U(x).
+        auxiliary: of the estimator.
+        unlabelled: U(x) of all rows; None in training.
+    """
+
+    bound: Tensor
+    auxiliary: Tensor
+    unlabelled: Tensor | None = None
