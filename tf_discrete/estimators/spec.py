@@ -32,6 +32,8 @@ class Spec(NamedTuple):
         only: the names of the kinds for which alone the estimator is defined; empty for all.
         exact_temperatures: where `exact_for` holds: at "any" temperature, or at the "default" one alone. Of
             an estimator without a temperature it says nothing.
+        annealed: whether the temperature is lowered in training unless the user says otherwise, because it
+            sets how far the value or its gradient is from the discrete one.
     """
 
     exact_for: str
@@ -47,6 +49,7 @@ class Spec(NamedTuple):
     interface: type = Discrete
     only: tuple[str, ...] = ()
     exact_temperatures: str = "any"
+    annealed: bool = False
 
     @property
     def supports(self) -> tuple[str, ...]:
