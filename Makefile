@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint unit audit format build-files triton-env clean
+.PHONY: help demo test test-slow lint unit conformance audit format build-files triton-env clean
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ lint: $(VENV)/.installed-test  ## Check formatting, lint and types
 
 unit: $(VENV)/.installed-test  ## Run the tests (PYTEST_ARGS="-k name" narrows it)
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
+
+conformance: $(VENV)/.installed-test  ## Run every test over the registries: what a new component must pass
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal tests/conformance $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.installed-test  ## Run the tests that `test` leaves out: whole runs, killed and compared
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m slow $(PYTEST_ARGS)

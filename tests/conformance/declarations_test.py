@@ -119,7 +119,9 @@ def test_the_reference_is_that_of_the_docstring(name):
     identifiers = re.findall(r"arXiv:[\d.]+\d", cls.spec.reference)
     doc = cls.__doc__.split("Reference:")[-1]
     assert all(identifier in doc for identifier in identifiers)
-    assert identifiers or cls.spec.noise == "none"  # Enumeration has no paper.
+    years = re.findall(r"\b(?:19|20)\d\d\b", cls.spec.reference)
+    assert all(year in doc for year in years)
+    assert identifiers or years or cls.spec.noise == "none"  # Enumeration has no paper.
 
 
 @conformance.cases(lambda spec: not spec.relaxed and spec.noise != "none")
