@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tf_discrete.datasets as datasets
+from tf_discrete.datasets import registry, source
 
 
 def test_the_arguments_reach_the_split():
@@ -11,10 +12,8 @@ def test_the_arguments_reach_the_split():
     assert (data.name, data.split, data.binarization, data.seed) == ("digits", "test", "static", 4)
 
 
-def test_embedded_names_can_all_be_loaded():
+def test_digits_are_embedded():
     assert "digits" in datasets.names()
-    for name in datasets.names():
-        assert len(datasets.get(name, "train")) > 100
 
 
 def test_a_folder_named_like_a_tfds_data_set_is_meant_by_its_path(tmp_path, monkeypatch):
@@ -69,3 +68,17 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path):
 def test_bad_arguments_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
         datasets.get("digits", **{"split": "train", **kwargs})
+
+
+def test_a_registered_function_is_a_data_set(monkeypatch):
+    monkeypatch.setattr(source, "EMBEDDED", dict(source.EMBEDDED))
+    monkeypatch.setattr(registry, "EMBEDDED", source.EMBEDDED)
+
+    @datasets.register("grey")
+    def grey(request):
+        return source.Arrays(np.full([100, 4, 4, 1], 7, np.uint8), None, None)
+
+    assert "grey" in datasets.names() and datasets.register("grey")(grey) is grey
+    assert (datasets.get("grey", "train").images == 7).all()
+    with pytest.raises(ValueError, match="must be new.*name='digits', registered for digits"):
+        datasets.register("digits")(grey)

@@ -58,7 +58,7 @@ def own_module(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path / "modules")
     tables = (
         registry._REGISTRY,
-        likelihoods._NAMES,
+        likelihoods.registry._NAMES,
         networks._ENCODERS,
         networks._DECODERS,
         keras.saving.get_custom_objects(),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tf_discrete.datasets import carving, resizing
-from tf_discrete.datasets.source import Arrays, Request
+from tf_discrete.datasets.source import Arrays, Request, register
 
 
+@register("digits")
 def digits(request: Request) -> Arrays:
     """1797 real handwritten digits, 8 x 8 x 1, ten classes.
 

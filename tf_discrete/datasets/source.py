@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -49,3 +50,36 @@ class Arrays(NamedTuple):
     num_classes: int | None
     class_names: tuple[str, ...] | None = None
     white_levels: tuple[int | None, int | None] = (255, None)
+
+
+EMBEDDED: dict[str, Callable[[Request], Arrays]] = {}
+"""Data sets by name that need neither a file nor a download."""
+
+
+def register(name: str) -> Callable[[Callable[[Request], Arrays]], Callable[[Request], Arrays]]:
+    """Decorator: makes a function from a request to arrays known as a data set.
+
+    Example:
+        >>> from tf_discrete import datasets
+        >>> @register("black")
+        ... def black(request):
+        ...     return Arrays(np.zeros([100, 8, 8, 1], np.uint8), None, None)
+        >>> len(datasets.get("black", "train"))
+        100
+        >>> del EMBEDDED["black"]
+
+    Raises:
+        ValueError: a name that another function has.
+    """
+
+    def decorate(load: Callable[[Request], Arrays]) -> Callable[[Request], Arrays]:
+        known = EMBEDDED.get(name)
+        if known is not None and known.__qualname__ != load.__qualname__:
+            raise ValueError(
+                "A data set's name must be new. Choose another. "
+                f"Received: name={name!r}, registered for {known.__qualname__}"
+            )
+        EMBEDDED[name] = load
+        return load
+
+    return decorate
