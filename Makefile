@@ -14,7 +14,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint unit audit format build-files triton-env clean
+.PHONY: help demo test test-slow lint unit conformance audit format build-files clean
+.PHONY: new-estimator new-likelihood new-dataset triton-env
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -36,6 +37,9 @@ lint: $(VENV)/.installed-test  ## Check formatting, lint and types
 unit: $(VENV)/.installed-test  ## Run the tests (PYTEST_ARGS="-k name" narrows it)
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
 
+conformance: $(VENV)/.installed-test  ## Run every test over the registries: what a new component must pass
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal tests/conformance $(PYTEST_ARGS)
+
 test-slow: $(VENV)/.installed-test  ## Run the tests that `test` leaves out: whole runs, killed and compared
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m slow $(PYTEST_ARGS)
 
@@ -48,6 +52,15 @@ format: $(VENV)/.installed-test  ## Rewrite the sources in the project's style
 
 build-files:  ## Rewrite the BUILD files from the imports
 	$(PYTHON) tools/build_files.py --write
+
+new-estimator: $(VENV)/.installed-test  ## Write an estimator to edit, with test, docs and changelog (NAME=my_estimator)
+	@$(BIN)/python -m tools.new_component estimator $(NAME)
+
+new-likelihood: $(VENV)/.installed-test  ## Write a likelihood to edit (NAME=my_likelihood)
+	@$(BIN)/python -m tools.new_component likelihood $(NAME)
+
+new-dataset: $(VENV)/.installed-test  ## Write an embedded data set to edit (NAME=my_data)
+	@$(BIN)/python -m tools.new_component dataset $(NAME)
 
 triton-env:  ## Create .venv-triton, in which a Triton server runs (docs/serving.md)
 	python3.12 -m venv .venv-triton

@@ -2,30 +2,6 @@ import pytest
 
 from tf_discrete import arguments, estimators, layers, schedules
 
-SCORE = estimators.names(family="score")
-
-
-@pytest.mark.parametrize("name", estimators.names(family="pathwise"))
-def test_takes_every_pathwise_estimator_in_every_form(name):
-    latents = estimators.get_class(name).spec.supports[0]
-    cls = estimators.get_class(name)
-    for identifier in (name, cls, cls(latents=latents), estimators.serialize(cls(latents=latents))):
-        assert isinstance(arguments.pathwise_estimator(identifier, latents), cls)
-
-
-@pytest.mark.parametrize("name", SCORE)
-def test_refuses_score_estimators_and_says_what_to_use(name):
-    cls = estimators.get_class(name)
-    made = cls(latents=cls.spec.supports[0])
-    message = rf"CategoricalVAE\(estimator=...\).*gumbel_softmax.*estimator={cls.__name__}"
-    for identifier in (name, cls, made, estimators.serialize(made)):
-        with pytest.raises(ValueError, match=message):
-            layers.StochasticLayer(identifier, latents=made.latents)
-
-
-def test_there_are_score_estimators_to_refuse():
-    assert SCORE
-
 
 def test_temperature_is_passed_to_a_named_estimator():
     schedule = schedules.Linear(1.0, 0.5, steps=10)

@@ -24,11 +24,6 @@ def test_the_test_run_collects_the_examples(pytestconfig):
     assert "tf_discrete" in pytestconfig.getini("testpaths")
 
 
-@pytest.mark.parametrize("name", tf_discrete.estimators.names())
-def test_every_estimator_shows_how_it_is_used(name):
-    assert examples(tf_discrete.estimators.get_class(name))
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_and_public_name_says_what_it_is(name):
     module = importlib.import_module(name)

@@ -163,13 +163,8 @@ def test_config_round_trip(name):
 
 
 def test_get():
-    assert likelihoods.names() == [
-        "bernoulli",
-        "categorical_intensity",
-        "cosine_similarity",
-        "gaussian",
-    ]
-    for name in likelihoods.names():
+    assert set(likelihoods.names()) >= {name for name in ALL if name != "gaussian-learned"}
+    for name in set(ALL) & set(likelihoods.names()):
         assert type(likelihoods.get(name)) is type(ALL[name])
     own = Laplace()
     assert likelihoods.get(own) is own
@@ -191,7 +186,9 @@ def test_get_refuses(identifier, message):
 
 
 def test_a_registered_name_can_be_used_once(monkeypatch):
-    monkeypatch.setattr(likelihoods.REGISTRY, "_entries", dict(likelihoods.REGISTRY._entries))
+    monkeypatch.setattr(
+        likelihoods.registry.REGISTRY, "_entries", dict(likelihoods.registry.REGISTRY._entries)
+    )
 
     @likelihoods.register("likelihoods_test_own")
     class Own(likelihoods.Bernoulli):

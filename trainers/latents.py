@@ -127,8 +127,7 @@ def _schedule(
         return None
     name = config.temperature_schedule
     if name == "auto":
-        anneals = issubclass(estimator, estimators.GumbelSoftmax)
-        name = "exponential" if anneals else "constant"
+        name = "exponential" if estimator.spec.annealed else "constant"
     if name == "constant":
         return schedules.Constant(temperature) if temperature else None
     initial, steps = temperature or 1.0, config.temperature_steps or max(1, total_steps // 2)

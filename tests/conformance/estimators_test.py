@@ -1,6 +1,5 @@
 """Every registered estimator against what it declares. A new one is tested with no further code."""
 
-import functools
 import inspect
 import json
 
@@ -36,19 +35,6 @@ def cases(condition):
     """Parametrises over the cases whose spec meets a condition."""
     chosen = [case for case in CASES if condition(spec(case[0]))]
     return pytest.mark.parametrize("name,latents", chosen, ids=["-".join(case) for case in chosen])
-
-
-def declared_cases(condition):
-    """The same with the objectives that a declaration speaks of: up to one degree above it."""
-    chosen = [
-        (*case, objective)
-        for case in CASES
-        for objective, degree in problems.OBJECTIVES.items()
-        if condition(spec(case[0]))
-        and degree <= problems.DEGREES[spec(case[0]).exactness(case[1])] + 1
-    ]
-    ids = ["-".join(case) for case in chosen]
-    return pytest.mark.parametrize("name,latents,objective", chosen, ids=ids)
 
 
 def temperature_cases(condition, temperatures):
@@ -171,67 +157,6 @@ def test_reductions_that_are_not_declared_are_refused(name, latents):
     for reduce in undeclared:
         with pytest.raises(ValueError, match=f"takes the reductions .*reduce={reduce.__name__}"):
             estimator.estimate(problems.objective("linear", latents), logits, noise, reduce=reduce)
-
-
-# Bias, in both directions.
-
-
-@functools.cache
-def exact(objective, latents):
-    logits = problems.generic_logits(latents)
-    return diagnostics.exact_gradient(problems.objective(objective, latents), logits, latents)
-
-
-@declared_cases(enumerable)
-def test_declared_exactness_by_enumeration(name, latents, objective):
-    """Exact up to the declared degree, to rounding; not exact one degree above it."""
-    declared = problems.DEGREES[spec(name).exactness(latents)]
-    degree = problems.OBJECTIVES[objective]
-    estimator = get(name, latents)
-    result = diagnostics.expected_gradient(
-        estimator, problems.objective(objective, latents), problems.generic_logits(latents)
-    )
-    assert result.value.dtype == result.gradient.dtype == tf.float64
-    np.testing.assert_allclose(result.value, exact(objective, latents).value, atol=1e-9)
-    error = np.abs(result.gradient - exact(objective, latents).gradient).max(axis=(-1,))
-    if degree <= declared:
-        assert error.max() < problems.rounding(estimator)
-    else:
-        assert error.min() > 1e-3, "declared biased, yet exact: the declaration is too modest"
-
-
-@cases(lambda spec: enumerable(spec) and spec.exact_for != "none")
-def test_declared_exactness_in_float32(name, latents):
-    declared = problems.DEGREES[spec(name).exactness(latents)]
-    objective = [key for key, degree in problems.OBJECTIVES.items() if degree <= declared][-1]
-    result = diagnostics.expected_gradient(
-        get(name, latents),
-        problems.objective(objective, latents, tf.float32),
-        problems.generic_logits(latents, tf.float32),
-    )
-    assert result.gradient.dtype == tf.float32
-    truth = exact(objective, latents).gradient.numpy()
-    assert np.abs(result.gradient.numpy() - truth).max() < 1e-5 * max(1.0, np.abs(truth).max())
-
-
-@declared_cases(lambda spec: not enumerable(spec))
-def test_declared_exactness_by_many_draws(name, latents, objective):
-    """As by enumeration, up to what the draws can tell; that is less than the gradient itself."""
-    declared = problems.DEGREES[spec(name).exactness(latents)]
-    degree = problems.OBJECTIVES[objective]
-    result = diagnostics.measure(
-        get(name, latents),
-        problems.objective(objective, latents),
-        problems.generic_logits(latents),
-        seeds.base(0),
-        NUM_DRAWS,
-    )
-    if degree <= declared:
-        assert not result.is_biased
-        assert result.detectable_bias.max() < np.abs(result.exact).max()
-    else:
-        clear = np.abs(result.bias) > result.detectable_bias
-        assert clear.any(), "declared biased, yet no bias is seen"
 
 
 # Values, and gradients of what comes after the latents.

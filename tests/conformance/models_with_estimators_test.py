@@ -1,11 +1,19 @@
-"""Every pathwise estimator, by name, inside the categorical VAE: trains, scores, is saved."""
+"""Every estimator, by name, inside models: trains, scores, is saved, infers classes, is counted."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete import estimators, models, seeds
+from tests.conformance import estimators_test as conformance
+from tests.evaluation import gradients_test
+from tests.models import (
+    categorical_vae_arguments_test,
+    categorical_vae_layers_test,
+    semi_supervised_models,
+    small_models,
+)
+from tf_discrete import estimators, evaluation, models, seeds
 
 CASES = [
     (name, latents)
@@ -13,7 +21,7 @@ CASES = [
     for name in estimators.names(family="pathwise", latents=latents)
 ]
 every_case = pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
-IMAGES = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
+IMAGES = tf.cast(tf.random.stateless_uniform([60, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
 
 
 def small_model(name, latents, **arguments):
@@ -39,6 +47,7 @@ def test_trains_by_name_and_is_saved(name, latents, tmp_path):
     assert np.isfinite(list(logs.values())).all()
     after = [w.numpy() for w in model.encoder.trainable_variables]
     moved = [np.abs(new - old).max() for new, old in zip(after, before, strict=True)]
+    # It may rightly be 0 for some samples, but not for all of 120 images.
     assert min(moved) > 0, "the gradient does not reach every weight of the encoder"
     # Evaluation uses the law that the estimator declares.
     posterior = model.posterior(IMAGES)
@@ -62,3 +71,66 @@ def test_trains_under_xla_and_mixed_precision(name, latents):
         keras.mixed_precision.set_dtype_policy(before)
     assert np.isfinite(list(logs.values())).all()
     assert all(np.isfinite(w.numpy()).all() for w in model.trainable_variables)
+
+
+@conformance.every_case
+def test_round_trip_of_every_estimator(name, latents, tmp_path):
+    arguments = categorical_vae_arguments_test.LATENTS[latents]
+    model = small_models.make(estimator=name, **arguments)
+    again = categorical_vae_arguments_test.round_trip(model, tmp_path)
+    assert type(again.estimator) is estimators.get_class(name)
+
+
+@pytest.mark.parametrize("name", estimators.names(latents="bernoulli"))
+def test_the_parts_of_the_elbo_do_not_depend_on_the_weight_of_the_kl(name):
+    """The value is linear in the weight, whatever estimator evaluates it how often."""
+    x, found = small_models.data(), []
+    for weight in (0.0, 1.0):
+        model = categorical_vae_layers_test.make(
+            "bernoulli", estimator=name, kl_weight=weight, prior="learned"
+        )
+        found.append(model.objective(x, seeds.base(2), training=False))
+    without, whole = found
+    for part in ("elbo_nats", "reconstruction_nats", "kl_nats"):
+        np.testing.assert_allclose(without.terms[part], whole.terms[part], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(without.loss, without.terms["reconstruction_nats"], rtol=1e-5)
+    np.testing.assert_allclose(whole.loss, -whole.terms["elbo_nats"], rtol=1e-5)
+    assert (np.abs(without.loss - whole.loss) > 1e-2).any()
+
+
+@pytest.mark.parametrize("name", estimators.names(latents="categorical"))
+def test_every_estimator_infers_classes(name):
+    """The gradient may rightly be 0 for some samples, but not for those of all seeds."""
+    model = semi_supervised_models.make(estimator=name)
+    variables = [v.value for v in model.classifier.trainable_variables]
+    reached = [False] * len(variables)
+    for seed in range(10):
+        with tf.GradientTape() as tape:
+            found = semi_supervised_models.terms(
+                model, semi_supervised_models.MIXED, seed=seeds.base(seed)
+            )
+        gradients = tape.gradient(found.loss, variables)
+        assert np.isfinite(found.loss).all() and all(np.isfinite(g).all() for g in gradients)
+        reached = [old or bool(np.any(g)) for old, g in zip(reached, gradients, strict=True)]
+        if all(reached):
+            return
+    raise AssertionError(f"the gradient does not reach every weight: {reached}")
+
+
+@conformance.every_case
+def test_evaluations_are_those_that_are_declared(name, latents):
+    """Of a whole model; the formulas that depend on the shape are held by declarations_test."""
+    made = gradients_test.model(name, latents)
+    each = made.estimator.spec.evaluations
+    counted = [evaluation.count_evaluations(made, made.num_samples * more) for more in (1, 2)]
+    if each.isdigit():
+        assert counted == [int(each) * made.num_samples * more for more in (1, 2)]
+    assert counted[0] >= 1
+
+
+@pytest.mark.parametrize("name", estimators.names(latents="categorical"))
+def test_as_many_samples_as_the_evaluations_allow(name):
+    made = gradients_test.model(name)
+    samples = evaluation.most_samples(made, 12)
+    fewest = made.estimator.min_samples
+    assert evaluation.count_evaluations(made, samples) <= 12 or samples == fewest

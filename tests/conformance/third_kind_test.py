@@ -80,6 +80,29 @@ def test_estimators_take_the_kind_if_it_has_what_they_need():
             estimators.get(name, latents="ordinal")
 
 
+def value_and_gradient(estimator):
+    noise = estimator.draw_noise(seeds.base(0), LOGITS, estimator.min_samples)
+    with tf.GradientTape() as tape:
+        tape.watch(LOGITS)
+        value = estimator.estimate(linear, LOGITS, noise).value
+    return value, tape.gradient(value, LOGITS)
+
+
+@pytest.mark.parametrize("name", estimators.names())
+def test_an_estimator_needs_the_interface_that_it_declares(name, monkeypatch):
+    """Of `Discrete` it works with a kind that has nothing else; of more it does not."""
+    cls = estimators.get_class(name)
+    if cls.spec.only:
+        pytest.skip(f"{name} is defined for {cls.spec.only} alone")
+    if cls.spec.interface is distributions.Discrete:
+        value, gradient = value_and_gradient(cls(latents="ordinal"))
+        assert np.isfinite(value).all() and np.isfinite(gradient).all()
+        return
+    monkeypatch.setattr(cls, "spec", cls.spec._replace(interface=distributions.Discrete))
+    with pytest.raises((AttributeError, ValueError)):
+        value_and_gradient(cls(latents="ordinal"))
+
+
 @pytest.mark.parametrize(
     "name,arguments",
     [

@@ -11,10 +11,8 @@ def test_the_arguments_reach_the_split():
     assert (data.name, data.split, data.binarization, data.seed) == ("digits", "test", "static", 4)
 
 
-def test_embedded_names_can_all_be_loaded():
+def test_digits_are_embedded():
     assert "digits" in datasets.names()
-    for name in datasets.names():
-        assert len(datasets.get(name, "train")) > 100
 
 
 def test_a_folder_named_like_a_tfds_data_set_is_meant_by_its_path(tmp_path, monkeypatch):
@@ -72,8 +70,8 @@ def test_bad_arguments_are_refused(kwargs, message):
 
 
 def test_ones_own_data_set_is_loaded_by_its_name(monkeypatch):
-    registry = datasets.source.REGISTRY
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    entries = datasets.source.REGISTRY._entries
+    monkeypatch.setattr(datasets.source.REGISTRY, "_entries", dict(entries))
 
     @datasets.register("rows")
     def rows(request):

@@ -1,11 +1,9 @@
 """Estimators in several layers: every one of them nests, and what cannot is refused by name."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from tf_discrete import estimators, seeds
-from tf_discrete.estimators import log_mean_exp, mean
 
 WEIGHTS = tf.random.stateless_normal([3, 3], [1, 2])
 
@@ -35,27 +33,6 @@ def nested(layers, reduce, num_samples=2):
         )
         total = tf.reduce_sum(estimate.value)
     return estimate, tape.gradient(total, WEIGHTS)
-
-
-CASES = [
-    (name, latents)
-    for latents in ("categorical", "bernoulli")
-    for name in estimators.names(latents=latents)
-]
-
-
-@pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
-def test_every_estimator_nests_under_itself(name, latents):
-    layers = [estimators.get(name, latents=latents) for _ in range(2)]
-    for reduce in (mean, log_mean_exp):
-        if reduce.__name__ in layers[0].spec.reductions:
-            estimators.check_nested(layers, 2, reduce)
-            estimate, gradient = nested(layers, reduce)
-            assert estimate.value.shape == estimate.auxiliary.shape == [5]
-            assert np.isfinite(gradient).all() and np.abs(gradient).max() > 1e-3
-        else:
-            with pytest.raises(ValueError, match="Layer 1 of 2: .* takes the reductions mean"):
-                estimators.check_nested(layers, 2, reduce)
 
 
 def test_three_layers_draw_from_different_seeds():

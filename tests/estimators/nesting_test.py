@@ -182,31 +182,6 @@ def test_enumeration_over_enumeration():
 
 
 @pytest.mark.parametrize("reduce", [mean, log_mean_exp])
-@pytest.mark.parametrize("name", estimators.names("pathwise", "categorical"))
-def test_pathwise_over_score(name, reduce):
-    """With the outer noise fixed, the score layer inside gives the gradient of its exact expectation."""
-    outer, inner = get(name), get("score_function", "bernoulli")
-    z1_noise = outer.draw_noise(seeds.base(5), LOGITS, NUM_SAMPLES)
-    tuples = np.array(list(itertools.product(range(4), repeat=NUM_SAMPLES))).T
-    z2 = tf.gather(bits(), tuples)
-    count = z2.shape[1]
-
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch([LOGITS, WEIGHTS])
-        z1 = outer.sample(LOGITS, z1_noise).value
-        law = Bernoulli(inner_logits(z1, WEIGHTS)[:, tf.newaxis])
-        probability = tf.exp(tf.reduce_sum(law.log_prob(z2), axis=0))
-        exact = tf.reduce_sum(probability * reduce(objective(z1[:, tf.newaxis], z2)))
-        logits = tf.broadcast_to(LOGITS, [count, 1, OUTER])
-        noise = tf.repeat(z1_noise[:, tf.newaxis], count, axis=1)
-        estimate = nested(outer, inner, noise, z2, logits, reduce, reduce)
-        total = tf.reduce_sum(tf.stop_gradient(probability) * estimate.value)
-    gradients = tape.gradient(total, [LOGITS, WEIGHTS])
-    assert_equal((total, *gradients), (exact, *tape.gradient(exact, [LOGITS, WEIGHTS])))
-    assert min(np.abs(g).max() for g in gradients) > 1e-3
-
-
-@pytest.mark.parametrize("reduce", [mean, log_mean_exp])
 def test_pathwise_over_pathwise_is_plain_backpropagation(reduce):
     outer, inner = get("gumbel_softmax"), get("gumbel_softmax", "bernoulli", temperature=0.5)
     noise = outer.draw_noise(seeds.base(1), LOGITS, 4)

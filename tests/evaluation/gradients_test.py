@@ -177,32 +177,10 @@ def test_a_learned_baseline_lowers_the_variance_as_it_adapts():
     assert probe.measure(X, 200)["encoder"].variance < 0.3 * before
 
 
-CASES = [
-    (name, latents)
-    for latents in ("categorical", "bernoulli")
-    for name in estimators.names(latents=latents)
-]
-
-
-@pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
-def test_evaluations_are_those_that_are_declared(name, latents):
-    made = model(name, latents)
-    each = made.estimator.spec.evaluations
-    counted = [evaluation.count_evaluations(made, made.num_samples * more) for more in (1, 2)]
-    if each.isdigit():
-        assert counted == [int(each) * made.num_samples * more for more in (1, 2)]
-    assert counted[0] >= 1
-
-
 def test_as_many_samples_as_the_evaluations_allow():
     for name, samples in (("gumbel_softmax", 12), ("score_function", 12), ("enumeration", 1)):
         assert evaluation.most_samples(model(name, num_variables=3), 12) == samples
     assert evaluation.most_samples(model("score_function"), 1) == 2  # Its fewest.
-    for name in estimators.names(latents="categorical"):
-        made = model(name)
-        samples = evaluation.most_samples(made, 12)
-        fewest = made.estimator.min_samples
-        assert evaluation.count_evaluations(made, samples) <= 12 or samples == fewest
 
 
 def test_one_draw_has_no_variance():

@@ -137,9 +137,9 @@ def _likelihoods() -> list[Subject]:
         finite(made(tf.ones([2, 3]), tf.zeros([2, 3])))
         round_trip(made)
 
-    classes = ("Bernoulli", "CategoricalIntensity", "Gaussian", "CosineSimilarity")
+    classes = [type(tfd.likelihoods.get(name)) for name in tfd.likelihoods.names()]
     return [
-        *(subject(getattr(tfd.likelihoods, name), use) for name in classes),
+        *(subject(cls, use) for cls in classes),
         subject(tfd.losses.NegativeLogLikelihood, use_loss, default=("name",)),
     ]
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete import estimators, layers, schedules, seeds
+from tf_discrete import layers, schedules, seeds
 from tf_discrete.distributions import discrete
 
 LOGITS = tf.random.stateless_normal([3, 2, 4], [0, 1])
@@ -11,23 +11,6 @@ LOGITS = tf.random.stateless_normal([3, 2, 4], [0, 1])
 
 def _same(a, b):
     return bool(tf.reduce_all(tf.equal(a, b)))
-
-
-@pytest.mark.parametrize("lead", [(3,), (3, 5), (3, 5, 2)])
-@pytest.mark.parametrize("latents, event", [("categorical", (2, 4)), ("bernoulli", (4,))])
-@pytest.mark.parametrize("name", estimators.names(family="pathwise"))
-def test_any_leading_axes_with_a_gradient(name, latents, event, lead):
-    if latents not in estimators.get_class(name).spec.supports:
-        pytest.skip(f"{name} does not support {latents} latents")
-    layer = layers.StochasticLayer(name, latents=latents)
-    logits = tf.Variable(tf.random.stateless_normal([*lead, *event], [0, 1]))
-    with tf.GradientTape() as tape:
-        value = layer(logits, training=True)
-        total = tf.reduce_sum(value * tf.random.stateless_normal(value.shape, [2, 3]))
-    assert value.shape == logits.shape
-    gradient = tape.gradient(total, logits).numpy()
-    assert np.isfinite(gradient).all() and np.all(np.any(gradient, axis=-1))
-    assert set(np.unique(layer(logits))) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
@@ -135,18 +118,6 @@ def test_float64_logits_are_computed_in_float64():
     logits = tf.constant([[[0.0, 1e-9]]], tf.float64)
     value = layer(logits)
     assert value.dtype == tf.float64 and value[0, 0, 1] > value[0, 0, 0]
-
-
-def test_masked_categories_are_never_drawn():
-    logits = tf.constant([[[0.0, -float("inf"), 1.0]]] * 200)
-    for name in estimators.names(family="pathwise", latents="categorical"):
-        layer = layers.StochasticLayer(name, kl_weight=1.0)
-        variable = tf.Variable(logits)
-        with tf.GradientTape() as tape:
-            value = layer(variable, training=True)
-            total = tf.reduce_sum(value * [1.0, 2.0, 3.0]) + tf.add_n(layer.losses)
-        assert not np.any(value[..., 1]), name
-        assert np.isfinite(tape.gradient(total, variable)).all(), name
 
 
 def test_records_the_logits_of_calls():

@@ -90,15 +90,6 @@ def round_trip(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name,latents",
-    [(name, kind) for kind in LATENTS for name in estimators.names(latents=kind)],
-)
-def test_round_trip_of_every_estimator(name, latents, tmp_path):
-    again = round_trip(small_models.make(estimator=name, **LATENTS[latents]), tmp_path)
-    assert type(again.estimator) is estimators.get_class(name)
-
-
-@pytest.mark.parametrize(
     "changes",
     [
         {"prior": "learned", "seed": 7, "monitor_every": 3, "free_bits": 0.2},

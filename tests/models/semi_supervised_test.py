@@ -140,19 +140,6 @@ def test_variance_normalisation_keeps_the_direction_of_the_classifiers_gradient(
         np.testing.assert_allclose(3 * one, other, rtol=1e-4, atol=1e-4)
 
 
-def test_every_estimator_of_the_registry_infers_classes():
-    from tf_discrete import estimators
-
-    for name in estimators.names(latents="categorical"):
-        model = small.make(estimator=name)
-        with tf.GradientTape() as tape:
-            found = small.terms(model, small.MIXED)
-        variables = [v.value for v in model.classifier.trainable_variables]
-        gradients = tape.gradient(found.loss, variables)
-        assert np.isfinite(found.loss).all(), name
-        assert all(np.isfinite(g).all() and np.any(g) for g in gradients), name
-
-
 @pytest.mark.parametrize("inference", ["enumeration", "gumbel_softmax", "rebar"])
 def test_the_images_part_of_the_first_layer_is_computed_once(inference, monkeypatch):
     model = small.make(estimator=inference, num_samples=2)

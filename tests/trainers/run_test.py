@@ -57,10 +57,9 @@ def own_module(tmp_path, monkeypatch):
     (tmp_path / "modules/users_own_module.py").write_text(OWN_MODULE)
     monkeypatch.syspath_prepend(tmp_path / "modules")
     tables = (
-        registry._REGISTRY,
-        likelihoods._NAMES,
-        networks._ENCODERS,
-        networks._DECODERS,
+        registry.REGISTRY._entries,
+        likelihoods.registry.REGISTRY._entries,
+        networks.REGISTRY._entries,
         keras.saving.get_custom_objects(),
     )
     before = [dict(table) for table in tables]

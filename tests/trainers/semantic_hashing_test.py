@@ -179,8 +179,8 @@ def test_a_registered_network_keeps_its_start(tmp_path, monkeypatch):
         x = keras.layers.Dense(int(np.prod(output_shape)), use_bias=False)(inputs)
         return keras.Model(inputs, keras.layers.Reshape(output_shape)(x))
 
-    monkeypatch.setitem(networks._ENCODERS, "bare", networks.mlp_encoder)
-    monkeypatch.setitem(networks._DECODERS, "bare", decoder)
+    bare = networks.Builders(networks.mlp_encoder, decoder)
+    monkeypatch.setitem(networks.REGISTRY._entries, "bare", bare)
     settings = small.config(tmp_path, encoder="bare")
     split = data.load_split(settings, "train")
     assert semantic_hashing.build_model(settings, split, 1).decoder.count_params() == 9 * 64

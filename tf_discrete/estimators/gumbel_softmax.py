@@ -51,6 +51,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
         reference=_REFERENCE,
         density=True,
         interface=Relaxable,
+        annealed=True,
     )
 
     def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
@@ -98,7 +99,9 @@ class StraightThroughGumbelSoftmax(GumbelSoftmax):
         Jang, Gu, Poole. Categorical reparameterization with Gumbel-Softmax. 2016. arXiv:1611.01144.
     """
 
-    spec = GumbelSoftmax.spec._replace(relaxed=False, density=False)
+    spec = GumbelSoftmax.spec._replace(
+        relaxed=False, density=False, reference="Jang, Gu, Poole 2016, arXiv:1611.01144"
+    )
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         soft = super()._sample(logits, noise)

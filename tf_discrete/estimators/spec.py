@@ -30,6 +30,10 @@ class Spec(NamedTuple):
         interface: what a kind of latents must implement, `Discrete` or `Relaxable`; the estimator takes
             every registered kind that does.
         only: the names of the kinds for which alone the estimator is defined; empty for all.
+        exact_temperatures: where `exact_for` holds: at "any" temperature, or at the "default" one alone. Of
+            an estimator without a temperature it says nothing.
+        annealed: whether the temperature is lowered in training unless the user says otherwise, because it
+            sets how far the value or its gradient is from the discrete one.
     """
 
     exact_for: str
@@ -44,6 +48,8 @@ class Spec(NamedTuple):
     density: bool = False
     interface: type = Discrete
     only: tuple[str, ...] = ()
+    exact_temperatures: str = "any"
+    annealed: bool = False
 
     @property
     def supports(self) -> tuple[str, ...]:

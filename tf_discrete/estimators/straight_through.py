@@ -44,6 +44,7 @@ class StraightThrough(base.PathwiseEstimator):
         min_samples=1,
         reductions=("mean", "log_mean_exp"),
         reference="Bengio, Leonard, Courville 2013, arXiv:1308.3432",
+        exact_temperatures="default",
     )
 
     def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):

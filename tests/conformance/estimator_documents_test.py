@@ -1,13 +1,14 @@
-"""docs/estimators.md has one complete section for every registered estimator, and for nothing else."""
+"""Every registered estimator has a complete section in docs/estimators.md and an example in its docstring."""
 
 import pathlib
 import re
 
 import pytest
 
+from tests import docstrings_test
 from tf_discrete import estimators
 
-GUIDE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "estimators.md"
+GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "estimators.md"
 SECTIONS = re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
 
 
@@ -38,3 +39,8 @@ def test_the_decision_guide_names_registered_estimators():
     rows = [line.split("|")[2] for line in guide.splitlines() if line.startswith("|")][2:]
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert len(rows) > 5 and named <= set(estimators.names())
+
+
+@pytest.mark.parametrize("name", estimators.names())
+def test_every_estimator_shows_how_it_is_used(name):
+    assert docstrings_test.examples(estimators.get_class(name))

@@ -1,5 +1,6 @@
 """A wrong value of any argument of any estimator is refused, and the message says what came."""
 
+import inspect
 import re
 
 import pytest
@@ -50,9 +51,19 @@ CASES = [
 ]
 
 
-def assert_refused(make, argument):
+def wrong_values(cls, argument):
+    """Of an argument that is not listed above, what its default says is wrong."""
+    if argument in WRONG:
+        return WRONG[argument]
+    default = inspect.signature(cls).parameters[argument].default
+    by_type = {bool: FLAG, int: COUNT, float: NUMBER, str: CHOICE}
+    assert type(default) in by_type, f"list wrong values of {argument} in {__name__}.WRONG"
+    return by_type[type(default)]
+
+
+def assert_refused(cls, make, argument):
     """Every wrong value raises, and the message ends with the argument and what came."""
-    for value in WRONG[argument]:
+    for value in wrong_values(cls, argument):
         with pytest.raises((ValueError, TypeError), match=r"(?s)\S.*Received: ") as error:
             make(value)
         received = str(error.value).split("Received: ")[-1]
@@ -63,7 +74,7 @@ def assert_refused(make, argument):
 def test_a_wrong_value_is_refused(name, argument):
     cls = estimators.get_class(name)
     latents = {} if argument == "latents" else {"latents": cls.spec.supports[0]}
-    assert_refused(lambda value: cls(**{argument: value}, **latents), argument)
+    assert_refused(cls, lambda value: cls(**{argument: value}, **latents), argument)
 
 
 @pytest.mark.parametrize(
@@ -79,4 +90,4 @@ def test_a_wrong_value_is_refused(name, argument):
     ],
 )
 def test_a_wrong_value_of_a_baseline_is_refused(cls, argument):
-    assert_refused(lambda value: cls(**{argument: value}), argument)
+    assert_refused(cls, lambda value: cls(**{argument: value}), argument)
