@@ -29,11 +29,10 @@ def _autoencoder(seed=0, functional=False, **options):
     return keras.Model(inputs, outputs)
 
 
-def _fit(model, epochs=2, **options):
+def _fit(model, epochs=2, validation_data=None, **options):
     model.compile("adam", loss=losses.NegativeLogLikelihood(), **{"jit_compile": False, **options})
-    return model.fit(
-        X, X, batch_size=8, epochs=epochs, shuffle=False, verbose=0, validation_data=(X, X)
-    ).history
+    settings = {"batch_size": 8, "epochs": epochs, "shuffle": False, "verbose": 0}
+    return model.fit(X, X, validation_data=validation_data, **settings).history
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def _fit(model, epochs=2, **options):
 )
 def test_every_way_of_fitting_counts_schedules_and_logs_alike(functional, options):
     model = _autoencoder(functional=functional)
-    history = _fit(model, **options)
+    history = _fit(model, validation_data=(X, X), **options)
     layer = model.get_layer("z")
     assert int(layer.step) == 12 and int(layer.inference_step) == 0
     assert float(layer.estimator.temperature.value) == pytest.approx(1.0 - 0.5 * 11 / 12)
