@@ -21,9 +21,11 @@ import tensorflow as tf
 from benchmarks import record
 from tf_discrete import plots, seeds
 from tf_discrete._internal.writing import write_json
-from trainers import command_line, data, evaluate, machine, trust
-from trainers.config import check, load, option
-from trainers.run_directory import RunDirectory, read_json
+from trainers.common import command_line, data, machine, trust
+from trainers.common.run_directory import RunDirectory, read_json
+from trainers.common.stored_config import load
+from trainers.flags.config import check, option
+from trainers.saved_runs import evaluate
 
 BATCH = 50
 CHUNK = 100
@@ -150,4 +152,4 @@ def keep(result: dict[str, Any]) -> pathlib.Path:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

@@ -20,8 +20,8 @@ from typing import Any
 from tf_discrete import datasets, evaluation
 from tf_discrete._internal.writing import write_json
 from tf_discrete.models import CategoricalVAE, StructuredPrediction
-from trainers import command_line, machine
-from trainers.config import option
+from trainers.common import command_line, machine
+from trainers.flags.config import option
 
 RESULT = pathlib.Path(__file__).parent / "results" / "bound_speed.json"
 SIZES: dict[str, dict[str, Any]] = {
@@ -89,4 +89,4 @@ def table(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

@@ -31,16 +31,13 @@ from PIL import Image
 
 from benchmarks import semantic_hashing_study
 from tf_discrete._internal.writing import write_json
-from trainers import (
-    categorical_vae,
-    command_line,
-    comparison_config,
-    comparison_report,
-    evaluate,
-    machine,
-)
-from trainers.config import option
-from trainers.run_directory import RunDirectory, read_json
+from trainers.common import command_line, machine
+from trainers.common.run_directory import RunDirectory, read_json
+from trainers.comparison import comparison_report
+from trainers.comparison import settings as comparison_config
+from trainers.flags.config import option
+from trainers.saved_runs import evaluate
+from trainers.tasks import categorical_vae
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -258,7 +255,7 @@ def _rounded(value: Any) -> Any:
 
 def command(settings: dict[str, Any], trainer: ModuleType = categorical_vae) -> str:
     """The command line of a run: every flag that differs from its default."""
-    return command_of(trainer.__name__, trainer.Config, settings)
+    return command_of(f"trainers.{trainer.__name__.split('.')[-1]}", trainer.Config, settings)
 
 
 def command_of(
@@ -286,4 +283,4 @@ def command_of(
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

@@ -38,7 +38,7 @@ import numpy as np
 
 from benchmarks import augmented_codes
 from tf_discrete import codes, seeds
-from trainers import finished_run, machine
+from trainers.common import finished_run, machine
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 RESULT = FOLDER / "results" / "search_speed.json"

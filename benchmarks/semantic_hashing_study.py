@@ -37,17 +37,12 @@ from benchmarks.code_models import GUMBEL, HASHING
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation
 from tf_discrete._internal.writing import write_json, write_text
-from trainers import (
-    categorical_vae,
-    command_line,
-    data,
-    finishing,
-    machine,
-    semantic_hashing,
-)
-from trainers.callbacks import TrainingDiverged
-from trainers.config import RunConfig, check, defaults, option, to_json
-from trainers.run_directory import RunDirectory, read_json
+from trainers.common import command_line, data, finishing, machine
+from trainers.common.callbacks import TrainingDiverged
+from trainers.common.run_directory import RunDirectory, read_json
+from trainers.flags.config import check, defaults, option, to_json
+from trainers.flags.run import RunConfig
+from trainers.tasks import categorical_vae, semantic_hashing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -315,4 +310,4 @@ def write_report(folder: pathlib.Path) -> str:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

@@ -36,8 +36,8 @@ from tf_discrete import plots
 from tf_discrete._internal.writing import write_json
 from tf_discrete.models import SemiSupervisedVAE, conditional_networks
 from tf_discrete.optimizers import FusedAdam
-from trainers import command_line, machine
-from trainers.config import check, option
+from trainers.common import command_line, machine
+from trainers.flags.config import check, option
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "semi_supervised_speed.json"
@@ -237,4 +237,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

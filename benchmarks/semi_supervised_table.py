@@ -25,9 +25,10 @@ import keras
 
 from benchmarks import record
 from tf_discrete._internal.writing import write_json
-from trainers import callbacks, command_line, machine, semi_supervised
-from trainers.config import check, option, to_json
-from trainers.run_directory import RunDirectory, read_json
+from trainers.common import callbacks, command_line, machine
+from trainers.common.run_directory import RunDirectory, read_json
+from trainers.flags.config import check, option, to_json
+from trainers.tasks import semi_supervised
 
 SETTINGS: dict[str, Any] = {
     "dataset": "mnist",
@@ -253,4 +254,4 @@ def _compared(
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

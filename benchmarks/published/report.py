@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.published.cells import Cell, cells
 from tf_discrete import plots
-from trainers.run_directory import read_json
+from trainers.common.run_directory import read_json
 
 HEADER = ("model", "estimator", "published", "ours", "difference", "seeds", "steps", "hardware")
 MAX_SEEDS = 100

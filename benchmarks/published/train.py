@@ -23,9 +23,10 @@ from benchmarks import record
 from benchmarks.published import report
 from benchmarks.published.cells import TABLES, Cell, cells
 from tf_discrete._internal.writing import write_json
-from trainers import callbacks, command_line, compare_estimators, comparison_report
-from trainers import run as run_lib
-from trainers.config import check, option, to_json
+from trainers.common import callbacks, command_line
+from trainers.common import run as run_lib
+from trainers.comparison import compare_estimators, comparison_report
+from trainers.flags.config import check, option, to_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ def train(cell: Cell, seed: int, config: Config) -> None:
     """Trains one run of a cell, or goes on with it, and keeps it."""
     keras.backend.clear_session()
     gc.collect()
-    trainer: Any = importlib.import_module(f"trainers.{cell.trainer}")
+    trainer: Any = importlib.import_module(f"trainers.tasks.{cell.trainer}")
     folder = pathlib.Path(config.output_dir) / cell.store / f"{cell.stem}-{seed}"
     settings = trainer.Config(
         **cell.settings,
@@ -96,4 +97,4 @@ def train(cell: Cell, seed: int, config: Config) -> None:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

@@ -11,14 +11,9 @@ from PIL import Image
 from benchmarks import record
 from tf_discrete._internal.writing import write_json
 from tools import kept_runs, tables
-from trainers import (
-    categorical_vae,
-    compare_estimators,
-    comparison_report,
-    semi_supervised,
-    structured_prediction,
-)
-from trainers.config import to_json
+from trainers.comparison import compare_estimators, comparison_report
+from trainers.flags.config import to_json
+from trainers.tasks import categorical_vae, semi_supervised, structured_prediction
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from benchmarks import semantic_hashing_report as report
 from benchmarks import semantic_hashing_study as study
 from tf_discrete import evaluation, schedules
 from tools import kept_runs, tables
-from trainers import data
-from trainers.callbacks import TrainingDiverged
+from trainers.common import data
+from trainers.common.callbacks import TrainingDiverged
 
 SMALL = {
     "dataset": "digits",

@@ -14,8 +14,9 @@ from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import CategoricalVAE, WithPrior
-from trainers import categorical_vae, data, finishing, semantic_hashing
-from trainers import run as run_lib
+from trainers.common import data, finishing
+from trainers.common import run as run_lib
+from trainers.tasks import categorical_vae, semantic_hashing
 
 
 def config(folder, **changes):

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from tests.trainers import small_runs
-from trainers import compare_estimators, gradient_report, run
-from trainers.config import to_json
+from trainers.common import run
+from trainers.comparison import compare_estimators, gradient_report
+from trainers.flags.config import to_json
 
 FLAGS = {
     "dataset": "digits",

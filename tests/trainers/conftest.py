@@ -11,7 +11,7 @@ import keras
 import pytest
 
 from tests.trainers import small_runs
-from trainers import categorical_vae
+from trainers.tasks import categorical_vae
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tests.export import small_models
 from tf_discrete import export
-from trainers import export as trainer
+from trainers.saved_runs import export as trainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETTINGS = {"binarization": "static", "image_size": [8, 8], "dtype_policy": "float32"}

@@ -9,8 +9,9 @@ import subprocess
 import pytest
 
 from tests.trainers import small_runs
-from trainers import compare_estimators, run_directory, sweep
-from trainers.run_directory import RunDirectory
+from trainers.common import run_directory, sweep
+from trainers.common.run_directory import RunDirectory
+from trainers.comparison import compare_estimators
 
 CONFIG = {"seed": 1, "epochs": 3}
 Usage = collections.namedtuple("Usage", "total used free")
@@ -135,7 +136,7 @@ def test_a_removed_line_leaves_the_others(tmp_path):
 def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path):
     program = (
         "import sys\n"
-        "from trainers.run_directory import RunDirectory\n"
+        "from trainers.common.run_directory import RunDirectory\n"
         "with RunDirectory(sys.argv[1]).lock():\n"
         "    print('locked', flush=True)\n"
         "    sys.stdin.read()\n"

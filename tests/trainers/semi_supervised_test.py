@@ -21,8 +21,10 @@ from tf_discrete import datasets, export
 from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
 from tf_discrete.models import semi_supervised as semi_supervised_model
-from trainers import categorical_vae, classification, evaluate, run_directory, semi_supervised
-from trainers.config import check
+from trainers.common import classification, run_directory
+from trainers.flags.config import check
+from trainers.saved_runs import evaluate
+from trainers.tasks import categorical_vae, semi_supervised
 
 PICTURES = (
     *("confusion", "class_grid", "analogies", "reconstructions", "samples", "curves"),

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainers import categorical_vae, run
+from trainers.common import run
+from trainers.tasks import categorical_vae
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

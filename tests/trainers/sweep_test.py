@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.trainers import small_runs
-from trainers import callbacks, categorical_vae, run, structured_prediction, sweep
+from trainers.common import callbacks, run, sweep
+from trainers.tasks import categorical_vae, structured_prediction
 
 FLAGS = {
     "sweep": True,
