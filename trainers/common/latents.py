@@ -8,7 +8,7 @@ import numpy as np
 
 from tf_discrete import datasets, estimators, likelihoods, schedules
 
-from ..flags.latents import LatentConfig
+from ..flags.latents import KLFlags, LatentConfig
 
 
 def make_likelihood(config: LatentConfig, split: datasets.Split) -> likelihoods.Likelihood:
@@ -41,6 +41,13 @@ def make_mean_logits(split: datasets.Split, likelihood: likelihoods.Likelihood) 
     mean = images.mean(axis=0, dtype=np.float64) / highest
     mean = np.clip(mean, 1e-3, 1 - 1e-3)
     return np.log(mean) - np.log1p(-mean)
+
+
+def make_kl_weight(config: KLFlags) -> Any:
+    """The weight of the KL, or its warm-up."""
+    if config.kl_warmup_steps:
+        return schedules.Linear(0.0, config.kl_weight, config.kl_warmup_steps)
+    return config.kl_weight
 
 
 def make_temperature(config: LatentConfig, total_steps: int) -> Any:

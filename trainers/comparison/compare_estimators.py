@@ -23,12 +23,13 @@ from ..flags.compare_estimators import Config
 from ..flags.config import check, to_json
 from ..tasks import categorical_vae
 from . import comparison_report, gradient_comparison, gradient_report, step_cost
-from .settings import MAY_DIFFER, gradient_settings, run_config
+from .settings import MAY_DIFFER, check_report, gradient_settings, run_config
 
 
 def run(config: Config) -> dict[str, Any]:
     """Compares the estimators, or goes on with it; returns what comparison.json holds."""
     check(config)
+    check_report(config)
     # A function is traced for each of many models, on purpose; TensorFlow would warn of each.
     tf.get_logger().setLevel("ERROR")
     if config.gradient_report:
@@ -44,16 +45,6 @@ def run(config: Config) -> dict[str, Any]:
     if not config.output_dir:
         name = config.dataset.rstrip("/").split("/")[-1]
         config = run_lib.defaults_of(config, output_dir=f"runs/comparison-{name}")
-    if config.estimator != categorical_vae.Config.estimator:
-        raise ValueError(
-            "A comparison takes the names of its estimators from --estimators. Leave --estimator out. "
-            f"Received: estimator={config.estimator!r}"
-        )
-    if config.code_prior != "none":
-        raise ValueError(
-            "A comparison is of the models alone. Leave --code_prior out. "
-            f"Received: code_prior={config.code_prior!r}"
-        )
     run_lib.prepare(run_config(config, config.reference, 0))
     splits = data.load_splits(config)
     names = gradient_comparison.resolve((config.reference, *config.estimators))

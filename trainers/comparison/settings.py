@@ -26,6 +26,21 @@ MAY_DIFFER = (
 """Fields in which a command that goes on with a comparison may differ from the one that began it."""
 
 
+REPORTED = (
+    "gradient_report",
+    "checkpoint",
+    "estimators",
+    "gradient_draws",
+    "gradient_evaluations",
+    "gradient_examples",
+    "adaptation_steps",
+    "data_dir",
+    "import_module",
+    "accept_changed_data",
+)
+"""Fields that a report of gradients at the weights of a run reads."""
+
+
 def run_config(config: Config, name: str, seed: int) -> categorical_vae.Config:
     """The configuration of one run of the comparison.
 
@@ -43,6 +58,7 @@ def run_config(config: Config, name: str, seed: int) -> categorical_vae.Config:
             "output_dir": str(
                 pathlib.Path(config.output_dir) / "runs" / f"{name}-{config.seed + seed}"
             ),
+            "classify_reconstructions": False,
             "keep_every": max(1, config.epochs // config.num_checkpoints) if first else 0,
         }
     )
@@ -62,8 +78,36 @@ def gradient_settings(
     )
 
 
-def _run_fields(config: categorical_vae.Config) -> dict[str, Any]:
+def check_report(config: Config) -> None:
+    """Refuses flags that have no effect: on a report of gradients, or on a comparison.
+
+    Raises:
+        ValueError: Names the flags.
+    """
+    if not config.gradient_report:
+        if config.checkpoint != Config.checkpoint:
+            raise ValueError(
+                "The checkpoint is of --gradient_report. Leave --checkpoint out. "
+                f"Received: checkpoint={config.checkpoint!r}"
+            )
+        return
+    ignored = [
+        f"{field.name}={getattr(config, field.name)!r}"
+        for field in dataclasses.fields(config)
+        if field.name not in REPORTED and getattr(config, field.name) != field.default
+    ]
+    if ignored:
+        raise ValueError(
+            "A report of gradients is of the run that it names, with that run's flags. Leave the others out, "
+            f"all but {', '.join(REPORTED)}. Received: {', '.join(ignored)}"
+        )
+
+
+def _run_fields(config: Config) -> dict[str, Any]:
+    """The fields of the comparison that are those of its runs."""
+    own = {field.name for field in dataclasses.fields(categorical_vae.Config)}
     return {
         field.name: getattr(config, field.name)
-        for field in dataclasses.fields(categorical_vae.Config)
+        for field in dataclasses.fields(config)
+        if field.name in own
     }

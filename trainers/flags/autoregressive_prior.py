@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from .config import option
+from .finished_run import MovedDataFlags, TrustFlags
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(TrustFlags, MovedDataFlags):
     """The flags of this trainer; those of the prior are named as its arguments."""
 
     run: str = option(
@@ -36,14 +37,6 @@ class Config:
         "Also compress the test codes by the prior into codes.bin, and report its size on disk "
         "(pip install 'tf-discrete[compress]').",
     )
-    dataset: str = option("", "The data, if they have moved. Default: those of the run.")
-    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.", path=True)
     accept_changed_data: bool = option(
         False, "Continue although the data are not those that the run, or the prior, began with."
-    )
-    import_module: tuple[str, ...] = option(
-        (), "Modules to import first. Those that the run has imported must be among them."
-    )
-    trust_run: bool = option(
-        False, "Import the modules that the run names without naming them. They are code."
     )

@@ -7,12 +7,13 @@ import dataclasses
 from . import names
 from .code_prior import CodePriorFlags
 from .config import option
+from .latents import KLFlags, LatentFlags
 from .sweep import SweepConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(CodePriorFlags, SweepConfig):
-    """The flags of this trainer; those of the model are named as its arguments."""
+class CategoricalVAEFlags(KLFlags, LatentFlags):
+    """The model without its estimator; named as its arguments."""
 
     num_variables: int | tuple[int, ...] = option(
         20, "Latent variables N, one number or one for each stochastic layer.", lower=1
@@ -41,8 +42,6 @@ class Config(CodePriorFlags, SweepConfig):
         "Of the relaxed prior, one number or one for each stochastic layer; relaxed objectives.",
         positive=True,
     )
-    kl_weight: float = option(1.0, "Weight of the KL.", lower=0)
-    kl_warmup_steps: int = option(0, "Steps over which the KL's weight rises from 0.", lower=0)
     free_bits: float = option(
         0.0, "Nats of KL that are free for each variable; one stochastic layer.", lower=0
     )
@@ -58,6 +57,12 @@ class Config(CodePriorFlags, SweepConfig):
         choices=("zero", "mean"),
     )
     centering: bool = option(False, "Subtract the running mean from the pixels that q reads.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(CategoricalVAEFlags, CodePriorFlags, SweepConfig):
+    """The flags of this trainer."""
+
     classify_reconstructions: bool = option(
         True,
         "At the end train a classifier on real images and report how it reads the reconstructions "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import categorical_vae
+from .categorical_vae import CategoricalVAEFlags
 from .config import option
+from .run import DataFlags, ExecutionFlags, OptimizationFlags
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(categorical_vae.Config):
+class Config(CategoricalVAEFlags, ExecutionFlags, OptimizationFlags, DataFlags):
     """The flags of the comparison; those of the runs are those of trainers.categorical_vae."""
 
     binarization: str = option(
@@ -28,7 +29,6 @@ class Config(categorical_vae.Config):
     pictures_every: int = option(
         0, "Epochs between two sets of pictures of a run. 0: none.", lower=0
     )
-    classify_reconstructions: bool = option(False, "Not in a comparison.")
     estimators: tuple[str, ...] = option(
         ("all",), "Names, separated by commas, or 'all' that are registered."
     )

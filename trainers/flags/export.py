@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from .config import option
+from .finished_run import TrustFlags
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(TrustFlags):
     """The flags of the export."""
 
     run: str = option("", "Folder of the run, with its config.json and model.keras.", path=True)
@@ -23,7 +24,4 @@ class Config:
         (),
         "Modules to import first: your own registered estimators, networks and likelihoods, and those that "
         "the run has imported.",
-    )
-    trust_run: bool = option(
-        False, "Import the modules that the run names without naming them. They are code."
     )

@@ -8,10 +8,9 @@ from .config import option
 
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """What every trainer asks: the data, the optimisation, where and how it runs."""
+class DataFlags:
+    """Which data a run is of."""
 
-    output_dir: str = option("", "Folder of the run. Default: runs/<model>-<data set>.", path=True)
     dataset: str = option(
         "digits",
         "'digits' (embedded), a TFDS image data set ('mnist', 'binarized_mnist', ...), an .npz file "
@@ -31,6 +30,15 @@ class RunConfig:
         0.1, "Share of the training images kept for validation.", lower=0.001, upper=0.9
     )
     max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
+    accept_changed_data: bool = option(
+        False, "Continue a run although its data are not those that it began with."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizationFlags:
+    """How long and by what steps a model is trained."""
+
     batch_size: int = option(100, "Images in a step.", lower=1)
     epochs: int = option(100, "Passes over the training images.", lower=1)
     learning_rate: float = option(1e-3, "Of Adam, per step.", positive=True)
@@ -49,17 +57,19 @@ class RunConfig:
     seed: int = option(
         0, "Of the weights, the order of the data and every draw.", lower=0, upper=2**32 - 1
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionFlags:
+    """Where and how a run is executed, and what it shows."""
+
+    output_dir: str = option("", "Folder of the run. Default: runs/<model>-<data set>.", path=True)
     monitor_every: int = option(
         10, "Training steps between two looks at the hard path and the gradient norm.", lower=1
     )
     pictures_every: int = option(
         10,
         "Epochs between two sets of pictures and histograms in TensorBoard. 0: none at all.",
-        lower=0,
-    )
-    keep_every: int = option(
-        0,
-        "Keep the checkpoint of every so many epochs for good, and of the start. 0: none.",
         lower=0,
     )
     bound_samples: int = option(
@@ -87,6 +97,19 @@ class RunConfig:
     import_module: tuple[str, ...] = option(
         (), "Modules to import first: your own registered estimators, networks and likelihoods."
     )
-    accept_changed_data: bool = option(
-        False, "Continue a run although its data are not those that it began with."
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointFlags:
+    """What is kept of a run beside its last and its best epoch."""
+
+    keep_every: int = option(
+        0,
+        "Keep the checkpoint of every so many epochs for good, and of the start. 0: none.",
+        lower=0,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(CheckpointFlags, ExecutionFlags, OptimizationFlags, DataFlags):
+    """What every task asks. The configuration of a task derives from it."""

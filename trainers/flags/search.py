@@ -6,10 +6,11 @@ import dataclasses
 
 from . import names
 from .config import option
+from .finished_run import MovedDataFlags, TrustFlags
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(TrustFlags, MovedDataFlags):
     """The flags of the search."""
 
     run: str = option("", "Folder of the run whose model encodes.", path=True)
@@ -48,14 +49,6 @@ class Config:
     output: str = option(
         "", "Folder of search.png and search.json. Default: RUN/search.", path=True
     )
-    dataset: str = option("", "The data, if they have moved. Default: those of the run.")
-    data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.", path=True)
     accept_changed_data: bool = option(
         False, "Search although the data are not those that the run was trained on."
-    )
-    import_module: tuple[str, ...] = option(
-        (), "Modules to import first. Those that the run has imported must be among them."
-    )
-    trust_run: bool = option(
-        False, "Import the modules that the run names without naming them. They are code."
     )

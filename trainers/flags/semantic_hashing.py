@@ -6,11 +6,12 @@ import dataclasses
 
 from .code_prior import CodePriorFlags
 from .config import option
+from .latents import PixelFlags
 from .run import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(CodePriorFlags, RunConfig):
+class Config(CodePriorFlags, PixelFlags, RunConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
     num_bits: int = option(64, "Bits N of a code.", lower=1)
@@ -35,9 +36,6 @@ class Config(CodePriorFlags, RunConfig):
         "bernoulli",
         "Of the pixels, see trainers.categorical_vae. 'bernoulli': binary cross-entropy, of grey "
         "pixels too.",
-    )
-    likelihood_scale: float = option(
-        0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
     )
     output_bias: str = option(
         "auto",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import categorical_vae, names
+from . import names
 from .config import option, same_option
-from .latents import LatentConfig
+from .latents import AnnealingFlags, KLFlags, LatentFlags, PixelFlags
 from .run import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(RunConfig):
+class Config(KLFlags, AnnealingFlags, PixelFlags, RunConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
     batch_size: int = option(
@@ -89,16 +89,7 @@ class Config(RunConfig):
         "accuracy if validation has labels.",
         choices=("auto", "accuracy", "hard_elbo_nats"),
     )
-    likelihood: str = same_option(LatentConfig, "likelihood")
-    likelihood_scale: float = same_option(LatentConfig, "likelihood_scale")
-    temperature: float = same_option(LatentConfig, "temperature")
-    temperature_schedule: str = same_option(LatentConfig, "temperature_schedule")
-    temperature_final: float = same_option(LatentConfig, "temperature_final")
-    temperature_rate: float = same_option(LatentConfig, "temperature_rate")
-    temperature_steps: int = same_option(LatentConfig, "temperature_steps")
-    temperature_update_period: int = same_option(LatentConfig, "temperature_update_period")
-    kl_weight: float = same_option(categorical_vae.Config, "kl_weight")
-    kl_warmup_steps: int = same_option(categorical_vae.Config, "kl_warmup_steps")
+    temperature: float = same_option(LatentFlags, "temperature")
 
     @property
     def estimator(self) -> str:

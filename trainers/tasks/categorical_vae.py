@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tf_discrete import datasets, schedules
+from tf_discrete import datasets
 from tf_discrete.models import CategoricalVAE, WithPrior, networks
 
 from ..common import data, finishing, results, sweep
 from ..common import run as run_lib
 from ..common.code_prior import with_code_prior
-from ..common.latents import make_likelihood, make_mean_logits, make_temperature
+from ..common.latents import make_kl_weight, make_likelihood, make_mean_logits, make_temperature
 from ..common.run_directory import RunDirectory
 from ..flags.categorical_vae import Config
 
@@ -51,13 +51,6 @@ def make_autoencoder(config: Config, split: datasets.Split, steps_per_epoch: int
     if config.output_bias == "mean":
         networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
     return model
-
-
-def make_kl_weight(config: Config) -> Any:
-    """The weight of the KL, or its warm-up."""
-    if config.kl_warmup_steps:
-        return schedules.Linear(0.0, config.kl_weight, config.kl_warmup_steps)
-    return config.kl_weight
 
 
 def finish(

@@ -13,10 +13,9 @@ from tf_discrete.plots import Panel
 from ..common import classification, data, results
 from ..common import run as run_lib
 from ..common.finished_run import load_model, read_settings
-from ..common.latents import make_likelihood, make_temperature
+from ..common.latents import make_kl_weight, make_likelihood, make_temperature
 from ..common.run_directory import RunDirectory
 from ..flags.semi_supervised import Config
-from . import categorical_vae
 
 FIELDS = {
     "loss": "loss",
@@ -139,7 +138,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         else make_likelihood(config, split),
         alpha=config.alpha,
         labelled_weight=config.labelled_weight,
-        kl_weight=categorical_vae.make_kl_weight(config),
+        kl_weight=make_kl_weight(config),
         classifier_dropout=config.classifier_dropout,
         input_noise=config.input_noise,
         augment_shift=config.augment_shift,
