@@ -5,7 +5,7 @@ from __future__ import annotations
 from tf_discrete import arguments, distributions, estimators, likelihoods
 from tf_discrete.codes import faiss_index
 from tf_discrete.distributions import latent_spec
-from tf_discrete.models import categorical_vae, structured_prediction
+from tf_discrete.models import categorical_vae, networks, structured_prediction
 from trainers.flags import names
 from trainers.flags.structured_prediction import Config as StructuredPrediction
 
@@ -20,6 +20,7 @@ def test_registered_names():
     assert list(names.ESTIMATORS) == _own(estimators.names(), estimators.get_class)
     categorical = estimators.names(latents="categorical")
     assert list(names.CATEGORICAL_ESTIMATORS) == _own(categorical, estimators.get_class)
+    assert set(names.NETWORKS) <= set(networks.names())
     assert list(names.LIKELIHOODS) == _own(likelihoods.names(), likelihoods._NAMES.get)
 
 

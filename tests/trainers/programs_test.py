@@ -111,6 +111,12 @@ def test_other_help_too(flag):
         (["--objective=elb"], "value should be one of <elbo|"),
         (["--epochs=0"], "ValueError: epochs must be at least 1. Received: epochs=0"),
         (["--num_variables=3,x"], "--num_variables takes a comma-separated list of int."),
+        (
+            ["--estimator=gumbel_sofmax"],
+            "or registered by a module of --import_module. Did you mean 'gumbel_softmax'? Received: ",
+        ),
+        (["--latents=ordinal"], "latents must be one of categorical, bernoulli, or registered by"),
+        (["--estimator=reinmax,rebar,r"], "Received: estimator='r'"),
         (["dynamic"], "Unknown arguments. Received: dynamic"),
     ],
 )

@@ -109,6 +109,27 @@ def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: 
     assert served.signatures["reconstruct"](image=image)["image"].shape == (2, 8, 8, 1)
 
 
+OWN_LATENTS = """
+import tensorflow as tf
+from tf_discrete import distributions
+
+
+@distributions.register
+class Mine(distributions.Categorical):
+    latents = "mine"
+"""
+
+
+def test_own_kinds_of_latents_are_taken_from_the_command_line(tmp_path: pathlib.Path):
+    (tmp_path / "own_kind_of_latents.py").write_text(OWN_LATENTS)
+    own = {"latents": "mine", "import_module": "own_kind_of_latents", "estimator": "score_function"}
+    flags = small_runs.arguments(tmp_path / "run", **own, epochs=1, bound_samples=2)
+    path = f"{small_runs.ROOT}:{tmp_path}"
+    done = small_runs.call("-m", "trainers.categorical_vae", *flags, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert np.isfinite(small_runs.result(tmp_path / "run")["test/bound_nats"])
+
+
 def test_steps_per_execution_do_not_change_the_numbers(finished, tmp_path: pathlib.Path, capsys):
     # 4 does not divide the 10 steps of an epoch.
     small_runs.train(tmp_path / "run", steps_per_execution=4, epochs=2)

@@ -23,7 +23,9 @@ class CategoricalVAEFlags(KLFlags, LatentFlags):
         "Stochastic layers, in both directions; may be left out where another flag has a value for each.",
         lower=1,
     )
-    encoder: str = option("mlp", "Networks: 'mlp', 'conv' or a registered name.")
+    encoder: str = option(
+        "mlp", "Networks: 'mlp', 'conv' or a registered name.", registered=names.NETWORKS
+    )
     hidden_units: tuple[int, ...] = option(
         (512, 256),
         "Units of the encoder's hidden layers, which the decoder mirrors, and of every map between "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from . import names
 from .categorical_vae import CategoricalVAEFlags
 from .config import option
 from .run import DataFlags, ExecutionFlags, OptimizationFlags
@@ -30,7 +31,9 @@ class Config(CategoricalVAEFlags, ExecutionFlags, OptimizationFlags, DataFlags):
         0, "Epochs between two sets of pictures of a run. 0: none.", lower=0
     )
     estimators: tuple[str, ...] = option(
-        ("all",), "Names, separated by commas, or 'all' that are registered."
+        ("all",),
+        "Names, separated by commas, or 'all' that are registered.",
+        registered=("all", *names.ESTIMATORS),
     )
     num_seeds: int = option(
         3,
@@ -42,6 +45,7 @@ class Config(CategoricalVAEFlags, ExecutionFlags, OptimizationFlags, DataFlags):
         "gumbel_softmax",
         "Estimator that the others are compared with: its first run gives the weights at which "
         "gradients are compared, and its step is the unit of cost.",
+        registered=names.ESTIMATORS,
     )
     num_checkpoints: int = option(
         4,

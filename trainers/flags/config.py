@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import math
 import numbers
@@ -22,6 +23,7 @@ def option(
     help: str,
     *,
     choices: Sequence[str] | None = None,
+    registered: Sequence[str] | None = None,
     lower: float | None = None,
     upper: float | None = None,
     positive: bool = False,
@@ -35,6 +37,8 @@ def option(
             a tuple of one for each layer.
         help: what `--help` prints.
         choices: the values that are allowed.
+        registered: Names that the package registers, for a value that modules of the user may register too.
+            On a command line without --import_module, other values are refused.
         lower: smallest value.
         upper: largest value.
         positive: only values > 0.
@@ -44,6 +48,7 @@ def option(
     metadata = {
         "help": help,
         "choices": choices,
+        "registered": registered,
         "lower": lower,
         "upper": upper,
         "positive": positive,
@@ -102,7 +107,22 @@ def config_from_flags(config_class: type[Config]) -> Config:
         values[field.name] = value
     config = config_class(**values)
     check(config)
+    if not getattr(config, "import_module", ()):
+        _check_registered(config)
     return config
+
+
+def _check_registered(config: Any) -> None:
+    """Refuses names that no module of the package registers."""
+    for field in dataclasses.fields(config):
+        known, value = field.metadata["registered"], getattr(config, field.name)
+        for name in value if isinstance(value, tuple) else (value,):
+            if known and name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                shown = ", ".join(filter(None, known))
+                rule = f"be one of {shown}, or registered by a module of --import_module.{hint}"
+                raise ValueError(f"{field.name} must {rule} Received: {field.name}={name!r}")
 
 
 def check(config: Any) -> None:

@@ -19,6 +19,7 @@ class PixelFlags:
         "gaussian for grey and colour. Others: "
         + ", ".join(names.LIKELIHOODS)
         + ", or a registered one of yours.",
+        registered=("auto", *names.LIKELIHOODS),
     )
     likelihood_scale: float = option(
         0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
@@ -55,7 +56,11 @@ class LatentFlags(AnnealingFlags, PixelFlags):
         "Categories K of each; 2 with Bernoulli latents. One number, or one for each stochastic layer.",
         lower=2,
     )
-    latents: str = option("categorical", "Kind of latents.", choices=names.LATENTS)
+    latents: str = option(
+        "categorical",
+        "Kind of latents: " + ", ".join(names.LATENTS) + ", or a registered one of yours.",
+        registered=names.LATENTS,
+    )
     activation: str = option("relu", "Of the hidden layers.")
     num_samples: int = option(
         0, "Latent samples for each image in training. 0: the fewest the estimator takes.", lower=0
@@ -77,6 +82,7 @@ class EstimatorFlags:
         "Gradient estimator, one or one for each stochastic layer: "
         + ", ".join(names.ESTIMATORS)
         + ", or a registered one of yours.",
+        registered=names.ESTIMATORS,
     )
 
 

@@ -31,6 +31,7 @@ CATEGORICAL_ESTIMATORS = (
     "vimco",
 )
 ESTIMATORS = tuple(sorted((*BERNOULLI_ESTIMATORS, *CATEGORICAL_ESTIMATORS)))
+NETWORKS = ("conv", "mlp")
 OBJECTIVES = (
     "elbo",
     "relaxed_elbo",

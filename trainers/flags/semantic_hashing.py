@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from . import names
 from .code_prior import CodePriorFlags
 from .config import option
 from .latents import PixelFlags
@@ -27,7 +28,9 @@ class Config(CodePriorFlags, PixelFlags, RunConfig):
     flip_probability: float = option(
         0.0, "Probability that a rounded bit is flipped in training, below 0.5.", lower=0
     )
-    encoder: str = option("mlp", "Networks: 'mlp', 'conv' or a registered name.")
+    encoder: str = option(
+        "mlp", "Networks: 'mlp', 'conv' or a registered name.", registered=names.NETWORKS
+    )
     hidden_units: tuple[int, ...] = option(
         (512, 256), "Units of the encoder's hidden layers; the decoder mirrors them."
     )
@@ -36,6 +39,7 @@ class Config(CodePriorFlags, PixelFlags, RunConfig):
         "bernoulli",
         "Of the pixels, see trainers.categorical_vae. 'bernoulli': binary cross-entropy, of grey "
         "pixels too.",
+        registered=("auto", *names.LIKELIHOODS),
     )
     output_bias: str = option(
         "auto",

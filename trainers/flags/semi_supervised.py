@@ -28,14 +28,21 @@ class Config(KLFlags, AnnealingFlags, PixelFlags, RunConfig):
         "gumbel_softmax",
         "Inference of the class: 'enumeration' marginalises it, the others draw it and infer class and "
         "style in one pass: " + ", ".join(names.CATEGORICAL_ESTIMATORS) + ".",
+        registered=names.CATEGORICAL_ESTIMATORS,
     )
     num_samples: int = option(
         0, "Classes drawn for each unlabelled image. 0: the fewest the estimator takes.", lower=0
     )
     style_size: int = option(32, "Gaussian variables of the style.", lower=1)
-    classifier: str = option("mlp", "Network of q(y | x): 'mlp', 'conv' or a registered name.")
-    style_encoder: str = option("", "Network of q(z | x, y). Default: as the classifier.")
-    decoder: str = option("", "Network of p(x | y, z). Default: as the classifier.")
+    classifier: str = option(
+        "mlp", "Network of q(y | x): 'mlp', 'conv' or a registered name.", registered=names.NETWORKS
+    )
+    style_encoder: str = option(
+        "", "Network of q(z | x, y). Default: as the classifier.", registered=("", *names.NETWORKS)
+    )
+    decoder: str = option(
+        "", "Network of p(x | y, z). Default: as the classifier.", registered=("", *names.NETWORKS)
+    )
     hidden_units: tuple[int, ...] = option(
         (500, 500), "Units of the hidden layers; the decoder mirrors them."
     )
