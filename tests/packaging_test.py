@@ -69,7 +69,8 @@ def _pip(*arguments: str) -> None:
 def test_the_wheel_holds_every_module_and_nothing_else(wheel: pathlib.Path):
     names = {x for x in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in x}
     modules = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-    expected = {path.relative_to(ROOT).as_posix() for path in modules}
+    paths = {path.relative_to(ROOT).as_posix() for path in modules}
+    expected = {re.sub("^trainers/", "tf_discrete_trainers/", path) for path in paths}
     assert len(expected) > 10
     assert names == expected | {"tf_discrete/py.typed"}
 
@@ -98,3 +99,10 @@ def test_a_console_script_explains_its_flags(site, tmp_path, script):
     result = _run(site, tmp_path, str(site / "bin" / script), "--help")
     assert result.returncode == 0 and result.stderr == "", result.stderr
     assert re.search(r"^ +--(output_dir|run)\b", result.stdout, re.MULTILINE), result.stdout
+
+
+def test_a_package_of_the_user_may_be_called_trainers(site, tmp_path):
+    (tmp_path / "trainers").mkdir()
+    (tmp_path / "trainers/__init__.py").write_text("raise RuntimeError('That of the user.')")
+    done = _run(site, tmp_path, sys.executable, "-m", "tf_discrete_trainers.export", "--help")
+    assert done.returncode == 0 and "--tflite" in done.stdout, done.stderr

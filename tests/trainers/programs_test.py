@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ import time
 import pytest
 
 from tests.trainers import small_runs
+from trainers.flags.run import RunConfig
 
 FOLDER = small_runs.ROOT / "trainers"
 PROGRAMS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
@@ -55,6 +57,20 @@ def test_no_module_imports_a_program():
     assert len(files) > 30
     wrong = {str(path): _imported(path) & programs for path in files if _imported(path) & programs}
     assert wrong == {}
+
+
+def test_the_installed_name_is_the_same_package():
+    interruption = importlib.import_module("trainers.common.interruption")
+    assert importlib.import_module("tf_discrete_trainers.common.interruption") is interruption
+    assert interruption.__name__ == interruption.__spec__.name == "trainers.common.interruption"
+    assert importlib.import_module("tf_discrete_trainers.flags.run").RunConfig is RunConfig
+
+
+def test_imports_between_the_modules_are_relative():
+    """The wheel installs them under another name."""
+    texts = {path: path.read_text() for path in FOLDER.rglob("*.py")}
+    wrong = [path for path, text in texts.items() if re.search(r"(from|import) trainers\b", text)]
+    assert wrong == []
 
 
 _CALL = """
