@@ -90,6 +90,7 @@ setuptools.setup(
             "tf-discrete-semantic-hashing=tf_discrete_trainers.semantic_hashing:cli",
             "tf-discrete-semi-supervised=tf_discrete_trainers.semi_supervised:cli",
             "tf-discrete-structured-prediction=tf_discrete_trainers.structured_prediction:cli",
+            "tf-discrete-train=tf_discrete_trainers.train:cli",
         ]
     },
     classifiers=[

@@ -21,9 +21,8 @@ import tensorflow as tf
 from benchmarks import record
 from tf_discrete import plots, seeds
 from tf_discrete._internal.writing import write_json
-from trainers.common import command_line, data, machine, trust
+from trainers.common import command_line, data, finished_run, machine
 from trainers.common.run_directory import RunDirectory, read_json
-from trainers.common.stored_config import load
 from trainers.flags.config import check, option
 from trainers.saved_runs import evaluate
 
@@ -96,12 +95,10 @@ def run(config: Config) -> dict[str, Any]:
             "num_samples must be positive numbers, each a divisor of the largest. "
             f"Received: num_samples={config.num_samples}"
         )
-    trainer = evaluate.trainer_of(directory)
-    settings = load(trainer.Config, directory.config_path)
-    trust.allowed_modules(settings.import_module, (), False, config.run)
+    task, settings = finished_run.open_run(directory)
     if config.data_dir:
         settings = dataclasses.replace(settings, data_dir=config.data_dir)
-    model, _, _ = evaluate.restore(trainer, settings, directory, "best")
+    model, _, _ = evaluate.restore(task, settings, directory, "best")
     test = data.load_split(settings, "test")
     first = dataclasses.replace(
         test, images=test.images[: config.num_examples], labels=None, num_classes=None
@@ -111,7 +108,7 @@ def run(config: Config) -> dict[str, Any]:
     count = len(values[most])
     result = {
         "name": config.name,
-        "command": record.command(read_json(directory.config_path), trainer),
+        "command": record.command(read_json(directory.config_path), task),
         "estimator": settings.estimator,
         "num_examples": count,
         "seconds": round(time.perf_counter() - began, 1),

@@ -24,19 +24,18 @@ import dataclasses
 import shlex
 import shutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from PIL import Image
 
 from benchmarks import semantic_hashing_study
 from tf_discrete._internal.writing import write_json
-from trainers.common import command_line, machine
+from trainers.common import command_line, machine, task
 from trainers.common.run_directory import RunDirectory, read_json
+from trainers.common.task import Task
 from trainers.comparison import comparison_report
 from trainers.comparison import settings as comparison_config
 from trainers.flags.config import option
-from trainers.saved_runs import evaluate
 from trainers.tasks import categorical_vae
 
 RESULTS = Path(__file__).parent / "results"
@@ -80,14 +79,14 @@ def run(config: Config) -> None:
     if not directory.result_path.exists():
         raise ValueError(f"--run must name a finished run. Received: run={config.run!r}")
     settings, result = read_json(directory.config_path), read_json(directory.result_path)
-    trainer = evaluate.trainer_of(directory)
-    target = RESULTS / trainer.__name__.split(".")[-1]
+    trained = task.get(settings["task"])
+    target = RESULTS / trained.name
     target.mkdir(parents=True, exist_ok=True)
     write_json(
         target / f"{config.name}.json",
         {
             "name": config.name,
-            "command": command(settings, trainer),
+            "command": command(settings, trained),
             "dataset": settings["dataset"],
             "binarization": settings["binarization"],
             "model": {key: settings[key] for key in MODEL if key in settings},
@@ -153,7 +152,7 @@ def keep_sweep(folder: Path, name: str) -> Path:
         target / f"{name}.json",
         {
             "name": name,
-            "command": command(settings, evaluate.trainer_of(RunDirectory(folder))),
+            "command": command(settings, task.get(settings["task"])),
             "estimator": settings["estimator"],
             "epochs": settings["epochs"],
             "runs": _rounded(list(read_json(folder / "sweep.json").values())),
@@ -253,9 +252,9 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def command(settings: dict[str, Any], trainer: ModuleType = categorical_vae) -> str:
+def command(settings: dict[str, Any], trained: Task = categorical_vae.TASK) -> str:
     """The command line of a run: every flag that differs from its default."""
-    return command_of(f"trainers.{trainer.__name__.split('.')[-1]}", trainer.Config, settings)
+    return command_of(f"trainers.{trained.name}", trained.config_class, settings)
 
 
 def command_of(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import importlib
 import pathlib
 from typing import Any
 
@@ -23,7 +22,7 @@ from benchmarks import record
 from benchmarks.published import report
 from benchmarks.published.cells import TABLES, Cell, cells
 from tf_discrete._internal.writing import write_json
-from trainers.common import callbacks, command_line
+from trainers.common import callbacks, command_line, task
 from trainers.common import run as run_lib
 from trainers.comparison import compare_estimators, comparison_report
 from trainers.flags.config import check, option, to_json
@@ -75,9 +74,9 @@ def train(cell: Cell, seed: int, config: Config) -> None:
     """Trains one run of a cell, or goes on with it, and keeps it."""
     keras.backend.clear_session()
     gc.collect()
-    trainer: Any = importlib.import_module(f"trainers.tasks.{cell.trainer}")
+    trained = task.get(cell.trainer)
     folder = pathlib.Path(config.output_dir) / cell.store / f"{cell.stem}-{seed}"
-    settings = trainer.Config(
+    settings: Any = trained.config_class(
         **cell.settings,
         seed=seed,
         epochs=config.epochs or cell.epochs,
@@ -85,7 +84,7 @@ def train(cell: Cell, seed: int, config: Config) -> None:
         output_dir=str(folder),
     )
     try:
-        run_lib.train(settings, trainer.build_model, compare_estimators.finish)
+        run_lib.train(trained, settings, compare_estimators.finish)
     except callbacks.TrainingDiverged as error:
         write_json(folder / comparison_report.DIVERGED, {"message": str(error)})
     found = comparison_report.read_run(folder)
@@ -93,7 +92,7 @@ def train(cell: Cell, seed: int, config: Config) -> None:
         raise RuntimeError(f"A run has come to no end. Run the command again. Received: {folder}")
     cell.path(seed).parent.mkdir(parents=True, exist_ok=True)
     kept = record.kept_run(found, cell.estimator, to_json(settings), folder)
-    write_json(cell.path(seed), {**kept, "command": record.command(to_json(settings), trainer)})
+    write_json(cell.path(seed), {**kept, "command": record.command(to_json(settings), trained)})
 
 
 if __name__ == "__main__":

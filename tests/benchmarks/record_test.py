@@ -158,7 +158,8 @@ def test_a_run_is_kept_by_its_trainer(store: pathlib.Path, trainer, changes, res
     folder = store / "run"
     folder.mkdir()
     common = {"test/bound_samples": 1000, "epochs": 9, "best_epoch": 7, "training_seconds": 90.0}
-    write_json(folder / "config.json", to_json(trainer.Config(output_dir="here", **changes)))
+    settings = to_json(trainer.Config(output_dir="here", **changes))
+    write_json(folder / "config.json", {"task": trainer.TASK.name, **settings})
     write_json(folder / "metrics.json", {**common, **result})
     row = {"epoch": 1, "step": 9, "seconds": 10.0, "validation/hard_elbo_nats": -70.12345}
     (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
@@ -199,7 +200,7 @@ def test_a_sweep_is_kept_and_shown(store, tmp_path):
     settings = to_json(
         categorical_vae.Config(sweep=True, sweep_temperatures=(0.5, 1.0), data_dir="here")
     )
-    write_json(folder / "config.json", settings)
+    write_json(folder / "config.json", {"task": "categorical_vae", **settings})
     runs = {
         f"{rate}-{temperature}": {
             "learning_rate": rate,

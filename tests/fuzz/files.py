@@ -133,7 +133,7 @@ def configs(folder: pathlib.Path) -> list[File]:
     from trainers.tasks import categorical_vae
 
     directory = RunDirectory(folder)
-    settings = config.to_json(small_runs.config(folder))
+    settings = {"task": "categorical_vae", **config.to_json(small_runs.config(folder))}
     directory.config_path.write_text(json.dumps(settings))
     splits = {
         name: {"images": 9, "image_shape": [2, 2, 1], "num_classes": 3, "fingerprint": "ab" * 32}
@@ -161,6 +161,7 @@ def configs(folder: pathlib.Path) -> list[File]:
     return [
         File(path, read, is_config, damage),
         File(path, lambda: finished_run.read_settings(directory), _anything, damage),
+        File(path, lambda: finished_run.open_run(directory), _anything, damage),
         File(folder / identity.FILE, read_data, _anything, damage),
         File(directory.result_path, directory.result, is_result, damage),
     ]

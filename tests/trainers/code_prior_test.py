@@ -51,7 +51,7 @@ def test_the_run_reports_and_exports_the_prior(hashed):
 def test_the_run_goes_on_with_its_prior(hashed, tmp_path, capsys):
     folder = shutil.copytree(hashed, tmp_path / "run")
     longer = config(folder, epochs=3)
-    run_lib.train(longer, semantic_hashing.build_model, lambda *arguments: {})
+    run_lib.train(semantic_hashing.TASK, longer, lambda *arguments: {})
     assert "after epoch 2" in capsys.readouterr().out
     nats = [row["train/prior_nats"] for row in small_runs.rows(folder)]
     assert len(nats) == 3 and nats[2] < nats[0]

@@ -114,9 +114,12 @@ def test_what_is_written(compared: pathlib.Path):
 def test_a_run_is_one_of_the_trainer(compared: pathlib.Path, tmp_path: pathlib.Path):
     """Alone, with the trainer's own command, it gives the same numbers."""
     mine = compare_estimators.run_config(config(compared), "straight_through", 0)
-    assert read(compared, "runs/straight_through-0/config.json") == to_json(mine)
+    assert read(compared, "runs/straight_through-0/config.json") == {
+        "task": "categorical_vae",
+        **to_json(mine),
+    }
     alone = dataclasses.replace(mine, output_dir=str(tmp_path))
-    run.train(alone, compare_estimators.categorical_vae.build_model, compare_estimators.finish)
+    run.train(compare_estimators.categorical_vae.TASK, alone, compare_estimators.finish)
     assert small_runs.rows(tmp_path) == small_runs.rows(compared / "runs/straight_through-0")
     assert small_runs.result(tmp_path) == small_runs.result(compared / "runs/straight_through-0")
 
@@ -168,11 +171,11 @@ def test_a_run_that_diverges_does_not_end_the_comparison(tmp_path, monkeypatch, 
     trained = []
     train = run.train
 
-    def diverging(settings, *rest):
+    def diverging(task, settings, *rest):
         trained.append(settings.estimator)
         if settings.estimator == "straight_through":
             settings = dataclasses.replace(settings, learning_rate=1e38)
-        return train(settings, *rest)
+        return train(task, settings, *rest)
 
     monkeypatch.setattr(run, "train", diverging)
     changes = {"estimators": ("straight_through", "reinmax"), "gradient_draws": 0, "cost_rounds": 0}
@@ -283,10 +286,10 @@ def test_out_of_memory_does_not_end_the_comparison(tmp_path, monkeypatch, capsys
 
     train = run.train
 
-    def exhausted(settings, *rest):
+    def exhausted(task, settings, *rest):
         if settings.estimator == "straight_through":
             raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
-        return train(settings, *rest)
+        return train(task, settings, *rest)
 
     monkeypatch.setattr(run, "train", exhausted)
     changes = {"estimators": ("straight_through",), "gradient_draws": 0, "cost_rounds": 0}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.trainers import small_runs
 from trainers.common import data, interruption
+from trainers.tasks import categorical_vae
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -42,9 +44,9 @@ def _interrupt_and_lose() -> None:
 def test_a_signal_that_is_lost_while_data_are_read_stops_the_run(tmp_path, monkeypatch):
     load = data.load_splits
 
-    def interrupted(config):
+    def interrupted(*arguments):
         _interrupt_and_lose()
-        return load(config)
+        return load(*arguments)
 
     monkeypatch.setattr(data, "load_splits", interrupted)
     with pytest.raises(interruption.Interrupted), interruption.as_interrupt():
@@ -59,8 +61,8 @@ def test_a_signal_that_is_lost_in_training_stops_the_run(tmp_path, monkeypatch):
         _interrupt_and_lose()
         return batches(*arguments)
 
-    recipe = small_runs.run.Recipe(batches=interrupted)
-    monkeypatch.setattr(small_runs.run, "Recipe", lambda: recipe)
+    task = dataclasses.replace(categorical_vae.TASK, batches=interrupted)
+    monkeypatch.setattr(categorical_vae, "TASK", task)
     with pytest.raises(interruption.Interrupted, match="no checkpoint is kept yet"):
         with interruption.as_interrupt():
             small_runs.train(tmp_path / "run")

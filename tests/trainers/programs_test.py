@@ -34,6 +34,7 @@ def test_the_programs_are_known():
         "semantic_hashing",
         "semi_supervised",
         "structured_prediction",
+        "train",
     ]
 
 

@@ -12,6 +12,7 @@ from tests.trainers import small_runs
 from trainers.common import run_directory, sweep
 from trainers.common.run_directory import RunDirectory
 from trainers.comparison import compare_estimators
+from trainers.tasks import categorical_vae
 
 CONFIG = {"seed": 1, "epochs": 3}
 Usage = collections.namedtuple("Usage", "total used free")
@@ -151,7 +152,7 @@ def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path):
     assert process.stdout.readline() == "locked\n"
     for program in (
         lambda: small_runs.train(tmp_path),
-        lambda: sweep.run(small_runs.config(tmp_path, sweep=True), "x", None, None),
+        lambda: sweep.run(categorical_vae.TASK, small_runs.config(tmp_path, sweep=True)),
         lambda: compare_estimators.run(
             compare_estimators.Config(
                 output_dir=str(tmp_path), estimators=("straight_through",), max_examples=100

@@ -242,7 +242,7 @@ def test_cosine_learning_rate(tmp_path: pathlib.Path):
 def test_the_folder_is_named_after_the_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seen = []
-    monkeypatch.setattr(run, "train", lambda settings, *rest: seen.append(settings) or {"a": 1.0})
+    monkeypatch.setattr(run, "train", lambda task, settings: seen.append(settings) or {"a": 1.0})
     categorical_vae.run(categorical_vae.Config(dataset="somewhere/mine.npz"))
     assert seen[0].output_dir == "runs/categorical_vae-mine.npz"
 

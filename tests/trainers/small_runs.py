@@ -44,9 +44,7 @@ def config(output_dir: Any, **changes: Any) -> categorical_vae.Config:
 
 def train(output_dir: Any, **changes: Any) -> dict[str, Any]:
     """Trains without what comes after the last epoch."""
-    return run.train(
-        config(output_dir, **changes), categorical_vae.build_model, lambda *arguments: {}
-    )
+    return run.train(categorical_vae.TASK, config(output_dir, **changes), lambda *arguments: {})
 
 
 def arguments(output_dir: Any, **changes: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -27,9 +28,16 @@ def load_split(config: RunConfig, split: str) -> datasets.Split:
     )
 
 
-def load_splits(config: RunConfig) -> Splits:
-    """All splits, so that a bad file is refused before training; test is read at the end only."""
-    splits = {name: load_split(config, name) for name in ("train", "validation", "test")}
+def load_splits(
+    config: RunConfig, load: Callable[[Any, str], datasets.Split] = load_split
+) -> Splits:
+    """All splits, so that a bad file is refused before training; test is read at the end only.
+
+    Args:
+        config: Of the run.
+        load: (config, name) -> split. Default: `load_split`.
+    """
+    splits = {name: load(config, name) for name in ("train", "validation", "test")}
     shapes = {name: split.image_shape for name, split in splits.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -17,6 +17,9 @@ from ..flags.run import RunConfig
 from . import data, identity, trust
 from .run_directory import RunDirectory
 from .stored_config import from_stored
+from .stored_config import load as load_config
+from .task import Task
+from .task import get as get_task
 
 _MODEL = "the model of a run, a .keras file"
 _MODEL_REMEDY = (
@@ -29,15 +32,17 @@ class FinishedRun(NamedTuple):
 
     Attributes:
         directory: of the run.
-        config: the part of its configuration that all runs share.
+        config: its configuration.
         model: at its best epoch, frozen.
         accept_changed_data: whether data other than those that it was trained on are taken.
+        load_split: (config, name) -> split of its data.
     """
 
     directory: RunDirectory
     config: RunConfig
     model: DiscreteModel
     accept_changed_data: bool = False
+    load_split: Callable[[Any, str], datasets.Split] = data.load_split
 
     def split(self, name: str) -> datasets.Split:
         """One split of the data that the run was trained on.
@@ -45,7 +50,7 @@ class FinishedRun(NamedTuple):
         Raises:
             ValueError: the data have changed since, and that is not accepted.
         """
-        split = data.load_split(self.config, name)
+        split = self.load_split(self.config, name)
         identity.check(self.directory.path, {name: split}, self.accept_changed_data)
         return split
 
@@ -77,9 +82,8 @@ def load(
     if not run:
         raise ValueError("run must name the folder of a run. Give --run. Received: run=''")
     directory = RunDirectory(run)
-    settings = read_settings(directory)
-    trust.import_modules(settings.get("import_module", ()), import_module, trust_run, run)
-    model = load_model(directory, settings.get("dtype_policy", "float32"))
+    task, config = open_run(directory, import_module, trust_run)
+    model = load_model(directory, config.dtype_policy)
     needed = ("encode", "decode", "num_variables")
     missing = [name for name in needed if not hasattr(model, name)]
     if missing:
@@ -88,8 +92,39 @@ def load(
             f"Received: run={run!r} with {type(model).__name__}, without {', '.join(missing)}"
         )
     model.trainable = False
-    shared = with_data(from_stored(RunConfig, settings, directory.config_path), dataset, data_dir)
-    return FinishedRun(directory, shared, model, accept_changed_data)
+    config = with_data(config, dataset, data_dir)
+    return FinishedRun(directory, config, model, accept_changed_data, task.load_split)
+
+
+def open_run(
+    directory: RunDirectory,
+    import_module: Sequence[str] = (),
+    trust_run: bool = False,
+    argument: str = "run",
+) -> tuple[Task, Any]:
+    """Returns the task and the configuration of a run, which was given as `argument`.
+
+    Args:
+        directory: Of the run, finished or not.
+        import_module: Modules to import first. Those that the run has imported must be among them.
+        trust_run: Whether to import the modules of the run without naming them. Default: False.
+        argument: Name for messages. Default: "run".
+
+    Raises:
+        DamagedFileError: Its configuration is damaged.
+        FileNotFoundError: There is no such run.
+        ValueError: Modules that are not named, or a task that none of them registers.
+    """
+    settings = read_settings(directory, argument)
+    if "task" not in settings:
+        raise ValueError(
+            "The config.json of a run must name its task. It is of an earlier version: train again with "
+            f"another --output_dir. Received: {argument}={str(directory.path)!r}"
+        )
+    modules = settings.get("import_module", ())
+    trust.import_modules(modules, import_module, trust_run, directory.path)
+    task = get_task(settings["task"])
+    return task, load_config(task.config_class, directory.config_path)
 
 
 def with_data(config: Any, dataset: str, data_dir: str) -> Any:

@@ -91,6 +91,7 @@ def of_split(split: datasets.Split) -> Identity:
 
 def claim(
     directory: RunDirectory,
+    task: str,
     config: Config,
     may_differ: tuple[str, ...],
     splits: Identity,
@@ -100,6 +101,7 @@ def claim(
 
     Args:
         directory: Of the run.
+        task: Name of its task, or of the program that writes it.
         config: Of the run; `config.accept_changed_data` tells whether data may differ from those recorded.
         may_differ: Fields in which a run that continues may differ. The path of its data may differ if
             the data are the same.
@@ -118,7 +120,7 @@ def claim(
     found = {"splits": splits, **({} if model is None else {"model": model})}
     same = bool(known) and not differences(known.get("splits"), splits)
     may_differ = (*may_differ, "dataset") if same else may_differ
-    directory.claim(to_json(config), may_differ, defaults(config))
+    directory.claim({"task": task, **to_json(config)}, may_differ, defaults(config))
     if known and model is not None and known.get("model") != model:
         raise ValueError(
             "A prior is of the codes of one model, and the model of the run is not that one any more. "

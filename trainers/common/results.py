@@ -12,23 +12,23 @@ from tf_discrete import export
 from tf_discrete._internal import writing
 from tf_discrete.models import DiscreteModel
 
-from ..flags.config import to_json
 from .run_directory import RunDirectory
 
 
-def write_model(model: DiscreteModel, config: Any, directory: RunDirectory) -> None:
-    """Writes model.keras and the SavedModel, each whole or not at all.
+def write_model(model: DiscreteModel, directory: RunDirectory) -> None:
+    """Writes model.keras and the SavedModel of a run, each whole or not at all.
 
     Raises:
         OSError: No permission or no space; names the file.
     """
     with writing.replaced_file(directory.model_path) as new:
         model.save(new)
+    settings = directory.config()
     export.save(
         model,
         directory.saved_model_path,
-        preprocessing=preprocessing_of(to_json(config)),
-        metadata={"run": to_json(config)},
+        preprocessing=preprocessing_of(settings),
+        metadata={"run": settings},
         overwrite=True,
     )
 

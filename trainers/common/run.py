@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 import tqdm
 
 from tf_discrete import callbacks as package_callbacks
@@ -22,7 +20,8 @@ from ..flags.config import check, to_json
 from ..flags.run import RunConfig
 from . import callbacks, classification, compiling, data, identity, interruption, trust
 from .run_directory import RunDirectory
-from .tensorboard import Pictures, Profile, TensorBoardLog, autoencoder_pictures, write_test_scalars
+from .task import Finish, Task
+from .tensorboard import Profile, TensorBoardLog, write_test_scalars
 
 MAY_DIFFER = (
     "output_dir",
@@ -37,59 +36,14 @@ MAY_DIFFER = (
 )
 """Fields in which the command that continues a run may differ from the one that began it."""
 
-FIELDS = {
-    "loss": "loss",
-    "hard_elbo_nats": "hard_elbo",
-    "multi_sample_bound_nats": "bound",
-    "kl_nats": "kl",
-    "temperature": "T",
-    "val_hard_elbo_nats": "val",
-}
-"""Fields of the logs that the progress bar shows, with their short names."""
 
-BuildModel = Callable[[Any, datasets.Split, int], DiscreteModel]
-Finish = Callable[[DiscreteModel, Any, RunDirectory, data.Splits], dict[str, Any]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What a trainer does in its own way; the defaults are those of an autoencoder of images.
-
-    Attributes:
-        divide: (config, splits of the data) -> splits, "train", "validation" and "test" among them; refuses
-            bad data.
-        batches: (config, splits, start epoch) -> endless training batches.
-        begin: (config, directory, splits); writes what belongs to the run from its start.
-        callbacks: (config, directory, splits) -> callbacks that read the validation data; they may add to
-            the logs.
-        monitored: splits -> the field of the history by which the best epoch is chosen; larger is better.
-        fields: of the logs that the progress bar shows, with their short names.
-    """
-
-    divide: Callable[[Any, data.Splits], data.Splits] = lambda config, splits: splits
-    batches: Callable[[Any, data.Splits, int], tf.data.Dataset] = data.image_batches
-    begin: Callable[[Any, RunDirectory, data.Splits], None] = lambda config, directory, splits: None
-    callbacks: Callable[[Any, RunDirectory, data.Splits], list[Any]] = lambda *arguments: []
-    monitored: Callable[[Any, data.Splits], str] = lambda config, splits: callbacks.MONITORED
-    fields: dict[str, str] = dataclasses.field(default_factory=lambda: FIELDS)
-
-
-def train(
-    config: Any,
-    build_model: BuildModel,
-    finish: Finish,
-    pictures: Pictures = autoencoder_pictures,
-    recipe: Recipe | None = None,
-) -> dict[str, Any]:
+def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, Any]:
     """Trains, or continues, the run of a configuration.
 
     Args:
-        config: a subclass of `RunConfig`.
-        build_model: (config, training split, steps per epoch) -> model, not compiled.
-        finish: (model at its best epoch, config, directory, splits) -> results; writes pictures and exports.
-        pictures: what TensorBoard shows of the model on validation images. Default: reconstructions and
-            samples of an autoencoder.
-        recipe: what else this trainer does in its own way. Default: `Recipe()`.
+        task: What is trained.
+        config: Of the class `task.config_class`.
+        finish: What is done at the end. Default: None, `task.finish`.
 
     Returns:
         results: what metrics.json holds.
@@ -102,23 +56,25 @@ def train(
         TrainingDiverged: a loss that is not finite. The last good checkpoint is kept.
     """
     check(config)
+    task.check(config)
     prepare(config)
-    recipe = recipe or Recipe()
-    loaded = data.load_splits(config)
-    splits = recipe.divide(config, loaded)
+    loaded = data.load_splits(config, task.load_split)
+    splits = task.divide(config, loaded)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     strategy = compiling.make_strategy(config)
     with strategy.scope():
-        model = build_model(config, splits["train"], steps)
+        model = task.build_model(config, splits["train"], steps)
         compiling.compile_model(model, config, steps)
         compiling.check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
     interruption.check()
     with directory.lock():
-        config = identity.claim(directory, config, MAY_DIFFER, identity.of_splits(loaded))
+        config = identity.claim(
+            directory, task.name, config, MAY_DIFFER, identity.of_splits(loaded)
+        )
         del loaded
-        recipe.begin(config, directory, splits)
-        monitored = recipe.monitored(config, splits)
+        task.begin(config, directory, splits)
+        monitored = task.monitored(config, splits)
         checkpoints = callbacks.Checkpoints(
             model, directory, config.early_stopping, steps, config.keep_every, monitored
         )
@@ -127,7 +83,7 @@ def train(
         with interruption.saying(lambda: standing(checkpoints, config.epochs)):
             if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
                 directory.result_path.unlink(missing_ok=True)  # Of a shorter run, which goes on.
-                fit(model, config, splits, steps, directory, checkpoints, pictures, recipe)
+                fit(task, model, config, splits, steps, directory, checkpoints)
             elif directory.result_path.exists():
                 print(f"{directory.path} is finished; nothing to train")
                 return directory.result()
@@ -139,7 +95,7 @@ def train(
                 "epochs": last_epoch,
                 "steps": last_epoch * steps,
                 "training_seconds": round(sum(row["seconds"] for row in rows), 1),
-                **finish(model, config, directory, splits),
+                **(finish or task.finish)(model, config, directory, splits),
             }
             write_json(directory.result_path, result)
             write_test_scalars(directory.tensorboard, result)
@@ -156,20 +112,19 @@ def standing(checkpoints: callbacks.Checkpoints, epochs: int) -> str:
 
 
 def fit(
+    task: Task,
     model: DiscreteModel,
     config: Any,
     splits: data.Splits,
     steps: int,
     directory: RunDirectory,
     checkpoints: callbacks.Checkpoints,
-    pictures: Pictures,
-    recipe: Recipe,
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
     drawn = {name: value.schedule for name, value in model.scheduled.items()}
     if config.pictures_every and drawn:
         plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
-    training = recipe.batches(config, splits, checkpoints.epoch)
+    training = task.batches(config, splits, checkpoints.epoch)
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
     first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
     labels = first["label"].numpy() if "label" in first else None
@@ -178,8 +133,8 @@ def fit(
         callbacks.StopWhenInterrupted(),
         callbacks.StopAtNaN(),
         usage,
-        *recipe.callbacks(config, directory, splits),
-        callbacks.Progress(config.epochs, steps, recipe.fields),
+        *task.callbacks(config, directory, splits),
+        callbacks.Progress(config.epochs, steps, task.fields),
         TensorBoardLog(
             directory.tensorboard,
             to_json(config),
@@ -187,7 +142,7 @@ def fit(
             labels,
             config.pictures_every,
             lambda: usage.usage,
-            pictures,
+            task.pictures,
         ),
         checkpoints,
     ]

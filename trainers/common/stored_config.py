@@ -23,6 +23,7 @@ def load(config_class: type[Config], path: str | os.PathLike[str]) -> Config:
         FileNotFoundError: There is no such file.
     """
     stored = reading.read_json(path, CONFIG, CONFIG_REMEDY)
+    stored.pop("task", None)
     fields = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     unknown = sorted(set(stored) - fields)
     if unknown:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 from tf_discrete import estimators, evaluation
@@ -17,8 +16,7 @@ from . import data, identity
 from . import run as run_lib
 from .callbacks import TrainingDiverged
 from .run_directory import RunDirectory
-
-Train = Callable[[Any, run_lib.Finish], dict[str, Any]]
+from .task import Task
 
 SCORED_ALIKE = ("epochs", "early_stopping", "bound_samples")
 """What decides how long a run is and how it is scored: finished ones would not compare with the others."""
@@ -31,17 +29,15 @@ MAY_DIFFER = (
 """A sweep that goes on may have a larger grid, but runs that are finished stay as they are."""
 
 
-def run(config: Any, trainer: str, train: Train, finish: run_lib.Finish) -> dict[str, Any]:
+def run(task: Task, config: Any) -> dict[str, Any]:
     """Runs what is missing of a sweep, prints its table and finishes its best run.
 
     The folder holds a run for each point of the grid, and sweep.json with what they came to. A sweep that
     was interrupted continues with the run that it was in; finished ones are not repeated.
 
     Args:
-        config: of the trainer, with `sweep`.
-        trainer: its name.
-        train: (configuration, finish) -> results, of one run.
-        finish: of the trainer; scores the test split.
+        task: What is trained.
+        config: Of the task, with `sweep`.
 
     Returns:
         results: of the best run.
@@ -51,24 +47,25 @@ def run(config: Any, trainer: str, train: Train, finish: run_lib.Finish) -> dict
         TrainingDiverged: every run of the grid has diverged.
     """
     check(config)
-    config = run_lib.with_output_dir(config, f"sweep-{trainer}")
+    config = run_lib.with_output_dir(config, f"sweep-{task.name}")
     points = grid(config)
     directory = RunDirectory(config.output_dir)
     with directory.lock():
-        identity.claim(directory, config, MAY_DIFFER, identity.of_splits(data.load_splits(config)))
+        splits = data.load_splits(config, task.load_split)
+        identity.claim(directory, task.name, config, MAY_DIFFER, identity.of_splits(splits))
         path = directory.path / "sweep.json"
         found = _read(path) if path.exists() else {}
         for number, (name, settings) in enumerate(points.items(), 1):
             if name not in found:
                 print(f"Sweep, {number} of {len(points)}: {name}")
-                found[name] = _outcome(settings, train)
+                found[name] = _outcome(task, settings)
                 write_json(path, found)
         rows = {name: found[name] for name in points}
         print(table(rows))
         best = max(rows, key=lambda name: rows[name].get("bound_nats", -math.inf))
         if "bound_nats" not in rows[best]:
             raise TrainingDiverged(f"Every run of the sweep has diverged. {rows[best]['diverged']}")
-        result = _finished(points[best], train, finish)
+        result = _finished(task, points[best])
     print(f"\nThe best run, with its pictures and the exported model, is {points[best].output_dir}")
     return result
 
@@ -169,7 +166,7 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
     return found
 
 
-def _outcome(settings: Any, train: Train) -> dict[str, Any]:
+def _outcome(task: Task, settings: Any) -> dict[str, Any]:
     """What one run comes to on the validation split."""
     result_path = RunDirectory(settings.output_dir).result_path
     if result_path.exists() and "bound_nats" not in RunDirectory(settings.output_dir).result():
@@ -187,15 +184,15 @@ def _outcome(settings: Any, train: Train) -> dict[str, Any]:
         }
 
     try:
-        return {**point, **train(settings, score)}
+        return {**point, **run_lib.train(task, settings, score)}
     except TrainingDiverged as error:
         return {**point, "diverged": str(error)}
 
 
-def _finished(settings: Any, train: Train, finish: run_lib.Finish) -> dict[str, Any]:
+def _finished(task: Task, settings: Any) -> dict[str, Any]:
     """The results of the best run on the test split, which it is read for once."""
     directory = RunDirectory(settings.output_dir)
     result_path = directory.result_path
     if result_path.exists() and "bound_nats" in directory.result():
         result_path.unlink()  # Of the validation; it is in sweep.json.
-    return train(settings, finish)
+    return run_lib.train(task, settings)

@@ -66,7 +66,9 @@ def run(config: Config) -> dict[str, Any]:
     applicable = [name for name in names if name in (*known, *rest)]
     folder = RunDirectory(config.output_dir)
     with folder.lock():
-        config = identity.claim(folder, config, MAY_DIFFER, identity.of_splits(splits))
+        config = identity.claim(
+            folder, "compare_estimators", config, MAY_DIFFER, identity.of_splits(splits)
+        )
         return _compare(config, folder, splits, applicable, skipped)
 
 
@@ -122,7 +124,7 @@ def train_all(config: Config, names: Sequence[str], skipped: dict[str, str]) -> 
         keras.backend.clear_session()
         gc.collect()
         try:
-            run_lib.train(settings, categorical_vae.build_model, finish)
+            run_lib.train(categorical_vae.TASK, settings, finish)
         except callbacks.TrainingDiverged as error:
             print(f"{title} has diverged: {error}", flush=True)
             path = pathlib.Path(settings.output_dir) / comparison_report.DIVERGED

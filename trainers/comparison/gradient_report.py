@@ -9,10 +9,9 @@ from typing import Any
 from tf_discrete._internal import locking
 from tf_discrete._internal.writing import write_json, write_text
 
-from ..common import callbacks, compiling, data, identity, trust
+from ..common import callbacks, compiling, data, finished_run, identity
 from ..common import run as run_lib
 from ..common.run_directory import RunDirectory
-from ..common.stored_config import load
 from ..tasks import categorical_vae
 from . import gradient_comparison
 
@@ -50,13 +49,13 @@ def report(
         raise ValueError(
             f"--gradient_report must name the folder of a run. Received: gradient_report={folder!r}"
         )
-    config = load(categorical_vae.Config, directory.config_path)
-    config = dataclasses.replace(
-        config,
-        data_dir=data_dir or config.data_dir,
-        distribute="none",
-        import_module=trust.allowed_modules(config.import_module, import_module, False, folder),
-    )
+    task, config = finished_run.open_run(directory, import_module, argument="gradient_report")
+    if task is not categorical_vae.TASK:
+        raise ValueError(
+            "--gradient_report must name a run of trainers.categorical_vae. "
+            f"Received: gradient_report={folder!r} with task={task.name!r}"
+        )
+    config = dataclasses.replace(config, data_dir=data_dir or config.data_dir, distribute="none")
     run_lib.prepare(config)
     splits = data.load_splits(config)
     identity.check(directory.path, splits, accept_changed_data)

@@ -64,37 +64,48 @@ def same_option(config_class: Any, name: str) -> Any:
     return dataclasses.field(default=field.default, metadata=field.metadata)
 
 
-def define_flags(config_class: type) -> None:
-    """Defines one flag for each field of a configuration."""
+def define_flags(config_class: type, into: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines one flag for each field of a configuration.
+
+    Args:
+        config_class: Dataclass of options.
+        into: Holds the flags. Default: those of the program.
+    """
     hints = typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
         help_text, default = field.metadata["help"], field.default
         kind = _kind(hints[field.name])
         if field.metadata["choices"]:
-            flags.DEFINE_enum(field.name, default, list(field.metadata["choices"]), help_text)
+            flags.DEFINE_enum(
+                field.name, default, list(field.metadata["choices"]), help_text, flag_values=into
+            )
         elif kind is bool:
-            flags.DEFINE_bool(field.name, default, help_text)
+            flags.DEFINE_bool(field.name, default, help_text, flag_values=into)
         elif kind is tuple and field.metadata["repeated"]:
             parser, serializer = flags.ListParser(), flags.CsvListSerializer(",")
-            flags.DEFINE_multi(parser, serializer, field.name, list(default), help_text)
+            flags.DEFINE_multi(
+                parser, serializer, field.name, list(default), help_text, flag_values=into
+            )
         elif kind is tuple or _per_layer(hints[field.name]):
             items = default if isinstance(default, tuple) else (default,)
-            flags.DEFINE_list(field.name, [str(item) for item in items], help_text)
+            flags.DEFINE_list(
+                field.name, [str(item) for item in items], help_text, flag_values=into
+            )
         else:
             define = {
                 int: flags.DEFINE_integer,
                 float: flags.DEFINE_float,
                 str: flags.DEFINE_string,
             }
-            define[kind](field.name, default, help_text)
+            define[kind](field.name, default, help_text, flag_values=into)
 
 
-def config_from_flags(config_class: type[Config]) -> Config:
-    """The configuration that the command line asks for, checked. The only reader of FLAGS."""
+def config_from_flags(config_class: type[Config], parsed: flags.FlagValues = flags.FLAGS) -> Config:
+    """The configuration that the command line asks for, checked. The only reader of flags."""
     hints = typing.get_type_hints(config_class)
     values = {}
     for field in dataclasses.fields(config_class):  # type: ignore[arg-type]
-        value = getattr(flags.FLAGS, field.name)
+        value = getattr(parsed, field.name)
         if field.metadata["repeated"]:
             value = [item for items in value for item in items]
         if _kind(hints[field.name]) is tuple:

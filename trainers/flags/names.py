@@ -5,6 +5,8 @@ A test compares them with the registries and constants of the package.
 
 from __future__ import annotations
 
+TASKS = ("categorical_vae", "semantic_hashing", "semi_supervised", "structured_prediction")
+"""Of the package, each with a module in `flags` and one in `tasks`."""
 LATENTS = ("categorical", "bernoulli")
 LIKELIHOODS = ("bernoulli", "categorical_intensity", "cosine_similarity", "gaussian")
 BERNOULLI_ESTIMATORS = ("arm", "semantic_hashing")

@@ -80,7 +80,12 @@ def run(config: Config) -> dict[str, Any]:
     )
     with directory.lock():
         config = identity.claim(
-            directory, config, MAY_DIFFER, identity.of_splits(splits), model_digest(finished.model)
+            directory,
+            "autoregressive_prior",
+            config,
+            MAY_DIFFER,
+            identity.of_splits(splits),
+            model_digest(finished.model),
         )
         codes = {
             name: codes_lib.encode_batches(finished.model, split.batches(500))

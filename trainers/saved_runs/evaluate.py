@@ -12,42 +12,24 @@ from tf_discrete._internal.writing import write_json
 from ..common import (
     callbacks,
     compiling,
-    data,
     finished_run,
     identity,
     results,
-    trust,
 )
 from ..common import run as run_lib
 from ..common.run_directory import CONFIG, CONFIG_REMEDY, RunDirectory
-from ..common.stored_config import load
+from ..common.task import Task
 from ..flags.config import check
 from ..flags.evaluate import Config
-from ..tasks import categorical_vae, semantic_hashing, semi_supervised, structured_prediction
-
-TRAINERS = (categorical_vae, semantic_hashing, semi_supervised, structured_prediction)
-
-
-def trainer_of(directory: RunDirectory) -> Any:
-    """The trainer that has written a run, told by the fields of its configuration."""
-    try:
-        stored = set(directory.config())
-    except ValueError:  # `load` says what is wrong with it.
-        return categorical_vae
-
-    def strangers(trainer: Any) -> int:
-        return len(stored ^ {field.name for field in dataclasses.fields(trainer.Config)})
-
-    return min(TRAINERS, key=strangers)
 
 
 def restore(
-    trainer: Any, run_config: Any, directory: RunDirectory, checkpoint: str
+    task: Task, run_config: Any, directory: RunDirectory, checkpoint: str
 ) -> tuple[Any, datasets.Split, int]:
     """The model of a run with the weights of a checkpoint, the training split, and the epoch.
 
     Args:
-        trainer: that has written the run.
+        task: Of the run.
         run_config: its configuration.
         directory: of the run.
         checkpoint: "best" or "last".
@@ -58,10 +40,10 @@ def restore(
     """
     run_config = dataclasses.replace(run_config, distribute="none")
     run_lib.prepare(run_config)
-    train = data.load_split(run_config, "train")
+    train = task.load_split(run_config, "train")
     steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
     with reading.reading(directory.config_path, CONFIG, CONFIG_REMEDY):
-        model = trainer.build_model(run_config, train, steps)
+        model = task.build_model(run_config, train, steps)
         compiling.compile_model(model, run_config, steps)
     checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
     found = checkpoints.restore_best() if checkpoint == "best" else checkpoints.restore_last()
@@ -79,15 +61,10 @@ def run(config: Config) -> dict[str, Any]:
     directory = RunDirectory(config.run)
     if not config.run or not directory.config_path.exists():
         raise ValueError(f"--run must name the folder of a run. Received: run={config.run!r}")
-    trainer = trainer_of(directory)
-    run_config = load(trainer.Config, directory.config_path)
-    modules = trust.allowed_modules(
-        run_config.import_module, config.import_module, config.trust_run, config.run
-    )
-    run_config = dataclasses.replace(run_config, import_module=modules)
+    task, run_config = finished_run.open_run(directory, config.import_module, config.trust_run)
     run_config = finished_run.with_data(run_config, config.dataset, config.data_dir)
-    model, train, epoch = restore(trainer, run_config, directory, config.checkpoint)
-    split = train if config.split == "train" else data.load_split(run_config, config.split)
+    model, train, epoch = restore(task, run_config, directory, config.checkpoint)
+    split = train if config.split == "train" else task.load_split(run_config, config.split)
     read = {"train": train, config.split: split}
     identity.check(directory.path, read, config.accept_changed_data)
     result = {

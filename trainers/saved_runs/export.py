@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tf_discrete import export
 
-from ..common import results, trust
-from ..common.finished_run import load_model, read_settings
+from ..common import results
+from ..common.finished_run import load_model, open_run
 from ..common.run_directory import RunDirectory
 from ..flags.export import Config
 
@@ -27,10 +27,9 @@ def run(config: Config) -> None:
             "or both. Received: path='', tflite=''"
         )
     directory = RunDirectory(config.run)
-    settings = read_settings(directory)
-    modules = settings.get("import_module", ())
-    trust.import_modules(modules, config.import_module, config.trust_run, config.run)
-    model = load_model(directory, settings.get("dtype_policy", "float32"))
+    _, of_run = open_run(directory, config.import_module, config.trust_run)
+    model = load_model(directory, of_run.dtype_policy)
+    settings = directory.config()
     if config.path:
         export.save(
             model,

@@ -7,7 +7,7 @@ from typing import Any
 from tf_discrete import datasets
 from tf_discrete.models import CategoricalVAE, WithPrior, networks
 
-from ..common import data, finishing, results, sweep
+from ..common import data, finishing, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import with_code_prior
 from ..common.latents import make_kl_weight, make_likelihood, make_mean_logits, make_temperature
@@ -65,21 +65,13 @@ def finish(
         classifier = finishing.make_classifier(config, directory, learned)
         accuracy = finishing.classify_reconstructions(model, classifier, read)
         result["reconstruction_accuracy"] = accuracy
-    results.write_model(model, config, directory)
+    results.write_model(model, directory)
     return {f"test/{name}": value for name, value in result.items()}
+
+
+TASK = task.register(task.Task("categorical_vae", Config, build_model, finish))
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of a configuration, or continues; returns what metrics.json holds."""
-    if config.sweep:
-        result = sweep.run(config, "categorical_vae", train, finish)
-    else:
-        config = run_lib.with_output_dir(config, "categorical_vae")
-        result = train(config, finish)
-    results.print_result(config, result)
-    return result
-
-
-def train(config: Config, finish: run_lib.Finish) -> dict[str, Any]:
-    """One run, with what is to be done at its end."""
-    return run_lib.train(config, build_model, finish)
+    return training.run(TASK, config)

@@ -9,7 +9,7 @@ import numpy as np
 from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
 from tf_discrete.models import SemanticHashingAutoencoder, WithPrior, networks
 
-from ..common import data, finishing, results
+from ..common import data, finishing, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import with_code_prior
 from ..common.latents import make_likelihood, make_mean_logits
@@ -71,22 +71,26 @@ def finish(
         for name in ("inception_score", "slides_score"):
             score = getattr(scores, name)
             result.update({name: score.mean, f"{name}_spread": score.spread})
-    results.write_model(model, config, directory)
+    results.write_model(model, directory)
     return {f"test/{name}": value for name, value in result.items()}
 
 
-def run(config: Config) -> dict[str, Any]:
-    """Trains the model of a configuration, or continues; returns what metrics.json holds.
+def check(config: Config) -> None:
+    """Refuses too few samples for a score.
 
     Raises:
-        ValueError: too few samples for a score, or whatever else cannot work.
+        ValueError: Fewer than 64 samples, but not 0.
     """
     if 0 < config.generation_samples < 64:
         raise ValueError(
             "The inception scores take at least 64 samples; 0 for no scores. "
             f"Received: generation_samples={config.generation_samples}"
         )
-    config = run_lib.with_output_dir(config, "semantic_hashing")
-    result = run_lib.train(config, build_model, finish)
-    results.print_result(config, result)
-    return result
+
+
+TASK = task.register(task.Task("semantic_hashing", Config, build_model, finish, check=check))
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains the model of a configuration, or continues; returns what metrics.json holds."""
+    return training.run(TASK, config)

@@ -10,7 +10,7 @@ from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE, feature_networks
 from tf_discrete.plots import Panel
 
-from ..common import classification, data, results
+from ..common import classification, data, results, task, training
 from ..common import run as run_lib
 from ..common.finished_run import load_model, read_settings
 from ..common.latents import make_kl_weight, make_likelihood, make_temperature
@@ -112,9 +112,6 @@ def monitored(config: Config, splits: data.Splits) -> str:
     return f"validation/{'accuracy' if by_accuracy else 'hard_elbo_nats'}"
 
 
-RECIPE = run_lib.Recipe(divide, batches, begin, log, monitored, FIELDS)
-
-
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> SemiSupervisedVAE:
     """The model that a configuration describes."""
     extractor, decoder = load_features(config, split)
@@ -194,13 +191,26 @@ def finish(
         figures["confusion"] = plots.confusion(matrix, title="Test images")
     for name, figure in figures.items():
         plots.save(figure, directory.path / f"{name}.png")
-    results.write_model(model, config, directory)
+    results.write_model(model, directory)
     return result
+
+
+TASK = task.register(
+    task.Task(
+        "semi_supervised",
+        Config,
+        build_model,
+        finish,
+        divide=divide,
+        batches=batches,
+        begin=begin,
+        callbacks=log,
+        monitored=monitored,
+        fields=FIELDS,
+    )
+)
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of a configuration, or continues; returns what metrics.json holds."""
-    config = run_lib.with_output_dir(config, "semi_supervised")
-    result = run_lib.train(config, build_model, finish, recipe=RECIPE)
-    results.print_result(config, result)
-    return result
+    return training.run(TASK, config)

@@ -9,7 +9,7 @@ import numpy as np
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import StructuredPrediction
 
-from ..common import data, results, sweep
+from ..common import data, results, task, training
 from ..common import run as run_lib
 from ..common.latents import make_likelihood, make_temperature
 from ..common.run_directory import RunDirectory
@@ -58,7 +58,7 @@ def finish(
     }
     for name, figure in figures.items():
         plots.save(figure, directory.path / f"{name}.png")
-    results.write_model(model, config, directory)
+    results.write_model(model, directory)
     return {f"test/{name}": value for name, value in result.items()}
 
 
@@ -77,17 +77,11 @@ def completion_pictures(
     return {"completions": figure}
 
 
+TASK = task.register(
+    task.Task("structured_prediction", Config, build_model, finish, pictures=completion_pictures)
+)
+
+
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of a configuration, or continues; returns what metrics.json holds."""
-    if config.sweep:
-        result = sweep.run(config, "structured_prediction", train, finish)
-    else:
-        config = run_lib.with_output_dir(config, "structured_prediction")
-        result = train(config, finish)
-    results.print_result(config, result)
-    return result
-
-
-def train(config: Config, finish: run_lib.Finish) -> dict[str, Any]:
-    """One run, with what is to be done at its end."""
-    return run_lib.train(config, build_model, finish, completion_pictures)
+    return training.run(TASK, config)
