@@ -66,24 +66,31 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=setuptools.find_packages(
-        include=["tf_discrete", "tf_discrete.*", "trainers", "trainers.*"]
-    ),
+    # A package `trainers` could be one of the user; inside, all imports are relative.
+    packages=[
+        *setuptools.find_packages(include=["tf_discrete", "tf_discrete.*"]),
+        *(
+            f"tf_discrete_{name}"
+            for name in setuptools.find_packages(include=["trainers", "trainers.*"])
+        ),
+    ],
+    package_dir={"tf_discrete_trainers": "trainers"},
     package_data={"tf_discrete": ["py.typed"]},
     zip_safe=False,
     install_requires=_REQUIRES,
     extras_require=_EXTRAS,
     entry_points={
         "console_scripts": [
-            "tf-discrete-autoregressive-prior=trainers.autoregressive_prior:cli",
-            "tf-discrete-categorical-vae=trainers.categorical_vae:cli",
-            "tf-discrete-compare-estimators=trainers.compare_estimators:cli",
-            "tf-discrete-evaluate=trainers.evaluate:cli",
-            "tf-discrete-export=trainers.export:cli",
-            "tf-discrete-search=trainers.search:cli",
-            "tf-discrete-semantic-hashing=trainers.semantic_hashing:cli",
-            "tf-discrete-semi-supervised=trainers.semi_supervised:cli",
-            "tf-discrete-structured-prediction=trainers.structured_prediction:cli",
+            "tf-discrete-autoregressive-prior=tf_discrete_trainers.autoregressive_prior:cli",
+            "tf-discrete-categorical-vae=tf_discrete_trainers.categorical_vae:cli",
+            "tf-discrete-compare-estimators=tf_discrete_trainers.compare_estimators:cli",
+            "tf-discrete-evaluate=tf_discrete_trainers.evaluate:cli",
+            "tf-discrete-export=tf_discrete_trainers.export:cli",
+            "tf-discrete-search=tf_discrete_trainers.search:cli",
+            "tf-discrete-semantic-hashing=tf_discrete_trainers.semantic_hashing:cli",
+            "tf-discrete-semi-supervised=tf_discrete_trainers.semi_supervised:cli",
+            "tf-discrete-structured-prediction=tf_discrete_trainers.structured_prediction:cli",
+            "tf-discrete-train=tf_discrete_trainers.train:cli",
         ]
     },
     classifiers=[

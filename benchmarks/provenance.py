@@ -9,10 +9,12 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import store
+
+if TYPE_CHECKING:
+    from trainers.common.task import Task
 
 
 def record(packages: Iterable[str] = ()) -> dict[str, Any]:
@@ -21,7 +23,9 @@ def record(packages: Iterable[str] = ()) -> dict[str, Any]:
     Args:
         packages: whose versions count, beside those of every benchmark.
     """
-    from trainers import machine  # Contenders of other frameworks import this without TensorFlow.
+    from trainers.common import (
+        machine,  # Contenders of other frameworks import this without TensorFlow.
+    )
 
     return {
         "date": datetime.date.today().isoformat(),
@@ -69,9 +73,9 @@ def commit() -> str | None:
     return head.strip() + ("+" if changed.strip() else "")
 
 
-def command(settings: dict[str, Any], trainer: ModuleType) -> str:
+def command(settings: dict[str, Any], trained: Task) -> str:
     """The command line of a run: every flag that differs from its default."""
-    return command_of(trainer.__name__, trainer.Config, settings)
+    return command_of(f"trainers.{trained.name}", trained.config_class, settings)
 
 
 def command_of(

@@ -29,15 +29,12 @@ from PIL import Image
 
 from benchmarks import provenance, store
 from tf_discrete import plots
-from trainers import (
-    bound_curve,
-    command_line,
-    comparison_config,
-    comparison_report,
-    evaluate,
-)
-from trainers.config import option
-from trainers.run_directory import RunDirectory, read_json
+from trainers.common import command_line, task
+from trainers.common.run_directory import RunDirectory, read_json
+from trainers.comparison import comparison_report
+from trainers.comparison import settings as comparison_config
+from trainers.flags.config import option
+from trainers.saved_runs import bound_curve
 
 COMPARISON_PICTURES = ("bound_vs_steps", "bound_vs_seconds", "gradient_variance")
 MODEL = ("num_variables", "num_categories", "latents", "num_layers", "hidden_units", "prior")
@@ -76,12 +73,12 @@ def run(config: Config) -> None:
     if not directory.result_path.exists():
         raise ValueError(f"--run must name a finished run. Received: run={config.run!r}")
     settings, result = read_json(directory.config_path), read_json(directory.result_path)
-    trainer = evaluate.trainer_of(directory)
+    trained = task.get(settings["task"])
     store.append(
-        trainer.__name__.split(".")[-1],
+        trained.name,
         {
             "name": config.name,
-            "command": provenance.command(settings, trainer),
+            "command": provenance.command(settings, trained),
             "dataset": settings["dataset"],
             "binarization": settings["binarization"],
             "model": {key: settings[key] for key in MODEL if key in settings},
@@ -142,7 +139,7 @@ def keep_sweep(folder: Path, name: str) -> None:
         "sweeps",
         {
             "name": name,
-            "command": provenance.command(settings, evaluate.trainer_of(RunDirectory(folder))),
+            "command": provenance.command(settings, task.get(settings["task"])),
             "estimator": settings["estimator"],
             "epochs": settings["epochs"],
             "runs": _rounded(list(read_json(folder / "sweep.json").values())),
@@ -160,8 +157,8 @@ def keep_bound_curve(folder: Path, name: str) -> None:
             f"result. Received: bound_curve={str(folder)!r}, name={name!r}"
         )
     settings, result = read_json(folder / "config.json"), read_json(path)
-    trainer = evaluate.trainer_of(RunDirectory(folder))
-    about = {"command": provenance.command(settings, trainer), "estimator": settings["estimator"]}
+    command = provenance.command(settings, task.get(settings["task"]))
+    about = {"command": command, "estimator": settings["estimator"]}
     made = {"provenance": provenance.record()}
     store.append("bound_curve", {"name": name, **about, **result, **made})
     store.IMAGES.mkdir(parents=True, exist_ok=True)
@@ -233,4 +230,4 @@ def _rounded(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

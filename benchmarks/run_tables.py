@@ -71,7 +71,7 @@ def structured_prediction() -> str:
 
 def estimator_comparison() -> str:
     """The kept comparisons of estimators: one table for each data set and model."""
-    from trainers import comparison_report
+    from trainers.comparison import comparison_report
 
     return "\n".join(
         f"{model}:\n\n{comparison_report.table(found, _REFERENCE, latents)}"
@@ -81,7 +81,7 @@ def estimator_comparison() -> str:
 
 def measured(estimator: str) -> str:
     """One estimator's rows of the kept comparisons, one for each data set and model."""
-    from trainers import comparison_report
+    from trainers.comparison import comparison_report
 
     rows: list[tuple[str, ...]] = []
     for model, latents, found in _comparisons():
@@ -153,7 +153,7 @@ def _made(kept: dict[str, Any]) -> tuple[str, ...]:
 
 def _comparisons() -> Iterable[tuple[str, str, dict[str, Any]]]:
     """The kept comparisons: name of the model, kind of latents, what is known of each estimator."""
-    from trainers import comparison_report
+    from trainers.comparison import comparison_report
 
     records = store.read("estimators")
     for model in sorted({name.split("/")[0] for name in records}):

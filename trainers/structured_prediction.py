@@ -2,136 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
-import numpy as np
-
-from tf_discrete import datasets, evaluation, plots
-from tf_discrete.models import StructuredPrediction
-from trainers import command_line, data, results, sweep
-from trainers import run as run_lib
-from trainers.config import option
-from trainers.latents import make_likelihood, make_temperature
-from trainers.run_directory import RunDirectory
-from trainers.sweep import SweepConfig
+from .common import command_line
+from .flags.structured_prediction import Config
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(SweepConfig):
-    """The flags of this trainer; those of the model are named as its arguments."""
+def load() -> Any:
+    """Imports the program, and TensorFlow with it."""
+    from .tasks import structured_prediction
 
-    num_variables: tuple[int, ...] = option(
-        (20,), "Latent variables N of each layer; one number for all, or one for each."
-    )
-    num_layers: int = option(2, "Stochastic layers.", lower=1)
-    hidden_units: tuple[int, ...] = option(
-        (),
-        "Units of the hidden layers in each map between stochastic layers. Default: affine maps.",
-    )
-    activation: str = option("tanh", "Of the hidden layers.")
-    objective: str = option(
-        "single_sample",
-        "'single_sample': the mean of log p(y | z); 'multi_sample': the log of the mean of p(y | z) "
-        "over num_samples draws.",
-        choices=("single_sample", "multi_sample"),
-    )
-    temperature_schedule: str = option(
-        "constant",
-        "As in trainers.categorical_vae: how the temperature moves.",
-        choices=("auto", "constant", "exponential", "linear", "cosine"),
-    )
-    layer_temperatures: tuple[float, ...] = option(
-        (), "Constant temperatures, one for each stochastic layer, in the place of temperature."
-    )
-    units: str = option(
-        "zero_one",
-        "What the next map reads for a choice: 0 and 1, or -1 and 1.",
-        choices=("zero_one", "plus_minus"),
-    )
-    centering: bool = option(False, "Subtract the running mean from the pixels that are given.")
-
-
-def build_model(
-    config: Config, split: datasets.Split, steps_per_epoch: int
-) -> StructuredPrediction:
-    """The model that a configuration describes."""
-    return StructuredPrediction(
-        data_shape=split.image_shape,
-        num_variables=config.num_variables
-        if len(config.num_variables) > 1
-        else config.num_variables[0],
-        num_categories=config.num_categories,
-        latents=config.latents,
-        num_layers=config.num_layers,
-        hidden_units=config.hidden_units,
-        activation=config.activation,
-        likelihood=make_likelihood(config, split),
-        estimator=config.estimator,
-        temperature=config.layer_temperatures
-        or make_temperature(config, steps_per_epoch * config.epochs),
-        num_samples=config.num_samples or None,
-        objective=config.objective,
-        units=config.units,
-        centering=config.centering,
-        seed=config.seed,
-        monitor_every=config.monitor_every,
-    )
-
-
-def finish(
-    model: StructuredPrediction, config: Config, directory: RunDirectory, splits: data.Splits
-) -> dict[str, Any]:
-    """Scores the test split, draws the pictures, writes the model and the SavedModel."""
-    test = splits["test"]
-    result = run_lib.evaluate_split(model, test, config.bound_samples)
-    images = next(iter(test.batches(min(500, len(test)))))["image"].numpy()
-    usage = evaluation.collect_usage(model, [images])
-    figures = {
-        **completion_pictures(model, images),
-        "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
-        "curves": plots.curves(directory.history()),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, directory.path / f"{name}.png")
-    results.write_model(model, config, directory)
-    return {f"test/{name}": value for name, value in result.items()}
-
-
-def completion_pictures(
-    model: StructuredPrediction, images: np.ndarray, labels: np.ndarray | None = None
-) -> dict[str, Any]:
-    """What is given, some completions, the mean of many, and the truth; for the first images."""
-    shown = images[:10]
-    blank = np.full([len(shown), model.parts.num_outputs], 0.5, np.float32)
-    figure = plots.completions(
-        results.as_image(model.parts.join(shown, blank)),
-        results.as_image(model.sample(shown, 6, seed=1)),
-        results.as_image(model.complete(shown, 100, seed=2)),
-        shown,
-    )
-    return {"completions": figure}
-
-
-def run(config: Config) -> dict[str, Any]:
-    """Trains the model of a configuration, or continues; returns what metrics.json holds."""
-    if config.sweep:
-        result = sweep.run(config, "structured_prediction", train, finish)
-    else:
-        config = run_lib.with_output_dir(config, "structured_prediction")
-        result = train(config, finish)
-    results.print_result(config, result)
-    return result
-
-
-def train(config: Config, finish: run_lib.Finish) -> dict[str, Any]:
-    """One run, with what is to be done at its end."""
-    return run_lib.train(config, build_model, finish, completion_pictures)
+    return structured_prediction.run
 
 
 def cli() -> None:
     """The console script."""
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, load, __doc__)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,11 @@ from benchmarks import provenance, store, tables
 from benchmarks.codes import image_bytes
 from tf_discrete import codes as codes_lib
 from tf_discrete.models import WithPrior
-from trainers import autoregressive_prior, command_line, finished_run, semantic_hashing
-from trainers.config import check, option, to_json
-from trainers.run_directory import RunDirectory
+from trainers.common import command_line, finished_run
+from trainers.common.run_directory import RunDirectory
+from trainers.flags.config import check, option, to_json
+from trainers.saved_runs import autoregressive_prior
+from trainers.tasks import semantic_hashing
 
 RESULTS = "compression"
 QUALITIES = range(1, 96)
@@ -326,4 +328,4 @@ def _xz(data: bytes) -> int:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

@@ -7,10 +7,11 @@ from typing import Any
 
 from tf_discrete import datasets
 from tf_discrete.models import WithPrior
-from trainers import categorical_vae, compiling, semantic_hashing
-from trainers import run as run_lib
-from trainers.callbacks import StopAtNaN
-from trainers.config import option
+from trainers.common import compiling
+from trainers.common import run as run_lib
+from trainers.common.callbacks import StopAtNaN
+from trainers.flags.config import option
+from trainers.tasks import categorical_vae, semantic_hashing
 
 NAMES = {"gumbel_softmax": "Gumbel-Softmax", "semantic_hashing": "semantic hashing"}
 GUMBEL, HASHING = NAMES

@@ -32,9 +32,11 @@ from benchmarks.tables import markdown, spread
 from tf_discrete import codes, datasets, evaluation, plots, seeds
 from tf_discrete._internal.writing import write_json
 from tf_discrete.codes import hamming
-from trainers import categorical_vae, command_line, data, semantic_hashing
-from trainers.config import RunConfig, check, defaults, option, to_json
-from trainers.run_directory import RunDirectory, read_json
+from trainers.common import command_line, data
+from trainers.common.run_directory import RunDirectory, read_json
+from trainers.flags.config import check, defaults, option, to_json
+from trainers.flags.run import RunConfig
+from trainers.tasks import categorical_vae, semantic_hashing
 
 RESULTS = "retrieval"
 NAMES = {
@@ -281,4 +283,4 @@ def _data(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

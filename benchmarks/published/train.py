@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import importlib
 import pathlib
 from typing import Any
 
@@ -23,9 +22,10 @@ from benchmarks import provenance, record, store
 from benchmarks.published import report
 from benchmarks.published.cells import TABLES, Cell, cells
 from tf_discrete._internal.writing import write_json
-from trainers import callbacks, command_line, compare_estimators, comparison_report
-from trainers import run as run_lib
-from trainers.config import check, option, to_json
+from trainers.common import callbacks, command_line, task
+from trainers.common import run as run_lib
+from trainers.comparison import compare_estimators, comparison_report
+from trainers.flags.config import check, option, to_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +75,9 @@ def train(cell: Cell, seed: int, config: Config) -> None:
     """Trains one run of a cell, or goes on with it, and keeps it."""
     keras.backend.clear_session()
     gc.collect()
-    trainer: Any = importlib.import_module(f"trainers.{cell.trainer}")
+    trained = task.get(cell.trainer)
     folder = pathlib.Path(config.output_dir) / cell.results / cell.run(seed)
-    settings = trainer.Config(
+    settings: Any = trained.config_class(
         **cell.settings,
         seed=seed,
         epochs=config.epochs or cell.epochs,
@@ -85,16 +85,16 @@ def train(cell: Cell, seed: int, config: Config) -> None:
         output_dir=str(folder),
     )
     try:
-        run_lib.train(settings, trainer.build_model, compare_estimators.finish)
+        run_lib.train(trained, settings, compare_estimators.finish)
     except callbacks.TrainingDiverged as error:
         write_json(folder / comparison_report.DIVERGED, {"message": str(error)})
     found = comparison_report.read_run(folder)
     if found is None or found["status"] == "unfinished":
         raise RuntimeError(f"A run has come to no end. Run the command again. Received: {folder}")
     kept = record.kept_run(found, cell.estimator, to_json(settings), folder)
-    command = provenance.command(to_json(settings), trainer)
+    command = provenance.command(to_json(settings), trained)
     store.append(cell.results, {"name": cell.run(seed), **kept, "command": command})
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

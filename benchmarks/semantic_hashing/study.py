@@ -33,9 +33,11 @@ from benchmarks.codes.models import GUMBEL, HASHING
 from benchmarks.semantic_hashing import report
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation, plots
-from trainers import categorical_vae, command_line, data, finishing, semantic_hashing
-from trainers.callbacks import TrainingDiverged
-from trainers.config import RunConfig, check, option, to_json
+from trainers.common import command_line, data, finishing
+from trainers.common.callbacks import TrainingDiverged
+from trainers.flags.config import check, option, to_json
+from trainers.flags.run import RunConfig
+from trainers.tasks import categorical_vae, semantic_hashing
 
 SIZES = ("16x2", "32x2", "64x2", "96x2", "32x4", "16x16", "10x10", "20x10", "30x10")
 
@@ -240,4 +242,4 @@ def run(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

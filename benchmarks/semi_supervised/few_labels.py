@@ -24,9 +24,10 @@ from typing import Any, NamedTuple
 import keras
 
 from benchmarks import provenance, store
-from trainers import callbacks, command_line, semi_supervised
-from trainers.config import check, option, to_json
-from trainers.run_directory import RunDirectory
+from trainers.common import callbacks, command_line
+from trainers.common.run_directory import RunDirectory
+from trainers.flags.config import check, option, to_json
+from trainers.tasks import semi_supervised
 
 SETTINGS: dict[str, Any] = {
     "dataset": "mnist",
@@ -251,4 +252,4 @@ def _compared(
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

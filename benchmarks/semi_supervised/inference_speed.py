@@ -36,8 +36,8 @@ from benchmarks import provenance, store, tables
 from tf_discrete import plots
 from tf_discrete.models import SemiSupervisedVAE, conditional_networks
 from tf_discrete.optimizers import FusedAdam
-from trainers import command_line
-from trainers.config import check, option
+from trainers.common import command_line
+from trainers.flags.config import check, option
 
 RESULTS = "inference_speed"
 MARGINAL = "enumeration"
@@ -236,4 +236,4 @@ def run(config: Config) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks import provenance, store, tables
 from tf_discrete import datasets, evaluation
 from tf_discrete.models import CategoricalVAE, StructuredPrediction
-from trainers import command_line
-from trainers.config import option
+from trainers.common import command_line
+from trainers.flags.config import option
 
 RESULTS = "bound_speed"
 SIZES: dict[str, dict[str, Any]] = {
@@ -79,4 +79,4 @@ def table(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    command_line.start(Config, run, __doc__)
+    command_line.start(Config, lambda: run, __doc__)

@@ -34,7 +34,7 @@ import numpy as np
 from benchmarks import provenance, store, tables
 from benchmarks.codes import augmented as augmented_codes
 from tf_discrete import codes, seeds
-from trainers import finished_run
+from trainers.common import finished_run
 
 RESULTS = "search_speed"
 NAMES = {

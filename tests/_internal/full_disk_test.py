@@ -14,8 +14,8 @@ import tensorflow as tf
 from tf_discrete import codes, evaluation, plots
 from tf_discrete._internal import writing
 from tf_discrete.datasets import image_cache
-from trainers.checkpoints import CheckpointFolder
-from trainers.run_directory import RunDirectory
+from trainers.common.checkpoints import CheckpointFolder
+from trainers.common.run_directory import RunDirectory
 
 image_cache.MEMORY_BYTES = 1
 drawn = np.random.default_rng(0).integers(0, 2, [500, 64])

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from benchmarks import provenance, store
-from trainers import categorical_vae
-from trainers.config import to_json
+from trainers.flags.config import to_json
+from trainers.tasks import categorical_vae
 
 
 def test_a_record_says_when_on_what_and_from_which_commit():
@@ -42,7 +42,7 @@ def test_the_commit_tells_of_changes(tmp_path, monkeypatch):
     ],
 )
 def test_a_command_has_the_flags_that_differ(changes, flags):
-    command = provenance.command(to_json(categorical_vae.Config(**changes)), categorical_vae)
+    command = provenance.command(to_json(categorical_vae.Config(**changes)), categorical_vae.TASK)
     program, *found = command.split(" --")
     assert program == "python -m trainers.categorical_vae"
     assert sorted(found) == sorted(flags.split(" --")[1:])

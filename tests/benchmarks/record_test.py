@@ -11,14 +11,9 @@ from PIL import Image
 from benchmarks import record, run_tables, store
 from tf_discrete._internal.writing import write_json
 from tools import tables
-from trainers import (
-    categorical_vae,
-    compare_estimators,
-    comparison_report,
-    semi_supervised,
-    structured_prediction,
-)
-from trainers.config import to_json
+from trainers.comparison import compare_estimators, comparison_report
+from trainers.flags.config import to_json
+from trainers.tasks import categorical_vae, semi_supervised, structured_prediction
 
 
 @pytest.fixture
@@ -163,7 +158,8 @@ def test_a_run_is_kept_by_its_trainer(place: pathlib.Path, trainer, changes, res
     folder = place / "run"
     folder.mkdir()
     common = {"test/bound_samples": 1000, "epochs": 9, "best_epoch": 7, "training_seconds": 90.0}
-    write_json(folder / "config.json", to_json(trainer.Config(output_dir="here", **changes)))
+    settings = to_json(trainer.Config(output_dir="here", **changes))
+    write_json(folder / "config.json", {"task": trainer.TASK.name, **settings})
     write_json(folder / "metrics.json", {**common, **result})
     row = {"epoch": 1, "step": 9, "seconds": 10.0, "validation/hard_elbo_nats": -70.12345}
     (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
@@ -205,7 +201,7 @@ def test_a_sweep_is_kept_and_shown(place, tmp_path):
     settings = to_json(
         categorical_vae.Config(sweep=True, sweep_temperatures=(0.5, 1.0), data_dir="here")
     )
-    write_json(folder / "config.json", settings)
+    write_json(folder / "config.json", {"task": "categorical_vae", **settings})
     runs = {
         f"{rate}-{temperature}": {
             "learning_rate": rate,

@@ -96,8 +96,8 @@ def _in_zip(member: str, damage: Damage) -> Damage:
 def models(folder: pathlib.Path) -> list[File]:
     """`.keras` files: of a run, and crafted ones with right checksums of a wrong configuration."""
     from tf_discrete.models import CategoricalVAE
-    from trainers import export
-    from trainers.run_directory import RunDirectory
+    from trainers.common import finished_run
+    from trainers.common.run_directory import RunDirectory
 
     directory = RunDirectory(folder)
     model = CategoricalVAE(
@@ -111,7 +111,7 @@ def models(folder: pathlib.Path) -> list[File]:
         return all(np.array_equal(a, b) for a, b in zip(found.weights, weights, strict=True))
 
     def read() -> Any:
-        return export.load_model(directory, "float32")
+        return finished_run.load_model(directory, "float32")
 
     config = _in_zip("config.json", mutations.damage_json)
     stored = _in_zip("model.weights.h5", mutations.damage_bytes)
@@ -127,11 +127,13 @@ def models(folder: pathlib.Path) -> list[File]:
 def configs(folder: pathlib.Path) -> list[File]:
     """config.json, data.json and metrics.json of a run."""
     from tests.trainers import small_runs
-    from trainers import categorical_vae, config, export, identity
-    from trainers.run_directory import RunDirectory
+    from trainers.common import finished_run, identity, stored_config
+    from trainers.common.run_directory import RunDirectory
+    from trainers.flags import config
+    from trainers.tasks import categorical_vae
 
     directory = RunDirectory(folder)
-    settings = config.to_json(small_runs.config(folder))
+    settings = {"task": "categorical_vae", **config.to_json(small_runs.config(folder))}
     directory.config_path.write_text(json.dumps(settings))
     splits = {
         name: {"images": 9, "image_shape": [2, 2, 1], "num_classes": 3, "fingerprint": "ab" * 32}
@@ -141,7 +143,7 @@ def configs(folder: pathlib.Path) -> list[File]:
     directory.result_path.write_text(json.dumps({"test/bound_nats": -9.5, "best_epoch": 3}))
 
     def read() -> Any:
-        return config.load(categorical_vae.Config, directory.config_path)
+        return stored_config.load(categorical_vae.Config, directory.config_path)
 
     def is_config(found: Any) -> bool:
         config.check(found)
@@ -158,7 +160,8 @@ def configs(folder: pathlib.Path) -> list[File]:
     path = directory.config_path
     return [
         File(path, read, is_config, damage),
-        File(path, lambda: export.read_settings(directory), _anything, damage),
+        File(path, lambda: finished_run.read_settings(directory), _anything, damage),
+        File(path, lambda: finished_run.open_run(directory), _anything, damage),
         File(folder / identity.FILE, read_data, _anything, damage),
         File(directory.result_path, directory.result, is_result, damage),
     ]
@@ -166,8 +169,9 @@ def configs(folder: pathlib.Path) -> list[File]:
 
 def metrics(folder: pathlib.Path) -> list[File]:
     """metrics.jsonl of a run, and the measurements of sweeps and comparisons."""
-    from trainers import comparison_report, sweep
-    from trainers.run_directory import RunDirectory
+    from trainers.common import sweep
+    from trainers.common.run_directory import RunDirectory
+    from trainers.comparison import comparison_report
 
     directory = RunDirectory(folder)
     rows = [
@@ -344,7 +348,7 @@ def checkpoints(folder: pathlib.Path) -> list[File]:
     """The files of TensorFlow's checkpoints in a run."""
     import tensorflow as tf
 
-    from trainers.checkpoints import CheckpointFolder
+    from trainers.common.checkpoints import CheckpointFolder
 
     values = np.random.default_rng(0).normal(size=[20, 3])
     matrix, step = tf.Variable(values), tf.Variable(7, dtype=tf.int64)

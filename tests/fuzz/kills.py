@@ -32,8 +32,8 @@ import numpy as np
 from tf_discrete import codes, export, models
 from tf_discrete._internal import keras_files, reading, writing
 from tf_discrete.datasets import image_cache
-from trainers.checkpoints import CheckpointFolder
-from trainers.run_directory import RunDirectory
+from trainers.common.checkpoints import CheckpointFolder
+from trainers.common.run_directory import RunDirectory
 
 _LONGEST = 10.0
 """Seconds from a write to a kill."""

@@ -19,7 +19,7 @@ from typing import Any
 import tensorflow as tf
 
 from tests.trainers import small_runs
-from trainers import categorical_vae
+from trainers.tasks import categorical_vae
 
 FILE = pathlib.Path(__file__).with_suffix(".json")
 TOLERANCE = 1e-4

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from tests.golden import categorical_vae as golden
-from trainers import semantic_hashing
+from trainers.tasks import semantic_hashing
 
 FILE = pathlib.Path(__file__).with_suffix(".json")
 

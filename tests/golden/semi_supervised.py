@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from tests.golden import categorical_vae as golden
-from trainers import semi_supervised
+from trainers.tasks import semi_supervised
 
 FILE = pathlib.Path(__file__).with_suffix(".json")
 

@@ -9,9 +9,9 @@ import pytest
 from tests.trainers import small_runs
 from tf_discrete import codes
 from tf_discrete.models import StructuredPrediction
-from trainers import autoregressive_prior as trainer
-from trainers import callbacks, finished_run
-from trainers.checkpoints import CheckpointFolder
+from trainers.common import callbacks, finished_run
+from trainers.common.checkpoints import CheckpointFolder
+from trainers.saved_runs import autoregressive_prior as trainer
 
 pytest.importorskip("constriction", reason="constriction is an extra")
 

@@ -12,7 +12,9 @@ import tensorflow as tf
 from tests.trainers import small_runs
 from tf_discrete import estimators
 from tf_discrete.models import CategoricalVAE
-from trainers import callbacks, categorical_vae, evaluate
+from trainers.common import callbacks
+from trainers.saved_runs import evaluate
+from trainers.tasks import categorical_vae
 
 REFUSED = {
     "data set": (

@@ -12,7 +12,7 @@ from scipy import special
 
 from tf_discrete import datasets, evaluation, seeds
 from tf_discrete.models import CategoricalVAE
-from trainers import bound_curve, evaluate
+from trainers.saved_runs import bound_curve, evaluate
 
 
 def test_bounds_are_means_over_disjoint_groups():

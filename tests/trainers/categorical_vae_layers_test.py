@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete.models import CategoricalVAE
-from trainers import categorical_vae, compiling, data
-from trainers.config import check, load, to_json
+from trainers.common import compiling, data
+from trainers.common.stored_config import load
+from trainers.flags.config import check, to_json
+from trainers.tasks import categorical_vae
 
 DEEP = {
     "num_layers": 2,

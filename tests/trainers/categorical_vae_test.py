@@ -18,15 +18,9 @@ from tensorboard.plugins.projector import projector_config_pb2
 
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export, likelihoods
-from trainers import (
-    callbacks,
-    categorical_vae,
-    config,
-    data,
-    evaluate,
-    finishing,
-    run_directory,
-)
+from trainers.common import callbacks, data, finishing, run_directory, stored_config
+from trainers.saved_runs import evaluate
+from trainers.tasks import categorical_vae
 
 PICTURES = ("reconstructions", "samples", "codes", "curves", "traversal", "schedules")
 TERMS = ("loss", "elbo_nats", "reconstruction_nats", "kl_nats")
@@ -67,9 +61,9 @@ def test_files(finished: pathlib.Path):
         "saved_model",
         *(f"{name}.png" for name in PICTURES),
     }
-    assert config.load(categorical_vae.Config, finished / "config.json") == small_runs.config(
-        finished
-    )
+    assert stored_config.load(
+        categorical_vae.Config, finished / "config.json"
+    ) == small_runs.config(finished)
 
 
 def test_history(finished: pathlib.Path):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete._internal import reading
-from trainers.checkpoints import CheckpointFolder
+from trainers.common.checkpoints import CheckpointFolder
 
 
 def _folder(path, keep=2):

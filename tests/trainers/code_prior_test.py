@@ -15,8 +15,9 @@ from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import CategoricalVAE, WithPrior
-from trainers import categorical_vae, data, finishing, semantic_hashing
-from trainers import run as run_lib
+from trainers.common import data, finishing
+from trainers.common import run as run_lib
+from trainers.tasks import categorical_vae, semantic_hashing
 
 
 def config(folder, **changes):
@@ -51,7 +52,7 @@ def test_the_run_reports_and_exports_the_prior(hashed):
 def test_the_run_goes_on_with_its_prior(hashed, tmp_path, capsys):
     folder = shutil.copytree(hashed, tmp_path / "run")
     longer = config(folder, epochs=3)
-    run_lib.train(longer, semantic_hashing.build_model, lambda *arguments: {})
+    run_lib.train(semantic_hashing.TASK, longer, lambda *arguments: {})
     assert "after epoch 2" in capsys.readouterr().out
     nats = [row["train/prior_nats"] for row in small_runs.rows(folder)]
     assert len(nats) == 3 and nats[2] < nats[0]

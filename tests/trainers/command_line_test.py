@@ -6,7 +6,9 @@ import sys
 import pytest
 from absl import app, flags, logging
 
-from trainers import command_line, config, search
+from trainers.common import command_line
+from trainers.flags import config
+from trainers.saved_runs import search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,12 +25,12 @@ def start(monkeypatch):
     verbosity = logging.get_verbosity()
 
     def run_program(run, *words):
-        def parse_and_run(main):
+        def parse_and_run(main, flags_parser):
             flags.FLAGS.unparse_flags()
-            main(flags.FLAGS(["program", *words]))
+            main(flags_parser(["program", *words]))
 
         monkeypatch.setattr(app, "run", parse_and_run)
-        command_line.start(Settings, run, "What it does.")
+        command_line.start(Settings, lambda: run, "What it does.")
 
     yield run_program
     delattr(flags.FLAGS, "command_line_number")

@@ -14,8 +14,9 @@ import pytest
 
 from tests import forked, shared
 from tests.trainers import small_runs
-from trainers import compare_estimators, gradient_report, run
-from trainers.config import to_json
+from trainers.common import run
+from trainers.comparison import compare_estimators, gradient_report, settings
+from trainers.flags.config import to_json
 
 FLAGS = {
     "dataset": "digits",
@@ -38,6 +39,12 @@ FLAGS = {
 
 def config(output_dir, **changes):
     return compare_estimators.Config(output_dir=str(output_dir), **{**FLAGS, **changes})
+
+
+def report_config(folder, **changes):
+    """A report of gradients, which has the flags of the run that it is of."""
+    flags = {name: FLAGS[name] for name in FLAGS if name in settings.REPORTED}
+    return compare_estimators.Config(gradient_report=str(folder), **{**flags, **changes})
 
 
 def arguments(output_dir, **changes):
@@ -107,9 +114,12 @@ def test_what_is_written(compared: pathlib.Path):
 def test_a_run_is_one_of_the_trainer(compared: pathlib.Path, tmp_path: pathlib.Path):
     """Alone, with the trainer's own command, it gives the same numbers."""
     mine = compare_estimators.run_config(config(compared), "straight_through", 0)
-    assert read(compared, "runs/straight_through-0/config.json") == to_json(mine)
+    assert read(compared, "runs/straight_through-0/config.json") == {
+        "task": "categorical_vae",
+        **to_json(mine),
+    }
     alone = dataclasses.replace(mine, output_dir=str(tmp_path))
-    run.train(alone, compare_estimators.categorical_vae.build_model, compare_estimators.finish)
+    run.train(compare_estimators.categorical_vae.TASK, alone, compare_estimators.finish)
     assert small_runs.rows(tmp_path) == small_runs.rows(compared / "runs/straight_through-0")
     assert small_runs.result(tmp_path) == small_runs.result(compared / "runs/straight_through-0")
 
@@ -161,11 +171,11 @@ def test_a_run_that_diverges_does_not_end_the_comparison(tmp_path, monkeypatch, 
     trained = []
     train = run.train
 
-    def diverging(settings, *rest):
+    def diverging(task, settings, *rest):
         trained.append(settings.estimator)
         if settings.estimator == "straight_through":
             settings = dataclasses.replace(settings, learning_rate=1e38)
-        return train(settings, *rest)
+        return train(task, settings, *rest)
 
     monkeypatch.setattr(run, "train", diverging)
     changes = {"estimators": ("straight_through", "reinmax"), "gradient_draws": 0, "cost_rounds": 0}
@@ -207,8 +217,8 @@ def test_a_killed_comparison_goes_on(compared: pathlib.Path, tmp_path: pathlib.P
 def test_the_gradients_of_a_run(finished, copied):
     folder = copied()
     names = ("score_function", "nvil", "arm")
-    settings = config("", gradient_report=str(folder), estimators=names)
-    report = compare_estimators.run(settings)
+    asked = report_config(folder, estimators=names)
+    report = compare_estimators.run(asked)
     assert report["epoch"] == read(finished, "metrics.json")["best_epoch"]
     assert set(report["estimators"]) == {"gumbel_softmax", "score_function", "nvil"}
     assert list(report["skipped"]) == ["arm"]
@@ -238,9 +248,9 @@ def test_the_gradients_at_a_checkpoint_that_is_not_there(copied):
         ("3", "epochs kept: none. Received: checkpoint='3'"),
         ("worst", "'best', 'last' or a number. Received: checkpoint='worst'"),
     ):
-        settings = config("", gradient_report=folder, checkpoint=checkpoint)
+        asked = report_config(folder, checkpoint=checkpoint)
         with pytest.raises(ValueError, match=said):
-            compare_estimators.run(settings)
+            compare_estimators.run(asked)
     with pytest.raises(ValueError, match="folder of a run. Received: gradient_report='nowhere'"):
         gradient_report.report("nowhere", "best", ("all",), lambda _: None)
 
@@ -248,8 +258,11 @@ def test_the_gradients_at_a_checkpoint_that_is_not_there(copied):
 @pytest.mark.parametrize(
     "changes,said",
     [
-        ({"estimator": "reinmax"}, "from --estimators.*Received: estimator='reinmax'"),
-        ({"code_prior": "lstm"}, "models alone.*Received: code_prior='lstm'"),
+        ({"checkpoint": "last"}, "is of --gradient_report.*Received: checkpoint='last'"),
+        (
+            {"gradient_report": "somewhere"},
+            "all but gradient_report, checkpoint, .*Received: .*epochs=3, .*num_seeds=1",
+        ),
         ({"estimators": ("reinmx",)}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
         ({"reference": "best"}, "estimator must be one of.*Received: estimator='best'"),
         (
@@ -273,10 +286,10 @@ def test_out_of_memory_does_not_end_the_comparison(tmp_path, monkeypatch, capsys
 
     train = run.train
 
-    def exhausted(settings, *rest):
+    def exhausted(task, settings, *rest):
         if settings.estimator == "straight_through":
             raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
-        return train(settings, *rest)
+        return train(task, settings, *rest)
 
     monkeypatch.setattr(run, "train", exhausted)
     changes = {"estimators": ("straight_through",), "gradient_draws": 0, "cost_rounds": 0}
@@ -291,3 +304,32 @@ def test_help_shows_the_flags():
     assert "Trains one model with every gradient estimator" in text
     for name in ("estimators", "num_seeds", "gradient_report", "reference", "cost_rounds"):
         assert f"--{name}:" in text
+
+
+OWN = {
+    "estimators",
+    "num_seeds",
+    "reference",
+    "num_checkpoints",
+    "gradient_draws",
+    "gradient_evaluations",
+    "gradient_examples",
+    "adaptation_steps",
+    "cost_rounds",
+    "gradient_report",
+    "checkpoint",
+}
+"""Flags that a comparison reads itself; the tests above see what they do."""
+
+
+def test_every_other_flag_reaches_the_runs(tmp_path):
+    names = {field.name for field in dataclasses.fields(compare_estimators.Config)}
+    assert OWN < names
+    own = {"output_dir": str(tmp_path / "runs/reinmax-0"), "seed": 3}
+    for name in names - OWN:
+        value = object()
+        asked = dataclasses.replace(config(tmp_path), **{name: 2 if name == "seed" else value})
+        if name == "output_dir":
+            asked = dataclasses.replace(asked, output_dir=str(tmp_path))
+        made = compare_estimators.run_config(asked, "reinmax", 1 if name == "seed" else 0)
+        assert getattr(made, name) == own.get(name, value), name

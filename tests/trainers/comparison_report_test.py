@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
 from tf_discrete._internal.writing import write_json
-from trainers import comparison_report
+from trainers.comparison import comparison_report
 
 
 def _run(folder: pathlib.Path, seed: int, bounds: list[float], test: float | None) -> None:

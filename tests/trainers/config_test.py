@@ -12,7 +12,10 @@ from tf_discrete import schedules
 from tf_discrete.arguments import PRIORS
 from tf_discrete.models import CategoricalVAE
 from tf_discrete.models.categorical_vae import OBJECTIVES
-from trainers import categorical_vae, config, evaluate, export, structured_prediction
+from trainers.common import stored_config
+from trainers.flags import config
+from trainers.saved_runs import evaluate, export
+from trainers.tasks import categorical_vae, structured_prediction
 
 CLASSES = {"categorical_vae": categorical_vae.Config, "evaluate": evaluate.Config}
 CLASSES["export"] = export.Config
@@ -144,18 +147,18 @@ def test_file_round_trip(tmp_path):
     )
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config.to_json(written)))
-    assert config.load(categorical_vae.Config, path) == written
+    assert stored_config.load(categorical_vae.Config, path) == written
 
 
 def test_files_of_others_are_refused(tmp_path):
     path = tmp_path / "config.json"
     path.write_text('{"toy_number": 3, "colour": 1, "age": 2}')
     with pytest.raises(ValueError, match="fields that Toy does not have.*Received: 'age, colour'"):
-        config.load(Toy, path)
+        stored_config.load(Toy, path)
     for text in ("{half", "[1, 2]", "3"):
         path.write_text(text)
         with pytest.raises(ValueError, match=r"a JSON object.*Received: path='.*config\.json'"):
-            config.load(Toy, path)
+            stored_config.load(Toy, path)
 
 
 @pytest.mark.parametrize(

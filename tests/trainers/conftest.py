@@ -14,7 +14,7 @@ from tests import shared
 from tests.trainers import small_runs
 from tf_discrete import plots
 from tf_discrete.plots import canvas
-from trainers import categorical_vae
+from trainers.tasks import categorical_vae
 
 
 @pytest.fixture(scope="session")

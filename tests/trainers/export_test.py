@@ -13,9 +13,10 @@ import tensorflow as tf
 from tests.export import small_models
 from tests.trainers import small_runs
 from tf_discrete import export
-from trainers import export as trainer
+from trainers.saved_runs import export as trainer
 
-SETTINGS = {"binarization": "static", "image_size": [8, 8], "dtype_policy": "float32"}
+TASK = {"task": "categorical_vae"}
+SETTINGS = {**TASK, "binarization": "static", "image_size": [8, 8], "dtype_policy": "float32"}
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_help_explains_every_flag_and_errors_are_one_line(tmp_path):
 def test_the_precision_of_the_run_is_kept(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"dtype_policy": "mixed_bfloat16"}))
+    (folder / "config.json").write_text(json.dumps({**TASK, "dtype_policy": "mixed_bfloat16"}))
     small_models.make("mixed_bfloat16").save(folder / "model.keras")
     model = trainer.load_model(trainer.RunDirectory(folder), "mixed_bfloat16")
     assert model.encoder.layers[-1].compute_dtype == "bfloat16"
@@ -104,6 +105,18 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
             trainer.run(trainer.Config(run=str(tmp_path / name), path="out"))
 
 
+def test_a_run_that_names_no_task_or_an_unknown_one_is_refused(run):
+    for name, said in (
+        (None, "must name its task.*train again.*Received: run="),
+        ("nothing", "A task must be one of categorical_vae, .*Received: task='nothing'"),
+        (["a"], r"A task must be one of .*Received: task=\['a'\]"),
+        ("compare_estimators", "Received: task='compare_estimators'"),
+    ):
+        (run / "config.json").write_text(json.dumps({} if name is None else {"task": name}))
+        with pytest.raises(ValueError, match=said):
+            trainer.run(trainer.Config(run=str(run), path="out"))
+
+
 def test_an_unfinished_run_is_refused(run):
     (run / "model.keras").unlink()
     with pytest.raises(FileNotFoundError, match=r"when it ends\. Start the training again"):
@@ -131,7 +144,7 @@ def test_a_truncated_model_is_named(run):
 def test_modules_that_do_not_exist_are_named(run, where):
     modules, trust = ("no_such_module",), False
     if where == "config":
-        (run / "config.json").write_text(json.dumps({"import_module": modules}))
+        (run / "config.json").write_text(json.dumps({**TASK, "import_module": modules}))
         modules, trust = (), True
     config = trainer.Config(run=str(run), path="out", import_module=modules, trust_run=trust)
     with pytest.raises(ValueError, match="Received: import_module='no_such_module'"):
@@ -141,7 +154,9 @@ def test_modules_that_do_not_exist_are_named(run, where):
 def test_the_modules_of_a_run_are_code_and_are_imported_on_request_only(run, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "evil_module_of_a_run.py").write_text("raise SystemExit('executed')")
-    (run / "config.json").write_text(json.dumps({"import_module": ["evil_module_of_a_run"]}))
+    (run / "config.json").write_text(
+        json.dumps({**TASK, "import_module": ["evil_module_of_a_run"]})
+    )
     with pytest.raises(ValueError, match="only if you name them.*--import_module=evil_module"):
         trainer.run(trainer.Config(run=str(run), path=str(tmp_path / "out")))
     with pytest.raises(SystemExit, match="executed"):

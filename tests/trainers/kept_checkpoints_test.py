@@ -6,8 +6,9 @@ import numpy as np
 
 from tests.trainers import small_runs
 from tf_discrete import datasets
-from trainers import callbacks, categorical_vae, compiling
-from trainers.run_directory import RunDirectory
+from trainers.common import callbacks, compiling
+from trainers.common.run_directory import RunDirectory
+from trainers.tasks import categorical_vae
 
 
 def test_every_so_many_epochs_are_kept(finished, tmp_path):

@@ -12,7 +12,8 @@ import pytest
 
 from tests.trainers import small_runs
 from tf_discrete import export
-from trainers import callbacks, categorical_vae, run_directory
+from trainers.common import callbacks, run_directory
+from trainers.tasks import categorical_vae
 
 
 class Killed(BaseException):
@@ -76,7 +77,7 @@ def test_killed_between_row_and_checkpoint_and_while_finishing(
     assert (folder / "model.keras").exists() and not (folder / "metrics.json").exists()
 
     with monkeypatch.context() as patch:  # Only the end is missing.
-        patch.setattr("trainers.run.fit", die)
+        patch.setattr("trainers.common.run.fit", die)
         categorical_vae.run(small_runs.config(folder, pictures_every=0))
     small_runs.assert_same_run(folder, finished)
     assert (folder / "saved_model/saved_model.pb").exists()
@@ -86,7 +87,7 @@ def test_a_finished_run_is_not_trained_again(copied, monkeypatch, capsys):
     folder = copied()
     before = (folder / "metrics.json").read_bytes()
     for name in ("fit", "evaluate_split"):
-        monkeypatch.setattr(f"trainers.run.{name}", None)
+        monkeypatch.setattr(f"trainers.common.run.{name}", None)
     result = categorical_vae.run(small_runs.config(folder))
     assert "is finished; nothing to train" in capsys.readouterr().out
     assert result == json.loads(before)
@@ -97,7 +98,9 @@ def test_more_epochs_go_on_from_the_last(copied, monkeypatch):
     folder = copied()
     # No numbers of the shorter run must survive where the longer one is killed before it ends.
     with monkeypatch.context() as patch:
-        patch.setattr("trainers.run.write_json", lambda *args: (_ for _ in ()).throw(Killed()))
+        patch.setattr(
+            "trainers.common.run.write_json", lambda *args: (_ for _ in ()).throw(Killed())
+        )
         with pytest.raises(Killed):
             small_runs.train(folder, epochs=7)
     assert not (folder / "metrics.json").exists()

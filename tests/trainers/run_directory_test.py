@@ -9,8 +9,10 @@ import pytest
 
 from tests import forked
 from tests.trainers import small_runs
-from trainers import compare_estimators, run_directory, sweep
-from trainers.run_directory import RunDirectory
+from trainers.common import run_directory, sweep
+from trainers.common.run_directory import RunDirectory
+from trainers.comparison import compare_estimators
+from trainers.tasks import categorical_vae
 
 CONFIG = {"seed": 1, "epochs": 3}
 Usage = collections.namedtuple("Usage", "total used free")
@@ -135,7 +137,7 @@ def test_a_removed_line_leaves_the_others(tmp_path):
 def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path):
     program = (
         "import sys, time\n"
-        "from trainers.run_directory import RunDirectory\n"
+        "from trainers.common.run_directory import RunDirectory\n"
         "with RunDirectory(sys.argv[1]).lock():\n"
         "    print('locked', flush=True)\n"
         "    time.sleep(1000)\n"
@@ -145,7 +147,7 @@ def test_a_second_process_is_refused_with_the_id_of_the_first(tmp_path):
     tmp_path = tmp_path / "run"
     for program in (
         lambda: small_runs.train(tmp_path),
-        lambda: sweep.run(small_runs.config(tmp_path, sweep=True), "x", None, None),
+        lambda: sweep.run(categorical_vae.TASK, small_runs.config(tmp_path, sweep=True)),
         lambda: compare_estimators.run(
             compare_estimators.Config(
                 output_dir=str(tmp_path), estimators=("straight_through",), max_examples=100

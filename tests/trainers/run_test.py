@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pathlib
 import sys
@@ -16,8 +15,11 @@ from tests.trainers import small_runs
 from tf_discrete import datasets, export, likelihoods
 from tf_discrete.estimators import registry
 from tf_discrete.models import networks
-from trainers import categorical_vae, compiling, config, evaluate, results, run
-from trainers import export as export_trainer
+from trainers.common import compiling, results, run
+from trainers.flags.run import RunConfig
+from trainers.saved_runs import evaluate
+from trainers.saved_runs import export as export_trainer
+from trainers.tasks import categorical_vae
 
 OWN_MODULE = """
 import keras
@@ -109,6 +111,27 @@ def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: 
     assert served.signatures["reconstruct"](image=image)["image"].shape == (2, 8, 8, 1)
 
 
+OWN_LATENTS = """
+import tensorflow as tf
+from tf_discrete import distributions
+
+
+@distributions.register
+class Mine(distributions.Categorical):
+    latents = "mine"
+"""
+
+
+def test_own_kinds_of_latents_are_taken_from_the_command_line(tmp_path: pathlib.Path):
+    (tmp_path / "own_kind_of_latents.py").write_text(OWN_LATENTS)
+    own = {"latents": "mine", "import_module": "own_kind_of_latents", "estimator": "score_function"}
+    flags = small_runs.arguments(tmp_path / "run", **own, epochs=1, bound_samples=2)
+    path = f"{small_runs.ROOT}:{tmp_path}"
+    done = small_runs.call("-m", "trainers.categorical_vae", *flags, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert np.isfinite(small_runs.result(tmp_path / "run")["test/bound_nats"])
+
+
 def test_steps_per_execution_do_not_change_the_numbers(finished, tmp_path: pathlib.Path, capsys):
     # 4 does not divide the 10 steps of an epoch.
     small_runs.train(tmp_path / "run", steps_per_execution=4, epochs=2)
@@ -121,12 +144,12 @@ def test_steps_per_execution_do_not_change_the_numbers(finished, tmp_path: pathl
     [(0, 12, 12), (0, 540, 20), (0, 23, 1), (1, 12, 1), (5, 12, 4), (99, 12, 12), (4, 12, 4)],
 )
 def test_steps_per_execution_divide_an_epoch(asked, steps, chosen):
-    settings = config.RunConfig(steps_per_execution=asked)
+    settings = RunConfig(steps_per_execution=asked)
     assert compiling.choose_steps_per_execution(settings, steps) == chosen
 
 
 def test_mirrored_takes_one_step_per_execution():
-    assert compiling.choose_steps_per_execution(config.RunConfig(distribute="mirrored"), 12) == 1
+    assert compiling.choose_steps_per_execution(RunConfig(distribute="mirrored"), 12) == 1
 
 
 @pytest.mark.parametrize(
@@ -142,7 +165,7 @@ def test_mirrored_takes_one_step_per_execution():
 )
 def test_choice_of_xla(flag, distribute, gpus, expected, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU"] * gpus)
-    settings = config.RunConfig(jit_compile=flag, distribute=distribute)
+    settings = RunConfig(jit_compile=flag, distribute=distribute)
     assert compiling.use_xla(settings) is expected
 
 
@@ -218,20 +241,10 @@ def test_cosine_learning_rate(tmp_path: pathlib.Path):
     assert rates == pytest.approx([0.003, 0.0015, 0.0], abs=1e-9)
 
 
-def test_help_explains_every_flag():
-    done = small_runs.call("-m", "trainers.categorical_vae", "--help")
-    text = " ".join(done.stdout.split())
-    assert "Trains a categorical VAE" in text
-    for field in dataclasses.fields(categorical_vae.Config):
-        assert f"--{field.name}:" in text or f"--[no]{field.name}:" in text, field.name
-    for part in ("'dynamic' draws them anew", "max(temperature_final, temperature * exp("):
-        assert part in text
-
-
 def test_the_folder_is_named_after_the_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seen = []
-    monkeypatch.setattr(run, "train", lambda settings, *rest: seen.append(settings) or {"a": 1.0})
+    monkeypatch.setattr(run, "train", lambda task, settings: seen.append(settings) or {"a": 1.0})
     categorical_vae.run(categorical_vae.Config(dataset="somewhere/mine.npz"))
     assert seen[0].output_dir == "runs/categorical_vae-mine.npz"
 

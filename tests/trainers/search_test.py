@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from tf_discrete import codes, evaluation
-from trainers import finished_run, search
+from trainers.common import finished_run
+from trainers.saved_runs import search
 
 
 @pytest.fixture(scope="module")

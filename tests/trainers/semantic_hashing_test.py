@@ -19,7 +19,9 @@ from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export
 from tf_discrete.evaluation import classification
 from tf_discrete.models import networks
-from trainers import data, evaluate, results, run_directory, semantic_hashing
+from trainers.common import data, results, run_directory
+from trainers.saved_runs import evaluate
+from trainers.tasks import semantic_hashing
 
 PICTURES = ("reconstructions", "samples", "codes", "bits", "curves", "traversal", "schedules")
 

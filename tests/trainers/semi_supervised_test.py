@@ -23,15 +23,10 @@ from tf_discrete import datasets, evaluation, export
 from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models import Augmentation, CategoricalVAE, Regularization, SemiSupervisedVAE
 from tf_discrete.models import semi_supervised as semi_supervised_model
-from trainers import (
-    categorical_vae,
-    classification,
-    evaluate,
-    results,
-    run_directory,
-    semi_supervised,
-)
-from trainers.config import check
+from trainers.common import classification, results, run_directory
+from trainers.flags.config import check
+from trainers.saved_runs import evaluate
+from trainers.tasks import categorical_vae, semi_supervised
 
 PICTURES = (
     *("confusion", "class_grid", "analogies", "reconstructions", "samples", "curves"),

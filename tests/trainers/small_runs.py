@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from tests import forked
-from trainers import categorical_vae, run
+from trainers.common import run
+from trainers.tasks import categorical_vae
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -45,7 +46,7 @@ def config(output_dir: Any, **changes: Any) -> categorical_vae.Config:
 def train(output_dir: Any, **changes: Any) -> dict[str, Any]:
     """Trains without pictures, which change no number, and without what comes after the last epoch."""
     settings = config(output_dir, **{"pictures_every": 0, **changes})
-    return run.train(settings, categorical_vae.build_model, lambda *arguments: {})
+    return run.train(categorical_vae.TASK, settings, lambda *arguments: {})
 
 
 def arguments(output_dir: Any, **changes: Any) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tf_discrete import datasets
-from trainers import step_cost
+from trainers.comparison import step_cost
 
 
 class Clock:

@@ -17,8 +17,10 @@ from tf_discrete import export
 from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.models import StructuredPrediction
 from tf_discrete.models import structured_prediction as model_lib
-from trainers import evaluate, results, run_directory, structured_prediction
-from trainers.structured_prediction import Config
+from trainers.common import results, run_directory
+from trainers.saved_runs import evaluate
+from trainers.tasks import structured_prediction
+from trainers.tasks.structured_prediction import Config
 
 FLAGS = {
     "dataset": "digits",

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.trainers import small_runs
-from trainers import callbacks, categorical_vae, run, structured_prediction, sweep
+from trainers.common import callbacks, run, sweep
+from trainers.tasks import categorical_vae, structured_prediction
 
 FLAGS = {
     "sweep": True,
@@ -135,19 +136,21 @@ def test_a_sweep_that_was_killed_repeats_nothing_and_finishes_the_best(tmp_path,
     assert fits.folders[3:] == ["learning_rate-1e-06-temperature-0.5"]
 
 
-def test_a_run_that_diverges_loses(tmp_path):
-    def train(settings, finish):
+def test_a_run_that_diverges_loses(tmp_path, monkeypatch):
+    def train(task, settings, finish=None):
         if settings.learning_rate > 0.001:
             raise callbacks.TrainingDiverged("Not finite at step 3")
         return {"bound_nats": -5.0, "bound_standard_error_nats": 0.1, "best_epoch": 1}
 
+    monkeypatch.setattr(run, "train", train)
     settings = config(tmp_path / "one")
-    assert sweep.run(settings, "x", train, None)["bound_nats"] == -5.0
+    assert sweep.run(categorical_vae.TASK, settings)["bound_nats"] == -5.0
     found = json.loads((tmp_path / "one/sweep.json").read_text())
     assert found["learning_rate-0.01-temperature-0.5"]["diverged"] == "Not finite at step 3"
     assert "diverged" in sweep.table(found).splitlines()[-1]
     with pytest.raises(callbacks.TrainingDiverged, match="Every run.*Not finite at step 3"):
-        sweep.run(config(tmp_path / "two", sweep_learning_rates=(0.01,)), "x", train, None)
+        two = config(tmp_path / "two", sweep_learning_rates=(0.01,))
+        sweep.run(categorical_vae.TASK, two)
 
 
 def test_structured_prediction_sweeps_too():

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete.models import CategoricalVAE
-from trainers import categorical_vae
+from trainers.tasks import categorical_vae
 
 # Enumeration draws nothing, so both ways of training must come to the same losses.
 EXACT = {"estimator": "enumeration", "num_variables": 2, "epochs": 2, "bound_samples": 5}

@@ -16,9 +16,9 @@ from tf_discrete.models import (
     SemanticHashingAutoencoder,
     WithPrior,
 )
-from trainers.config import RunConfig
-from trainers.finished_run import FinishedRun
-from trainers.run_directory import RunDirectory
+from trainers.common.finished_run import FinishedRun
+from trainers.common.run_directory import RunDirectory
+from trainers.flags.run import RunConfig
 
 pytest.importorskip("constriction", reason="constriction is an extra")
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import store
 from benchmarks.published import cells as cells_lib
 from benchmarks.published import report, train
-from trainers import config as config_lib
+from trainers.flags import config as config_lib
 
 ALL = [cell for table in cells_lib.TABLES for cell in cells_lib.cells(table)]
 
@@ -50,7 +50,7 @@ def test_every_cell_is_kept_in_a_place_of_its_own():
 
 @pytest.mark.parametrize("cell", ALL, ids=lambda cell: f"{cell.model}, {cell.estimator}")
 def test_the_configuration_of_a_cell_is_valid(cell):
-    config_class = importlib.import_module(f"trainers.{cell.trainer}").Config
+    config_class = importlib.import_module(f"trainers.flags.{cell.trainer}").Config
     config_lib.check(config_class(**cell.settings, epochs=cell.epochs))
     assert config_class(**cell.settings).estimator == cell.estimator
 

@@ -13,8 +13,8 @@ from benchmarks.codes import models as code_models
 from benchmarks.semantic_hashing import report, study
 from tf_discrete import evaluation, schedules
 from tools import tables
-from trainers import data
-from trainers.callbacks import TrainingDiverged
+from trainers.common import data
+from trainers.common.callbacks import TrainingDiverged
 
 SMALL = {
     "dataset": "digits",

@@ -6,9 +6,9 @@ import pytest
 
 from benchmarks import store
 from benchmarks.semi_supervised import few_labels as study
-from trainers import callbacks
-from trainers import config as config_lib
-from trainers.semi_supervised import Config as TrainerConfig
+from trainers.common import callbacks
+from trainers.flags import config as config_lib
+from trainers.tasks.semi_supervised import Config as TrainerConfig
 
 ROW = study.Row("paper", 100, "enumeration")
 SMALL = {

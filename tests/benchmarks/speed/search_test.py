@@ -5,9 +5,9 @@ import pytest
 from benchmarks import store
 from benchmarks.speed import search as search_speed
 from tf_discrete.models import CategoricalVAE, SemanticHashingAutoencoder
-from trainers.config import RunConfig
-from trainers.finished_run import FinishedRun
-from trainers.run_directory import RunDirectory
+from trainers.common.finished_run import FinishedRun
+from trainers.common.run_directory import RunDirectory
+from trainers.flags.run import RunConfig
 
 pytest.importorskip("faiss", reason="FAISS is an extra")
 

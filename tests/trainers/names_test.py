@@ -1,0 +1,37 @@
+"""The names that flags show without TensorFlow are those of the package."""
+
+from __future__ import annotations
+
+from tf_discrete import arguments, distributions, estimators, likelihoods
+from tf_discrete.codes import faiss_index
+from tf_discrete.distributions import latent_spec
+from tf_discrete.models import categorical_vae, networks, structured_prediction
+from trainers.flags import names
+from trainers.flags.structured_prediction import Config as StructuredPrediction
+
+
+def _own(found, cls):
+    """Those that the package registers; other tests register more."""
+    return [name for name in found if cls(name).__module__.startswith("tf_discrete.")]
+
+
+def test_registered_names():
+    assert list(names.LATENTS) == _own(distributions.names(), distributions.get)
+    assert list(names.ESTIMATORS) == _own(estimators.names(), estimators.get_class)
+    categorical = estimators.names(latents="categorical")
+    assert list(names.CATEGORICAL_ESTIMATORS) == _own(categorical, estimators.get_class)
+    assert set(names.NETWORKS) <= set(networks.names())
+    assert list(names.LIKELIHOODS) == _own(likelihoods.names(), likelihoods._NAMES.get)
+
+
+def test_choices():
+    assert names.OBJECTIVES == categorical_vae.OBJECTIVES
+    assert names.CODE_VALUES == latent_spec.CODE_VALUES
+    assert names.FAISS_KINDS == faiss_index.KINDS
+    choices = {
+        name: field.metadata["choices"]
+        for name, field in StructuredPrediction.__dataclass_fields__.items()
+    }
+    assert choices["objective"] == tuple(structured_prediction.OBJECTIVES)
+    assert choices["units"] == names.CODE_VALUES
+    assert arguments.PRIORS == ("uniform", "learned")

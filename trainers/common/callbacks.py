@@ -1,0 +1,317 @@
+"""What a trainer does between epochs: history, checkpoints, progress, the guard against NaN."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tf_discrete._internal import reading
+
+from . import interruption
+from .checkpoints import EXPECTED, REMEDY, CheckpointFolder
+from .run_directory import HISTORY, RunDirectory
+
+MONITORED = "validation/hard_elbo_nats"
+
+
+_TRIES = 100
+
+Candidates = list[tuple[CheckpointFolder, int]]
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss or one of its terms is not finite any more."""
+
+
+class RunState(tf.Module):
+    """Where a run stands; saved in its checkpoints."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch = tf.Variable(0, dtype=tf.int64)
+        self.best_value = tf.Variable(-math.inf, dtype=tf.float64)
+        self.best_epoch = tf.Variable(0, dtype=tf.int64)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keeps the last two epochs and the best one, and stops when the best is too long ago.
+
+    The best is the epoch with the highest monitored value. Rows of the history are written
+    before the checkpoint, and cut back to it when a run continues. Where a checkpoint is damaged, the
+    next older one is restored in its place, with a notice; the epochs after it give the same numbers again.
+
+    Args:
+        model: built and compiled.
+        directory: of the run.
+        patience: epochs without a better bound after which training stops; 0 for never.
+        steps_per_epoch: to write the step of each row.
+        keep_every: epochs between two checkpoints that are kept for good; 0 for none.
+        monitored: field of the history whose highest value is the best. Default: the hard validation
+            bound.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        directory: RunDirectory,
+        patience: int,
+        steps_per_epoch: int,
+        keep_every: int = 0,
+        monitored: str = MONITORED,
+    ):
+        super().__init__()
+        self.state = RunState()
+        self.monitored = monitored
+        self.directory, self.patience = directory, patience
+        self.steps_per_epoch, self.keep_every = steps_per_epoch, keep_every
+        checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, state=self.state)
+        self.last = CheckpointFolder(checkpoint, directory.checkpoints / "last", keep=2)
+        self.best = CheckpointFolder(checkpoint, directory.checkpoints / "best", keep=1)
+        self.kept = CheckpointFolder(checkpoint, directory.checkpoints / "kept")
+        self._began = time.monotonic()
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return int(self.state.epoch.numpy())
+
+    def patience_is_over(self) -> bool:
+        """Whether the best epoch is `patience` epochs ago."""
+        waited = self.epoch - int(self.state.best_epoch.numpy())
+        return bool(self.patience) and waited >= self.patience
+
+    def resume(self) -> bool:
+        """Continues from the last checkpoint whose row is in the history, and cuts the history to it.
+
+        Returns:
+            Whether there is a checkpoint. Without one, the run begins anew.
+
+        Raises:
+            DamagedFileError: The history is damaged, no checkpoint can be read, or one of the two is missing.
+        """
+        rows = self.directory.history()
+        end = rows[-1]["epoch"] if rows else 0
+        found = self._restore(self._latest, end)
+        if not found and len(rows) > 1:
+            raise reading.damaged(
+                self.directory.checkpoints,
+                "the folder with the checkpoints of the run",
+                f"Restore it from a backup, or remove {self.directory.history_path.name} to begin anew.",
+                f"no checkpoint, {len(rows)} rows of history",
+            )
+        self.directory.history(last_epoch=self.epoch)
+        return found
+
+    def restore_last(self) -> bool:
+        """Restores the last checkpoint that can be read, if there is one.
+
+        Raises:
+            DamagedFileError: There are checkpoints, but none can be read.
+        """
+        return self._restore(self._latest)
+
+    def restore_best(self) -> bool:
+        """Restores the best epoch, from any checkpoint of it, if there is one.
+
+        Raises:
+            DamagedFileError: There are checkpoints of the epoch, but none can be read.
+        """
+        return self._restore(self._of_best)
+
+    def restore_kept(self, epoch: int) -> bool:
+        """Restores an epoch that was kept, if it was.
+
+        Raises:
+            DamagedFileError: Its checkpoint cannot be read.
+        """
+        return self._restore(lambda: [(self.kept, epoch)] if epoch in self.kept.epochs() else [])
+
+    def kept_epochs(self) -> list[int]:
+        """Returns the epochs that were kept, in order; 0 is the start."""
+        return sorted(self.kept.epochs())
+
+    def last_saved(self) -> int:
+        """Returns the last epoch that has a checkpoint, or 0."""
+        return max((epoch for _, epoch in self._latest()), default=0)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self.keep_every and self.epoch == 0:
+            self.kept.save(0)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        row: dict[str, Any] = {"epoch": epoch + 1, "step": (epoch + 1) * self.steps_per_epoch}
+        row["seconds"] = round(time.monotonic() - self._began, 3)
+        row.update(rows_of(logs or {}))
+        self.directory.append_history(row)
+        self.state.epoch.assign(epoch + 1)
+        value = row.get(self.monitored, -math.inf)
+        better = value > float(self.state.best_value.numpy())
+        if better:
+            self.state.best_value.assign(value)
+            self.state.best_epoch.assign(epoch + 1)
+        if self.patience_is_over():
+            self.model.stop_training = True
+        if better:
+            self.best.save(epoch + 1)
+        if self.keep_every and (epoch + 1) % self.keep_every == 0:
+            self.kept.save(epoch + 1)
+        self.last.save(epoch + 1)
+
+    def _latest(self) -> Candidates:
+        return [(folder, epoch) for folder in (self.last, self.best) for epoch in folder.epochs()]
+
+    def _of_best(self) -> Candidates:
+        epoch = max(self.best.epochs(), default=int(self.state.best_epoch.numpy()))
+        folders = (self.best, self.last, self.kept)
+        return [(folder, epoch) for folder in folders if epoch and epoch in folder.epochs()]
+
+    def _restore(self, find: Callable[[], Candidates], end: int | None = None) -> bool:
+        """Reads the first checkpoint that can be read.
+
+        Args:
+            find: Returns the checkpoints in order of preference; called again where the training that is
+                under way has removed one meanwhile.
+            end: Last epoch of the history. Later checkpoints are left out. Default: None, none are.
+        """
+        for _ in range(_TRIES):
+            refused: Exception | None = None
+            for folder, epoch in find():
+                try:
+                    self._read(folder, epoch, end)
+                except FileNotFoundError:
+                    break
+                except reading.DamagedFileError as error:
+                    print(f"Left out {folder.path(epoch)}: {error}", flush=True)
+                    refused = error
+                else:
+                    return True
+            else:
+                if refused is not None:
+                    raise refused
+                return False
+        raise OSError(
+            "The checkpoints are replaced again and again while they are read. Wait until the training has "
+            f"ended. Received: path={str(self.directory.checkpoints)!r}"
+        )
+
+    def _read(self, folder: CheckpointFolder, epoch: int, end: int | None) -> None:
+        if end is not None and epoch > end:
+            raise reading.damaged(
+                self.directory.history_path,
+                HISTORY,
+                "Restore it from a backup, or remove the folder checkpoints to begin anew.",
+                f"its last readable row is of epoch {end}, there is a checkpoint of epoch {epoch}",
+            )
+        folder.read(epoch)
+        if self.epoch != epoch:
+            path = folder.path(epoch)
+            raise reading.damaged(path, EXPECTED, REMEDY, f"it is of epoch {self.epoch}")
+
+
+class StopWhenInterrupted(keras.callbacks.Callback):
+    """Raises `Interrupted` after Ctrl-C or SIGTERM where the exception of the signal was lost."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        interruption.check()
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Raises `TrainingDiverged` with the step and the terms that are not finite."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs)  # The last step can spoil the weights; then the validation tells.
+
+    def _check(self, logs: dict[str, Any] | None) -> None:
+        bad = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
+        if bad:
+            first = getattr(self.model, "nonfinite_step", 0)
+            step = int(first) or int(np.asarray(self.model.optimizer.iterations))
+            raise TrainingDiverged(
+                f"Not finite at step {step}: {', '.join(bad)}. The last good checkpoint is kept. Try a "
+                "smaller --learning_rate, a higher --temperature or --dtype_policy=float32."
+            )
+
+
+class Progress(keras.callbacks.Callback):
+    """A progress bar over the whole run, with the fields that matter.
+
+    On a terminal it is one bar; in a log file, one line an epoch.
+
+    Args:
+        epochs: of the run.
+        steps_per_epoch: of the run.
+        steps_per_execution: steps between two calls.
+        fields: of the logs, with the short names to show them under.
+    """
+
+    def __init__(self, epochs: int, steps_per_epoch: int, fields: dict[str, str]):
+        super().__init__()
+        self.epochs, self.steps_per_epoch, self.fields = epochs, steps_per_epoch, fields
+        self._shown: dict[str, str] = {}
+        self._bar: tqdm.tqdm | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._bar is None:
+            self._bar = tqdm.tqdm(
+                total=self.epochs * self.steps_per_epoch,
+                initial=epoch * self.steps_per_epoch,
+                unit="step",
+                dynamic_ncols=True,
+                disable=not sys.stderr.isatty(),
+                bar_format="{desc} {percentage:3.0f}%|{bar}| {rate_fmt} {elapsed}<{remaining}{postfix}",
+            )
+        self._bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        assert self._bar is not None
+        self._show(logs or {})
+        done = self._epoch_start() + batch + 1
+        self._bar.update(done - self._bar.n)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        assert self._bar is not None
+        self._show(logs or {})
+        if self._bar.disable:
+            rate = self.steps_per_epoch / max(time.monotonic() - self._began, 1e-9)
+            fields = " ".join(f"{name}={value}" for name, value in self._shown.items())
+            print(f"epoch {epoch + 1}/{self.epochs} {fields} {rate:.0f} steps/s", flush=True)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _epoch_start(self) -> int:
+        assert self._bar is not None
+        return self._bar.n - self._bar.n % self.steps_per_epoch
+
+    def _show(self, logs: dict[str, Any]) -> None:
+        for name, short in self.fields.items():
+            if name in logs and np.isfinite(logs[name]):
+                self._shown[short] = f"{float(logs[name]):.4g}"
+        self._bar.set_postfix(self._shown, refresh=False)  # type: ignore[union-attr]
+
+
+def rows_of(logs: dict[str, Any]) -> dict[str, float]:
+    """Keras' epoch logs as the history names them: train/..., validation/... (usage of the codes too)."""
+    return {_row_name(name): float(value) for name, value in logs.items()}
+
+
+def _row_name(name: str) -> str:
+    if name.startswith("val_"):
+        return f"validation/{name[4:]}"
+    return f"validation/{name}" if name.startswith("usage/") else f"train/{name}"

@@ -1,0 +1,119 @@
+"""How a model classifies: its metrics, between epochs and at the end, and its pictures."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import datasets, evaluation, plots
+from tf_discrete._internal import writing
+from tf_discrete.models.semi_supervised import LABELLED_TERMS
+
+from . import results
+
+METRICS = ("accuracy", "calibration_error")
+Classify = Callable[[Any], tf.Tensor]
+
+ROWS = 8
+"""Images whose style is shown in all classes."""
+
+
+def compiled(model: Any) -> Classify:
+    """`model.classify`, compiled."""
+    return tf.function(model.classify, reduce_retracing=True, autograph=False)
+
+
+def read(
+    classify: Classify, split: datasets.Split, batch_size: int = 500
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities [m, K] and labels [m] of the examples of a split that have a label.
+
+    Args:
+        classify: from images to probabilities, see `compiled`.
+        split: of the data.
+        batch_size: images at a time.
+    """
+    batches = split.batches(min(batch_size, len(split)))
+    probs = np.concatenate([classify(batch["image"]).numpy() for batch in batches])
+    labels = np.full(len(split), -1) if split.labels is None else np.asarray(split.labels)
+    return probs[labels >= 0], labels[labels >= 0]
+
+
+def metrics(probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Accuracy and expected calibration error; nothing where there are no labels."""
+    if not len(labels):
+        return {}
+    values = (
+        evaluation.accuracy(probs, labels),
+        evaluation.expected_calibration_error(probs, labels),
+    )
+    return dict(zip(METRICS, values, strict=True))
+
+
+def figures(model: Any, images: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """The class-by-style grid of generated images, and the analogies of some images.
+
+    Args:
+        model: with `generate`, `transfer`, `num_classes` and `style_size`.
+        images: float [B, H, W, C], of which the first few lend their style.
+        seed: of the styles that are drawn from the prior.
+    """
+    shape = [ROWS, model.style_size]
+    style = tf.random.stateless_normal(shape, [seed, 0])
+    classes = np.tile(np.arange(model.num_classes), ROWS)
+    grid = np.asarray(model.generate(classes, tf.repeat(style, model.num_classes, axis=0)))
+    grid = grid.reshape(ROWS, model.num_classes, *grid.shape[1:])
+    shown = images[:ROWS]
+    return {
+        "class_grid": plots.class_grid(results.as_image(grid)),
+        "analogies": plots.class_grid(results.as_image(model.transfer(shown)), shown),
+    }
+
+
+class ClassificationLog(keras.callbacks.Callback):
+    """Adds accuracy and calibration on the validation data to the logs, and draws its pictures.
+
+    Args:
+        validation: labelled, at least in part.
+        folder: of TensorBoard.
+        pictures_every: epochs; 0 for none.
+    """
+
+    def __init__(self, validation: datasets.Split, folder: pathlib.Path, pictures_every: int):
+        super().__init__()
+        self.validation, self.pictures_every = validation, pictures_every
+        self._folder = str(folder / "validation")
+        self._classify: Classify | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._classify = compiled(self.model)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        assert self._classify is not None
+        probs, labels = read(self._classify, self.validation)
+        if logs is not None:
+            if not len(labels):
+                for name in LABELLED_TERMS:
+                    logs.pop(f"val_{name}", None)
+            logs.update({f"val_{name}": value for name, value in metrics(probs, labels).items()})
+        if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
+            drawn = figures(self.model, _some(self.validation))
+            if len(labels):
+                matrix = evaluation.confusion_matrix(probs, labels)
+                drawn["confusion"] = plots.confusion(matrix)
+            step = int(np.asarray(self.model.optimizer.iterations))
+            with (
+                writing.naming(pathlib.Path(self._folder)),
+                tf.summary.create_file_writer(self._folder).as_default(step=step),
+            ):
+                for name, figure in drawn.items():
+                    tf.summary.image(name, plots.to_image(figure)[np.newaxis])
+
+
+def _some(split: datasets.Split) -> np.ndarray:
+    return next(iter(split.batches(min(ROWS, len(split)))))["image"].numpy()

@@ -1,0 +1,77 @@
+"""How a run's training step is compiled: devices, XLA, steps per execution, the optimizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete.models import DiscreteModel
+from tf_discrete.optimizers import FusedAdam
+
+from ..flags.run import RunConfig
+
+MAX_STEPS_PER_EXECUTION = 20
+"""Where the user leaves it open."""
+
+
+def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
+    """The strategy of `--distribute`."""
+    if config.distribute == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return tf.distribute.get_strategy()
+
+
+def compile_model(model: DiscreteModel, config: RunConfig, steps_per_epoch: int) -> None:
+    """Compiles a model as the configuration says and builds its optimizer."""
+    rate: Any = config.learning_rate
+    if config.learning_rate_schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
+    optimizer = FusedAdam(rate, weight_decay=config.weight_decay or None)
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(
+            [v for v in model.trainable_variables if v.name != "kernel"]
+        )
+    model.compile(
+        optimizer=optimizer,
+        jit_compile=use_xla(config),
+        steps_per_execution=choose_steps_per_execution(config, steps_per_epoch),
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def check_objective(model: DiscreteModel, image_shape: tuple[int, ...]) -> None:
+    """Traces the objective, so that what cannot work is refused before anything is written."""
+
+    def loss(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return model.objective(x, seed, training=False).loss
+
+    tf.function(loss, autograph=False).get_concrete_function(
+        tf.TensorSpec([None, *image_shape]), tf.TensorSpec([2], tf.int32)
+    )
+
+
+def use_xla(config: RunConfig) -> bool:
+    """Whether the step is compiled with XLA; 'auto' means with exactly one GPU."""
+    if config.jit_compile == "auto":
+        single = len(tf.config.list_physical_devices("GPU")) == 1
+        return single and config.distribute == "none"
+    return config.jit_compile == "on"
+
+
+def choose_steps_per_execution(config: RunConfig, steps_per_epoch: int) -> int:
+    """The largest divisor of an epoch's steps up to what was asked for.
+
+    Keras would run the last execution of an epoch in full, into the data of the next epoch.
+    """
+    if config.distribute == "mirrored":
+        return 1
+    most = min(config.steps_per_execution or MAX_STEPS_PER_EXECUTION, steps_per_epoch)
+    chosen = max(k for k in range(1, most + 1) if steps_per_epoch % k == 0)
+    if config.steps_per_execution not in (0, chosen):
+        print(
+            f"steps_per_execution={chosen}: it must divide the {steps_per_epoch} steps of an epoch"
+        )
+    return chosen

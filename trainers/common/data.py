@@ -1,0 +1,64 @@
+"""The data of a run: its splits, checked, and the training batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tf_discrete import datasets
+
+from ..flags.run import RunConfig
+
+Splits = dict[str, datasets.Split]
+
+
+def load_split(config: RunConfig, split: str) -> datasets.Split:
+    """One split of the configured data."""
+    return datasets.get(
+        config.dataset,
+        split,
+        data_dir=config.data_dir or None,
+        binarization=config.binarization,
+        validation_fraction=config.validation_fraction,
+        seed=config.seed,
+        image_size=config.image_size or None,
+        max_examples=config.max_examples or None,
+    )
+
+
+def load_splits(
+    config: RunConfig, load: Callable[[Any, str], datasets.Split] = load_split
+) -> Splits:
+    """All splits, so that a bad file is refused before training; test is read at the end only.
+
+    Args:
+        config: Of the run.
+        load: (config, name) -> split. Default: `load_split`.
+    """
+    splits = {name: load(config, name) for name in ("train", "validation", "test")}
+    shapes = {name: split.image_shape for name, split in splits.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(
+            "The images of all splits must have one shape. Resize them with --image_size. "
+            f"Received: dataset={config.dataset!r} with shapes {shapes}"
+        )
+    if config.batch_size > len(splits["train"]):
+        raise ValueError(
+            "A batch must fit into the training data. Choose a smaller --batch_size. Received: "
+            f"batch_size={config.batch_size}, {len(splits['train'])} training images"
+        )
+    return splits
+
+
+def image_batches(config: Any, splits: Splits, start_epoch: int) -> tf.data.Dataset:
+    """Endless batches of the training images, from the beginning of an epoch."""
+    return splits["train"].batches(
+        config.batch_size,
+        seed=config.seed,
+        start_epoch=start_epoch,
+        shuffle=True,
+        repeat=True,
+        drop_remainder=True,
+    )

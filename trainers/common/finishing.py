@@ -1,0 +1,97 @@
+"""What is made of a trained autoencoder: its pictures, and a judge of its images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_discrete import datasets, evaluation, plots
+from tf_discrete.datasets import labels as few_labels
+from tf_discrete.models import WithPrior
+from tf_discrete.models.autoencoder import DiscreteAutoencoder
+
+from ..flags.run import RunConfig
+from . import results
+from .run_directory import RunDirectory
+
+Model = DiscreteAutoencoder | WithPrior
+
+
+def some_images(split: datasets.Split, most: int = 500) -> tuple[np.ndarray, np.ndarray | None]:
+    """The first images of a split and their labels, or None."""
+    batch = next(iter(split.batches(min(most, len(split)))))
+    labels = batch.get("label")
+    return batch["image"].numpy(), None if labels is None else labels.numpy()
+
+
+def draw_pictures(
+    model: Model,
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    directory: RunDirectory,
+) -> None:
+    """reconstructions.png, samples.png, codes.png, traversal.png and curves.png."""
+    reconstructions = results.as_image(model.reconstruct(images))
+    usage = evaluation.collect_usage(model, [images])
+    figures = {
+        "reconstructions": plots.reconstructions(images, reconstructions, labels),
+        "samples": plots.image_grid(results.as_image(model.sample(100, seed=1))),
+        "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
+        "curves": plots.curves(directory.history()),
+        "traversal": traversal(model, images[:1], usage),
+    }
+    for name, figure in figures.items():
+        plots.save(figure, directory.path / f"{name}.png")
+
+
+def traversal(model: Model, image: np.ndarray, usage: evaluation.Usage, rows: int = 10) -> Any:
+    """One image with one variable at a time set to each category; the most informative variables."""
+    information = usage.mutual_information
+    order = np.argsort(-(information if information is not None else usage.perplexity))
+    own = model.model if isinstance(model, WithPrior) else model
+    first = own.decoded_spec  # Images are decoded from the first layer.
+    order = order[order < first.num_variables][:rows]
+    variables = sorted(int(index) for index in order)
+    code = model.encode(image).numpy()[0]
+    codes = np.tile(code, [len(variables), first.num_categories, 1])
+    for row, variable in enumerate(variables):
+        codes[row, :, variable] = np.arange(first.num_categories)
+    images = results.as_image(model.decode(codes.reshape(-1, model.num_variables)))
+    images = images.reshape(len(variables), first.num_categories, *images.shape[1:])
+    return plots.traversal(images, code[variables], variables=variables)
+
+
+def with_labels(split: datasets.Split) -> datasets.Split | None:
+    """The examples of a split that have a label; None where those are not of two classes at least."""
+    if split.labels is None or not split.num_classes:
+        return None
+    known = np.flatnonzero(np.asarray(split.labels) >= 0)
+    if len(np.unique(np.asarray(split.labels)[known])) < 2:
+        return None
+    return split if len(known) == len(split) else few_labels.divide(split, known)[0]
+
+
+def make_classifier(
+    config: RunConfig, directory: RunDirectory, train: datasets.Split, most: int = 10_000
+) -> keras.Model:
+    """A classifier of real training images, all labelled, kept in classifier.keras of the run."""
+    batch = next(iter(train.batches(min(most, len(train)), shuffle=True)))
+    return evaluation.kept_classifier(
+        directory.path / "classifier.keras",
+        batch["image"].numpy(),
+        batch["label"].numpy(),
+        train.num_classes,
+        seed=config.seed,
+    )
+
+
+def classify_reconstructions(
+    model: Model, classifier: keras.Model, test: datasets.Split, most: int = 10_000
+) -> float:
+    """How a classifier of real images reads the reconstructions of test images, all labelled."""
+    images, labels = some_images(test, most)
+    return evaluation.reconstruction_accuracy(
+        classifier, results.as_image(model.reconstruct(images)), labels
+    )

@@ -1,0 +1,97 @@
+"""What the trainers ask of every model with discrete latents: the latents, their estimator, the pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tf_discrete import datasets, estimators, likelihoods, schedules
+
+from ..flags.latents import KLFlags, LatentConfig
+
+
+def make_likelihood(config: LatentConfig, split: datasets.Split) -> likelihoods.Likelihood:
+    """The likelihood of the pixels."""
+    name = config.likelihood
+    if name == "auto":
+        some = split.images[:1000]
+        binary = config.binarization != "none" or bool(np.isin(some, (0, some.max())).all())
+        name = "bernoulli" if binary else "gaussian"
+    if name == "gaussian":
+        return likelihoods.Gaussian(config.likelihood_scale or None)
+    return likelihoods.get(name)
+
+
+def make_mean_logits(split: datasets.Split, likelihood: likelihoods.Likelihood) -> np.ndarray:
+    """Logits of the mean image of a split, as it is binarised, [H, W, C]; no pixel is certain.
+
+    Raises:
+        ValueError: a likelihood whose parameters are no logits.
+    """
+    if not isinstance(likelihood, likelihoods.Bernoulli):
+        raise ValueError(
+            "Only the Bernoulli likelihood reads logits. Leave --output_bias out. "
+            f"Received: output_bias='mean', likelihood={type(likelihood).__name__}"
+        )
+    images = split.images
+    highest = np.iinfo(images.dtype).max if images.dtype == np.uint8 else 1
+    if split.binarization == "threshold":
+        images, highest = images > 0.5 * highest, 1
+    mean = images.mean(axis=0, dtype=np.float64) / highest
+    mean = np.clip(mean, 1e-3, 1 - 1e-3)
+    return np.log(mean) - np.log1p(-mean)
+
+
+def make_kl_weight(config: KLFlags) -> Any:
+    """The weight of the KL, or its warm-up."""
+    if config.kl_warmup_steps:
+        return schedules.Linear(0.0, config.kl_weight, config.kl_warmup_steps)
+    return config.kl_weight
+
+
+def make_temperature(config: LatentConfig, total_steps: int) -> Any:
+    """The schedule of the temperature, or a tuple of one for each layer where these differ.
+
+    None stands for an estimator's own default, or for one that has no temperature.
+    """
+    names, initials = (
+        value if isinstance(value, tuple) else (value,)
+        for value in (config.estimator, config.temperature)
+    )
+    count = max(len(names), len(initials))
+    names, initials = (given * count if len(given) == 1 else given for given in (names, initials))
+    if len(names) != len(initials):
+        raise ValueError(
+            "estimator and temperature must be one for all layers, or one for each. "
+            f"Received: estimator={config.estimator!r}, temperature={config.temperature!r}"
+        )
+    found = tuple(
+        _schedule(config, *layer, total_steps) for layer in zip(names, initials, strict=True)
+    )
+    return found if count > 1 else found[0]
+
+
+def _schedule(
+    config: LatentConfig, estimator_name: str, temperature: float, total_steps: int
+) -> schedules.Schedule | None:
+    """The schedule of the temperature of one estimator; None for its own default, or if it has none."""
+    estimator = estimators.get_class(estimator_name)
+    if "temperature" not in estimators.arguments(estimator):
+        return None
+    name = config.temperature_schedule
+    if name == "auto":
+        name = "exponential" if estimator.spec.annealed else "constant"
+    if name == "constant":
+        return schedules.Constant(temperature) if temperature else None
+    initial, steps = temperature or 1.0, config.temperature_steps or max(1, total_steps // 2)
+    if name == "linear":
+        return schedules.Linear(initial, config.temperature_final, steps)
+    if name == "cosine":
+        return schedules.Cosine(initial, config.temperature_final, steps)
+    return schedules.Exponential(
+        initial,
+        config.temperature_rate,
+        config.temperature_final,
+        config.temperature_update_period,
+    )

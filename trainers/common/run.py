@@ -1,0 +1,236 @@
+"""One run of any model: data, training with checkpoints, and what is written at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tqdm
+
+from tf_discrete import callbacks as package_callbacks
+from tf_discrete import datasets, evaluation, plots
+from tf_discrete._internal.writing import write_json
+from tf_discrete.models import DiscreteModel
+from tf_discrete.models.semi_supervised import LABELLED_TERMS
+
+from ..flags.config import check, to_json
+from ..flags.run import RunConfig
+from . import callbacks, classification, compiling, data, identity, interruption, trust
+from .run_directory import RunDirectory
+from .task import Finish, Task
+from .tensorboard import Profile, TensorBoardLog, write_test_scalars
+
+MAY_DIFFER = (
+    "output_dir",
+    "data_dir",
+    "epochs",
+    "early_stopping",
+    "bound_samples",
+    "pictures_every",
+    "keep_every",
+    "profile",
+    "accept_changed_data",
+)
+"""Fields in which the command that continues a run may differ from the one that began it."""
+
+
+def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, Any]:
+    """Trains, or continues, the run of a configuration.
+
+    Args:
+        task: What is trained.
+        config: Of the class `task.config_class`.
+        finish: What is done at the end. Default: None, `task.finish`.
+
+    Returns:
+        results: what metrics.json holds.
+
+    Raises:
+        ValueError: whatever cannot work; nothing has been written then.
+        OSError: data or folders that cannot be read or written, or a folder that another process writes;
+            likewise. Where writing fails later, the message says what is kept.
+        Interrupted: Ctrl-C or SIGTERM; the message says what is kept.
+        TrainingDiverged: a loss that is not finite. The last good checkpoint is kept.
+    """
+    check(config)
+    task.check(config)
+    prepare(config)
+    loaded = data.load_splits(config, task.load_split)
+    splits = task.divide(config, loaded)
+    steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
+    strategy = compiling.make_strategy(config)
+    with strategy.scope():
+        model = task.build_model(config, splits["train"], steps)
+        compiling.compile_model(model, config, steps)
+        compiling.check_objective(model, splits["train"].image_shape)
+    directory = RunDirectory(config.output_dir)
+    interruption.check()
+    with directory.lock():
+        config = identity.claim(
+            directory, task.name, config, MAY_DIFFER, identity.of_splits(loaded)
+        )
+        del loaded
+        task.begin(config, directory, splits)
+        monitored = task.monitored(config, splits)
+        checkpoints = callbacks.Checkpoints(
+            model, directory, config.early_stopping, steps, config.keep_every, monitored
+        )
+        if checkpoints.resume():
+            print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
+        with interruption.saying(lambda: standing(checkpoints, config.epochs)):
+            if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
+                directory.result_path.unlink(missing_ok=True)  # Of a shorter run, which goes on.
+                fit(task, model, config, splits, steps, directory, checkpoints)
+            elif directory.result_path.exists():
+                print(f"{directory.path} is finished; nothing to train")
+                return directory.result()
+            last_epoch = checkpoints.epoch
+            checkpoints.restore_best()
+            rows = directory.history()
+            result = {
+                "best_epoch": int(checkpoints.state.best_epoch.numpy()),
+                "epochs": last_epoch,
+                "steps": last_epoch * steps,
+                "training_seconds": round(sum(row["seconds"] for row in rows), 1),
+                **(finish or task.finish)(model, config, directory, splits),
+            }
+            write_json(directory.result_path, result)
+            write_test_scalars(directory.tensorboard, result)
+    return result
+
+
+def standing(checkpoints: callbacks.Checkpoints, epochs: int) -> str:
+    """Returns what is kept of a run that stops now, see `interruption.saying`."""
+    done = checkpoints.last_saved()
+    if not done:
+        return "before the end of the first epoch; no checkpoint is kept yet."
+    where = checkpoints.directory.path
+    return f"after epoch {done} of {epochs} of {where}; the checkpoint of epoch {done} is kept."
+
+
+def fit(
+    task: Task,
+    model: DiscreteModel,
+    config: Any,
+    splits: data.Splits,
+    steps: int,
+    directory: RunDirectory,
+    checkpoints: callbacks.Checkpoints,
+) -> None:
+    """Calls `model.fit` from the epoch that the checkpoint has reached."""
+    drawn = {name: value.schedule for name, value in model.scheduled.items()}
+    if config.pictures_every and drawn:
+        plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
+    training = task.batches(config, splits, checkpoints.epoch)
+    validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
+    first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
+    labels = first["label"].numpy() if "label" in first else None
+    usage = package_callbacks.CollapseWarning(validation, begin=max(1, config.epochs // 10))
+    loop = [
+        callbacks.StopWhenInterrupted(),
+        callbacks.StopAtNaN(),
+        usage,
+        *task.callbacks(config, directory, splits),
+        callbacks.Progress(config.epochs, steps, task.fields),
+        TensorBoardLog(
+            directory.tensorboard,
+            to_json(config),
+            first["image"].numpy(),
+            labels,
+            config.pictures_every,
+            lambda: usage.usage,
+            task.pictures,
+        ),
+        checkpoints,
+    ]
+    if config.profile:
+        loop.append(Profile(directory.tensorboard))
+    model.fit(
+        training,
+        epochs=config.epochs,
+        initial_epoch=checkpoints.epoch,
+        steps_per_epoch=steps,
+        validation_data=validation,
+        callbacks=loop,
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def prepare(config: RunConfig) -> None:
+    """Imports the user's modules, checks contradictions, sets the dtype policy and the seeds."""
+    for module in config.import_module:
+        trust.import_module(module)
+    if config.distribute == "mirrored":
+        for flag, value, allowed in (
+            ("steps_per_execution", config.steps_per_execution, (0, 1)),
+            ("jit_compile", config.jit_compile, ("auto", "off")),
+        ):
+            if value not in allowed:
+                raise ValueError(
+                    "Mirrored training takes one step per execution and no XLA. Leave "
+                    f"--{flag} out. Received: distribute='mirrored', {flag}={value!r}"
+                )
+        print("distribute=mirrored: one step per execution, no XLA")
+    keras.config.set_dtype_policy(config.dtype_policy)
+    keras.utils.set_random_seed(config.seed)
+
+
+def evaluate_split(
+    model: DiscreteModel,
+    split: datasets.Split,
+    bound_samples: int,
+    batch_size: int = 100,
+) -> dict[str, Any]:
+    """What a trained model scores on a split: every term, the many-sample bound, use of its codes."""
+    batches = split.batches(min(batch_size, len(split)))
+    terms = model.evaluate(batches, return_dict=True, verbose=0)
+    result = {name: float(value) for name, value in terms.items()}
+    if split.labels is None or not (split.labels >= 0).any():
+        for name in LABELLED_TERMS:
+            result.pop(name, None)
+    with tqdm.tqdm(
+        total=len(split),
+        desc=f"bound with {bound_samples} samples",
+        unit="image",
+        leave=False,
+        disable=None,
+    ) as bar:
+        bound = evaluation.evaluate_bound(model, batches, bound_samples, progress=bar.update)
+    result.update(
+        {
+            "bound_nats": bound.mean_nats,
+            "bound_standard_error_nats": bound.standard_error_nats,
+            "bound_samples": bound.num_samples,
+            "num_examples": bound.num_examples,
+        }
+    )
+    if hasattr(model, "num_classes"):
+        result.update(
+            classification.metrics(*classification.read(classification.compiled(model), split))
+        )
+    else:  # A class is no code.
+        usage = evaluation.collect_usage(model, batches)
+        result["mean_perplexity"] = float(np.mean(usage.perplexity))
+        result["active_units"] = usage.active_units
+    return {name: _json_number(value) for name, value in result.items()}
+
+
+def with_output_dir(config: Any, trainer: str) -> Any:
+    """The configuration with the default folder of its run, where it names none."""
+    if config.output_dir:
+        return config
+    name = config.dataset.rstrip("/").split("/")[-1]
+    return defaults_of(config, output_dir=f"runs/{trainer}-{name}")
+
+
+def defaults_of(config: Any, **changes: Any) -> Any:
+    """A copy of a configuration with fields changed."""
+    return dataclasses.replace(config, **changes)
+
+
+def _json_number(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

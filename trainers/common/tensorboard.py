@@ -1,0 +1,200 @@
+"""TensorBoard: every term, usage of the codes, pictures, histograms, hyper-parameters, projector."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorboard.plugins import projector
+from tensorboard.plugins.hparams import api as hparams
+
+from tf_discrete import plots, seeds
+from tf_discrete._internal import writing
+from tf_discrete.evaluation import Usage
+
+from .callbacks import rows_of
+from .checkpoints import CheckpointFolder
+
+_UNITS = {"elbo_nats": "nats, higher is better", "kl_nats": "nats, summed over variables"}
+
+Pictures = Callable[[Any, np.ndarray, "np.ndarray | None"], dict[str, Any]]
+"""(model, validation images, their classes or None) -> named figures."""
+
+
+def autoencoder_pictures(
+    model: Any, images: np.ndarray, labels: np.ndarray | None
+) -> dict[str, Any]:
+    """Reconstructions, and samples from the prior."""
+    shown, labels = images[:20], None if labels is None else labels[:20]
+    reconstructions = np.clip(model.reconstruct(shown), 0.0, 1.0)
+    samples = np.clip(model.sample(64, seeds.base(model.seed)), 0.0, 1.0)
+    return {
+        "reconstructions": plots.reconstructions(shown, reconstructions, labels),
+        "samples": plots.image_grid(samples, columns=8),
+    }
+
+
+class TensorBoardLog(keras.callbacks.Callback):
+    """Writes the logs of each epoch, and pictures every so many epochs.
+
+    Args:
+        folder: of the event files; one sub-folder each for train and validation.
+        config: hyper-parameters of the run.
+        images: a batch of validation images, float [B, H, W, C].
+        labels: their classes, or None.
+        pictures_every: epochs; 0 for no pictures, no histograms and no projector.
+        usage: of the codes of the last epoch, read from the logs' callback; a function without
+            arguments.
+        pictures: of the model, see `Pictures`.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        config: dict[str, Any],
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        pictures_every: int,
+        usage: Any,
+        pictures: Pictures,
+    ):
+        super().__init__()
+        self.folder, self.config = folder, config
+        self.images, self.labels = images, labels
+        self.pictures_every, self.usage, self.pictures = pictures_every, usage, pictures
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        with self._writer("train").as_default(step=0):
+            values = {key: _hparam(value) for key, value in self.config.items()}
+            hparams.hparams(values, trial_id=str(self.folder.parent.name))
+            text = json.dumps(self.config, indent=2)
+            tf.summary.text("config", f"```\n{text}\n```")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        step = int(np.asarray(self.model.optimizer.iterations))
+        for name, value in rows_of(logs or {}).items():
+            split, tag = name.split("/", 1)
+            with self._writer(split).as_default(step=step):
+                tf.summary.scalar(tag, value, description=_UNITS.get(tag))
+        with self._writer("train").as_default(step=step):
+            rate = self.model.optimizer.learning_rate
+            tf.summary.scalar("learning_rate", float(np.asarray(rate)))
+        if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
+            with self._writer("validation").as_default(step=step):
+                self._pictures()
+        with writing.naming(self.folder):
+            for writer in self._writers.values():
+                writer.flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._writers and self.pictures_every:
+            self._projector()
+
+    def _pictures(self) -> None:
+        for name, figure in self.pictures(self.model, self.images, self.labels).items():
+            _image(name, figure)
+        usage: Usage | None = self.usage()
+        if usage is not None:
+            figure = plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed)
+            _image("codes", figure)
+            tf.summary.histogram("perplexity_per_variable", usage.perplexity)
+        tf.summary.histogram("posterior_logits", self.model.logits(self.images))
+        tf.summary.histogram("posterior_probs", self.model.encode_probs(self.images))
+        for variable in self.model.trainable_variables:
+            tf.summary.histogram(f"weights/{variable.path}", variable.value)
+
+    def _projector(self) -> None:
+        """Writes the posterior probabilities of the validation images as points, with their pictures.
+
+        Each file is written whole or not at all; the configuration, which names the others, comes last.
+        """
+        folder = self.folder / "validation"
+        probs = self.model.encode_probs(self.images).numpy().reshape(len(self.images), -1)
+        checkpoint = tf.train.Checkpoint(embedding=tf.Variable(probs, name="embedding"))
+        points = CheckpointFolder(checkpoint, folder / "embedding", keep=2)
+        step = int(np.asarray(self.model.optimizer.iterations))
+        points.save(step)
+        labels = self.labels if self.labels is not None else np.arange(len(self.images))
+        writing.write_text(folder / "labels.tsv", "".join(f"{label}\n" for label in labels))
+        side = int(np.ceil(np.sqrt(len(self.images))))
+        height, width, channels = self.images.shape[1:]
+        sheet = np.zeros([side * side, height, width, channels], np.float32)
+        sheet[: len(self.images)] = self.images
+        sheet = sheet.reshape(side, side, height, width, channels).transpose(0, 2, 1, 3, 4)
+        pixels = (sheet.reshape(side * height, side * width, channels) * 255).astype(np.uint8)
+        with writing.replaced_file(folder / "sprite.png") as new:
+            new.write_bytes(tf.io.encode_png(pixels).numpy())
+        config = projector.ProjectorConfig()
+        embedding = config.embeddings.add()
+        embedding.tensor_name = "embedding/.ATTRIBUTES/VARIABLE_VALUE"
+        embedding.metadata_path = "labels.tsv"
+        embedding.sprite.image_path = "sprite.png"
+        embedding.sprite.single_image_dim.extend([width, height])
+        config.model_checkpoint_path = str(points.path(step))
+        text = text_format.MessageToString(config)
+        writing.write_text(folder / "projector_config.pbtxt", text)
+
+    def _writer(self, split: str) -> Any:
+        if split not in self._writers:
+            with writing.naming(self.folder):
+                self._writers[split] = file_writer(self.folder / split)
+        return self._writers[split]
+
+
+class Profile(keras.callbacks.Callback):
+    """Profiles a few calls of the first epoch of a run, after a warm-up.
+
+    Args:
+        folder: of TensorBoard.
+        first: call to begin with.
+        calls: to profile.
+    """
+
+    def __init__(self, folder: pathlib.Path, first: int = 2, calls: int = 3):
+        super().__init__()
+        self.folder, self.first, self.calls = folder, first, calls
+        self._seen = 0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self._seen == self.first:
+            tf.profiler.experimental.start(str(self.folder))
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._seen += 1
+        if self._seen == self.first + self.calls:
+            tf.profiler.experimental.stop()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.first < self._seen < self.first + self.calls:
+            tf.profiler.experimental.stop()
+
+
+def file_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
+    """Returns a writer of events whose `flush`, and nothing before it, meets a full disk."""
+    return tf.summary.create_file_writer(str(folder), max_queue=10**6, flush_millis=10**9)
+
+
+def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
+    """Writes the test results, so that the hyper-parameter page can sort runs by them."""
+    with (
+        writing.naming(folder),
+        tf.summary.create_file_writer(str(folder / "test")).as_default(step=result["steps"]),
+    ):
+        for name, value in result.items():
+            if name.startswith("test/") and value is not None:
+                tf.summary.scalar(name.removeprefix("test/"), value)
+
+
+def _image(tag: str, figure: Any) -> None:
+    tf.summary.image(tag, plots.to_image(figure)[np.newaxis])
+
+
+def _hparam(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, float, str)) else str(value)

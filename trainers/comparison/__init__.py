@@ -1,0 +1,1 @@
+"""The comparison of gradient estimators."""

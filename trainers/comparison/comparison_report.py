@@ -1,0 +1,400 @@
+"""What a comparison of estimators leaves behind: a JSON, a table, pictures, TensorBoard."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import estimators, plots
+from tf_discrete._internal import reading, writing
+from tf_discrete._internal.writing import write_json, write_text
+
+from ..common import run_directory
+from ..common.run_directory import RunDirectory
+
+DIVERGED = "diverged.json"
+"""In the folder of a run that has diverged: what it said."""
+
+MACHINE = "machine.json"
+"""In the folder of a finished run: what it was trained on."""
+
+GRADIENTS, COSTS = "gradients.json", "cost.json"
+"""In the folder of a comparison: what was measured beside the runs."""
+
+MONITORED = "validation/hard_elbo_nats"
+BOUNDS = ("test/hard_elbo_nats", "test/bound_nats")
+
+
+def read_run(folder: pathlib.Path) -> dict[str, Any] | None:
+    """What is known of one run, or None if it has not begun.
+
+    Returns:
+        status: "finished", "diverged" or "unfinished".
+        message: of a run that has diverged, else None.
+        seed: of the run.
+        result: what metrics.json holds, or {}.
+        history: steps, training seconds and hard validation bound of each epoch.
+    """
+    directory = RunDirectory(folder)
+    if not directory.config_path.exists():
+        return None
+    rows = directory.history()
+    diverged = folder / DIVERGED
+    message = _value(diverged, "message", str, "Remove it to train the run again.")
+    finished = directory.result_path.exists()
+    remedy = run_directory.HISTORY_REMEDY
+    with reading.reading(directory.history_path, run_directory.HISTORY, remedy):
+        history = {
+            "step": [row["step"] for row in rows],
+            "seconds": [row["seconds"] for row in rows],
+            "hard_elbo_nats": [row[MONITORED] for row in rows],
+        }
+    return {
+        "status": "diverged" if message else "finished" if finished else "unfinished",
+        "message": message,
+        "seed": _value(directory.config_path, "seed", int, run_directory.CONFIG_REMEDY),
+        "result": _result(directory) if finished else {},
+        "history": history,
+    }
+
+
+def _value(path: pathlib.Path, name: str, kind: type, remedy: str) -> Any:
+    """Returns one value of a JSON object in a file, or None where the file is missing."""
+    if not path.exists():
+        return None
+    expected = f"a JSON object with {name}, of type {kind.__name__}"
+    value = reading.read_json(path, expected, remedy).get(name)
+    if not isinstance(value, kind):
+        raise reading.damaged(path, expected, remedy, f"{name}={str(value)[:80]!r}")
+    return value
+
+
+def measured(path: pathlib.Path, check: Callable[[Any], None]) -> dict[str, Any]:
+    """Returns what was measured of each estimator, {} where the file is missing.
+
+    Args:
+        path: The file.
+        check: Raises anything for an entry that cannot be used.
+
+    Raises:
+        DamagedFileError: The file holds something else.
+    """
+    remedy = "Remove it, and the same command measures it again."
+    found = _value(path, "estimators", dict, remedy) or {}
+    with reading.reading(path, "the measurements of a comparison", remedy):
+        for entry in found.values():
+            check(entry)
+    return found
+
+
+def check_gradients(entry: Any) -> None:
+    """Raises KeyError, TypeError or ValueError where tables and figures could not use an entry."""
+    values = [entry["evaluations"], *(row["step"] for row in entry["rows"])]
+    for row in entry["rows"]:
+        values.append(row["groups"]["encoder"]["variance"])
+        for group in row["groups"].values():
+            values.append(group["variance"])
+            optional = ("signal_to_noise", "cosine", "mean_cosine", "relative_bias", "bias_noise")
+            values += [group[field] for field in optional if group.get(field) is not None]
+        if not isinstance(row["reference"], str):
+            raise TypeError(f"reference={row['reference']!r}")
+    _check_numbers(values)
+
+
+def _check_cost(entry: Any) -> None:
+    fields = ("ratio", "low", "high", "evaluations", "step_milliseconds")
+    _check_numbers([entry[field] for field in fields])
+
+
+def _check_numbers(values: Sequence[Any]) -> None:
+    for value in values:
+        if not isinstance(value, (int, float)):
+            raise TypeError(f"{str(value)[:80]!r} is no number")
+
+
+def _result(directory: RunDirectory) -> dict[str, Any]:
+    """Returns the result of a run, with numbers where the comparison reads numbers."""
+    found = directory.result()
+    for name in (*BOUNDS, "test/bound_samples"):
+        if not isinstance(found.get(name, 0), (int, float, type(None))):
+            raise reading.damaged(
+                directory.result_path,
+                run_directory.RESULT,
+                run_directory.RESULT_REMEDY,
+                f"no number for {name}",
+            )
+    return found
+
+
+def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation over the finished runs of one estimator, of both test bounds."""
+    found: dict[str, Any] = {}
+    for name in BOUNDS:
+        values = [
+            run["result"][name]
+            for run in runs
+            if run["status"] == "finished" and run["result"].get(name) is not None
+        ]
+        if values:
+            found[name] = {
+                "mean": statistics.fmean(values),
+                "deviation": statistics.stdev(values) if len(values) > 1 else None,
+                "lowest": min(values),
+                "highest": max(values),
+            }
+    return found
+
+
+def collect(folder: pathlib.Path, skipped: Mapping[str, str]) -> dict[str, Any]:
+    """All that a comparison knows of each estimator; by name.
+
+    Args:
+        folder: of the comparison.
+        skipped: why an estimator does not apply.
+    """
+    gradients = measured(folder / GRADIENTS, check_gradients)
+    costs = measured(folder / COSTS, _check_cost)
+    found: dict[str, Any] = {name: {"skipped": why} for name, why in skipped.items()}
+    for path in sorted((folder / "runs").glob("*-*")):
+        name, _, _ = path.name.rpartition("-")
+        run = read_run(path)
+        if run is not None:
+            found.setdefault(name, {}).setdefault("runs", []).append(run)
+    for name in (*gradients, *costs):  # Also of what was not trained.
+        found.setdefault(name, {})
+    for name, entry in found.items():
+        entry["summary"] = summary(entry.get("runs", []))
+        entry["cost"] = costs.get(name)
+        entry["gradients"] = gradients.get(name)
+    return found
+
+
+def cells(
+    found: Mapping[str, Any], reference: str, latents: str
+) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """The comparison as a header and a row for each estimator that was measured, by falling bound.
+
+    Args:
+        found: as `collect` gives it.
+        reference: the estimator that cost and variance are relative to.
+        latents: kind of latents.
+    """
+    samples = sorted(
+        {
+            run["result"]["test/bound_samples"]
+            for entry in found.values()
+            for run in entry.get("runs", [])
+            if run["result"].get("test/bound_samples") is not None
+        }
+    )
+    header = (
+        "estimator",
+        "gradient",
+        "hard ELBO, test",
+        f"bound with {' or '.join(map(str, samples))} samples, test",
+        "seeds",
+        "steps",
+        "time of a step",
+        "evaluations a step",
+        "variance of the encoder's gradient (evaluations)",
+        "its cosine",
+    )
+    measured = {name: entry for name, entry in found.items() if "skipped" not in entry}
+    order = sorted(measured, key=lambda name: (-_mean(found[name], BOUNDS[1]), name))
+    base = found.get(reference, {})
+    return header, {name: _row(name, found[name], base, latents) for name in order}
+
+
+def table(found: Mapping[str, Any], reference: str, latents: str) -> str:
+    """What `cells` gives as Markdown, and below it why an estimator does not apply."""
+    header, rows = cells(found, reference, latents)
+    lines = [header, tuple("---" for _ in header), *rows.values()]
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    skipped = [
+        f"- `{name}`: {entry['skipped']}\n" for name, entry in found.items() if "skipped" in entry
+    ]
+    return text + ("\nNot applicable:\n\n" + "".join(skipped) if skipped else "")
+
+
+def draw(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that there are data for, by name.
+
+    Args:
+        found: as `collect` gives it.
+    """
+    steps = {name: line for name, entry in found.items() if (line := _line(entry)) is not None}
+    figures = {}
+    if steps:
+        panel = plots.LinePanel(
+            "Hard bound, validation (higher is better)", "training steps", "nats per example", steps
+        )
+        figures["bound_vs_steps"] = plots.comparison([panel], title="Bound against steps")
+    seconds = {
+        name: line._replace(x=np.asarray(line.x) * found[name]["cost"]["step_milliseconds"] / 1000)
+        for name, line in steps.items()
+        if found[name]["cost"]
+    }
+    if seconds:
+        panel = plots.LinePanel(
+            "Hard bound, validation (higher is better)",
+            "seconds: steps x measured time of a step",
+            "nats per example",
+            seconds,
+            log_x=True,
+        )
+        figures["bound_vs_seconds"] = plots.comparison([panel], title="Bound against wall clock")
+    panels = _gradient_panels(found)
+    if panels:
+        figures["gradient_variance"] = plots.comparison(
+            panels, title="Gradient of the encoder at the same weights and equal evaluations"
+        )
+    return figures
+
+
+def write_numbers(folder: pathlib.Path, comparison: dict[str, Any]) -> str:
+    """Writes comparison.json and table.md; returns the table."""
+    config = comparison["config"]
+    write_json(folder / "comparison.json", comparison)
+    text = table(comparison["estimators"], config["reference"], config["latents"])
+    write_text(folder / "table.md", text)
+    return text
+
+
+def write(folder: pathlib.Path, comparison: dict[str, Any]) -> str:
+    """Writes the numbers, the pictures and TensorBoard's files; returns the table."""
+    text = write_numbers(folder, comparison)
+    found = comparison["estimators"]
+    figures = draw(found)
+    for name, figure in figures.items():
+        plots.save(figure, folder / f"{name}.png", dpi=110)
+    with writing.naming(folder / "tensorboard"):
+        _write_tensorboard(folder / "tensorboard", found, figures)
+    return text
+
+
+def _line(entry: Mapping[str, Any]) -> plots.Line | None:
+    """The bound of all runs of an estimator against steps: mean, lowest and highest."""
+    histories = [run["history"] for run in entry.get("runs", []) if run["history"]["step"]]
+    if not histories:
+        return None
+    longest = max(histories, key=lambda history: len(history["step"]))["step"]
+    values = np.full([len(histories), len(longest)], np.nan)
+    for row, history in zip(values, histories, strict=True):
+        row[: len(history["step"])] = history["hard_elbo_nats"]
+    return plots.Line(longest, np.nanmean(values, 0), np.nanmin(values, 0), np.nanmax(values, 0))
+
+
+def _gradient_panels(found: Mapping[str, Any]) -> list[plots.LinePanel]:
+    rows = {name: entry["gradients"]["rows"] for name, entry in found.items() if entry["gradients"]}
+    panels = []
+    for field, title, label, log in (
+        ("variance", "Variance of one draw", "sum over the weights", True),
+        ("cosine", "Cosine of one draw to the unbiased gradient", "average cosine", False),
+    ):
+        lines = {}
+        for name, points in rows.items():
+            values = [point["groups"]["encoder"][field] for point in points]
+            if all(value is not None for value in values):
+                lines[name] = plots.Line([point["step"] for point in points], values)
+        if any(np.max(line.y) > 0 for line in lines.values()):
+            panels.append(plots.LinePanel(title, "training steps", label, lines, log_y=log))
+    return panels
+
+
+def _write_tensorboard(
+    folder: pathlib.Path, found: Mapping[str, Any], figures: Mapping[str, Any]
+) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    with tf.summary.create_file_writer(str(folder / "comparison")).as_default(step=0):
+        for name, figure in figures.items():
+            tf.summary.image(name, plots.to_image(figure)[np.newaxis])
+    for name, entry in found.items():
+        line = _line(entry)
+        if line is None:
+            continue
+        with tf.summary.create_file_writer(str(folder / name)).as_default(step=0):
+            for step, value in zip(np.asarray(line.x), np.asarray(line.y), strict=True):
+                tf.summary.scalar("comparison/hard_elbo_nats", value, step=int(step))
+            for key, values in entry["summary"].items():
+                tf.summary.scalar(f"comparison/{key}", values["mean"])
+            if entry["cost"]:
+                tf.summary.scalar("comparison/cost_ratio", entry["cost"]["ratio"])
+            for row in (entry["gradients"] or {"rows": []})["rows"]:
+                for group, numbers in row["groups"].items():
+                    for field in ("variance", "signal_to_noise", "cosine"):
+                        if numbers[field] is not None:
+                            tag = f"gradient_{field}/{group}"
+                            tf.summary.scalar(tag, numbers[field], step=row["step"])
+
+
+def _row(
+    name: str, entry: Mapping[str, Any], reference: Mapping[str, Any], latents: str
+) -> tuple[str, ...]:
+    runs = entry.get("runs", [])
+    finished = [run for run in runs if run["status"] == "finished"]
+    diverged = [run for run in runs if run["status"] == "diverged"]
+    seeds = f"{len(finished)}" + (f", {len(diverged)} diverged" if diverged else "")
+    if len(finished) + len(diverged) < len(runs):
+        seeds += f", {len(runs) - len(finished) - len(diverged)} unfinished"
+    steps = sorted({max(run["history"]["step"], default=0) for run in runs})
+    cost, gradients = entry["cost"], entry["gradients"]
+    return (
+        f"`{name}`",
+        _kind(name, latents),
+        _bound(entry, BOUNDS[0]),
+        _bound(entry, BOUNDS[1]),
+        seeds,
+        " to ".join(str(step) for step in dict.fromkeys((steps[0], steps[-1]))) if steps else "",
+        f"{cost['ratio']:.2f} ({cost['low']:.2f} to {cost['high']:.2f})" if cost else "",
+        str(cost["evaluations"]) if cost else "",
+        _variance(gradients, reference.get("gradients")),
+        _cosine(gradients),
+    )
+
+
+def _kind(name: str, latents: str) -> str:
+    try:
+        exact = estimators.get_class(name).spec.exactness(latents)
+    except ValueError:  # Registered by a module that is not imported here.
+        return ""
+    return {"any": "unbiased", "none": "biased"}.get(exact, f"exact for {exact}")
+
+
+def _bound(entry: Mapping[str, Any], name: str) -> str:
+    found = entry["summary"].get(name)
+    if found is None:
+        return ""
+    spread = "" if found["deviation"] is None else f" +- {_nats(found['deviation'])}"
+    return f"{_nats(found['mean'])}{spread}"
+
+
+def _nats(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 1e6 else f"{value:.2g}"
+
+
+def _mean(entry: Mapping[str, Any], name: str) -> float:
+    found = entry["summary"].get(name)
+    return found["mean"] if found else -np.inf
+
+
+def _variance(gradients: Mapping[str, Any] | None, reference: Mapping[str, Any] | None) -> str:
+    """At the last checkpoint, relative to the reference's."""
+    if not gradients:
+        return ""
+    own = gradients["rows"][-1]["groups"]["encoder"]["variance"]
+    if not reference:
+        return f"{own:.3g} ({gradients['evaluations']})"
+    other = reference["rows"][-1]["groups"]["encoder"]["variance"]
+    return f"{own / other:.3g} x ({gradients['evaluations']})"
+
+
+def _cosine(gradients: Mapping[str, Any] | None) -> str:
+    cosine = gradients["rows"][-1]["groups"]["encoder"]["cosine"] if gradients else None
+    return "" if cosine is None else f"{cosine:.3f}"

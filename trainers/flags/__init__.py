@@ -1,0 +1,1 @@
+"""The flags of all programs: dataclasses that can be read without TensorFlow."""

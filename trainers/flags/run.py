@@ -1,0 +1,115 @@
+"""Flags that every training has: the data, the optimisation, where and how it runs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .config import option
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFlags:
+    """Which data a run is of."""
+
+    dataset: str = option(
+        "digits",
+        "'digits' (embedded), a TFDS image data set ('mnist', 'binarized_mnist', ...), an .npz file "
+        "or a folder of images.",
+        path=True,
+    )
+    data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.", path=True)
+    binarization: str = option(
+        "none",
+        "How grey pixels become bits: 'dynamic' draws them anew each time they are seen, 'static' "
+        "once, 'threshold' cuts at 1/2, 'none' keeps them (with a Bernoulli likelihood the bound is "
+        "then none of a density).",
+        choices=("none", "threshold", "static", "dynamic"),
+    )
+    image_size: tuple[int, ...] = option((), "height,width to resize to. Default: as they are.")
+    validation_fraction: float = option(
+        0.1, "Share of the training images kept for validation.", lower=0.001, upper=0.9
+    )
+    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
+    accept_changed_data: bool = option(
+        False, "Continue a run although its data are not those that it began with."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizationFlags:
+    """How long and by what steps a model is trained."""
+
+    batch_size: int = option(100, "Images in a step.", lower=1)
+    epochs: int = option(100, "Passes over the training images.", lower=1)
+    learning_rate: float = option(1e-3, "Of Adam, per step.", positive=True)
+    learning_rate_schedule: str = option(
+        "constant", "'cosine' falls to 0 over the run.", choices=("constant", "cosine")
+    )
+    weight_decay: float = option(
+        0.0, "Decoupled weight decay of the kernels, times the learning rate, per step.", lower=0
+    )
+    early_stopping: int = option(
+        0,
+        "Stop after so many epochs without a better score of validation: the hard bound, or what the "
+        "trainer's --monitor names. 0: never.",
+        lower=0,
+    )
+    seed: int = option(
+        0, "Of the weights, the order of the data and every draw.", lower=0, upper=2**32 - 1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionFlags:
+    """Where and how a run is executed, and what it shows."""
+
+    output_dir: str = option("", "Folder of the run. Default: runs/<model>-<data set>.", path=True)
+    monitor_every: int = option(
+        10, "Training steps between two looks at the hard path and the gradient norm.", lower=1
+    )
+    pictures_every: int = option(
+        10,
+        "Epochs between two sets of pictures and histograms in TensorBoard. 0: none at all.",
+        lower=0,
+    )
+    bound_samples: int = option(
+        1000, "Samples m of the importance-weighted test bound at the end.", lower=1
+    )
+    steps_per_execution: int = option(
+        0, "Steps compiled into one call. 0: chosen from the size of the data.", lower=0
+    )
+    jit_compile: str = option(
+        "auto",
+        "Compile the step with XLA. 'auto': on with exactly one GPU, off otherwise.",
+        choices=("auto", "on", "off"),
+    )
+    dtype_policy: str = option(
+        "float32",
+        "Keras dtype policy of the networks.",
+        choices=("float32", "float64", "mixed_float16", "mixed_bfloat16"),
+    )
+    distribute: str = option(
+        "none",
+        "'mirrored' trains on all GPUs (or logical CPUs); it forces one step per execution and no XLA.",
+        choices=("none", "mirrored"),
+    )
+    profile: bool = option(False, "Profile a few steps of the first epoch for TensorBoard.")
+    import_module: tuple[str, ...] = option(
+        (), "Modules to import first: your own registered estimators, networks and likelihoods."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointFlags:
+    """What is kept of a run beside its last and its best epoch."""
+
+    keep_every: int = option(
+        0,
+        "Keep the checkpoint of every so many epochs for good, and of the start. 0: none.",
+        lower=0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(CheckpointFlags, ExecutionFlags, OptimizationFlags, DataFlags):
+    """What every task asks. The configuration of a task derives from it."""

@@ -1,0 +1,191 @@
+"""Trains an autoregressive prior on the codes of a run.
+
+The folder of the prior is a run of its own: the same command continues it after a kill, and scores it again
+when it is finished.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import codes as codes_lib
+from tf_discrete import plots
+from tf_discrete._internal import writing
+from tf_discrete._internal.writing import write_json
+from tf_discrete.codes.digest import model_digest
+from tf_discrete.models import AutoregressivePrior
+
+from ..common import callbacks, finished_run, identity, interruption, results
+from ..common import run as run_lib
+from ..common.run_directory import RunDirectory
+from ..flags.autoregressive_prior import Config
+from ..flags.config import check
+
+MAY_DIFFER = (
+    *("output_dir", "data_dir", "import_module", "epochs", "early_stopping"),
+    *("temperature", "top_p", "compress"),
+    *("run", "dataset", "accept_changed_data", "trust_run"),
+)
+"""Fields in which the command that continues a run may differ from the one that began it.
+
+The run and its data may have moved; digests tell whether they are the same.
+"""
+
+MONITORED = "validation/log_prob_nats"
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains the prior, or continues; returns what metrics.json holds.
+
+    Beside the history and checkpoints it writes prior.keras, metrics.json and samples.png.
+
+    Raises:
+        FileNotFoundError: no such run, or no model in it.
+        TrainingDiverged: a loss that is not finite. The last good checkpoint is kept.
+        ValueError: a run or flags that cannot work, data that have changed, or a folder that holds something
+            else, such as a prior of another model.
+    """
+    check(config)
+    finished = finished_run.load(
+        config.run,
+        dataset=config.dataset,
+        data_dir=config.data_dir,
+        accept_changed_data=config.accept_changed_data,
+        import_module=config.import_module,
+        trust_run=config.trust_run,
+    )
+    keras.utils.set_random_seed(config.seed)
+    prior = AutoregressivePrior.for_model(
+        finished.model,
+        chunk_size=config.chunk_size or None,
+        units=config.units,
+        embedding_units=config.embedding_units,
+    )
+    prior.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
+    prior.optimizer.build(prior.trainable_variables)  # Or the step would be traced twice.
+    prior.optimizer.build(prior.trainable_variables)
+    splits = {name: finished.split(name) for name in ("train", "validation", "test")}
+    if config.batch_size > len(splits["train"]):
+        raise ValueError(
+            "A batch must fit into the training codes. Choose a smaller --batch_size. Received: "
+            f"batch_size={config.batch_size}, {len(splits['train'])} training images"
+        )
+    directory = RunDirectory(
+        config.output_dir or str(finished.directory.path / "autoregressive_prior")
+    )
+    with directory.lock():
+        config = identity.claim(
+            directory,
+            "autoregressive_prior",
+            config,
+            MAY_DIFFER,
+            identity.of_splits(splits),
+            model_digest(finished.model),
+        )
+        codes = {
+            name: codes_lib.encode_batches(finished.model, split.batches(500))
+            for name, split in splits.items()
+        }
+        epochs = fit(prior, codes, config, directory)
+        result = {**score(prior, codes), "epochs": epochs}
+        if config.compress:
+            report = codes_lib.compress(
+                codes["test"], prior, directory.path / "codes.bin", overwrite=True
+            )
+            result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
+        with writing.replaced_file(directory.path / "prior.keras") as new:
+            prior.save(new)
+        plots.save(samples(finished.model, prior, config), directory.path / "samples.png")
+        write_json(directory.result_path, result)
+    results.print_table(f"{directory.path}: codes of {config.run}", result)
+    return result
+
+
+def fit(
+    prior: AutoregressivePrior,
+    codes: dict[str, np.ndarray],
+    config: Config,
+    directory: RunDirectory,
+) -> int:
+    """Trains on the training codes from the last checkpoint on.
+
+    Returns:
+        The number of epochs; the weights are those of the best one.
+    """
+    steps = len(codes["train"]) // config.batch_size
+    checkpoints = callbacks.Checkpoints(
+        prior, directory, config.early_stopping, steps, monitored=MONITORED
+    )
+    if checkpoints.resume():
+        print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
+    if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
+        with interruption.saying(lambda: run_lib.standing(checkpoints, config.epochs)):
+            prior.fit(
+                batches(codes["train"], config, checkpoints.epoch),
+                validation_data=(codes["validation"],),
+                validation_batch_size=1000,
+                epochs=config.epochs,
+                initial_epoch=checkpoints.epoch,
+                steps_per_epoch=steps,
+                callbacks=[
+                    callbacks.StopWhenInterrupted(),
+                    callbacks.StopAtNaN(),
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_end=lambda epoch, logs: logs.update(
+                            val_log_prob_nats=-logs["val_loss"]
+                        )
+                    ),
+                    callbacks.Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
+                    keras.callbacks.TensorBoard(str(directory.tensorboard), write_graph=False),
+                    checkpoints,
+                ],
+                shuffle=False,
+                verbose=0,
+            )
+    epochs = checkpoints.epoch
+    checkpoints.restore_best()
+    return epochs
+
+
+def batches(codes: np.ndarray, config: Config, start_epoch: int) -> tf.data.Dataset:
+    """Endless batches of codes, integers [batch_size, N]; an epoch is ordered by the seed and its number."""
+    count = len(codes) // config.batch_size * config.batch_size
+    everything = tf.constant(codes)
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(codes)), seed=tf.stack([tf.cast(config.seed, tf.int64), number])
+        )
+        return tf.data.Dataset.from_tensor_slices(order[:count]).batch(config.batch_size)
+
+    epochs = tf.data.Dataset.counter(start_epoch)
+    return epochs.flat_map(epoch).map(lambda rows: tf.gather(everything, rows))
+
+
+def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Nats and bits of a code on every split, and what simpler laws need on test."""
+    result: dict[str, Any] = {}
+    for name, some in codes.items():
+        nats = prior.evaluate(some, batch_size=1000, verbose=0)
+        result[f"{name}/nats_per_item"] = nats
+        result[f"{name}/bits_per_item"] = nats / math.log(2)
+    categories = prior.num_categories
+    result["test/bits_per_item_uniform"] = prior.num_variables * math.log2(categories)
+    counts = (codes["train"][:, :, np.newaxis] == np.arange(categories)).sum(0) + 1.0
+    bits = -np.log2(counts / counts.sum(1, keepdims=True))
+    variables = np.arange(prior.num_variables)
+    independent = bits[variables, codes["test"]].sum(1).mean()
+    result["test/bits_per_item_independent"] = float(independent)
+    return result
+
+
+def samples(model: Any, prior: AutoregressivePrior, config: Config, count: int = 100) -> Any:
+    """Codes drawn from the prior, decoded by the frozen model."""
+    drawn = prior.sample(count, config.seed, config.temperature, config.top_p)
+    images = np.clip(np.asarray(model.decode(drawn)), 0.0, 1.0)
+    return plots.image_grid(images, title="Samples of the autoregressive prior")

@@ -1,0 +1,82 @@
+"""Evaluates a run again, finished or not."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from tf_discrete import datasets
+from tf_discrete._internal import reading
+from tf_discrete._internal.writing import write_json
+
+from ..common import (
+    callbacks,
+    compiling,
+    finished_run,
+    identity,
+    results,
+)
+from ..common import run as run_lib
+from ..common.run_directory import CONFIG, CONFIG_REMEDY, RunDirectory
+from ..common.task import Task
+from ..flags.config import check
+from ..flags.evaluate import Config
+from . import bound_curve
+
+
+def restore(
+    task: Task, run_config: Any, directory: RunDirectory, checkpoint: str
+) -> tuple[Any, datasets.Split, int]:
+    """The model of a run with the weights of a checkpoint, the training split, and the epoch.
+
+    Args:
+        task: Of the run.
+        run_config: its configuration.
+        directory: of the run.
+        checkpoint: "best" or "last".
+
+    Raises:
+        DamagedFileError: a configuration that makes no model, or a checkpoint that cannot be read.
+        ValueError: a run that has not finished an epoch.
+    """
+    run_config = dataclasses.replace(run_config, distribute="none")
+    run_lib.prepare(run_config)
+    train = task.load_split(run_config, "train")
+    steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
+    with reading.reading(directory.config_path, CONFIG, CONFIG_REMEDY):
+        model = task.build_model(run_config, train, steps)
+        compiling.compile_model(model, run_config, steps)
+    checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
+    found = checkpoints.restore_best() if checkpoint == "best" else checkpoints.restore_last()
+    if not found:
+        raise ValueError(
+            "The run must have finished an epoch; it has no checkpoint yet. "
+            f"Received: run={str(directory.path)!r}"
+        )
+    return model, train, checkpoints.epoch
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Restores a checkpoint of a run and scores a split; returns what the JSON file holds."""
+    check(config)
+    directory = RunDirectory(config.run)
+    if not config.run or not directory.config_path.exists():
+        raise ValueError(f"--run must name the folder of a run. Received: run={config.run!r}")
+    task, run_config = finished_run.open_run(directory, config.import_module, config.trust_run)
+    run_config = finished_run.with_data(run_config, config.dataset, config.data_dir)
+    model, train, epoch = restore(task, run_config, directory, config.checkpoint)
+    split = train if config.split == "train" else task.load_split(run_config, config.split)
+    read = {"train": train, config.split: split}
+    identity.check(directory.path, read, config.accept_changed_data)
+    result = {
+        "checkpoint": config.checkpoint,
+        "epoch": epoch,
+        "split": config.split,
+        **run_lib.evaluate_split(model, split, config.bound_samples),
+    }
+    output = config.output or directory.path / f"evaluation-{config.split}.json"
+    write_json(output, result)
+    examples = config.bound_curve_examples
+    bound_curve.write(model, split, config.bound_curve, examples, directory.path)
+    results.print_table(f"{config.run}, epoch {epoch}, {config.split} (nats)", result)
+    return result

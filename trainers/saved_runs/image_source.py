@@ -1,0 +1,120 @@
+"""Images by their names, as a run's model sees them: of a split of its data, or files."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from tf_discrete import codes as codes_lib
+from tf_discrete.datasets import image_folder
+
+from ..common.finished_run import FinishedRun
+
+_BATCH = 256
+
+
+class ImageSource:
+    """Reads and encodes images; "train/7" is the one with index 7 of a split, others are files.
+
+    Where training drew bits from grey pixels, they are cut at 1/2: equal images have equal codes.
+
+    Args:
+        finished: the run.
+        split: of its data, or None for files.
+    """
+
+    def __init__(self, finished: FinishedRun, split: str | None):
+        self.model = finished.model
+        self.shape = tuple(finished.model.data_shape)
+        self.threshold = finished.config.binarization != "none"
+        self.name = split
+        self.split = finished.split(split) if split else None
+        self.labels = self.split.labels if self.split else None
+
+    def names(self, folder: str = "") -> list[str]:
+        """The names of all images of the split, or of the files in a folder."""
+        if self.split is not None:
+            return [f"{self.name}/{index}" for index in range(len(self.split))]
+        return list(image_folder.files(folder))
+
+    def identity(self, folder: str = "") -> dict[str, Any]:
+        """What tells these images from others, and from themselves after a change, as JSON holds it.
+
+        Of files, the paths, sizes and times of change are compared, not the contents.
+        """
+        if self.split is not None:
+            return {"count": len(self.split), "fingerprint": self.split.fingerprint}
+        digest, paths = hashlib.sha256(), self.names(folder)
+        for path in paths:
+            found = os.stat(path) if os.path.exists(path) else os.lstat(path)  # A link to nowhere.
+            entry = (os.path.relpath(path, folder), found.st_size, found.st_mtime_ns)
+            digest.update(f"{entry!r}\n".encode())
+        return {"count": len(paths), "fingerprint": digest.hexdigest()}
+
+    def read(self, name: str) -> np.ndarray:
+        """Intensities float32 [H, W, C] in [0, 1].
+
+        Raises:
+            ValueError: a file that cannot be read as an image.
+        """
+        if self.split is not None:
+            image = np.asarray(self.split.images[int(name.rsplit("/", 1)[1])])
+        else:
+            image = image_folder.read(name, self.shape)
+        return image.astype(np.float32) / 255.0 if image.dtype == np.uint8 else image
+
+    def encode(
+        self, names: Sequence[str], skip: bool = False
+    ) -> tuple[np.ndarray, list[str], list[str]]:
+        """Codes of images.
+
+        Args:
+            names: of the images.
+            skip: whether a file that cannot be read is named on stderr and left out.
+
+        Returns:
+            codes: int32 [M, N].
+            kept: the names of their images.
+            skipped: the names of the others.
+
+        Raises:
+            ValueError: no image that can be read or, unless `skip`, one that cannot.
+        """
+        skipped: list[str] = []
+        batches = self._batches(names, skipped if skip else None)
+        first = next(batches, None)
+        if first is None:
+            raise ValueError(
+                "There must be at least one image that can be read. "
+                f"Received: {len(names)} images, {len(skipped)} skipped"
+            )
+        codes = codes_lib.encode_batches(self.model, itertools.chain([first], batches))
+        bad = set(skipped)
+        return codes, [name for name in names if name not in bad], skipped
+
+    def _batches(self, names: Sequence[str], skipped: list[str] | None) -> Iterator[np.ndarray]:
+        part: list[np.ndarray] = []
+        for name in tqdm.tqdm(names, unit="image", leave=False, disable=None):
+            try:
+                part.append(self.read(name))
+            except ValueError as error:
+                if skipped is None:
+                    raise
+                skipped.append(name)
+                print(f"Skipped: {error}", file=sys.stderr)
+            if len(part) == _BATCH:
+                yield self._as_seen(part)
+                part = []
+        if part:
+            yield self._as_seen(part)
+
+    def _as_seen(self, part: list[np.ndarray]) -> np.ndarray:
+        images = np.stack(part)
+        return (images > 0.5).astype(np.float32) if self.threshold else images

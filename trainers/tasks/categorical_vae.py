@@ -1,0 +1,77 @@
+"""The categorical VAE, of one or more stochastic layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tf_discrete import datasets
+from tf_discrete.models import CategoricalVAE, WithPrior, networks
+
+from ..common import data, finishing, results, task, training
+from ..common import run as run_lib
+from ..common.code_prior import with_code_prior
+from ..common.latents import make_kl_weight, make_likelihood, make_mean_logits, make_temperature
+from ..common.run_directory import RunDirectory
+from ..flags.categorical_vae import Config
+
+Model = CategoricalVAE | WithPrior
+
+
+def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> Model:
+    """The model that a configuration describes."""
+    return with_code_prior(make_autoencoder(config, split, steps_per_epoch), config)
+
+
+def make_autoencoder(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
+    """The model without a prior that learns beside it."""
+    likelihood = make_likelihood(config, split)
+    model = CategoricalVAE(
+        split.image_shape,
+        num_variables=config.num_variables,
+        num_categories=config.num_categories,
+        latents=config.latents,
+        num_layers=config.num_layers if config.num_layers > 1 else None,
+        encoder=config.encoder,
+        hidden_units=config.hidden_units,
+        activation=config.activation,
+        prior=config.prior,
+        likelihood=likelihood,
+        estimator=config.estimator,
+        temperature=make_temperature(config, steps_per_epoch * config.epochs),
+        num_samples=config.num_samples or None,
+        objective=config.objective,
+        prior_temperature=config.prior_temperature,
+        kl_weight=make_kl_weight(config),
+        free_bits=config.free_bits,
+        units=config.units,
+        centering=config.centering,
+        seed=config.seed,
+        monitor_every=config.monitor_every,
+    )
+    if config.output_bias == "mean":
+        networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
+    return model
+
+
+def finish(
+    model: Model, config: Config, directory: RunDirectory, splits: data.Splits
+) -> dict[str, Any]:
+    """Scores the test split, draws the pictures, writes the model and the SavedModel."""
+    test = splits["test"]
+    result = run_lib.evaluate_split(model, test, config.bound_samples)
+    finishing.draw_pictures(model, *finishing.some_images(test), directory)
+    learned, read = finishing.with_labels(splits["train"]), finishing.with_labels(test)
+    if config.classify_reconstructions and learned and read:
+        classifier = finishing.make_classifier(config, directory, learned)
+        accuracy = finishing.classify_reconstructions(model, classifier, read)
+        result["reconstruction_accuracy"] = accuracy
+    results.write_model(model, directory)
+    return {f"test/{name}": value for name, value in result.items()}
+
+
+TASK = task.register(task.Task("categorical_vae", Config, build_model, finish))
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains the model of a configuration, or continues; returns what metrics.json holds."""
+    return training.run(TASK, config)

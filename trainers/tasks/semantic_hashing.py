@@ -1,0 +1,96 @@
+"""The semantic hashing autoencoder: images to bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
+from tf_discrete.models import SemanticHashingAutoencoder, WithPrior, networks
+
+from ..common import data, finishing, results, task, training
+from ..common import run as run_lib
+from ..common.code_prior import with_code_prior
+from ..common.latents import make_likelihood, make_mean_logits
+from ..common.run_directory import RunDirectory
+from ..flags.semantic_hashing import Config
+
+Model = SemanticHashingAutoencoder | WithPrior
+
+
+def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> Model:
+    """The model that a configuration describes."""
+    likelihood = make_likelihood(config, split)
+    model = SemanticHashingAutoencoder(
+        data_shape=split.image_shape,
+        num_bits=config.num_bits,
+        noise_stddev=config.noise_stddev,
+        discrete_fraction=make_fraction(config),
+        flip_probability=config.flip_probability,
+        encoder=config.encoder,
+        hidden_units=config.hidden_units,
+        activation=config.activation,
+        likelihood=likelihood,
+        seed=config.seed,
+        monitor_every=config.monitor_every,
+    )
+    fits = isinstance(likelihood, likelihoods.Bernoulli) and config.encoder in ("mlp", "conv")
+    if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
+        networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
+    return with_code_prior(model, config)
+
+
+def make_fraction(config: Config) -> Any:
+    """The probability that a bit is rounded, or its warm-up."""
+    if config.warmup_steps:
+        return schedules.Linear(0.0, config.discrete_fraction, config.warmup_steps)
+    return config.discrete_fraction
+
+
+def finish(
+    model: Model,
+    config: Config,
+    directory: RunDirectory,
+    splits: data.Splits,
+) -> dict[str, Any]:
+    """Scores the test split and samples, draws the pictures, writes the model and the SavedModel."""
+    test = splits["test"]
+    result = run_lib.evaluate_split(model, test, config.bound_samples)
+    images, labels = finishing.some_images(test)
+    finishing.draw_pictures(model, images, labels, directory)
+    plots.save(plots.bit_statistics(np.asarray(model.encode(images))), directory.path / "bits.png")
+    learned, read = finishing.with_labels(splits["train"]), finishing.with_labels(test)
+    if config.generation_samples and learned and read:
+        classifier = finishing.make_classifier(config, directory, learned)
+        accuracy = finishing.classify_reconstructions(model, classifier, read)
+        result["reconstruction_accuracy"] = accuracy
+        scores = evaluation.evaluate_generation(
+            model, classifier, config.generation_samples, config.seed
+        )
+        for name in ("inception_score", "slides_score"):
+            score = getattr(scores, name)
+            result.update({name: score.mean, f"{name}_spread": score.spread})
+    results.write_model(model, directory)
+    return {f"test/{name}": value for name, value in result.items()}
+
+
+def check(config: Config) -> None:
+    """Refuses too few samples for a score.
+
+    Raises:
+        ValueError: Fewer than 64 samples, but not 0.
+    """
+    if 0 < config.generation_samples < 64:
+        raise ValueError(
+            "The inception scores take at least 64 samples; 0 for no scores. "
+            f"Received: generation_samples={config.generation_samples}"
+        )
+
+
+TASK = task.register(task.Task("semantic_hashing", Config, build_model, finish, check=check))
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains the model of a configuration, or continues; returns what metrics.json holds."""
+    return training.run(TASK, config)
