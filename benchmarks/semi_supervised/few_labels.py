@@ -182,7 +182,7 @@ def train(row: Row, draw: int, config: Config) -> None:
             **row._asdict(),
             "draw": draw,
             "settings": row.settings(draw),
-            "command": provenance.command(to_json(settings), semi_supervised),
+            "command": provenance.command(to_json(settings), semi_supervised.TASK),
             "result": result,
             "diverged": message,
             "history": {

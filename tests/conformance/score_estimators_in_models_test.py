@@ -1,4 +1,7 @@
-"""Score estimators inside a model: a few training steps, what they own moves, and it is saved."""
+"""Score estimators inside a model: in a few training steps what they own moves.
+
+tests/models/categorical_vae_arguments_test.py saves and loads the model with every one.
+"""
 
 import keras
 import numpy as np
@@ -27,27 +30,22 @@ def small_model(estimator, latents, **arguments):
 
 
 def images():
-    x = np.random.RandomState(0).uniform(size=[12, 3, 3, 1]) > 0.5
+    x = np.random.RandomState(0).uniform(size=[8, 3, 3, 1]) > 0.5
     return x.astype(np.float32)
 
 
 @every_case
-def test_training_moves_every_weight_and_a_saved_model_has_them_all(name, latents, tmp_path):
+def test_training_moves_every_weight_and_evaluation_none(name, latents):
     model = small_model(name, latents)
     before = [w.numpy().copy() for w in model.estimator.weights]
     model.compile(optimizer=keras.optimizers.Adam(0.01), run_eagerly=True)
-    history = model.fit(images(), batch_size=4, epochs=2, verbose=0).history
+    history = model.fit(images(), batch_size=4, verbose=0).history
     assert np.isfinite(history["loss"]).all() and np.isfinite(history["gradient_norm"]).all()
     after = [w.numpy().copy() for w in model.estimator.weights]
     for weight, old, new in zip(model.estimator.weights, before, after, strict=True):
         scheduled = weight.path.split("/")[-1] in ("temperature", "scale")
         assert scheduled or np.any(old != new), weight.path
     if after:
-        model.evaluate(images(), batch_size=4, verbose=0)
+        model.evaluate(images()[:4], verbose=0)
     for weight, new in zip(model.estimator.weights, after, strict=True):
         np.testing.assert_array_equal(weight, new, err_msg="evaluation must not train")
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert len(loaded.weights) == len(model.weights)
-    for ours, theirs in zip(loaded.estimator.weights, model.estimator.weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)

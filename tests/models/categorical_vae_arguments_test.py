@@ -80,6 +80,7 @@ def round_trip(model, tmp_path):
     for one in (model, again):
         one.fit(x, verbose=0, shuffle=False)
     assert len(model.weights) == len(again.weights)
+    assert {id(own) for own in model.estimator.weights} <= {id(own) for own in model.weights}
     names = [[variable.name for variable in one.weights] for one in (model, again)]
     assert names[0] == names[1]
     for one, two in zip(model.weights, again.weights, strict=True):
