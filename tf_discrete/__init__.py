@@ -1,6 +1,6 @@
 """Discrete latent variables for TensorFlow and Keras 3."""
 
-from tf_discrete import environment as _environment
+from tf_discrete._internal import environment as _environment
 
 _environment.check_backend()
 
@@ -12,6 +12,7 @@ from tf_discrete import (  # noqa: E402 - the backend is checked before Keras is
     estimators,
     evaluation,
     export,
+    functional,
     layers,
     likelihoods,
     losses,
@@ -21,6 +22,7 @@ from tf_discrete import (  # noqa: E402 - the backend is checked before Keras is
     plots,
     schedules,
     seeds,
+    types,
 )
 from tf_discrete.functional import (  # noqa: E402
     gumbel_softmax,
@@ -69,6 +71,7 @@ __all__ = [
     "estimators",
     "evaluation",
     "export",
+    "functional",
     "gumbel_softmax",
     "layers",
     "likelihoods",
@@ -82,4 +85,10 @@ __all__ = [
     "seeds",
     "semantic_hash",
     "straight_through",
+    "types",
 ]
+
+
+def __dir__() -> list[str]:
+    """What is public; modules in `_internal` may change at any time."""
+    return __all__

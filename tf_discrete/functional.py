@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks, seeds, types
+from tf_discrete import seeds, types
+from tf_discrete._internal import checks
 from tf_discrete.distributions import Categorical, noise
 from tf_discrete.estimators import backward, semantic_hashing
 from tf_discrete.estimators.base import check_temperature

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, input_checks, likelihoods
+from tf_discrete import likelihoods
+from tf_discrete._internal import checks, input_checks
 from tf_discrete.types import Tensor
 
 

@@ -12,7 +12,7 @@ import zlib
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.types import Seed, Tensor
 
 _RULE = "an integer of at most 64 bits, or an int32 tensor of shape [2]"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 
 Tensor: TypeAlias = Any
 """A `tf.Tensor`, or anything that `tf.convert_to_tensor` takes."""

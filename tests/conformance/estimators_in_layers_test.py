@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance import estimators_test as conformance
-from tf_discrete import arguments, estimators, layers
+from tf_discrete import estimators, layers
+from tf_discrete._internal import arguments
 
 EVENTS = {"categorical": (2, 4), "bernoulli": (4,)}
 PATHWISE = [

@@ -22,16 +22,8 @@ if __name__ == "__main__":  # A module that is only imported, such as by pytest,
 
 from tests.conformance import estimators_test, layers_test  # noqa: E402
 from tests.estimators import problems  # noqa: E402
-from tf_discrete import (  # noqa: E402
-    callbacks,
-    estimators,
-    layers,
-    losses,
-    models,
-    replicas,
-    schedules,
-    seeds,
-)
+from tf_discrete import callbacks, estimators, layers, losses, models, schedules, seeds  # noqa: E402
+from tf_discrete._internal import replicas
 from tf_discrete.estimators import baselines  # noqa: E402
 from tf_discrete.estimators.moving_moments import MovingMoments  # noqa: E402
 from tf_discrete.layers.stateless_dropout import StatelessDropout  # noqa: E402

@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 
 from tf_discrete import schedules
-from tf_discrete.arguments import PRIORS
+from tf_discrete._internal.arguments import PRIORS
 from tf_discrete.models import CategoricalVAE
 from tf_discrete.models.categorical_vae import OBJECTIVES
 from trainers.common import stored_config

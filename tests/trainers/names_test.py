@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tf_discrete import arguments, distributions, estimators, likelihoods
+from tf_discrete import distributions, estimators, likelihoods
+from tf_discrete._internal import arguments
 from tf_discrete.codes import faiss_index
 from tf_discrete.distributions import latent_spec
 from tf_discrete.models import categorical_vae, networks, structured_prediction

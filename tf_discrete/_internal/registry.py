@@ -8,8 +8,8 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import keras
 
-from tf_discrete import checks
-from tf_discrete.serialization import deserialize
+from tf_discrete._internal import checks
+from tf_discrete._internal.serialization import deserialize
 
 Entry = TypeVar("Entry")
 Object = TypeVar("Object")

@@ -17,8 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks
-from tf_discrete._internal import locking
+from tf_discrete._internal import checks, locking
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NOT_SUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.layers import StochasticLayer
 from tf_discrete.models.base import DiscreteModel, inputs_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.callbacks.code_usage import CodeUsageCallback
 from tf_discrete.evaluation import Usage
 

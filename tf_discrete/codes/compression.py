@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks
-from tf_discrete._internal import reading, writing
+from tf_discrete._internal import checks, reading, writing
 from tf_discrete.codes import container
 from tf_discrete.codes.fixed_point import FREQUENCY_BITS, FixedPointPrior
 from tf_discrete.codes.packing import bytes_per_code, check_codes

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 
 _CHUNK = 1 << 20
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.codes.hamming import hamming_radius
 from tf_discrete.codes.packing import check_codes, pack, pack_to_compare
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks
-from tf_discrete._internal import reading
+from tf_discrete._internal import checks, reading
 from tf_discrete.codes import container, faiss_graph
 from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
 from tf_discrete.codes.packing import check_codes, check_one_hot, pack_to_compare

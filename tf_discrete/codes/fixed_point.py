@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.codes.digest import update_with_array
 
 FREQUENCY_BITS = 24

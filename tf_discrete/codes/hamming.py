@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.codes.packing import check_packed
 from tf_discrete.types import Tensor
 

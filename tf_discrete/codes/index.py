@@ -14,8 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks
-from tf_discrete._internal import reading, writing
+from tf_discrete._internal import checks, reading, writing
 from tf_discrete.codes.digest import file_digest, model_digest, update_with_array
 from tf_discrete.codes.hamming import Neighbors, RadiusNeighbors, hamming_radius, hamming_top_k
 from tf_discrete.codes.packing import (

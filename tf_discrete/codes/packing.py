@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.types import Tensor
 
 MAX_ONE_HOT = 2**16

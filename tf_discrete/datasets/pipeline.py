@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks, seeds
+from tf_discrete import seeds
+from tf_discrete._internal import checks
 from tf_discrete.types import Seed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.datasets import embedded as embedded  # Registers its own.
 from tf_discrete.datasets import image_folder, npz_file, pipeline, tfds_images
 from tf_discrete.datasets.source import REGISTRY, SPLITS, Load, Request

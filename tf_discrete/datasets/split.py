@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.datasets import fingerprint, pipeline
 from tf_discrete.datasets.source import SPLITS
 from tf_discrete.types import Seed

@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks, types
+from tf_discrete import types
+from tf_discrete._internal import checks
 from tf_discrete._internal.registry import Registry
 from tf_discrete.distributions import noise
 from tf_discrete.types import Seed, Tensor

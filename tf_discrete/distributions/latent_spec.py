@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.distributions import discrete
 from tf_discrete.types import Tensor
 

@@ -11,7 +11,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_discrete import checks, types
+from tf_discrete import types
+from tf_discrete._internal import checks
 from tf_discrete.types import Tensor
 
 tfd: Any = tfp.distributions

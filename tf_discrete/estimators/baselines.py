@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.estimators.base import mean
 from tf_discrete.estimators.moving_moments import MovingMoments

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import antithetic, base, couplings, sampling
 from tf_discrete.estimators.registry import register

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.registry import register

@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks, seeds
+from tf_discrete import seeds
+from tf_discrete._internal import checks
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
@@ -36,7 +37,8 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         ValueError: num_conditional < 1.
 
     Example:
-        >>> from tf_discrete import checks, seeds
+        >>> from tf_discrete import seeds
+        >>> from tf_discrete._internal import checks
         >>> estimator = GumbelRao(temperature=0.5, num_conditional=100)
         >>> logits = tf.zeros([3, 20, 10])
         >>> noise = estimator.draw_noise(seeds.base(0), logits)

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks
-from tf_discrete.replicas import ReplicaAverages
+from tf_discrete._internal import checks
+from tf_discrete._internal.replicas import ReplicaAverages
 from tf_discrete.types import Tensor
 
 
@@ -18,7 +18,7 @@ class MovingMoments(ReplicaAverages, keras.layers.Layer):
 
     Both start at 0 and are divided by 1 - decay**steps, so that the first batches are not drowned by the
     start; before the first batch both are 0. The variance is that within a batch. Every replica takes its
-    own share of a batch in; `tf_discrete.replicas.synchronize` averages over the replicas.
+    own share of a batch in; after the step their averages are averaged.
 
     Args:
         decay: of the averages for each update, in [0, 1). Default: 0.99.

@@ -7,7 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks, seeds, types
+from tf_discrete import seeds, types
+from tf_discrete._internal import checks
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import base, sampling, score
 from tf_discrete.estimators.registry import register

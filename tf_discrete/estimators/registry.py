@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import keras
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.estimators.base import Estimator
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.estimators import baselines, sampling, score
 from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import register

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, types
+from tf_discrete import types
+from tf_discrete._internal import checks
 from tf_discrete.estimators import base, baselines, sampling, score
 from tf_discrete.estimators.moving_moments import MovingMoments
 from tf_discrete.estimators.registry import register

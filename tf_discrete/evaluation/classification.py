@@ -9,8 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks, input_checks
-from tf_discrete._internal import keras_files, reading, writing
+from tf_discrete._internal import checks, input_checks, keras_files, reading, writing
 
 
 def train_classifier(

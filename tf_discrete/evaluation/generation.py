@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks, seeds
+from tf_discrete import seeds
+from tf_discrete._internal import checks
 from tf_discrete.evaluation.classification import predict_probs
 
 BATCH_SIZE = 500

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 
 _TINY = np.finfo(np.float64).tiny
 

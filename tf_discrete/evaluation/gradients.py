@@ -15,7 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks, seeds
+from tf_discrete import seeds
+from tf_discrete._internal import checks
 from tf_discrete.estimators import Enumeration, Estimator
 from tf_discrete.evaluation.gradient_statistics import (
     LayerStatistics,

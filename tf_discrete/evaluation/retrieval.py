@@ -23,10 +23,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
+from tf_discrete._internal.input_checks import check_label_dtype
 from tf_discrete.codes.hamming import check_k, check_queries, hamming_distances
 from tf_discrete.codes.packing import pack_to_compare
-from tf_discrete.input_checks import check_label_dtype
 
 TIES = ("index", "expected")
 _QUERIES = 64

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 
 ACTIVE_NATS = 0.01
 ACTIVE_SHARE = 0.01

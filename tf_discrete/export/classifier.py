@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import input_checks
+from tf_discrete._internal import input_checks
 from tf_discrete.export.signature import (
     MAX_COUNT,
     SEED,

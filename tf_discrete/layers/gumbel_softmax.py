@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete.layers.stochastic import StochasticLayer
 
 

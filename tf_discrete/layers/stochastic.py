@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, seeds, types
+from tf_discrete import seeds, types
+from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.layers import passes
 from tf_discrete.schedules import scheduled_values

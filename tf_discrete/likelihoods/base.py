@@ -6,8 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import input_checks, types
-from tf_discrete.input_checks import Support
+from tf_discrete import types
+from tf_discrete._internal import input_checks
+from tf_discrete._internal.input_checks import Support
 from tf_discrete.types import Seed, Tensor
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_discrete import checks, input_checks, seeds, types
+from tf_discrete import seeds, types
+from tf_discrete._internal import checks, input_checks
 from tf_discrete.likelihoods import base
 from tf_discrete.likelihoods.registry import register
 from tf_discrete.types import Seed, Tensor

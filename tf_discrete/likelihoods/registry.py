@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tf_discrete._internal.registry import ClassRegistry
+from tf_discrete._internal.serialization import check_serializable
 from tf_discrete.likelihoods.base import Likelihood
-from tf_discrete.serialization import check_serializable
 
 REGISTRY: ClassRegistry[Likelihood] = ClassRegistry(
     "likelihood",

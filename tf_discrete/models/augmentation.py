@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, seeds
+from tf_discrete import seeds
+from tf_discrete._internal import checks
 from tf_discrete.types import Seed, Tensor
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, input_checks, likelihoods, seeds
+from tf_discrete import likelihoods, seeds
+from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -23,8 +24,8 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     """Encoder, latents with a posterior q(z | x), prior p(z), decoder and likelihood p(x | z).
 
     A subclass supplies `objective`, `hard_terms`, `prior_law` and the methods that begin with an underscore
-    and raise NotImplementedError here. Public methods check observations and codes, see
-    `tf_discrete.input_checks`; those that begin with an underscore take checked ones.
+    and raise NotImplementedError here. Public methods check observations and codes;
+    those that begin with an underscore take checked ones.
 
     Args:
         data_shape: of one observation, such as (28, 28, 1).

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks, input_checks, seeds
+from tf_discrete import seeds
+from tf_discrete._internal import checks, input_checks
 from tf_discrete.distributions import noise
 from tf_discrete.types import Seed, Tensor, at_least_float32
 

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks, evaluation, replicas, seeds
+from tf_discrete import evaluation, seeds
+from tf_discrete._internal import checks, replicas
 from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import Scheduled, scheduled_values
@@ -62,7 +63,7 @@ class DiscreteModel(keras.Model):
         """Returns observations as tensors, if the model can score them.
 
         Every public method that reads observations calls it first: a subclass checks their shape, dtype and
-        range, see `tf_discrete.input_checks`.
+        range.
 
         Args:
             x: what `objective`, `hard_terms` and `log_weights` take.

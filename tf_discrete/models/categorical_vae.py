@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, input_checks, objectives
+from tf_discrete import estimators, objectives
+from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import Estimator
 from tf_discrete.models import autoencoder

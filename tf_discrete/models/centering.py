@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks
-from tf_discrete.replicas import ReplicaAverages
+from tf_discrete._internal import checks
+from tf_discrete._internal.replicas import ReplicaAverages
 from tf_discrete.types import Tensor
 
 
@@ -17,7 +17,7 @@ class Centering(ReplicaAverages, keras.layers.Layer):
     """Subtracts the running mean of the batches it was trained on, number by number.
 
     The mean starts at 0, moves in training only and carries no gradient. Every replica takes its own share
-    of a batch in; `tf_discrete.replicas.synchronize` averages over the replicas.
+    of a batch in; after the step their averages are averaged.
 
     Args:
         decay: of the mean for each training step, in [0, 1). Default: 0.9.

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, likelihoods, seeds
+from tf_discrete import estimators, likelihoods, seeds
+from tf_discrete._internal import arguments, checks
+from tf_discrete._internal.serialization import check_serializable
 from tf_discrete.distributions import Categorical, gaussian
 from tf_discrete.models import conditional_networks, networks
-from tf_discrete.serialization import check_serializable
 from tf_discrete.types import Seed, Tensor
 
 NETWORKS = ("classifier", "style_encoder", "decoder")

@@ -19,11 +19,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
+from tf_discrete._internal.serialization import check_serializable, deserialize
 from tf_discrete.estimators import apply_to_samples
 from tf_discrete.layers.stateless_dropout import StatelessDropout
 from tf_discrete.models import networks
-from tf_discrete.serialization import check_serializable, deserialize
 from tf_discrete.types import Tensor
 
 NORMALIZATIONS = ("none", "batch")

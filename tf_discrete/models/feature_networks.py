@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, distributions, likelihoods
-from tf_discrete.serialization import check_serializable, deserialize
+from tf_discrete import distributions, likelihoods
+from tf_discrete._internal import checks
+from tf_discrete._internal.serialization import check_serializable, deserialize
 from tf_discrete.types import Tensor
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators
+from tf_discrete import estimators
+from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.models import networks

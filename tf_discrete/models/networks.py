@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from keras.src.models.functional import Functional
 
+from tf_discrete._internal.input_checks import shaped
 from tf_discrete._internal.registry import Registry
-from tf_discrete.input_checks import shaped
-from tf_discrete.serialization import check_serializable, deserialize
+from tf_discrete._internal.serialization import check_serializable, deserialize
 
 _Shape = Sequence[int]
 _ALIKE_IN_TRAINING = (

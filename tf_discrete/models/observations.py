@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import input_checks
+from tf_discrete._internal import input_checks
 from tf_discrete.types import Tensor
 
 UNLABELLED = -1

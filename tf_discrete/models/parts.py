@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks
-from tf_discrete.input_checks import same_batch
+from tf_discrete._internal import checks
+from tf_discrete._internal.input_checks import same_batch
 from tf_discrete.models.networks import flatten
 from tf_discrete.types import Tensor
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, seeds
+from tf_discrete import seeds
+from tf_discrete._internal import checks
+from tf_discrete._internal.serialization import deserialize
 from tf_discrete.distributions import Categorical
 from tf_discrete.models.augmentation import Augmentation
-from tf_discrete.serialization import deserialize
 from tf_discrete.types import Seed, Tensor
 
 

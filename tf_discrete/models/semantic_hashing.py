@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, estimators
+from tf_discrete import estimators
+from tf_discrete._internal import checks
 from tf_discrete.codes import packing
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, input_checks, likelihoods, seeds
+from tf_discrete import likelihoods, seeds
+from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Categorical, Discrete, LatentSpec
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature

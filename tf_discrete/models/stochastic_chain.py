@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, estimators, seeds
+from tf_discrete import estimators, seeds
+from tf_discrete._internal import checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import arguments, checks, estimators, input_checks, likelihoods, seeds
+from tf_discrete import estimators, likelihoods, seeds
+from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
@@ -223,8 +224,8 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             seed: int or int32 [2]; of the draws. Default: 0.
 
         Raises:
-            ValueError: x of another shape or outside the support, see `tf_discrete.input_checks`; fewer
-                than 1 sample. Where no check is possible, in XLA and TFLite, such an x is completed by NaN.
+            ValueError: x of another shape or outside the support of the likelihood; fewer than 1
+                sample. Where no check is possible, in XLA and TFLite, such an x is completed by NaN.
         """
         inputs = self._given(x)
         if num_samples is None:

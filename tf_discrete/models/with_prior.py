@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import checks, input_checks
+from tf_discrete._internal import checks, input_checks
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior

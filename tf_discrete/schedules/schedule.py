@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.schedules import functions
 from tf_discrete.types import Tensor

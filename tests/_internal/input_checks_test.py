@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete import input_checks
+from tf_discrete._internal import input_checks
 
 SHAPE = (4, 3, 1)
 UNIT = (0.0, 1.0)

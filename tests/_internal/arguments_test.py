@@ -1,6 +1,7 @@
 import pytest
 
-from tf_discrete import arguments, estimators, layers, schedules
+from tf_discrete import estimators, layers, schedules
+from tf_discrete._internal import arguments
 
 
 def test_temperature_is_passed_to_a_named_estimator():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 
 NAN = float("nan")
 

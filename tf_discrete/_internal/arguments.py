@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 
-from tf_discrete import checks, distributions, estimators
+from tf_discrete import distributions, estimators
+from tf_discrete._internal import checks
+from tf_discrete._internal.serialization import deserialize
 from tf_discrete.estimators import registry
 from tf_discrete.schedules import Schedule, Scheduled
-from tf_discrete.serialization import deserialize
 
 check_choice = checks.choice
 PRIORS = ("uniform", "learned")

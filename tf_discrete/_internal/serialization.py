@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tf_discrete import checks
+from tf_discrete._internal import checks
 
 
 def check_serializable(thing: Any, argument: str) -> None:
