@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
+import types
 
+import keras
 import pytest
 
-from tools import tables
+from tf_discrete import likelihoods
+from tf_discrete.datasets import source
+from tf_discrete.estimators import registry
+from tf_discrete.models import networks
+from tools import architecture_picture, tables
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
@@ -16,13 +23,33 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
 
 
+@pytest.fixture
+def registries():
+    """Forgets what a document registers: other tests run over the registries."""
+    tables = (
+        registry._REGISTRY,
+        likelihoods.registry._NAMES,
+        source.EMBEDDED,
+        networks._ENCODERS,
+        networks._DECODERS,
+        keras.saving.get_custom_objects(),
+    )
+    before = [dict(table) for table in tables]
+    yield
+    for table, old in zip(tables, before, strict=True):
+        table.clear()
+        table.update(old)
+
+
+@pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("path", RUN_HERE, ids=lambda path: path.name)
 def test_code_blocks_run(path, tmp_path, monkeypatch):
-    """The Python blocks of a document run one after the other, in one namespace."""
+    """The Python blocks of a document run one after the other, in one module."""
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "document"}
+    module = types.ModuleType("document")
+    monkeypatch.setitem(sys.modules, "document", module)
     for block in _BLOCK.findall(path.read_text()):
-        exec(compile(block, str(path), "exec"), namespace)
+        exec(compile(block, str(path), "exec"), module.__dict__)
 
 
 @pytest.mark.parametrize("path", tables.documents(), ids=lambda path: path.name)
@@ -35,3 +62,18 @@ def test_tables_are_generated(path):
 def test_pictures_exist(path):
     for target in _PICTURE.findall(path.read_text()):
         assert (path.parent / target).is_file(), target
+
+
+def test_the_picture_of_the_architecture_is_generated():
+    assert architecture_picture.TARGET.read_text() == architecture_picture.svg()
+
+
+def test_the_files_that_the_architecture_names_exist():
+    root = tables.ROOT
+    text = (root / "docs" / "architecture.md").read_text().split("## Rules")[0]
+    boxes = " ".join(line for box in architecture_picture.BOXES.values() for line in box[3])
+    named = set(re.findall(r"\b[a-z_]+/(?:[a-z_]+\.py)?", text + boxes))
+    named -= {"images/", "trainers/", "tf_discrete/"}
+    assert len(named) > 10
+    for name in named:
+        assert (root / "tf_discrete" / name).exists(), name
