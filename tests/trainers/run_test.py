@@ -89,7 +89,7 @@ def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: 
     }
     trained = categorical_vae.run(small_runs.config(folder, **own))
     own_module()
-    with pytest.raises(ValueError, match="Unknown estimator.*Received: estimator='own_estimator'"):
+    with pytest.raises(ValueError, match="Unknown likelihood.*Received: likelihood='own_like"):
         categorical_vae.run(small_runs.config(tmp_path / "no", **{**own, "import_module": ()}))
     assert not (tmp_path / "no").exists()
 
