@@ -22,8 +22,7 @@ def test_signals_become_exceptions_and_are_not_lost(number):
             interruption.check()
     assert caught.value.status == 128 + number
     assert signal.getsignal(number) is before
-    with interruption.as_interrupt():
-        interruption.check()  # Another run knows nothing of it.
+    interruption.check()  # Another run knows nothing of it.
 
 
 def test_signals_that_are_ignored_stay_ignored():

@@ -89,9 +89,8 @@ def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: 
     }
     trained = categorical_vae.run(small_runs.config(folder, **own))
     own_module()
-    with pytest.raises(
-        ValueError, match="estimator must be one of.*Received: estimator='own_estimator'"
-    ):
+    message = "likelihood must be one of.*Received: likelihood='own_like"
+    with pytest.raises(ValueError, match=message):
         categorical_vae.run(small_runs.config(tmp_path / "no", **{**own, "import_module": ()}))
     assert not (tmp_path / "no").exists()
 

@@ -60,9 +60,11 @@ def as_interrupt() -> Iterator[None]:
         _received.append(number)
         raise Interrupted(status=STATUS + number)
 
-    _received.clear()
-    with _handling(interrupt):
-        yield
+    try:
+        with _handling(interrupt):
+            yield
+    finally:
+        _received.clear()
 
 
 def check() -> None:
