@@ -111,7 +111,7 @@ def test_semantic_hash_in_training_mixes_bits_and_saturated_values():
 
 
 def test_what_semantic_hash_rounds_does_not_depend_on_the_noise():
-    """Two draws from two seeds: the noise of rounded and of other elements has one law."""
+    """Two draws from two seeds: the noise of rounded and of other elements has one distribution."""
     logits = tf.zeros([20_000])
     soft = functional.semantic_hash(logits, 1.0, 0.0, seed=0).numpy()
     rounded = functional.semantic_hash(logits, 1.0, 0.5, seed=0).numpy() != soft

@@ -45,8 +45,8 @@ def parameters(likelihood, lead=(4,), dtype=np.float32, spread=1.3):
     return np.random.RandomState(2).normal(scale=spread, size=shape).astype(dtype)
 
 
-def distribution(name, values):
-    """The same law from TensorFlow Probability."""
+def reference(name, values):
+    """The same distribution from TensorFlow Probability."""
     values = tf.constant(values)
     if name == "bernoulli":
         return tfd.Independent(tfd.Bernoulli(values), 3)
@@ -63,7 +63,7 @@ def test_log_prob_is_that_of_tfp(name, dtype):
     likelihood, x = ALL[name], observations(name)
     values = parameters(likelihood, dtype=dtype)
     wanted = x.astype(dtype) if name != "categorical_intensity" else np.round(4 * x).astype(int)
-    expected = distribution(name, values).log_prob(wanted)
+    expected = reference(name, values).log_prob(wanted)
     found = likelihood.log_prob(x, values)
     assert found.dtype == dtype
     rtol = 1e-5 if dtype == np.float32 else 1e-6  # x itself is float32.
@@ -102,14 +102,14 @@ def test_low_precision_is_widened(name, dtype):
 def test_moments_of_mean_and_draws(name):
     likelihood, draws = ALL[name], 20_000
     one = parameters(likelihood, lead=())
-    law = distribution(name, one)
+    distribution = reference(name, one)
     if name == "categorical_intensity":
         levels = np.linspace(0, 1, 5)
         probs = tf.nn.softmax(one).numpy()
         mean = (probs * levels).sum(-1)
         variance = (probs * levels**2).sum(-1) - mean**2
     else:
-        mean, variance = law.mean().numpy(), law.variance().numpy()
+        mean, variance = distribution.mean().numpy(), distribution.variance().numpy()
     np.testing.assert_allclose(likelihood.mean(one[np.newaxis])[0], mean, rtol=1e-5, atol=1e-6)
 
     drawn = likelihood.sample(np.broadcast_to(one, [draws, *one.shape]), seeds.base(3)).numpy()

@@ -58,7 +58,7 @@ class ObjectiveTerms(NamedTuple):
     Attributes:
         loss: float [B], minimised; its gradient trains the model.
         auxiliary: float [B], minimised beside it: baselines and control variates.
-        terms: named float [B] parts of the objective, for the log; `Weighted` where not every example
+        terms: named float [B] parts of the objective, for the log; `MaskedTerm` where not every example
             has the part.
         encoded: what the encoder made of the batch, for `DiscreteModel.hard_terms`; None where the discrete
             path must run the encoder itself. Default: None.
@@ -70,7 +70,7 @@ class ObjectiveTerms(NamedTuple):
     encoded: Any = None
 
 
-class Weighted(NamedTuple):
+class MaskedTerm(NamedTuple):
     """A term that only some examples of a batch have.
 
     Attributes:

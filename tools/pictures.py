@@ -159,7 +159,7 @@ def two_ways_to_draw(draws: int = 200_000) -> Figure:
         right.bar_label(bars, fmt="%.3f", fontsize=7, padding=1)
     right.set_xticks(range(3), list("abc"))
     right.legend(frameon=False, fontsize=canvas.TICK_SIZE)
-    canvas.tidy(right, f"the same law: {draws:,} draws", "category", "frequency")
+    canvas.tidy(right, f"the same distribution: {draws:,} draws", "category", "frequency")
     return figure
 
 

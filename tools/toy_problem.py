@@ -27,7 +27,7 @@ class Curve(NamedTuple):
 
     Attributes:
         steps: int [P].
-        loss: float [P], the exact expectation of the objective under the law that is drawn.
+        loss: float [P], the exact expectation of the objective under the distribution that is drawn.
         variance: float [P], of one gradient, the sum over the logits.
         evaluations: of the objective for one gradient.
     """
@@ -60,7 +60,7 @@ def train(
     draws: int = 1000,
     seed: int = 0,
 ) -> Curve:
-    """Trains the logits, and what the estimator learns, by Adam from the uniform law.
+    """Trains the logits, and what the estimator learns, by Adam from the uniform distribution.
 
     Args:
         name: of the estimator.
@@ -112,8 +112,8 @@ def train(
             draws,
             chunk_size=draws,
         )
-        law: Any = estimator.law(tf.convert_to_tensor(logits))
-        loss = float(diagnostics.exact_gradient(f, law.logits, latents).value[0])
+        distribution: Any = estimator.distribution(tf.convert_to_tensor(logits))
+        loss = float(diagnostics.exact_gradient(f, distribution.logits, latents).value[0])
         seen.append((loss, measured.total_variance))
     loss, variance = np.array(seen).T
     return Curve(every * np.arange(points + 1), loss, variance, measured.num_evaluations)

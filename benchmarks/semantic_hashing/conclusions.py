@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
 
 
 def outcomes(cell: dict[str, Any]) -> dict[str, float]:
-    """What codes and hyper-parameters move: the error, and the inception score under each law."""
+    """What codes and hyper-parameters move: the error, and the inception score under each prior."""
     scores = {f"inception score, {k}": v["inception_score"] for k, v in cell["generation"].items()}
     return {"error": cell["reconstruction_nats"], **scores}
 
@@ -65,9 +65,9 @@ def judge(results: list[dict[str, Any]], config: dict[str, Any]) -> list[Verdict
         keys |= dict.fromkeys(own)
         finished = own if r["status"] == "finished" else []
         seeds.setdefault(r["seed"], {}).update({key: outcomes(r) for key in finished})
-    laws = dict.fromkeys(law for r in results for law in r.get("generation", ()))
+    priors = dict.fromkeys(prior for r in results for prior in r.get("generation", ()))
     verdicts = []
-    for claim, rule, bound, measure in claims(sorted(keys, key=str), list(laws)):
+    for claim, rule, bound, measure in claims(sorted(keys, key=str), list(priors)):
         made = []
         for cells in seeds.values():
             with contextlib.suppress(LookupError):
@@ -82,7 +82,7 @@ def judge(results: list[dict[str, Any]], config: dict[str, Any]) -> list[Verdict
     return verdicts
 
 
-def claims(keys: list[Any], laws: list[str]) -> Iterator[tuple[str, str, float, Measure]]:
+def claims(keys: list[Any], priors: list[str]) -> Iterator[tuple[str, str, float, Measure]]:
     """Sentence, rule, bound and number of those of the slides, given the codes and settings of the study."""
     codes, settings = (sorted(key for key in keys if len(key) == size) for size in (3, 2))
     binary = {m: {n for method, n, k in codes if (method, k) == (m, 2)} for m in NAMES}
@@ -110,12 +110,16 @@ def claims(keys: list[Any], laws: list[str]) -> Iterator[tuple[str, str, float, 
         return np.mean(abs(errors[:, 0] - errors[:, 1]) / errors.min(axis=1))
 
     def best_samples(cells: Cells) -> tuple[float, dict[str, float]]:
-        scores = {(c, law): cells[c][f"inception score, {law}"] for c in codes for law in laws}
-        praised = {(c, law) for c, law in scores if c[2] == 2 and c[1] <= SMALL and law == "lstm"}
+        scores = {
+            (c, prior): cells[c][f"inception score, {prior}"] for c in codes for prior in priors
+        }
+        praised = {
+            (c, prior) for c, prior in scores if c[2] == 2 and c[1] <= SMALL and prior == "lstm"
+        }
         if not praised or praised == set(scores):
             raise LookupError
         ours, best = (max(s, key=scores.__getitem__) for s in (praised, scores.keys() - praised))
-        numbers = {f"{_name(c)} ({law})": scores[c, law] for c, law in (ours, best)}
+        numbers = {f"{_name(c)} ({prior})": scores[c, prior] for c, prior in (ours, best)}
         return scores[ours] - scores[best], numbers
 
     def deviations(cells: Cells, key: str) -> tuple[float, dict[str, float]]:
@@ -136,12 +140,12 @@ def claims(keys: list[Any], laws: list[str]) -> Iterator[tuple[str, str, float, 
         "error, mean over the sizes) is positive.",
         *(0.0, over(pairs, "error", lambda errors: COMPARABLE - apart(errors))),
     )
-    for law in laws:
+    for prior in priors:
         yield (
-            f"Gumbel-Softmax is better at sampling ({law}).",
+            f"Gumbel-Softmax is better at sampling ({prior}).",
             "The inception score of Gumbel-Softmax less that of semantic hashing (binary codes, mean "
             "over the sizes) is positive.",
-            *(0.0, over(pairs, f"inception score, {law}", lambda s: np.mean(s[:, 0] - s[:, 1]))),
+            *(0.0, over(pairs, f"inception score, {prior}", lambda s: np.mean(s[:, 0] - s[:, 1]))),
         )
     yield (
         "Semantic hashing scales better with the number of variables.",
@@ -158,10 +162,10 @@ def claims(keys: list[Any], laws: list[str]) -> Iterator[tuple[str, str, float, 
     yield (
         "Sampling is best with binary variables and the recurrent prior.",
         f"The best inception score of LSTM samples of binary codes with at most {SMALL} variables, less the "
-        "best of all other codes and laws, is positive.",
+        "best of all other codes and priors, is positive.",
         *(0.0, best_samples),
     )
-    for key in ("error", *(f"inception score, {law}" for law in laws)):
+    for key in ("error", *(f"inception score, {prior}" for prior in priors)):
         yield (
             f"Semantic hashing has fewer hyper-parameters to tune ({key}).",
             "The standard deviation over the temperatures of Gumbel-Softmax, less that over the noise "

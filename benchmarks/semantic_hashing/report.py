@@ -13,7 +13,7 @@ from benchmarks.tables import markdown, spread
 from tf_discrete.plots import canvas
 
 COLOURS = {"gumbel_softmax": canvas.BLUE, "semantic_hashing": canvas.VERMILION}
-LAWS = {"independent": "Independent samples", "lstm": "Samples of the LSTM prior"}
+PRIORS = {"independent": "Independent samples", "lstm": "Samples of the LSTM prior"}
 MARKERS = {2: "o", 4: "^", 10: "s", 16: "D"}  # By categories; "v" for any other number.
 Group = list[dict[str, Any]]
 """The records of the seeds of one cell."""
@@ -69,7 +69,7 @@ def compared(
 
 
 def codes_table(groups: list[Group]) -> str:
-    """One row a code and a law of its samples."""
+    """One row a code and a prior of its samples."""
     header = (
         *("code", "method", "bits", "error", "active", "samples", "inception score"),
         *("slides' score", "exp(classes x it)", "seeds"),
@@ -80,12 +80,12 @@ def codes_table(groups: list[Group]) -> str:
             *(_size(group[0]), NAMES[group[0]["method"]], f"{group[0]['bits']:.0f}"),
             spread([r["reconstruction_nats"] for r in group], 2),
             f"{np.mean([r['active_variables'] for r in group]):.0f}",
-            law,
-            *(spread([r["generation"][law][key] for r in group], digits[key]) for key in digits),
+            prior,
+            *(spread([r["generation"][prior][key] for r in group], digits[key]) for key in digits),
             str(len(group)),
         )
         for group in sorted(groups, key=lambda group: (group[0]["bits"], group[0]["method"]))
-        for law in group[0]["generation"]
+        for prior in group[0]["generation"]
     ]
     return markdown(header, rows)
 
@@ -111,12 +111,12 @@ def sensitivity_table(groups: list[Group]) -> str:
 
 def draw(usual: list[Group], tried: list[Group]) -> Figure:
     """Error and inception scores against the size of the code; error of every setting."""
-    laws = list(usual[0][0]["generation"]) if usual else []
-    figure = canvas.new_figure(4.5 * (2 + len(laws)), 5.0, constrained=True)
-    error, *scores, sensitivity = figure.subplots(1, 2 + len(laws))
+    priors = list(usual[0][0]["generation"]) if usual else []
+    figure = canvas.new_figure(4.5 * (2 + len(priors)), 5.0, constrained=True)
+    error, *scores, sensitivity = figure.subplots(1, 2 + len(priors))
     canvas.tidy(error, "Reconstruction", "bits of the code", "test error, nats")
-    for axes, law in zip(scores, laws, strict=True):
-        canvas.tidy(axes, LAWS[law], "bits of the code", "inception score")
+    for axes, prior in zip(scores, priors, strict=True):
+        canvas.tidy(axes, PRIORS[prior], "bits of the code", "inception score")
     kinds = sorted({(g[0]["method"], g[0]["num_categories"]) for g in usual})
     for method, categories in kinds:
         some = [
@@ -136,7 +136,7 @@ def draw(usual: list[Group], tried: list[Group]) -> Figure:
                 label=f"{NAMES[method]}, K = {categories}",
             )
     limits = [axes.get_ylim() for axes in scores]
-    for axes in scores:  # One scale, so that the laws compare.
+    for axes in scores:  # One scale, so that the priors compare.
         axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     lines, names = error.get_legend_handles_labels()
     figure.legend(lines, names, loc="outside lower center", ncols=max(1, len(names)), frameon=False)

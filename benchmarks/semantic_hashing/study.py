@@ -156,11 +156,11 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
         "generation": {},
         "training_seconds": round(seconds, 1),
     }
-    for law, source in {"independent": None, "lstm": prior}.items():
+    for name, source in {"independent": None, "lstm": prior}.items():
         scores = evaluation.evaluate_generation(
             model, classifier, config.num_samples, cell.seed, source
         )
-        found["generation"][law] = {
+        found["generation"][name] = {
             "inception_score": scores.inception_score.mean,
             "inception_score_spread": scores.inception_score.spread,
             "slides_score": scores.slides_score.mean,
@@ -175,7 +175,7 @@ def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str,
     train, test = splits["train"], splits["test"]
     folder = pathlib.Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    classifier = evaluation.kept_classifier(
+    classifier = evaluation.cached_classifier(
         folder / "classifier.keras",
         *(train.images, train.labels, train.num_classes),
         **{"network": "mlp", "decay": False, "seed": config.seed},

@@ -219,8 +219,8 @@ def pyro(
             with pyro.plate(f"{name}rows", BATCH_SIZE):
                 y = observed
                 if observed is None:
-                    law = dist.OneHotCategorical(logits=networks["class"](rows))
-                    y = pyro.sample("y", law, infer={"enumerate": "parallel"})
+                    distribution = dist.OneHotCategorical(logits=networks["class"](rows))
+                    y = pyro.sample("y", distribution, infer={"enumerate": "parallel"})
                 mean, deviation = networks["style"](rows, y)
                 pyro.sample(f"{name}z", dist.Normal(mean, deviation).to_event(1))
 

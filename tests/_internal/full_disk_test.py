@@ -32,7 +32,7 @@ writers = {
     "ckpt-3": lambda: CheckpointFolder(checkpoint, pathlib.Path("last")).save(3),
     "metrics.jsonl": lambda: RunDirectory(".").append_history(row),
     "cache": lambda: image_cache.fill(81, (9, 9, 1), lambda: images, cache_dir="cache", key="a"),
-    "judge.keras": lambda: evaluation.kept_classifier("judge.keras", x, y, 2, num_steps=1),
+    "judge.keras": lambda: evaluation.cached_classifier("judge.keras", x, y, 2, num_steps=1),
 }
 try:
     import faiss

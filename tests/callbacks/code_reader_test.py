@@ -30,9 +30,9 @@ def test_reads_the_layer_of_a_nested_model(latents):
     inputs = keras.Input([5])
     model = keras.Model(inputs, keras.layers.Flatten()(inner(inputs)))
     codes, probs = code_reader(model)(X)
-    law = discrete.get(latents)(head(X))
-    np.testing.assert_array_equal(codes, law.code(law.mode()))
-    np.testing.assert_allclose(probs, law.probs, rtol=1e-5)
+    distribution = discrete.get(latents)(head(X))
+    np.testing.assert_array_equal(codes, distribution.code(distribution.mode()))
+    np.testing.assert_allclose(probs, distribution.probs, rtol=1e-5)
 
 
 def test_time_steps_are_rows_and_masked_ones_are_left_out():

@@ -143,7 +143,9 @@ def check_declaration(
 
 def _exact(estimator: estimators.Estimator, objective_fn: Any, logits: tf.Tensor) -> np.ndarray:
     """The gradient under the distribution of the estimator's samples."""
-    found = expectations.exact_under(objective_fn, logits, estimator.law, 1, estimators.mean)
+    found = expectations.exact_under(
+        objective_fn, logits, estimator.distribution, 1, estimators.mean
+    )
     return found.gradient.numpy().astype(np.float64)
 
 

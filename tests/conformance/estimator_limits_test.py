@@ -1,4 +1,4 @@
-"""Every registered estimator at its limits: memory in the number of categories, and extreme laws."""
+"""Every registered estimator at its limits: memory in the number of categories, and extreme distributions."""
 
 import math
 

@@ -41,8 +41,8 @@ def test_pathwise_over_score(name, reduce):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([nesting.LOGITS, nesting.WEIGHTS])
         z1 = outer.sample(nesting.LOGITS, z1_noise).value
-        law = Bernoulli(nesting.inner_logits(z1, nesting.WEIGHTS)[:, tf.newaxis])
-        probability = tf.exp(tf.reduce_sum(law.log_prob(z2), axis=0))
+        distribution = Bernoulli(nesting.inner_logits(z1, nesting.WEIGHTS)[:, tf.newaxis])
+        probability = tf.exp(tf.reduce_sum(distribution.log_prob(z2), axis=0))
         exact = tf.reduce_sum(probability * reduce(nesting.objective(z1[:, tf.newaxis], z2)))
         logits = tf.broadcast_to(nesting.LOGITS, [count, 1, nesting.OUTER])
         noise = tf.repeat(z1_noise[:, tf.newaxis], count, axis=1)

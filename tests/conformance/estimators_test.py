@@ -206,7 +206,7 @@ def test_gradients_downstream_are_exact_by_many_draws(name, latents):
     logits = problems.generic_logits(latents, batch=1)[0]
     truth = diagnostics.exact_gradient(
         lambda z: problems.network(problems.as_vectors(z, latents), *weights),
-        estimator.law(logits).logits,
+        estimator.distribution(logits).logits,
         latents,
         variables=weights,
     ).variable_gradients
@@ -373,7 +373,7 @@ def test_two_categories_are_a_bernoulli_variable(name):
     assert np.max(2 * one.critical_z * error) < np.abs(one.mean).max()
 
 
-# The law of the draws.
+# The distribution of the draws.
 
 
 def drawn_codes(estimator, logits, num_draws):
@@ -382,7 +382,10 @@ def drawn_codes(estimator, logits, num_draws):
     noise = estimator.draw_noise(seeds.base(3), logits, num_draws)
     estimator.estimate(f, logits, noise)
     base = 3 if estimator.latents == "categorical" else 2
-    return estimator.law(logits).code(f.z).numpy() @ base ** np.arange(problems.NUM_VARIABLES)[::-1]
+    return (
+        estimator.distribution(logits).code(f.z).numpy()
+        @ base ** np.arange(problems.NUM_VARIABLES)[::-1]
+    )
 
 
 @temperature_cases(lambda spec: spec.noise != "none" and spec.draws, [0.1, 1.0, 10.0])
@@ -390,22 +393,22 @@ def test_draws_follow_the_declared_law(name, latents, temperature):
     """Chi-square over the joint configurations, softmax(logits) unless the estimator says otherwise."""
     estimator = get(name, latents, temperature)
     logits = problems.generic_logits(latents, tf.float32, batch=1)[0]
-    law = estimator.law(logits)
-    configurations = law.enumerate()
+    distribution = estimator.distribution(logits)
+    configurations = distribution.enumerate()
     num_draws = 40_000
     code = drawn_codes(estimator, logits, num_draws)
     counts = np.bincount(code, minlength=len(configurations))
 
     def probabilities(logits):
-        p = np.exp(type(law)(logits).log_prob(configurations).numpy().astype(np.float64))
+        p = np.exp(type(distribution)(logits).log_prob(configurations).numpy().astype(np.float64))
         return p / p.sum()
 
-    expected = probabilities(law.logits)
+    expected = probabilities(distribution.logits)
     statistic = scipy.stats.chisquare(counts, num_draws * expected).statistic
     critical = scipy.stats.chi2.isf(1e-6, len(counts) - 1)
     assert statistic < critical
     # The test would have seen logits that are scaled by 10 %.
-    wrong = probabilities(1.1 * law.logits)
+    wrong = probabilities(1.1 * distribution.logits)
     noncentrality = num_draws * np.sum((wrong - expected) ** 2 / expected)
     assert scipy.stats.ncx2.sf(critical, len(counts) - 1, noncentrality) > 0.99
 
@@ -414,11 +417,11 @@ def test_draws_follow_the_declared_law(name, latents, temperature):
 def test_the_kl_of_the_elbo_is_that_of_the_draws(name, latents):
     """The KL that a model is charged, against the log ratio at the codes that the estimator draws.
 
-    The ratio takes its probabilities from the frequencies, so nothing of the declared law goes in.
+    The ratio takes its probabilities from the frequencies, so nothing of the declared distribution goes in.
     """
     estimator, num_draws = get(name, latents), 40_000
     logits = problems.generic_logits(latents, tf.float32, batch=1)[0]
-    prior = type(estimator.law(logits))(tf.zeros_like(logits))
+    prior = type(estimator.distribution(logits))(tf.zeros_like(logits))
     noise = estimator.draw_noise(seeds.base(0), logits[tf.newaxis], estimator.spec.min_samples)
     f = problems.objective("network", latents, tf.float32)
     layer = objectives.one_layer(estimator, logits[tf.newaxis], prior)

@@ -74,7 +74,7 @@ def test_every_public_method_that_reads_observations_is_here():
         "check_observations",
         "class_logits",
         "features",
-        "log_likelihood_given",
+        "conditional_log_likelihood",
         "predict",
         "predict_on_batch",
         "test_on_batch",

@@ -49,9 +49,11 @@ def test_trains_and_scores_by_name(name, latents):
     moved = [np.abs(new - old).max() for new, old in zip(after, before, strict=True)]
     # It may rightly be 0 for some samples, but not for all of 120 images.
     assert min(moved) > 0, "the gradient does not reach every weight of the encoder"
-    # Evaluation uses the law that the estimator declares.
+    # Evaluation uses the distribution that the estimator declares.
     posterior = model.posterior(IMAGES)
-    np.testing.assert_allclose(posterior.logits, model.estimator.law(model.logits(IMAGES)).logits)
+    np.testing.assert_allclose(
+        posterior.logits, model.estimator.distribution(model.logits(IMAGES)).logits
+    )
     bound = model.log_likelihood(IMAGES, 5, seeds.base(0))
     assert np.isfinite(bound).all()
 

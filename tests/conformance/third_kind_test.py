@@ -58,15 +58,17 @@ def linear(z):
 
 
 def test_the_distribution():
-    law = Ordinal(LOGITS)
-    p = law.category_probs.numpy()
+    distribution = Ordinal(LOGITS)
+    p = distribution.category_probs.numpy()
     first, second = tf.sigmoid(LOGITS).numpy().transpose(2, 0, 1)
     stages = [first, (1 - first) * second, (1 - first) * (1 - second)]
     np.testing.assert_allclose(p, np.stack(stages, axis=-1), rtol=1e-12)
     with tf.GradientTape() as tape:
         tape.watch(LOGITS)
-        log_prob = Ordinal(LOGITS).log_prob(law.mode())
-    np.testing.assert_allclose(law.score(law.mode()), tape.gradient(log_prob, LOGITS), rtol=1e-12)
+        log_prob = Ordinal(LOGITS).log_prob(distribution.mode())
+    np.testing.assert_allclose(
+        distribution.score(distribution.mode()), tape.gradient(log_prob, LOGITS), rtol=1e-12
+    )
     uniform = distributions.LatentSpec(N, K, "ordinal").uniform()
     np.testing.assert_allclose(uniform.category_probs, np.full([N, K], 1 / K), rtol=1e-6)
 
@@ -183,7 +185,7 @@ def test_the_autoencoder(estimator, tmp_path):
         N,
         K,
     )
-    np.testing.assert_allclose(model.prior_law().probs, np.full([N, K], 1 / K), rtol=1e-6)
+    np.testing.assert_allclose(model.prior_distribution().probs, np.full([N, K], 1 / K), rtol=1e-6)
     model.compile("adam")
     history = model.fit(X, epochs=1, batch_size=10, verbose=0).history
     assert np.isfinite(history["hard_elbo_nats"]).all()

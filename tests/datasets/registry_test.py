@@ -78,7 +78,7 @@ def test_ones_own_data_set_is_loaded_by_its_name(monkeypatch):
         images = np.arange(100, dtype=np.uint8).reshape([100, 1, 1, 1]) + np.zeros(
             [4, 6, 1], np.uint8
         )
-        return datasets.carve(datasets.Arrays(images, np.arange(100) % 2, 2), request)
+        return datasets.take_split(datasets.Arrays(images, np.arange(100) % 2, 2), request)
 
     splits = [datasets.get("rows", split) for split in ("train", "validation", "test")]
     assert [len(split) for split in splits] == [81, 9, 10]

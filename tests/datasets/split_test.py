@@ -12,7 +12,7 @@ def test_length_and_image_shape():
     data = Split("made", "test", np.zeros([3, 4, 5, 2], np.uint8), None, None)
     assert len(data) == 3
     assert data.image_shape == (4, 5, 2)
-    assert data.resident.shape == (3, 4, 5, 2)
+    assert data.in_memory.shape == (3, 4, 5, 2)
 
 
 def test_it_is_frozen_and_prints_without_its_arrays():

@@ -31,9 +31,9 @@ LATENTS = ("categorical", "bernoulli")
 
 
 def reference(latents, logits):
-    """The same law in TFP."""
-    law = tfd.OneHotCategorical if latents == "categorical" else tfd.Bernoulli
-    return tfd.Independent(law(logits=logits, dtype=logits.dtype), 1)
+    """The same distribution in TFP."""
+    distribution = tfd.OneHotCategorical if latents == "categorical" else tfd.Bernoulli
+    return tfd.Independent(distribution(logits=logits, dtype=logits.dtype), 1)
 
 
 @pytest.mark.parametrize("dtype,tolerance", [(tf.float64, 1e-12), (tf.float32, 2e-6)])
@@ -81,31 +81,33 @@ def test_gradients_are_those_of_finite_differences(latents):
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_enumeration_lists_every_configuration_once_and_probabilities_sum_to_one(latents):
-    law = discrete.get(latents)(tf.constant(LOGITS[latents]))
-    configurations = law.enumerate()
+    distribution = discrete.get(latents)(tf.constant(LOGITS[latents]))
+    configurations = distribution.enumerate()
     count = 5**3 if latents == "categorical" else 2**3
     assert configurations.shape[0] == count and configurations.dtype == tf.float64
     assert len(np.unique(configurations.numpy().reshape(count, -1), axis=0)) == count
-    probability = tf.exp(law.log_prob(configurations[:, tf.newaxis]))
+    probability = tf.exp(distribution.log_prob(configurations[:, tf.newaxis]))
     np.testing.assert_allclose(tf.reduce_sum(probability, 0), np.ones(4), atol=1e-12)
     mean = tf.einsum("cb,c...->b...", probability, configurations)
-    np.testing.assert_allclose(mean, law.probs, atol=1e-12)
+    np.testing.assert_allclose(mean, distribution.probs, atol=1e-12)
     entropy = -tf.reduce_sum(probability * tf.math.log(probability), 0)
-    np.testing.assert_allclose(entropy, law.entropy(), atol=1e-12)
-    np.testing.assert_array_equal(law.one_hot(law.code(configurations)), configurations)
+    np.testing.assert_allclose(entropy, distribution.entropy(), atol=1e-12)
+    np.testing.assert_array_equal(
+        distribution.one_hot(distribution.code(configurations)), configurations
+    )
 
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_samples_are_in_the_support_and_have_the_mean(latents):
-    law = discrete.get(latents)(tf.constant(LOGITS[latents], tf.float32))
-    z = law.sample(seeds.base(0), 50_000)
-    assert z.shape == [50_000, *law.logits.shape] and set(np.unique(z)) == {0.0, 1.0}
+    distribution = discrete.get(latents)(tf.constant(LOGITS[latents], tf.float32))
+    z = distribution.sample(seeds.base(0), 50_000)
+    assert z.shape == [50_000, *distribution.logits.shape] and set(np.unique(z)) == {0.0, 1.0}
     if latents == "categorical":
         np.testing.assert_array_equal(tf.reduce_sum(z, -1), np.ones(z.shape[:-1]))
-    p = law.probs.numpy()
+    p = distribution.probs.numpy()
     error = np.sqrt(p * (1 - p) / 50_000)
     assert np.max(np.abs(z.numpy().mean(axis=0) - p) / error) < 5.5
-    np.testing.assert_array_equal(z, law.sample(seeds.base(0), 50_000))
+    np.testing.assert_array_equal(z, distribution.sample(seeds.base(0), 50_000))
 
 
 def masked(rows):
@@ -151,10 +153,10 @@ def test_gradients_are_finite_at_masks_and_extremes(scale):
     z = Categorical(logits).mode()
 
     def total(x):
-        law = Categorical(x)
-        kl = law.kl_divergence(Categorical(masked([1])))
-        back = Categorical(masked([1, 4])).kl_divergence(law)
-        return law.entropy() + kl + back + law.log_prob(z)
+        distribution = Categorical(x)
+        kl = distribution.kl_divergence(Categorical(masked([1])))
+        back = Categorical(masked([1, 4])).kl_divergence(distribution)
+        return distribution.entropy() + kl + back + distribution.log_prob(z)
 
     for dtype in (tf.float32, tf.float64):
         x = tf.cast(logits, dtype)
@@ -172,13 +174,19 @@ def test_bernoulli_is_finite_at_extreme_logits(value):
     prior = Bernoulli(tf.constant([0.0, -1.0]))
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        law = Bernoulli(logits)
-        total = law.entropy() + law.kl_divergence(prior) + law.log_prob(law.mode())
+        distribution = Bernoulli(logits)
+        total = (
+            distribution.entropy()
+            + distribution.kl_divergence(prior)
+            + distribution.log_prob(distribution.mode())
+        )
     assert np.isfinite(total).all()
     assert np.isfinite(tape.gradient(total, logits)).all()
     if abs(value) >= 50:
-        assert float(law.entropy_per_variable()[0, 0]) == pytest.approx(0.0, abs=1e-6)
-        assert float(law.kl_per_variable(prior)[0, 0]) == pytest.approx(math.log(2.0), abs=1e-6)
+        assert float(distribution.entropy_per_variable()[0, 0]) == pytest.approx(0.0, abs=1e-6)
+        assert float(distribution.kl_per_variable(prior)[0, 0]) == pytest.approx(
+            math.log(2.0), abs=1e-6
+        )
 
 
 def test_bernoulli_kl_is_infinite_only_where_the_prior_rules_a_value_out():
@@ -192,15 +200,20 @@ def test_bernoulli_kl_is_infinite_only_where_the_prior_rules_a_value_out():
 @pytest.mark.parametrize("latents", LATENTS)
 def test_low_precision_is_lifted(latents, dtype):
     logits = tf.cast(LOGITS[latents], dtype)
-    law, wide = (
+    distribution, wide = (
         discrete.get(latents)(logits),
         discrete.get(latents)(tf.cast(logits, tf.float32)),
     )
-    z = law.sample(seeds.base(0), 3)
-    assert z.dtype == law.entropy().dtype == law.kl_divergence(wide).dtype == tf.float32
-    np.testing.assert_array_equal(law.entropy(), wide.entropy())
+    z = distribution.sample(seeds.base(0), 3)
+    assert (
+        z.dtype
+        == distribution.entropy().dtype
+        == distribution.kl_divergence(wide).dtype
+        == tf.float32
+    )
+    np.testing.assert_array_equal(distribution.entropy(), wide.entropy())
     np.testing.assert_array_equal(z, wide.sample(seeds.base(0), 3))
-    np.testing.assert_array_equal(law.log_prob(tf.cast(z, dtype)), wide.log_prob(z))
+    np.testing.assert_array_equal(distribution.log_prob(tf.cast(z, dtype)), wide.log_prob(z))
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16], ids=["float16", "bfloat16"])
@@ -210,9 +223,14 @@ def test_codes_of_many_equal_classes_are_flat(dtype):
     Noise in float16 puts 86 % of the codes in the first quarter. With 16 384 draws a shift of 2 % of
     all codes would be seen.
     """
-    law = Categorical(tf.zeros([1, 8192], dtype))
+    distribution = Categorical(tf.zeros([1, 8192], dtype))
     draws = np.concatenate(
-        [law.code(law.sample(seeds.fold(seeds.base(0), i), 4096)).numpy().ravel() for i in range(4)]
+        [
+            distribution.code(distribution.sample(seeds.fold(seeds.base(0), i), 4096))
+            .numpy()
+            .ravel()
+            for i in range(4)
+        ]
     )
     for cells in (draws // 2048, draws % 4):
         frequency = np.bincount(cells, minlength=4) / len(draws)
@@ -225,9 +243,13 @@ def test_codes_of_many_equal_classes_are_flat(dtype):
 def test_dtype_and_batch_follow_in_a_graph_of_unknown_batch():
     @tf.function(input_signature=[tf.TensorSpec([None, 3, 5], tf.float32)])
     def run(logits):
-        law = Categorical(logits)
-        z = law.sample(seeds.base(0), 2)
-        return z, law.kl_divergence(Categorical(tf.zeros([3, 5]))), law.log_prob(z)
+        distribution = Categorical(logits)
+        z = distribution.sample(seeds.base(0), 2)
+        return (
+            z,
+            distribution.kl_divergence(Categorical(tf.zeros([3, 5]))),
+            distribution.log_prob(z),
+        )
 
     for batch in (0, 1, 4):
         z, kl, log_prob = run(tf.constant(LOGITS["categorical"][:batch], tf.float32))
@@ -261,11 +283,11 @@ def test_errors():
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_the_multilinear_log_prob_is_linear_between_the_corners(latents):
-    law = discrete.get(latents)(tf.constant(LOGITS[latents][0]))
-    corners = law.enumerate()
-    found = law.multilinear_log_prob(corners)
-    np.testing.assert_allclose(found, law.log_prob(corners), atol=1e-12)
-    mixed = law.multilinear_log_prob(0.3 * corners[0] + 0.7 * corners[1])
+    distribution = discrete.get(latents)(tf.constant(LOGITS[latents][0]))
+    corners = distribution.enumerate()
+    found = distribution.multilinear_log_prob(corners)
+    np.testing.assert_allclose(found, distribution.log_prob(corners), atol=1e-12)
+    mixed = distribution.multilinear_log_prob(0.3 * corners[0] + 0.7 * corners[1])
     np.testing.assert_allclose(mixed, 0.3 * found[0] + 0.7 * found[1], atol=1e-12)
 
 
@@ -274,15 +296,15 @@ def test_the_multilinear_log_prob_of_masked_categories(latents):
     infinity = float("inf")
     masked_logits = [[0.5, -infinity, 1.0]] if latents == "categorical" else [infinity, 0.0]
     logits = tf.constant(masked_logits)
-    law = discrete.get(latents)(logits)
-    allowed = law.sample(seeds.base(0), 4)
+    distribution = discrete.get(latents)(logits)
+    allowed = distribution.sample(seeds.base(0), 4)
     with tf.GradientTape() as tape:
         tape.watch([logits, allowed])
         found = discrete.get(latents)(logits).multilinear_log_prob(allowed)
-    np.testing.assert_allclose(found, law.log_prob(allowed), rtol=1e-6)
+    np.testing.assert_allclose(found, distribution.log_prob(allowed), rtol=1e-6)
     assert all(np.isfinite(g).all() for g in tape.gradient(found, [logits, allowed]))
     other = [[0.0, 1.0, 0.0]] if latents == "categorical" else [0.0, 1.0]
-    assert float(law.multilinear_log_prob(tf.constant(other))) == -infinity
+    assert float(distribution.multilinear_log_prob(tf.constant(other))) == -infinity
 
 
 class Plain(discrete.Discrete):
@@ -333,9 +355,9 @@ def test_what_a_kind_need_not_write_agrees_with_the_closed_form(name):
 
 
 def test_a_kind_that_cannot_be_relaxed_samples_its_probabilities():
-    law = Plain(LOGITS["categorical"])
-    frequency = tf.reduce_mean(law.sample(seeds.base(0), 50_000), axis=0)
-    p = law.probs.numpy()
+    distribution = Plain(LOGITS["categorical"])
+    frequency = tf.reduce_mean(distribution.sample(seeds.base(0), 50_000), axis=0)
+    p = distribution.probs.numpy()
     assert np.max(np.abs(frequency - p) / np.sqrt(p * (1 - p) / 50_000)) < 5.5
 
 
@@ -379,16 +401,18 @@ def test_shapes_and_sizes():
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_conditional_noise_makes_the_value_that_it_is_given(latents):
-    law = get_relaxable(latents)(tf.constant(LOGITS[latents]))
-    z = law.sample(seeds.base(0), 50)
-    np.testing.assert_array_equal(law.harden(law.conditional_noise(seeds.base(1), z)), z)
+    distribution = get_relaxable(latents)(tf.constant(LOGITS[latents]))
+    z = distribution.sample(seeds.base(0), 50)
+    np.testing.assert_array_equal(
+        distribution.harden(distribution.conditional_noise(seeds.base(1), z)), z
+    )
 
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_a_value_that_was_given_a_lead_has_it(latents):
-    law = get_relaxable(latents)(tf.constant(LOGITS[latents]))
-    z = law.sample(seeds.base(0), 1)[0]
-    moved = law.logits + law.with_lead(z, 1.5)
+    distribution = get_relaxable(latents)(tf.constant(LOGITS[latents]))
+    z = distribution.sample(seeds.base(0), 1)[0]
+    moved = distribution.logits + distribution.with_lead(z, 1.5)
     if latents == "bernoulli":
         assert np.all((2 * z - 1) * moved >= 1.5 - 1e-12)
     else:

@@ -11,10 +11,12 @@ Z, MEAN, LOG_SCALE = (tf.constant(RANDOM.normal(size=[3, 4])) for _ in range(3))
 
 
 def test_density_and_kl():
-    law = tfp.distributions.MultivariateNormalDiag(MEAN, tf.exp(LOG_SCALE))
-    np.testing.assert_allclose(gaussian.log_prob(Z, MEAN, LOG_SCALE), law.log_prob(Z), rtol=1e-9)
+    distribution = tfp.distributions.MultivariateNormalDiag(MEAN, tf.exp(LOG_SCALE))
+    np.testing.assert_allclose(
+        gaussian.log_prob(Z, MEAN, LOG_SCALE), distribution.log_prob(Z), rtol=1e-9
+    )
     standard = tfp.distributions.MultivariateNormalDiag(tf.zeros_like(MEAN), tf.ones_like(MEAN))
-    kl = tfp.distributions.kl_divergence(law, standard)
+    kl = tfp.distributions.kl_divergence(distribution, standard)
     np.testing.assert_allclose(gaussian.kl_to_standard(MEAN, LOG_SCALE), kl, rtol=1e-9)
 
 

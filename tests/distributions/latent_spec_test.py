@@ -50,9 +50,9 @@ def test_concatenation_adds_the_variables():
 
 @pytest.mark.parametrize("spec", [LatentSpec(4, 3), LatentSpec(4, 2, "bernoulli")])
 def test_values_and_logits(spec):
-    law = spec.uniform(tf.float64)
-    assert law.logits.dtype == tf.float64
-    np.testing.assert_allclose(law.probs, np.full(spec.shape, 1 / spec.num_categories))
+    distribution = spec.uniform(tf.float64)
+    assert distribution.logits.dtype == tf.float64
+    np.testing.assert_allclose(distribution.probs, np.full(spec.shape, 1 / spec.num_categories))
     logits = spec.as_logits(tf.zeros([2, 5, spec.num_logits]), tf.float64)
     assert logits.shape == [2, 5, *spec.logits_shape] and logits.dtype == tf.float64
     z = spec.distribution(logits).mode()

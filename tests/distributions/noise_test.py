@@ -1,4 +1,4 @@
-"""The noise: its law, its range, and noise conditioned on the sample that it made."""
+"""The noise: its distribution, its range, and noise conditioned on the sample that it made."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ BITS = np.array([0.5, -2.0, 3.0])
 
 
 def assert_law(samples, cdf):
-    """Kolmogorov-Smirnov at 1e-6 over the family; sees a distance of about 0.013 of the law."""
+    """Kolmogorov-Smirnov at 1e-6 over the family; sees a distance of about 0.013 of the distribution."""
     samples = np.asarray(samples).reshape(len(samples), -1)
     for column in samples.T:
         result = scipy.stats.ks_1samp(column, cdf)

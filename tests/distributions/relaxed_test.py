@@ -94,12 +94,12 @@ def test_masked_density_is_that_over_the_unmasked_categories(temperature):
     full = LOGITS.copy()
     full[..., 1] = -np.inf
     kept = [0, 2, 3]
-    law = ExpRelaxedCategorical(temperature, tf.constant(full))
+    distribution = ExpRelaxedCategorical(temperature, tf.constant(full))
     small = ExpRelaxedCategorical(temperature, tf.constant(LOGITS[..., kept]))
-    log_z = law.sample(20, seed=seeds.base(0))
+    log_z = distribution.sample(20, seed=seeds.base(0))
     assert np.isneginf(log_z.numpy()[..., 1]).all()
     np.testing.assert_allclose(
-        law.log_prob(log_z), small.log_prob(tf.gather(log_z, kept, axis=-1)), rtol=1e-10
+        distribution.log_prob(log_z), small.log_prob(tf.gather(log_z, kept, axis=-1)), rtol=1e-10
     )
     for dtype in (tf.float32, tf.float64):
         logits = tf.constant(full, dtype)
@@ -115,9 +115,9 @@ def test_masked_density_is_that_over_the_unmasked_categories(temperature):
 
 def test_masks_that_differ_between_variables():
     logits = tf.constant([[[0.5, 0.1, -np.inf, 1.0], [-np.inf, -np.inf, 0.3, 0.2]]])
-    law = ExpRelaxedCategorical(0.7, logits)
-    log_z = law.sample(5, seed=seeds.base(0))
-    log_prob = law.log_prob(log_z)
+    distribution = ExpRelaxedCategorical(0.7, logits)
+    log_z = distribution.sample(5, seed=seeds.base(0))
+    log_prob = distribution.log_prob(log_z)
     for variable, kept in ((0, [0, 1, 3]), (1, [2, 3])):
         small = ExpRelaxedCategorical(0.7, tf.gather(logits[:, variable], kept, axis=-1))
         part = tf.gather(log_z[..., variable, :], kept, axis=-1)
@@ -146,8 +146,8 @@ def test_reparameterised_draws_have_the_law_of_the_distribution(latents):
     logits, draws = logits_of(latents)[0], 20_000
     gumbel = get_relaxable(latents).draw_noise(seeds.base(0), [draws, *logits.shape], tf.float64)
     ours = get_relaxable(latents)(logits).relax(gumbel, 0.4).numpy()
-    law = ExpRelaxedCategorical if latents == "categorical" else RelaxedBernoulliLogit
-    theirs = law(0.4, logits).sample(draws, seed=seeds.base(9)).numpy()
+    distribution = ExpRelaxedCategorical if latents == "categorical" else RelaxedBernoulliLogit
+    theirs = distribution(0.4, logits).sample(draws, seed=seeds.base(9)).numpy()
     for index in np.ndindex(*logits.shape):
         column = (slice(None), *index)
         assert scipy.stats.ks_2samp(ours[column], theirs[column]).pvalue > 1e-5
@@ -157,19 +157,19 @@ def test_reparameterised_draws_have_the_law_of_the_distribution(latents):
 @pytest.mark.parametrize("latents", LATENTS)
 def test_low_precision_is_lifted(latents, dtype):
     logits = logits_of(latents, dtype)
-    law = ExpRelaxedCategorical if latents == "categorical" else RelaxedBernoulliLogit
-    x = law(0.5, logits).sample(seed=seeds.base(0))
-    assert x.dtype == law(0.5, logits).log_prob(x).dtype == tf.float32
+    distribution = ExpRelaxedCategorical if latents == "categorical" else RelaxedBernoulliLogit
+    x = distribution(0.5, logits).sample(seed=seeds.base(0))
+    assert x.dtype == distribution(0.5, logits).log_prob(x).dtype == tf.float32
     draw = get_relaxable(latents).draw_noise(seeds.base(0), logits.shape, tf.float32)
     assert get_relaxable(latents)(logits).relax(draw, tf.constant(0.5, dtype)).dtype == tf.float32
 
 
-@pytest.mark.parametrize("law", [ExpRelaxedCategorical, RelaxedBernoulliLogit])
-def test_distribution_methods_of_tfp_work(law, caplog):
+@pytest.mark.parametrize("distribution", [ExpRelaxedCategorical, RelaxedBernoulliLogit])
+def test_distribution_methods_of_tfp_work(distribution, caplog):
     """Shapes, copies, slices and `Independent`, without a word in the log."""
-    logits = logits_of("categorical" if law is ExpRelaxedCategorical else "bernoulli")
+    logits = logits_of("categorical" if distribution is ExpRelaxedCategorical else "bernoulli")
     with caplog.at_level(logging.WARNING):
-        q = law(0.5, logits)
+        q = distribution(0.5, logits)
         assert q.batch_shape == q.batch_shape_tensor().numpy().tolist() == [2, 3]
         x = q.sample(seed=seeds.base(0))
         log_q = q.log_prob(x)
@@ -178,30 +178,30 @@ def test_distribution_methods_of_tfp_work(law, caplog):
         joint = tfd.Independent(q, 1).log_prob(x)
         np.testing.assert_allclose(joint, tf.reduce_sum(log_q, -1))
         warmer = q.copy(temperature=1.0)
-        np.testing.assert_array_equal(warmer.log_prob(x), law(1.0, logits).log_prob(x))
+        np.testing.assert_array_equal(warmer.log_prob(x), distribution(1.0, logits).log_prob(x))
     assert not caplog.records
 
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_one_temperature_for_each_variable(latents):
     logits, temperature = logits_of(latents), tf.constant([0.3, 1.0, 2.0], tf.float64)
-    law = ExpRelaxedCategorical if latents == "categorical" else RelaxedBernoulliLogit
-    x = law(temperature, logits).sample(seed=seeds.base(0))
-    log_q = law(temperature, logits).log_prob(x)
+    distribution = ExpRelaxedCategorical if latents == "categorical" else RelaxedBernoulliLogit
+    x = distribution(temperature, logits).sample(seed=seeds.base(0))
+    log_q = distribution(temperature, logits).log_prob(x)
     for n, single in enumerate(temperature):
         np.testing.assert_allclose(
-            log_q[:, n], law(single, logits[:, n]).log_prob(x[:, n]), rtol=1e-12
+            log_q[:, n], distribution(single, logits[:, n]).log_prob(x[:, n]), rtol=1e-12
         )
 
 
 def test_a_certain_bit_does_not_count_as_a_dimension():
     logits = tf.constant([np.inf, -np.inf, 0.3, 0.3])
     x = tf.Variable([np.inf, -np.inf, 1.0, -np.inf])
-    law = RelaxedBernoulliLogit(0.5, logits)
+    distribution = RelaxedBernoulliLogit(0.5, logits)
     with tf.GradientTape() as tape:
-        score = law.log_prob(x)
+        score = distribution.log_prob(x)
         total = tf.reduce_sum(score[:3])
     expected = RelaxedBernoulliLogit(0.5, [0.3]).log_prob([1.0])[0]
     np.testing.assert_allclose(score, [0.0, 0.0, expected, -np.inf], rtol=1e-6)
-    np.testing.assert_array_equal(law.log_prob(-x)[:2], [-np.inf, -np.inf])
+    np.testing.assert_array_equal(distribution.log_prob(-x)[:2], [-np.inf, -np.inf])
     assert np.isfinite(tape.gradient(total, x)).all()

@@ -27,7 +27,7 @@ def test_gradient_is_slope_times_distance_times_score(latents):
     difference = tape.gradient(values, z).numpy() * (z - (0.5 if latents == "bernoulli" else 1 / 3))
     if latents == "categorical":
         difference = difference.numpy().sum(axis=-1, keepdims=True)
-    expected = difference * estimator.law(logits).score(z)
+    expected = difference * estimator.distribution(logits).score(z)
     np.testing.assert_allclose(gradient(estimator, f, logits, z), expected[0], atol=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Decoupled straight-through Gumbel-Softmax: identities draw by draw, and the law that it declares."""
+"""Decoupled straight-through Gumbel-Softmax: identities draw by draw, and its distribution."""
 
 import numpy as np
 import pytest
@@ -60,13 +60,13 @@ def test_with_a_forward_temperature_of_1_it_is_the_plain_one(latents):
 def test_draws_follow_the_tempered_law_and_no_other(latents, forward):
     estimator = estimators.get(NAME, forward_temperature=forward, latents=latents)
     logits = problems.generic_logits(latents, tf.float32, batch=1)[0, :1]
-    law = estimator.law(logits)
-    np.testing.assert_allclose(law.logits, logits / forward)
+    distribution = estimator.distribution(logits)
+    np.testing.assert_allclose(distribution.logits, logits / forward)
     code = estimator.sample(logits, estimator.draw_noise(seeds.base(1), logits, 20_000)).code
-    counts = np.bincount(np.ravel(code), minlength=law.enumerate().shape[0])
+    counts = np.bincount(np.ravel(code), minlength=distribution.enumerate().shape[0])
     critical = scipy.stats.chi2.isf(1e-6, len(counts) - 1)
     statistics = []
-    for each in (law, type(law)(logits)):
+    for each in (distribution, type(distribution)(logits)):
         p = np.exp(each.log_prob(each.enumerate()).numpy().astype(np.float64))
         statistics.append(scipy.stats.chisquare(counts, 20_000 * p / p.sum()).statistic)
     assert statistics[0] < critical < statistics[1] / 4

@@ -47,7 +47,7 @@ def test_measure_of_a_gradient_that_is_known_in_closed_form():
     assert result.total_variance == pytest.approx(1 / 16, rel=0.01)
     assert result.signal_to_noise == pytest.approx(1.0, rel=0.03)
     assert result.cosine == pytest.approx(1.0)
-    # Two-sided 1e-6 and power 1 - 1e-6 under the normal law: 4.892 and 4.753 standard errors.
+    # Two-sided 1e-6 and power 1 - 1e-6 under the normal distribution: 4.892 and 4.753 standard errors.
     assert result.critical_z == pytest.approx(4.8916, abs=1e-3)
     assert result.detectable_bias[0] == pytest.approx((4.8916 + 4.7534) * error, rel=0.01)
     assert (result.num_draws, result.num_evaluations) == (40_000, 2)
@@ -90,10 +90,10 @@ def test_measure_refuses_a_single_draw():
 
 
 def test_measure_compares_with_the_law_that_the_estimator_draws():
-    """An estimator of another law is unbiased if it is for the expectation under that law."""
+    """An estimator with its own distribution is unbiased if it is for the expectation under that one."""
 
     class Flattened(estimators.Enumeration):
-        def law(self, logits):
+        def distribution(self, logits):
             return distributions.Categorical(0.5 * logits)
 
     logits = problems.generic_logits("categorical")

@@ -61,10 +61,12 @@ def test_is_straight_through_where_the_draw_leads_by_the_gap(latents):
     ours = estimators.get(NAME, temperature=0.7, gap=1.0, latents=latents)
     theirs = estimators.get("straight_through", temperature=0.7, latents=latents)
     f = problems.objective("network", latents, tf.float32)
-    law = ours.law(logits)
-    for configuration in law.enumerate():
+    distribution = ours.distribution(logits)
+    for configuration in distribution.enumerate():
         gradients = [gradient_of(e, logits, configuration[tf.newaxis], f) for e in (ours, theirs)]
-        at_mode = (law.code(configuration) == law.code(law.mode())).numpy()
+        at_mode = (
+            distribution.code(configuration) == distribution.code(distribution.mode())
+        ).numpy()
         same = np.isclose(*gradients, atol=1e-7)
         assert (same.all(-1) if categorical else same)[at_mode].all()
         assert not (same.all(-1) if categorical else same)[~at_mode].any()

@@ -27,8 +27,8 @@ def test_the_noise_makes_the_draw(latents):
     event = logits.shape[1:]
     assert noise.shape == [4, 3, 8, *event]
     hard, conditional = noise[:, :, :1], noise[:, :, 1:]
-    law = estimator.law(logits)
-    code = law.code(hard)
+    distribution = estimator.distribution(logits)
+    code = distribution.code(hard)
     perturbed = logits[:, tf.newaxis] + conditional
     drawn = perturbed > 0 if latents == "bernoulli" else tf.argmax(perturbed, -1)
     np.testing.assert_array_equal(np.broadcast_to(code, drawn.shape), tf.cast(drawn, tf.int32))

@@ -40,8 +40,8 @@ def test_the_relaxed_value_is_the_formula(latents):
 def test_straight_through_is_the_corner_with_the_gradient_of_the_relaxation(latents):
     soft, soft_gradient, _, _ = drawn("gumbel_softmax", latents)
     hard, hard_gradient, logits, _ = drawn("straight_through_gumbel_softmax", latents)
-    law = estimators.get("gumbel_softmax", latents=latents).law(logits)
-    np.testing.assert_array_equal(hard.value, law.one_hot(soft.code))
+    distribution = estimators.get("gumbel_softmax", latents=latents).distribution(logits)
+    np.testing.assert_array_equal(hard.value, distribution.one_hot(soft.code))
     np.testing.assert_array_equal(hard.code, soft.code)
     np.testing.assert_array_equal(hard_gradient, soft_gradient)
     assert hard.log_value is None

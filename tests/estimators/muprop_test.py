@@ -37,8 +37,8 @@ def test_every_draw_is_the_exact_gradient_of_a_linear_objective(latents):
 def test_a_draw_is_the_formula(latents):
     estimator = estimators.get("muprop", latents=latents)
     f, logits = problems.objective("network", latents), problems.generic_logits(latents)
-    law, z = estimator.law(logits), estimator.draw_noise(seeds.base(0), logits)
-    m = law.probs
+    distribution, z = estimator.distribution(logits), estimator.draw_noise(seeds.base(0), logits)
+    m = distribution.probs
     with tf.GradientTape() as tape:
         tape.watch(m)
         at_mean = f(m)
@@ -48,8 +48,8 @@ def test_a_draw_is_the_formula(latents):
     credit = (f(z) - tangent).numpy().reshape([3] + [1] * estimator.event_rank)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        mean = tf.reduce_sum(slope * estimator.law(logits).probs)
-    expected = credit * law.score(z)[0] + tape.gradient(mean, logits)
+        mean = tf.reduce_sum(slope * estimator.distribution(logits).probs)
+    expected = credit * distribution.score(z)[0] + tape.gradient(mean, logits)
     with tf.GradientTape() as tape:
         tape.watch(logits)
         value = estimator.estimate(f, logits, z).value

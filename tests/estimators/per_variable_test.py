@@ -45,7 +45,7 @@ def test_enumeration_of_each_variable_is_unbiased(latents, objective):
 def all_draws(probs, num_summed):
     """Every draw z and every z' outside the most probable categories: as noise, with probability.
 
-    z' is z where z itself is outside, else it has the law of q outside.
+    z' is z where z itself is outside, else it has the distribution of q outside.
     """
     tops = [set(np.argsort(-row, kind="stable")[:num_summed]) for row in probs]
     pairs = []
@@ -74,7 +74,7 @@ def test_sum_and_sample_of_each_variable_is_unbiased(latents, num_summed, object
     estimator = sum_and_sample(latents, num_summed)
     f, logits = problems.objective(objective, latents), problems.generic_logits(latents)
     truth = diagnostics.exact_gradient(f, logits, latents)
-    probs = estimator.law(logits).probs.numpy()
+    probs = estimator.distribution(logits).probs.numpy()
     if latents == "bernoulli":
         probs = np.stack([1 - probs, probs], axis=-1)
     for row, p, value, slope in zip(logits, probs, *truth[:2], strict=True):
@@ -87,7 +87,7 @@ def test_sum_and_sample_of_each_variable_is_unbiased(latents, num_summed, object
 
 @pytest.mark.parametrize("latents,num_summed", CASES)
 def test_unbiased_by_many_draws(latents, num_summed):
-    """That one Gumbel variable for each category makes both draws with the right joint law."""
+    """That one Gumbel variable for each category makes both draws with the right joint distribution."""
     f, logits = problems.objective("network", latents), problems.generic_logits(latents)
     result = diagnostics.measure(
         sum_and_sample(latents, num_summed), f, logits, seeds.base(0), num_draws=20_000
@@ -114,9 +114,9 @@ def test_less_variance_than_the_score_function(latents):
     f, logits = problems.objective("network", latents), problems.generic_logits(latents)
     truth = diagnostics.exact_gradient(f, logits, latents).gradient
     score = estimators.get("score_function", latents=latents, baseline="none")
-    law = score.law(logits)
-    z = law.enumerate()[:, tf.newaxis]
-    weight = tf.exp(law.log_prob(z))
+    distribution = score.distribution(logits)
+    z = distribution.enumerate()[:, tf.newaxis]
+    weight = tf.exp(distribution.log_prob(z))
     codes = tf.broadcast_to(z, [len(z), *logits.shape])
     tiled = tf.broadcast_to(logits, codes.shape)
     variances = []

@@ -89,12 +89,16 @@ def test_at_high_temperature_the_control_is_the_objective_at_one_point(relaxatio
     f, logits = problems.objective("network", latents), problems.generic_logits(latents, batch=20)
     noise, seen = estimator.draw_noise(seeds.base(0), logits, 2), []
     found = gradient(estimator, lambda z: seen.append(z) or f(z), logits, noise)
-    law = estimator.law(logits)
-    point = law.probs if relaxation == "modified" else type(law)(tf.zeros_like(logits)).probs
+    distribution = estimator.distribution(logits)
+    point = (
+        distribution.probs
+        if relaxation == "modified"
+        else type(distribution)(tf.zeros_like(logits)).probs
+    )
     credit = f(seen[0]) - f(tf.broadcast_to(point, seen[0].shape))
-    for _ in range(law.event_rank):
+    for _ in range(distribution.event_rank):
         credit = credit[..., tf.newaxis]
-    expected = tf.reduce_mean(credit * law.score(seen[0]), axis=0)
+    expected = tf.reduce_mean(credit * distribution.score(seen[0]), axis=0)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.abs(expected).max() > 0.1
 
@@ -144,10 +148,10 @@ def test_the_conditional_draw_is_the_one_that_was_drawn(latents):
     estimator = estimators.get("rebar", latents=latents)
     logits = problems.generic_logits(latents, batch=100)
     noise = estimator.draw_noise(seeds.base(0), logits)
-    law = get_relaxable(latents)(logits)
-    hard = law.harden(noise[..., 0])
-    bound = law.condition(noise[..., 1], hard)
-    np.testing.assert_array_equal(law.harden(bound), hard)
+    distribution = get_relaxable(latents)(logits)
+    hard = distribution.harden(noise[..., 0])
+    bound = distribution.condition(noise[..., 1], hard)
+    np.testing.assert_array_equal(distribution.harden(bound), hard)
 
 
 @both

@@ -68,10 +68,10 @@ def test_the_baseline_lowers_the_variance_where_the_objective_is_far_from_zero()
 
     estimator = estimators.ScoreFunction()
     result = diagnostics.measure(estimator, f, logits, seeds.base(0), 20_000, num_samples=2)
-    law = estimator.law(logits)
-    z = law.enumerate()[:, None]
-    probability = tf.exp(law.log_prob(z)).numpy()[..., None, None]
-    plain = f(z).numpy()[..., None, None] * law.score(z).numpy()
+    distribution = estimator.distribution(logits)
+    z = distribution.enumerate()[:, None]
+    probability = tf.exp(distribution.log_prob(z)).numpy()[..., None, None]
+    plain = f(z).numpy()[..., None, None] * distribution.score(z).numpy()
     mean = np.sum(probability * plain, axis=0)
     without = np.sum(probability * (plain - mean) ** 2, axis=0).sum() / 2
     assert result.total_variance < 0.2 * without, f"{result.total_variance} with, {without} without"

@@ -1,4 +1,4 @@
-"""Improved semantic hashing: its bits, its mixing, its gradient, and the law that it declares."""
+"""Improved semantic hashing: its bits, its mixing, its gradient, and the distribution that it declares."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def test_the_law_is_the_normal_distribution_function_in_logit_form(dtype, stddev
     tensor = tf.constant(logits, dtype)
     with tf.GradientTape() as tape:
         tape.watch(tensor)
-        log_odds = get(noise_stddev=stddev).law(tensor).logits
+        log_odds = get(noise_stddev=stddev).distribution(tensor).logits
     normal = scipy.stats.norm
     below, above, density = (
         fn(logits / stddev) for fn in (normal.logcdf, normal.logsf, normal.logpdf)
@@ -43,7 +43,7 @@ def test_the_code_follows_the_law_and_not_the_sigmoid(stddev):
     def z_score(p):
         return np.abs(frequency - p) / np.sqrt(p * (1 - p) / draws)
 
-    assert z_score(estimator.law(logits).probs.numpy()).max() < 5.5
+    assert z_score(estimator.distribution(logits).probs.numpy()).max() < 5.5
     assert z_score(tf.sigmoid(logits).numpy()).max() > 20
     np.testing.assert_array_equal(sample.code, sample.value > 0.5)
 
@@ -109,10 +109,10 @@ def test_the_code_with_flips_follows_its_law(fraction, flips):
     frequency = frequency.code.numpy().mean(axis=0)
     p, share = scipy.stats.norm.cdf(LOGITS), fraction * flips
     expected = p * (1 - share) + (1 - p) * share
-    law = estimator.law(logits)
-    np.testing.assert_allclose(law.probs, expected, rtol=1e-6)
+    distribution = estimator.distribution(logits)
+    np.testing.assert_allclose(distribution.probs, expected, rtol=1e-6)
     assert (np.abs(frequency - expected) < 5 * np.sqrt(expected * (1 - expected) / draws)).all()
-    np.testing.assert_array_equal(law.mode(), LOGITS > 0)
+    np.testing.assert_array_equal(distribution.mode(), LOGITS > 0)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
@@ -139,7 +139,7 @@ def test_the_function_and_the_estimator_are_the_same_maths():
     noise = flipping.draw_noise(seeds.base(7), logits, num_samples=None)
     np.testing.assert_array_equal(flipping.sample(logits, noise).value, theirs)
     bits = functional.semantic_hash(logits, training=False)
-    np.testing.assert_array_equal(bits, estimator.law(logits).mode())
+    np.testing.assert_array_equal(bits, estimator.distribution(logits).mode())
 
 
 def test_schedules_of_noise_and_mixing():
@@ -182,10 +182,10 @@ def test_kl_values_and_gradients_at_extreme_logits(stddev, flips):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
         value = estimator.sample(logits, noise).value
-        law = estimator.law(logits)
-        kl = law.kl_divergence(distributions.Bernoulli(tf.zeros([4])))
-        log_prob = law.log_prob(law.mode())
-        entropy = law.entropy()
+        distribution = estimator.distribution(logits)
+        kl = distribution.kl_divergence(distributions.Bernoulli(tf.zeros([4])))
+        log_prob = distribution.log_prob(distribution.mode())
+        entropy = distribution.entropy()
     for each in (value, kl, log_prob, entropy):
         assert np.isfinite(each).all()
         assert np.isfinite(tape.gradient(each, logits)).all()

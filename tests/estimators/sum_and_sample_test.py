@@ -19,11 +19,11 @@ def result(estimator, f, logits, noise, **arguments):
     return value, tape.gradient(value, logits)
 
 
-def joint_probabilities(law):
-    configurations = law.enumerate()
-    shape = [len(configurations), *[1] * (law.logits.shape.rank - law.event_rank)]
+def joint_probabilities(distribution):
+    configurations = distribution.enumerate()
+    shape = [len(configurations), *[1] * (distribution.logits.shape.rank - distribution.event_rank)]
     z = tf.reshape(configurations, shape + configurations.shape[1:])
-    return tf.exp(law.log_prob(z)).numpy()
+    return tf.exp(distribution.log_prob(z)).numpy()
 
 
 @every_latents
@@ -34,7 +34,7 @@ def test_unbiased_by_enumeration_of_what_is_drawn(latents, num_summed, objective
     estimator = estimators.get("sum_and_sample", latents=latents, num_summed=num_summed)
     f, logits = problems.objective(objective, latents), problems.generic_logits(latents)
     truth = diagnostics.exact_gradient(f, logits, latents)
-    probs = joint_probabilities(estimator.law(logits))
+    probs = joint_probabilities(estimator.distribution(logits))
     for b in range(len(logits)):
         row = logits[b : b + 1]
         rest = np.argsort(probs[:, b])[: len(probs) - num_summed]

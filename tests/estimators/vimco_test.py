@@ -53,9 +53,11 @@ def test_its_variance_is_less_than_without_a_baseline(replacement):
         problems.generic_logits("categorical")[:1],
     )
     noise = expectations._tuples(
-        estimators.get("vimco").law(logits), tf.cast(logits, tf.float64), SAMPLES
+        estimators.get("vimco").distribution(logits), tf.cast(logits, tf.float64), SAMPLES
     )
-    weight = expectations._probability(estimators.get("vimco").law(logits), noise)[..., None, None]
+    weight = expectations._probability(estimators.get("vimco").distribution(logits), noise)[
+        ..., None, None
+    ]
 
     def total_variance(estimator):
         tiled = tf.broadcast_to(logits, noise.shape[1:])

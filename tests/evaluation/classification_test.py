@@ -207,13 +207,13 @@ def halves():
 def test_a_classifier_is_trained_once(halves, tmp_path, monkeypatch):
     x, y = halves
     path = tmp_path / "new" / "classifier.keras"
-    made = classification.kept_classifier(
+    made = classification.cached_classifier(
         path, x, y, 2, network="mlp", decay=False, num_steps=30, batch_size=20
     )
     assert [layer.units for layer in made.layers if hasattr(layer, "units")] == [512, 256, 2]
     assert float(made.optimizer.learning_rate) == pytest.approx(1e-3)
     monkeypatch.setattr(classification, "train_classifier", None)
-    again = classification.kept_classifier(path, x, y, 2)
+    again = classification.cached_classifier(path, x, y, 2)
     p = classification.predict_probs(again, x)
     np.testing.assert_array_equal(p, classification.predict_probs(made, x))
     assert classification.accuracy(p, y) == 1.0
@@ -223,12 +223,12 @@ def test_a_classifier_is_trained_once(halves, tmp_path, monkeypatch):
 def test_a_kept_classifier_of_other_images_is_refused(halves, tmp_path):
     x, y = halves
     path = tmp_path / "classifier.keras"
-    classification.kept_classifier(path, x, y, 2, network="mlp", num_steps=1)
+    classification.cached_classifier(path, x, y, 2, network="mlp", num_steps=1)
     with pytest.raises(ValueError, match=r"of such images.*from \(4, 4, 1\) to 2 classes"):
-        classification.kept_classifier(path, x[:, :3], y, 2)
+        classification.cached_classifier(path, x[:, :3], y, 2)
     path.write_text("none")
     with pytest.raises(ValueError, match="Remove it, and it is trained again. Received: path="):
-        classification.kept_classifier(path, x, y, 2)
+        classification.cached_classifier(path, x, y, 2)
 
 
 def test_unknown_networks_are_refused(halves):

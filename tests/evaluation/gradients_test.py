@@ -25,13 +25,13 @@ def gradient_by_hand(made):
     size = 3 if made.latents == "categorical" else 2
     variables = [*made.encoder.trainable_variables, *made.decoder.trainable_variables]
     with tf.GradientTape() as tape:
-        law = made.estimator.law(made.logits(X))
+        distribution = made.estimator.distribution(made.logits(X))
         expected = 0.0
         for code in itertools.product(range(size), repeat=2):
-            z = law.one_hot(tf.constant([code] * len(X)))
-            log_likelihood = made.log_likelihood_given(X, z[tf.newaxis])[0]
-            expected += tf.exp(law.log_prob(z)) * log_likelihood
-        loss = tf.reduce_mean(law.kl_divergence(made.prior_law()) - expected)
+            z = distribution.one_hot(tf.constant([code] * len(X)))
+            log_likelihood = made.conditional_log_likelihood(X, z[tf.newaxis])[0]
+            expected += tf.exp(distribution.log_prob(z)) * log_likelihood
+        loss = tf.reduce_mean(distribution.kl_divergence(made.prior_distribution()) - expected)
     gradients = tape.gradient(loss, [v.value for v in variables])
     return np.concatenate([g.numpy().ravel() for g in gradients])
 

@@ -26,7 +26,7 @@ class Recorder:
             self.weights.append(drawn.numpy())
         return drawn
 
-    def rows_at_once(self):
+    def max_decoder_rows(self):
         return self.rows
 
 

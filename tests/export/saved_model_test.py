@@ -46,7 +46,7 @@ def _answers(folder: pathlib.Path) -> None:
     for name in small_models.NAMES:
         model = small_models.make(name)
         export.save(model, folder / name / "saved_model")
-        categories = model.describe()["num_categories"]
+        categories = model.manifest_entries()["num_categories"]
         for key, signature in model.signatures().items():
             live = small_models.compiled(signature)
             for number, (size, seed) in enumerate(REQUESTS):

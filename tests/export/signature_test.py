@@ -64,7 +64,7 @@ def test_a_signature_takes_a_seed_if_and_only_if_it_draws(model):
 
 @pytest.mark.parametrize("batch_size", [0, 1, 7])
 def test_outputs_are_named_batches_and_repeat(model, calls, batch_size):
-    categories = model.describe()["num_categories"]
+    categories = model.manifest_entries()["num_categories"]
     for name, signature in model.signatures().items():
         arguments = small_models.inputs(signature, batch_size, [1, 2], categories)
         first, second = (calls[name](*arguments.values()) for _ in range(2))

@@ -29,7 +29,7 @@ def test_every_deterministic_signature_answers_as_the_live_model(name, tmp_path)
     interpreter = tf.lite.Interpreter(str(tmp_path / "model.tflite"))
     signatures = {key: s for key, s in model.signatures().items() if s.deterministic}
     assert set(interpreter.get_signature_list()) == set(signatures)
-    description = model.describe()
+    description = model.manifest_entries()
     tolerance = TOLERANCES.get(name, 1e-5)
     for key, signature in signatures.items():
         runner, live = interpreter.get_signature_runner(key), small_models.compiled(signature)

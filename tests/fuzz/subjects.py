@@ -116,7 +116,7 @@ def _schedules() -> list[Subject]:
         subject(schedules.Exponential, use),
         subject(schedules.Linear, use, lambda: dict(ramp)),
         subject(schedules.Cosine, use, lambda: dict(ramp)),
-        subject(schedules.Scheduled, use_scheduled, lambda: {"schedule": 1.0}),
+        subject(schedules.ScheduledVariable, use_scheduled, lambda: {"schedule": 1.0}),
         subject(Centering, lambda made: finite(made(tf.ones([2, 3]), training=True))),
         subject(
             StatelessDropout,
@@ -153,8 +153,8 @@ def _distributions() -> list[Subject]:
         finite(made.log_prob(made.sample(2, seed=seeds.base(0))))
 
     def use_spec(made: Any) -> None:
-        law = made.uniform()
-        finite(law.probs, made.network_input(law.probs), made.num_configurations)
+        distribution = made.uniform()
+        finite(distribution.probs, made.network_input(distribution.probs), made.num_configurations)
         round_trip(made)
 
     relaxed = {"temperature": 0.5}

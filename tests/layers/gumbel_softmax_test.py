@@ -28,7 +28,10 @@ def test_hard_has_the_value_of_a_draw_and_the_gradient_of_the_relaxation(latents
         drawn_sum = tf.reduce_sum(weights * drawn)
     assert set(np.unique(drawn)) == {0.0, 1.0}
     np.testing.assert_array_equal(
-        drawn, soft.estimator.law(logits).one_hot(soft.estimator.law(logits).code(relaxed))
+        drawn,
+        soft.estimator.distribution(logits).one_hot(
+            soft.estimator.distribution(logits).code(relaxed)
+        ),
     )
     np.testing.assert_allclose(
         tape.gradient(drawn_sum, logits), tape.gradient(relaxed_sum, logits), rtol=1e-5

@@ -15,15 +15,15 @@ def _same(a, b):
 
 @pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
 def test_inference_mode_draw_and_mean(latents):
-    law = discrete.get(latents)(LOGITS)
+    distribution = discrete.get(latents)(LOGITS)
     make = {
         kind: layers.StochasticLayer(latents=latents, inference=kind)
         for kind in ("mode", "draw", "mean")
     }
-    np.testing.assert_array_equal(make["mode"](LOGITS), law.mode())
-    np.testing.assert_allclose(make["mean"](LOGITS), law.probs, rtol=1e-6)
+    np.testing.assert_array_equal(make["mode"](LOGITS), distribution.mode())
+    np.testing.assert_allclose(make["mean"](LOGITS), distribution.probs, rtol=1e-6)
     np.testing.assert_array_equal(
-        make["draw"](LOGITS, seed=3), law.sample(seeds.base(3), num_samples=1)[0]
+        make["draw"](LOGITS, seed=3), distribution.sample(seeds.base(3), num_samples=1)[0]
     )
 
 

@@ -1,4 +1,4 @@
-"""The autoregressive prior: a law over all codes, exact by enumeration; draws; training; files."""
+"""The autoregressive prior: a distribution over all codes, exact by enumeration; draws; training; files."""
 
 import itertools
 import math
@@ -47,7 +47,7 @@ def test_probabilities_of_all_codes_sum_to_one(prior):
     assert log_prob.dtype == tf.float32
     probs = np.exp(log_prob.numpy().astype(float))
     np.testing.assert_allclose(probs.sum(), 1.0, rtol=1e-5)
-    assert probs.max() > 3 * probs.min()  # The law is not uniform.
+    assert probs.max() > 3 * probs.min()  # The distribution is not uniform.
 
 
 def test_symbols_are_numbers_with_the_first_variable_in_front(prior):
@@ -89,7 +89,7 @@ def _frequencies(prior, draws):
 
 
 def _assert_drawn_from(frequencies, probs, count):
-    """Within 5 standard errors everywhere, and nothing where the law has nothing."""
+    """Within 5 standard errors everywhere, and nothing where the distribution has nothing."""
     error = np.sqrt(np.maximum(probs * (1 - probs), 1e-12) / count)
     assert (abs(frequencies - probs) < 5 * error + 1e-6).all()
     assert (frequencies[probs == 0] == 0).all()
@@ -103,7 +103,7 @@ def test_draws_have_the_frequencies_of_the_law(prior):
 
 
 def _conditional_law(prior, change):
-    """The law whose conditionals are `change` of the prior's, by enumeration."""
+    """The distribution whose conditionals are `change` of the prior's, by enumeration."""
     codes = all_codes(prior)
     symbols = prior.symbols(codes).numpy()
     logits = prior.logits_of(symbols).numpy().astype(float)

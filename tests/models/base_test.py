@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests.models import small_models
 from tf_discrete import likelihoods, schedules, seeds
 from tf_discrete.models import base
-from tf_discrete.schedules import Scheduled
+from tf_discrete.schedules import ScheduledVariable
 
 CONV = {"data_shape": (9, 8, 1), "encoder": "conv", "hidden_units": (6,)}
 
@@ -180,7 +180,7 @@ def test_schedules_follow_the_step_of_the_optimizer():
     assert history["temperature"] == pytest.approx([0.75, 0.5])
     assert history["kl_weight"] == pytest.approx([1.0, 1.0])
     assert {value.name for value in model.scheduled.values()} == {"temperature", "kl_weight"}
-    assert all(isinstance(value, Scheduled) for value in model.scheduled.values())
+    assert all(isinstance(value, ScheduledVariable) for value in model.scheduled.values())
 
 
 def test_a_weight_of_0_leaves_the_kl_out_of_the_loss():

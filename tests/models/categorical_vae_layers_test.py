@@ -39,9 +39,9 @@ def make(latents="categorical", spread=0.8, **changes):
 def paths(model, x):
     """Of all choices of all layers: log q(z | x) and log p(x, z), [Z, B], differentiable."""
     log_q, draws = choices(model, x)
-    priors = model.generative_chain.laws_given(tuple(draws))
+    priors = model.generative_chain.priors_given(tuple(draws))
     log_p = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
-    return log_q, log_p + model.log_likelihood_given(x, draws[0])
+    return log_q, log_p + model.conditional_log_likelihood(x, draws[0])
 
 
 def choices(model, x):
@@ -53,13 +53,13 @@ def choices(model, x):
             logits = model.chain.logits(depth, draws[-1])
         else:
             logits = model.chain.logits(0, x)[tf.newaxis]
-        law = layer.law(logits)
-        choices = law.enumerate()
+        distribution = layer.distribution(logits)
+        choices = distribution.enumerate()
         count, before = len(choices), logits.shape[0]
         spread = tf.tile(
-            choices[:, tf.newaxis, tf.newaxis], [1, before, batch] + [1] * law.event_rank
+            choices[:, tf.newaxis, tf.newaxis], [1, before, batch] + [1] * distribution.event_rank
         )
-        log_q = tf.reshape(log_q + law.log_prob(spread), [-1, batch])
+        log_q = tf.reshape(log_q + distribution.log_prob(spread), [-1, batch])
         draws = [tf.tile(z, [count] + [1] * (z.shape.rank - 1)) for z in draws]
         draws.append(tf.reshape(spread, [-1, batch, *spread.shape[3:]]))
     return log_q, draws
@@ -146,7 +146,7 @@ def test_the_kl_is_that_of_enumeration(latents):
     model, x = make(latents, estimator="enumeration", prior="learned"), small_models.data(count=3)
     log_q, log_p = paths(model, x)
     _, draws = choices(model, x)
-    likelihood = model.log_likelihood_given(x, draws[0])
+    likelihood = model.conditional_log_likelihood(x, draws[0])
     terms = model.objective(x, seeds.base(0), training=False).terms
     q = tf.exp(log_q)
     expected = -tf.reduce_sum(q * likelihood, axis=0)
@@ -244,17 +244,21 @@ def test_the_config_of_one_layer_is_simple():
 # The relaxed objectives of two layers, by TFP's densities of what each layer has drawn.
 
 
-def relaxed_laws(latents, temperature, logits):
+def relaxed_distributions(latents, temperature, logits):
     if latents == "bernoulli":
         return tfd.Independent(tfd.Logistic(logits / temperature, 1 / temperature), 1)
     return tfd.Independent(tfd.ExpRelaxedOneHotCategorical(temperature, logits), 1)
 
 
 @pytest.mark.parametrize("latents", LATENTS)
-@pytest.mark.parametrize("units", ["zero_one", "plus_minus"])
-def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, units):
+@pytest.mark.parametrize("code_values", ["zero_one", "plus_minus"])
+def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, code_values):
     sizes = {"categorical": (2, 1), "bernoulli": (2, 3)}[latents]
-    options = {"temperature": (0.9, 0.7), "prior_temperature": (0.6, 0.4), "units": units}
+    options = {
+        "temperature": (0.9, 0.7),
+        "prior_temperature": (0.6, 0.4),
+        "code_values": code_values,
+    }
     options |= {"num_samples": 5, "prior": "learned", "kl_weight": 0.3}
     model = make(latents, objective="relaxed_importance_weighted", **options)
     x, seed = small_models.data(), seeds.base(4)
@@ -262,7 +266,7 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
     samples, logits = relaxed_samples(layers, layers.logits_fn(()), seed, 5)
 
     def outputs(network, sample, shape):
-        z = 2 * sample.value - 1 if units == "plus_minus" else sample.value
+        z = 2 * sample.value - 1 if code_values == "plus_minus" else sample.value
         rows = tf.reshape(z, [-1, *z.shape[2:]])
         return tf.reshape(network(rows), [5, len(x), *shape])
 
@@ -276,8 +280,8 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
     pixels = tfd.Bernoulli(outputs(model.decoder, samples[0], (4,)))
     log_weights = tfd.Independent(pixels, 1).log_prob(x)
     for depth, sample in enumerate(samples):
-        q = relaxed_laws(latents, options["temperature"][depth], logits[depth])
-        p = relaxed_laws(latents, options["prior_temperature"][depth], prior_logits[depth])
+        q = relaxed_distributions(latents, options["temperature"][depth], logits[depth])
+        p = relaxed_distributions(latents, options["prior_temperature"][depth], prior_logits[depth])
         log_weights += 0.3 * (p.log_prob(sample.log_value) - q.log_prob(sample.log_value))
     found = model.objective(x, seed, True)
     bound = tf.reduce_logsumexp(log_weights, axis=0) - np.log(5)
@@ -310,7 +314,7 @@ def both_gradients(latents, samples, rows, groups):
     """Of the relaxed bound of two layers, with the score once and twice reparameterised."""
     x = tf.repeat(small_models.data(count=1), rows, axis=0)
     options = {"num_samples": samples, "prior": "learned", "kl_weight": 0.7, "temperature": 0.8}
-    options |= {"units": "plus_minus", "hidden_units": (3,), "prior_temperature": (0.6, 0.4)}
+    options |= {"code_values": "plus_minus", "hidden_units": (3,), "prior_temperature": (0.6, 0.4)}
     return [
         gradients_of_groups(make(latents, objective=objective, **options), x, groups)
         for objective in ("relaxed_importance_weighted", "doubly_reparameterized")
@@ -346,7 +350,7 @@ def test_the_second_reparameterisation_wins_as_samples_grow():
         {"objective": "relaxed_importance_weighted", "num_samples": 3, "latents": "bernoulli"},
         {"objective": "doubly_reparameterized", "num_samples": 3, "centering": True},
         {"objective": "importance_weighted", "estimator": "vimco", "num_samples": 3},
-        {"estimator": ["nvil", "disarm"], "hidden_units": (3, 3), "units": "plus_minus"},
+        {"estimator": ["nvil", "disarm"], "hidden_units": (3, 3), "code_values": "plus_minus"},
     ],
     ids=["elbo", "relaxed", "relaxed_iw", "doubly", "vimco", "mixed"],
 )
@@ -372,7 +376,7 @@ def test_samples_follow_the_joint_law_of_all_layers():
     codes = model.sample_codes(20_000, seed=5).numpy()
     assert codes.shape == (20_000, 3)
     every = np.array(list(itertools.product([0, 1], repeat=3)), np.float32)
-    priors = model.generative_chain.laws_given(
+    priors = model.generative_chain.priors_given(
         (tf.constant(every[:, :2]), tf.constant(every[:, 2:]))
     )
     log_p = priors[0].log_prob(every[:, :2]) + priors[1].log_prob(every[:, 2:])
@@ -414,7 +418,7 @@ def test_samples_come_from_another_prior_if_asked():
         ({"num_categories": (3, 2, 2)}, "num_categories must be one for all.*of the 2"),
         ({"free_bits": 0.1}, "of one layer. Set free_bits=0. Received: num_layers=2"),
         ({"prior": "normal"}, "prior must be one of uniform, learned"),
-        ({"units": "x"}, "units must be one of"),
+        ({"code_values": "x"}, "code_values must be one of"),
     ],
 )
 def test_bad_arguments_are_refused(changes, message):

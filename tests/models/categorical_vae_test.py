@@ -87,11 +87,11 @@ def test_log_likelihood_in_chunks_that_fit_into_memory(monkeypatch):
 
 
 def test_rows_follow_from_the_size_of_the_parameters():
-    assert small_models.make().rows_at_once() == 10_000
+    assert small_models.make().max_decoder_rows() == 10_000
     large = CategoricalVAE(
         (28, 28, 1), num_variables=2, hidden_units=(2,), likelihood="categorical_intensity"
     )
-    rows = large.rows_at_once()
+    rows = large.max_decoder_rows()
     assert rows == 2**25 // (28 * 28 * 256)
 
 
@@ -118,7 +118,9 @@ def test_the_gradient_of_enumeration_is_that_of_the_exact_elbo():
         posterior = model.posterior(x)
         z = tf.repeat(posterior.enumerate()[:, tf.newaxis], len(x), axis=1)
         log_q = posterior.log_prob(z)
-        log_w = model.log_likelihood_given(x, z) + model.prior_law().log_prob(z) - log_q
+        log_w = (
+            model.conditional_log_likelihood(x, z) + model.prior_distribution().log_prob(z) - log_q
+        )
         exact = -tf.reduce_sum(tf.exp(log_q) * log_w)
     found, expected = tape.gradient(loss, variables), tape.gradient(exact, variables)
     assert len(found) == 9  # Two layers each, and the prior.
@@ -143,7 +145,7 @@ def test_only_a_learned_prior_is_learned(objective):
 def test_free_bits_are_charged():
     x = small_models.data()
     plain, free = (small_models.make(estimator="enumeration", free_bits=b) for b in (0.0, 0.5))
-    kl = plain.posterior(x).kl_per_variable(plain.prior_law()).numpy()
+    kl = plain.posterior(x).kl_per_variable(plain.prior_distribution()).numpy()
     assert (kl < 0.5).any() and (kl > 0.5).any()
     losses = [model.objective(x, seeds.base(0), True).loss.numpy() for model in (plain, free)]
     extra = np.maximum(kl, 0.5).sum(-1) - kl.sum(-1)
@@ -158,7 +160,7 @@ def test_several_samples_average():
     logits = model.logits(x)
     own = seeds.fold(seed, "layer", 0)
     z = model.estimator.sample(logits, model.estimator.draw_noise(own, logits, 8)).value
-    expected = tf.reduce_mean(model.log_likelihood_given(x, z), axis=0)
+    expected = tf.reduce_mean(model.conditional_log_likelihood(x, z), axis=0)
     np.testing.assert_allclose(found.terms["reconstruction_nats"], -expected, rtol=1e-5)
     assert found.loss.shape == (6,)
 
@@ -172,7 +174,7 @@ def test_laws_are_wide_whatever_the_policy(policy, objective):
         model = small_models.make(objective=objective, prior="learned")
         wide = tf.float64 if policy == "float64" else tf.float32
         x = small_models.data()
-        assert model.logits(x).dtype == model.prior_law().logits.dtype == wide
+        assert model.logits(x).dtype == model.prior_distribution().logits.dtype == wide
         assert model.objective(x, seeds.base(0), training=True).loss.dtype == wide
         assert model.hard_terms(x, seeds.base(0))["hard_elbo_nats"].dtype == wide
         assert model.log_likelihood(x, 3).dtype == wide
@@ -203,7 +205,7 @@ def test_decode_gives_the_mean_or_a_draw(latents):
     codes = tf.constant(list(itertools.product(range(2), repeat=2)))
     mean = model.decode(codes).numpy()
     np.testing.assert_allclose(
-        mean, tf.sigmoid(model.decoder(model.prior_law().one_hot(codes))), rtol=1e-5
+        mean, tf.sigmoid(model.decoder(model.prior_distribution().one_hot(codes))), rtol=1e-5
     )
     draws = np.stack([model.decode(codes, seed=seeds.base(i)).numpy() for i in range(400)])
     assert set(np.unique(draws)) == {0.0, 1.0}
@@ -220,7 +222,7 @@ def test_samples_follow_the_prior(latents):
     codes = model.sample_codes(20_000, seeds.base(0)).numpy()
     assert codes.dtype == np.int32
     frequency = np.stack([(codes == k).mean(0) for k in range(model.num_categories)], axis=-1)
-    probs = model.prior_law().probs.numpy()
+    probs = model.prior_distribution().probs.numpy()
     if latents == "bernoulli":
         probs = np.stack([1 - probs, probs], axis=-1)
     assert np.abs(frequency - probs).max() < 4.5 * 0.5 / np.sqrt(20_000)

@@ -55,7 +55,7 @@ def test_every_gradient_path_reaches_the_logits_bit_by_bit(model):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
         z = model.estimator.sample(logits, noise).value
-        loss = -model.log_likelihood_given(X, z)
+        loss = -model.conditional_log_likelihood(X, z)
     x = (logits + noise[0, ..., 0]).numpy()
     s = 1 / (1 + np.exp(-x))
     inside = (1.2 * s - 0.1 > 0) & (1.2 * s - 0.1 < 1)
@@ -211,4 +211,4 @@ def test_the_base_leaves_the_prior_to_the_models():
     from tf_discrete.models.autoencoder import DiscreteAutoencoder
 
     with pytest.raises(NotImplementedError):
-        DiscreteAutoencoder.prior_law(make())
+        DiscreteAutoencoder.prior_distribution(make())

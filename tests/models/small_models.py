@@ -38,11 +38,11 @@ def data(shape: tuple[int, ...] = (4,), count: int = 6) -> tf.Tensor:
 
 def truth(model: CategoricalVAE, x: tf.Tensor) -> dict[str, np.ndarray]:
     """Over all configurations: log w = log p(x, z) - log q(z | x) [Z, B], q [Z, B] and what follows."""
-    posterior, prior = model.posterior(x), model.prior_law()
+    posterior, prior = model.posterior(x), model.prior_distribution()
     z = posterior.enumerate()
     spread = tf.repeat(z[:, tf.newaxis], len(x), axis=1)
     log_q = posterior.log_prob(spread)
-    log_joint = prior.log_prob(spread) + model.log_likelihood_given(x, spread)
+    log_joint = prior.log_prob(spread) + model.conditional_log_likelihood(x, spread)
     q, log_w = np.exp(log_q.numpy().astype(np.float64)), (log_joint - log_q).numpy()
     log_p = tf.reduce_logsumexp(log_joint, axis=0).numpy()
     relative = np.exp(log_w - log_p)  # w / p(x), whose mean under q is 1.

@@ -40,12 +40,13 @@ def paths(model, x):
         flat = tf.reshape(z, [-1, *z.shape[2:]])
         logits = model.chain.logits(depth, flat)
         logits = tf.reshape(logits, [len(z), len(inputs), *logits.shape[1:]])
-        law = layer.law(logits)
-        choices = law.enumerate()
+        distribution = layer.distribution(logits)
+        choices = distribution.enumerate()
         spread = tf.tile(
-            choices[:, tf.newaxis, tf.newaxis], [1, len(z), len(inputs)] + [1] * law.event_rank
+            choices[:, tf.newaxis, tf.newaxis],
+            [1, len(z), len(inputs)] + [1] * distribution.event_rank,
         )
-        log_prior = tf.reshape(log_prior + law.log_prob(spread), [-1, len(inputs)])
+        log_prior = tf.reshape(log_prior + distribution.log_prob(spread), [-1, len(inputs)])
         z = tf.reshape(spread, [-1, len(inputs), *spread.shape[3:]])
     return log_prior, model.likelihood.log_prob(outputs, model.parameters(z)), z
 
@@ -60,9 +61,9 @@ def log_p(model, x):
 
 
 @pytest.mark.parametrize("latents", LATENTS)
-@pytest.mark.parametrize("units", ["zero_one", "plus_minus"])
-def test_log_likelihood_tends_to_the_exact_one(latents, units):
-    model, x = make(latents, units=units, hidden_units=(3,)), data()
+@pytest.mark.parametrize("code_values", ["zero_one", "plus_minus"])
+def test_log_likelihood_tends_to_the_exact_one(latents, code_values):
+    model, x = make(latents, code_values=code_values, hidden_units=(3,)), data()
     log_prior, log_lik, _ = (value.numpy().astype(np.float64) for value in paths(model, x))
     exact = log_p(model, x).numpy()
     relative = np.exp(log_lik - exact)
@@ -331,7 +332,7 @@ def test_training_learns_the_other_half():
         ({"estimator": ["nvil"]}, "estimator must be one for all layers"),
         ({"num_layers": 0}, "num_layers must be at least 1. Received: num_layers=0"),
         ({"objective": "elbo"}, "objective must be one of single_sample, multi_sample"),
-        ({"units": "one_two"}, "units must be one of zero_one, plus_minus"),
+        ({"code_values": "one_two"}, "code_values must be one of zero_one, plus_minus"),
         (
             {"estimator": "score_function", "num_samples": 1},
             "Layer 1 of 2: ScoreFunction needs at least 2 samples",

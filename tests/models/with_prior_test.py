@@ -63,7 +63,7 @@ def test_samples_come_from_the_prior(trained):
     np.testing.assert_array_equal(both(x), both.model.reconstruct(x))
     np.testing.assert_array_equal(both.reconstruct(x), both.model.reconstruct(x))
     np.testing.assert_array_equal(both.log_likelihood(x, 3), both.model.log_likelihood(x, 3))
-    assert both.rows_at_once() == both.model.rows_at_once()
+    assert both.max_decoder_rows() == both.model.max_decoder_rows()
     assert both.posterior(x).probs.shape == (6, 2, 3)
 
 

@@ -16,9 +16,9 @@ def setting(latents, dtype=tf.float64):
 
 def enumerated(latents, logits, prior, fn):
     """Expectation of fn and KL by their definitions, [B]."""
-    law = distributions.get(latents)(logits)
-    z = law.enumerate()[:, tf.newaxis]
-    log_q = law.log_prob(z)
+    distribution = distributions.get(latents)(logits)
+    z = distribution.enumerate()[:, tf.newaxis]
+    log_q = distribution.log_prob(z)
     expectation = tf.reduce_sum(tf.exp(log_q) * fn(z), axis=0)
     kl = tf.reduce_sum(tf.exp(log_q) * (log_q - prior.log_prob(z)), axis=0)
     return expectation.numpy(), kl.numpy()
@@ -130,9 +130,9 @@ def test_variance_normalization_keeps_the_direction_of_the_encoder(latents, name
                 tf.ones([1, 1], tf.float64),
             )
             if enumerate_draws:
-                law = estimator.law(logits)
-                codes = law.enumerate()[:, tf.newaxis]
-                weights = tf.stop_gradient(tf.exp(law.log_prob(codes)))
+                distribution = estimator.distribution(logits)
+                codes = distribution.enumerate()[:, tf.newaxis]
+                weights = tf.stop_gradient(tf.exp(distribution.log_prob(codes)))
                 logits = tf.broadcast_to(logits, [len(codes), *logits.shape])
                 noise = tf.broadcast_to(codes, logits.shape)[tf.newaxis]
             layer = objectives.one_layer(estimator, logits, distributions.get(latents)(prior))

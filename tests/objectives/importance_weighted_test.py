@@ -44,11 +44,11 @@ class Problem:
 
     def expected(self, estimator):
         """The mean of the bound and of its gradients over all noise of an estimator."""
-        law = self.cls(self.logits[0])
-        choices = law.enumerate()
+        distribution = self.cls(self.logits[0])
+        choices = distribution.enumerate()
         tuples = np.array(list(itertools.product(range(len(choices)), repeat=SAMPLES))).T
         noise = tf.gather(choices, tuples)
-        weight = tf.exp(tf.reduce_sum(law.log_prob(noise), axis=0))
+        weight = tf.exp(tf.reduce_sum(distribution.log_prob(noise), axis=0))
         with tf.GradientTape() as tape:
             tape.watch(self.sources)
             logits = tf.repeat(self.logits, noise.shape[1], axis=0)

@@ -12,7 +12,7 @@ tfd = tfp.distributions
 TEMPERATURE, PRIOR_TEMPERATURE = 0.6, 0.4
 
 
-def law(latents, temperature, logits):
+def distribution(latents, temperature, logits):
     if latents == "categorical":
         return tfd.Independent(tfd.ExpRelaxedOneHotCategorical(temperature, logits), 1)
     logistic = tfd.Logistic(logits / temperature, 1 / temperature)
@@ -36,8 +36,8 @@ def test_value_is_that_of_tfp(latents, weight_dtype):
     )
     sample = estimator.sample(logits, noise)
     temperatures = [tf.constant(t, tf.float64) for t in (TEMPERATURE, PRIOR_TEMPERATURE)]
-    log_q = law(latents, temperatures[0], logits).log_prob(sample.log_value)
-    log_p = law(latents, temperatures[1], prior_logits).log_prob(sample.log_value)
+    log_q = distribution(latents, temperatures[0], logits).log_prob(sample.log_value)
+    log_p = distribution(latents, temperatures[1], prior_logits).log_prob(sample.log_value)
     kl = tf.reduce_mean(log_q - log_p, axis=0).numpy()
     reconstruction = -tf.reduce_mean(fn(sample.value), axis=0).numpy()
     # The temperature of the estimator is a float32 variable.

@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete import estimators, schedules
-from tf_discrete.schedules import Exponential, Linear, Scheduled
+from tf_discrete.schedules import Exponential, Linear, ScheduledVariable
 
 
 def test_starts_at_the_value_of_step_zero_and_follows():
-    scheduled = Scheduled(Exponential(initial=2.0, rate=0.1, floor=0.5), name="temperature")
+    scheduled = ScheduledVariable(Exponential(initial=2.0, rate=0.1, floor=0.5), name="temperature")
     assert float(scheduled.value) == 2.0
     for step in (3, 1, 100, 3):
         scheduled.update(step)
@@ -20,7 +20,7 @@ def test_starts_at_the_value_of_step_zero_and_follows():
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_in_a_compiled_step_it_is_not_frozen(jit_compile):
-    scheduled = Scheduled(Linear(0.0, 1.0, steps=10))
+    scheduled = ScheduledVariable(Linear(0.0, 1.0, steps=10))
     step = tf.Variable(0, dtype=tf.int64)
     traces = []
 
@@ -36,7 +36,7 @@ def test_in_a_compiled_step_it_is_not_frozen(jit_compile):
 
 
 def test_several_steps_in_one_execution_each_see_their_own_value():
-    scheduled = Scheduled(Linear(0.0, 1.0, steps=10))
+    scheduled = ScheduledVariable(Linear(0.0, 1.0, steps=10))
 
     @tf.function
     def train():
@@ -55,7 +55,7 @@ class Tempered(keras.layers.Layer):
 
     def __init__(self, weight=1.0, estimator="gumbel_softmax", **kwargs):
         super().__init__(**kwargs)
-        self.weight = Scheduled(weight, name="kl_weight")
+        self.weight = ScheduledVariable(weight, name="kl_weight")
         self.estimator = estimators.get(estimator)
 
     def call(self, inputs):
@@ -88,10 +88,10 @@ def test_a_keras_file_keeps_the_schedule_and_the_value(tmp_path):
 
 
 def test_a_checkpoint_keeps_the_value(tmp_path):
-    scheduled = Scheduled(Linear(0.0, 1.0, steps=100))
+    scheduled = ScheduledVariable(Linear(0.0, 1.0, steps=100))
     scheduled.update(30)
     path = tf.train.Checkpoint(scheduled=scheduled).write(str(tmp_path / "checkpoint"))
-    other = Scheduled(Linear(0.0, 1.0, steps=100))
+    other = ScheduledVariable(Linear(0.0, 1.0, steps=100))
     tf.train.Checkpoint(scheduled=other).read(path).assert_consumed()
     assert float(other.value) == pytest.approx(0.3)
 
@@ -106,8 +106,8 @@ def test_scheduled_values_finds_each_once():
 
 
 def test_config_round_trip():
-    scheduled = Scheduled(Linear(0.5, 1.0, steps=100), name="temperature", positive=True)
-    again = Scheduled.from_config(scheduled.get_config())
+    scheduled = ScheduledVariable(Linear(0.5, 1.0, steps=100), name="temperature", positive=True)
+    again = ScheduledVariable.from_config(scheduled.get_config())
     assert again.get_config() == scheduled.get_config()
     assert again.name == "temperature" and again.positive
 
@@ -115,7 +115,7 @@ def test_config_round_trip():
 def test_it_stays_float32_under_a_mixed_policy():
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        scheduled = Scheduled(Linear(1.0, 0.1, steps=3), dtype="float16")
+        scheduled = ScheduledVariable(Linear(1.0, 0.1, steps=3), dtype="float16")
     finally:
         keras.config.set_dtype_policy("float32")
     scheduled.update(1)
@@ -136,12 +136,12 @@ def test_values_that_must_be_positive(schedule, lowest):
     with pytest.raises(
         ValueError, match=f"temperature must be positive at every step.*temperature={lowest}"
     ):
-        Scheduled(schedule, name="temperature", positive=True)
-    assert Scheduled(schedule, name="kl_weight").positive is False
+        ScheduledVariable(schedule, name="temperature", positive=True)
+    assert ScheduledVariable(schedule, name="kl_weight").positive is False
 
 
 def test_a_keras_schedule_is_taken_where_values_must_be_positive():
-    scheduled = Scheduled(
+    scheduled = ScheduledVariable(
         keras.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5), name="slope", positive=True
     )
     scheduled.update(10)
@@ -153,6 +153,6 @@ def test_values_that_are_not_finite(value):
     with pytest.raises(
         ValueError, match=f"kl_weight must be a finite number. Received: kl_weight={value}"
     ):
-        Scheduled(value, name="kl_weight")
+        ScheduledVariable(value, name="kl_weight")
     with pytest.raises(ValueError, match=f"temperature must be .*temperature={value}"):
-        Scheduled(value, name="temperature", positive=True)
+        ScheduledVariable(value, name="temperature", positive=True)

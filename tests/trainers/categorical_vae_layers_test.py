@@ -19,7 +19,7 @@ from trainers.tasks import categorical_vae
 DEEP = {
     "num_layers": 2,
     "hidden_units": (),
-    "units": "plus_minus",
+    "code_values": "plus_minus",
     "centering": True,
     "weight_decay": 1e-3,
     "estimator": "vimco",
@@ -113,7 +113,7 @@ def test_weight_decay_shrinks_kernels_only(tmp_path):
         np.testing.assert_allclose(variable, left * np.ones(variable.shape), rtol=1e-6)
 
 
-@pytest.mark.parametrize("changes", [{}, {"units": "plus_minus"}, {"encoder": "conv"}])
+@pytest.mark.parametrize("changes", [{}, {"code_values": "plus_minus"}, {"encoder": "conv"}])
 def test_the_decoder_may_start_at_the_mean_image(tmp_path, changes):
     flags = {"output_bias": "mean", "binarization": "threshold", **changes}
     settings = small_runs.config(tmp_path, **flags)

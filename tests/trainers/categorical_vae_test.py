@@ -227,7 +227,7 @@ def test_reconstructions_are_read_by_a_classifier(
     seen = {}
     Classifier = collections.namedtuple("Classifier", "name")
 
-    def kept_classifier(path, images, labels, num_classes, seed):
+    def cached_classifier(path, images, labels, num_classes, seed):
         seen.update(path=path, trained=len(images), classes=num_classes, seed=seed)
         return Classifier("stub")
 
@@ -235,7 +235,7 @@ def test_reconstructions_are_read_by_a_classifier(
         seen.update(read=len(images), shape=images.shape[1:], labels=labels)
         return 0.5
 
-    monkeypatch.setattr(evaluation, "kept_classifier", kept_classifier)
+    monkeypatch.setattr(evaluation, "cached_classifier", cached_classifier)
     monkeypatch.setattr(evaluation, "reconstruction_accuracy", accuracy)
     directory = run_directory.RunDirectory(tmp_path)
     classifier = finishing.make_classifier(settings, directory, splits["train"])

@@ -34,5 +34,5 @@ def test_choices():
         for name, field in StructuredPrediction.__dataclass_fields__.items()
     }
     assert choices["objective"] == tuple(structured_prediction.OBJECTIVES)
-    assert choices["units"] == names.CODE_VALUES
+    assert choices["code_values"] == names.CODE_VALUES
     assert arguments.PRIORS == ("uniform", "learned")

@@ -148,8 +148,8 @@ def test_flags_are_named_as_the_arguments_of_the_model():
     fields = Config.__dataclass_fields__
     # The shape comes from the data, whose images are cut in halves.
     assert arguments - set(fields) == {"data_shape", "output_shape", "mask", "kwargs"}
-    for name in ("objective", "units"):
-        choices = {"objective": tuple(model_lib.OBJECTIVES), "units": CODE_VALUES}[name]
+    for name in ("objective", "code_values"):
+        choices = {"objective": tuple(model_lib.OBJECTIVES), "code_values": CODE_VALUES}[name]
         assert fields[name].metadata["choices"] == choices
 
 

@@ -11,7 +11,7 @@ from tf_discrete import distributions, estimators
 from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import deserialize
 from tf_discrete.estimators import registry
-from tf_discrete.schedules import Schedule, Scheduled
+from tf_discrete.schedules import Schedule, ScheduledVariable
 
 check_choice = checks.choice
 PRIORS = ("uniform", "learned")
@@ -161,7 +161,7 @@ def pathwise_estimator(
     return made
 
 
-def scheduled_kl_weight(kl_weight: Any) -> Scheduled | None:
+def scheduled_kl_weight(kl_weight: Any) -> ScheduledVariable | None:
     """The weight of the KL as a scheduled value; None where no KL is asked for.
 
     Raises:
@@ -174,13 +174,13 @@ def scheduled_kl_weight(kl_weight: Any) -> Scheduled | None:
     )
 
 
-def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> Scheduled:
+def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> ScheduledVariable:
     """A weight in a loss as a scheduled value.
 
     Raises:
         ValueError: a weight that is negative at some step; `otherwise` ends the remedy.
     """
-    scheduled = Scheduled(weight, name=name)
+    scheduled = ScheduledVariable(weight, name=name)
     if isinstance(scheduled.schedule, Schedule) and scheduled.schedule.lowest() < 0:
         raise ValueError(
             f"{name} must not be negative at any step. Give a number >= 0, a schedule that stays "

@@ -108,5 +108,5 @@ def _find_layer(model: keras.Model, name: str | None) -> StochasticLayer:
     return found[0 if name is None else names.index(name)]
 
 
-def _codes_and_probs(law: Discrete) -> tuple[Tensor, Tensor]:
-    return law.code(law.mode()), law.probs
+def _codes_and_probs(distribution: Discrete) -> tuple[Tensor, Tensor]:
+    return distribution.code(distribution.mode()), distribution.probs

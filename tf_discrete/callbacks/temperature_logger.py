@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from tf_discrete.layers import StochasticLayer
-from tf_discrete.schedules import Scheduled, scheduled_values
+from tf_discrete.schedules import ScheduledVariable, scheduled_values
 
 
 class TemperatureLogger(keras.callbacks.Callback):
@@ -49,7 +49,7 @@ class TemperatureLogger(keras.callbacks.Callback):
             logs.update({name: float(value.value) for name, value in self.scheduled.items()})
 
 
-def named_scheduled_values(model: keras.Model) -> dict[str, Scheduled]:
+def named_scheduled_values(model: keras.Model) -> dict[str, ScheduledVariable]:
     """The scheduled values of a model under names that tell them apart."""
     owners: dict[int, str] = {}
     for layer in model._flatten_layers():
@@ -63,6 +63,6 @@ def named_scheduled_values(model: keras.Model) -> dict[str, Scheduled]:
     }
 
 
-def _qualified(value: Scheduled, owners: dict[int, str]) -> str:
+def _qualified(value: ScheduledVariable, owners: dict[int, str]) -> str:
     owner = owners.get(id(value))
     return f"{owner}/{value.name}" if owner else value.name

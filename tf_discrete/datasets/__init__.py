@@ -1,8 +1,8 @@
 """Images to train on: embedded digits, TFDS image data sets, `.npz` files, image folders, your own."""
 
-from tf_discrete.datasets.carving import carve
 from tf_discrete.datasets.registry import get, names
 from tf_discrete.datasets.source import Arrays, Request, register
 from tf_discrete.datasets.split import Split
+from tf_discrete.datasets.splitting import take_split
 
-__all__ = ["Arrays", "Request", "Split", "carve", "get", "names", "register"]
+__all__ = ["Arrays", "Request", "Split", "take_split", "get", "names", "register"]

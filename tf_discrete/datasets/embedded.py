@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_discrete.datasets import carving
+from tf_discrete.datasets import splitting
 from tf_discrete.datasets.source import Arrays, Request, register
 
 
@@ -35,4 +35,4 @@ def digits(request: Request) -> Arrays:
     images = np.round(raw.images * (255.0 / 16.0)).astype(np.uint8)[..., np.newaxis]
     labels = raw.target.astype(np.int32)
     everything = Arrays(images, labels, 10, tuple("0123456789"))
-    return carving.carve(everything, request, test_fraction=0.2)
+    return splitting.take_split(everything, request, test_fraction=0.2)

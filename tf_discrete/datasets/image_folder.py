@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tf_discrete.datasets import carving, folder_layout, image_cache, image_file
+from tf_discrete.datasets import folder_layout, image_cache, image_file, splitting
 from tf_discrete.datasets.folder_layout import UNLABELLED_FOLDER
 from tf_discrete.datasets.image_file import Header, WhiteLevels
 from tf_discrete.datasets.source import UNLABELLED, Arrays, Request
@@ -53,7 +53,7 @@ def load(request: Request) -> Arrays:
     source = request.split if request.split in folder.splits else "train"
     listing = folder.splits[source]
     labels = _labels(folder, source, root)
-    chosen = carving.chosen(len(listing.paths), request, folder.splits, labels)
+    chosen = splitting.chosen(len(listing.paths), request, folder.splits, labels)
 
     # Grey or colour, and white, are decided over all splits, so that every split has the same.
     headers = {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tf_discrete.datasets import carving, resizing
+from tf_discrete.datasets import resizing, splitting
 from tf_discrete.datasets.npz_reader import NpzReader
 from tf_discrete.datasets.source import SPLITS, UNLABELLED, Arrays, Request
 
@@ -73,7 +73,7 @@ def load(request: Request) -> Arrays:
             f"{request.name!r} with {len(label)} labels in {keys[source][1]} for {len(images)} images "
             f"in {keys[source][0]}"
         )
-    chosen = carving.chosen(len(images), request, keys, label)
+    chosen = splitting.chosen(len(images), request, keys, label)
     if not np.array_equal(chosen, np.arange(len(images))):
         images = images[chosen]
     num_classes = _num_classes(labels, request.name) if label is not None else None

@@ -145,8 +145,8 @@ def _static_seed(data: Split) -> Seed:
 def _reader(data: Split, batch_size: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function from indices int64 [B] to float32 [B, H, W, C], static binarisation included."""
     if data.images.nbytes <= RESIDENT_BYTES:
-        resident = data.resident
-        return lambda indices: _to_unit(tf.gather(resident, indices))
+        images = data.in_memory
+        return lambda indices: _to_unit(tf.gather(images, indices))
 
     def read(indices: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(
@@ -158,7 +158,7 @@ def _reader(data: Split, batch_size: int | None) -> Callable[[tf.Tensor], tf.Ten
     return read
 
 
-def make_resident(data: Split, chunk: int = 1000) -> tf.Tensor:
+def load_into_memory(data: Split, chunk: int = 1000) -> tf.Tensor:
     """All images as one tensor in memory, binarised if that is static."""
     if _mode(data) != "static":
         return tf.constant(data.images)

@@ -66,19 +66,19 @@ REGISTRY: Registry[Load] = Registry(
 def register(name: str) -> Callable[[_Load], _Load]:
     """Decorator: makes a data set known by a name, for `get` and the flag `--dataset`.
 
-    The function takes a `Request` and returns the `Arrays` of the split that it names; `carve` takes a split
-    from arrays that have none.
+    The function takes a `Request` and returns the `Arrays` of the split that it names; `take_split`
+    takes a split from arrays that have none.
 
     Raises:
         ValueError: Another function has the name.
 
     Example:
-        >>> from tf_discrete.datasets import carve, get
+        >>> from tf_discrete.datasets import take_split, get
         >>> @register("stripes")
         ... def stripes(request):
         ...     images = np.zeros([40, 8, 8, 1], np.uint8)
         ...     images[:20, ::2], images[20:, :, ::2] = 255, 255
-        ...     return carve(Arrays(images, np.repeat(np.int32([0, 1]), 20), num_classes=2), request)
+        ...     return take_split(Arrays(images, np.repeat(np.int32([0, 1]), 20), num_classes=2), request)
         >>> len(get("stripes", "test"))
         4
         >>> REGISTRY.unregister("stripes")

@@ -87,9 +87,9 @@ class Split:
         return fingerprint.of(self.images, self.labels)
 
     @functools.cached_property
-    def resident(self) -> tf.Tensor:
+    def in_memory(self) -> tf.Tensor:
         """The images as a tensor in memory, which batches of small data are gathered from."""
-        return pipeline.make_resident(self)
+        return pipeline.load_into_memory(self)
 
     def steps_per_epoch(self, batch_size: int, drop_remainder: bool = False) -> int:
         """Number of batches in an epoch.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete.datasets import carving, image_cache, resizing
+from tf_discrete.datasets import image_cache, resizing, splitting
 from tf_discrete.datasets.source import REGISTRY, SPLITS, UNLABELLED, Arrays, Request
 
 _CHUNK = 256
@@ -55,7 +55,7 @@ def load(request: Request) -> Arrays:
     source = request.split if request.split in explicit else "train"
     start, stop = 0, builder.info.splits[source].num_examples
     if source == "train":
-        start, stop = carving.bounds(stop, request, explicit)
+        start, stop = splitting.bounds(stop, request, explicit)
     elif request.max_examples is not None:
         stop = min(stop, request.max_examples)
 

@@ -179,8 +179,8 @@ class Discrete(abc.ABC):
 
         Example:
             >>> from tf_discrete.distributions import Categorical
-            >>> law = Categorical(tf.math.log([[0.2, 0.8]]))
-            >>> round(float(law.multilinear_log_prob([[0.0, 1.0]])), 4)   # log 0.8
+            >>> distribution = Categorical(tf.math.log([[0.2, 0.8]]))
+            >>> round(float(distribution.multilinear_log_prob([[0.0, 1.0]])), 4)   # log 0.8
             -0.2231
         """
         log_probs = self.category_log_probs

@@ -146,7 +146,7 @@ class Estimator(keras.layers.Layer):
         """
         return 1.0
 
-    def law(self, logits: Tensor) -> Discrete:
+    def distribution(self, logits: Tensor) -> Discrete:
         """The distribution of the codes that this estimator draws: q(z | logits) unless overridden."""
         return self.kind(logits)
 
@@ -175,11 +175,11 @@ class Estimator(keras.layers.Layer):
         return self._draw_codes(seed, logits, num_samples)
 
     def _draw_codes(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
-        """Samples of `law(logits)` as values, [S, *B, N(, K)], without a gradient."""
-        law = self.law(logits)
+        """Samples of `distribution(logits)` as values, [S, *B, N(, K)], without a gradient."""
+        distribution = self.distribution(logits)
         if num_samples is None:
-            return tf.stop_gradient(law.sample(seed, 1)[0])
-        return tf.stop_gradient(law.sample(seed, num_samples))
+            return tf.stop_gradient(distribution.sample(seed, 1)[0])
+        return tf.stop_gradient(distribution.sample(seed, num_samples))
 
     @property
     def noise_rank(self) -> int:

@@ -36,7 +36,7 @@ def draw_pair(
         logits: float [..., K], -inf where masked.
 
     Returns:
-        first, second: one-hot float [..., K]; each has the law of softmax(logits).
+        first, second: one-hot float [..., K]; each has the distribution of softmax(logits).
         direction: float [..., K], 0 where both draws agree. The gradient of DisARM is
             (f(first) - f(second)) / 2 * direction.
 

@@ -52,8 +52,8 @@ class DARN(base.PathwiseEstimator):
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         logits = self._tile(logits, noise)
-        kind, law = self.relaxable_kind(logits), self.law(logits)
-        from_centre, score = noise - kind.centre(), law.score(noise)
+        kind, distribution = self.relaxable_kind(logits), self.distribution(logits)
+        from_centre, score = noise - kind.centre(), distribution.score(noise)
         own_axes = list(range(1 - self.event_rank, 0))  # Of one variable: its categories, or none.
 
         @tf.custom_gradient
@@ -64,4 +64,4 @@ class DARN(base.PathwiseEstimator):
 
             return tf.identity(noise), backward
 
-        return Sample(draw(logits), law.code(noise))
+        return Sample(draw(logits), distribution.code(noise))

@@ -11,7 +11,7 @@ from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
-from tf_discrete.schedules import Scheduled
+from tf_discrete.schedules import ScheduledVariable
 from tf_discrete.types import Sample, Tensor
 
 
@@ -20,11 +20,11 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
     """Draws with a forward temperature that sets how much is explored, differentiates with another.
 
         perturbed = logits + forward_temperature * G,  G Gumbel noise
-        D = one_hot(argmax(perturbed)),  which has the law softmax(logits / forward_temperature)
+        D = one_hot(argmax(perturbed)),  which has the distribution softmax(logits / forward_temperature)
         dz/dlogits = d softmax(perturbed / temperature) / dlogits
 
-    The law of the codes, `law(logits)`, is not softmax(logits): KL, entropy, codes at inference and all
-    tests use softmax(logits / forward_temperature). Draw by draw this is straight-through Gumbel-Softmax
+    The distribution of the codes, `distribution(logits)`, is not softmax(logits): KL, entropy, codes at
+    inference and all tests use softmax(logits / forward_temperature). Draw by draw this is straight-through Gumbel-Softmax
     at temperature / forward_temperature for the logits divided by forward_temperature: with equal
     temperatures it is the one at 1, with a forward temperature of 1 the plain one. What a forward
     temperature does to a network that can scale its own logits is therefore to start from another scale.
@@ -40,7 +40,7 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
     Example:
         >>> from tf_discrete import seeds
         >>> estimator = DecoupledStraightThroughGumbelSoftmax(temperature=1.0, forward_temperature=2.0)
-        >>> [round(float(p), 4) for p in estimator.law(tf.constant([[0.0, 2.0]])).probs[0]]
+        >>> [round(float(p), 4) for p in estimator.distribution(tf.constant([[0.0, 2.0]])).probs[0]]
         [0.2689, 0.7311]
 
     Reference:
@@ -60,22 +60,22 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
         **kwargs: Any,
     ):
         super().__init__(temperature=temperature, latents=latents, **kwargs)
-        self.forward_temperature = Scheduled(
+        self.forward_temperature = ScheduledVariable(
             forward_temperature, name="forward_temperature", positive=True
         )
 
-    def law(self, logits: Tensor) -> Discrete:
+    def distribution(self, logits: Tensor) -> Discrete:
         """softmax(logits / forward_temperature)."""
         logits = types.at_least_float32(logits)
-        return super().law(logits / tf.cast(self.forward_temperature.value, logits.dtype))
+        return super().distribution(logits / tf.cast(self.forward_temperature.value, logits.dtype))
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         scaled = tf.cast(self.forward_temperature.value, noise.dtype) * noise
         kind = self.relaxable_kind
         value = kind(logits).relaxed_value(scaled, self.temperature.value)
-        law = self.law(logits)
-        code = law.code(value)
-        return Sample(backward.straight_through(law.one_hot(code), value), code)
+        distribution = self.distribution(logits)
+        code = distribution.code(value)
+        return Sample(backward.straight_through(distribution.one_hot(code), value), code)
 
     def get_config(self) -> dict[str, Any]:
         return {

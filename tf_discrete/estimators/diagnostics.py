@@ -153,7 +153,7 @@ def measure(
     samples = estimator.min_samples if num_samples is None else num_samples
     exact_samples = 1 if reduce is base.mean else samples
     exact = expectations.exact_under(
-        objective_fn, logits, estimator.law, exact_samples, reduce
+        objective_fn, logits, estimator.distribution, exact_samples, reduce
     ).gradient
     evaluations = 0
 

@@ -80,10 +80,10 @@ class Enumeration(score.ScoreEstimator):
         if not self._check_budget(call.logits):
             call = self._tiled(call)
             z = self.kind.over_categories(call.noise)
-            law, summed = self.law(call.logits), z.shape[-1] - 1
-            return self._attach(call, *per_variable.evaluate(call, law, z, summed))
-        law = self.law(call.logits)
-        configurations = law.enumerate()
+            distribution, summed = self.distribution(call.logits), z.shape[-1] - 1
+            return self._attach(call, *per_variable.evaluate(call, distribution, z, summed))
+        distribution = self.distribution(call.logits)
+        configurations = distribution.enumerate()
         count = configurations.shape[0]
         for _ in range(call.logits.shape.rank - self.event_rank):
             configurations = configurations[:, tf.newaxis]
@@ -96,7 +96,7 @@ class Enumeration(score.ScoreEstimator):
                 "An inner layer of enumeration must keep the configurations apart. Give the inner call "
                 f"reduce=None. Received: reduce={evaluation.reduction.__name__}"
             )
-        weights = tf.exp(law.log_prob(z))
+        weights = tf.exp(distribution.log_prob(z))
         value = _expectation(weights, evaluation.value)
         auxiliary = _expectation(tf.stop_gradient(weights), evaluation.auxiliary)
         return Estimate(value, auxiliary, evaluation.per_sample, evaluation.pathwise, base.mean)
@@ -115,5 +115,5 @@ class Enumeration(score.ScoreEstimator):
 
 
 def _expectation(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Weighted sum over configurations, in which those of probability 0 (masked) have no say."""
+    """MaskedTerm sum over configurations, in which those of probability 0 (masked) have no say."""
     return tf.reduce_sum(weights * tf.where(weights > 0, values, tf.zeros_like(values)), axis=0)

@@ -121,10 +121,13 @@ def expected_gradient(
             values = estimator.estimate(objective_fn, logits, noise, reduce=reduce).value
             value = values
         else:
-            law = estimator.law(logits)
-            noise = _tuples(law, logits, samples)
-            weights = tf.stop_gradient(_probability(law, noise))
-            lead, event = noise.shape[1 : -law.event_rank], logits.shape[-law.event_rank :]
+            distribution = estimator.distribution(logits)
+            noise = _tuples(distribution, logits, samples)
+            weights = tf.stop_gradient(_probability(distribution, noise))
+            lead, event = (
+                noise.shape[1 : -distribution.event_rank],
+                logits.shape[-distribution.event_rank :],
+            )
             tiled = tf.broadcast_to(logits, [*lead, *event])
             values = estimator.estimate(objective_fn, tiled, noise, reduce=reduce).value
             value = tf.reduce_sum(weights * values, axis=0)
@@ -140,14 +143,14 @@ def exact_under(
     reduce: Reduction,
     variables: Sequence[Any] = (),
 ) -> Expectation:
-    """`exact_gradient` under the law that `law_fn` makes of the logits."""
+    """`exact_gradient` under the distribution that `law_fn` makes of the logits."""
     logits = types.at_least_float32(logits)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        law = law_fn(logits)
-        z = _tuples(law, logits, num_samples)
-        weights = _probability(law, z)
-        values = base.reduced(base.evaluate(objective_fn, z, law.event_rank), reduce).value
+        distribution = law_fn(logits)
+        z = _tuples(distribution, logits, num_samples)
+        weights = _probability(distribution, z)
+        values = base.reduced(base.evaluate(objective_fn, z, distribution.event_rank), reduce).value
         possible = tf.where(weights > 0, values, tf.zeros_like(values))
         value = tf.reduce_sum(weights * possible, axis=0)
         total = tf.reduce_sum(value)
@@ -167,9 +170,9 @@ def _differentiate(
     return Expectation(value, gradient, others)
 
 
-def _tuples(law: discrete.Discrete, logits: tf.Tensor, num_samples: int) -> tf.Tensor:
+def _tuples(distribution: discrete.Discrete, logits: tf.Tensor, num_samples: int) -> tf.Tensor:
     """All S-tuples of configurations, [S, tuples, *B, N(, K)]."""
-    configurations = law.enumerate()
+    configurations = distribution.enumerate()
     count = configurations.shape[0] ** num_samples
     if count > discrete.MAX_CONFIGURATIONS:
         raise ValueError(
@@ -179,12 +182,12 @@ def _tuples(law: discrete.Discrete, logits: tf.Tensor, num_samples: int) -> tf.T
         )
     index = np.array(list(itertools.product(range(configurations.shape[0]), repeat=num_samples))).T
     tuples = tf.gather(configurations, index)
-    for _ in range(logits.shape.rank - law.event_rank):
+    for _ in range(logits.shape.rank - distribution.event_rank):
         tuples = tuples[:, :, tf.newaxis]
-    lead, event = logits.shape[: -law.event_rank], configurations.shape[1:]
+    lead, event = logits.shape[: -distribution.event_rank], configurations.shape[1:]
     return tf.broadcast_to(tuples, [num_samples, count, *lead, *event])
 
 
-def _probability(law: discrete.Discrete, z: tf.Tensor) -> tf.Tensor:
+def _probability(distribution: discrete.Discrete, z: tf.Tensor) -> tf.Tensor:
     """Of each tuple, [tuples, *B]."""
-    return tf.exp(tf.reduce_sum(law.log_prob(z), axis=0))
+    return tf.exp(tf.reduce_sum(distribution.log_prob(z), axis=0))

@@ -70,8 +70,8 @@ class GappedStraightThrough(StraightThrough):
         logits = self._tile(logits, noise)
         moves = self.relaxable_kind(logits).with_lead(noise, self.gap)
         moved = logits + tf.stop_gradient(moves)
-        soft = self.law(moved / tf.cast(self.temperature.value, logits.dtype)).probs
-        return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
+        soft = self.distribution(moved / tf.cast(self.temperature.value, logits.dtype)).probs
+        return Sample(backward.straight_through(noise, soft), self.distribution(logits).code(noise))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gap": self.gap}

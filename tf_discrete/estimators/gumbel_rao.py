@@ -78,9 +78,9 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         axis = self._stack_axis
         hard, noise = tf.split(noise, [1, self.num_conditional], axis=axis)
         hard = tf.squeeze(hard, axis=axis)
-        law = self.relaxable_kind(tf.expand_dims(logits, axis))
-        soft = tf.reduce_mean(law.relaxed_value(noise, self.temperature.value), axis=axis)
-        return Sample(backward.straight_through(hard, soft), self.law(logits).code(hard))
+        distribution = self.relaxable_kind(tf.expand_dims(logits, axis))
+        soft = tf.reduce_mean(distribution.relaxed_value(noise, self.temperature.value), axis=axis)
+        return Sample(backward.straight_through(hard, soft), self.distribution(logits).code(hard))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_conditional": self.num_conditional}

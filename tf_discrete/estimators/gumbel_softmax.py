@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
-from tf_discrete.schedules import Scheduled
+from tf_discrete.schedules import ScheduledVariable
 from tf_discrete.types import Sample, Seed, Tensor
 
 _REFERENCE = "Jang, Gu, Poole 2016, arXiv:1611.01144; Maddison, Mnih, Teh 2016, arXiv:1611.00712"
@@ -21,7 +21,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
 
     The objective sees the relaxed z, so value and gradient are those of a relaxed problem; both tend to
     the discrete ones as the temperature falls, while the variance of the gradient grows. For Bernoulli
-    latents z = sigmoid((logits + logistic noise) / temperature). The argmax of z has the law of
+    latents z = sigmoid((logits + logistic noise) / temperature). The argmax of z has the distribution of
     softmax(logits) at every temperature.
 
     Args:
@@ -56,18 +56,18 @@ class GumbelSoftmax(base.PathwiseEstimator):
 
     def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
         super().__init__(latents=latents, **kwargs)
-        self.temperature = Scheduled(temperature, name="temperature", positive=True)
+        self.temperature = ScheduledVariable(temperature, name="temperature", positive=True)
 
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         shape = sampling.noise_shape(logits, num_samples)
         return self.relaxable_kind.draw_noise(seed, shape, logits.dtype)
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
-        law = self.relaxable_kind(logits)
+        distribution = self.relaxable_kind(logits)
         temperature = self.temperature.value
         # Few objectives read the sample in log space, and a graph leaves out what none reads.
-        value = law.relaxed_value(noise, temperature)
-        return Sample(value, law.code(value), law.relax(noise, temperature))
+        value = distribution.relaxed_value(noise, temperature)
+        return Sample(value, distribution.code(value), distribution.relax(noise, temperature))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -105,5 +105,5 @@ class StraightThroughGumbelSoftmax(GumbelSoftmax):
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         soft = super()._sample(logits, noise)
-        hard = self.law(logits).one_hot(soft.code)
+        hard = self.distribution(logits).one_hot(soft.code)
         return Sample(backward.straight_through(hard, soft.value), soft.code, None)

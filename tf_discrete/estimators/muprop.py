@@ -46,8 +46,8 @@ class MuProp(score.ScoreEstimator):
     def _gradient(
         self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
     ) -> score.ScoreGradient:
-        law = self.law(call.logits)
-        mean = tf.stop_gradient(law.probs)
+        distribution = self.distribution(call.logits)
+        mean = tf.stop_gradient(distribution.probs)
         # As many copies of the mean as samples, for an inner layer draws its noise by their number.
         with tf.GradientTape() as tape:
             tape.watch(mean)
@@ -58,4 +58,4 @@ class MuProp(score.ScoreEstimator):
         tangent = tf.reduce_sum(slope * (z - mean), axis=event)
         difference = tf.cast(estimate.per_sample - control.per_sample, call.logits.dtype)
         credit = sampling.expand(call.weight * difference - tangent, self.event_rank)
-        return score.ScoreGradient(credit * law.score(z) + law.probs_vjp(slope))
+        return score.ScoreGradient(credit * distribution.score(z) + distribution.probs_vjp(slope))

@@ -32,7 +32,7 @@ class Members(NamedTuple):
 
 
 def evaluate(
-    call: score.ScoreCall, law: Discrete, perturbed: Tensor, num_summed: int
+    call: score.ScoreCall, distribution: Discrete, perturbed: Tensor, num_summed: int
 ) -> tuple[Estimate, score.ScoreGradient]:
     """f at the draw, with the gradient of each variable from its own categories.
 
@@ -44,7 +44,7 @@ def evaluate(
 
     Args:
         call: of the estimator.
-        law: q, with logits [S, *B, N(, K)].
+        distribution: q, with logits [S, *B, N(, K)].
         perturbed: float [S, *B, N, K]; its argmax is the draw, its argmax outside C is z'. Log
             probabilities plus Gumbel noise make these two independent, and one and the same where the
             draw is not in C.
@@ -52,17 +52,19 @@ def evaluate(
 
     Returns:
         estimate: of the value at the draw, see `tf_discrete.types.Estimate`.
-        gradient: for the logits of `law`.
+        gradient: for the logits of `distribution`.
 
     Reference:
         Titsias, Lazaro-Gredilla. Local expectation gradients for black box variational inference. 2015.
         arXiv:1503.01494.
     """
-    members = _members(tf.stop_gradient(law.category_log_probs), perturbed, num_summed)
+    members = _members(tf.stop_gradient(distribution.category_log_probs), perturbed, num_summed)
     drawn = members.codes[..., 0]
-    z = tf.stop_gradient(law.one_hot(drawn))
+    z = tf.stop_gradient(distribution.one_hot(drawn))
     result = call.evaluate(z)
-    others = base.evaluate(call.objective_fn, _neighbours(law, members.codes), law.event_rank)
+    others = base.evaluate(
+        call.objective_fn, _neighbours(distribution, members.codes), distribution.event_rank
+    )
     values = _beside(result.per_sample, others.per_sample, num_summed)
     values = tf.cast(values, members.weights.dtype)
     top = tf.where(members.summed, members.weights, 0.0)
@@ -70,7 +72,7 @@ def evaluate(
         top, -1, keepdims=True
     )
     credit = members.weights * (values - baseline)
-    gradient = sampling.sample_weight(z, call.reduce, credit.dtype) * law.weighted_scores(
+    gradient = sampling.sample_weight(z, call.reduce, credit.dtype) * distribution.weighted_scores(
         members.codes, credit
     )
     return result, score.ScoreGradient(gradient)
@@ -121,7 +123,7 @@ def _members(log_q: tf.Tensor, perturbed: tf.Tensor, num_summed: int) -> Members
     return Members(tf.where(weights > 0, codes, drawn), weights, ~rest)
 
 
-def _neighbours(law: Discrete, codes: tf.Tensor) -> tf.Tensor:
+def _neighbours(distribution: Discrete, codes: tf.Tensor) -> tf.Tensor:
     """The draw with one variable in another of its members, float [N * (M - 1) * S, *B, N(, K)]."""
     drawn, rank = codes[..., 0], codes.shape.rank - 1
     others = tf.transpose(codes[..., 1:], [rank, *range(rank)])
@@ -129,7 +131,7 @@ def _neighbours(law: Discrete, codes: tf.Tensor) -> tf.Tensor:
     for _ in range(rank):
         one = one[:, tf.newaxis]
     moved = tf.where(one, others, drawn)  # [N, M - 1, S, *B, N]
-    return law.one_hot(tf.reshape(moved, tf.concat([[-1], tf.shape(drawn)[1:]], axis=0)))
+    return distribution.one_hot(tf.reshape(moved, tf.concat([[-1], tf.shape(drawn)[1:]], axis=0)))
 
 
 def _beside(drawn: tf.Tensor, others: tf.Tensor, num_summed: int) -> tf.Tensor:

@@ -12,7 +12,7 @@ from tf_discrete._internal import checks
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import base, sampling, score
 from tf_discrete.estimators.registry import register
-from tf_discrete.schedules import Scheduled
+from tf_discrete.schedules import ScheduledVariable
 from tf_discrete.types import Estimate, Seed, Tensor
 
 _Control = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -79,8 +79,8 @@ class REBAR(score.ScoreEstimator):
         **kwargs: Any,
     ):
         super().__init__(latents=latents, **kwargs)
-        self.temperature = Scheduled(temperature, name="temperature", positive=True)
-        self.scale = Scheduled(scale, name="scale")
+        self.temperature = ScheduledVariable(temperature, name="temperature", positive=True)
+        self.scale = ScheduledVariable(scale, name="scale")
         initial = float(self.scale.schedule(0))
         checks.number("scale", initial, lowest=-MAX_SCALE, highest=MAX_SCALE)
         self.learn_temperature = checks.flag("learn_temperature", learn_temperature)
@@ -175,7 +175,9 @@ class REBAR(score.ScoreEstimator):
             difference = free_total - bound_total
         slope = tape.gradient(difference, logits, unconnected_gradients="zero")
         credit = tf.cast(values, logits.dtype) - tf.cast(bound_values, logits.dtype)
-        return sampling.expand(credit, self.event_rank) * self.law(logits).score(hard) + slope
+        return (
+            sampling.expand(credit, self.event_rank) * self.distribution(logits).score(hard) + slope
+        )
 
     def _relax(self, logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         temperature = types.cast(self.temperature.value, logits.dtype)

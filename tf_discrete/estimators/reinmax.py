@@ -45,8 +45,8 @@ class ReinMax(StraightThrough):
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         logits = self._tile(logits, noise)
         temperature = tf.cast(self.temperature.value, logits.dtype)
-        probs = self.law(logits).probs
-        midpoint = 0.5 * (self.law(logits / temperature).probs + noise)
+        probs = self.distribution(logits).probs
+        midpoint = 0.5 * (self.distribution(logits / temperature).probs + noise)
         jacobian = self.relaxable_kind.jacobian_product
 
         @tf.custom_gradient
@@ -56,4 +56,4 @@ class ReinMax(StraightThrough):
 
             return tf.identity(noise), backward
 
-        return Sample(second_order(logits), self.law(logits).code(noise))
+        return Sample(second_order(logits), self.distribution(logits).code(noise))

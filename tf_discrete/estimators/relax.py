@@ -100,7 +100,7 @@ class RELAX(REBAR):
 
     def _control(self, call: score.ScoreCall) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
         objective_control, control_fn = super()._control(call), call.control_fn
-        features = sampling.features(self.law(call.logits), call.context)
+        features = sampling.features(self.distribution(call.logits), call.context)
         if control_fn is None:
             self.build(call.logits.shape, features.shape)
 

@@ -50,8 +50,8 @@ def apply_to_samples(fn: Callable[..., Tensor], z: Tensor, batch_rank: int = 1) 
     return outputs
 
 
-def features(law: Discrete, context: Tensor | None) -> tf.Tensor:
+def features(distribution: Discrete, context: Tensor | None) -> tf.Tensor:
     """What a learned baseline reads: the context, or the probabilities of q in one vector; float32."""
     if context is not None:
         return tf.cast(tf.stop_gradient(context), tf.float32)
-    return law.flatten(tf.cast(tf.stop_gradient(law.probs), tf.float32))
+    return distribution.flatten(tf.cast(tf.stop_gradient(distribution.probs), tf.float32))

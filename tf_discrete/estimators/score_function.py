@@ -94,13 +94,15 @@ class ScoreFunction(score.ScoreEstimator):
     def _gradient(
         self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
     ) -> score.ScoreGradient:
-        features = sampling.features(self.law(call.given), call.context)
+        features = sampling.features(self.distribution(call.given), call.context)
         residual = self.baseline.residual(estimate.per_sample, call.reduce, features)
         scale = types.cast(self.gradient_scale, residual.dtype)
         credit = tf.stop_gradient(residual / scale) * sampling.sample_weight(
             z, call.reduce, residual.dtype
         )
-        gradient = sampling.expand(credit, self.event_rank) * self.law(call.logits).score(z)
+        gradient = sampling.expand(credit, self.event_rank) * self.distribution(call.logits).score(
+            z
+        )
         loss = 0.5 * tf.square(residual) / scale if self.baseline.learned else None
         if call.training:
             self._update(tf.stop_gradient(residual))

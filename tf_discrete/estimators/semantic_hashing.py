@@ -14,7 +14,7 @@ from tf_discrete.distributions import Bernoulli
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
-from tf_discrete.schedules import Scheduled
+from tf_discrete.schedules import ScheduledVariable
 from tf_discrete.types import Sample, Seed, Tensor
 
 _FAR = 1_000_000_000  # a step by which every schedule has arrived
@@ -34,12 +34,12 @@ class SemanticHashing(base.PathwiseEstimator):
 
     Noise that the decoder cannot see through costs reconstruction, so training drives the logits to where
     the sigmoid saturates, and rounding there changes little. Flipped bits make the code redundant: a
-    decoder that is used to them errs less where a bit is wrong. The code, [x > 0] or its flip, has the law
-    Bernoulli(p + e - 2 e p) with p = Phi(logit / noise_stddev) and e = discrete_fraction *
-    flip_probability, not sigmoid(logit): `law` says so in logit form, and KL, entropy and frequencies use
-    it. Its mode, [logit > 0], is the deterministic bit of inference. The gradient is biased for every
+    decoder that is used to them errs less where a bit is wrong. The code, [x > 0] or its flip, is
+    distributed as Bernoulli(p + e - 2 e p) with p = Phi(logit / noise_stddev) and e = discrete_fraction *
+    flip_probability, not as sigmoid(logit): `distribution` says so in logit form, and KL, entropy and
+    frequencies use it. Its mode, [logit > 0], is the deterministic bit of inference. The gradient is biased for every
     objective, and 0 where |x| > 2.4. It costs one evaluation a sample. (The paper cuts its normal noise
-    off at two standard deviations; here it is whole, so that the law is known.)
+    off at two standard deviations; here it is whole, so that the distribution is known.)
 
     Args:
         noise_stddev: of the Gaussian noise, positive number or schedule. Default: 1.0.
@@ -55,8 +55,8 @@ class SemanticHashing(base.PathwiseEstimator):
 
     Example:
         >>> estimator = SemanticHashing(noise_stddev=0.5)
-        >>> law = estimator.law(tf.constant([-0.5, 0.0, 1.0]))
-        >>> law.probs.numpy().round(4).tolist(), law.mode().numpy().tolist()
+        >>> distribution = estimator.distribution(tf.constant([-0.5, 0.0, 1.0]))
+        >>> distribution.probs.numpy().round(4).tolist(), distribution.mode().numpy().tolist()
         ([0.15870000422000885, 0.5, 0.9771999716758728], [0.0, 0.0, 1.0])
 
     Reference:
@@ -83,16 +83,16 @@ class SemanticHashing(base.PathwiseEstimator):
         **kwargs: Any,
     ):
         super().__init__(latents=latents, **kwargs)
-        self.noise_stddev = Scheduled(noise_stddev, name="noise_stddev", positive=True)
-        self.discrete_fraction = Scheduled(discrete_fraction, name="discrete_fraction")
-        self.flip_probability = Scheduled(flip_probability, name="flip_probability")
+        self.noise_stddev = ScheduledVariable(noise_stddev, name="noise_stddev", positive=True)
+        self.discrete_fraction = ScheduledVariable(discrete_fraction, name="discrete_fraction")
+        self.flip_probability = ScheduledVariable(flip_probability, name="flip_probability")
         _check_range(self.discrete_fraction, "lie in [0, 1]", lambda value: 0 <= value <= 1)
         _check_range(self.flip_probability, "lie in [0, 0.5)", lambda value: 0 <= value < 0.5)
         schedule = self.flip_probability.schedule
         self._flips = not (isinstance(schedule, schedules.Constant) and schedule.value == 0)
 
-    def law(self, logits: Tensor) -> Bernoulli:
-        """The law of the code, see above: Bernoulli(Phi(logit / noise_stddev)) where nothing is flipped."""
+    def distribution(self, logits: Tensor) -> Bernoulli:
+        """The distribution of the code: Bernoulli(Phi(logit / noise_stddev)) where nothing is flipped."""
         logits = types.at_least_float32(logits)
         return Bernoulli(code_logits(logits, self.noise_stddev.value, self._flipped()))
 
@@ -190,7 +190,7 @@ def code_logits(
     return tf.where(certain, sign * (kept - turned), one - other)
 
 
-def _check_range(scheduled: Scheduled, rule: str, holds: Callable[[float], bool]) -> None:
+def _check_range(scheduled: ScheduledVariable, rule: str, holds: Callable[[float], bool]) -> None:
     for value in (float(scheduled.schedule(step)) for step in (0, _FAR)):
         if not holds(value):
             raise ValueError(

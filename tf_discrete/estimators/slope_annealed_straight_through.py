@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_discrete.estimators import backward, base
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
-from tf_discrete.schedules import Linear, Scheduled
+from tf_discrete.schedules import Linear, ScheduledVariable
 from tf_discrete.types import Sample, Tensor
 
 
@@ -48,12 +48,12 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
     def __init__(self, slope: Any = None, latents: str = "categorical", **kwargs: Any):
         super().__init__(latents=latents, **kwargs)
         slope = Linear(1.0, 5.0, steps=50_000) if slope is None else slope
-        self.slope = Scheduled(slope, name="slope", positive=True)
+        self.slope = ScheduledVariable(slope, name="slope", positive=True)
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         logits = self._tile(logits, noise)
-        soft = self.law(tf.cast(self.slope.value, logits.dtype) * logits).probs
-        return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
+        soft = self.distribution(tf.cast(self.slope.value, logits.dtype) * logits).probs
+        return Sample(backward.straight_through(noise, soft), self.distribution(logits).code(noise))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "slope": self.slope.get_config()["schedule"]}

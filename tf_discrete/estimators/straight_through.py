@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_discrete.estimators import backward, base
 from tf_discrete.estimators.registry import register
-from tf_discrete.schedules import Scheduled
+from tf_discrete.schedules import ScheduledVariable
 from tf_discrete.types import Sample, Tensor
 
 
@@ -49,12 +49,12 @@ class StraightThrough(base.PathwiseEstimator):
 
     def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
         super().__init__(latents=latents, **kwargs)
-        self.temperature = Scheduled(temperature, name="temperature", positive=True)
+        self.temperature = ScheduledVariable(temperature, name="temperature", positive=True)
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         logits = self._tile(logits, noise)
-        soft = self.law(logits / tf.cast(self.temperature.value, logits.dtype)).probs
-        return Sample(backward.straight_through(noise, soft), self.law(logits).code(noise))
+        soft = self.distribution(logits / tf.cast(self.temperature.value, logits.dtype)).probs
+        return Sample(backward.straight_through(noise, soft), self.distribution(logits).code(noise))
 
     def get_config(self) -> dict[str, Any]:
         return {

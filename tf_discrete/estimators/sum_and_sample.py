@@ -98,16 +98,16 @@ class SumAndSample(score.ScoreEstimator):
     def _estimate(self, call: score.ScoreCall) -> Estimate:
         if not self._is_joint(call.logits):
             call = self._tiled(call)
-            law = self.law(call.logits)
-            perturbed = tf.stop_gradient(law.category_log_probs) + call.noise
+            distribution = self.distribution(call.logits)
+            perturbed = tf.stop_gradient(distribution.category_log_probs) + call.noise
             summed = min(self.num_summed, perturbed.shape[-1] - 1)
-            return self._attach(call, *per_variable.evaluate(call, law, perturbed, summed))
+            return self._attach(call, *per_variable.evaluate(call, distribution, perturbed, summed))
         logits, noise = call.logits, call.noise
         count = noise.shape[-1]
         own_samples = noise.shape.rank > logits.shape.rank - self.event_rank + 1
         if not own_samples:
             noise = noise[tf.newaxis]
-        law, log_probs = self.law(logits), self._joint_log_probs(logits)
+        distribution, log_probs = self.distribution(logits), self._joint_log_probs(logits)
         order = tf.argsort(log_probs, axis=-1, direction="DESCENDING", stable=True)
         summed = min(self.num_summed, count)
         index, weight = _summed(order, log_probs, summed)
@@ -130,7 +130,7 @@ class SumAndSample(score.ScoreEstimator):
         )
         credit = sampling.expand(weight * (fixed - baseline), self.event_rank)
         value = _combined(weight * values, summed)
-        gradient = _combined(credit * law.score(z), summed)
+        gradient = _combined(credit * distribution.score(z), summed)
         auxiliary = _combined(weight * evaluation.auxiliary, summed)
         if not own_samples:
             value, gradient, auxiliary = value[0], gradient[0], auxiliary[0]
@@ -155,7 +155,7 @@ class SumAndSample(score.ScoreEstimator):
 
     def _joint_log_probs(self, logits: tf.Tensor) -> tf.Tensor:
         """log q of every joint configuration, [*B, K**N], the last variable changing fastest."""
-        log_probs = tf.stop_gradient(self.law(logits).category_log_probs)
+        log_probs = tf.stop_gradient(self.distribution(logits).category_log_probs)
         joint = log_probs[..., 0, :]
         for variable in range(1, log_probs.shape[-2]):
             pairs = joint[..., :, tf.newaxis] + log_probs[..., variable, tf.newaxis, :]
@@ -167,7 +167,7 @@ class SumAndSample(score.ScoreEstimator):
         variables, categories = self.kind.static_sizes(logits)
         places = [categories ** (variables - 1 - n) for n in range(variables)]
         codes = index[..., tf.newaxis] // tf.constant(places) % categories
-        return self.law(logits).one_hot(codes)
+        return self.distribution(logits).one_hot(codes)
 
 
 def _summed(order: tf.Tensor, log_probs: tf.Tensor, summed: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -2,9 +2,9 @@
 
 from tf_discrete.evaluation.classification import (
     accuracy,
+    cached_classifier,
     confusion_matrix,
     expected_calibration_error,
-    kept_classifier,
     predict_probs,
     reconstruction_accuracy,
     train_classifier,
@@ -74,7 +74,7 @@ __all__ = [
     "expected_calibration_error",
     "importance_weighted_bound",
     "inception_score",
-    "kept_classifier",
+    "cached_classifier",
     "most_samples",
     "mutual_information",
     "network_weights",

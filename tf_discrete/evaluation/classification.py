@@ -88,7 +88,7 @@ def train_classifier(
     return model
 
 
-def kept_classifier(
+def cached_classifier(
     path: str | os.PathLike[str],
     images: ArrayLike,
     labels: ArrayLike,
@@ -111,8 +111,8 @@ def kept_classifier(
       >>> import tempfile
       >>> x, y = np.stack([np.zeros([8, 8]), np.ones([8, 8])]), [0, 1]
       >>> with tempfile.TemporaryDirectory() as folder:
-      ...     made = kept_classifier(f"{folder}/judge.keras", x, y, 2, num_steps=5)
-      ...     again = kept_classifier(f"{folder}/judge.keras", x, y, 2)
+      ...     made = cached_classifier(f"{folder}/judge.keras", x, y, 2, num_steps=5)
+      ...     again = cached_classifier(f"{folder}/judge.keras", x, y, 2)
       >>> bool((predict_probs(made, x) == predict_probs(again, x)).all())
       True
     """

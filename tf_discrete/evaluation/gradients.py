@@ -177,7 +177,7 @@ class GradientProbe:
 
 
 def exact_reference(model: Any, x: Tensor) -> Reference | None:
-    """The exact gradient under the law that the model's estimator draws from, by enumeration.
+    """The exact gradient under the distribution that the model's estimator draws from, by enumeration.
 
     Args:
         model: a `DiscreteModel` trained by `objective="elbo"`; its latents have one layer.
@@ -239,13 +239,13 @@ def most_samples(model: Any, evaluations: int) -> int:
 
 
 class _EnumerationOf(Enumeration):
-    """Enumeration under the law of another estimator."""
+    """Enumeration under the distribution of another estimator."""
 
     def __init__(self, estimator: Estimator):
         super().__init__(latents=estimator.latents)
-        self._law = estimator.law
+        self._law = estimator.distribution
 
-    def law(self, logits: Tensor) -> Any:
+    def distribution(self, logits: Tensor) -> Any:
         return self._law(logits)
 
 

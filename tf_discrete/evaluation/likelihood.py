@@ -120,22 +120,22 @@ def evaluate_bound(
     """The importance-weighted bound of a model over a data set.
 
     Args:
-        model: with `log_weights` and `rows_at_once`.
+        model: with `log_weights` and `max_decoder_rows`.
         batches: elements with `image`, as `datasets.Split.batches` gives them, or what `log_weights`
             takes.
         num_samples: m.
         seed: of the draws; each batch gets one of its own.
         rows: decoder rows held in memory at once; sets the chunk of samples. Default: what the model's
-            `rows_at_once` says.
+            `max_decoder_rows` says.
         progress: called after each batch with the number of its examples.
 
     Raises:
         ValueError: no examples, observations that the model refuses, see `DiscreteModel.check_observations`,
             or a model whose `log_weights` are not one for each sample and example.
     """
-    checks.having("model", model, ("log_weights", "rows_at_once"), "a DiscreteModel")
+    checks.having("model", model, ("log_weights", "max_decoder_rows"), "a DiscreteModel")
     num_samples, seed = checks.whole("num_samples", num_samples), checks.seed("seed", seed)
-    rows = model.rows_at_once() if rows is None else checks.whole("rows", rows)
+    rows = model.max_decoder_rows() if rows is None else checks.whole("rows", rows)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def bound(x: Any, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tf_discrete.estimators import Estimator
-from tf_discrete.schedules import Scheduled, scheduled_values
+from tf_discrete.schedules import ScheduledVariable, scheduled_values
 
 
 def network_weights(model: Any) -> dict[str, list[keras.Variable]]:
@@ -84,7 +84,7 @@ def copy_network(source: Any, target: Any) -> None:
 def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = None) -> Any:
     """A new model of the same class, configuration and weights with another estimator.
 
-    Scheduled values of the model itself, such as the weight of the KL, stand where they stood.
+    ScheduledVariable values of the model itself, such as the weight of the KL, stand where they stood.
 
     Args:
         model: a built `DiscreteModel`; left as it is.
@@ -106,4 +106,4 @@ def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = N
 
 
 def _is_aside(part: keras.layers.Layer) -> bool:
-    return isinstance(part, (Estimator, Scheduled))
+    return isinstance(part, (Estimator, ScheduledVariable))

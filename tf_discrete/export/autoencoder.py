@@ -33,11 +33,11 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
       of log p(x) in nats
 
     Inputs of another shape or outside their limits are refused; `num` may be at most what the model's
-    `rows_at_once` says, `num_samples` at most 10 000.
+    `max_decoder_rows` says, `num_samples` at most 10 000.
 
     Args:
-        model: with `data_shape`, `likelihood`, `num_variables`, `num_categories` and `rows_at_once` beside
-            these methods.
+        model: with `data_shape`, `likelihood`, `num_variables`, `num_categories` and `max_decoder_rows` next
+            to these methods.
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE
@@ -45,7 +45,7 @@ def autoencoder_signatures(model: Any) -> dict[str, Signature]:
         >>> autoencoder_signatures(model)["sample"].fn(5, tf.constant([1, 2]))["codes"].shape
         TensorShape([5, 4])
     """
-    rows = model.rows_at_once()
+    rows = model.max_decoder_rows()
     limits = {
         **limits_of(model.likelihood.support, "image"),
         "codes": (0, model.num_categories - 1),

@@ -35,7 +35,7 @@ def completion_signatures(model: Any) -> dict[str, Signature]:
     reads y, and `output` is the completed observation. Else they are x and y.
 
     Inputs of another shape or outside their limits are refused; `num`, and `num_samples` of `mean`, may be at
-    most what the model's `rows_at_once` says, `num_samples` of `log_likelihood` at most 10 000.
+    most what the model's `max_decoder_rows` says, `num_samples` of `log_likelihood` at most 10 000.
 
     Args:
         model: a `StructuredPrediction`.
@@ -47,7 +47,7 @@ def completion_signatures(model: Any) -> dict[str, Signature]:
         >>> signature.fn(tf.zeros([2, 8, 8, 1]), 5, tf.constant([1, 2]))["output"].shape
         TensorShape([2, 5, 8, 8, 1])
     """
-    rows = model.rows_at_once()
+    rows = model.max_decoder_rows()
     given = batch_of("input", model.parts.data_shape)
 
     def complete(input: Tensor) -> _Outputs:

@@ -78,7 +78,7 @@ def make(
     """The manifest of a model.
 
     Args:
-        description: what `DiscreteModel.describe` returns.
+        description: what `DiscreteModel.manifest_entries` returns.
         signatures: as the manifest holds them.
         preprocessing: of the data, or None.
         metadata: the user's own, or None.

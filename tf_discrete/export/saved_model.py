@@ -34,7 +34,7 @@ def save(
     signature gives is int32 or float32, whatever dtype policy the model computes with.
 
     Args:
-        model: whose `signatures` and `describe` say what it offers; the first is the default.
+        model: whose `signatures` and `manifest_entries` say what it offers; the first is the default.
         path: of the folder; it appears whole or not at all.
         preprocessing: what was done to the data, such as {"scale": 1 / 255, "binarization": "dynamic"};
             goes into the manifest, the signatures take data that have gone through it. Default: None.
@@ -68,7 +68,7 @@ def save(
         path, overwrite, ours=manifest_lib.is_export, kind="SavedModel of tf_discrete"
     ) as folder:
         described = write(model, signatures, folder)
-        manifest = manifest_lib.make(model.describe(), described, preprocessing, metadata)
+        manifest = manifest_lib.make(model.manifest_entries(), described, preprocessing, metadata)
         manifest_lib.write(manifest, folder)
     return manifest
 
@@ -79,10 +79,10 @@ def signatures_of(model: Any) -> dict[str, Signature]:
     Raises:
         TypeError: it has none.
     """
-    if not hasattr(model, "signatures") or not hasattr(model, "describe"):
+    if not hasattr(model, "signatures") or not hasattr(model, "manifest_entries"):
         raise TypeError(
             "Only a model that says what it offers can be exported. Give a subclass of "
-            "tf_discrete.models.DiscreteModel with `signatures` and `describe`. "
+            "tf_discrete.models.DiscreteModel with `signatures` and `manifest_entries`. "
             f"Received: model={model!r}"
         )
     return model.signatures()

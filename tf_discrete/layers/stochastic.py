@@ -177,10 +177,10 @@ class StochasticLayer(keras.layers.Layer):
         return self.compute_dtype
 
     def posterior(self, logits: Tensor) -> Discrete:
-        """q(z | logits), the law of the codes that the layer draws."""
-        return self.estimator.law(logits)
+        """q(z | logits), the distribution of the codes that the layer draws."""
+        return self.estimator.distribution(logits)
 
-    def prior_law(self, logits: Tensor) -> Discrete:
+    def prior_distribution(self, logits: Tensor) -> Discrete:
         """p(z) for latents of the shape of `logits`."""
         logits = types.at_least_float32(logits)
         kind = self.estimator.kind
@@ -245,13 +245,13 @@ class StochasticLayer(keras.layers.Layer):
         return value
 
     def _inference_value(self, logits: tf.Tensor, seed: int | Seed | None) -> tf.Tensor:
-        law = self.posterior(logits)
+        distribution = self.posterior(logits)
         if self.inference == "mode":
-            return law.mode()
+            return distribution.mode()
         if self.inference == "mean":
-            return law.probs
+            return distribution.probs
         first = seed is None and self._calls.is_first("inference")
-        value = law.sample(self._draw_seed(seed, False, first), 1)[0]
+        value = distribution.sample(self._draw_seed(seed, False, first), 1)[0]
         if first:
             self.inference_step.assign_add(1)
         return value
@@ -299,7 +299,7 @@ class StochasticLayer(keras.layers.Layer):
             event = (..., *[tf.newaxis] * self.estimator.event_rank)
             logits = tf.where(mask[event], logits, tf.zeros_like(logits))
         posterior: Any = self.posterior(logits)
-        kl = posterior.kl_divergence(self.prior_law(logits))
+        kl = posterior.kl_divergence(self.prior_distribution(logits))
         return kl if mask is None else tf.where(mask, kl, tf.zeros_like(kl))
 
     def _add_kl(self, kl: tf.Tensor, weight: tf.Tensor, first: bool) -> None:

@@ -23,9 +23,9 @@ from tf_discrete.types import Seed, Tensor
 class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     """Encoder, latents with a posterior q(z | x), prior p(z), decoder and likelihood p(x | z).
 
-    A subclass supplies `objective`, `hard_terms`, `prior_law` and the methods that begin with an underscore
-    and raise NotImplementedError here. Public methods check observations and codes;
-    those that begin with an underscore take checked ones.
+    A subclass supplies `objective`, `hard_terms`, `prior_distribution` and the methods that begin with an
+    underscore and raise NotImplementedError here. Public methods check observations and codes; those that
+    begin with an underscore take checked ones.
 
     Args:
         data_shape: of one observation, such as (28, 28, 1).
@@ -104,7 +104,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
         raise NotImplementedError
 
-    def prior_law(self) -> Discrete:
+    def prior_distribution(self) -> Discrete:
         """p(z), of the last layer where there are several."""
         raise NotImplementedError
 
@@ -120,7 +120,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         shape = tf.concat([tf.shape(outputs)[:batch_rank], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
 
-    def log_likelihood_given(self, x: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
+    def conditional_log_likelihood(self, x: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
         """log p(x | z) in nats, [*A], for latents that the decoder reads [*A, N(, K)]."""
         parameters = self.parameters(z, training)
         return tf.cast(self.likelihood.log_prob(x, parameters), self._wide)
@@ -207,8 +207,8 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return self._sample_codes(num_samples, seed)
 
     def _sample_codes(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        law = self.prior_law()
-        return law.code(law.sample(seed, num_samples))
+        distribution = self.prior_distribution()
+        return distribution.code(distribution.sample(seed, num_samples))
 
     def sample(
         self, num_samples: int | Tensor, seed: int | Seed = 0, prior: Any = None
@@ -228,9 +228,9 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def signatures(self) -> dict[str, Signature]:
         return autoencoder_signatures(self)
 
-    def describe(self) -> dict[str, Any]:
+    def manifest_entries(self) -> dict[str, Any]:
         return {
-            **super().describe(),
+            **super().manifest_entries(),
             "data_shape": self.data_shape,
         }
 

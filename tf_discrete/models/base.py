@@ -13,8 +13,8 @@ from tf_discrete import evaluation, seeds
 from tf_discrete._internal import checks, replicas
 from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
-from tf_discrete.schedules import Scheduled, scheduled_values
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
+from tf_discrete.schedules import ScheduledVariable, scheduled_values
+from tf_discrete.types import MaskedTerm, ObjectiveTerms, Seed, Tensor
 
 MAX_ROWS = 10_000
 MAX_VALUES = 2**25
@@ -107,7 +107,7 @@ class DiscreteModel(keras.Model):
             num_samples: m; the bound tightens with it. 1 gives an estimate of the ELBO. Default: 1.
             seed: int or int32 [2]. Default: 0.
             chunk: samples that are folded into the batch at once; bounds the memory. Default: up to 100,
-                fewer for a large batch, see `rows_at_once`.
+                fewer for a large batch, see `max_decoder_rows`.
 
         Raises:
             ValueError: see `check_observations`; fewer than 1 sample.
@@ -117,14 +117,14 @@ class DiscreteModel(keras.Model):
         """
         x, seed = self.check_observations(x), seeds.convert(seed)
         if chunk is None:
-            chunk = evaluation.samples_at_once(x, self.rows_at_once())
+            chunk = evaluation.samples_at_once(x, self.max_decoder_rows())
         return evaluation.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
 
     def signatures(self) -> dict[str, Signature]:
         """What an exported model answers, by name; the first is the default. See `tf_discrete.export`."""
         raise NotImplementedError
 
-    def describe(self) -> dict[str, Any]:
+    def manifest_entries(self) -> dict[str, Any]:
         """What the manifest of an export says of the model: its class, shapes, latents, temperature."""
         temperatures = [
             float(value.value) for value in scheduled_values(self) if value.name == "temperature"
@@ -136,7 +136,7 @@ class DiscreteModel(keras.Model):
             else next(iter(temperatures), None),
         }
 
-    def rows_at_once(self) -> int:
+    def max_decoder_rows(self) -> int:
         """How many decoder rows, samples times examples, an evaluation may hold in memory at once."""
         return max(1, min(MAX_ROWS, MAX_VALUES // self.values_per_row()))
 
@@ -166,9 +166,9 @@ class DiscreteModel(keras.Model):
         }
 
     @property
-    def scheduled(self) -> dict[str, Scheduled]:
+    def scheduled(self) -> dict[str, ScheduledVariable]:
         """The scheduled values of the model and its estimators: temperature, temperature_2, ..."""
-        named: dict[str, Scheduled] = {}
+        named: dict[str, ScheduledVariable] = {}
         for value in scheduled_values(self):
             same = sum(other.name == value.name for other in named.values())
             named[f"{value.name}_{same + 1}" if same else value.name] = value
@@ -424,7 +424,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
     def _update_means(self, terms: dict[str, Any], names: tuple[str, ...]) -> None:
         for name in names:
             term = terms[name]
-            values, weights = term if isinstance(term, Weighted) else (term, None)
+            values, weights = term if isinstance(term, MaskedTerm) else (term, None)
             self._means[name].update_state(values, sample_weight=weights)
 
     def _logs(self, training: bool) -> dict[str, Any]:

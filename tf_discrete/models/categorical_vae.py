@@ -70,7 +70,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             only. Default: 0.5.
         kl_weight: number or schedule, in the loss; the reported bounds are not weighted. Default: 1.0.
         free_bits: nats of KL that are free for each variable; `elbo` of one layer only. Default: 0.0.
-        units: of what the networks read for a choice: "zero_one" or "plus_minus". Default: "zero_one".
+        code_values: of what the networks read for a choice: "zero_one" or "plus_minus". Default: "zero_one".
         centering: whether the running mean is subtracted from x on its way to q. Default: False.
         seed: of all draws. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
@@ -115,7 +115,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         prior_temperature: float | Sequence[float] = 0.5,
         kl_weight: Any = 1.0,
         free_bits: float = 0.0,
-        units: str = "zero_one",
+        code_values: str = "zero_one",
         centering: bool = False,
         seed: int = 0,
         monitor_every: int = 10,
@@ -131,7 +131,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             num_variables,
             num_categories,
             latents,
-            units,
+            code_values,
             hidden_units,
             activation,
             tf.float32,  # Until the dtype policy of the model is known.
@@ -202,7 +202,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         specs = self.chain.latents.specs
         return tuple(k for spec in specs for k in [spec.num_categories] * spec.num_variables)
 
-    def prior_law(self) -> Discrete:
+    def prior_distribution(self) -> Discrete:
         """p(z_L), the prior of the last layer."""
         return self.generative_chain.last_law()
 
@@ -240,7 +240,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         self, x: Tensor, first_logits: Tensor, seed: Seed, training: bool
     ) -> ObjectiveTerms:
         def log_likelihood_fn(z: Tensor) -> tf.Tensor:
-            return self.log_likelihood_given(x, z, training)
+            return self.conditional_log_likelihood(x, z, training)
 
         layers = self._stochastic_layers(first_logits, training)
         given = (layers, log_likelihood_fn, seed, self.num_samples)
@@ -265,10 +265,10 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
     def hard_terms(self, x: Tensor, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
         x = self.check_observations(x)
         z, posteriors = self.chain.draw(x, 1, seed, first_logits=encoded)
-        negative_kl = objectives.negative_kl(z, posteriors, self.generative_chain.laws_given(z))
+        negative_kl = objectives.negative_kl(z, posteriors, self.generative_chain.priors_given(z))
         if self.num_layers > 1:  # Else it does not depend on the sample.
             negative_kl = negative_kl[0]
-        log_likelihood = self.log_likelihood_given(x, z[0])[0]
+        log_likelihood = self.conditional_log_likelihood(x, z[0])[0]
         return {
             "hard_elbo_nats": log_likelihood + negative_kl,
             "hard_reconstruction_nats": -log_likelihood,
@@ -278,10 +278,10 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         """log p(x, z) - log q(z | x) in nats for S samples of all layers, [S, B]."""
         x = self.check_observations(x)
         samples, posteriors = self.chain.draw(x, num_samples, seed)
-        priors = self.generative_chain.laws_given(samples)
+        priors = self.generative_chain.priors_given(samples)
         layers = zip(samples, posteriors, priors, strict=True)
         log_ratio = tf.add_n([p.log_prob(z) - q.log_prob(z) for z, q, p in layers])
-        return self.log_likelihood_given(x, samples[0]) + log_ratio
+        return self.conditional_log_likelihood(x, samples[0]) + log_ratio
 
     # What a trained model is for.
 

@@ -37,6 +37,6 @@ class DiscreteCodes:
         """The distribution of codes with these logits."""
         return self.latent_spec.distribution(logits)
 
-    def describe(self) -> dict[str, Any]:
+    def manifest_entries(self) -> dict[str, Any]:
         inherited: Any = super()
-        return {**inherited.describe(), **self.latent_spec.manifest_entries()}
+        return {**inherited.manifest_entries(), **self.latent_spec.manifest_entries()}

@@ -74,7 +74,7 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
         decoder: [B, F] -> the mean images, [B, *data_shape].
 
     Raises:
-        ValueError: a model with centering, or with units="plus_minus".
+        ValueError: a model with centering, or with code_values="plus_minus".
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
@@ -93,7 +93,7 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
     if model.chain.centering is not None or model.decoded_spec.code_values != "zero_one":
         raise ValueError(
             "Features come from networks that read images as they are and codes of 0 and 1. Train the model "
-            f"without centering and with units='zero_one'. Received: model={model!r}"
+            f"without centering and with code_values='zero_one'. Received: model={model!r}"
         )
     image = keras.Input(model.data_shape)
     spec = model.decoded_spec

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete.distributions import Discrete
-from tf_discrete.models.layered_latents import Draws, Laws, LayeredLatents, name_parts
+from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
 from tf_discrete.types import Seed, Tensor
 
 
@@ -47,7 +47,7 @@ class GenerativeChain(keras.layers.Layer):
         between = [self._logits_below(depth + 1, z, training) for depth, z in enumerate(draws[1:])]
         return [*between, self.prior_logits_fn()]
 
-    def laws_given(self, draws: Draws, training: bool = False) -> Laws:
+    def priors_given(self, draws: Draws, training: bool = False) -> Distributions:
         """p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
         return tuple(
             self.latents.total.distribution(one) for one in self.logits_given(draws, training)
@@ -60,13 +60,15 @@ class GenerativeChain(keras.layers.Layer):
     def sample(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """Codes of all layers, the first layer's first, int32 [num_samples, N]."""
         codes: list[tf.Tensor] = []
-        law = self.last_law()
+        distribution = self.last_law()
         for depth in reversed(range(len(self.latents.specs))):
             own = seeds.fold(seed, "prior", depth)
-            z = law.sample(own, 1)[0] if codes else law.sample(own, num_samples)
-            codes.insert(0, law.code(z))
+            z = distribution.sample(own, 1)[0] if codes else distribution.sample(own, num_samples)
+            codes.insert(0, distribution.code(z))
             if depth:
-                law = self.latents.total.distribution(self._logits_below(depth, z, training=False))
+                distribution = self.latents.total.distribution(
+                    self._logits_below(depth, z, training=False)
+                )
         return tf.concat(codes, axis=1)
 
     def _logits_below(self, depth: int, z: Tensor, training: bool) -> tf.Tensor:

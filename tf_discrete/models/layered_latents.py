@@ -18,7 +18,7 @@ from tf_discrete.models import networks
 from tf_discrete.types import Tensor
 
 Draws = tuple[tf.Tensor, ...]
-Laws = tuple[Discrete, ...]
+Distributions = tuple[Discrete, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class LayeredLatents:
         num_variables: int | Sequence[int],
         num_categories: int | Sequence[int],
         latents: str,
-        units: str,
+        code_values: str,
         hidden_units: Sequence[int],
         activation: str,
         dtype: tf.DType,
@@ -54,13 +54,13 @@ class LayeredLatents:
         Raises:
             ValueError: arguments out of range, or sequences that are not of one value for each layer.
         """
-        units = checks.choice("units", units, CODE_VALUES)
+        code_values = checks.choice("code_values", code_values, CODE_VALUES)
         sizes = zip(
             arguments.per_layer("num_variables", num_variables, num_layers),
             arguments.per_layer("num_categories", num_categories, num_layers),
             strict=True,
         )
-        specs = tuple(LatentSpec(*size, latents, units) for size in sizes)
+        specs = tuple(LatentSpec(*size, latents, code_values) for size in sizes)
         LatentSpec.concatenate(specs)
         hidden_units = arguments.hidden_units(hidden_units)
         return cls(specs, hidden_units, arguments.activation(activation), dtype)
@@ -89,7 +89,7 @@ class LayeredLatents:
             "num_variables": arguments.shared([spec.num_variables for spec in self.specs]),
             "num_categories": arguments.shared([spec.num_categories for spec in self.specs]),
             "latents": self.total.latents,
-            "units": self.total.code_values,
+            "code_values": self.total.code_values,
             "hidden_units": self.hidden_units,
             "activation": self.activation,
         }

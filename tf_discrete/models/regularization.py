@@ -99,20 +99,20 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
         Args:
             logits_fn: view [B, *feature_shape] -> logits [B, 1, K].
             image: float [B, *feature_shape].
-            prior: law p(y) of one variable.
+            prior: distribution p(y) of one variable.
             seed: int32 [2].
         """
         view = self.augmentation(image, seeds.fold(seed, "view"))
         view_logits = logits_fn(view)
         logits = logits_fn(image) if self.consistency else view_logits
-        law = Categorical(logits)
+        distribution = Categorical(logits)
         disagreement = loss = tf.zeros_like(logits[:, 0, 0])
         if self.consistency:
             teacher: Any = Categorical(tf.stop_gradient(logits))
             disagreement = teacher.kl_divergence(Categorical(view_logits))
             loss += self.consistency * disagreement
         if self.balance:
-            share = tf.reduce_mean(law.probs, axis=0, keepdims=True)
+            share = tf.reduce_mean(distribution.probs, axis=0, keepdims=True)
             shares: Any = Categorical(tf.math.log(share + 1e-7))
             loss += self.balance * shares.kl_divergence(prior)
         return Reading(logits[:, 0], view_logits[:, 0], loss, disagreement)

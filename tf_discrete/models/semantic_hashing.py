@@ -24,8 +24,8 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
 
     At inference the code is [logit > 0], so an image has one code and no noise is drawn. That code scores
     log p(x | code) - N log 2 as an evidence lower bound under the uniform prior, which is what
-    "hard_elbo_nats" reports. What has no meaning without a law of the code, such as the bound of many
-    samples, uses that of the noisy code: Bernoulli(Phi(logit / noise_stddev)).
+    "hard_elbo_nats" reports. What has no meaning without a distribution of the code, such as the bound of
+    many samples, uses that of the noisy code: Bernoulli(Phi(logit / noise_stddev)).
 
     Args:
         data_shape: of one observation, such as (28, 28, 1).
@@ -105,7 +105,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         """N, the bits of a code."""
         return self.num_variables
 
-    def prior_law(self) -> Discrete:
+    def prior_distribution(self) -> Discrete:
         """p(z): all codes are equally probable."""
         return self.latent_spec.uniform(self._wide)
 
@@ -114,13 +114,13 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         return tf.reshape(outputs, [-1, self.num_bits])
 
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
-        return self.estimator.law(self._logits(x, training))
+        return self.estimator.distribution(self._logits(x, training))
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         x = self.check_observations(x)
         logits = self._logits(x, training)
         estimate = self.estimator.estimate(
-            lambda z: self.log_likelihood_given(x, z, training),
+            lambda z: self.conditional_log_likelihood(x, z, training),
             logits,
             self.estimator.draw_noise(seed, logits),
             training=training,
@@ -132,8 +132,8 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
 
     def hard_terms(self, x: Tensor, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
         x = self.check_observations(x)
-        bits = self.prior_law().one_hot(self._codes(x, encoded))
-        reconstruction = -self.log_likelihood_given(x, bits[tf.newaxis])[0]
+        bits = self.prior_distribution().one_hot(self._codes(x, encoded))
+        reconstruction = -self.conditional_log_likelihood(x, bits[tf.newaxis])[0]
         return {
             "hard_elbo_nats": -reconstruction - self.num_bits * math.log(2.0),
             "hard_reconstruction_nats": reconstruction,
@@ -144,8 +144,8 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         x = self.check_observations(x)
         posterior = self._posterior(x)
         z = posterior.sample(seed, num_samples)
-        log_ratio = self.prior_law().log_prob(z) - posterior.log_prob(z)
-        return self.log_likelihood_given(x, z) + log_ratio
+        log_ratio = self.prior_distribution().log_prob(z) - posterior.log_prob(z)
+        return self.conditional_log_likelihood(x, z) + log_ratio
 
     def _codes(self, x: Tensor, encoded: Tensor | None = None) -> tf.Tensor:
         logits = self._logits(x) if encoded is None else encoded

@@ -210,7 +210,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
         image = (x if isinstance(x, Observations) else self.observations(x)).image
         parts = self.class_style
         logits, image_part = encoded or (parts.class_logits(image), parts.image_part(image))
-        return parts.hard_terms(image, self.estimator.law(logits), image_part, seed)
+        return parts.hard_terms(image, self.estimator.distribution(logits), image_part, seed)
 
     # What a trained model is for.
 
@@ -239,9 +239,9 @@ class SemiSupervisedVAE(base.DiscreteModel):
 
     def posterior(self, x: Tensor, training: bool = False) -> Discrete:
         """q(y | x), the distribution of the class as one variable."""
-        return self.estimator.law(self.logits(x, training))
+        return self.estimator.distribution(self.logits(x, training))
 
-    def prior_law(self) -> Categorical:
+    def prior_distribution(self) -> Categorical:
         """p(y)."""
         return self.class_style.prior()
 
@@ -259,7 +259,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
         """q(y | x) with the class as one variable, float [B, 1, K]."""
         features = self.features(x)
         return input_checks.blank(
-            self.estimator.law(self.class_style.class_logits(features)).probs, features
+            self.estimator.distribution(self.class_style.class_logits(features)).probs, features
         )
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -323,7 +323,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
     def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
         """Observations of classes and styles drawn from the prior, float [num_samples, *data_shape]."""
         num_samples = input_checks.count(num_samples, "num_samples")
-        seed, prior = seeds.convert(seed), self.prior_law()
+        seed, prior = seeds.convert(seed), self.prior_distribution()
         label = prior.code(prior.sample(seeds.fold(seed, "class"), num_samples))[:, 0]
         shape = [num_samples, self.style_size]
         style = tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self._wide)
@@ -335,7 +335,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
         Of a model on features, x stands for the features.
         """
         x = self.features(x)
-        posterior = self.estimator.law(self.class_style.class_logits(x))
+        posterior = self.estimator.distribution(self.class_style.class_logits(x))
         return self.class_style.log_weights(x, posterior, num_samples, seed)
 
     def values_per_row(self) -> int:
@@ -344,9 +344,9 @@ class SemiSupervisedVAE(base.DiscreteModel):
     def signatures(self) -> dict[str, Signature]:
         return classifier_signatures(self)
 
-    def describe(self) -> dict[str, Any]:
+    def manifest_entries(self) -> dict[str, Any]:
         return {
-            **super().describe(),
+            **super().manifest_entries(),
             "data_shape": self.data_shape,
             **LatentSpec(1, self.num_classes).manifest_entries(),
             "num_classes": self.num_classes,

@@ -15,8 +15,8 @@ from tf_discrete.models.class_style import ClassStyle
 from tf_discrete.models.observations import UNLABELLED, Observations
 from tf_discrete.models.regularization import Reading, Regularization
 from tf_discrete.objectives.semi_supervised import BoundFn
-from tf_discrete.schedules import Scheduled
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor, Weighted
+from tf_discrete.schedules import ScheduledVariable
+from tf_discrete.types import MaskedTerm, ObjectiveTerms, Seed, Tensor
 
 TERMS = (
     "elbo_nats",
@@ -51,9 +51,9 @@ class SemiSupervisedObjective:
         estimator: estimators.Estimator,
         num_samples: int,
         regularization: Regularization,
-        alpha: Scheduled,
+        alpha: ScheduledVariable,
         labelled_weight: float,
-        kl_weight: Scheduled,
+        kl_weight: ScheduledVariable,
     ):
         self.parts, self.estimator, self.num_samples = parts, estimator, num_samples
         self.regularization, self.labelled_weight = regularization, labelled_weight
@@ -179,7 +179,7 @@ class SemiSupervisedObjective:
         dtype = bounds.bound.dtype
         right = tf.argmax(reading.logits, axis=-1, output_type=tf.int32) == label
         found: dict[str, Any] = {
-            "accuracy": Weighted(tf.cast(right, dtype), tf.cast(label >= 0, dtype)),
+            "accuracy": MaskedTerm(tf.cast(right, dtype), tf.cast(label >= 0, dtype)),
             "class_entropy_nats": Categorical(reading.logits[:, tf.newaxis]).entropy(),
         }
         if bounds.unlabelled is not None:

@@ -13,7 +13,7 @@ from tf_discrete._internal import checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
-from tf_discrete.models.layered_latents import Draws, Laws, LayeredLatents, name_parts
+from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
 from tf_discrete.types import Seed, Tensor
 
 
@@ -89,8 +89,8 @@ class StochasticChain(keras.layers.Layer):
         seed: Seed | None = None,
         training: bool = False,
         first_logits: Tensor | None = None,
-    ) -> tuple[Draws, Laws]:
-        """Discrete draws of all layers, and the laws that they are of.
+    ) -> tuple[Draws, Distributions]:
+        """Discrete draws of all layers, and the posteriors that they are of.
 
         Args:
             inputs: x, float [B, *input_shape].
@@ -101,22 +101,26 @@ class StochasticChain(keras.layers.Layer):
 
         Returns:
             draws: float [S, B, N(, K)] each.
-            laws: of each layer given the draws before it.
+            posteriors: of each layer given the draws before it.
         """
-        before, draws, laws = inputs, [], []
+        before, draws, posteriors = inputs, [], []
         for depth, layer in enumerate(self.estimators):
             if depth or first_logits is None:
-                law = layer.law(self.logits(depth, before, training))
+                distribution = layer.distribution(self.logits(depth, before, training))
             else:
-                law = layer.law(first_logits)
+                distribution = layer.distribution(first_logits)
             if num_samples is None:
-                before = law.mode()
+                before = distribution.mode()
             else:
                 own = seeds.fold(seed, "layer", depth)
-                before = law.sample(own, 1)[0] if depth else law.sample(own, num_samples)
+                before = (
+                    distribution.sample(own, 1)[0]
+                    if depth
+                    else distribution.sample(own, num_samples)
+                )
             draws.append(before)
-            laws.append(law)
-        return tuple(draws), tuple(laws)
+            posteriors.append(distribution)
+        return tuple(draws), tuple(posteriors)
 
     def concatenated_logits(self, inputs: Tensor, training: bool = False) -> tf.Tensor:
         """Logits of all layers in one, [B, N(, K)], each given the most probable choice before."""
@@ -124,18 +128,20 @@ class StochasticChain(keras.layers.Layer):
         for depth, layer in enumerate(self.estimators):
             found.append(self.logits(depth, before, training))
             if depth + 1 < len(self.estimators):
-                before = layer.law(found[-1]).mode()
+                before = layer.distribution(found[-1]).mode()
         return self.latents.total.concatenate_logits(found)
 
     def posterior(
         self, inputs: Tensor, training: bool = False, first_logits: Tensor | None = None
     ) -> Discrete:
         """The distributions of all layers as one, each given the most probable choice before; see `draw`."""
-        laws = self.draw(inputs, training=training, first_logits=first_logits)[1]
-        if len(laws) == 1:
-            return laws[0]
+        posteriors = self.draw(inputs, training=training, first_logits=first_logits)[1]
+        if len(posteriors) == 1:
+            return posteriors[0]
         total = self.latents.total
-        return total.distribution(total.concatenate_logits([law.logits for law in laws]))
+        return total.distribution(
+            total.concatenate_logits([distribution.logits for distribution in posteriors])
+        )
 
     def arguments(self) -> dict[str, Any]:
         """The model's arguments that this chain was made of, as `get_config` gives them."""

@@ -54,7 +54,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             the estimators take.
         objective: "single_sample" maximises E[log p(y | z)], "multi_sample" E[log mean_m p(y | z_m)].
             Default: "single_sample".
-        units: of what the next map reads for a choice: "zero_one" or "plus_minus" (-1 and 1).
+        code_values: of what the next map reads for a choice: "zero_one" or "plus_minus" (-1 and 1).
             Default: "zero_one".
         centering: whether the running mean is subtracted from x. Default: False.
         seed: of all draws. Default: 0.
@@ -94,7 +94,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         temperature: Any = None,
         num_samples: int | None = None,
         objective: str = "single_sample",
-        units: str = "zero_one",
+        code_values: str = "zero_one",
         centering: bool = False,
         seed: int = 0,
         monitor_every: int = 10,
@@ -109,7 +109,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             num_variables,
             num_categories,
             latents,
-            units,
+            code_values,
             hidden_units,
             activation,
             self._wide,
@@ -146,7 +146,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return self.chain.concatenated_logits(self._given(x))
 
     def posterior(self, x: Any) -> Discrete:
-        """The laws of all layers, side by side, each given the most probable choice before."""
+        """The distributions of all layers, side by side, each given the most probable choice before."""
         return self.chain.posterior(self._given(x))
 
     # What training minimises and reports.
@@ -265,9 +265,9 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     def signatures(self) -> dict[str, Signature]:
         return completion_signatures(self)
 
-    def describe(self) -> dict[str, Any]:
+    def manifest_entries(self) -> dict[str, Any]:
         return {
-            **super().describe(),
+            **super().manifest_entries(),
             "data_shape": self.parts.data_shape,
         }
 

@@ -153,19 +153,21 @@ class WithPrior(base.DiscreteModel):
         """The importance-weighted bound of the model under its own prior, [B]."""
         return self.model.log_likelihood(x, *arguments, **options)
 
-    def rows_at_once(self) -> int:
-        return self.model.rows_at_once()
+    def max_decoder_rows(self) -> int:
+        return self.model.max_decoder_rows()
 
     def signatures(self) -> dict[str, Signature]:
         def sample(num: Tensor, seed: Seed) -> dict[str, Any]:
-            drawn = self.sample_codes(input_checks.count(num, "num", 0, self.rows_at_once()), seed)
+            drawn = self.sample_codes(
+                input_checks.count(num, "num", 0, self.max_decoder_rows()), seed
+            )
             return {"image": self.decode(drawn), "codes": drawn}
 
         found = self.model.signatures()
         return {**found, "sample": found["sample"]._replace(fn=sample)}
 
-    def describe(self) -> dict[str, Any]:
-        return {**self.model.describe(), **super().describe()}
+    def manifest_entries(self) -> dict[str, Any]:
+        return {**self.model.manifest_entries(), **super().manifest_entries()}
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ from tf_discrete import types
 from tf_discrete.distributions import Categorical
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.base import Estimator
-from tf_discrete.types import ObjectiveTerms, Tensor, Weighted
+from tf_discrete.types import MaskedTerm, ObjectiveTerms, Tensor
 
 BoundFn = Callable[[Tensor], Tensor]
 """Maps classes y [S, B, K], one-hot or relaxed, to [S, B]: E_q(z|x,y)[log p(x|y,z)], less the style's KL."""
@@ -80,7 +80,7 @@ def unlabelled_bound(
     estimate = estimator.estimate(
         objective_fn, logits[:, tf.newaxis], noise, context=context, training=training
     )
-    kl = estimator.law(outside[:, tf.newaxis]).kl_divergence(prior)
+    kl = estimator.distribution(outside[:, tf.newaxis]).kl_divergence(prior)
     if known is None:
         return estimate.value - kl, estimate.auxiliary
     class_term = tf.where(known, log_prior(prior, one_hot), -kl)
@@ -136,9 +136,9 @@ def semi_supervised(
         auxiliary=auxiliary,
         terms={
             "elbo_nats": bound,
-            "elbo_labelled_nats": Weighted(bound, labelled),
-            "elbo_unlabelled_nats": Weighted(bound, 1.0 - labelled),
-            "classification_nats": Weighted(cross_entropy, labelled),
+            "elbo_labelled_nats": MaskedTerm(bound, labelled),
+            "elbo_unlabelled_nats": MaskedTerm(bound, 1.0 - labelled),
+            "classification_nats": MaskedTerm(cross_entropy, labelled),
         },
     )
 

@@ -40,7 +40,7 @@ class StochasticLayers(NamedTuple):
         the same number, so the direction of the whole gradient is kept.
         """
         estimator = self.estimators[depth]
-        return estimator.law(backward.divide_gradient(logits, estimator.gradient_scale))
+        return estimator.distribution(backward.divide_gradient(logits, estimator.gradient_scale))
 
     def posteriors(self, logits: Sequence[Tensor]) -> list[Discrete]:
         """`posterior` of every layer."""

@@ -10,7 +10,7 @@ from tf_discrete.schedules.schedule import (
     names,
     register,
 )
-from tf_discrete.schedules.scheduled import Scheduled, scheduled_values
+from tf_discrete.schedules.scheduled import ScheduledVariable, scheduled_values
 
 __all__ = [
     "Constant",
@@ -18,7 +18,7 @@ __all__ = [
     "Exponential",
     "Linear",
     "Schedule",
-    "Scheduled",
+    "ScheduledVariable",
     "get",
     "names",
     "register",

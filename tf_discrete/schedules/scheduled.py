@@ -19,7 +19,7 @@ TOO_SMALL = f"at least {SMALLEST}, for float32 divides by it. Give a larger numb
 
 
 @keras.saving.register_keras_serializable("tf_discrete.schedules")
-class Scheduled(keras.layers.Layer):
+class ScheduledVariable(keras.layers.Layer):
     """A scalar variable, saved with its owner, set from the step inside the compiled training step.
 
     A Python float would be frozen into the traced step, and a callback lags when several steps run in
@@ -36,7 +36,7 @@ class Scheduled(keras.layers.Layer):
 
     Example:
         >>> from tf_discrete.schedules import Linear
-        >>> weight = Scheduled(Linear(0.0, 1.0, steps=100), name="kl_weight")
+        >>> weight = ScheduledVariable(Linear(0.0, 1.0, steps=100), name="kl_weight")
         >>> weight.update(50)
         >>> float(weight.value)
         0.5
@@ -105,15 +105,15 @@ class Scheduled(keras.layers.Layer):
         }
 
 
-def scheduled_values(layer: keras.layers.Layer) -> Iterator[Scheduled]:
-    """All `Scheduled` inside a layer or model, each once, in the order in which the parts were made."""
+def scheduled_values(layer: keras.layers.Layer) -> Iterator[ScheduledVariable]:
+    """All `ScheduledVariable` of a layer or model, each once, in the order in which its parts were made."""
     seen: set[int] = set()
 
-    def walk(inner: keras.layers.Layer) -> Iterator[Scheduled]:
+    def walk(inner: keras.layers.Layer) -> Iterator[ScheduledVariable]:
         if id(inner) in seen:
             return
         seen.add(id(inner))
-        if isinstance(inner, Scheduled):
+        if isinstance(inner, ScheduledVariable):
             yield inner
         for part in inner._layers:
             yield from walk(part)

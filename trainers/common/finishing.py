@@ -78,7 +78,7 @@ def make_classifier(
 ) -> keras.Model:
     """A classifier of real training images, all labelled, kept in classifier.keras of the run."""
     batch = next(iter(train.batches(min(most, len(train)), shuffle=True)))
-    return evaluation.kept_classifier(
+    return evaluation.cached_classifier(
         directory.path / "classifier.keras",
         batch["image"].numpy(),
         batch["label"].numpy(),

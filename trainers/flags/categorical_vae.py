@@ -47,7 +47,7 @@ class CategoricalVAEFlags(KLFlags, LatentFlags):
     free_bits: float = option(
         0.0, "Nats of KL that are free for each variable; one stochastic layer.", lower=0
     )
-    units: str = option(
+    code_values: str = option(
         "zero_one",
         "What the networks read for a choice: 0 and 1, or -1 and 1.",
         choices=names.CODE_VALUES,

@@ -35,7 +35,7 @@ class Config(SweepConfig):
     layer_temperatures: tuple[float, ...] = option(
         (), "Constant temperatures, one for each stochastic layer, in the place of temperature."
     )
-    units: str = option(
+    code_values: str = option(
         "zero_one",
         "What the next map reads for a choice: 0 and 1, or -1 and 1.",
         choices=("zero_one", "plus_minus"),

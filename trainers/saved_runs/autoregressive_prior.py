@@ -168,7 +168,7 @@ def batches(codes: np.ndarray, config: Config, start_epoch: int) -> tf.data.Data
 
 
 def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Nats and bits of a code on every split, and what simpler laws need on test."""
+    """Nats and bits of a code on every split, and what simpler distributions need on test."""
     result: dict[str, Any] = {}
     for name, some in codes.items():
         nats = prior.evaluate(some, batch_size=1000, verbose=0)

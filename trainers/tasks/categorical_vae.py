@@ -43,7 +43,7 @@ def make_autoencoder(config: Config, split: datasets.Split, steps_per_epoch: int
         prior_temperature=config.prior_temperature,
         kl_weight=make_kl_weight(config),
         free_bits=config.free_bits,
-        units=config.units,
+        code_values=config.code_values,
         centering=config.centering,
         seed=config.seed,
         monitor_every=config.monitor_every,

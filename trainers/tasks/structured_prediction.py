@@ -36,7 +36,7 @@ def build_model(
         or make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         objective=config.objective,
-        units=config.units,
+        code_values=config.code_values,
         centering=config.centering,
         seed=config.seed,
         monitor_every=config.monitor_every,

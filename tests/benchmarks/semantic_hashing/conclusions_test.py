@@ -9,12 +9,14 @@ import pytest
 from benchmarks.semantic_hashing import conclusions
 
 GUMBEL, HASHING = "gumbel_softmax", "semantic_hashing"
-LAWS = ("independent", "lstm")
+PRIORS = ("independent", "lstm")
 
 
 def cell(method, size, categories, seed, nats, scores=(3.0, 6.0), setting=1.0, status="finished"):
     """What the file of a cell holds, as far as the rules read it."""
-    generation = {law: {"inception_score": score} for law, score in zip(LAWS, scores, strict=True)}
+    generation = {
+        prior: {"inception_score": score} for prior, score in zip(PRIORS, scores, strict=True)
+    }
     return {
         **{"method": method, "num_variables": size, "num_categories": categories, "seed": seed},
         **{"settings": {"setting": setting}},
@@ -41,10 +43,10 @@ def tried(seed=0):
     ]
 
 
-def judge(usual, tried, laws):
+def judge(usual, tried, priors):
     """The verdicts on cells of a study whose own setting is 1 and that tries others at 32 bits."""
     cells = [
-        {**cell, "generation": {law: cell["generation"][law] for law in laws}}
+        {**cell, "generation": {prior: cell["generation"][prior] for prior in priors}}
         for cell in (*usual, *tried)
     ]
     return conclusions.judge(cells, {"setting": 1.0, "sensitivity_bits": 32})
@@ -55,7 +57,7 @@ def words(verdicts):
 
 
 def test_every_rule_on_cells_that_agree_with_the_slides():
-    verdicts = judge(usual(), tried(), LAWS)
+    verdicts = judge(usual(), tried(), PRIORS)
     expected = {
         "comparable": 0.1 - (1 / 100 + 5 / 75) / 2,
         "sampling (independent)": (2 + 2) / 2,
@@ -78,20 +80,20 @@ def test_every_rule_on_cells_that_agree_with_the_slides():
 
 def test_the_contrary_is_not_confirmed():
     cells = [{**one, "method": HASHING if one["method"] == GUMBEL else GUMBEL} for one in usual()]
-    found = words(judge(cells, [], LAWS))
+    found = words(judge(cells, [], PRIORS))
     assert found[:4] == ["confirmed", *["not confirmed"] * 3]
     assert found[4] == "not decided"  # No Gumbel-Softmax code has other categories now.
     assert found[6:] == ["not decided"] * 3
     far = [{**one, "reconstruction_nats": one["num_variables"]} for one in usual()]
     far[3]["reconstruction_nats"] = 30.0
-    assert words(judge(far, [], LAWS))[0] == "not confirmed"
+    assert words(judge(far, [], PRIORS))[0] == "not confirmed"
 
 
 def test_the_spread_of_the_seeds_decides():
     """Scaling: 6, 6 - 2 * shift, ...: a mean within two standard errors of 0 is left open."""
     for shifts, word in (((0.0, 0.1, 0.2), "confirmed"), ((0.0, 5.0, 2.0), "not decided")):
         cells = [one for seed, shift in enumerate(shifts) for one in usual(seed, shift)]
-        scaling = judge(cells, [], LAWS)[3]
+        scaling = judge(cells, [], PRIORS)[3]
         assert scaling.values == pytest.approx([6 - 2 * shift for shift in shifts])
         assert scaling.word == word
     text = conclusions.write([scaling])
@@ -101,9 +103,9 @@ def test_the_spread_of_the_seeds_decides():
 def test_a_seed_that_lacks_a_cell_does_not_count():
     second = usual(1)
     second[4] = cell(HASHING, 96, 2, 1, None, status="diverged")
-    verdicts = judge([*usual(), *second], [], LAWS)
+    verdicts = judge([*usual(), *second], [], PRIORS)
     assert [len(verdict.values) for verdict in verdicts[:6]] == [1, 1, 1, 1, 2, 1]
-    alone = judge(second, [], LAWS)
+    alone = judge(second, [], PRIORS)
     assert words(alone)[0] == "not decided"
     assert "No seed has the cells that it takes." in conclusions.write(alone)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tf_discrete.datasets import carving
+from tf_discrete.datasets import splitting
 from tf_discrete.datasets.source import SPLITS, Request
 
 
@@ -11,7 +11,9 @@ def all_bounds(
     count: int, explicit: tuple[str, ...], fraction: float = 0.1
 ) -> dict[str, tuple[int, int]]:
     return {
-        split: carving.bounds(count, Request("made", split, validation_fraction=fraction), explicit)
+        split: splitting.bounds(
+            count, Request("made", split, validation_fraction=fraction), explicit
+        )
         for split in SPLITS
         if split == "train" or split not in explicit
     }
@@ -37,7 +39,7 @@ def test_sizes():
 
 def test_max_examples_takes_the_first_of_the_split():
     request = Request("made", "validation", max_examples=4)
-    assert carving.bounds(100, request, ()) == (81, 85)
+    assert splitting.bounds(100, request, ()) == (81, 85)
 
 
 @pytest.mark.parametrize(
@@ -49,19 +51,19 @@ def test_too_few_images_are_refused(count, explicit, fraction):
     with pytest.raises(
         ValueError, match=rf"must hold enough images.* Received: name='mine' with {count} image"
     ):
-        carving.bounds(count, request, explicit)
+        splitting.bounds(count, request, explicit)
 
 
 def test_the_order_is_a_fixed_permutation():
-    order = carving.stratified_order(50)
+    order = splitting.stratified_order(50)
     np.testing.assert_array_equal(np.sort(order), np.arange(50))
-    np.testing.assert_array_equal(order, carving.stratified_order(50))
+    np.testing.assert_array_equal(order, splitting.stratified_order(50))
     assert not np.array_equal(order, np.arange(50))
 
 
 def test_every_run_of_the_order_has_the_shares_of_the_classes():
     labels = np.repeat([0, 1, -1], [60, 30, 10])
-    order = carving.stratified_order(100, labels)
+    order = splitting.stratified_order(100, labels)
     np.testing.assert_array_equal(np.sort(order), np.arange(100))
     for start in range(0, 100, 20):
         found = [(labels[order[start : start + 20]] == c).sum() for c in (0, 1, -1)]
@@ -69,7 +71,7 @@ def test_every_run_of_the_order_has_the_shares_of_the_classes():
 
 
 def test_examples_of_a_class_are_shuffled():
-    order = carving.stratified_order(100, np.repeat([0, 1], 50))
+    order = splitting.stratified_order(100, np.repeat([0, 1], 50))
     members = order[order < 50]
     assert not np.array_equal(members, np.arange(50))
 
@@ -77,18 +79,18 @@ def test_examples_of_a_class_are_shuffled():
 def test_the_order_is_that_of_a_shuffle_spread_by_class():
     random = np.random.RandomState(1)
     labels = random.randint(-1, 5, 200)
-    shuffled = np.random.RandomState(carving._ORDER_SEED).permutation(200)
+    shuffled = np.random.RandomState(splitting._ORDER_SEED).permutation(200)
     place = np.empty(200)
     for label in np.unique(labels):
         members = shuffled[labels[shuffled] == label]
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
     expected = shuffled[np.argsort(place[shuffled], kind="stable")]
-    np.testing.assert_array_equal(carving.stratified_order(200, labels), expected)
+    np.testing.assert_array_equal(splitting.stratified_order(200, labels), expected)
 
 
 def test_as_many_classes_as_examples_are_no_hang():
     labels = np.arange(300_000)[::-1]
-    order = carving.stratified_order(300_000, labels)  # One pass a class would take hours.
+    order = splitting.stratified_order(300_000, labels)  # One pass a class would take hours.
     assert np.bincount(order).max() == 1
 
 
@@ -96,14 +98,14 @@ def test_as_many_classes_as_examples_are_no_hang():
 def test_a_part_of_an_explicit_split_has_all_classes(split):
     labels = np.repeat(np.arange(4), 25)
     explicit = ("train", "validation", "test")
-    few = carving.chosen(100, Request("made", split, max_examples=8), explicit, labels)
+    few = splitting.chosen(100, Request("made", split, max_examples=8), explicit, labels)
     assert np.bincount(labels[few]).tolist() == [2, 2, 2, 2]
     for most in (None, 100, 200):
-        whole = carving.chosen(100, Request("made", split, max_examples=most), explicit, labels)
+        whole = splitting.chosen(100, Request("made", split, max_examples=most), explicit, labels)
         np.testing.assert_array_equal(whole, np.arange(100))
 
 
 def test_what_is_carved_is_chosen_in_the_spread_order():
-    order = carving.stratified_order(100)
+    order = splitting.stratified_order(100)
     request = Request("made", "validation", max_examples=4)
-    np.testing.assert_array_equal(carving.chosen(100, request, ["train"]), order[81:85])
+    np.testing.assert_array_equal(splitting.chosen(100, request, ["train"]), order[81:85])

@@ -13,7 +13,9 @@ TEST_FRACTION = 0.1
 _ORDER_SEED = 20161103
 
 
-def carve(everything: Arrays, request: Request, test_fraction: float = TEST_FRACTION) -> Arrays:
+def take_split(
+    everything: Arrays, request: Request, test_fraction: float = TEST_FRACTION
+) -> Arrays:
     """The split that a request names, of arrays that have none: stratified, and the same for every seed.
 
     Args:
@@ -26,7 +28,7 @@ def carve(everything: Arrays, request: Request, test_fraction: float = TEST_FRAC
 
     Example:
         >>> images, labels = np.zeros([100, 8, 8, 1], np.uint8), np.repeat(np.int32([0, 1]), 50)
-        >>> carve(Arrays(images, labels, 2), Request("mine", "test")).labels.tolist()
+        >>> take_split(Arrays(images, labels, 2), Request("mine", "test")).labels.tolist()
         [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
     """
     images, labels = everything.images, everything.labels
