@@ -25,7 +25,8 @@ class AutoregressivePrior(keras.Model):
     """p(z) = prod_t p(chunk_t | chunk_1, ..., chunk_{t-1}), for the codes of any model.
 
     A chunk is `chunk_size` variables at once, one symbol of K ** chunk_size values with an exact
-    distribution within the chunk; the last chunk may be shorter. Small chunks need more steps, large ones more weights.
+    distribution within the chunk; the last chunk may be shorter. Small chunks need more steps,
+    large ones more weights.
 
     It trains on codes, by `compile(optimizer)` and `fit(codes)`: those of a frozen model, or of one that
     trains beside it (codes are integers, so nothing flows back to the model). The loss is
