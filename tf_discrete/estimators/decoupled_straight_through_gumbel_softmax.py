@@ -25,11 +25,11 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
 
     The distribution of the codes, `distribution(logits)`, is not softmax(logits): KL, entropy, codes at
     inference and all tests use softmax(logits / forward_temperature). Draw by draw this is
-    straight-through Gumbel-Softmax at temperature / forward_temperature for the logits divided by forward_temperature: with equal
-    temperatures it is the one at 1, with a forward temperature of 1 the plain one. What a forward
-    temperature does to a network that can scale its own logits is therefore to start from another scale.
-    (Were D the argmax of (logits + G) / forward_temperature, that temperature would have no effect.) The
-    gradient is biased for every objective. It costs one evaluation a sample.
+    straight-through Gumbel-Softmax at temperature / forward_temperature for the logits divided by
+    forward_temperature: with equal temperatures it is the one at 1, with a forward temperature of 1 the
+    plain one. What a forward temperature does to a network that can scale its own logits is therefore to
+    start from another scale. (Were D the argmax of (logits + G) / forward_temperature, that temperature
+    would have no effect.) The gradient is biased for every objective. It costs one evaluation a sample.
 
     Args:
         temperature: of the backward relaxation, positive number or schedule. Default: 1.0.

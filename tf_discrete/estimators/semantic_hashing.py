@@ -37,9 +37,9 @@ class SemanticHashing(base.PathwiseEstimator):
     decoder that is used to them errs less where a bit is wrong. The code, [x > 0] or its flip, is
     distributed as Bernoulli(p + e - 2 e p) with p = Phi(logit / noise_stddev) and e = discrete_fraction *
     flip_probability, not as sigmoid(logit): `distribution` says so in logit form, and KL, entropy and
-    frequencies use it. Its mode, [logit > 0], is the deterministic bit of inference. The
-    gradient is biased for every objective, and 0 where |x| > 2.4. It costs one evaluation a sample. (The paper cuts its normal noise
-    off at two standard deviations; here it is whole, so that the distribution is known.)
+    frequencies use it. Its mode, [logit > 0], is the deterministic bit of inference. The gradient is
+    biased for every objective, and 0 where |x| > 2.4. It costs one evaluation a sample. (The paper cuts
+    its normal noise off at two standard deviations; here it is whole, so that the distribution is known.)
 
     Args:
         noise_stddev: of the Gaussian noise, positive number or schedule. Default: 1.0.
