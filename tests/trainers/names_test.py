@@ -22,7 +22,7 @@ def test_registered_names():
     categorical = estimators.names(latents="categorical")
     assert list(names.CATEGORICAL_ESTIMATORS) == _own(categorical, estimators.get_class)
     assert set(names.NETWORKS) <= set(networks.names())
-    assert list(names.LIKELIHOODS) == _own(likelihoods.names(), likelihoods._NAMES.get)
+    assert list(names.LIKELIHOODS) == _own(likelihoods.names(), likelihoods.registry.REGISTRY.entry)
 
 
 def test_choices():

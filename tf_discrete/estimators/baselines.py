@@ -122,10 +122,9 @@ REGISTRY: ClassRegistry[Baseline] = ClassRegistry(
     "the number itself for a constant baseline (such as baseline=-100.0), or an object of "
     "tf_discrete.estimators.baselines",
 )
-register = REGISTRY.register
 
 
-@register("none")
+@REGISTRY.register("none")
 class NoBaseline(Baseline):
     """The objective as it is."""
 
@@ -149,7 +148,7 @@ class Constant(Baseline):
         return {**super().get_config(), "value": self.value}
 
 
-@register("leave_one_out")
+@REGISTRY.register("leave_one_out")
 class LeaveOneOut(Baseline):
     """Each sample is compared with the others, see `leave_one_out`. Nothing is learned.
 
@@ -177,7 +176,7 @@ class LeaveOneOut(Baseline):
         return {**super().get_config(), "replacement": self.replacement}
 
 
-@register("moving_average")
+@REGISTRY.register("moving_average")
 class MovingAverage(Baseline):
     """The average of the objective over past batches.
 
@@ -199,7 +198,7 @@ class MovingAverage(Baseline):
         return {**super().get_config(), "decay": self.moments.decay}
 
 
-@register("learned")
+@REGISTRY.register("learned")
 class Learned(Baseline):
     """A network on the input, trained by the squared residual; and the average of what it leaves.
 
