@@ -262,7 +262,7 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
     options |= {"num_samples": 5, "prior": "learned", "kl_weight": 0.3}
     model = make(latents, objective="relaxed_importance_weighted", **options)
     x, seed = small_models.data(), seeds.base(4)
-    layers = model._stochastic_layers(x, True)
+    layers = model._stochastic_layers(model.chain.logits(0, x, True), True)
     samples, logits = relaxed_samples(layers, layers.logits_fn(()), seed, 5)
 
     def outputs(network, sample, shape):
