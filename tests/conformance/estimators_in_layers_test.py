@@ -20,7 +20,7 @@ SCORE = estimators.names(family="score")
 def test_any_leading_axes_with_a_gradient(name, latents, lead):
     """The gradient of a variable may rightly be 0 for some samples, but not for all of 100."""
     layer, event = layers.StochasticLayer(name, latents=latents), EVENTS[latents]
-    logits = tf.Variable(tf.random.stateless_normal([*lead, *event], [0, 1]))
+    logits = tf.Variable(0.3 * tf.random.stateless_normal([*lead, *event], [0, 1]))
     with tf.GradientTape() as tape:
         value = layer(tf.broadcast_to(logits, [100, *lead, *event]), training=True)
         weights = tf.random.stateless_normal(value.shape[1:], [2, 3])
