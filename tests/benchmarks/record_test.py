@@ -240,7 +240,8 @@ def test_a_bound_curve_becomes_a_row_and_a_picture(place, tmp_path):
     rows = [
         {"num_samples": m, "bound_nats": -100.0 + m, "standard_error_nats": 0.5} for m in (1, 10)
     ]
-    write_json(folder / "config.json", to_json(categorical_vae.Config(estimator="reinmax")))
+    settings = to_json(categorical_vae.Config(estimator="reinmax"))
+    write_json(folder / "config.json", {"task": "categorical_vae", **settings})
     result = {"split": "test", "num_examples": 7, "seconds": 1.0, "bounds": rows}
     write_json(folder / "bound_curve-test.json", result)
     record.run(record.Config(bound_curve=str(folder), name="tiny"))
