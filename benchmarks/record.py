@@ -178,7 +178,9 @@ def keep_study(folder: Path) -> Path:
     write_json(
         RESULTS / f"{STUDY}.json",
         {
-            "command": command(settings, semantic_hashing_study),
+            "command": command_of(
+                "benchmarks.semantic_hashing_study", semantic_hashing_study.Config, settings
+            ),
             "config": {
                 key: value
                 for key, value in settings.items()

@@ -183,7 +183,7 @@ def train(row: Row, draw: int, config: Config) -> None:
             **row._asdict(),
             "draw": draw,
             "settings": row.settings(draw),
-            "command": record.command(to_json(settings), semi_supervised),
+            "command": record.command(to_json(settings), semi_supervised.TASK),
             "result": result,
             "diverged": message,
             "history": {
