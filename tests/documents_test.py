@@ -9,7 +9,7 @@ import types
 import keras
 import pytest
 
-from tf_discrete import likelihoods
+from tf_discrete import likelihoods, schedules
 from tf_discrete.datasets import source
 from tf_discrete.estimators import registry
 from tf_discrete.models import networks
@@ -27,11 +27,11 @@ RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
 def registries():
     """Forgets what a document registers: other tests run over the registries."""
     tables = (
-        registry._REGISTRY,
-        likelihoods.registry._NAMES,
-        source.EMBEDDED,
-        networks._ENCODERS,
-        networks._DECODERS,
+        registry.REGISTRY._entries,
+        likelihoods.registry.REGISTRY._entries,
+        schedules.schedule.REGISTRY._entries,
+        source.REGISTRY._entries,
+        networks.REGISTRY._entries,
         keras.saving.get_custom_objects(),
     )
     before = [dict(table) for table in tables]
