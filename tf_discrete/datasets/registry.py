@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def get(
     binarization: str = "none",
     validation_fraction: float = 0.1,
     seed: int = 0,
-    image_size: tuple[int, int] | None = None,
+    image_size: Sequence[int] | None = None,
     max_examples: int | None = None,
 ) -> Split:
     """One split of a data set.

@@ -82,7 +82,7 @@ def make_classifier(
         directory.path / "classifier.keras",
         batch["image"].numpy(),
         batch["label"].numpy(),
-        train.num_classes,
+        train.num_classes or 0,
         seed=config.seed,
     )
 
@@ -92,6 +92,7 @@ def classify_reconstructions(
 ) -> float:
     """How a classifier of real images reads the reconstructions of test images, all labelled."""
     images, labels = some_images(test, most)
+    assert labels is not None, "The test images must be labelled, see `with_labels`."
     return evaluation.reconstruction_accuracy(
         classifier, results.as_image(model.reconstruct(images)), labels
     )
