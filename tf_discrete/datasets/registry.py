@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -120,7 +119,7 @@ def _tell_constant(images: np.ndarray, request: Request) -> None:
         )
 
 
-def _height_and_width(name: str, value: Any) -> tuple[int, int]:
+def _height_and_width(name: str, value: object) -> tuple[int, int]:
     try:
         height, width = checks.sizes(name, value)
     except ValueError:
