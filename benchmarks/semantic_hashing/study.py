@@ -175,8 +175,7 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
 def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str, float]]:
     """The classifier of the slides, kept in the folder of the study, and its scores on test images."""
     train, test = splits["train"], splits["test"]
-    labels, test_labels = train.labels, test.labels
-    assert labels is not None and test_labels is not None, "`run` refuses data without labels."
+    labels, test_labels = np.asarray(train.labels), np.asarray(test.labels)
     folder = pathlib.Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     classifier = evaluation.cached_classifier(

@@ -92,7 +92,6 @@ def classify_reconstructions(
 ) -> float:
     """How a classifier of real images reads the reconstructions of test images, all labelled."""
     images, labels = some_images(test, most)
-    assert labels is not None, "The test images must be labelled, see `with_labels`."
     return evaluation.reconstruction_accuracy(
-        classifier, results.as_image(model.reconstruct(images)), labels
+        classifier, results.as_image(model.reconstruct(images)), np.asarray(labels)
     )
