@@ -16,11 +16,11 @@ from tf_discrete.estimators import backward, semantic_hashing
 from tf_discrete.estimators.base import check_temperature
 from tf_discrete.estimators.semantic_hashing import saturating_sigmoid as saturating_sigmoid
 from tf_discrete.schedules.scheduled import SMALLEST, TOO_SMALL
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import SeedLike, Tensor
 
 
 def gumbel_softmax(
-    logits: Tensor, temperature: float | Tensor = 1.0, hard: bool = False, *, seed: int | Seed
+    logits: Tensor, temperature: float | Tensor = 1.0, hard: bool = False, *, seed: SeedLike
 ) -> tf.Tensor:
     """A draw of the Gumbel-Softmax relaxation over the last axis.
 
@@ -53,7 +53,7 @@ def gumbel_softmax(
 
 
 def straight_through(
-    logits: Tensor, temperature: float | Tensor = 1.0, *, seed: int | Seed
+    logits: Tensor, temperature: float | Tensor = 1.0, *, seed: SeedLike
 ) -> tf.Tensor:
     """A one-hot draw from softmax(logits), with the gradient of softmax(logits / temperature).
 
@@ -89,7 +89,7 @@ def semantic_hash(
     training: bool = True,
     *,
     flip_probability: float = 0.0,
-    seed: int | Seed | None = None,
+    seed: SeedLike | None = None,
 ) -> tf.Tensor:
     """Improved semantic hashing: noisy saturated bits in training, the sign of the logits afterwards.
 

@@ -5,14 +5,12 @@ Keras' own losses average over pixels; beside them a KL in nats weighs hundreds 
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from tf_discrete import likelihoods
 from tf_discrete._internal import checks, input_checks
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, LikelihoodLike, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.losses")
@@ -39,10 +37,10 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
     def __init__(
         self,
-        likelihood: Any = "bernoulli",
+        likelihood: LikelihoodLike = "bernoulli",
         reduction: str = "sum_over_batch_size",
         name: str = "negative_log_likelihood",
-        dtype: Any = None,
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         checks.optional(checks.text, "name", name)
         super().__init__(reduction=reduction, name=name, dtype=dtype)
@@ -55,7 +53,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
         y_pred = input_checks.same_batch(y_true, y_pred, ("y_true", "y_pred"))
         return -self.likelihood.log_prob(y_true, y_pred)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -37,7 +35,7 @@ class FusedAdam(keras.optimizers.Adam):
     """
 
     def _backend_update_step(
-        self, grads: list[Any], trainable_variables: list[Any], learning_rate: Tensor
+        self, grads: list[Tensor], trainable_variables: list[keras.Variable], learning_rate: Tensor
     ) -> None:
         dtypes = {tf.as_dtype(variable.dtype) for variable in trainable_variables}
         if self.amsgrad or not dtypes <= {tf.float32, tf.float64} or tf.distribute.has_strategy():
@@ -75,6 +73,6 @@ class FusedAdam(keras.optimizers.Adam):
         }
 
 
-def _handle(variable: Any) -> tf.Tensor:
+def _handle(variable: keras.Variable) -> tf.Tensor:
     """The resource behind a Keras or a TensorFlow variable."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle

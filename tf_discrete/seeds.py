@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete._internal import checks
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Seed, SeedLike, Tensor
 
 _RULE = "an integer of at most 64 bits, or an int32 tensor of shape [2]"
 _STRING = 1 << 62
@@ -36,7 +36,7 @@ def base(seed: int) -> Seed:
     return tf.constant(_halves(checks.seed("seed", seed)), tf.int32)
 
 
-def convert(seed: int | Seed) -> Seed:
+def convert(seed: SeedLike) -> Seed:
     """A seed from a seed, or from the integer that a user would rather write.
 
     Raises:

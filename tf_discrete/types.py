@@ -1,13 +1,31 @@
-"""Shared type names and result tuples."""
+"""Shared type names and result tuples.
+
+What an argument takes is named here once: `EstimatorLike`, `LikelihoodLike`, `NetworkLike` and
+`ScheduleLike` are what the constructors of layers and models accept, `Batch` and `DataLike` what they are
+fitted to, `HasCodes`, `CodeSource` and `Servable` what a function needs of a model. A component of your own
+may use the same names in its signatures. TensorFlow and Keras ship no type information: to a type checker
+their classes, and so `Tensor`, are any object.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import tensorflow as tf
 
 from tf_discrete._internal import checks
+
+if TYPE_CHECKING:
+    import keras
+    from keras.optimizers.schedules import LearningRateSchedule
+
+    from tf_discrete.estimators import Estimator
+    from tf_discrete.estimators.baselines import Baseline
+    from tf_discrete.export.signature import Signature
+    from tf_discrete.likelihoods import Likelihood
+
+_T = TypeVar("_T")
 
 Tensor: TypeAlias = Any
 """A `tf.Tensor`, or anything that `tf.convert_to_tensor` takes."""
@@ -15,8 +33,102 @@ Tensor: TypeAlias = Any
 Seed: TypeAlias = Any
 """An int32 tensor of shape [2]: the seed of one stateless draw (see `tf_discrete.seeds`)."""
 
+SeedLike: TypeAlias = "int | Seed"
+"""What `tf_discrete.seeds.convert` makes a seed of: an integer, or a seed as it is."""
+
 Reduction: TypeAlias = "Callable[[Tensor], Tensor]"
 """Maps values [S, *B] of S samples to one value [*B]: `estimators.mean`, `estimators.log_mean_exp`."""
+
+WithGradient: TypeAlias = "tuple[Tensor, Callable[..., Tensor | Sequence[Tensor]]]"
+"""What a function under `tf.custom_gradient` returns: its value, and upstream gradient -> gradients."""
+
+Shape: TypeAlias = "Sequence[int | None]"
+"""The shape that Keras hands to `build` and `compute_output_shape`; an unknown size is None."""
+
+Config: TypeAlias = dict[str, Any]
+"""What `get_config` returns and `from_config` takes: arguments by name, of what Keras writes as JSON."""
+
+JsonObject: TypeAlias = dict[str, Any]
+"""An object as JSON holds it: null, booleans, numbers, strings, lists and objects by name."""
+
+ScheduleLike: TypeAlias = "float | str | LearningRateSchedule | type[LearningRateSchedule] | Config"
+"""A value that may change with the training step: a number, a schedule of `tf_discrete.schedules` or of
+Keras, its registered name, its class or its config."""
+
+EstimatorLike: TypeAlias = "str | Estimator | type[Estimator] | Config"
+"""An estimator, its registered name, its class or its config."""
+
+BaselineLike: TypeAlias = "str | float | Baseline | type[Baseline] | Config"
+"""A baseline of a score estimator, its registered name, its constant, its class or its config."""
+
+PerLayer: TypeAlias = _T | Sequence[_T]
+"""One value for all stochastic layers of a model, or a sequence of one for each."""
+
+LikelihoodLike: TypeAlias = "str | Likelihood | type[Likelihood] | Config"
+"""A likelihood, its registered name, its class or its config."""
+
+NetworkLike: TypeAlias = "str | keras.Model | Config"
+"""A network: its registered name, a Keras model of your own, or its config."""
+
+ActivationLike: TypeAlias = "str | Callable[[Tensor], Tensor] | Config"
+"""An activation as Keras knows it: its name, a function or its config."""
+
+DataLike: TypeAlias = "Tensor | tf.data.Dataset | Mapping[str, Tensor]"
+"""What `fit` takes: arrays, a data set of batches, or a dict of arrays."""
+
+Batch: TypeAlias = "Tensor | Mapping[str, Tensor] | tuple[Batch, ...]"
+"""A batch as `fit` hands it to a step: observations, a dict that holds them, or a tuple (x, y, weights)."""
+
+Inputs: TypeAlias = "Tensor | tuple[Tensor, ...]"
+"""What a model's objective reads of a batch: observations [B, ...], or several tensors, such as (x, y)."""
+
+Encoded: TypeAlias = "Tensor | tuple[Tensor, ...] | None"
+"""What a model's encoder made of a batch, to be used once more; None where it must be run again."""
+
+Terms: TypeAlias = "dict[str, Tensor | MaskedTerm]"
+"""Parts of an objective by name, float [B] each, as the log shows their means."""
+
+Logs: TypeAlias = dict[str, Any]
+"""What Keras logs of a step or an epoch: a number or a scalar tensor by name. Callbacks may add to it."""
+
+
+class HasCodes(Protocol):
+    """A model that turns observations into discrete codes, such as `CategoricalVAE`."""
+
+    @property
+    def num_variables(self) -> int:
+        """N, the variables of a code."""
+
+    @property
+    def num_categories(self) -> int:
+        """K, the values of each."""
+
+    def encode(self, x: Tensor) -> tf.Tensor:
+        """The code of each observation, int32 [B, N]."""
+
+
+class HasCodeProbs(HasCodes, Protocol):
+    """A model that says how probable the values of its codes are, too."""
+
+    def encode_probs(self, x: Tensor) -> tf.Tensor:
+        """The probabilities of the values of each variable, float [B, N, K]; [B, N] of a 1 for bits."""
+
+
+class CodeSource(Protocol):
+    """Anything that draws codes, such as `AutoregressivePrior`."""
+
+    def sample(self, num_samples: int | Tensor, seed: SeedLike, /) -> Tensor:
+        """Codes, int [num_samples, N]."""
+
+
+class Servable(Protocol):
+    """A model that `tf_discrete.export` can write: it names what it answers, and describes itself."""
+
+    def signatures(self) -> dict[str, Signature]:
+        """The functions that are exported, by name; the first is the default."""
+
+    def manifest_entries(self) -> JsonObject:
+        """What the manifest says of the model."""
 
 
 class Sample(NamedTuple):
@@ -66,8 +178,8 @@ class ObjectiveTerms(NamedTuple):
 
     loss: Tensor
     auxiliary: Tensor
-    terms: dict[str, Any]
-    encoded: Any = None
+    terms: Terms
+    encoded: Encoded = None
 
 
 class MaskedTerm(NamedTuple):

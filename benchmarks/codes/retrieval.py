@@ -161,8 +161,9 @@ def measure(config: Config, cell: Cell, splits: tuple[datasets.Split, ...]) -> d
     began = time.process_time()
     database, queries = make_codes(config, cell, splits)
     made = time.process_time()
+    known, wanted = (np.asarray(split.labels) for split in splits)
     scores = evaluation.evaluate_retrieval(
-        queries, splits[1].labels, database, splits[0].labels, config.k, ties="expected"
+        queries, wanted, database, known, config.k, ties="expected"
     )
     return {
         **dataclasses.asdict(cell),

@@ -144,7 +144,7 @@ def jang() -> Iterator[Cell]:
     for model, numbers in JANG.items():
         published = dict(zip(JANG_ESTIMATORS, numbers, strict=True))
         bernoulli = model.endswith("Bernoulli")
-        sizes = {**BERNOULLI} if bernoulli else {"num_categories": 10}
+        sizes: dict[str, Any] = {**BERNOULLI} if bernoulli else {"num_categories": 10}
         shape = "200x2" if bernoulli else "20x10"
         for estimator in (*JANG_ESTIMATORS, *NEWER):
             title, stem = model, estimator

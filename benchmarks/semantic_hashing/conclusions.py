@@ -60,7 +60,7 @@ def judge(results: list[dict[str, Any]], config: dict[str, Any]) -> list[Verdict
     seeds: dict[int, Cells] = {}
     for r in sorted(results, key=lambda r: r["seed"]):
         code = (r["method"], r["num_variables"], r["num_categories"])
-        own = [code] if is_usual(r, config) else []
+        own: list[Any] = [code] if is_usual(r, config) else []
         own += [(r["method"], tuple(sorted(r["settings"].items())))] if is_tried(r, config) else []
         keys |= dict.fromkeys(own)
         finished = own if r["status"] == "finished" else []
@@ -73,7 +73,7 @@ def judge(results: list[dict[str, Any]], config: dict[str, Any]) -> list[Verdict
             with contextlib.suppress(LookupError):
                 made.append(measure(cells))
         values = [value for value, _ in made]
-        above = np.mean(values) - bound if values else 0.0
+        above = float(np.mean(values)) - bound if values else 0.0
         clear = abs(above) > 2 * standard_error(values)
         word = ("confirmed" if above > 0 else "not confirmed") if clear else "not decided"
         names = made[0][1] if made else ()
@@ -123,7 +123,8 @@ def claims(keys: list[Any], priors: list[str]) -> Iterator[tuple[str, str, float
         return scores[ours] - scores[best], numbers
 
     def deviations(cells: Cells, key: str) -> tuple[float, dict[str, float]]:
-        spreads, numbers = [], {}
+        spreads: list[float] = []
+        numbers: dict[str, float] = {}
         for method, title in NAMES.items():
             values = [cells[setting][key] for setting in settings if setting[0] == method]
             if len(values) < 2:

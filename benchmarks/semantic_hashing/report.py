@@ -57,7 +57,8 @@ def compared(
     records: dict[str, dict[str, Any]],
 ) -> tuple[dict[str, Any], list[Group], list[Group]]:
     """The study; its finished cells by code, with its own hyper-parameters; those with others, by setting."""
-    study, groups = records["study"], {}
+    study = records["study"]
+    groups: dict[Any, Group] = {}
     for r in (r for r in records.values() if r.get("status") == "finished"):
         size = (r["bits"], r["num_variables"], r["num_categories"])
         key = (r["method"], size, tuple(sorted(r["settings"].items())))
@@ -99,13 +100,13 @@ def sensitivity_table(groups: list[Group]) -> str:
         shown = (spread(some, 2) for some in own)
         rows.append((NAMES[group[0]["method"]], setting_text(group[0]), *shown, str(len(group))))
     for method, title in NAMES.items():
-        own = [v for v, group in zip(values, groups, strict=True) if group[0]["method"] == method]
-        means = [[np.mean(some) for some in column] for column in zip(*own, strict=True)]
+        each = [v for v, group in zip(values, groups, strict=True) if group[0]["method"] == method]
+        means = [[np.mean(some) for some in column] for column in zip(*each, strict=True)]
         ranges = [
             f"{name} from {min(m):.2f} to {max(m):.2f}"
             for name, m in zip(names, means, strict=False)
         ]
-        lines += f"- {title}, {len(own)} settings: {'; '.join(ranges)}.\n" if own else ""
+        lines += f"- {title}, {len(each)} settings: {'; '.join(ranges)}.\n" if each else ""
     return f"{markdown(('method', 'setting', *names, 'seeds'), rows)}\n{lines}"
 
 

@@ -61,8 +61,10 @@ class Config(code_models.Flags):
 
 
 PLACES = ("output_dir", "data_dir", "results", "picture")
-MAY_DIFFER = ("bits", "sizes", "sensitivity_bits", "noise_stddevs", "num_seeds")
-MAY_DIFFER += ("temperature_finals", "temperature_rates")
+MAY_DIFFER = (
+    *("bits", "sizes", "sensitivity_bits", "noise_stddevs", "num_seeds"),
+    *("temperature_finals", "temperature_rates"),
+)
 """Fields in which a command that goes on with a study may differ from the one that began it."""
 
 
@@ -173,18 +175,23 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
 def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str, float]]:
     """The classifier of the slides, kept in the folder of the study, and its scores on test images."""
     train, test = splits["train"], splits["test"]
+    labels, test_labels = np.asarray(train.labels), np.asarray(test.labels)
     folder = pathlib.Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     classifier = evaluation.cached_classifier(
         folder / "classifier.keras",
-        *(train.images, train.labels, train.num_classes),
-        **{"network": "mlp", "decay": False, "seed": config.seed},
+        train.images,
+        labels,
+        train.num_classes or 0,
+        network="mlp",
+        decay=False,
+        seed=config.seed,
         num_steps=config.classifier_epochs * max(1, len(train) // config.batch_size),
         batch_size=config.batch_size,
     )
     real = evaluation.predict_probs(classifier, test.images)
     return classifier, {
-        "test_accuracy": evaluation.reconstruction_accuracy(classifier, test.images, test.labels),
+        "test_accuracy": evaluation.reconstruction_accuracy(classifier, test.images, test_labels),
         "inception_score_of_test_images": evaluation.inception_score(real).mean,
         "slides_score_of_test_images": evaluation.slides_inception_score(real).mean,
     }
@@ -209,7 +216,7 @@ def run(config: Config) -> str:
         settings = run_config(config, cell)
         check(settings)
         code_models.build(settings, cell.method, splits["train"])
-    study = {
+    study: dict[str, Any] = {
         "name": "study",
         "command": provenance.command_of(
             "benchmarks.semantic_hashing.study", Config, to_json(config), PLACES[:1] + PLACES[2:]

@@ -208,7 +208,7 @@ def cells() -> list[tuple[str, ...]]:
     A spread is the standard deviation over the draws; differences are ours less the published number, so
     that above 0 is better in both columns.
     """
-    found = []
+    found: list[tuple[str, ...]] = []
     for row in table():
         kept = [run for draw in range(MAX_DRAWS) if (run := row.run(draw))]
         accuracy, bound = (

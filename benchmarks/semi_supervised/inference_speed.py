@@ -200,7 +200,12 @@ def picture(rows: list[dict[str, Any]]) -> Any:
             ("multiply-adds", plots.canvas.INK, "--", [row["predicted_ratio"] for row in own]),
             ("peak memory", plots.canvas.VERMILION, "-", [memory_ratio(row) for row in own]),
         ):
-            style = {"marker": "o", "markersize": 4, "linewidth": 1.8, "linestyle": dash}
+            style: dict[str, Any] = {
+                "marker": "o",
+                "markersize": 4,
+                "linewidth": 1.8,
+                "linestyle": dash,
+            }
             axes.plot(classes, values, color=color, label=label, **style)
         axes.set_xscale("log")
         axes.set_yscale("log")

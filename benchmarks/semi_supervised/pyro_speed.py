@@ -67,7 +67,7 @@ def write_data(folder: pathlib.Path) -> None:
     """Writes images [n, 784], labels of the first 100, and the weights that all contenders begin with."""
     speed.binary_images(folder / "images.npy")
     rng = np.random.default_rng(1)
-    arrays = {"labels": np.arange(BATCH_SIZE) % CLASSES}
+    arrays: dict[str, Any] = {"labels": np.arange(BATCH_SIZE) % CLASSES}
     for network, sizes in LAYERS.items():
         for index, shape in enumerate(zip(sizes, sizes[1:], strict=False)):
             limit = np.sqrt(6 / sum(shape))
@@ -103,6 +103,7 @@ def ours(
         alpha=ALPHA,
     )
     style = model.style_encoder
+    assert style.image_network is not None, "The network by name shares the image's part."
     image_kernel, class_kernel = np.split(start["style/0"], [PIXELS])
     for network, kernels in (
         (model.classifier, [start[f"class/{index}"] for index in range(3)]),

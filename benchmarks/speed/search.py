@@ -108,7 +108,8 @@ def build(name: str, items: np.ndarray, k: int) -> tuple[Search, int]:
 
 def measure(options: argparse.Namespace, items: np.ndarray, queries: np.ndarray) -> dict[str, Any]:
     """Builds every index and lets them take turns."""
-    searches, rows = {}, {}
+    searches = {}
+    rows: dict[str, dict[str, Any]] = {}
     for name in NAMES:
         start = time.process_time()
         searches[name], size = build(name, items, options.k)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import keras
 
@@ -12,13 +12,18 @@ from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import deserialize
 from tf_discrete.estimators import registry
 from tf_discrete.schedules import Schedule, ScheduledVariable
+from tf_discrete.types import ActivationLike, EstimatorLike, PerLayer, ScheduleLike
+
+_T = TypeVar("_T")
 
 check_choice = checks.choice
 PRIORS = ("uniform", "learned")
 """Of latents, where a model has no other."""
 
 
-def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimators.Estimator:
+def estimator(
+    identifier: EstimatorLike, latents: str, temperature: ScheduleLike | None = None
+) -> estimators.Estimator:
     """An estimator by name, class, config or object.
 
     Args:
@@ -59,7 +64,7 @@ def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimat
     return made
 
 
-def num_layers(value: int | None, *per_layer_values: Any) -> int:
+def num_layers(value: int | None, *per_layer_values: object) -> int:
     """How many stochastic layers a model has: `value`, or as many as the first sequence has values, or 1.
 
     Example:
@@ -73,14 +78,14 @@ def num_layers(value: int | None, *per_layer_values: Any) -> int:
     return next(lengths, 1)
 
 
-def per_layer(name: str, value: Any, num_layers: int) -> list[Any]:
+def per_layer(name: str, value: PerLayer[_T], num_layers: int) -> list[_T]:
     """An argument of one value for all layers, or of a sequence of one for each, as a list.
 
     Raises:
         ValueError: a sequence of another length.
     """
     if not isinstance(value, (list, tuple)):
-        return [value] * num_layers
+        return [cast(_T, value)] * num_layers
     if len(value) != num_layers:
         raise ValueError(
             f"{name} must be one for all layers, or one for each of the {num_layers}. "
@@ -89,7 +94,7 @@ def per_layer(name: str, value: Any, num_layers: int) -> list[Any]:
     return list(value)
 
 
-def shared(values: Sequence[Any]) -> Any:
+def shared(values: Sequence[_T]) -> PerLayer[_T]:
     """The one value of all layers, or a list of one for each; what `per_layer` takes.
 
     Example:
@@ -100,7 +105,10 @@ def shared(values: Sequence[Any]) -> Any:
 
 
 def layer_estimators(
-    identifier: Any, latents: str, temperature: Any, num_layers: int
+    identifier: PerLayer[EstimatorLike],
+    latents: str,
+    temperature: PerLayer[ScheduleLike | None],
+    num_layers: int,
 ) -> list[estimators.Estimator]:
     """One estimator for each layer, none of them twice: what they learn is their own.
 
@@ -114,11 +122,9 @@ def layer_estimators(
         ValueError: as `estimator`; sequences of another length.
     """
     found: list[estimators.Estimator] = []
-    for one, own in zip(
-        per_layer("estimator", identifier, num_layers),
-        per_layer("temperature", temperature, num_layers),
-        strict=True,
-    ):
+    identifiers: list[EstimatorLike] = per_layer("estimator", identifier, num_layers)
+    temperatures: list[ScheduleLike | None] = per_layer("temperature", temperature, num_layers)
+    for one, own in zip(identifiers, temperatures, strict=True):
         made = estimator(one, latents, own)
         if any(made is other for other in found):
             made = type(made).from_config(made.get_config())
@@ -137,19 +143,19 @@ def num_samples(value: int | None, layers: Sequence[estimators.Estimator]) -> in
     return checks.whole("num_samples", value)
 
 
-def hidden_units(value: Any, name: str = "hidden_units") -> tuple[int, ...]:
+def hidden_units(value: Sequence[int], name: str = "hidden_units") -> tuple[int, ...]:
     """The widths of a network's hidden layers; there may be none."""
     return checks.sizes(name, value, each="layer")
 
 
-def activation(value: Any) -> Any:
+def activation(value: ActivationLike) -> ActivationLike:
     """The activation of a network as it was given: a name, a config or a function that Keras knows."""
     checks.keras_part("activation", value, keras.activations.get)
     return value
 
 
 def pathwise_estimator(
-    identifier: Any, latents: str, temperature: Any = None
+    identifier: EstimatorLike, latents: str, temperature: ScheduleLike | None = None
 ) -> estimators.PathwiseEstimator:
     """An estimator that a layer can hold: as `estimator`, but a score estimator is refused."""
     if isinstance(identifier, (str, type)):
@@ -161,7 +167,7 @@ def pathwise_estimator(
     return made
 
 
-def scheduled_kl_weight(kl_weight: Any) -> ScheduledVariable | None:
+def scheduled_kl_weight(kl_weight: ScheduleLike | None) -> ScheduledVariable | None:
     """The weight of the KL as a scheduled value; None where no KL is asked for.
 
     Raises:
@@ -174,7 +180,7 @@ def scheduled_kl_weight(kl_weight: Any) -> ScheduledVariable | None:
     )
 
 
-def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> ScheduledVariable:
+def scheduled_weight(name: str, weight: ScheduleLike, otherwise: str = "") -> ScheduledVariable:
     """A weight in a loss as a scheduled value.
 
     Raises:
@@ -189,7 +195,7 @@ def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> ScheduledVa
     return scheduled
 
 
-def _check_estimator(identifier: Any) -> None:
+def _check_estimator(identifier: object) -> None:
     """Refuses what is neither a registered name nor an estimator, its class or its config."""
     if isinstance(identifier, str):
         estimators.get_class(identifier)
@@ -201,7 +207,7 @@ def _check_estimator(identifier: Any) -> None:
         checks.refuse("estimator", rule, identifier)
 
 
-def _check_pathwise(cls: Any, latents: str) -> None:
+def _check_pathwise(cls: object, latents: str) -> None:
     if isinstance(cls, type) and issubclass(cls, estimators.ScoreEstimator):
         raise ValueError(
             "A layer needs an estimator whose draw carries the gradient; a score estimator must see the "

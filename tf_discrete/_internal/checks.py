@@ -24,7 +24,7 @@ _FLOAT32 = np.finfo(np.float32)
 _T = TypeVar("_T")
 
 
-def choice(name: str, value: Any, choices: Sequence[str]) -> str:
+def choice(name: str, value: object, choices: Sequence[str]) -> str:
     """Returns one of several names.
 
     Example:
@@ -38,7 +38,7 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: object) -> bool:
     """Returns True or False; 0, 1 and strings are refused."""
     found = plain(value)
     if not isinstance(found, bool):
@@ -46,7 +46,7 @@ def flag(name: str, value: Any) -> bool:
     return found
 
 
-def whole(name: str, value: Any, lowest: int = 1, highest: int = INT32_MAX) -> int:
+def whole(name: str, value: object, lowest: int = 1, highest: int = INT32_MAX) -> int:
     """Returns an integer in [lowest, highest]; 20.0 is refused, too.
 
     Example:
@@ -68,7 +68,7 @@ def whole(name: str, value: Any, lowest: int = 1, highest: int = INT32_MAX) -> i
 
 def number(
     name: str,
-    value: Any,
+    value: object,
     lowest: float = -math.inf,
     below: float = math.inf,
     *,
@@ -97,7 +97,7 @@ def number(
     return _in_float32(name, value, found)
 
 
-def positive(name: str, value: Any) -> float:
+def positive(name: str, value: object) -> float:
     """Returns a finite number above 0."""
     found = _real(value)
     if not 0 < found < math.inf:
@@ -107,12 +107,12 @@ def positive(name: str, value: Any) -> float:
     return _in_float32(name, value, found)
 
 
-def fraction(name: str, value: Any) -> float:
+def fraction(name: str, value: object) -> float:
     """Returns a number in [0, 1]."""
     return number(name, value, lowest=0.0, highest=1.0)
 
 
-def seed(name: str, value: Any) -> int:
+def seed(name: str, value: object) -> int:
     """Returns an integer of up to 64 bits, signed or unsigned.
 
     Example:
@@ -128,14 +128,14 @@ def seed(name: str, value: Any) -> int:
     return int(found)
 
 
-def text(name: str, value: Any) -> str:
+def text(name: str, value: object) -> str:
     """Returns a string, which may be empty."""
     if not isinstance(value, str):
         refuse(name, "a string", value)
     return str(value)
 
 
-def path(name: str, value: Any) -> str:
+def path(name: str, value: object) -> str:
     """Returns a path as a string. It may not be empty."""
     found = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(found, str) or not found or "\0" in found:
@@ -154,7 +154,7 @@ def sizes(name: str, value: Any, each: str = "axis") -> tuple[int, ...]:
 
 
 def optional(
-    check: Callable[..., _T], name: str, value: Any, *rules: Any, **more: Any
+    check: Callable[..., _T], name: str, value: object, *rules: object, **more: object
 ) -> _T | None:
     """Returns None for None, and what another check returns for anything else.
 
@@ -165,14 +165,14 @@ def optional(
     return None if value is None else check(name, value, *rules, **more)
 
 
-def instance(name: str, value: Any, kind: type | tuple[type, ...], rule: str) -> Any:
+def instance(name: str, value: object, kind: type[_T], rule: str) -> _T:
     """Returns an object of a class; `rule` says which, such as "a Keras model"."""
     if not isinstance(value, kind):
         refuse(name, rule, value)
     return value
 
 
-def having(name: str, value: Any, attributes: Sequence[str], rule: str) -> Any:
+def having(name: str, value: object, attributes: Sequence[str], rule: str) -> Any:
     """Returns an object with some attributes; `rule` says what such an object is."""
     missing = [attribute for attribute in attributes if not hasattr(value, attribute)]
     if missing or isinstance(value, type):
@@ -180,7 +180,7 @@ def having(name: str, value: Any, attributes: Sequence[str], rule: str) -> Any:
     return value
 
 
-def keras_part(name: str, value: Any, get: Callable[[Any], _T]) -> _T:
+def keras_part(name: str, value: object, get: Callable[[Any], _T]) -> _T:
     """Returns what a `get` of Keras finds, such as `keras.initializers.get`.
 
     Example:
@@ -200,7 +200,7 @@ def keras_part(name: str, value: Any, get: Callable[[Any], _T]) -> _T:
     refuse(name, "a name, object or config that Keras knows", value)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Returns the Python object inside a NumPy scalar or an array or eager tensor without axes."""
     if isinstance(value, (bool, int, float, str)):
         return value
@@ -211,12 +211,12 @@ def plain(value: Any) -> Any:
     return value
 
 
-def refuse(name: str, rule: str, value: Any) -> NoReturn:
+def refuse(name: str, rule: str, value: object) -> NoReturn:
     """Raises the `ValueError` of an argument that breaks a rule."""
     raise ValueError(f"{name} must be {rule}. Received: {name}={shown(value)}")
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Returns a value as a message shows it: on one line, and not for ever."""
     try:
         found = " ".join(repr(value).splitlines())
@@ -225,7 +225,7 @@ def shown(value: Any) -> str:
     return found if len(found) <= _SHOWN else f"{found[:_SHOWN]}..."
 
 
-def _real(value: Any) -> float:
+def _real(value: object) -> float:
     """The value as a float; NaN, which no rule takes, for what is no number."""
     found = plain(value)
     if isinstance(found, bool) or not isinstance(found, numbers.Real):
@@ -236,7 +236,7 @@ def _real(value: Any) -> float:
         return math.inf
 
 
-def _in_float32(name: str, value: Any, found: float) -> float:
+def _in_float32(name: str, value: object, found: float) -> float:
     """Refuses a number that would overflow where it is used."""
     if abs(found) > float(_FLOAT32.max):
         refuse(name, f"at most {_FLOAT32.max:.3g} in size, the largest number in float32", value)

@@ -188,7 +188,7 @@ def integers_in(values: Tensor, lowest: int, highest: int, name: str) -> tf.Tens
         return tf.where(inside, tf.cast(values, tf.int32), lowest - 1)
 
 
-def count(value: Any, name: str, lowest: int = 0, highest: int | None = None) -> Any:
+def count(value: Tensor, name: str, lowest: int = 0, highest: int | None = None) -> int | tf.Tensor:
     """Returns how many of something are asked for, if the number is in [lowest, highest].
 
     Args:
@@ -225,7 +225,7 @@ def count(value: Any, name: str, lowest: int = 0, highest: int | None = None) ->
     return value if tf.is_tensor(value) else number
 
 
-def check_label_dtype(dtype: Any, name: str = "label") -> None:
+def check_label_dtype(dtype: np.dtype | tf.DType, name: str = "label") -> None:
     """Refuses labels that are no integers: names, fractions and booleans are never converted.
 
     Args:
@@ -288,7 +288,7 @@ def _fill(values: tf.Tensor, valid: tf.Tensor, batch_axis: int = 0) -> tf.Tensor
     return tf.where(tf.reshape(valid, shape), values, tf.cast(fill, values.dtype))
 
 
-def _numbers(x: Any, name: str) -> tf.Tensor:
+def _numbers(x: Tensor, name: str) -> tf.Tensor:
     try:
         x = tf.convert_to_tensor(x)
     except (TypeError, ValueError):
@@ -303,7 +303,7 @@ def _numbers(x: Any, name: str) -> tf.Tensor:
     return tf.cast(x, tf.float32)
 
 
-def _is_known(x: Any) -> bool:
+def _is_known(x: Tensor) -> bool:
     """Whether the values can be read now."""
     return hasattr(x, "numpy")
 

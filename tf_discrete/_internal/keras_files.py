@@ -105,11 +105,11 @@ def _check_weights(data: bytes) -> None:
     """Refuses weights that ask for more memory than the file can fill, or for other files."""
     total, elsewhere = 0, []
 
-    def check_link(name: str, link: Any) -> None:  # h5py loses what is raised in here.
+    def check_link(name: str, link: object) -> None:  # h5py loses what is raised in here.
         if not isinstance(link, h5py.HardLink):
             elsewhere.append(name)
 
-    def add(name: str, item: Any) -> None:
+    def add(name: str, item: object) -> None:
         nonlocal total
         if isinstance(item, h5py.Dataset):
             total += item.nbytes

@@ -9,7 +9,7 @@ import pathlib
 import stat
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
@@ -156,7 +156,7 @@ def read_array(
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
 
 
-def array_header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     """Reads the shape and the dtype that an `.npy` file announces; nothing of that size is allocated.
 
     Args:
@@ -180,7 +180,7 @@ def array_header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def check_array_header(file: Any, size: int) -> None:
+def check_array_header(file: IO[bytes], size: int) -> None:
     """Refuses an `.npy` header that does not match the size of its file, before anything is allocated.
 
     Args:

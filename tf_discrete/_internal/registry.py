@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, NoReturn, TypeVar
 
 import keras
@@ -85,7 +85,7 @@ class Registry(Generic[Entry]):
             self.refuse(name, argument)
         return self._entries[name]
 
-    def refuse(self, identifier: Any, argument: str | None = None) -> NoReturn:
+    def refuse(self, identifier: object, argument: str | None = None) -> NoReturn:
         """Raises the error for what is neither a name nor anything else that may be given."""
         near: list[str] = []
         if isinstance(identifier, str):
@@ -129,7 +129,7 @@ class ClassRegistry(Registry[type[Object]]):
         self._of_number = cls
         return cls
 
-    def _tell_keras(self, entry: Any) -> None:
+    def _tell_keras(self, entry: object) -> None:
         if keras.saving.get_registered_object(keras.saving.get_registered_name(entry)) is not entry:
             keras.saving.register_keras_serializable(self.package)(entry)
 
@@ -164,7 +164,7 @@ class ClassRegistry(Registry[type[Object]]):
                 f"Received: {arguments} ({error})"
             ) from error
 
-    def _alone(self, given: Any, arguments: dict[str, Any]) -> Any:
+    def _alone(self, given: Any, arguments: Mapping[str, object]) -> Any:
         if arguments:
             raise ValueError(
                 f"{self._one.capitalize()} that is an object or a config takes no further arguments. Set "
@@ -173,12 +173,12 @@ class ClassRegistry(Registry[type[Object]]):
         return given
 
 
-def _origin(entry: Any) -> Any:
+def _origin(entry: object) -> object:
     """What stays the same when a module is read again, as notebooks and `python -m` do."""
     return getattr(entry, "__qualname__", entry)
 
 
-def _shown(entry: Any) -> str:
+def _shown(entry: object) -> str:
     return (
         f"{entry.__module__}.{entry.__qualname__}"
         if hasattr(entry, "__qualname__")

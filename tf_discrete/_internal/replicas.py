@@ -6,8 +6,6 @@ forward pass that mixes up the losses which Keras collects there, for all replic
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -15,7 +13,7 @@ import tensorflow as tf
 class ReplicaAverages:
     """Base of layers that own moving averages; their variables have the aggregation "none"."""
 
-    def replica_averages(self) -> list[Any]:
+    def replica_averages(self) -> list[keras.Variable]:
         """The variables to average over the replicas."""
         raise NotImplementedError
 

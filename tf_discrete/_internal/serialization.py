@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ import keras
 from tf_discrete._internal import checks
 
 
-def check_serializable(thing: Any, argument: str) -> None:
+def check_serializable(thing: object, argument: str) -> None:
     """Checks that a layer, model or likelihood can be written to a `.keras` file and read again.
 
     Args:
@@ -33,7 +34,9 @@ def check_serializable(thing: Any, argument: str) -> None:
         _check_class(type(thing), argument)
 
 
-def deserialize(argument: str, config: Any, custom_objects: Any = None) -> Any:
+def deserialize(
+    argument: str, config: object, custom_objects: Mapping[str, object] | None = None
+) -> Any:
     """Makes the object of a Keras config that was given as an argument.
 
     Args:
@@ -58,13 +61,13 @@ def _check_class(cls: type, argument: str) -> None:
         _refuse(cls.__name__, argument)
 
 
-def _check_function(function: Any, argument: str) -> None:
+def _check_function(function: object, argument: str) -> None:
     module = getattr(function, "__module__", None) or ""
     if module.split(".")[0] != "keras" and not _registered(function):
         _refuse(getattr(function, "__name__", repr(function)), argument)
 
 
-def _registered(thing: Any) -> bool:
+def _registered(thing: object) -> bool:
     return keras.saving.get_registered_object(keras.saving.get_registered_name(thing)) is thing
 
 

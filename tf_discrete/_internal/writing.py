@@ -13,7 +13,6 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import tensorflow as tf
 
@@ -91,7 +90,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         new.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
+def write_json(path: str | os.PathLike[str], value: object) -> None:
     """Writes a JSON file with sorted keys, whole or not at all.
 
     Raises:

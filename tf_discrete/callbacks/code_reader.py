@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,9 +12,9 @@ from tf_discrete._internal import checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.layers import StochasticLayer
 from tf_discrete.models.base import DiscreteModel, inputs_of
-from tf_discrete.types import Tensor
+from tf_discrete.types import DataLike, Inputs, Tensor
 
-Reader = Callable[[Any], tuple[Tensor, Tensor]]
+Reader = Callable[[Inputs], tuple[Tensor, Tensor]]
 
 
 def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
@@ -41,7 +40,7 @@ def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
         )
     chosen = _find_layer(model, layer)
 
-    def read(x: Any) -> tuple[Tensor, Tensor]:
+    def read(x: Tensor) -> tuple[Tensor, Tensor]:
         with chosen.record() as calls:
             model(x, training=False)
         rows = [rows if mask is None else tf.boolean_mask(rows, mask) for rows, mask in calls]
@@ -50,7 +49,7 @@ def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
     return tf.function(read, reduce_retracing=True, autograph=False)
 
 
-def check_data(data: Any) -> None:
+def check_data(data: DataLike) -> None:
     """Refuses what is neither a `tf.data.Dataset` nor arrays with an axis for the examples.
 
     Raises:
@@ -64,7 +63,7 @@ def check_data(data: Any) -> None:
         checks.refuse("data", "arrays, or a batched tf.data.Dataset", data)
 
 
-def input_batches(data: Any, max_examples: int, batch_size: int) -> Iterator[Any]:
+def input_batches(data: DataLike, max_examples: int, batch_size: int) -> Iterator[Inputs]:
     """The inputs of at most `max_examples` examples, in batches.
 
     Args:

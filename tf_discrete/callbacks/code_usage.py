@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from tf_discrete._internal import checks
 from tf_discrete.callbacks import code_reader
 from tf_discrete.evaluation import CodeUsage, Usage
+from tf_discrete.types import DataLike, Logs
 
 
 class CodeUsageCallback(keras.callbacks.Callback):
@@ -42,7 +41,7 @@ class CodeUsageCallback(keras.callbacks.Callback):
 
     def __init__(
         self,
-        data: Any,
+        data: DataLike,
         every: int = 1,
         layer: str | None = None,
         max_examples: int = 2000,
@@ -61,12 +60,12 @@ class CodeUsageCallback(keras.callbacks.Callback):
         super().set_model(model)
         self._read = code_reader.code_reader(model, self.layer)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             self.usage = self.look()
             self.report(epoch, self.usage, logs)
 
-    def report(self, epoch: int, usage: Usage, logs: dict[str, Any] | None) -> None:
+    def report(self, epoch: int, usage: Usage, logs: Logs | None) -> None:
         """Says what a look has found; `logs` are those of the epoch."""
         if logs is not None and usage.mutual_information is not None:
             logs["usage/perplexity"] = float(usage.perplexity.mean())

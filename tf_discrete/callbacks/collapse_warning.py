@@ -8,6 +8,7 @@ from typing import Any
 from tf_discrete._internal import checks
 from tf_discrete.callbacks.code_usage import CodeUsageCallback
 from tf_discrete.evaluation import Usage
+from tf_discrete.types import DataLike, Logs
 
 ADVICE = (
     "Let the weight of the KL grow from 0 (kl_weight=schedules.Linear(0.0, 1.0, steps=...)), give each "
@@ -44,15 +45,15 @@ class CollapseWarning(CodeUsageCallback):
         True
     """
 
-    def __init__(self, data: Any, every: int = 1, begin: int = 0, **kwargs: Any):
+    def __init__(self, data: DataLike, every: int = 1, begin: int = 0, **kwargs: Any):
         super().__init__(data, every=every, **kwargs)
         self.begin = checks.whole("begin", begin, lowest=0)
         self._warned: set[int] = set()
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._warned = set()
 
-    def report(self, epoch: int, usage: Usage, logs: dict[str, Any] | None) -> None:
+    def report(self, epoch: int, usage: Usage, logs: Logs | None) -> None:
         super().report(epoch, usage, logs)
         collapsed = usage.collapsed
         if logs is not None:

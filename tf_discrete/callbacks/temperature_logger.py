@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import keras
 
 from tf_discrete.layers import StochasticLayer
 from tf_discrete.schedules import ScheduledVariable, scheduled_values
+from tf_discrete.types import Logs
 
 
 class TemperatureLogger(keras.callbacks.Callback):
@@ -44,7 +44,7 @@ class TemperatureLogger(keras.callbacks.Callback):
                 f"train a model of tf_discrete.models. Received: model={model.name!r}"
             )
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
             logs.update({name: float(value.value) for name, value in self.scheduled.items()})
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +20,9 @@ from tf_discrete._internal import checks, reading, writing
 from tf_discrete.codes import container
 from tf_discrete.codes.fixed_point import FREQUENCY_BITS, FixedPointPrior
 from tf_discrete.codes.packing import bytes_per_code, check_codes
+
+if TYPE_CHECKING:
+    from tf_discrete.models import AutoregressivePrior
 
 MAGIC = b"TFDCODE1"
 _BLOCK = 4096
@@ -62,7 +66,7 @@ class Compressed(NamedTuple):
 
 def compress(
     codes: ArrayLike,
-    prior: Any,
+    prior: AutoregressivePrior,
     path: str | os.PathLike[str],
     *,
     batch_size: int = 1024,
@@ -132,7 +136,9 @@ def compress(
     return Compressed(len(array), size, *rates, packed, len(payload))
 
 
-def decompress(path: str | os.PathLike[str], prior: Any, *, batch_size: int = 1024) -> np.ndarray:
+def decompress(
+    path: str | os.PathLike[str], prior: AutoregressivePrior, *, batch_size: int = 1024
+) -> np.ndarray:
     """Reads the codes that `compress` has written.
 
     Args:
@@ -228,7 +234,7 @@ def _codes_digest(codes: np.ndarray) -> str:
     return hashlib.sha256(codes.astype("<i4").tobytes()).hexdigest()
 
 
-def _constriction() -> Any:
+def _constriction() -> ModuleType:
     try:
         import constriction
     except ImportError as error:

@@ -10,9 +10,10 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tf_discrete._internal import reading, writing
+from tf_discrete.types import JsonObject
 
 _MAX_HEADER_BYTES = 2**16
 _MAX_FILE_BYTES = 2**40
@@ -48,7 +49,7 @@ class Format(NamedTuple):
 def write(
     path: str | os.PathLike[str],
     kind: Format,
-    header: Mapping[str, Any],
+    header: Mapping[str, object],
     payload: bytes,
     overwrite: bool,
 ) -> None:
@@ -69,7 +70,7 @@ def write(
             stream.write(payload)
 
 
-def read(path: str | os.PathLike[str], kind: Format) -> tuple[dict[str, Any], bytes]:
+def read(path: str | os.PathLike[str], kind: Format) -> tuple[JsonObject, bytes]:
     """Reads the header and the payload of a file, both checked.
 
     Raises:
@@ -108,7 +109,7 @@ def is_container(path: pathlib.Path, kind: Format) -> bool:
         return file.read(len(kind.magic)) == kind.magic
 
 
-def _digest(header: Mapping[str, Any], payload: bytes) -> str:
+def _digest(header: Mapping[str, object], payload: bytes) -> str:
     rest = {name: value for name, value in header.items() if name != "sha256"}
     digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
     digest.update(payload)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any
 
 import keras
 import numpy as np
@@ -36,7 +35,7 @@ def model_digest(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def update_with_array(digest: Any, array: np.ndarray) -> None:
+def update_with_array(digest: hashlib._Hash, array: np.ndarray) -> None:
     """Adds an array, its type and its shape to a digest, the same on every machine."""
     digest.update(f"{array.dtype.name}{array.shape}".encode())
     array = np.ascontiguousarray(array)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete.codes.packing import check_codes
+from tf_discrete.types import Batch, HasCodes
 
 _MODEL = ("encode", "num_variables", "num_categories")
 
 
-def encode_batches(model: Any, batches: Iterable[Any]) -> np.ndarray:
+def encode_batches(model: HasCodes, batches: Iterable[Batch]) -> np.ndarray:
     """Encodes batch by batch, compiled.
 
     Args:

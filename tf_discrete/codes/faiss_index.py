@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +15,10 @@ from tf_discrete._internal import checks, reading
 from tf_discrete.codes import container, faiss_graph
 from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
 from tf_discrete.codes.packing import check_codes, check_one_hot, pack_to_compare
+from tf_discrete.types import JsonObject
+
+if TYPE_CHECKING:
+    pass
 
 KINDS = ("flat", "hnsw", "ivf")
 MAX_LINKS = 1024
@@ -185,7 +191,7 @@ class FaissIndex:
             return cls._from(header, payload, faiss)
 
     @classmethod
-    def _from(cls, header: dict[str, Any], payload: bytes, faiss: Any) -> FaissIndex:
+    def _from(cls, header: JsonObject, payload: bytes, faiss: ModuleType) -> FaissIndex:
         index = cls.__new__(cls)
         index.kind = checks.choice("kind", header["kind"], KINDS)
         index.num_variables = checks.whole("num_variables", header["num_variables"])
@@ -224,7 +230,7 @@ class FaissIndex:
         return index
 
 
-def _options(kind: str, count: int, given: dict[str, Any]) -> dict[str, int]:
+def _options(kind: str, count: int, given: Mapping[str, object]) -> dict[str, int]:
     """The options of a kind of index over `count` codes: those that are given, checked, or defaults."""
     foreign = [
         name for name, value in given.items() if value is not None and name not in _OPTIONS[kind]
@@ -246,7 +252,7 @@ def _options(kind: str, count: int, given: dict[str, Any]) -> dict[str, int]:
     return {}
 
 
-def _within(name: str, given: dict[str, Any], default: int, lowest: int, highest: int) -> int:
+def _within(name: str, given: Mapping[str, object], default: int, lowest: int, highest: int) -> int:
     value = given.get(name)
     return default if value is None else checks.whole(name, value, lowest, highest)
 
@@ -274,7 +280,7 @@ def _empty(kind: str, width: int, options: dict[str, int]) -> Any:
     return index
 
 
-def _faiss() -> Any:
+def _faiss() -> ModuleType:
     try:
         import faiss
     except ImportError as error:

@@ -11,12 +11,16 @@ from __future__ import annotations
 import decimal
 import functools
 import hashlib
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import keras
 import numpy as np
 
 from tf_discrete._internal import checks
 from tf_discrete.codes.digest import update_with_array
+
+if TYPE_CHECKING:
+    from tf_discrete.models import AutoregressivePrior
 
 FREQUENCY_BITS = 24
 """Frequencies of a chunk's values sum to 2^24."""
@@ -62,7 +66,7 @@ class FixedPointPrior:
         ((1, 4), True)
     """
 
-    def __init__(self, prior: Any):
+    def __init__(self, prior: AutoregressivePrior):
         checks.having("prior", prior, _PARTS, "an AutoregressivePrior")
         self.num_chunks, self.units = prior.num_chunks, prior.units
         self.possible = prior.possible().sum(axis=1)
@@ -122,7 +126,7 @@ class FixedPointPrior:
             )
 
 
-def _fixed(weights: Any) -> np.ndarray:
+def _fixed(weights: keras.Variable) -> np.ndarray:
     """Weights as multiples of 2^-14: integers, held in float64."""
     return np.rint(np.asarray(weights, np.float64) * _ONE)
 

@@ -6,7 +6,7 @@ Order and ties: neighbours come by increasing distance, and at the same distance
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -230,7 +230,7 @@ def _checked(queries: ArrayLike, database: ArrayLike) -> tuple[np.ndarray, np.nd
     return _words(asked), np.ascontiguousarray(_words(stored).T)
 
 
-def _check_same_bytes(queries: Any, database: Any) -> None:
+def _check_same_bytes(queries: np.ndarray, database: np.ndarray) -> None:
     """Refuses arrays, or tensors as far as their shapes are known, that are not of the same codes."""
     asked, stored = tf.TensorShape(queries.shape), tf.TensorShape(database.shape)
     if not (

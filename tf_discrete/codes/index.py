@@ -25,12 +25,13 @@ from tf_discrete.codes.packing import (
     unpack,
 )
 from tf_discrete.export.manifest import check_json
+from tf_discrete.types import JsonObject
 
 FORMAT_VERSION = 2
 _CODES, _IDS, _MANIFEST = "codes.npy", "ids.json", "manifest.json"
 _FAISS = re.compile(r"(flat|hnsw|ivf)-[0-9a-f]{12}\.faiss")
 """Files of FAISS that `trainers.search` keeps beside the codes, named by their digest."""
-_FIELDS: dict[str, Any] = {
+_FIELDS: dict[str, type | tuple[type, ...]] = {
     "num_variables": int,
     "num_categories": int,
     "count": int,
@@ -259,7 +260,7 @@ def _strings(name: str, value: Any) -> list[str]:
     checks.refuse(name, "a sequence of strings", value)
 
 
-def _read_manifest(folder: pathlib.Path) -> dict[str, Any]:
+def _read_manifest(folder: pathlib.Path) -> JsonObject:
     file = folder / _MANIFEST
     try:
         stored = reading.read_json(file, _EXPECTED, _REMEDY)
@@ -287,7 +288,7 @@ def _read_manifest(folder: pathlib.Path) -> dict[str, Any]:
     return stored
 
 
-def _check_digest(file: pathlib.Path, expected: Any) -> None:
+def _check_digest(file: pathlib.Path, expected: object) -> None:
     try:
         reading.check_regular(file, _EXPECTED, _REMEDY)
         with reading.reading(file, _EXPECTED, _REMEDY):
@@ -299,6 +300,6 @@ def _check_digest(file: pathlib.Path, expected: Any) -> None:
         raise reading.damaged(file, _EXPECTED, _REMEDY, reason)
 
 
-def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+def _manifest_digest(manifest: Mapping[str, object]) -> str:
     rest = {name: value for name, value in manifest.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

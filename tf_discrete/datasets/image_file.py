@@ -7,7 +7,7 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -172,7 +172,7 @@ class _Refused(ValueError):
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[Any]:
+def _opened(path: str) -> Iterator[Image.Image]:
     """The image, not decoded yet; whatever its reader raises becomes one error that names the file."""
     try:
         _check_file(path)
@@ -210,11 +210,11 @@ def _check_file(path: str) -> None:
         raise ValueError(f"it has {status.st_size} bytes, more than {MAX_FILE_BYTES}")
 
 
-def _orientation(image: Any) -> Any:
+def _orientation(image: Image.Image) -> object:
     return image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
-def _oriented(pixels: np.ndarray, orientation: Any) -> np.ndarray:
+def _oriented(pixels: np.ndarray, orientation: object) -> np.ndarray:
     """[H, W, C] as EXIF wants it to be seen; values outside 1..8 mean nothing."""
     if orientation not in (2, 3, 4, 5, 6, 7, 8):
         return pixels
@@ -225,14 +225,14 @@ def _oriented(pixels: np.ndarray, orientation: Any) -> np.ndarray:
     return pixels[:, ::-1] if orientation in (2, 4) else pixels
 
 
-def _is_grey(image: Any, path: str) -> bool:
+def _is_grey(image: Image.Image, path: str) -> bool:
     if image.mode in ("P", "PA"):
         colours = np.reshape(image.getpalette("RGB"), (-1, 3))
         return bool((colours == colours[:, :1]).all())
     return image.mode in _GREY_MODES or _png_colour(image, path) == 4
 
 
-def _bits(image: Any, path: str) -> int:
+def _bits(image: Image.Image, path: str) -> int:
     if image.mode == "1":
         return 1
     if image.format == "PPM":  # It says itself which value is white, and Pillow obeys.
@@ -240,7 +240,7 @@ def _bits(image: Any, path: str) -> int:
     return 16 if image.mode in _GREY_BITS or _png_colour(image, path) else 8
 
 
-def _png_colour(image: Any, path: str) -> int:
+def _png_colour(image: Image.Image, path: str) -> int:
     """The colour type of a PNG of 16 bits with colour or alpha, which Pillow cuts to 8; else 0."""
     if image.format != "PNG" or image.mode not in ("RGB", "RGBA", "LA"):
         return 0
@@ -250,7 +250,7 @@ def _png_colour(image: Any, path: str) -> int:
     return kind if depth == 16 and kind in _PNG_COLOUR_16 else 0
 
 
-def _pixels(image: Any, path: str, one_channel: bool) -> _Pixels:
+def _pixels(image: Image.Image, path: str, one_channel: bool) -> _Pixels:
     """The stored values of an opened image."""
     if _png_colour(image, path):
         with open(path, "rb") as file:
@@ -278,7 +278,7 @@ def _pixels(image: Any, path: str, one_channel: bool) -> _Pixels:
     return _Pixels(values.reshape(*values.shape[:2], -1), None, bits)
 
 
-def _check_depth(image: Any, path: str) -> None:
+def _check_depth(image: Image.Image, path: str) -> None:
     """Refuses what Pillow would cut to 8 bits."""
     if image.mode == "F":
         raise _Refused(
@@ -293,7 +293,7 @@ def _check_depth(image: Any, path: str) -> None:
         )
 
 
-def _integers(image: Any, path: str) -> np.ndarray:
+def _integers(image: Image.Image, path: str) -> np.ndarray:
     """uint16 [H, W, 1]."""
     values = np.asarray(image)[..., np.newaxis]
     if values.min() < 0 or values.max() > 65535:

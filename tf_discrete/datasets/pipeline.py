@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
-from tf_discrete.types import Seed
+from tf_discrete.types import Seed, SeedLike
 
 if TYPE_CHECKING:
     from tf_discrete.datasets.split import Split
@@ -32,7 +32,7 @@ def batches(
     data: Split,
     batch_size: int,
     *,
-    seed: int | Seed | None,
+    seed: SeedLike | None,
     start_epoch: int,
     shuffle: bool,
     repeat: bool,

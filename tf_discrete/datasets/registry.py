@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def get(
     binarization: str = "none",
     validation_fraction: float = 0.1,
     seed: int = 0,
-    image_size: tuple[int, int] | None = None,
+    image_size: Sequence[int] | None = None,
     max_examples: int | None = None,
 ) -> Split:
     """One split of a data set.
@@ -119,7 +119,7 @@ def _tell_constant(images: np.ndarray, request: Request) -> None:
         )
 
 
-def _height_and_width(name: str, value: Any) -> tuple[int, int]:
+def _height_and_width(name: str, value: object) -> tuple[int, int]:
     try:
         height, width = checks.sizes(name, value)
     except ValueError:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tf_discrete._internal import checks
 from tf_discrete.datasets import fingerprint, pipeline
 from tf_discrete.datasets.source import SPLITS
-from tf_discrete.types import Seed
+from tf_discrete.types import SeedLike
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class Split:
         self,
         batch_size: int,
         *,
-        seed: int | Seed | None = None,
+        seed: SeedLike | None = None,
         start_epoch: int = 0,
         shuffle: bool = False,
         repeat: bool = False,

@@ -6,13 +6,18 @@ import difflib
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete.datasets import image_cache, resizing, splitting
 from tf_discrete.datasets.source import REGISTRY, SPLITS, UNLABELLED, Arrays, Request
+from tf_discrete.types import Tensor
+
+if TYPE_CHECKING:
+    import tensorflow_datasets
 
 _CHUNK = 256
 _FIRST, _BEGINNING = 8, 1000
@@ -59,7 +64,7 @@ def load(request: Request) -> Arrays:
     elif request.max_examples is not None:
         stop = min(stop, request.max_examples)
 
-    def examples(split: str) -> Any:
+    def examples(split: str) -> tf.data.Dataset:
         in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
         return builder.as_dataset(split=split, shuffle_files=False, read_config=in_order)
 
@@ -68,7 +73,7 @@ def load(request: Request) -> Arrays:
         return int(found.reduce(tf.constant(0, tf.uint8), tf.maximum))
 
     def decode(white: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        def example(features: dict[str, Any]) -> tuple[Any, Any, Any]:
+        def example(features: dict[str, tf.Tensor]) -> tuple[Tensor, Tensor, Tensor]:
             image = features[image_key]
             most = tf.reduce_max(image)
             image *= tf.constant(255 // white, tf.uint8)
@@ -129,7 +134,7 @@ def _is_prepared(folder: str) -> bool:
     return any("dataset_info.json" in files for _, _, files in os.walk(folder))
 
 
-def _import_tfds() -> Any:
+def _import_tfds() -> ModuleType:
     try:
         import tensorflow_datasets
     except ImportError as error:
@@ -140,7 +145,7 @@ def _import_tfds() -> Any:
     return tensorflow_datasets
 
 
-def _refuse_unknown(tfds: Any, request: Request) -> None:
+def _refuse_unknown(tfds: ModuleType, request: Request) -> None:
     known = tfds.list_builders(with_community_datasets=False)
     near = difflib.get_close_matches(request.name, [*REGISTRY, *known], n=5)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
@@ -151,7 +156,9 @@ def _refuse_unknown(tfds: Any, request: Request) -> None:
     )
 
 
-def _prepared_builder(tfds: Any, request: Request) -> Any:
+def _prepared_builder(
+    tfds: ModuleType, request: Request
+) -> tensorflow_datasets.core.DatasetBuilder:
     try:
         builder = tfds.builder(request.name, data_dir=request.data_dir)
         if not builder.is_prepared():
@@ -166,7 +173,9 @@ def _prepared_builder(tfds: Any, request: Request) -> Any:
     return builder
 
 
-def _features(tfds: Any, features: Any, request: Request) -> tuple[str, str | None, int | None]:
+def _features(
+    tfds: ModuleType, features: tensorflow_datasets.features.FeatureConnector, request: Request
+) -> tuple[str, str | None, int | None]:
     """The keys of image and label, and the number of classes."""
     features = dict(features) if hasattr(features, "keys") else {}
     image_keys = [k for k, v in features.items() if type(v) is tfds.features.Image]
@@ -183,7 +192,9 @@ def _features(tfds: Any, features: Any, request: Request) -> tuple[str, str | No
     return image_keys[0], None, None
 
 
-def _image_shape(feature: Any, request: Request) -> tuple[tuple[int, int, int], bool]:
+def _image_shape(
+    feature: tensorflow_datasets.features.Image, request: Request
+) -> tuple[tuple[int, int, int], bool]:
     """(height, width, channels) after decoding, and whether that takes a resize."""
     height, width, channels = feature.shape
     if np.dtype(feature.np_dtype) != np.uint8 or channels is None:

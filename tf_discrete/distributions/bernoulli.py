@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import closed_form, discrete
 from tf_discrete.distributions import noise as noise_lib
+from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.distributions.relaxable import Relaxable
 from tf_discrete.distributions.relaxed import RelaxedBernoulliLogit
 from tf_discrete.types import Seed, Tensor
@@ -50,7 +50,7 @@ class Bernoulli(Relaxable):
         return num_variables, 2
 
     @classmethod
-    def check_sizes(cls, num_variables: Any, num_categories: Any) -> tuple[int, int]:
+    def check_sizes(cls, num_variables: object, num_categories: object) -> tuple[int, int]:
         sizes = super().check_sizes(num_variables, num_categories)
         if sizes[1] != 2:
             raise ValueError(
@@ -112,7 +112,7 @@ class Bernoulli(Relaxable):
     def entropy_per_variable(self) -> tf.Tensor:
         return closed_form.bernoulli_entropy(self.logits)
 
-    def kl_per_variable(self, other: Any) -> tf.Tensor:
+    def kl_per_variable(self, other: Discrete) -> tf.Tensor:
         return closed_form.bernoulli_kl(self.logits, other.logits)
 
     def score(self, value: Tensor) -> tf.Tensor:

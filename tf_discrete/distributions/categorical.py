@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import closed_form, discrete
 from tf_discrete.distributions import noise as noise_lib
+from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.distributions.relaxable import Relaxable
 from tf_discrete.distributions.relaxed import ExpRelaxedCategorical
 from tf_discrete.types import Seed, Tensor
@@ -78,7 +78,7 @@ class Categorical(Relaxable):
     def entropy_per_variable(self) -> tf.Tensor:
         return closed_form.categorical_entropy(self.logits)
 
-    def kl_per_variable(self, other: Any) -> tf.Tensor:
+    def kl_per_variable(self, other: Discrete) -> tf.Tensor:
         return closed_form.categorical_kl(self.logits, other.logits)
 
     def score(self, value: Tensor) -> tf.Tensor:

@@ -96,7 +96,7 @@ class Discrete(abc.ABC):
         return num_variables, num_categories
 
     @classmethod
-    def check_sizes(cls, num_variables: Any, num_categories: Any) -> tuple[int, int]:
+    def check_sizes(cls, num_variables: object, num_categories: object) -> tuple[int, int]:
         """Returns N and K as integers; sizes that make no sense are refused."""
         num_variables = checks.whole("num_variables", num_variables)
         num_categories = checks.whole("num_categories", num_categories, lowest=2)
@@ -233,7 +233,7 @@ class Discrete(abc.ABC):
         """Entropy of each variable in nats, [..., N]."""
         return -tf.reduce_sum(x_times_log(self.category_probs, self.category_log_probs), axis=-1)
 
-    def kl_per_variable(self, other: Any) -> tf.Tensor:
+    def kl_per_variable(self, other: Discrete) -> tf.Tensor:
         """KL(self || other) of each variable in nats, [..., N]; +inf where `other` masks too much."""
         log_q, log_p, probs = self.category_log_probs, other.category_log_probs, self.category_probs
         shape = tf.broadcast_dynamic_shape(tf.shape(log_q), tf.shape(log_p))
@@ -246,7 +246,7 @@ class Discrete(abc.ABC):
         """Joint entropy in nats, [...]."""
         return tf.reduce_sum(self.entropy_per_variable(), axis=-1)
 
-    def kl_divergence(self, other: Any) -> tf.Tensor:
+    def kl_divergence(self, other: Discrete) -> tf.Tensor:
         """KL(self || other), exactly, in nats, [...]: summed over variables, never over the batch."""
         return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete.distributions import discrete
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, JsonObject, Tensor
 
 CODE_VALUES = ("zero_one", "plus_minus")
 """How a network reads a value: as it is, or with -1 and 1 in the place of 0 and 1."""
@@ -164,7 +163,7 @@ class LatentSpec:
         """Values [..., *shape] as vectors, [..., D]."""
         return self.kind.flatten(value)
 
-    def manifest_entries(self) -> dict[str, Any]:
+    def manifest_entries(self) -> JsonObject:
         """What the manifest of an export says of the latents."""
         return {
             "latent_shape": self.shape,
@@ -173,9 +172,9 @@ class LatentSpec:
             "num_categories": self.num_categories,
         }
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> LatentSpec:
+    def from_config(cls, config: Config) -> LatentSpec:
         return cls(**config)

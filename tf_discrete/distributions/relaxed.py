@@ -48,7 +48,9 @@ class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
         self._parameters = parameters
 
     @classmethod
-    def _parameter_properties(cls, dtype: Any, num_classes: int | None = None) -> dict[str, Any]:
+    def _parameter_properties(
+        cls, dtype: tf.DType, num_classes: int | None = None
+    ) -> dict[str, Any]:
         return {
             "temperature": tfp.util.ParameterProperties(),
             "logits": tfp.util.ParameterProperties(event_ndims=1),
@@ -104,7 +106,9 @@ class RelaxedBernoulliLogit(tfd.Logistic):
         self._parameters = parameters
 
     @classmethod
-    def _parameter_properties(cls, dtype: Any, num_classes: int | None = None) -> dict[str, Any]:
+    def _parameter_properties(
+        cls, dtype: tf.DType, num_classes: int | None = None
+    ) -> dict[str, Any]:
         return {
             "temperature": tfp.util.ParameterProperties(),
             "logits": tfp.util.ParameterProperties(),

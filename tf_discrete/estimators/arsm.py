@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import tensorflow as tf
 
@@ -91,7 +90,7 @@ def _pairs(categories: int) -> list[tuple[int, int]]:
 def _swapped(log_point: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """The codes that are drawn after each swap, int32 [P, S, *B, N]."""
     categories = logits.shape[-1]
-    orders: list[Any] = []
+    orders: list[list[int]] = []
     for c, j in _pairs(categories):
         order = list(range(categories))
         order[c], order[j] = j, c

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.estimators import sampling
-from tf_discrete.types import Tensor
+from tf_discrete.types import Tensor, WithGradient
 
 
 def attach(value: Tensor, logits: Tensor, gradient: Tensor, event_rank: int) -> tf.Tensor:
@@ -22,8 +22,8 @@ def attach(value: Tensor, logits: Tensor, gradient: Tensor, event_rank: int) -> 
     """
 
     @tf.custom_gradient
-    def attached(value: tf.Tensor, logits: tf.Tensor, gradient: tf.Tensor) -> Any:
-        def backward(upstream: tf.Tensor) -> Any:
+    def attached(value: tf.Tensor, logits: tf.Tensor, gradient: tf.Tensor) -> WithGradient:
+        def backward(upstream: tf.Tensor) -> Sequence[tf.Tensor]:
             weight = sampling.expand(upstream, event_rank)
             return upstream, tf.cast(weight * gradient, logits.dtype), tf.zeros_like(gradient)
 
@@ -53,14 +53,14 @@ def divide_gradient(logits: Tensor, scale: Tensor) -> tf.Tensor:
     scale = tf.stop_gradient(types.cast(scale, logits.dtype))
 
     @tf.custom_gradient
-    def divided(logits: tf.Tensor) -> Any:
+    def divided(logits: tf.Tensor) -> WithGradient:
         return tf.identity(logits), lambda upstream: upstream / scale
 
     return divided(logits)
 
 
 @tf.custom_gradient
-def scale_gradient(value: Tensor, factor: Tensor) -> Any:
+def scale_gradient(value: Tensor, factor: Tensor) -> WithGradient:
     """`value`, bit for bit, with its gradient times `factor`, which gets none.
 
     Args:
@@ -76,7 +76,7 @@ def scale_gradient(value: Tensor, factor: Tensor) -> Any:
         [1.0, 12.0]
     """
 
-    def backward(upstream: tf.Tensor) -> Any:
+    def backward(upstream: tf.Tensor) -> Sequence[tf.Tensor]:
         return upstream * factor, tf.zeros_like(factor)
 
     return tf.identity(value), backward

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tf_discrete import distributions, types
 from tf_discrete.distributions import Discrete, Relaxable
 from tf_discrete.estimators.spec import Spec as Spec
-from tf_discrete.types import Estimate, Reduction, Sample, Seed, Tensor
+from tf_discrete.types import Config, Estimate, Reduction, Sample, Seed, Shape, Tensor
 
 LOWEST_IN_FLOAT16 = 4e-6
 """The slope of a softmax at a lower temperature, 1 / (4 t), is larger than any number of float16."""
@@ -67,7 +67,7 @@ class Estimator(keras.layers.Layer):
         self.latents = latents
         self.built = True
 
-    def build(self, logits_shape: Any, context_shape: Any = None) -> None:
+    def build(self, logits_shape: Shape, context_shape: Shape | None = None) -> None:
         """Makes the weights whose sizes depend on the problem. A model calls it when it is made.
 
         Args:
@@ -101,14 +101,14 @@ class Estimator(keras.layers.Layer):
         self(logits)  # Keras reads the signature where an estimator is put into a model.
 
     def compute_output_shape(
-        self, logits_shape: Any, context_shape: Any = None
+        self, logits_shape: Shape, context_shape: Shape | None = None
     ) -> tuple[int | None, ...]:
         """The shape of one sample, [..., *value_shape], for logits [..., N(, K)]."""
         axis, kind = len(logits_shape) - self.event_rank, self.kind
         own = kind.value_shape(*kind.sizes_of(tuple(logits_shape[axis:])))
         return (*logits_shape[:axis], *own)
 
-    def get_build_config(self) -> Any:
+    def get_build_config(self) -> Config | None:
         return None  # The parts that have weights carry their own.
 
     @property
@@ -126,7 +126,7 @@ class Estimator(keras.layers.Layer):
         """Axes of one configuration, such as 2 ([N, K]) for categorical, 1 ([N]) for Bernoulli latents."""
         return self.kind.event_rank
 
-    def value_size(self, logits_shape: Any) -> int:
+    def value_size(self, logits_shape: Shape) -> int:
         """How many numbers one value has, for logits [..., *logits_shape]."""
         sizes = self.kind.sizes_of(tuple(logits_shape[-self.event_rank :]))
         return math.prod(axis or 0 for axis in self.kind.value_shape(*sizes))
@@ -257,7 +257,7 @@ class Estimator(keras.layers.Layer):
                 f"objective that is a mean. Received: reduce={reduce.__name__}"
             )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["dtype"]
         return {**config, "latents": self.latents}

@@ -16,7 +16,7 @@ from tf_discrete._internal import checks
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.estimators.base import mean
 from tf_discrete.estimators.moving_moments import MovingMoments
-from tf_discrete.types import Reduction, Tensor, cast
+from tf_discrete.types import ActivationLike, BaselineLike, Config, Reduction, Shape, Tensor, cast
 
 
 def leave_one_out(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
@@ -109,7 +109,7 @@ class Baseline(keras.layers.Layer):
     def update(self, residual: Tensor) -> None:
         """Takes a training batch into the averages, after they have been read."""
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["dtype"]
         return config
@@ -144,7 +144,7 @@ class Constant(Baseline):
     def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
         return signal(values, reduce) - tf.cast(self.value, values.dtype)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "value": self.value}
 
 
@@ -172,7 +172,7 @@ class LeaveOneOut(Baseline):
         # The mean of all, with one of them replaced by the mean of the others, is that mean.
         return signal(values, reduce) - _log_mean_exp_of_others(tf.stop_gradient(values))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "replacement": self.replacement}
 
 
@@ -194,7 +194,7 @@ class MovingAverage(Baseline):
     def update(self, residual: Tensor) -> None:
         self.moments.update(residual + cast(self.moments.mean, residual.dtype))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "decay": self.moments.decay}
 
 
@@ -230,7 +230,7 @@ class Learned(Baseline):
             self.moments = MovingMoments(self.decay)
         self.built = False
 
-    def build(self, features_shape: Any) -> None:
+    def build(self, features_shape: Shape) -> None:
         self.network.build((None, features_shape[-1]))
 
     def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
@@ -247,7 +247,7 @@ class Learned(Baseline):
         if self.moments is not None:
             self.moments.update(residual + cast(self.moments.mean, residual.dtype))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "hidden_units": self.hidden_units,
@@ -256,7 +256,7 @@ class Learned(Baseline):
         }
 
 
-def get(identifier: Any, **arguments: Any) -> Baseline:
+def get(identifier: BaselineLike, **arguments: Any) -> Baseline:
     """A baseline from its name, its number, its class, its config, or itself.
 
     Args:
@@ -274,7 +274,9 @@ def get(identifier: Any, **arguments: Any) -> Baseline:
     return REGISTRY.get(identifier, **arguments)
 
 
-def network(hidden_units: Sequence[int], activation: str, final: str = "glorot_uniform") -> Any:
+def network(
+    hidden_units: Sequence[int], activation: ActivationLike, final: str = "glorot_uniform"
+) -> keras.Sequential:
     """A multi-layer perceptron with one output, in float32 under every dtype policy."""
     layers = [
         keras.layers.Dense(units, activation=activation, dtype="float32") for units in hidden_units

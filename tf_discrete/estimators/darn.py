@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import base
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Sample, Tensor
+from tf_discrete.types import Sample, Tensor, WithGradient
 
 
 @register("darn")
@@ -57,7 +55,7 @@ class DARN(base.PathwiseEstimator):
         own_axes = list(range(1 - self.event_rank, 0))  # Of one variable: its categories, or none.
 
         @tf.custom_gradient
-        def draw(logits: tf.Tensor) -> Any:
+        def draw(logits: tf.Tensor) -> WithGradient:
             def backward(upstream: tf.Tensor) -> tf.Tensor:
                 difference = tf.reduce_sum(upstream * from_centre, axis=own_axes, keepdims=True)
                 return difference * score

@@ -12,7 +12,7 @@ from tf_discrete.estimators import backward
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import ScheduledVariable
-from tf_discrete.types import Sample, Tensor
+from tf_discrete.types import Config, Sample, ScheduleLike, Tensor
 
 
 @register("decoupled_straight_through_gumbel_softmax")
@@ -54,8 +54,8 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
 
     def __init__(
         self,
-        temperature: Any = 1.0,
-        forward_temperature: Any = 1.25,
+        temperature: ScheduleLike = 1.0,
+        forward_temperature: ScheduleLike = 1.25,
         latents: str = "categorical",
         **kwargs: Any,
     ):
@@ -77,7 +77,7 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
         code = distribution.code(value)
         return Sample(backward.straight_through(distribution.one_hot(code), value), code)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "forward_temperature": self.forward_temperature.get_config()["schedule"],

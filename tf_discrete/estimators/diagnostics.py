@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,7 @@ from tf_discrete.estimators import base, expectations
 from tf_discrete.estimators.expectations import Expectation as Expectation
 from tf_discrete.estimators.expectations import exact_gradient as exact_gradient
 from tf_discrete.estimators.expectations import expected_gradient as expected_gradient
-from tf_discrete.types import Reduction, Seed, Tensor
+from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
 
 class Measurement(NamedTuple):
@@ -157,7 +157,7 @@ def measure(
     ).gradient
     evaluations = 0
 
-    def counted(z: tf.Tensor) -> Any:
+    def counted(z: tf.Tensor) -> Tensor | Estimate:
         nonlocal evaluations
         evaluations += z.shape[0]
         return objective_fn(z)

@@ -11,7 +11,7 @@ from tf_discrete._internal import checks
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import antithetic, base, couplings, sampling
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Seed
+from tf_discrete.types import Config, Seed
 
 
 @register("disarm")
@@ -71,7 +71,7 @@ class DisARM(antithetic.PairEstimator):
     def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return _COUPLED[self.latents].draw_pair(self.coupling, noise, logits)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "coupling": self.coupling}
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_discrete._internal import checks
 from tf_discrete.estimators import base, per_variable, score
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Seed, Tensor
+from tf_discrete.types import Config, Estimate, Seed, Tensor
 
 
 @register("enumeration")
@@ -101,7 +101,7 @@ class Enumeration(score.ScoreEstimator):
         auxiliary = _expectation(tf.stop_gradient(weights), evaluation.auxiliary)
         return Estimate(value, auxiliary, evaluation.per_sample, evaluation.pathwise, base.mean)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "max_configurations": self.max_configurations,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -40,7 +41,7 @@ def exact_gradient(
     *,
     num_samples: int = 1,
     reduce: Reduction = base.mean,
-    variables: Sequence[Any] = (),
+    variables: Sequence[keras.Variable] = (),
 ) -> Expectation:
     """E[reduce(f(z_1), ..., f(z_S))] over independent z_s, and its gradient, by enumeration.
 
@@ -77,7 +78,7 @@ def expected_gradient(
     num_samples: int | None = None,
     *,
     reduce: Reduction = base.mean,
-    variables: Sequence[Any] = (),
+    variables: Sequence[keras.Variable] = (),
 ) -> Expectation:
     """The exact expectation of an estimator's value and gradient over all the noise it can draw.
 
@@ -141,7 +142,7 @@ def exact_under(
     law_fn: Callable[[Tensor], discrete.Discrete],
     num_samples: int,
     reduce: Reduction,
-    variables: Sequence[Any] = (),
+    variables: Sequence[keras.Variable] = (),
 ) -> Expectation:
     """`exact_gradient` under the distribution that `law_fn` makes of the logits."""
     logits = types.at_least_float32(logits)
@@ -162,7 +163,7 @@ def _differentiate(
     total: tf.Tensor,
     value: tf.Tensor,
     logits: tf.Tensor,
-    variables: Sequence[Any],
+    variables: Sequence[keras.Variable],
 ) -> Expectation:
     gradient, *others = tape.gradient(
         total, [logits, *variables], unconnected_gradients=tf.UnconnectedGradients.ZERO

@@ -11,7 +11,7 @@ from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
-from tf_discrete.types import Sample, Tensor
+from tf_discrete.types import Config, Sample, ScheduleLike, Tensor
 
 
 @register("gapped_straight_through")
@@ -58,7 +58,7 @@ class GappedStraightThrough(StraightThrough):
 
     def __init__(
         self,
-        temperature: Any = 1.0,
+        temperature: ScheduleLike = 1.0,
         gap: float = 1.0,
         latents: str = "categorical",
         **kwargs: Any,
@@ -73,5 +73,5 @@ class GappedStraightThrough(StraightThrough):
         soft = self.distribution(moved / tf.cast(self.temperature.value, logits.dtype)).probs
         return Sample(backward.straight_through(noise, soft), self.distribution(logits).code(noise))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "gap": self.gap}

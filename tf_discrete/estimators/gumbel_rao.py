@@ -11,7 +11,7 @@ from tf_discrete._internal import checks
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.gumbel_softmax import StraightThroughGumbelSoftmax
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Sample, Seed, Tensor
+from tf_discrete.types import Config, Sample, ScheduleLike, Seed, Tensor
 
 
 @register("gumbel_rao")
@@ -56,7 +56,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
 
     def __init__(
         self,
-        temperature: Any = 1.0,
+        temperature: ScheduleLike = 1.0,
         num_conditional: int = 10,
         latents: str = "categorical",
         **kwargs: Any,
@@ -82,7 +82,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         soft = tf.reduce_mean(distribution.relaxed_value(noise, self.temperature.value), axis=axis)
         return Sample(backward.straight_through(hard, soft), self.distribution(logits).code(hard))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "num_conditional": self.num_conditional}
 
     @property

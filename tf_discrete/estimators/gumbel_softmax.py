@@ -10,7 +10,7 @@ from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import ScheduledVariable
-from tf_discrete.types import Sample, Seed, Tensor
+from tf_discrete.types import Config, Sample, ScheduleLike, Seed, Tensor
 
 _REFERENCE = "Jang, Gu, Poole 2016, arXiv:1611.01144; Maddison, Mnih, Teh 2016, arXiv:1611.00712"
 
@@ -54,7 +54,9 @@ class GumbelSoftmax(base.PathwiseEstimator):
         annealed=True,
     )
 
-    def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
+    def __init__(
+        self, temperature: ScheduleLike = 1.0, latents: str = "categorical", **kwargs: Any
+    ):
         super().__init__(latents=latents, **kwargs)
         self.temperature = ScheduledVariable(temperature, name="temperature", positive=True)
 
@@ -69,7 +71,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
         value = distribution.relaxed_value(noise, temperature)
         return Sample(value, distribution.code(value), distribution.relax(noise, temperature))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "temperature": self.temperature.get_config()["schedule"],

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete._internal.replicas import ReplicaAverages
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.estimators")
@@ -75,7 +75,7 @@ class MovingMoments(ReplicaAverages, keras.layers.Layer):
             tf.convert_to_tensor(variable), tf.convert_to_tensor(self._weight)
         )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = {**super().get_config(), "decay": self.decay}
         del config["dtype"], config["trainable"]
         return config

@@ -8,6 +8,7 @@ from typing import Any
 from tf_discrete.estimators import baselines
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.score_function import ScoreFunction
+from tf_discrete.types import Config
 
 
 @register("nvil")
@@ -56,7 +57,7 @@ class NVIL(ScoreFunction):
         baseline = baselines.Learned(hidden_units, moving_average=True, decay=decay)
         super().__init__(latents, baseline, variance_normalization=True, decay=decay, **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = {**super().get_config(), "hidden_units": self.baseline.hidden_units}
         del config["baseline"], config["variance_normalization"]
         return config

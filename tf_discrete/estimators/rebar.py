@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tf_discrete import seeds, types
@@ -13,7 +14,7 @@ from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import base, sampling, score
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import ScheduledVariable
-from tf_discrete.types import Estimate, Seed, Tensor
+from tf_discrete.types import Config, Estimate, ScheduleLike, Seed, Tensor
 
 _Control = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 MAX_SCALE = 1e9
@@ -70,8 +71,8 @@ class REBAR(score.ScoreEstimator):
 
     def __init__(
         self,
-        temperature: Any = 0.5,
-        scale: Any = 1.0,
+        temperature: ScheduleLike = 0.5,
+        scale: ScheduleLike = 1.0,
         learn_temperature: bool = True,
         learn_scale: bool = True,
         relaxation: str = "concrete",
@@ -86,8 +87,8 @@ class REBAR(score.ScoreEstimator):
         self.learn_temperature = checks.flag("learn_temperature", learn_temperature)
         self.learn_scale = checks.flag("learn_scale", learn_scale)
         self.relaxation = checks.choice("relaxation", relaxation, ("concrete", "modified"))
-        self.log_temperature_factor: Any = None
-        self.scale_factor: Any = None
+        self.log_temperature_factor: keras.Variable | None = None
+        self.scale_factor: keras.Variable | None = None
         if learn_temperature:
             self.log_temperature_factor = self.add_weight(
                 shape=(), initializer="zeros", name="log_temperature_factor"
@@ -125,7 +126,7 @@ class REBAR(score.ScoreEstimator):
         one, power = _linearised_power(gradient, learned, self.event_rank)
         return score.ScoreGradient(call.weight * one, power)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "temperature": self.temperature.get_config()["schedule"],
@@ -135,7 +136,7 @@ class REBAR(score.ScoreEstimator):
             "relaxation": self.relaxation,
         }
 
-    def _learned(self, control_fn: Callable[..., Tensor] | None) -> Sequence[Any]:
+    def _learned(self, control_fn: Callable[..., Tensor] | None) -> Sequence[keras.Variable]:
         """The variables that the variance trains."""
         return [v for v in (self.log_temperature_factor, self.scale_factor) if v is not None]
 
@@ -194,7 +195,7 @@ class REBAR(score.ScoreEstimator):
 
 
 def _linearised_power(
-    gradient_fn: Callable[[], tf.Tensor], variables: Sequence[Any], event_rank: int
+    gradient_fn: Callable[[], tf.Tensor], variables: Sequence[keras.Variable], event_rank: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """A gradient [S, *B, ...], and its squared norm [S, *B], differentiable in the variables alone.
 

@@ -15,6 +15,7 @@ import keras
 from tf_discrete._internal import checks
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.estimators.base import Estimator
+from tf_discrete.types import Config, EstimatorLike
 
 REGISTRY: ClassRegistry[Estimator] = ClassRegistry(
     "estimator", Estimator, "tf_discrete.estimators", "an Estimator, its class or its config"
@@ -75,7 +76,7 @@ def arguments(cls: type[Estimator]) -> list[str]:
     return [name for name in inspect.signature(cls).parameters if name not in ("args", "kwargs")]
 
 
-def get(identifier: Any, **arguments: Any) -> Estimator:
+def get(identifier: EstimatorLike, **arguments: Any) -> Estimator:
     """An estimator from a name, a class, a config, or an estimator.
 
     Args:
@@ -93,7 +94,7 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
     return REGISTRY.get(identifier, **arguments)
 
 
-def refuse_layer(identifier: Any) -> None:
+def refuse_layer(identifier: object) -> None:
     """Refuses a Keras layer, or its class, in the place of an estimator.
 
     Raises:
@@ -115,7 +116,7 @@ def refuse_layer(identifier: Any) -> None:
     )
 
 
-def serialize(estimator: Estimator) -> dict[str, Any]:
+def serialize(estimator: Estimator) -> Config:
     """The config of an estimator, as JSON takes it."""
     return keras.saving.serialize_keras_object(estimator)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
-from tf_discrete.types import Sample, Tensor
+from tf_discrete.types import Sample, Tensor, WithGradient
 
 
 @register("reinmax")
@@ -50,7 +48,7 @@ class ReinMax(StraightThrough):
         jacobian = self.relaxable_kind.jacobian_product
 
         @tf.custom_gradient
-        def second_order(logits: tf.Tensor) -> Any:
+        def second_order(logits: tf.Tensor) -> WithGradient:
             def backward(upstream: tf.Tensor) -> tf.Tensor:
                 return 2.0 * jacobian(midpoint, upstream) - 0.5 * jacobian(probs, upstream)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
+import keras
 import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete.estimators import baselines, sampling, score
 from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, ScheduleLike, Shape, Tensor
 
 
 @register("relax")
@@ -50,8 +51,8 @@ class RELAX(REBAR):
 
     def __init__(
         self,
-        temperature: Any = 0.5,
-        scale: Any = 1.0,
+        temperature: ScheduleLike = 0.5,
+        scale: ScheduleLike = 1.0,
         learn_temperature: bool = True,
         learn_scale: bool = True,
         relaxation: str = "concrete",
@@ -75,26 +76,26 @@ class RELAX(REBAR):
         self.network = baselines.network(self.hidden_units, activation="tanh", final="zeros")
         self.built = False
 
-    def build(self, logits_shape: Any, context_shape: Any = None) -> None:
+    def build(self, logits_shape: Shape, context_shape: Shape | None = None) -> None:
         if self.network.built:
             return
         size = self.value_size(logits_shape)
-        context_size = size if context_shape is None else context_shape[-1]
+        context_size = size if context_shape is None else cast(int, context_shape[-1])
         self.network.build((None, size + context_size))
 
-    def get_build_config(self) -> Any:
+    def get_build_config(self) -> Config | None:
         if not self.network.built:
             return None
         return {"shapes_dict": dict(self._build_shapes_dict)}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "hidden_units": self.hidden_units,
             "objective_control": self.objective_control,
         }
 
-    def _learned(self, control_fn: Callable[..., Tensor] | None) -> Sequence[Any]:
+    def _learned(self, control_fn: Callable[..., Tensor] | None) -> Sequence[keras.Variable]:
         network = self.network if control_fn is None else control_fn
         return [*super()._learned(control_fn), *getattr(network, "trainable_variables", ())]
 

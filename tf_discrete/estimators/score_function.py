@@ -12,7 +12,7 @@ from tf_discrete._internal import checks
 from tf_discrete.estimators import base, baselines, sampling, score
 from tf_discrete.estimators.moving_moments import MovingMoments
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Tensor
+from tf_discrete.types import BaselineLike, Config, Estimate, Shape, Tensor
 
 
 @register("score_function")
@@ -64,7 +64,7 @@ class ScoreFunction(score.ScoreEstimator):
     def __init__(
         self,
         latents: str = "categorical",
-        baseline: Any = "leave_one_out",
+        baseline: BaselineLike = "leave_one_out",
         variance_normalization: bool = False,
         decay: float = 0.99,
         **kwargs: Any,
@@ -86,7 +86,7 @@ class ScoreFunction(score.ScoreEstimator):
             return 1.0
         return tf.maximum(1.0, tf.sqrt(self.spread.variance))
 
-    def build(self, logits_shape: Any, context_shape: Any = None) -> None:
+    def build(self, logits_shape: Shape, context_shape: Shape | None = None) -> None:
         if self.baseline.learned and not self.baseline.built:
             size = self.value_size(logits_shape)
             self.baseline.build((None, size) if context_shape is None else context_shape)
@@ -108,7 +108,7 @@ class ScoreFunction(score.ScoreEstimator):
             self._update(tf.stop_gradient(residual))
         return score.ScoreGradient(gradient, loss)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "baseline": keras.saving.serialize_keras_object(self.baseline),

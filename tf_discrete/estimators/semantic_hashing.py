@@ -15,7 +15,7 @@ from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import backward, base, sampling
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import ScheduledVariable
-from tf_discrete.types import Sample, Seed, Tensor
+from tf_discrete.types import Config, Sample, ScheduleLike, Seed, Tensor
 
 _FAR = 1_000_000_000  # a step by which every schedule has arrived
 _CERTAIN = (
@@ -76,9 +76,9 @@ class SemanticHashing(base.PathwiseEstimator):
 
     def __init__(
         self,
-        noise_stddev: Any = 1.0,
-        discrete_fraction: Any = 0.5,
-        flip_probability: Any = 0.0,
+        noise_stddev: ScheduleLike = 1.0,
+        discrete_fraction: ScheduleLike = 0.5,
+        flip_probability: ScheduleLike = 0.0,
         latents: str = "bernoulli",
         **kwargs: Any,
     ):
@@ -108,7 +108,7 @@ class SemanticHashing(base.PathwiseEstimator):
         code = x > 0 if flipped is None else (x > 0) ^ (uniform < types.cast(flipped, x.dtype))
         return Sample(value, tf.cast(code, tf.int32))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "noise_stddev": self.noise_stddev.get_config()["schedule"],

@@ -10,7 +10,7 @@ from tf_discrete.estimators import backward, base
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.straight_through import StraightThrough
 from tf_discrete.schedules import Linear, ScheduledVariable
-from tf_discrete.types import Sample, Tensor
+from tf_discrete.types import Config, Sample, ScheduleLike, Tensor
 
 
 @register("slope_annealed_straight_through")
@@ -45,7 +45,9 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
 
     spec = StraightThrough.spec._replace(reference="Chung, Ahn, Bengio 2016, arXiv:1609.01704")
 
-    def __init__(self, slope: Any = None, latents: str = "categorical", **kwargs: Any):
+    def __init__(
+        self, slope: ScheduleLike | None = None, latents: str = "categorical", **kwargs: Any
+    ):
         super().__init__(latents=latents, **kwargs)
         slope = Linear(1.0, 5.0, steps=50_000) if slope is None else slope
         self.slope = ScheduledVariable(slope, name="slope", positive=True)
@@ -55,5 +57,5 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
         soft = self.distribution(tf.cast(self.slope.value, logits.dtype) * logits).probs
         return Sample(backward.straight_through(noise, soft), self.distribution(logits).code(noise))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "slope": self.slope.get_config()["schedule"]}

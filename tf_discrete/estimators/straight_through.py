@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_discrete.estimators import backward, base
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import ScheduledVariable
-from tf_discrete.types import Sample, Tensor
+from tf_discrete.types import Config, Sample, ScheduleLike, Tensor
 
 
 @register("straight_through")
@@ -47,7 +47,9 @@ class StraightThrough(base.PathwiseEstimator):
         exact_temperatures="default",
     )
 
-    def __init__(self, temperature: Any = 1.0, latents: str = "categorical", **kwargs: Any):
+    def __init__(
+        self, temperature: ScheduleLike = 1.0, latents: str = "categorical", **kwargs: Any
+    ):
         super().__init__(latents=latents, **kwargs)
         self.temperature = ScheduledVariable(temperature, name="temperature", positive=True)
 
@@ -56,7 +58,7 @@ class StraightThrough(base.PathwiseEstimator):
         soft = self.distribution(logits / tf.cast(self.temperature.value, logits.dtype)).probs
         return Sample(backward.straight_through(noise, soft), self.distribution(logits).code(noise))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "temperature": self.temperature.get_config()["schedule"],

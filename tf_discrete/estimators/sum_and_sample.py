@@ -11,7 +11,7 @@ from tf_discrete._internal import checks
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import base, per_variable, sampling, score
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate, Seed, Tensor
+from tf_discrete.types import Config, Estimate, Seed, Tensor
 
 
 @register("sum_and_sample")
@@ -141,7 +141,7 @@ class SumAndSample(score.ScoreEstimator):
         estimate = Estimate(value, auxiliary, evaluation.per_sample, False, call.reduce)
         return self._attach(call, estimate, score.ScoreGradient(gradient))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_summed": self.num_summed,

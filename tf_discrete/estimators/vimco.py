@@ -7,6 +7,7 @@ from typing import Any
 from tf_discrete.estimators import baselines
 from tf_discrete.estimators.registry import register
 from tf_discrete.estimators.score_function import ScoreFunction
+from tf_discrete.types import Config
 
 
 @register("vimco")
@@ -43,7 +44,7 @@ class VIMCO(ScoreFunction):
     def __init__(self, latents: str = "categorical", replacement: str = "geometric", **kwargs: Any):
         super().__init__(latents, baselines.LeaveOneOut(replacement), **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = {**super().get_config(), "replacement": self.baseline.replacement}
         del config["baseline"], config["variance_normalization"], config["decay"]
         return config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike
 from tf_discrete import seeds
 from tf_discrete._internal import checks
 from tf_discrete.evaluation.classification import predict_probs
+from tf_discrete.types import CodeSource
+
+if TYPE_CHECKING:
+    from tf_discrete.models.autoencoder import DiscreteAutoencoder
 
 BATCH_SIZE = 500
 
@@ -114,11 +118,11 @@ def slides_inception_score(probs: ArrayLike, sample_size: int = 64) -> Score:
 
 
 def evaluate_generation(
-    model: Any,
+    model: DiscreteAutoencoder,
     classifier: keras.Model,
     num_samples: int = 6400,
     seed: int = 0,
-    prior: Any = None,
+    prior: CodeSource | None = None,
     splits: int = 10,
     sample_size: int = 64,
 ) -> Generation:
@@ -163,7 +167,7 @@ def _divergences(p: np.ndarray) -> np.ndarray:
     return np.where(known, p * log_ratio, 0.0).sum(axis=1)
 
 
-def _score(values: list[Any]) -> Score:
+def _score(values: list[float]) -> Score:
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return Score(float(np.mean(values)), spread, len(values))
 

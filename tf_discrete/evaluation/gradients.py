@@ -8,8 +8,8 @@ pooled average of unbiased estimators, whose own noise is known and taken off.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
+from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import Enumeration, Estimator
 from tf_discrete.evaluation.gradient_statistics import (
     LayerStatistics,
@@ -27,7 +28,10 @@ from tf_discrete.evaluation.gradient_statistics import (
 )
 from tf_discrete.evaluation.network_weights import network_weights, with_estimator
 from tf_discrete.schedules import scheduled_values
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Batch, SeedLike, Tensor
+
+if TYPE_CHECKING:
+    from tf_discrete.models import DiscreteModel
 
 
 class GradientProbe:
@@ -48,7 +52,7 @@ class GradientProbe:
         ['all', 'encoder', 'encoder/1', 'decoder', 'decoder/1']
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: DiscreteModel):
         checks.having("model", model, ("objective", "trainable_variables"), "a DiscreteModel")
         self.model = model
         trainable = {
@@ -60,7 +64,7 @@ class GradientProbe:
         sizes = [sum(math.prod(w.shape) for w in weights) for weights in self._layers.values()]
         self._ends = np.cumsum(sizes)
         self._draw = tf.function(self._gradient, autograph=False)
-        self._adapt: Any = None
+        self._adapt: Callable[..., None] | None = None
 
     @property
     def groups(self) -> dict[str, list[int]]:
@@ -71,13 +75,13 @@ class GradientProbe:
             groups[name] = [index]
         return {name: groups[name] for name in _in_order(groups)}
 
-    def draws(self, x: Tensor, num_draws: int, seed: int | Seed = 0) -> Iterable[np.ndarray]:
+    def draws(self, x: Tensor, num_draws: int, seed: SeedLike = 0) -> Iterable[np.ndarray]:
         """Independent draws of the gradient, float32 [P] each."""
         seed = seeds.convert(seed)
         for index in range(checks.whole("num_draws", num_draws)):
             yield self._draw(x, seeds.fold(seed, "gradient", index)).numpy()
 
-    def moments(self, x: Tensor, num_draws: int, seed: int | Seed = 0) -> Moments:
+    def moments(self, x: Tensor, num_draws: int, seed: SeedLike = 0) -> Moments:
         """Mean and variance of the gradient.
 
         Args:
@@ -97,7 +101,7 @@ class GradientProbe:
         self,
         x: Tensor,
         num_draws: int,
-        seed: int | Seed = 0,
+        seed: SeedLike = 0,
         reference: Reference | None = None,
     ) -> dict[str, LayerStatistics]:
         """Statistics of the gradient: over all weights, for each part of the model and each layer.
@@ -144,7 +148,7 @@ class GradientProbe:
         scheduled = {id(value.variable) for value in scheduled_values(estimator)}
         return any(id(weight) not in scheduled for weight in estimator.weights)
 
-    def adapt(self, batches: Iterable[Any], learning_rate: float = 1e-3) -> None:
+    def adapt(self, batches: Iterable[Batch], learning_rate: float = 1e-3) -> None:
         """Lets the estimator learn its baselines and control variates; the networks stay as they are.
 
         Args:
@@ -176,7 +180,7 @@ class GradientProbe:
         return np.add.reduceat(values.astype(np.float64), starts)
 
 
-def exact_reference(model: Any, x: Tensor) -> Reference | None:
+def exact_reference(model: DiscreteModel, x: Tensor) -> Reference | None:
     """The exact gradient under the distribution that the model's estimator draws from, by enumeration.
 
     Args:
@@ -197,7 +201,7 @@ def exact_reference(model: Any, x: Tensor) -> Reference | None:
     return Reference(gradient.astype(np.float64), np.zeros(len(gradient)), True)
 
 
-def count_evaluations(model: Any, num_samples: int | None = None) -> int:
+def count_evaluations(model: DiscreteModel, num_samples: int | None = None) -> int:
     """How often a model's estimator evaluates the objective for one example and gradient.
 
     Args:
@@ -221,7 +225,7 @@ def count_evaluations(model: Any, num_samples: int | None = None) -> int:
     return rows
 
 
-def most_samples(model: Any, evaluations: int) -> int:
+def most_samples(model: DiscreteModel, evaluations: int) -> int:
     """The most samples for which the objective is evaluated at most so often; at least the fewest.
 
     Args:
@@ -245,11 +249,11 @@ class _EnumerationOf(Enumeration):
         super().__init__(latents=estimator.latents)
         self._law = estimator.distribution
 
-    def distribution(self, logits: Tensor) -> Any:
+    def distribution(self, logits: Tensor) -> Discrete:
         return self._law(logits)
 
 
-def _adaptation(model: Any, learning_rate: float) -> Any:
+def _adaptation(model: DiscreteModel, learning_rate: float) -> Callable[..., None]:
     learned = model.estimator.trainable_variables
     optimizer = keras.optimizers.Adam(learning_rate)
     optimizer.build(learned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import numpy as np
@@ -12,9 +12,12 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks, input_checks
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Batch, Inputs, Seed, Tensor
 
-LogWeightsFn = Callable[[Any, Any, Seed], Tensor]
+if TYPE_CHECKING:
+    from tf_discrete.models import DiscreteModel
+
+LogWeightsFn = Callable[[Inputs, int | Tensor, Seed], Tensor]
 
 MAX_CHUNK = 100
 """Most samples of an example that are drawn at once."""
@@ -22,7 +25,7 @@ MAX_CHUNK = 100
 
 def importance_weighted_bound(
     log_weights_fn: LogWeightsFn,
-    x: Any,
+    x: Tensor,
     num_samples: int | Tensor,
     seed: Seed,
     chunk: int | Tensor = 100,
@@ -52,7 +55,7 @@ def importance_weighted_bound(
     chunk = min(chunk, num_samples) if static else tf.minimum(chunk, num_samples)
     chunks, rest = num_samples // chunk, num_samples % chunk
 
-    def log_sum(samples: int | Tensor, *purpose: Any) -> tf.Tensor:
+    def log_sum(samples: int | Tensor, *purpose: str | int | Tensor) -> tf.Tensor:
         log_weights = log_weights_fn(x, samples, seeds.fold(seed, *purpose))
         return tf.reduce_logsumexp(log_weights, axis=0)
 
@@ -73,7 +76,7 @@ def importance_weighted_bound(
     return total - tf.math.log(tf.cast(num_samples, total.dtype))
 
 
-def samples_at_once(x: Any, rows: int) -> int | tf.Tensor:
+def samples_at_once(x: Tensor, rows: int) -> int | tf.Tensor:
     """How many samples of each example of a batch fit into so many rows: from 1 to `MAX_CHUNK`.
 
     Args:
@@ -110,8 +113,8 @@ class Bound(NamedTuple):
 
 
 def evaluate_bound(
-    model: Any,
-    batches: Iterable[Any],
+    model: DiscreteModel,
+    batches: Iterable[Batch],
     num_samples: int,
     seed: int = 0,
     rows: int | None = None,
@@ -138,7 +141,7 @@ def evaluate_bound(
     rows = model.max_decoder_rows() if rows is None else checks.whole("rows", rows)
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def bound(x: Any, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
+    def bound(x: Tensor, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
         return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
 
     values: list[np.ndarray] = []

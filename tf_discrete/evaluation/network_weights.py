@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import keras
 
 from tf_discrete.estimators import Estimator
 from tf_discrete.schedules import ScheduledVariable, scheduled_values
 
+_Model = TypeVar("_Model", bound=keras.Model)
 
-def network_weights(model: Any) -> dict[str, list[keras.Variable]]:
+
+def network_weights(model: keras.Model) -> dict[str, list[keras.Variable]]:
     """All weights that are neither the estimator's nor scheduled values, counters or metrics.
 
     Args:
@@ -56,7 +58,7 @@ def network_weights(model: Any) -> dict[str, list[keras.Variable]]:
     return found
 
 
-def copy_network(source: Any, target: Any) -> None:
+def copy_network(source: keras.Model, target: keras.Model) -> None:
     """Gives one model the weights of another one's networks.
 
     Args:
@@ -81,7 +83,7 @@ def copy_network(source: Any, target: Any) -> None:
             other.assign(weight)
 
 
-def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = None) -> Any:
+def with_estimator(model: _Model, estimator: Estimator, num_samples: int | None = None) -> _Model:
     """A new model of the same class, configuration and weights with another estimator.
 
     ScheduledVariable values of the model itself, such as the weight of the KL, stand where they stood.

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from tf_discrete.types import Batch
+
+if TYPE_CHECKING:
+    from tf_discrete.models.autoencoder import DiscreteAutoencoder
 
 EPSILON = 1e-7
 
@@ -26,7 +31,7 @@ class Reconstruction(NamedTuple):
     num_examples: int
 
 
-def reconstruction_nats(model: Any, batches: Iterable[Any]) -> Reconstruction:
+def reconstruction_nats(model: DiscreteAutoencoder, batches: Iterable[Batch]) -> Reconstruction:
     """The binary cross-entropy of images and `decode(encode(images))`, the deterministic codes.
 
     -sum over pixels of x log m + (1 - x) log(1 - m), for grey pixels x too. Decoded means m are kept

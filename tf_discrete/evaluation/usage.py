@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
+from tf_discrete.types import Batch, HasCodeProbs
 
 ACTIVE_NATS = 0.01
 ACTIVE_SHARE = 0.01
@@ -176,7 +177,7 @@ class CodeUsage:
             )
 
 
-def collect_usage(model: Any, batches: Iterable[Any]) -> Usage:
+def collect_usage(model: HasCodeProbs, batches: Iterable[Batch]) -> Usage:
     """Counts how a model's codes are used over a data set.
 
     Args:

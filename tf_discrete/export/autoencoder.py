@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -18,10 +18,13 @@ from tf_discrete.export.signature import (
 )
 from tf_discrete.types import Seed, Tensor
 
-_Outputs = dict[str, Any]
+if TYPE_CHECKING:
+    from tf_discrete.models.autoencoder import DiscreteAutoencoder
+
+_Outputs = dict[str, tf.Tensor]
 
 
-def autoencoder_signatures(model: Any) -> dict[str, Signature]:
+def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
     """What a model with `encode`, `decode`, `sample_codes` and `log_weights` answers when served.
 
     - encode: image [B, *data_shape] -> codes, int32 [B, N]

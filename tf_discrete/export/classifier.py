@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -19,10 +19,13 @@ from tf_discrete.export.signature import (
 )
 from tf_discrete.types import Seed, Tensor
 
-_Outputs = dict[str, Any]
+if TYPE_CHECKING:
+    from tf_discrete.models import SemiSupervisedVAE
+
+_Outputs = dict[str, tf.Tensor]
 
 
-def classifier_signatures(model: Any) -> dict[str, Signature]:
+def classifier_signatures(model: SemiSupervisedVAE) -> dict[str, Signature]:
     """What a semi-supervised model answers when served.
 
     - classify: image [B, *data_shape] -> probs [B, K]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -18,10 +19,13 @@ from tf_discrete.export.signature import (
 )
 from tf_discrete.types import Seed, Tensor
 
-_Outputs = dict[str, Any]
+if TYPE_CHECKING:
+    from tf_discrete.models import StructuredPrediction
+
+_Outputs = dict[str, tf.Tensor]
 
 
-def completion_signatures(model: Any) -> dict[str, Signature]:
+def completion_signatures(model: StructuredPrediction) -> dict[str, Signature]:
     """What a model with `complete`, `sample`, `encode` and `log_likelihood` answers when served.
 
     - complete: input [B, *data_shape] -> output, the mean at the most probable codes
@@ -78,7 +82,7 @@ def completion_signatures(model: Any) -> dict[str, Signature]:
         return {"log_likelihood": model.log_likelihood((input, output), samples, seed)}
 
     scored: tuple[tf.TensorSpec, ...] = (given,)
-    score: Any = log_likelihood
+    score: Callable[..., _Outputs] = log_likelihood
     if model.parts.output_shape is not None:
         scored, score = (given, batch_of("output", model.parts.output_shape)), log_likelihood_of
     signatures = {

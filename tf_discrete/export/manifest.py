@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tf_discrete import distributions
 from tf_discrete._internal import reading, writing
+from tf_discrete.types import JsonObject
 
 FORMAT_VERSION = 1
 FILE_NAME = "assets.extra/manifest.json"
@@ -61,19 +62,19 @@ class Manifest:
     num_variables: int
     num_categories: int
     num_classes: int | None
-    codes: dict[str, Any]
-    preprocessing: dict[str, Any] | None
+    codes: JsonObject
+    preprocessing: JsonObject | None
     temperature: float | list[float] | None
-    signatures: dict[str, Any]
+    signatures: JsonObject
     versions: dict[str, str]
-    metadata: dict[str, Any]
+    metadata: JsonObject
 
 
 def make(
-    description: Mapping[str, Any],
-    signatures: dict[str, Any],
-    preprocessing: Mapping[str, Any] | None,
-    metadata: Mapping[str, Any] | None,
+    description: JsonObject,
+    signatures: JsonObject,
+    preprocessing: Mapping[str, object] | None,
+    metadata: Mapping[str, object] | None,
 ) -> Manifest:
     """The manifest of a model.
 
@@ -112,7 +113,7 @@ def make(
     )
 
 
-def check_json(value: Any, argument: str) -> None:
+def check_json(value: object, argument: str) -> None:
     """Refuses what JSON cannot hold.
 
     Raises:
@@ -192,23 +193,23 @@ def _load(folder: pathlib.Path) -> Manifest:
     return Manifest(**{**stored, **shapes})
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: object) -> bool:
     return type(value) is int and value >= 1
 
 
-def _is_shape(value: Any) -> bool:
+def _is_shape(value: object) -> bool:
     return isinstance(value, list) and all(_is_whole(size) for size in value)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_object(value: Any) -> bool:
+def _is_object(value: object) -> bool:
     return isinstance(value, dict) and _is_finite(value)
 
 
-def _is_finite(value: Any) -> bool:
+def _is_finite(value: object) -> bool:
     """Whether a value of JSON holds finite numbers only; Python reads NaN, which JSON does not have."""
     try:
         json.dumps(value, allow_nan=False)
@@ -217,7 +218,7 @@ def _is_finite(value: Any) -> bool:
     return True
 
 
-def _is_temperature(value: Any) -> bool:
+def _is_temperature(value: object) -> bool:
     values = value if isinstance(value, list) else [value]
     return value is None or all(
         isinstance(each, (int, float)) and not isinstance(each, bool) and math.isfinite(each)

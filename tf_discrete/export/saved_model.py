@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -14,17 +13,15 @@ from tf_discrete._internal import writing
 from tf_discrete.export import manifest as manifest_lib
 from tf_discrete.export.manifest import Manifest
 from tf_discrete.export.signature import Signature
-
-if TYPE_CHECKING:
-    from tf_discrete.models import DiscreteModel
+from tf_discrete.types import JsonObject, Servable
 
 
 def save(
-    model: DiscreteModel,
+    model: Servable,
     path: str | os.PathLike[str],
     *,
-    preprocessing: Mapping[str, Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    preprocessing: Mapping[str, object] | None = None,
+    metadata: Mapping[str, object] | None = None,
     overwrite: bool = False,
 ) -> Manifest:
     """Writes a SavedModel with the model's signatures and a manifest.
@@ -73,7 +70,7 @@ def save(
     return manifest
 
 
-def signatures_of(model: Any) -> dict[str, Signature]:
+def signatures_of(model: Servable) -> dict[str, Signature]:
     """The signatures of a model.
 
     Raises:
@@ -90,7 +87,7 @@ def signatures_of(model: Any) -> dict[str, Signature]:
 
 def write(
     model: keras.Model, signatures: Mapping[str, Signature], folder: pathlib.Path
-) -> dict[str, Any]:
+) -> JsonObject:
     """Writes the SavedModel; returns what a manifest says of its signatures."""
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -110,7 +107,7 @@ def write(
     return described
 
 
-def float32_outputs(fn: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, tf.Tensor]]:
+def float32_outputs(fn: Callable[..., dict[str, tf.Tensor]]) -> Callable[..., dict[str, tf.Tensor]]:
     """`fn` with its floating outputs cast to float32."""
 
     def cast(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -127,5 +124,5 @@ def _limits(signature: Signature, name: str) -> dict[str, float]:
     return dict(zip(("minimum", "maximum"), signature.limits.get(name, ()), strict=False))
 
 
-def _describe(spec: Any) -> dict[str, Any]:
+def _describe(spec: tf.TensorSpec) -> JsonObject:
     return {"shape": spec.shape.as_list(), "dtype": spec.dtype.name}

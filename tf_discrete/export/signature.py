@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -30,13 +30,13 @@ class Signature(NamedTuple):
             `fn` itself refuses others. Default: none.
     """
 
-    fn: Callable[..., dict[str, Any]]
+    fn: Callable[..., dict[str, tf.Tensor]]
     inputs: tuple[tf.TensorSpec, ...]
     deterministic: bool
     limits: Mapping[str, Limits] = {}
 
 
-def batch_of(name: str, shape: Sequence[int], dtype: Any = tf.float32) -> tf.TensorSpec:
+def batch_of(name: str, shape: Sequence[int], dtype: tf.DType = tf.float32) -> tf.TensorSpec:
     """An input with a batch axis of any size."""
     return tf.TensorSpec([None, *shape], dtype, name=name)
 

@@ -8,6 +8,7 @@ import keras
 
 from tf_discrete._internal import checks
 from tf_discrete.layers.stochastic import StochasticLayer
+from tf_discrete.types import Config, ScheduleLike
 
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
@@ -43,13 +44,13 @@ class GumbelSoftmax(StochasticLayer):
         Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712.
     """
 
-    def __init__(self, temperature: Any = 1.0, hard: bool = False, **kwargs: Any):
+    def __init__(self, temperature: ScheduleLike = 1.0, hard: bool = False, **kwargs: Any):
         hard = checks.flag("hard", hard)
         name = "straight_through_gumbel_softmax" if hard else "gumbel_softmax"
         super().__init__(estimator=name, temperature=temperature, **kwargs)
         self.hard = hard
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["estimator"]
         temperature = self.estimator.get_config()["temperature"]

@@ -8,7 +8,7 @@ import keras
 
 from tf_discrete._internal import checks
 from tf_discrete.distributions import LatentSpec
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
@@ -44,8 +44,8 @@ class LatentHead(keras.layers.Layer):
         num_categories: int = 10,
         latents: str = "categorical",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        kernel_regularizer: Any = None,
+        kernel_initializer: str | keras.Initializer | Config = "glorot_uniform",
+        kernel_regularizer: str | keras.Regularizer | Config | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -64,7 +64,7 @@ class LatentHead(keras.layers.Layer):
             name="dense",
         )
 
-    def build(self, inputs_shape: Any) -> None:
+    def build(self, inputs_shape: Shape) -> None:
         if len(inputs_shape) < 2:
             raise ValueError(
                 "inputs must be [batch, ..., features]. Add the axis that is missing. "
@@ -77,10 +77,10 @@ class LatentHead(keras.layers.Layer):
         lead = keras.ops.shape(inputs)[:-1]
         return keras.ops.reshape(self.dense(inputs), (*lead, *self.latent_spec.logits_shape))
 
-    def compute_output_shape(self, inputs_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, inputs_shape: Shape) -> tuple[int | None, ...]:
         return (*inputs_shape[:-1], *self.latent_spec.logits_shape)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         dense = self.dense.get_config()
         keys = ("use_bias", "kernel_initializer", "kernel_regularizer")
         return {

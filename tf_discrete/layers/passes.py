@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
 
 import tensorflow as tf
 from keras.src.backend.common import global_state
@@ -24,7 +23,7 @@ class CallCounter:
     """
 
     def __init__(self) -> None:
-        self._passes: weakref.WeakKeyDictionary[Any, _Pass] = weakref.WeakKeyDictionary()
+        self._passes: weakref.WeakKeyDictionary[object, _Pass] = weakref.WeakKeyDictionary()
 
     def is_first(self, purpose: str = "") -> bool:
         """Returns whether this is the first call for a purpose in this pass, and notes it."""

@@ -8,6 +8,7 @@ import keras
 
 from tf_discrete import estimators
 from tf_discrete.layers.stochastic import StochasticLayer
+from tf_discrete.types import Config, ScheduleLike
 
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
@@ -45,15 +46,15 @@ class SemanticHashing(StochasticLayer):
 
     def __init__(
         self,
-        noise_stddev: Any = 1.0,
-        discrete_fraction: Any = 0.5,
-        flip_probability: Any = 0.0,
+        noise_stddev: ScheduleLike = 1.0,
+        discrete_fraction: ScheduleLike = 0.5,
+        flip_probability: ScheduleLike = 0.0,
         **kwargs: Any,
     ):
         estimator = estimators.SemanticHashing(noise_stddev, discrete_fraction, flip_probability)
         super().__init__(estimator=estimator, latents="bernoulli", **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["estimator"], config["latents"]
         own = self.estimator.get_config()

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
@@ -59,8 +59,8 @@ class StatelessDropout(keras.layers.Layer):
         self.step.assign_add(1)
         return tf.where(kept, inputs / (1 - self.rate), tf.zeros_like(inputs))
 
-    def compute_output_shape(self, inputs_shape: Any) -> Any:
+    def compute_output_shape(self, inputs_shape: Shape) -> Shape:
         return inputs_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

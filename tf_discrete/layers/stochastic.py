@@ -14,7 +14,7 @@ from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.layers import passes
 from tf_discrete.schedules import scheduled_values
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Config, EstimatorLike, ScheduleLike, Seed, SeedLike, Shape, Tensor
 
 INFERENCE = ("mode", "draw", "mean")
 
@@ -90,11 +90,11 @@ class StochasticLayer(keras.layers.Layer):
 
     def __init__(
         self,
-        estimator: Any = "gumbel_softmax",
-        temperature: Any = None,
+        estimator: EstimatorLike = "gumbel_softmax",
+        temperature: ScheduleLike | None = None,
         latents: str = "categorical",
         inference: str = "mode",
-        kl_weight: Any = None,
+        kl_weight: ScheduleLike | None = None,
         prior: str = "uniform",
         seed: int | None = None,
         **kwargs: Any,
@@ -117,7 +117,7 @@ class StochasticLayer(keras.layers.Layer):
         self.step = self._counter("step")
         self.inference_step = self._counter("inference_step")
         self.repeat = self._counter("repeat")
-        self.prior_logits: Any = None
+        self.prior_logits: keras.Variable | None = None
         if self.kl_weight is not None:
             self.kl_nats = keras.metrics.Mean(name=f"{self.name}_kl_nats")
             # SavedModel finds attributes; a metric's variables it does not.
@@ -125,7 +125,7 @@ class StochasticLayer(keras.layers.Layer):
         self._recorder = _Recorder()
         self._calls = passes.CallCounter()
 
-    def build(self, inputs_shape: Any) -> None:
+    def build(self, inputs_shape: Shape) -> None:
         self.estimator.kind.check_logits(inputs_shape)
         if self.prior == "learned":
             shape = tuple(inputs_shape[-self.estimator.event_rank :])
@@ -144,7 +144,7 @@ class StochasticLayer(keras.layers.Layer):
         inputs: Tensor,
         training: bool = False,
         mask: Tensor | None = None,
-        seed: int | Seed | None = None,
+        seed: SeedLike | None = None,
     ) -> tf.Tensor:
         self.estimator.kind.check_logits(inputs.shape)
         self.estimator.check_dtype(inputs.dtype)
@@ -217,10 +217,10 @@ class StochasticLayer(keras.layers.Layer):
         finally:
             self._recorder.sinks.pop()
 
-    def compute_output_shape(self, inputs_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, inputs_shape: Shape) -> tuple[int | None, ...]:
         return self.estimator.compute_output_shape(inputs_shape)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         kl_weight = self.kl_weight and self.kl_weight.get_config()["schedule"]
         return {
             **super().get_config(),
@@ -232,7 +232,7 @@ class StochasticLayer(keras.layers.Layer):
             "seed": self.seed,
         }
 
-    def _training_value(self, logits: tf.Tensor, seed: int | Seed | None) -> tf.Tensor:
+    def _training_value(self, logits: tf.Tensor, seed: SeedLike | None) -> tf.Tensor:
         first = self._calls.is_first("train")
         if first:
             step = tf.convert_to_tensor(self.step)
@@ -244,7 +244,7 @@ class StochasticLayer(keras.layers.Layer):
             self.step.assign_add(1)
         return value
 
-    def _inference_value(self, logits: tf.Tensor, seed: int | Seed | None) -> tf.Tensor:
+    def _inference_value(self, logits: tf.Tensor, seed: SeedLike | None) -> tf.Tensor:
         distribution = self.posterior(logits)
         if self.inference == "mode":
             return distribution.mode()
@@ -256,7 +256,7 @@ class StochasticLayer(keras.layers.Layer):
             self.inference_step.assign_add(1)
         return value
 
-    def _draw_seed(self, seed: int | Seed | None, training: bool, first: bool) -> Seed:
+    def _draw_seed(self, seed: SeedLike | None, training: bool, first: bool) -> Seed:
         """The given seed, or one that is new in every pass and in every call of a pass."""
         if seed is not None:
             return seeds.convert(seed)
@@ -298,7 +298,7 @@ class StochasticLayer(keras.layers.Layer):
             # What is masked may hold anything; a constant keeps its gradient finite.
             event = (..., *[tf.newaxis] * self.estimator.event_rank)
             logits = tf.where(mask[event], logits, tf.zeros_like(logits))
-        posterior: Any = self.posterior(logits)
+        posterior = self.posterior(logits)
         kl = posterior.kl_divergence(self.prior_distribution(logits))
         return kl if mask is None else tf.where(mask, kl, tf.zeros_like(kl))
 

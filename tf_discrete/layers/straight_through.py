@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from tf_discrete.layers.stochastic import StochasticLayer
+from tf_discrete.types import Config, ScheduleLike
 
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
@@ -39,10 +40,10 @@ class StraightThrough(StochasticLayer):
         conditional computation. 2013. arXiv:1308.3432.
     """
 
-    def __init__(self, temperature: Any = 1.0, **kwargs: Any):
+    def __init__(self, temperature: ScheduleLike = 1.0, **kwargs: Any):
         super().__init__(estimator="straight_through", temperature=temperature, **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["estimator"]
         return {**config, "temperature": self.estimator.get_config()["temperature"]}

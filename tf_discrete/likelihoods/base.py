@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete._internal import input_checks
 from tf_discrete._internal.input_checks import Support
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Config, Seed, Tensor
 
 
 class Likelihood:
@@ -71,11 +69,11 @@ class Likelihood:
         """Draws of observations, [B, *data_shape], of parameters [B, *parameters_shape]."""
         raise NotImplementedError
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Likelihood:
+    def from_config(cls, config: Config) -> Likelihood:
         return cls(**config)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import tensorflow as tf
 
@@ -11,7 +10,7 @@ from tf_discrete import seeds, types
 from tf_discrete._internal import checks, input_checks
 from tf_discrete.likelihoods import base
 from tf_discrete.likelihoods.registry import register
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Config, Seed, Tensor
 
 
 @register("categorical_intensity")
@@ -53,5 +52,5 @@ class CategoricalIntensity(base.Likelihood):
         level = tf.random.stateless_categorical(flat, 1, seeds.fold(seed, "intensity"))
         return tf.reshape(tf.cast(level, logits.dtype) / (self.levels - 1), tf.shape(logits)[:-1])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {"levels": self.levels}

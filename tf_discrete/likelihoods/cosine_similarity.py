@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete._internal import checks
 from tf_discrete.likelihoods import base
 from tf_discrete.likelihoods.registry import register
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Config, Seed, Tensor
 
 
 @register("cosine_similarity")
@@ -45,7 +43,7 @@ class CosineSimilarity(base.Likelihood):
     def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
         return self.mean(parameters)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {"concentration": self.concentration}
 
 

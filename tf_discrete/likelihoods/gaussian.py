@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import tensorflow as tf
 
@@ -11,7 +10,7 @@ from tf_discrete import types
 from tf_discrete._internal import checks
 from tf_discrete.likelihoods import base
 from tf_discrete.likelihoods.registry import register
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Config, Seed, Tensor
 
 
 @register("gaussian")
@@ -51,5 +50,5 @@ class Gaussian(base.Likelihood):
             return parameters, tf.constant(math.log(self.scale), parameters.dtype)
         return parameters[..., 0], tf.maximum(parameters[..., 1], -7.0)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {"scale": self.scale}

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete._internal.serialization import check_serializable
 from tf_discrete.likelihoods.base import Likelihood
+from tf_discrete.types import LikelihoodLike
 
 REGISTRY: ClassRegistry[Likelihood] = ClassRegistry(
     "likelihood",
@@ -36,7 +37,7 @@ def register(name: str) -> Callable[[_Class], _Class]:
     return REGISTRY.register(name)
 
 
-def get(identifier: Any, **arguments: Any) -> Likelihood:
+def get(identifier: LikelihoodLike, **arguments: Any) -> Likelihood:
     """A likelihood from its name, its class, its config, or itself.
 
     Args:

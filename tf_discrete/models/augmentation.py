@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Config, Seed, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -82,11 +81,11 @@ class Augmentation:
                     f"{name}=0. Received: {name}={getattr(self, name)}, feature_shape={shape}"
                 )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Augmentation:
+    def from_config(cls, config: Config) -> Augmentation:
         return cls(**config)
 
 

@@ -17,7 +17,19 @@ from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, networks
 from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.models.layered_latents import read_latents
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import (
+    ActivationLike,
+    CodeSource,
+    Config,
+    Encoded,
+    JsonObject,
+    LikelihoodLike,
+    NetworkLike,
+    Seed,
+    SeedLike,
+    Shape,
+    Tensor,
+)
 
 
 class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
@@ -47,11 +59,11 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         self,
         data_shape: Sequence[int],
         latent_spec: LatentSpec,
-        encoder: Any,
-        decoder: Any,
+        encoder: NetworkLike,
+        decoder: NetworkLike | None,
         hidden_units: Sequence[int],
-        activation: str,
-        likelihood: Any,
+        activation: ActivationLike,
+        likelihood: LikelihoodLike,
         decoded_spec: LatentSpec | None = None,
         **kwargs: Any,
     ):
@@ -87,7 +99,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
             activation,
         )
 
-    def check_observations(self, x: Any) -> tf.Tensor:
+    def check_observations(self, x: Tensor) -> tf.Tensor:
         return input_checks.observations(x, self.data_shape, self.likelihood.support)
 
     def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
@@ -130,7 +142,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.reconstruct(base.inputs_of(x))
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         return (base.batch_axis(input_shape), *self.data_shape)
 
     def encode(self, x: Tensor) -> tf.Tensor:
@@ -143,12 +155,12 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         x = self.check_observations(x)
         return input_checks.blank(self._codes(x), x)
 
-    def codes_given(self, x: Tensor, encoded: Any) -> tf.Tensor:
+    def codes_given(self, x: Tensor, encoded: Encoded) -> tf.Tensor:
         """`encode` without a run of the encoder, given `encoded` of the terms of `objective`."""
         x = self.check_observations(x)
         return input_checks.blank(self._codes(x, encoded), x)
 
-    def _codes(self, x: Tensor, encoded: Any = None) -> tf.Tensor:
+    def _codes(self, x: Tensor, encoded: Encoded = None) -> tf.Tensor:
         raise NotImplementedError
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
@@ -188,7 +200,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return self.decode(self.encode(x))
 
     def sample_codes(
-        self, num_samples: int | Tensor, seed: int | Seed, prior: Any = None
+        self, num_samples: int | Tensor, seed: SeedLike, prior: CodeSource | None = None
     ) -> tf.Tensor:
         """Codes drawn from the prior, int32 [num_samples, N].
 
@@ -211,7 +223,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return distribution.code(distribution.sample(seed, num_samples))
 
     def sample(
-        self, num_samples: int | Tensor, seed: int | Seed = 0, prior: Any = None
+        self, num_samples: int | Tensor, seed: SeedLike = 0, prior: CodeSource | None = None
     ) -> tf.Tensor:
         """Means of p(x | z) for z drawn from the prior, float [num_samples, *data_shape].
 
@@ -228,13 +240,13 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def signatures(self) -> dict[str, Signature]:
         return autoencoder_signatures(self)
 
-    def manifest_entries(self) -> dict[str, Any]:
+    def manifest_entries(self) -> JsonObject:
         return {
             **super().manifest_entries(),
             "data_shape": self.data_shape,
         }
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         networks_config = dict(self._network_config)
         if networks_config["encoder"] is None:
             networks_config["encoder"] = keras.saving.serialize_keras_object(self.encoder)

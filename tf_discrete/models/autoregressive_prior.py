@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ import tensorflow as tf
 from tf_discrete import seeds
 from tf_discrete._internal import checks, input_checks
 from tf_discrete.distributions import noise
-from tf_discrete.types import Seed, Tensor, at_least_float32
+from tf_discrete.types import Config, HasCodes, Seed, SeedLike, Shape, Tensor, at_least_float32
 
 MAX_SYMBOLS = 2**16
 """Values that a chunk may take."""
@@ -97,7 +98,7 @@ class AutoregressivePrior(keras.Model):
         self.built = True
 
     @classmethod
-    def for_model(cls, model: Any, **options: Any) -> AutoregressivePrior:
+    def for_model(cls, model: HasCodes, **options: Any) -> AutoregressivePrior:
         """A prior of the codes of a model with `num_variables` and `num_categories`.
 
         Raises:
@@ -121,17 +122,17 @@ class AutoregressivePrior(keras.Model):
     def call(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(codes, training=training)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Has nothing to do, for the constructor makes all weights."""
 
-    def get_build_config(self) -> Any:
+    def get_build_config(self) -> None:
         return None
 
     @property
     def _default_save_signature(self) -> None:
         """None: Keras would trace `call` with floats, which are no codes, into every SavedModel."""
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         return (input_shape[0],)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
@@ -174,7 +175,7 @@ class AutoregressivePrior(keras.Model):
     def sample(
         self,
         num_samples: int | Tensor,
-        seed: int | Seed = 0,
+        seed: SeedLike = 0,
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> tf.Tensor:
@@ -248,10 +249,10 @@ class AutoregressivePrior(keras.Model):
 
     def compute_loss(
         self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
+        x: Tensor | None = None,
+        y: Tensor | None = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor | None = None,
         training: bool = True,
     ) -> tf.Tensor:
         """The mean of -log p(z) over the batch, as `fit` minimises it; `y_pred` holds log p(z)."""
@@ -259,7 +260,7 @@ class AutoregressivePrior(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return -tf.reduce_mean(weights * y_pred) / replicas
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             "name": self.name,
             "dtype": self.dtype_policy.name,
@@ -270,22 +271,26 @@ class AutoregressivePrior(keras.Model):
             "embedding_units": self.embedding_units,
         }
 
-    def _masked(self, logits: Tensor, possible: Any) -> tf.Tensor:
+    def _masked(self, logits: Tensor, possible: Tensor) -> tf.Tensor:
         wide = at_least_float32(logits)
         return tf.where(possible, wide, tf.constant(-np.inf, wide.dtype))
 
     @property
-    def _compiled_draw(self) -> Any:
+    def _compiled_draw(self) -> Callable[..., tf.Tensor]:
         if not hasattr(self, "_draw_function"):
             self._draw_function = tf.function(self._draw, autograph=False)
         return self._draw_function
 
-    def _draw(self, num_samples: Tensor, seed: Seed, temperature: Tensor, top_p: Tensor) -> Any:
+    def _draw(
+        self, num_samples: Tensor, seed: Seed, temperature: Tensor, top_p: Tensor
+    ) -> tf.Tensor:
         possible = tf.constant(self.possible())
         position = tf.convert_to_tensor(self.position)
         zeros = tf.zeros([num_samples, self.units], self.lstm.compute_dtype)
 
-        def step(chunk: Tensor, before: Tensor, state: Any, drawn: Any) -> Any:
+        def step(
+            chunk: Tensor, before: Tensor, state: list[Tensor], drawn: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.Tensor, list[Tensor], tf.TensorArray]:
             inputs = self.embedding(before)
             inputs += tf.cast(position[chunk], inputs.dtype)
             hidden, state = self.lstm.cell(inputs, state)
@@ -341,7 +346,7 @@ def _longest(num_categories: int, most: int) -> int:
     return size
 
 
-def _is_symbolic(name: str, value: Any) -> bool:
+def _is_symbolic(name: str, value: Tensor) -> bool:
     """Whether the value of a number is known in the graph only; then it must be a floating scalar."""
     if not tf.is_tensor(value) or tf.get_static_value(value) is not None:
         return False

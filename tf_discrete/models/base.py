@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,22 @@ from tf_discrete._internal import checks, replicas
 from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
 from tf_discrete.schedules import ScheduledVariable, scheduled_values
-from tf_discrete.types import MaskedTerm, ObjectiveTerms, Seed, Tensor
+from tf_discrete.types import (
+    Batch,
+    Config,
+    DataLike,
+    Encoded,
+    Inputs,
+    JsonObject,
+    Logs,
+    MaskedTerm,
+    ObjectiveTerms,
+    Seed,
+    SeedLike,
+    Shape,
+    Tensor,
+    Terms,
+)
 
 MAX_ROWS = 10_000
 MAX_VALUES = 2**25
@@ -55,11 +71,11 @@ class DiscreteModel(keras.Model):
         """The dtype of all distributions and likelihoods of the model, whatever networks it is given."""
         return tf.float64 if self.variable_dtype == "float64" else tf.float32
 
-    def observations(self, data: Any) -> Any:
+    def observations(self, data: Batch) -> Inputs:
         """What `objective` and `hard_terms` read of what `fit` hands over: a tensor, or a tuple."""
         return inputs_of(data)
 
-    def check_observations(self, x: Any) -> Any:
+    def check_observations(self, x: Inputs) -> Inputs:
         """Returns observations as tensors, if the model can score them.
 
         Every public method that reads observations calls it first: a subclass checks their shape, dtype and
@@ -74,11 +90,11 @@ class DiscreteModel(keras.Model):
         """
         return keras.tree.map_structure(tf.convert_to_tensor, x)
 
-    def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
+    def objective(self, x: Inputs, seed: Seed, training: bool) -> ObjectiveTerms:
         """The training objective of each example of a batch, in nats."""
         raise NotImplementedError
 
-    def hard_terms(self, x: Any, seed: Seed, encoded: Any = None) -> dict[str, Tensor]:
+    def hard_terms(self, x: Inputs, seed: Seed, encoded: Encoded = None) -> dict[str, Tensor]:
         """Returns the objective with discrete latents: named [B] terms, "hard_elbo_nats" among them.
 
         Args:
@@ -89,15 +105,15 @@ class DiscreteModel(keras.Model):
         """
         raise NotImplementedError
 
-    def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+    def log_weights(self, x: Inputs, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log w in nats for S discrete draws, [S, B]; the mean of w is the likelihood of x."""
         raise NotImplementedError
 
     def log_likelihood(
         self,
-        x: Any,
+        x: Inputs,
         num_samples: int | Tensor = 1,
-        seed: int | Seed = 0,
+        seed: SeedLike = 0,
         chunk: int | None = None,
     ) -> tf.Tensor:
         """The multi-sample lower bound of the log-likelihood of `x` in nats, log mean_s w_s, [B].
@@ -124,7 +140,7 @@ class DiscreteModel(keras.Model):
         """What an exported model answers, by name; the first is the default. See `tf_discrete.export`."""
         raise NotImplementedError
 
-    def manifest_entries(self) -> dict[str, Any]:
+    def manifest_entries(self) -> JsonObject:
         """What the manifest of an export says of the model: its class, shapes, latents, temperature."""
         temperatures = [
             float(value.value) for value in scheduled_values(self) if value.name == "temperature"
@@ -178,10 +194,10 @@ class DiscreteModel(keras.Model):
         """The seed of one step's draws for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Has nothing to do, for a constructor makes all weights."""
 
-    def get_build_config(self) -> Any:
+    def get_build_config(self) -> None:
         return None
 
     @property
@@ -194,11 +210,11 @@ class DiscreteModel(keras.Model):
 
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
+        optimizer: str | keras.optimizers.Optimizer = "rmsprop",
+        loss: object = None,
+        loss_weights: object = None,
+        metrics: object = None,
+        weighted_metrics: object = None,
         **kwargs: Any,
     ) -> None:
         """Compiles as `keras.Model.compile`, with the objective and the metrics that the model brings.
@@ -238,12 +254,14 @@ out; score what the model returns yourself, or write a callback. Received: metri
                 )
         super().compile(optimizer, **kwargs)
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
+    def compile_from_config(self, config: Config) -> None:
         """Compiles a model that was read from a file as it had been compiled."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self._build_optimizer()
 
-    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(
+        self, x: DataLike | None = None, y: Tensor | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Trains as `keras.Model.fit`; arrays are checked as a whole before the first step.
 
         Raises:
@@ -255,12 +273,14 @@ out; score what the model returns yourself, or write a callback. Received: metri
         self._build_optimizer()
         return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(
+        self, x: DataLike | None = None, y: Tensor | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Evaluates as `keras.Model.evaluate`; data are checked as by `fit`."""
         self.check_arrays(x, y)
         return super().evaluate(x, y, *args, **kwargs)
 
-    def check_arrays(self, x: Any, y: Any = None) -> None:
+    def check_arrays(self, x: DataLike | None, y: Tensor | None = None) -> None:
         """Refuses arrays in memory that `fit` could not train on; other data are left to the steps.
 
         Raises:
@@ -276,7 +296,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
             ]
             self.check_batch(part[0] if y is None else tuple(part))
 
-    def check_batch(self, data: Any) -> None:
+    def check_batch(self, data: Batch) -> None:
         """Refuses a batch, as `fit` hands it over, that no step could train on.
 
         Raises:
@@ -286,10 +306,10 @@ out; score what the model returns yourself, or write a callback. Received: metri
 
     def export(
         self,
-        filepath: Any,
+        filepath: str | os.PathLike[str],
         format: str = "tf_saved_model",
         verbose: bool | None = None,
-        input_signature: Any = None,
+        input_signature: object = None,
         **options: Any,
     ) -> None:
         """Writes a SavedModel with the model's `signatures` and a manifest, by `tf_discrete.export.save`.
@@ -323,7 +343,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
             print(f"{filepath} answers {', '.join(manifest.signatures)}")
 
     @tf.autograph.experimental.do_not_convert
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, data: Batch) -> Logs:
         x = self._unweighted(data)
         step = tf.convert_to_tensor(self.optimizer.iterations)
         counter = tf.convert_to_tensor(self.micro_step)
@@ -348,7 +368,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         return self._logs(training=True)
 
     @tf.autograph.experimental.do_not_convert
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self, data: Batch) -> Logs:
         x = self._unweighted(data)
         counter = tf.convert_to_tensor(self.evaluation_step)
         terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
@@ -363,7 +383,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         super().reset_metrics()
         self.evaluation_step.assign(0)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
 
     def _build_optimizer(self) -> None:
@@ -375,7 +395,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         with self.distribute_strategy.scope():
             optimizer.build(self.trainable_variables)
 
-    def _unweighted(self, data: Any) -> Any:
+    def _unweighted(self, data: Batch) -> Inputs:
         """The observations of a batch in which every example counts the same."""
         _, _, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
@@ -387,7 +407,12 @@ out; score what the model returns yourself, or write a callback. Received: metri
         return self.observations(data)
 
     def _monitor(
-        self, x: Any, counter: Tensor, step: Tensor, encoded: Any, gradients: list[Any]
+        self,
+        x: Inputs,
+        counter: Tensor,
+        step: Tensor,
+        encoded: Encoded,
+        gradients: list[Tensor | None],
     ) -> None:
         """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""
 
@@ -406,7 +431,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         due = tf.equal(step % self.monitor_every, 0) | unseen
         tf.cond(due, look, lambda: tf.constant(False))
 
-    def _gradient_norm(self, gradients: list[Any]) -> tf.Tensor:
+    def _gradient_norm(self, gradients: list[Tensor | None]) -> tf.Tensor:
         """The norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
         norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients if g is not None])
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -421,13 +446,13 @@ out; score what the model returns yourself, or write a callback. Received: metri
         bad = ~tf.math.is_finite(loss) & tf.equal(first, 0)
         self.nonfinite_step.assign(tf.where(bad, counter + 1, first))
 
-    def _update_means(self, terms: dict[str, Any], names: tuple[str, ...]) -> None:
+    def _update_means(self, terms: Terms, names: tuple[str, ...]) -> None:
         for name in names:
             term = terms[name]
             values, weights = term if isinstance(term, MaskedTerm) else (term, None)
             self._means[name].update_state(values, sample_weight=weights)
 
-    def _logs(self, training: bool) -> dict[str, Any]:
+    def _logs(self, training: bool) -> Logs:
         names = (*self._terms, *(self._training_terms if training else ()), *self._hard_terms)
         logs = {name: self._means[name].result() for name in names}
         if training:
@@ -448,7 +473,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         )
 
 
-def inputs_of(data: Any) -> tf.Tensor:
+def inputs_of(data: Batch) -> tf.Tensor:
     """The observations of what `fit` hands over: a tensor, a dict with `image`, or (x, y)."""
     x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
     if isinstance(x, dict):
@@ -461,17 +486,17 @@ def inputs_of(data: Any) -> tf.Tensor:
     return x
 
 
-def _in_memory(data: Any) -> bool:
+def _in_memory(data: Tensor) -> bool:
     """Whether data is an array whose values are known."""
     known = isinstance(data, np.ndarray) or (tf.is_tensor(data) and hasattr(data, "numpy"))
     return known and len(data.shape) > 0
 
 
-def _rows_from(start: int) -> Callable[[Any], Any]:
+def _rows_from(start: int) -> Callable[[Tensor], Tensor]:
     return lambda array: array[start : start + _ROWS_CHECKED]
 
 
-def batch_size(x: Any) -> tf.Tensor:
+def batch_size(x: Inputs) -> tf.Tensor:
     """Examples in a batch of tensors, int32 scalar."""
     return tf.shape(keras.tree.flatten(x)[0])[0]
 

@@ -19,7 +19,18 @@ from tf_discrete.models.generative_chain import GenerativeChain
 from tf_discrete.models.layered_latents import LayeredLatents
 from tf_discrete.models.stochastic_chain import StochasticChain
 from tf_discrete.objectives import StochasticLayers
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+from tf_discrete.types import (
+    ActivationLike,
+    Config,
+    EstimatorLike,
+    LikelihoodLike,
+    NetworkLike,
+    ObjectiveTerms,
+    PerLayer,
+    ScheduleLike,
+    Seed,
+    Tensor,
+)
 
 OBJECTIVES = (
     "elbo",
@@ -102,18 +113,18 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         num_categories: int | Sequence[int] = 10,
         latents: str = "categorical",
         num_layers: int | None = None,
-        encoder: Any = "mlp",
-        decoder: Any = None,
+        encoder: NetworkLike = "mlp",
+        decoder: NetworkLike | None = None,
         hidden_units: Sequence[int] = (512, 256),
-        activation: str = "relu",
+        activation: ActivationLike = "relu",
         prior: str = "uniform",
-        likelihood: Any = "bernoulli",
-        estimator: Any = "gumbel_softmax",
-        temperature: Any = None,
+        likelihood: LikelihoodLike = "bernoulli",
+        estimator: PerLayer[EstimatorLike] = "gumbel_softmax",
+        temperature: PerLayer[ScheduleLike | None] = None,
         num_samples: int | None = None,
         objective: str = "elbo",
         prior_temperature: float | Sequence[float] = 0.5,
-        kl_weight: Any = 1.0,
+        kl_weight: ScheduleLike = 1.0,
         free_bits: float = 0.0,
         code_values: str = "zero_one",
         centering: bool = False,
@@ -172,7 +183,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         self.num_samples = arguments.num_samples(num_samples, self.estimators)
         check_objective(objective, self.estimators, self.num_samples)
         self._check_free_bits()
-        self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
+        self.kl_weight = arguments.scheduled_weight("kl_weight", kl_weight)
         terms = ("elbo_nats", "reconstruction_nats", "kl_nats", "multi_sample_bound_nats")
         self.track(
             terms if objective in MULTI_SAMPLE else terms[:3],
@@ -299,7 +310,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             start += spec.num_variables
         return tf.concat(checked, axis=1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             **self.chain.arguments(),

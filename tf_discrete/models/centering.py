@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete._internal.replicas import ReplicaAverages
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -40,7 +40,7 @@ class Centering(ReplicaAverages, keras.layers.Layer):
         super().__init__(**kwargs)
         self.decay = checks.number("decay", decay, lowest=0, below=1)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.mean = self.add_weight(
             shape=input_shape[1:],
             initializer="zeros",
@@ -62,5 +62,5 @@ class Centering(ReplicaAverages, keras.layers.Layer):
     def replica_averages(self) -> list[keras.Variable]:
         return [self.mean]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "decay": self.decay}

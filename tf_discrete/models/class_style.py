@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,9 +10,9 @@ import tensorflow as tf
 from tf_discrete import estimators, likelihoods, seeds
 from tf_discrete._internal import arguments, checks
 from tf_discrete._internal.serialization import check_serializable
-from tf_discrete.distributions import Categorical, gaussian
+from tf_discrete.distributions import Categorical, Discrete, gaussian
 from tf_discrete.models import conditional_networks, networks
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import ActivationLike, Config, NetworkLike, Seed, Tensor
 
 NETWORKS = ("classifier", "style_encoder", "decoder")
 
@@ -48,12 +47,12 @@ class ClassStyleNetworks:
         num_classes: int,
         style_size: int,
         parameters_shape: Sequence[int],
-        classifier: Any,
-        style_encoder: Any,
-        decoder: Any,
+        classifier: NetworkLike,
+        style_encoder: NetworkLike | None,
+        decoder: NetworkLike | None,
         hidden_units: Sequence[int],
         filters: Sequence[int],
-        activation: Any,
+        activation: ActivationLike,
         normalization: str,
         dropout: float,
         seed: int,
@@ -116,9 +115,9 @@ class ClassStyleNetworks:
         of_image = (self.classifier, self.style_encoder.image_network)
         return any(one is not None and networks.differs_in_training(one) for one in of_image)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """The model's arguments that these networks were made of."""
-        found: dict[str, Any] = {}
+        found: Config = {}
         for name, given in self._given.items():
             own = not (given is None or isinstance(given, str))
             found[name] = keras.saving.serialize_keras_object(getattr(self, name)) if own else given
@@ -195,7 +194,9 @@ class ClassStyle:
         """log p(x | y, z) in nats, [S, B], for classes [S, B, K] and styles [S, B, D]."""
         return tf.cast(self.likelihood.log_prob(x, self.parameters(y, z, training)), self.dtype)
 
-    def log_weights(self, x: Tensor, posterior: Any, num_samples: Any, seed: Seed) -> tf.Tensor:
+    def log_weights(
+        self, x: Tensor, posterior: Discrete, num_samples: int | Tensor, seed: Seed
+    ) -> tf.Tensor:
         """log p(x, y, z) - log q(y, z | x) in nats for S samples of class and style, [S, B].
 
         Args:
@@ -217,7 +218,7 @@ class ClassStyle:
         return self.log_likelihood(x, y, z) + log_ratio
 
     def hard_terms(
-        self, x: Tensor, posterior: Any, image_part: Tensor, seed: Seed
+        self, x: Tensor, posterior: Discrete, image_part: Tensor, seed: Seed
     ) -> dict[str, Tensor]:
         """The ELBO of one discrete class and style for each x, and its parts, [B].
 

@@ -24,7 +24,7 @@ from tf_discrete._internal.serialization import check_serializable, deserialize
 from tf_discrete.estimators import apply_to_samples
 from tf_discrete.layers.stateless_dropout import StatelessDropout
 from tf_discrete.models import networks
-from tf_discrete.types import Tensor
+from tf_discrete.types import ActivationLike, Config, NetworkLike, Shape, Tensor
 
 NORMALIZATIONS = ("none", "batch")
 FILTERS = (32, 64, 128)
@@ -54,7 +54,12 @@ class ConditionalNetwork(keras.layers.Layer):
         TensorShape([7, 5, 4])
     """
 
-    def __init__(self, head: Any, image_network: Any = None, **kwargs: Any):
+    def __init__(
+        self,
+        head: keras.Model | Config,
+        image_network: keras.Model | Config | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.head = _restored("head", head)
         self.image_network = checks.optional(_restored, "image_network", image_network)
@@ -62,13 +67,13 @@ class ConditionalNetwork(keras.layers.Layer):
             check_serializable(network, "style_encoder")
         self.built = True
 
-    def build(self, x_shape: Any, y_shape: Any) -> None:
+    def build(self, x_shape: Shape, y_shape: Shape) -> None:
         """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
 
-    def get_build_config(self) -> Any:
+    def get_build_config(self) -> None:
         return None
 
-    def compute_output_shape(self, x_shape: Any, y_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, x_shape: Shape, y_shape: Shape) -> tuple[int | None, ...]:
         return tuple(
             self.compute_output_spec(keras.KerasTensor(x_shape), keras.KerasTensor(y_shape)).shape
         )
@@ -92,7 +97,7 @@ class ConditionalNetwork(keras.layers.Layer):
     def call(self, x: Tensor, y: Tensor, training: bool = False) -> tf.Tensor:
         return self.given(self.image_part(x, training), y[tf.newaxis], training)[0]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         image_network = self.image_network
         return {
             **super().get_config(),
@@ -102,11 +107,11 @@ class ConditionalNetwork(keras.layers.Layer):
 
 
 def classifier(
-    identifier: Any,
+    identifier: NetworkLike,
     data_shape: _Shape,
     num_classes: int,
     hidden_units: _Shape,
-    activation: str,
+    activation: ActivationLike,
     normalization: str = "none",
     dropout: float = 0.0,
     seed: int = 0,
@@ -141,12 +146,12 @@ def classifier(
 
 
 def style_encoder(
-    identifier: Any,
+    identifier: NetworkLike,
     data_shape: _Shape,
     num_classes: int,
     num_outputs: int,
     hidden_units: _Shape,
-    activation: str,
+    activation: ActivationLike,
     normalization: str = "none",
     filters: _Shape = FILTERS,
 ) -> ConditionalNetwork:
@@ -201,12 +206,12 @@ def style_encoder(
 
 
 def decoder(
-    identifier: Any,
+    identifier: NetworkLike,
     num_classes: int,
     style_size: int,
     output_shape: _Shape,
     hidden_units: _Shape,
-    activation: str,
+    activation: ActivationLike,
     normalization: str = "none",
 ) -> keras.Model:
     """p(x | y, z): class and style side by side, [R, K + D], to the likelihood's parameters.
@@ -256,7 +261,13 @@ def stored_statistics(norms: Sequence[keras.layers.BatchNormalization]) -> Itera
             norm.trainable = True
 
 
-def _features(name: str, inputs: Any, activation: str, normalization: str, filters: _Shape) -> Any:
+def _features(
+    name: str,
+    inputs: keras.KerasTensor,
+    activation: ActivationLike,
+    normalization: str,
+    filters: _Shape,
+) -> keras.KerasTensor:
     """An image as a vector: flattened, for "conv" after strided convolutions."""
     x = inputs
     if name == "conv":
@@ -267,13 +278,17 @@ def _features(name: str, inputs: Any, activation: str, normalization: str, filte
     return keras.layers.Flatten()(x)
 
 
-def _activate(x: Any, activation: str, normalization: str) -> Any:
+def _activate(
+    x: keras.KerasTensor, activation: ActivationLike, normalization: str
+) -> keras.KerasTensor:
     if normalization == "batch":
         x = keras.layers.BatchNormalization(momentum=MOMENTUM)(x)
     return keras.layers.Activation(activation)(x)
 
 
-def _dense(x: Any, hidden_units: _Shape, activation: str, normalization: str) -> Any:
+def _dense(
+    x: keras.KerasTensor, hidden_units: _Shape, activation: ActivationLike, normalization: str
+) -> keras.KerasTensor:
     """Dense layers for rows that are pairs of image and class."""
     for units in hidden_units:
         x = keras.layers.Dense(units)(x)
@@ -284,7 +299,7 @@ def _dense(x: Any, hidden_units: _Shape, activation: str, normalization: str) ->
 
 
 def _checked(
-    network: Any, data_shape: tuple[int, ...], num_classes: int, num_outputs: int
+    network: object, data_shape: tuple[int, ...], num_classes: int, num_outputs: int
 ) -> ConditionalNetwork:
     if not isinstance(network, ConditionalNetwork):
         raise ValueError(
@@ -307,6 +322,6 @@ def _checked(
     return network
 
 
-def _restored(name: str, network: Any) -> Any:
+def _restored(name: str, network: keras.layers.Layer | Config) -> keras.layers.Layer:
     found = deserialize(name, network) if isinstance(network, dict) else network
     return checks.instance(name, found, keras.layers.Layer, "a Keras model or its config")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tf_discrete.distributions import Discrete, LatentSpec
-from tf_discrete.types import Tensor
+from tf_discrete.types import JsonObject, Tensor
 
 
 class DiscreteCodes:
@@ -37,6 +37,6 @@ class DiscreteCodes:
         """The distribution of codes with these logits."""
         return self.latent_spec.distribution(logits)
 
-    def manifest_entries(self) -> dict[str, Any]:
+    def manifest_entries(self) -> JsonObject:
         inherited: Any = super()
         return {**inherited.manifest_entries(), **self.latent_spec.manifest_entries()}

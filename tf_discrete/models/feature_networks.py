@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -11,7 +11,10 @@ import tensorflow as tf
 from tf_discrete import distributions, likelihoods
 from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import check_serializable, deserialize
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, LikelihoodLike, Tensor
+
+if TYPE_CHECKING:
+    from tf_discrete.models import CategoricalVAE
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -26,14 +29,14 @@ class LikelihoodMean(keras.layers.Layer):
         [[0.5, 0.5]]
     """
 
-    def __init__(self, likelihood: Any, **kwargs: Any):
+    def __init__(self, likelihood: LikelihoodLike, **kwargs: Any):
         super().__init__(**kwargs)
         self.likelihood = likelihoods.get(likelihood)
 
     def call(self, parameters: Tensor) -> tf.Tensor:
         return self.likelihood.mean(parameters)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         likelihood = keras.saving.serialize_keras_object(self.likelihood)
         return {**super().get_config(), "likelihood": likelihood}
 
@@ -57,11 +60,11 @@ class LatentProbs(keras.layers.Layer):
     def call(self, logits: Tensor) -> tf.Tensor:
         return self._kind(logits).probs
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "latents": self.latents}
 
 
-def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
+def feature_networks(model: CategoricalVAE) -> tuple[keras.Model, keras.Model]:
     """The probabilities of a categorical VAE's code as features in [0, 1], and the way back to images.
 
     With several layers, the features are those of the first.
@@ -107,7 +110,7 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
     return extractor, keras.Model(inputs, mean, name="feature_decoder")
 
 
-def frozen(network: Any, argument: str) -> Any:
+def frozen(network: keras.Model | Config | None, argument: str) -> keras.Model | None:
     """A Keras model that is not trained any more, checked; None stays None."""
     if isinstance(network, dict):
         network = deserialize(argument, network)
@@ -123,7 +126,9 @@ def frozen(network: Any, argument: str) -> Any:
 
 
 def feature_shape(
-    data_shape: Sequence[int], extractor: Any = None, decoder: Any = None
+    data_shape: Sequence[int],
+    extractor: keras.Model | None = None,
+    decoder: keras.Model | None = None,
 ) -> tuple[int, ...]:
     """The shape of what the networks of a model see of one observation.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,7 +10,7 @@ import tensorflow as tf
 from tf_discrete import seeds
 from tf_discrete.distributions import Discrete
 from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Seed, Shape, Tensor
 
 
 class GenerativeChain(keras.layers.Layer):
@@ -35,10 +34,10 @@ class GenerativeChain(keras.layers.Layer):
         name_parts(self, maps=self.maps)
         self.build((None, *latents.specs[-1].shape))
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         """Of a sample of the first layer, given one of the last."""
         return (input_shape[0], *self.latents.specs[0].shape)
 

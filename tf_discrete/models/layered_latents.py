@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,7 +14,7 @@ from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.models import networks
-from tf_discrete.types import Tensor
+from tf_discrete.types import ActivationLike, Config, Tensor
 
 Draws = tuple[tf.Tensor, ...]
 Distributions = tuple[Discrete, ...]
@@ -34,7 +33,7 @@ class LayeredLatents:
 
     specs: tuple[LatentSpec, ...]
     hidden_units: tuple[int, ...]
-    activation: str
+    activation: ActivationLike
     dtype: tf.DType
 
     @classmethod
@@ -46,7 +45,7 @@ class LayeredLatents:
         latents: str,
         code_values: str,
         hidden_units: Sequence[int],
-        activation: str,
+        activation: ActivationLike,
         dtype: tf.DType,
     ) -> LayeredLatents:
         """The latents that a model's arguments ask for, one value for all layers or one for each.
@@ -82,7 +81,7 @@ class LayeredLatents:
         """What a network makes of draws [*A, N(, K)] of any layer."""
         return read_latents(self.total, network, z, training)
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Config:
         """The model's arguments that these latents were made of, as `get_config` gives them."""
         return {
             "num_layers": len(self.specs),
@@ -106,7 +105,7 @@ def read_latents(
     )
 
 
-def name_parts(layer: keras.layers.Layer, **lists: Sequence[Any]) -> None:
+def name_parts(layer: keras.layers.Layer, **lists: Sequence[keras.layers.Layer]) -> None:
     """Gives each item of a layer's lists a name of its own: checkpoints of TensorFlow skip Keras' lists."""
     for name, parts in lists.items():
         for number, part in enumerate(parts, 1):

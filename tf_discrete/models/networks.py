@@ -19,6 +19,7 @@ from keras.src.models.functional import Functional
 from tf_discrete._internal.input_checks import shaped
 from tf_discrete._internal.registry import Registry
 from tf_discrete._internal.serialization import check_serializable, deserialize
+from tf_discrete.types import ActivationLike, NetworkLike, Tensor
 
 _Shape = Sequence[int]
 _ALIKE_IN_TRAINING = (
@@ -45,7 +46,9 @@ def names() -> list[str]:
     return REGISTRY.names()
 
 
-def register(name: str, encoder: Callable[..., Any], decoder: Callable[..., Any]) -> None:
+def register(
+    name: str, encoder: Callable[..., keras.Model], decoder: Callable[..., keras.Model]
+) -> None:
     """Makes a pair of builders known by a name, for the flags and `CategoricalVAE`.
 
     Args:
@@ -60,11 +63,11 @@ def register(name: str, encoder: Callable[..., Any], decoder: Callable[..., Any]
 
 
 def encoder(
-    identifier: Any,
+    identifier: NetworkLike,
     data_shape: _Shape,
     num_outputs: int,
     hidden_units: _Shape,
-    activation: str,
+    activation: ActivationLike,
     argument: str = "encoder",
 ) -> keras.Model:
     """An encoder by name, or the user's own model, checked; messages call it `argument`.
@@ -79,11 +82,11 @@ def encoder(
 
 
 def decoder(
-    identifier: Any,
+    identifier: NetworkLike,
     latent_shape: _Shape,
     output_shape: _Shape,
     hidden_units: _Shape,
-    activation: str,
+    activation: ActivationLike,
 ) -> keras.Model:
     """A decoder by name, or the user's own model, checked.
 
@@ -96,7 +99,7 @@ def decoder(
     return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
 
 
-def check(name: str, identifier: Any) -> Any:
+def check(name: str, identifier: NetworkLike) -> NetworkLike:
     """Returns a known name or a Keras model, which may be given by its config.
 
     Raises:
@@ -109,7 +112,7 @@ def check(name: str, identifier: Any) -> Any:
     return identifier
 
 
-def flatten(x: Any, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:
+def flatten(x: Tensor, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:
     """Observations [B, *shape] as vectors [B, numbers]; messages call them `name`.
 
     Raises:
@@ -122,7 +125,7 @@ def flatten(x: Any, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:
 def without_gradient(network: keras.Model) -> Callable[..., tf.Tensor]:
     """The network as a function of (x, training) through which gradients reach x, but not its weights."""
 
-    def apply(x: Any, training: bool = False) -> tf.Tensor:
+    def apply(x: Tensor, training: bool = False) -> tf.Tensor:
         weights = [tf.stop_gradient(tf.convert_to_tensor(v)) for v in network.trainable_variables]
         others = network.non_trainable_variables
         return network.stateless_call(weights, others, x, training=training)[0]
@@ -147,7 +150,7 @@ def differs_in_training(network: keras.layers.Layer) -> bool:
 
 
 def mlp_encoder(
-    data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
+    data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
     """Flatten, one dense layer for each of `hidden_units`, an affine map to the logits."""
     inputs = keras.Input(data_shape)
@@ -158,7 +161,7 @@ def mlp_encoder(
 
 
 def mlp_decoder(
-    latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: str
+    latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
     """The mirror image of `mlp_encoder`: `hidden_units` are read from the last to the first."""
     inputs = keras.Input(latent_shape)
@@ -192,12 +195,12 @@ def set_output_bias(network: keras.Model, outputs: np.ndarray) -> None:
 class _AnyBatch:
     """Makes a convolution right for an empty batch, for which TensorFlow's kernels on CPU are not."""
 
-    def call(self, inputs: Any, **kwargs: Any) -> Any:
+    def call(self, inputs: Tensor, **kwargs: Any) -> Tensor:
         rows = tf.shape(inputs)[0]
         extra = tf.zeros([1, *inputs.shape[1:]], inputs.dtype)[: tf.cast(rows == 0, tf.int32)]
         return super().call(tf.concat([inputs, extra], axis=0), **kwargs)[:rows]  # type: ignore[misc]
 
-    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         shape = self.compute_output_shape(inputs.shape)  # type: ignore[attr-defined]
         return keras.KerasTensor(shape, dtype=self.compute_dtype)  # type: ignore[attr-defined]
 
@@ -213,7 +216,7 @@ class Conv2DTranspose(_AnyBatch, keras.layers.Conv2DTranspose):
 
 
 def conv_encoder(
-    data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
+    data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
     """Two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`."""
     inputs = keras.Input(image_shape(data_shape))
@@ -225,7 +228,7 @@ def conv_encoder(
 
 
 def conv_decoder(
-    latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: str
+    latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
     """The mirror image of `conv_encoder`, for images of any height and width."""
     height, width, channels = image_shape(output_shape[:3])
@@ -247,7 +250,9 @@ register("mlp", mlp_encoder, mlp_decoder)
 register("conv", conv_encoder, conv_decoder)
 
 
-def _own(model: Any, argument: str, input_shape: tuple[int, ...], num_outputs: int) -> keras.Model:
+def _own(
+    model: object, argument: str, input_shape: tuple[int, ...], num_outputs: int
+) -> keras.Model:
     if isinstance(model, dict):
         model = deserialize(argument, model)
     if not isinstance(model, keras.layers.Layer):

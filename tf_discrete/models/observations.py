@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import input_checks
-from tf_discrete.types import Tensor
+from tf_discrete.types import Batch, Tensor
 
 UNLABELLED = -1
 
@@ -28,11 +28,11 @@ class Observations(NamedTuple):
 
     image: Tensor
     label: Tensor
-    num_labelled: Any = None
+    num_labelled: int | Tensor | None = None
 
 
 def observe(
-    data: Any, num_classes: int, features: Callable[[Tensor], Tensor] = lambda x: x
+    data: Batch, num_classes: int, features: Callable[[Tensor], Tensor] = lambda x: x
 ) -> Observations:
     """Reads a batch in any of the forms that `fit` hands over, see `SemiSupervisedVAE`.
 
@@ -124,12 +124,12 @@ def _one_each(label: Tensor, image: Tensor) -> tf.Tensor:
     return input_checks.same_batch(image, tf.reshape(label, [-1]), ("image", "label"))
 
 
-def _array(label: Any) -> np.ndarray | tf.Tensor:
+def _array(label: Tensor) -> np.ndarray | tf.Tensor:
     """Labels before any conversion: TensorFlow would make fractions of mixed lists."""
     return label if tf.is_tensor(label) else np.asarray(label)
 
 
-def _integers(label: Any) -> tf.Tensor:
+def _integers(label: Tensor) -> tf.Tensor:
     """Labels as a tensor of signed integers; names, fractions and booleans are refused."""
     label = _array(label)
     input_checks.check_label_dtype(label.dtype)

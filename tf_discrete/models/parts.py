@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
 from tf_discrete._internal.input_checks import same_batch
 from tf_discrete.models.networks import flatten
-from tf_discrete.types import Tensor
+from tf_discrete.types import Batch, Config, Inputs, Tensor
 
 
 class Parts:
@@ -39,7 +39,7 @@ class Parts:
         self,
         data_shape: Sequence[int],
         output_shape: Sequence[int] | None = None,
-        mask: Any = None,
+        mask: ArrayLike | None = None,
     ):
         self.data_shape = checks.sizes("data_shape", data_shape)
         self.output_shape = (
@@ -63,13 +63,13 @@ class Parts:
         self._places = np.argsort(np.concatenate([self._x, self._y]))
         self.num_inputs, self.num_outputs = len(self._x), len(self._y)
 
-    def observations(self, data: Any) -> Any:
+    def observations(self, data: Batch) -> Inputs:
         """What `fit` hands over, as `split` takes it: labels are dropped, y is kept."""
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         x = x["image"] if isinstance(x, dict) else x
         return x if self.output_shape is None else (x, y)
 
-    def split(self, x: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    def split(self, x: Inputs) -> tuple[tf.Tensor, tf.Tensor]:
         """The two parts of observations, [B, inputs] and [B, outputs]; of a pair (x, y) if those are two."""
         if self.output_shape is None:
             flat = flatten(x, self.data_shape)
@@ -83,13 +83,13 @@ class Parts:
         one, other = flatten(x[0], self.data_shape), flatten(x[1], self.output_shape, "y")
         return one, same_batch(one, other)
 
-    def inputs(self, x: Any) -> tf.Tensor:
+    def inputs(self, x: Inputs) -> tf.Tensor:
         """The given part, [B, inputs], of observations or, with an output_shape, of x or (x, y)."""
         if self.output_shape is None:
             return self.split(x)[0]
         return flatten(x[0] if isinstance(x, (tuple, list)) else x, self.data_shape)
 
-    def join(self, x: Any, outputs: Tensor) -> tf.Tensor:
+    def join(self, x: Inputs, outputs: Tensor) -> tf.Tensor:
         """Predictions [*A, B, outputs] as arrays of y, or in their place in the observations x."""
         lead = tf.shape(outputs)[:-1]
         shape = self.output_shape
@@ -101,7 +101,7 @@ class Parts:
         joined = tf.reshape(outputs, tf.concat([lead, shape], axis=0))
         return tf.ensure_shape(joined, [*outputs.shape[:-1], *shape])
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             "data_shape": self.data_shape,
             "output_shape": self.output_shape,
@@ -120,7 +120,7 @@ def _first_half(shape: tuple[int, ...]) -> np.ndarray:
     return mask
 
 
-def _mask(shape: tuple[int, ...], mask: Any) -> np.ndarray | None:
+def _mask(shape: tuple[int, ...], mask: ArrayLike | None) -> np.ndarray | None:
     if mask is None:
         return None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import keras
 import tensorflow as tf
@@ -12,9 +12,11 @@ import tensorflow as tf
 from tf_discrete import seeds
 from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import deserialize
-from tf_discrete.distributions import Categorical
+from tf_discrete.distributions import Categorical, Discrete
 from tf_discrete.models.augmentation import Augmentation
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Config, Seed, Tensor
+
+_T = TypeVar("_T")
 
 
 class Reading(NamedTuple):
@@ -79,16 +81,16 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
         """Whether the classifier sees an image otherwise in training than at inference."""
         return bool(self.dropout or self.augmentation)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {**own, "augmentation": keras.saving.serialize_keras_object(self.augmentation)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Regularization:
+    def from_config(cls, config: Config) -> Regularization:
         return cls(**config)
 
     def logits_and_loss(
-        self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, prior: Any, seed: Seed
+        self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, prior: Discrete, seed: Seed
     ) -> Reading:
         """The classes of each image, and what is added to the loss.
 
@@ -108,17 +110,17 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
         distribution = Categorical(logits)
         disagreement = loss = tf.zeros_like(logits[:, 0, 0])
         if self.consistency:
-            teacher: Any = Categorical(tf.stop_gradient(logits))
+            teacher = Categorical(tf.stop_gradient(logits))
             disagreement = teacher.kl_divergence(Categorical(view_logits))
             loss += self.consistency * disagreement
         if self.balance:
             share = tf.reduce_mean(distribution.probs, axis=0, keepdims=True)
-            shares: Any = Categorical(tf.math.log(share + 1e-7))
+            shares = Categorical(tf.math.log(share + 1e-7))
             loss += self.balance * shares.kl_divergence(prior)
         return Reading(logits[:, 0], view_logits[:, 0], loss, disagreement)
 
 
-def get(regularization: Any) -> Regularization:
+def get(regularization: Regularization | Config | None) -> Regularization:
     """Returns a `Regularization` from itself, its config or None.
 
     Raises:
@@ -127,7 +129,7 @@ def get(regularization: Any) -> Regularization:
     return _get("regularization", regularization, Regularization)
 
 
-def _get(name: str, value: Any, cls: type) -> Any:
+def _get(name: str, value: _T | Config | None, cls: type[_T]) -> _T:
     if value is None:
         return cls()
     if isinstance(value, dict):

@@ -15,7 +15,16 @@ from tf_discrete.codes import packing
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import autoencoder, networks
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+from tf_discrete.types import (
+    ActivationLike,
+    Config,
+    LikelihoodLike,
+    NetworkLike,
+    ObjectiveTerms,
+    ScheduleLike,
+    Seed,
+    Tensor,
+)
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -67,14 +76,14 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         self,
         data_shape: Sequence[int],
         num_bits: int = 64,
-        noise_stddev: Any = 1.0,
-        discrete_fraction: Any = 0.5,
-        flip_probability: Any = 0.0,
-        encoder: Any = "mlp",
-        decoder: Any = None,
+        noise_stddev: ScheduleLike = 1.0,
+        discrete_fraction: ScheduleLike = 0.5,
+        flip_probability: ScheduleLike = 0.0,
+        encoder: NetworkLike = "mlp",
+        decoder: NetworkLike | None = None,
         hidden_units: Sequence[int] = (512, 256),
-        activation: str = "relu",
-        likelihood: Any = "bernoulli",
+        activation: ActivationLike = "relu",
+        likelihood: LikelihoodLike = "bernoulli",
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
@@ -167,7 +176,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         packed = Signature(encode_packed, found["encode"].inputs, deterministic=True)
         return {**found, "encode_packed": packed}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         estimator = self.estimator.get_config()
         names = ("noise_stddev", "discrete_fraction", "flip_probability")
         return {

@@ -19,8 +19,23 @@ from tf_discrete.models import regularization as regularization_lib
 from tf_discrete.models.class_style import ClassStyle, ClassStyleNetworks
 from tf_discrete.models.feature_networks import feature_shape, frozen
 from tf_discrete.models.observations import Observations, check_labels, observe
+from tf_discrete.models.regularization import Regularization
 from tf_discrete.models.semi_supervised_objective import HARD_TERMS, TERMS, SemiSupervisedObjective
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+from tf_discrete.types import (
+    ActivationLike,
+    Batch,
+    Config,
+    EstimatorLike,
+    JsonObject,
+    LikelihoodLike,
+    NetworkLike,
+    ObjectiveTerms,
+    ScheduleLike,
+    Seed,
+    SeedLike,
+    Shape,
+    Tensor,
+)
 
 LABELLED_TERMS = ("accuracy", "elbo_labelled_nats", "classification_nats")
 """Means over the labelled rows: they say nothing where there is none."""
@@ -102,24 +117,24 @@ class SemiSupervisedVAE(base.DiscreteModel):
         data_shape: Sequence[int],
         num_classes: int = 10,
         style_size: int = 32,
-        estimator: Any = "gumbel_softmax",
-        temperature: Any = None,
+        estimator: EstimatorLike = "gumbel_softmax",
+        temperature: ScheduleLike | None = None,
         num_samples: int | None = None,
-        classifier: Any = "mlp",
-        style_encoder: Any = None,
-        decoder: Any = None,
+        classifier: NetworkLike = "mlp",
+        style_encoder: NetworkLike | None = None,
+        decoder: NetworkLike | None = None,
         hidden_units: Sequence[int] = (512, 256),
         filters: Sequence[int] = conditional_networks.FILTERS,
-        activation: str = "relu",
+        activation: ActivationLike = "relu",
         normalization: str = "none",
         prior: str = "uniform",
-        likelihood: Any = "bernoulli",
-        alpha: Any = 50.0,
+        likelihood: LikelihoodLike = "bernoulli",
+        alpha: ScheduleLike = 50.0,
         labelled_weight: float = 1.0,
-        kl_weight: Any = 1.0,
-        regularization: Any = None,
-        feature_extractor: Any = None,
-        feature_decoder: Any = None,
+        kl_weight: ScheduleLike = 1.0,
+        regularization: Regularization | Config | None = None,
+        feature_extractor: keras.Model | Config | None = None,
+        feature_decoder: keras.Model | Config | None = None,
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
@@ -169,8 +184,8 @@ class SemiSupervisedVAE(base.DiscreteModel):
             trainable=prior == "learned",
             name="prior_logits",
         )
-        self.alpha: Any = arguments.scheduled_weight("alpha", alpha)
-        self.kl_weight: Any = arguments.scheduled_weight("kl_weight", kl_weight)
+        self.alpha = arguments.scheduled_weight("alpha", alpha)
+        self.kl_weight = arguments.scheduled_weight("kl_weight", kl_weight)
         self.class_style = ClassStyle(
             self._networks,
             self.num_classes,
@@ -194,19 +209,19 @@ class SemiSupervisedVAE(base.DiscreteModel):
 
     # What training minimises and reports.
 
-    def observations(self, data: Any) -> Observations:
+    def observations(self, data: Batch) -> Observations:
         return observe(data, self.num_classes, self.features)
 
-    def check_batch(self, data: Any) -> None:
+    def check_batch(self, data: Batch) -> None:
         observe(data, self.num_classes, self.check_observations)
 
-    def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
+    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         batch = x if isinstance(x, Observations) else self.observations(x)
         return self._objective(batch, seed, training)
 
     def hard_terms(
-        self, x: Any, seed: Seed, encoded: tuple[Tensor, Tensor] | None = None
-    ) -> dict[str, Any]:
+        self, x: Tensor, seed: Seed, encoded: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         image = (x if isinstance(x, Observations) else self.observations(x)).image
         parts = self.class_style
         logits, image_part = encoded or (parts.class_logits(image), parts.image_part(image))
@@ -214,7 +229,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
 
     # What a trained model is for.
 
-    def check_observations(self, x: Any) -> tf.Tensor:
+    def check_observations(self, x: Tensor) -> tf.Tensor:
         # Of a model on features, the likelihood is of the features.
         own = self.feature_extractor is None
         support = self.likelihood.support if own else input_checks.REAL
@@ -245,10 +260,10 @@ class SemiSupervisedVAE(base.DiscreteModel):
         """p(y)."""
         return self.class_style.prior()
 
-    def call(self, x: Any, training: bool = False) -> tf.Tensor:
+    def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.classify(base.inputs_of(x))
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         return (base.batch_axis(input_shape), self.num_classes)
 
     def classify(self, x: Tensor) -> tf.Tensor:
@@ -320,7 +335,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
         images = self.generate(classes, style)
         return tf.reshape(images, [-1, self.num_classes, *images.shape[1:]])
 
-    def sample(self, num_samples: int | Tensor, seed: int | Seed = 0) -> tf.Tensor:
+    def sample(self, num_samples: int | Tensor, seed: SeedLike = 0) -> tf.Tensor:
         """Observations of classes and styles drawn from the prior, float [num_samples, *data_shape]."""
         num_samples = input_checks.count(num_samples, "num_samples")
         seed, prior = seeds.convert(seed), self.prior_distribution()
@@ -344,7 +359,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
     def signatures(self) -> dict[str, Signature]:
         return classifier_signatures(self)
 
-    def manifest_entries(self) -> dict[str, Any]:
+    def manifest_entries(self) -> JsonObject:
         return {
             **super().manifest_entries(),
             "data_shape": self.data_shape,
@@ -352,8 +367,8 @@ class SemiSupervisedVAE(base.DiscreteModel):
             "num_classes": self.num_classes,
         }
 
-    def get_config(self) -> dict[str, Any]:
-        def serialized(thing: Any) -> Any:
+    def get_config(self) -> Config:
+        def serialized(thing: object) -> object:
             return thing and keras.saving.serialize_keras_object(thing)
 
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ from tf_discrete.models.observations import UNLABELLED, Observations
 from tf_discrete.models.regularization import Reading, Regularization
 from tf_discrete.objectives.semi_supervised import BoundFn
 from tf_discrete.schedules import ScheduledVariable
-from tf_discrete.types import MaskedTerm, ObjectiveTerms, Seed, Tensor
+from tf_discrete.types import MaskedTerm, ObjectiveTerms, Seed, Tensor, Terms
 
 TERMS = (
     "elbo_nats",
@@ -174,11 +174,11 @@ class SemiSupervisedObjective:
 
         return bound
 
-    def _class_terms(self, reading: Reading, bounds: _Bounds, label: Tensor) -> dict[str, Any]:
+    def _class_terms(self, reading: Reading, bounds: _Bounds, label: Tensor) -> Terms:
         """What is reported of q(y | x), and of the bounds in evaluation."""
         dtype = bounds.bound.dtype
         right = tf.argmax(reading.logits, axis=-1, output_type=tf.int32) == label
-        found: dict[str, Any] = {
+        found: Terms = {
             "accuracy": MaskedTerm(tf.cast(right, dtype), tf.cast(label >= 0, dtype)),
             "class_entropy_nats": Categorical(reading.logits[:, tf.newaxis]).entropy(),
         }

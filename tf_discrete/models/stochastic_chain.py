@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,7 +13,7 @@ from tf_discrete.distributions import Discrete
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
 from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import Config, Seed, Shape, Tensor
 
 
 class StochasticChain(keras.layers.Layer):
@@ -59,10 +58,10 @@ class StochasticChain(keras.layers.Layer):
         """Whether the logits of the first layer may be others in training than at inference."""
         self.build((None, *input_shape))
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         """Of the logits of all layers in one."""
         return (input_shape[0], *self.latents.total.logits_shape)
 
@@ -143,7 +142,7 @@ class StochasticChain(keras.layers.Layer):
             total.concatenate_logits([distribution.logits for distribution in posteriors])
         )
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Config:
         """The model's arguments that this chain was made of, as `get_config` gives them."""
         configs = [keras.saving.serialize_keras_object(layer) for layer in self.estimators]
         return {

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from tf_discrete import estimators, likelihoods, seeds
 from tf_discrete._internal import arguments, checks, input_checks
@@ -19,7 +20,22 @@ from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.models.layered_latents import LayeredLatents
 from tf_discrete.models.parts import Parts
 from tf_discrete.models.stochastic_chain import StochasticChain
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+from tf_discrete.types import (
+    ActivationLike,
+    Batch,
+    Config,
+    EstimatorLike,
+    Inputs,
+    JsonObject,
+    LikelihoodLike,
+    ObjectiveTerms,
+    PerLayer,
+    ScheduleLike,
+    Seed,
+    SeedLike,
+    Shape,
+    Tensor,
+)
 
 OBJECTIVES = {"single_sample": estimators.mean, "multi_sample": estimators.log_mean_exp}
 
@@ -82,16 +98,16 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         self,
         data_shape: Sequence[int],
         output_shape: Sequence[int] | None = None,
-        mask: Any = None,
+        mask: ArrayLike | None = None,
         num_variables: int | Sequence[int] = 20,
         num_categories: int | Sequence[int] = 10,
         latents: str = "categorical",
         num_layers: int = 2,
         hidden_units: Sequence[int] = (),
-        activation: str = "tanh",
-        likelihood: Any = "bernoulli",
-        estimator: Any = "gumbel_softmax",
-        temperature: Any = None,
+        activation: ActivationLike = "tanh",
+        likelihood: LikelihoodLike = "bernoulli",
+        estimator: PerLayer[EstimatorLike] = "gumbel_softmax",
+        temperature: PerLayer[ScheduleLike | None] = None,
         num_samples: int | None = None,
         objective: str = "single_sample",
         code_values: str = "zero_one",
@@ -141,24 +157,24 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         shape = tf.concat([tf.shape(outputs)[:-1], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
 
-    def logits(self, x: Any) -> tf.Tensor:
+    def logits(self, x: Tensor) -> tf.Tensor:
         """Of all layers side by side, [B, sum of N(, K)], each given the most probable choice before."""
         return self.chain.concatenated_logits(self._given(x))
 
-    def posterior(self, x: Any) -> Discrete:
+    def posterior(self, x: Tensor) -> Discrete:
         """The distributions of all layers, side by side, each given the most probable choice before."""
         return self.chain.posterior(self._given(x))
 
     # What training minimises and reports.
 
-    def observations(self, data: Any) -> Any:
+    def observations(self, data: Batch) -> Inputs:
         return self.parts.observations(data)
 
-    def check_observations(self, x: Any) -> Any:
+    def check_observations(self, x: Inputs) -> Inputs:
         self._both(x)
         return super().check_observations(x)
 
-    def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
+    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         inputs, outputs = self._both(x)
         first_logits = self.chain.logits(0, inputs, training)
         shared = not (training and self.chain.differs_in_training)
@@ -186,15 +202,15 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         encoded = first_logits if shared else None
         return ObjectiveTerms(-estimate.value, estimate.auxiliary, terms, encoded)
 
-    def hard_terms(self, x: Any, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
+    def hard_terms(self, x: Tensor, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
         return {"hard_elbo_nats": self._log_weights(x, 1, seed, encoded)[0]}
 
-    def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+    def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """log p(y | z_L) in nats for S draws of all layers, [S, B]."""
         return self._log_weights(x, num_samples, seed)
 
     def _log_weights(
-        self, x: Any, num_samples: int | Tensor, seed: Seed, first_logits: Tensor | None = None
+        self, x: Tensor, num_samples: int | Tensor, seed: Seed, first_logits: Tensor | None = None
     ) -> tf.Tensor:
         inputs, outputs = self._both(x)
         draws, _ = self.chain.draw(inputs, num_samples, seed, first_logits=first_logits)
@@ -205,15 +221,15 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     # What a trained model is for.
 
-    def call(self, x: Any, training: bool = False) -> tf.Tensor:
+    def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.complete(base.inputs_of(x) if isinstance(x, dict) else x)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         shape = self.parts.output_shape or self.parts.data_shape
         return (base.batch_axis(input_shape), *shape)
 
     def complete(
-        self, x: Any, num_samples: int | Tensor | None = None, seed: int | Seed = 0
+        self, x: Tensor, num_samples: int | Tensor | None = None, seed: SeedLike = 0
     ) -> tf.Tensor:
         """The mean of y, with the x it was given for: [B, *data_shape], or [B, *output_shape].
 
@@ -235,7 +251,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             mean = tf.reduce_mean(self._completions(inputs, samples, seed), axis=0)
         return input_checks.blank(self.parts.join(x, mean), inputs)
 
-    def sample(self, x: Any, num_samples: int | Tensor = 1, seed: int | Seed = 0) -> tf.Tensor:
+    def sample(self, x: Tensor, num_samples: int | Tensor = 1, seed: SeedLike = 0) -> tf.Tensor:
         """Completions, [S, B, *data_shape] or [S, B, *output_shape]: means of p(y | z) for draws of z.
 
         Args:
@@ -251,13 +267,13 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         found = self.parts.join(x, self._completions(inputs, num_samples, seed))
         return input_checks.blank(found, inputs, batch_axis=1)
 
-    def encode(self, x: Any) -> tf.Tensor:
+    def encode(self, x: Tensor) -> tf.Tensor:
         """The most probable codes of all layers in turn, int32 [B, sum of N]."""
         inputs = self._given(x)
         posterior = self.chain.posterior(inputs)
         return input_checks.blank(posterior.code(posterior.mode()), inputs)
 
-    def encode_probs(self, x: Any) -> tf.Tensor:
+    def encode_probs(self, x: Tensor) -> tf.Tensor:
         """Probabilities of all layers, each given the most probable draw of the one before."""
         inputs = self._given(x)
         return input_checks.blank(self.chain.posterior(inputs).probs, inputs)
@@ -265,13 +281,13 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     def signatures(self) -> dict[str, Signature]:
         return completion_signatures(self)
 
-    def manifest_entries(self) -> dict[str, Any]:
+    def manifest_entries(self) -> JsonObject:
         return {
             **super().manifest_entries(),
             "data_shape": self.parts.data_shape,
         }
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             **self.parts.get_config(),
@@ -281,11 +297,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             "objective": self.objective_name,
         }
 
-    def _given(self, x: Any) -> tf.Tensor:
+    def _given(self, x: Tensor) -> tf.Tensor:
         """The x of observations, checked, [B, inputs]; what is y is not read."""
         return input_checks.in_support(self.parts.inputs(x), self.input_support)
 
-    def _both(self, x: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    def _both(self, x: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The x and the y of observations, checked, [B, inputs] and [B, outputs]."""
         inputs, outputs = self.parts.split(x)
         name = "x" if self.parts.output_shape is None else "y"
@@ -303,9 +319,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     def _log_prob(self, outputs: Tensor, parameters: Tensor) -> tf.Tensor:
         return tf.cast(self.likelihood.log_prob(outputs, parameters), self._wide)
 
-    def _completions(
-        self, inputs: Tensor, num_samples: int | Tensor, seed: int | Seed
-    ) -> tf.Tensor:
+    def _completions(self, inputs: Tensor, num_samples: int | Tensor, seed: SeedLike) -> tf.Tensor:
         draws, _ = self.chain.draw(inputs, num_samples, seeds.convert(seed))
         parameters = self.parameters(draws[-1])
         return estimators.apply_to_samples(self.likelihood.mean, parameters, batch_rank=2)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tf_discrete._internal import checks, input_checks
+from tf_discrete.distributions import Discrete
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior
-from tf_discrete.types import ObjectiveTerms, Seed, Tensor
+from tf_discrete.models.base import DiscreteModel
+from tf_discrete.types import (
+    Batch,
+    Config,
+    Encoded,
+    Inputs,
+    JsonObject,
+    ObjectiveTerms,
+    Seed,
+    SeedLike,
+    Shape,
+    Tensor,
+)
 
 _MODEL = ("num_variables", "num_categories", "encode", "objective", "hard_terms")
 
@@ -41,7 +55,9 @@ class WithPrior(base.DiscreteModel):
         (TensorShape([6]), TensorShape([5, 4, 4, 1]))
     """
 
-    def __init__(self, model: Any, prior: AutoregressivePrior | None = None, **kwargs: Any):
+    def __init__(
+        self, model: DiscreteModel, prior: AutoregressivePrior | None = None, **kwargs: Any
+    ):
         checks.having("model", model, _MODEL, "a model with discrete codes")
         checks.optional(
             checks.instance, "prior", prior, AutoregressivePrior, "an AutoregressivePrior"
@@ -71,10 +87,10 @@ class WithPrior(base.DiscreteModel):
         self.track((*model._terms[1:], "prior_nats"), model._hard_terms)
         self.built = True
 
-    def observations(self, data: Any) -> Any:
+    def observations(self, data: Batch) -> Inputs:
         return self.model.observations(data)
 
-    def check_observations(self, x: Any) -> Any:
+    def check_observations(self, x: Inputs) -> Inputs:
         return self.model.check_observations(x)
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
@@ -86,16 +102,16 @@ class WithPrior(base.DiscreteModel):
         named = {**terms.terms, "prior_nats": nats}
         return terms._replace(auxiliary=terms.auxiliary + nats, terms=named)
 
-    def hard_terms(self, x: Tensor, seed: Seed, encoded: Any = None) -> dict[str, Tensor]:
+    def hard_terms(self, x: Tensor, seed: Seed, encoded: Encoded = None) -> dict[str, Tensor]:
         return self.model.hard_terms(x, seed, encoded)
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.model(x, training=training)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.model.compute_output_shape(input_shape)
 
-    def posterior(self, x: Tensor, **options: Any) -> Any:
+    def posterior(self, x: Tensor, **options: Any) -> Discrete:
         """q(z | x), the model's."""
         return self.model.posterior(x, **options)
 
@@ -118,7 +134,7 @@ class WithPrior(base.DiscreteModel):
     def sample_codes(
         self,
         num_samples: int | Tensor,
-        seed: int | Seed,
+        seed: SeedLike,
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> tf.Tensor:
@@ -128,7 +144,7 @@ class WithPrior(base.DiscreteModel):
     def sample(
         self,
         num_samples: int | Tensor,
-        seed: int | Seed = 0,
+        seed: SeedLike = 0,
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> tf.Tensor:
@@ -157,7 +173,7 @@ class WithPrior(base.DiscreteModel):
         return self.model.max_decoder_rows()
 
     def signatures(self) -> dict[str, Signature]:
-        def sample(num: Tensor, seed: Seed) -> dict[str, Any]:
+        def sample(num: Tensor, seed: Seed) -> dict[str, tf.Tensor]:
             drawn = self.sample_codes(
                 input_checks.count(num, "num", 0, self.max_decoder_rows()), seed
             )
@@ -166,10 +182,10 @@ class WithPrior(base.DiscreteModel):
         found = self.model.signatures()
         return {**found, "sample": found["sample"]._replace(fn=sample)}
 
-    def manifest_entries(self) -> dict[str, Any]:
+    def manifest_entries(self) -> JsonObject:
         return {**self.model.manifest_entries(), **super().manifest_entries()}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             "name": self.name,
             "model": keras.saving.serialize_keras_object(self.model),
@@ -177,7 +193,9 @@ class WithPrior(base.DiscreteModel):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> WithPrior:
+    def from_config(
+        cls, config: Config, custom_objects: Mapping[str, object] | None = None
+    ) -> WithPrior:
         parts = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in ("model", "prior")

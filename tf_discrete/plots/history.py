@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -131,7 +131,7 @@ def _lines(panel: Panel, history: Sequence[Mapping[str, Any]], x: str) -> list[_
     return lines
 
 
-def _finite(value: Any) -> bool:
+def _finite(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float, np.number)) and math.isfinite(value)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from tf_discrete.plots import canvas
 
-Values = Callable[[int], Any] | ArrayLike
+Values = Callable[[int], ArrayLike] | ArrayLike
 
 
 def schedule(

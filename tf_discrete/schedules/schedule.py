@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.schedules import functions
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, ScheduleLike, Tensor
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -26,7 +27,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         """The smallest value at any step >= 0."""
         raise NotImplementedError
 
-    def values(self, steps: Any) -> np.ndarray:
+    def values(self, steps: ArrayLike) -> np.ndarray:
         """float32 values at an array of steps, to draw the schedule before training."""
         return np.asarray(self(tf.convert_to_tensor(np.asarray(steps))))
 
@@ -80,7 +81,7 @@ class Constant(Schedule):
     def lowest(self) -> float:
         return self.value
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {"value": self.value}
 
 
@@ -122,7 +123,7 @@ class Exponential(Schedule):
     def lowest(self) -> float:
         return self.floor if self.rate > 0 else max(self.floor, self.initial)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             "initial": self.initial,
             "rate": self.rate,
@@ -143,7 +144,7 @@ class _Ramp(Schedule):
     def lowest(self) -> float:
         return min(self.initial, self.final)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             "initial": self.initial,
             "final": self.final,
@@ -179,7 +180,7 @@ class Cosine(_Ramp):
 
 
 def get(
-    identifier: Any, argument: str = "schedule", /, **arguments: Any
+    identifier: ScheduleLike, argument: str = "schedule", /, **arguments: Any
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """A schedule from a number, a name, a class, a config, or itself.
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete.schedules import schedule as schedule_lib
-from tf_discrete.types import Tensor
+from tf_discrete.types import Config, ScheduleLike, Shape, Tensor
 
 SMALLEST = 1e-30
 """Positive values are at least this: a logit divided by it stays finite in float32."""
@@ -43,7 +43,7 @@ class ScheduledVariable(keras.layers.Layer):
     """
 
     def __init__(
-        self, schedule: Any, name: str = "scheduled", positive: bool = False, **kwargs: Any
+        self, schedule: ScheduleLike, name: str = "scheduled", positive: bool = False, **kwargs: Any
     ):
         checks.text("name", name)
         super().__init__(name=name, dtype="float32", trainable=False, **_without_dtype(kwargs))
@@ -70,13 +70,13 @@ class ScheduledVariable(keras.layers.Layer):
         )
         self.build(())
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
 
-    def get_build_config(self) -> Any:
+    def get_build_config(self) -> None:
         return None
 
-    def compute_output_shape(self, input_shape: Any = ()) -> tuple[()]:
+    def compute_output_shape(self, input_shape: Shape = ()) -> tuple[()]:
         return ()
 
     @property
@@ -97,7 +97,7 @@ class ScheduledVariable(keras.layers.Layer):
     def call(self) -> tf.Tensor:
         return self.value
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "schedule": keras.saving.serialize_keras_object(self.schedule),
@@ -121,5 +121,5 @@ def scheduled_values(layer: keras.layers.Layer) -> Iterator[ScheduledVariable]:
     yield from walk(layer)
 
 
-def _without_dtype(kwargs: dict[str, Any]) -> dict[str, Any]:
+def _without_dtype(kwargs: Config) -> Config:
     return {key: value for key, value in kwargs.items() if key not in ("dtype", "trainable")}

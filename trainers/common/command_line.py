@@ -30,7 +30,7 @@ def start(config_class: type, load: Callable[[], Callable[[Any], Any]], doc: str
         if len(argv) > 1:
             raise app.UsageError(f"Unknown arguments. Received: {' '.join(argv[1:])}")
         try:
-            config = config_from_flags(config_class)
+            config: Any = config_from_flags(config_class)
             run = load()
             _quieten()
             with interruption.as_interrupt():

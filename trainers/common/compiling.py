@@ -10,13 +10,13 @@ import tensorflow as tf
 from tf_discrete.models import DiscreteModel
 from tf_discrete.optimizers import FusedAdam
 
-from ..flags.run import RunConfig
+from ..flags.run import TrainingFlags
 
 MAX_STEPS_PER_EXECUTION = 20
 """Where the user leaves it open."""
 
 
-def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
+def make_strategy(config: TrainingFlags) -> tf.distribute.Strategy:
     """The strategy of `--distribute`."""
     if config.distribute == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -24,7 +24,7 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
-def compile_model(model: DiscreteModel, config: RunConfig, steps_per_epoch: int) -> None:
+def compile_model(model: DiscreteModel, config: TrainingFlags, steps_per_epoch: int) -> None:
     """Compiles a model as the configuration says and builds its optimizer."""
     rate: Any = config.learning_rate
     if config.learning_rate_schedule == "cosine":
@@ -53,7 +53,7 @@ def check_objective(model: DiscreteModel, image_shape: tuple[int, ...]) -> None:
     )
 
 
-def use_xla(config: RunConfig) -> bool:
+def use_xla(config: TrainingFlags) -> bool:
     """Whether the step is compiled with XLA; 'auto' means with exactly one GPU."""
     if config.jit_compile == "auto":
         single = len(tf.config.list_physical_devices("GPU")) == 1
@@ -61,7 +61,7 @@ def use_xla(config: RunConfig) -> bool:
     return config.jit_compile == "on"
 
 
-def choose_steps_per_execution(config: RunConfig, steps_per_epoch: int) -> int:
+def choose_steps_per_execution(config: TrainingFlags, steps_per_epoch: int) -> int:
     """The largest divisor of an epoch's steps up to what was asked for.
 
     Keras would run the last execution of an epoch in full, into the data of the next epoch.

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 from tf_discrete import datasets
 
-from ..flags.run import RunConfig
+from ..flags.run import TrainingFlags
 
 Splits = dict[str, datasets.Split]
 
 
-def load_split(config: RunConfig, split: str) -> datasets.Split:
+def load_split(config: TrainingFlags, split: str) -> datasets.Split:
     """One split of the configured data."""
     return datasets.get(
         config.dataset,
@@ -29,7 +29,7 @@ def load_split(config: RunConfig, split: str) -> datasets.Split:
 
 
 def load_splits(
-    config: RunConfig, load: Callable[[Any, str], datasets.Split] = load_split
+    config: TrainingFlags, load: Callable[[Any, str], datasets.Split] = load_split
 ) -> Splits:
     """All splits, so that a bad file is refused before training; test is read at the end only.
 

@@ -82,7 +82,7 @@ def make_classifier(
         directory.path / "classifier.keras",
         batch["image"].numpy(),
         batch["label"].numpy(),
-        train.num_classes,
+        train.num_classes or 0,
         seed=config.seed,
     )
 
@@ -93,5 +93,5 @@ def classify_reconstructions(
     """How a classifier of real images reads the reconstructions of test images, all labelled."""
     images, labels = some_images(test, most)
     return evaluation.reconstruction_accuracy(
-        classifier, results.as_image(model.reconstruct(images)), labels
+        classifier, results.as_image(model.reconstruct(images)), np.asarray(labels)
     )

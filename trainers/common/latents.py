@@ -8,10 +8,17 @@ import numpy as np
 
 from tf_discrete import datasets, estimators, likelihoods, schedules
 
+from ..flags import semantic_hashing, semi_supervised
 from ..flags.latents import KLFlags, LatentConfig
 
+AnnealedConfig = LatentConfig | semi_supervised.Config
+"""Configurations with an estimator and its temperature."""
 
-def make_likelihood(config: LatentConfig, split: datasets.Split) -> likelihoods.Likelihood:
+PixelConfig = AnnealedConfig | semantic_hashing.Config
+"""Configurations with a likelihood of the pixels."""
+
+
+def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.Likelihood:
     """The likelihood of the pixels."""
     name = config.likelihood
     if name == "auto":
@@ -50,17 +57,17 @@ def make_kl_weight(config: KLFlags) -> Any:
     return config.kl_weight
 
 
-def make_temperature(config: LatentConfig, total_steps: int) -> Any:
+def make_temperature(config: AnnealedConfig, total_steps: int) -> Any:
     """The schedule of the temperature, or a tuple of one for each layer where these differ.
 
     None stands for an estimator's own default, or for one that has no temperature.
     """
-    names, initials = (
-        value if isinstance(value, tuple) else (value,)
-        for value in (config.estimator, config.temperature)
-    )
+    name, initial = config.estimator, config.temperature
+    names = name if isinstance(name, tuple) else (name,)
+    initials = initial if isinstance(initial, tuple) else (initial,)
     count = max(len(names), len(initials))
-    names, initials = (given * count if len(given) == 1 else given for given in (names, initials))
+    names = names * count if len(names) == 1 else names
+    initials = initials * count if len(initials) == 1 else initials
     if len(names) != len(initials):
         raise ValueError(
             "estimator and temperature must be one for all layers, or one for each. "
@@ -73,7 +80,7 @@ def make_temperature(config: LatentConfig, total_steps: int) -> Any:
 
 
 def _schedule(
-    config: LatentConfig, estimator_name: str, temperature: float, total_steps: int
+    config: AnnealedConfig, estimator_name: str, temperature: float, total_steps: int
 ) -> schedules.Schedule | None:
     """The schedule of the temperature of one estimator; None for its own default, or if it has none."""
     estimator = estimators.get_class(estimator_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
 import pathlib
 import time
@@ -162,7 +163,7 @@ def compare_gradients(config: Config, names: Sequence[str], splits: data.Splits)
         source,
         [
             gradient_comparison.Checkpoint(
-                epoch, epoch * steps, lambda epoch=epoch: kept.restore_kept(epoch)
+                epoch, epoch * steps, functools.partial(kept.restore_kept, epoch)
             )
             for epoch in kept.kept_epochs()
         ],

@@ -7,11 +7,11 @@ import dataclasses
 from . import names
 from .categorical_vae import CategoricalVAEFlags
 from .config import option
-from .run import DataFlags, ExecutionFlags, OptimizationFlags
+from .run import TrainingFlags
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(CategoricalVAEFlags, ExecutionFlags, OptimizationFlags, DataFlags):
+class Config(CategoricalVAEFlags, TrainingFlags):
     """The flags of the comparison; those of the runs are those of trainers.categorical_vae."""
 
     binarization: str = option(

@@ -73,7 +73,8 @@ def define_flags(config_class: type, into: flags.FlagValues = flags.FLAGS) -> No
     """
     hints = typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
-        help_text, default = field.metadata["help"], field.default
+        help_text: str = field.metadata["help"]
+        default: Any = field.default
         kind = _kind(hints[field.name])
         if field.metadata["choices"]:
             flags.DEFINE_enum(

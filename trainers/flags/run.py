@@ -100,6 +100,11 @@ class ExecutionFlags:
 
 
 @dataclasses.dataclass(frozen=True)
+class TrainingFlags(ExecutionFlags, OptimizationFlags, DataFlags):
+    """What is trained on, and how."""
+
+
+@dataclasses.dataclass(frozen=True)
 class CheckpointFlags:
     """What is kept of a run beside its last and its best epoch."""
 
@@ -111,5 +116,5 @@ class CheckpointFlags:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig(CheckpointFlags, ExecutionFlags, OptimizationFlags, DataFlags):
+class RunConfig(CheckpointFlags, TrainingFlags):
     """What every task asks. The configuration of a task derives from it."""

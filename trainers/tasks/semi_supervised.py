@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete._internal.writing import write_json
 from tf_discrete.datasets import labels as few_labels
@@ -57,13 +59,19 @@ def divide(config: Config, splits: data.Splits) -> data.Splits:
     for split in splits.values():
         if split.labels is not None or split is train:
             few_labels.check(split.labels, train.num_classes)
-    chosen = few_labels.choose(
-        train.labels, train.num_classes or 0, config.labels_per_class, config.label_seed
-    )
+    chosen = choose(config, train)
     labelled, unlabelled = few_labels.divide(train, chosen)
     divided = {**splits, "train": unlabelled, "labelled": labelled}
     monitored(config, divided)
     return divided
+
+
+def choose(config: Config, train: datasets.Split) -> np.ndarray:
+    """Which training images lend their label."""
+    labels = few_labels.check(train.labels, train.num_classes)
+    return few_labels.choose(
+        labels, train.num_classes or 0, config.labels_per_class, config.label_seed
+    )
 
 
 def batches(config: Config, splits: data.Splits, start_epoch: int) -> Any:
@@ -82,9 +90,7 @@ def batches(config: Config, splits: data.Splits, start_epoch: int) -> Any:
 def begin(config: Config, directory: RunDirectory, splits: data.Splits) -> None:
     """Writes labels.json: which training images, in the order of the split, lend their label."""
     train = data.load_split(config, "train")
-    chosen = few_labels.choose(
-        train.labels, train.num_classes or 0, config.labels_per_class, config.label_seed
-    )
+    chosen = choose(config, train)
     labels = splits["labelled"].labels
     write_json(
         directory.path / "labels.json",
