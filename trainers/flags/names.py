@@ -20,7 +20,8 @@ def registered(package: str) -> tuple[str, ...]:
     A component is then one file and one import line, and its name is known without TensorFlow.
     """
     spec = importlib.util.find_spec("tf_discrete")  # Finds the package without importing it.
-    (root,) = spec.submodule_search_locations if spec is not None else ()
+    assert spec is not None and spec.submodule_search_locations is not None
+    (root,) = spec.submodule_search_locations
     files = pathlib.Path(root, package).glob("*.py")
     return tuple(
         sorted(name for file in files for name in _REGISTER.findall(file.read_text("utf-8")))
