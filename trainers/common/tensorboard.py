@@ -41,7 +41,7 @@ def autoencoder_pictures(
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Writes the logs of each epoch, and pictures every so many epochs.
+    """Writes the logs of each epoch, and pictures every n epochs.
 
     Args:
         folder: of the event files; one sub-folder each for train and validation.

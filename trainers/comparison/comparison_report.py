@@ -25,7 +25,7 @@ MACHINE = "machine.json"
 """In the folder of a finished run: what it was trained on."""
 
 GRADIENTS, COSTS = "gradients.json", "cost.json"
-"""In the folder of a comparison: what was measured beside the runs."""
+"""Files in the folder of a comparison with the measurements that are not runs."""
 
 MONITORED = "validation/hard_elbo_nats"
 BOUNDS = ("test/hard_elbo_nats", "test/bound_nats")

@@ -25,7 +25,7 @@ class Config(TrustFlags, MovedDataFlags):
     embedding_units: int = option(64, "Of a chunk's value.", lower=1)
     epochs: int = option(100, "Most passes over the training codes.", lower=1)
     early_stopping: int = option(
-        5, "Stop after so many epochs without fewer nats on validation. 0: never.", lower=0
+        5, "Stop after n epochs without fewer nats on validation. 0: never.", lower=0
     )
     batch_size: int = option(100, "Codes in a step.", lower=1)
     learning_rate: float = option(2e-3, "Of Adam, per step.", positive=True)

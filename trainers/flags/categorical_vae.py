@@ -35,8 +35,8 @@ class CategoricalVAEFlags(KLFlags, LatentFlags):
     objective: str = option(
         "elbo",
         "'elbo': exact discrete KL; 'relaxed_elbo': densities of the relaxation. Bounds of num_samples "
-        "samples: 'importance_weighted' for hard draws, as of vimco; 'relaxed_importance_weighted' and, "
-        "with less noise where there are many, 'doubly_reparameterized' for relaxed ones.",
+        "samples: 'importance_weighted' for discrete samples, as in vimco; 'relaxed_importance_weighted' "
+        "and, with less noise where there are many, 'doubly_reparameterized' for relaxed ones.",
         choices=names.OBJECTIVES,
     )
     prior_temperature: float | tuple[float, ...] = option(
@@ -49,7 +49,7 @@ class CategoricalVAEFlags(KLFlags, LatentFlags):
     )
     code_values: str = option(
         "zero_one",
-        "What the networks read for a choice: 0 and 1, or -1 and 1.",
+        "How a discrete value is encoded as network input: {0, 1} or {-1, 1}.",
         choices=names.CODE_VALUES,
     )
     output_bias: str = option(

@@ -13,7 +13,7 @@ class CodePriorFlags:
 
     code_prior: str = option(
         "none",
-        "Where samples get their codes from. 'lstm': an LSTM that learns the codes of each batch beside the "
+        "Where samples get their codes from. 'lstm': an LSTM that learns the codes of each batch with the "
         "model, which trains as it would alone; pictures and exports sample from it, and prior_nats tells "
         "how it does. 'none': the model's own prior.",
         choices=("none", "lstm"),

@@ -49,7 +49,7 @@ class Config(CategoricalVAEFlags, ExecutionFlags, OptimizationFlags, DataFlags):
     )
     num_checkpoints: int = option(
         4,
-        "Epochs of the reference's run, beside its start, at which gradients are compared.",
+        "Number of epochs of the reference's run, in addition to its start, at which gradients are compared.",
         lower=1,
     )
     gradient_draws: int = option(
@@ -70,7 +70,7 @@ class Config(CategoricalVAEFlags, ExecutionFlags, OptimizationFlags, DataFlags):
     )
     cost_rounds: int = option(10, "Rounds in which steps are timed. 0: do not time.", lower=0)
     gradient_report: str = option(
-        "", "Folder of a run to look at instead of a comparison.", path=True
+        "", "Folder of a run to analyse instead of a comparison.", path=True
     )
     checkpoint: str = option(
         "best", "Of --gradient_report: 'best', 'last' or an epoch that --keep_every has kept."

@@ -22,14 +22,14 @@ class DataFlags:
         "none",
         "How grey pixels become bits: 'dynamic' draws them anew each time they are seen, 'static' "
         "once, 'threshold' cuts at 1/2, 'none' keeps them (with a Bernoulli likelihood the bound is "
-        "then none of a density).",
+        "then not a bound on a density).",
         choices=("none", "threshold", "static", "dynamic"),
     )
     image_size: tuple[int, ...] = option((), "height,width to resize to. Default: as they are.")
     validation_fraction: float = option(
         0.1, "Share of the training images kept for validation.", lower=0.001, upper=0.9
     )
-    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
+    max_examples: int = option(0, "Maximum number of examples of each split. 0: all.", lower=0)
     accept_changed_data: bool = option(
         False, "Continue a run although its data are not those that it began with."
     )
@@ -50,7 +50,7 @@ class OptimizationFlags:
     )
     early_stopping: int = option(
         0,
-        "Stop after so many epochs without a better score of validation: the hard bound, or what the "
+        "Stop after n epochs without a better validation score: the discrete ELBO, or what the "
         "trainer's --monitor names. 0: never.",
         lower=0,
     )
@@ -65,7 +65,9 @@ class ExecutionFlags:
 
     output_dir: str = option("", "Folder of the run. Default: runs/<model>-<data set>.", path=True)
     monitor_every: int = option(
-        10, "Training steps between two looks at the hard path and the gradient norm.", lower=1
+        10,
+        "How often, in training steps, the discrete ELBO and the gradient norm are evaluated.",
+        lower=1,
     )
     pictures_every: int = option(
         10,
@@ -101,11 +103,11 @@ class ExecutionFlags:
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointFlags:
-    """What is kept of a run beside its last and its best epoch."""
+    """Which checkpoints of a run are saved in addition to the last and the best epoch."""
 
     keep_every: int = option(
         0,
-        "Keep the checkpoint of every so many epochs for good, and of the start. 0: none.",
+        "Save a permanent checkpoint every n epochs, and one of the start. 0: none.",
         lower=0,
     )
 

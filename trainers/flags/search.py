@@ -44,7 +44,7 @@ class Config(TrustFlags, MovedDataFlags):
         choices=(names.EXACT, *(f"faiss_{kind}" for kind in names.FAISS_KINDS)),
     )
     near_duplicates: int = option(
-        -1, "Also list pairs in the index that differ in so many variables. -1: do not.", lower=-1
+        -1, "Also list pairs in the index that differ in at most n variables. -1: do not.", lower=-1
     )
     output: str = option(
         "", "Folder of search.png and search.json. Default: RUN/search.", path=True

@@ -15,7 +15,9 @@ class Config(KLFlags, AnnealingFlags, PixelFlags, RunConfig):
     """The flags of this trainer; those of the model are named as its arguments."""
 
     batch_size: int = option(
-        100, "Unlabelled images in a step, beside labelled_batch_size labelled ones.", lower=1
+        100,
+        "Unlabelled images in a step, in addition to labelled_batch_size labelled ones.",
+        lower=1,
     )
     labels_per_class: int = option(
         10, "Labels of each class that are used, chosen at random. 0: all that there are.", lower=0

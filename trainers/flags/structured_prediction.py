@@ -37,7 +37,7 @@ class Config(SweepConfig):
     )
     code_values: str = option(
         "zero_one",
-        "What the next map reads for a choice: 0 and 1, or -1 and 1.",
+        "How a discrete value is encoded as input of the next map: {0, 1} or {-1, 1}.",
         choices=("zero_one", "plus_minus"),
     )
     centering: bool = option(False, "Subtract the running mean from the pixels that are given.")

@@ -10,7 +10,7 @@ from .latents import LatentConfig
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig(LatentConfig):
-    """What trainers that can sweep ask beside the rest."""
+    """Additional flags of the trainers that can sweep."""
 
     sweep: bool = option(
         False,
