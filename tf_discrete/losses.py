@@ -1,6 +1,6 @@
 """Keras losses that sum over each example, as objectives with a KL term need them.
 
-Keras' own losses average over pixels; beside them a KL in nats weighs hundreds of times too much.
+Keras' own losses average over pixels; a KL in nats added to them weighs hundreds of times too much.
 """
 
 from __future__ import annotations

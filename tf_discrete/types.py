@@ -57,7 +57,7 @@ class ObjectiveTerms(NamedTuple):
 
     Attributes:
         loss: float [B], minimised; its gradient trains the model.
-        auxiliary: float [B], minimised beside it: baselines and control variates.
+        auxiliary: float [B], minimised together with it: baselines and control variates.
         terms: named float [B] parts of the objective, for the log; `MaskedTerm` where not every example
             has the part.
         encoded: what the encoder made of the batch, for `DiscreteModel.hard_terms`; None where the discrete

@@ -23,7 +23,7 @@ def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
 
     Args:
         model: with `posterior`, as `CategoricalVAE` has it, or with a `StochasticLayer` inside.
-        layer: name of the stochastic layer to look at; may be left out where there is only one.
+        layer: Name of the stochastic layer to read; may be left out if there is only one.
 
     Returns:
         reader: maps a batch of inputs to codes, int32 [R, N], the most probable ones, and
@@ -69,7 +69,7 @@ def input_batches(data: Any, max_examples: int, batch_size: int) -> Iterator[Any
 
     Args:
         data: what `fit` takes as x: arrays, or a batched `tf.data.Dataset`, also of (x, y).
-        max_examples: the first so many are read.
+        max_examples: Number of examples that are read, from the start.
         batch_size: of arrays; a data set has its own.
     """
     if not isinstance(data, tf.data.Dataset):

@@ -73,7 +73,7 @@ def graph_from(data: np.ndarray, count: int, links: int, entry_point: int) -> Gr
     Raises:
         ValueError: no such graph.
     """
-    numbers = data.view("<i4").astype(np.int32)  # Fails where the size is none of whole numbers.
+    numbers = data.view("<i4").astype(np.int32)  # Fails unless the size is a multiple of 4 bytes.
     levels, neighbors = numbers[:count], numbers[count:]
     if len(levels) != count or levels.min() < 1:
         raise ValueError("levels of the graph that are missing or below 1")

@@ -42,8 +42,8 @@ class FaissIndex:
 
     - "flat" compares with every code: exact distances. Among equally distant codes at the k-th place FAISS
       keeps whichever it likes.
-    - "hnsw" walks a graph of neighbours: approximate, fast, with much memory beside the codes.
-    - "ivf" looks into the nearest of `num_lists` clusters: approximate, little memory beside the codes.
+    - "hnsw" walks a graph of neighbours: approximate, fast, with much extra memory.
+    - "ivf" searches the nearest of `num_lists` clusters: approximate, with little extra memory.
 
     Args:
         codes: integers [M, N] in [0, num_categories), M >= 1.

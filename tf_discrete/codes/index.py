@@ -29,7 +29,7 @@ from tf_discrete.export.manifest import check_json
 FORMAT_VERSION = 2
 _CODES, _IDS, _MANIFEST = "codes.npy", "ids.json", "manifest.json"
 _FAISS = re.compile(r"(flat|hnsw|ivf)-[0-9a-f]{12}\.faiss")
-"""Files of FAISS that `trainers.search` keeps beside the codes, named by their digest."""
+"""Files of FAISS that `trainers.search` stores next to the codes, named by their digest."""
 _FIELDS: dict[str, Any] = {
     "num_variables": int,
     "num_categories": int,

@@ -113,7 +113,7 @@ def pack(codes: ArrayLike, num_categories: int = 2) -> np.ndarray:
         packed: uint8 [B, bytes_per_code(N, K)].
 
     Raises:
-        ValueError: what is no code of so many categories.
+        ValueError: values outside [0, num_categories), or not a code.
 
     Example:
         >>> pack([[1, 0, 0, 0, 0, 0, 0, 0, 1]])
@@ -197,7 +197,7 @@ def pack_one_hot(codes: ArrayLike, num_categories: int) -> np.ndarray:
         packed: uint8 [B, ceil(N * K / 8)].
 
     Raises:
-        ValueError: what is no code of so many categories, or more than 65536 of them.
+        ValueError: values outside [0, num_categories), not a code, or more than 65536 categories.
 
     Example:
         >>> pack_one_hot([[0, 3]], num_categories=4)

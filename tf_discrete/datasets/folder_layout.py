@@ -58,7 +58,7 @@ def read(root: str) -> Folder:
     """The layout of a folder, see `image_folder.load`.
 
     Raises:
-        ValueError: the layout is none of those, or a class folder is empty.
+        ValueError: unknown layout, or a class folder is empty.
         OSError: a folder that cannot be read.
     """
     left_out: collections.Counter[str] = collections.Counter()
@@ -206,7 +206,7 @@ def _split_folders(root: str) -> tuple[dict[str, str], str | None]:
         raise ValueError(
             "A folder that is split must hold train and, optionally, validation, test and unlabelled, and "
             f"nothing else. Move or rename the rest. Received: folder={root!r} with subfolders {inside} and "
-            f"{len(images)} images beside them"
+            f"{len(images)} images next to them"
         )
     for meaning, names in (*by_split.items(), (UNLABELLED_FOLDER, unlabelled)):
         if len(names) > 1:

@@ -56,7 +56,7 @@ def fill(
         except OSError as error:
             raise OSError(
                 "Images too large for memory are decoded once into a cache file, which could not "
-                f"be written ({error}). Give a data_dir with room and write permission. "
+                f"be written ({error}). Give a data_dir with free space and write permission. "
                 f"Received: cache={str(folder)!r}, {np.prod(shape, dtype=np.int64)} bytes"
             ) from error
     images = _read(folder / _IMAGES, np.uint8, shape, mmap=True)

@@ -14,7 +14,7 @@ from tf_discrete.datasets.split import Split
 
 
 def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int = 0) -> np.ndarray:
-    """The examples whose labels may be used: so many of each class, drawn at random.
+    """Chooses the examples whose labels may be used: `per_class` of each class, at random.
 
     Args:
         labels: int [n], -1 where unlabelled.

@@ -21,7 +21,7 @@ KEYS = """\
 _UNSPLIT = (("image", "label"), ("images", "labels"))
 _BY_SPLIT = (("image_", "label_"), ("x_", "y_"))
 _MOST_CLASSES = 1000
-"""So many classes may be named by the largest label alone."""
+"""Maximum number of classes that the largest label alone may imply."""
 
 
 def load(request: Request) -> Arrays:
@@ -108,7 +108,7 @@ def _split_keys(found: Sequence[str], name: str) -> dict[str, tuple[str, str | N
             "Every key of an .npz file must be one that is read. "
             + (f"Did you mean {' and '.join(hints)}? " if hints else "")
             + "Rename or remove the others. Received: "
-            f"{name!r} with {unknown} beside {sorted(set(found) & set(known))}; known here: {known}"
+            f"{name!r} with {unknown} next to {sorted(set(found) & set(known))}; known here: {known}"
         )
     return {
         split: (image, label if label in found else None)

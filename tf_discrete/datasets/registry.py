@@ -54,8 +54,8 @@ def get(
         validation_fraction: of the training images, in (0, 1); ignored where a validation split exists.
         seed: of static binarisation, and the default of `Split.batches`.
         image_size: (height, width) to resize to; needed where sizes differ.
-        max_examples: take only so many examples of the split, of all classes in their shares; of a TFDS
-            data set the first ones.
+        max_examples: Maximum number of examples of the split, stratified by class; of a TFDS data set
+            the first ones.
 
     Returns:
         Split.
@@ -103,7 +103,7 @@ def get(
 
 
 def _tell_constant(images: np.ndarray, request: Request) -> None:
-    """Warns of images of one colour; of a data set on disk only the beginning is looked at."""
+    """Warns of images of one colour; checks only the beginning of a data set on disk."""
     if isinstance(images, np.memmap):
         images = images[:_CHECKED_ON_DISK]
     count = sum(

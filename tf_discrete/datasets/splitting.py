@@ -45,8 +45,8 @@ def bounds(
 ) -> tuple[int, int]:
     """The range of the split that is carved from `count` training examples.
 
-    The examples are laid out as train, validation, test. A split that the source keeps apart
-    (`explicit`) takes no room. The sizes depend on the count and the fractions only, so the three
+    The examples are laid out as train, validation, test. A split that the source has as such
+    (`explicit`) has length 0. The sizes depend on the count and the fractions only, so the three
     ranges are disjoint by construction.
 
     Args:

@@ -140,9 +140,9 @@ class Estimator(keras.layers.Layer):
     def gradient_scale(self) -> Tensor:
         """The positive number by which the next estimate divides the gradient of its logits; 1 for most.
 
-        Whatever else of the loss depends on the same logits, a term beside the estimate or log q inside
-        the objective, reads them through `divide_gradient(logits, gradient_scale)`; then the direction of
-        the whole is right. It is taken before `estimate`, which moves it in training.
+        Whatever else of the loss depends on the same logits, a term in addition to the estimate or log q
+        inside the objective, reads them through `divide_gradient(logits, gradient_scale)`; then the
+        direction of the whole is right. It is taken before `estimate`, which moves it in training.
         """
         return 1.0
 

@@ -26,7 +26,7 @@ class Enumeration(score.ScoreEstimator):
 
     Args:
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
-        max_configurations: refuse more evaluations a sample than so many. Default: 1024.
+        max_configurations: Maximum number of evaluations per sample. Default: 1024.
         mode: "joint" or "per_variable". Default: "joint".
 
     Raises:

@@ -16,7 +16,7 @@ from tf_discrete.types import Sample, Tensor
 
 @register("gapped_straight_through")
 class GappedStraightThrough(StraightThrough):
-    """A hard draw forward; backward, a softmax whose logits favour the drawn category by a gap.
+    """One-hot sample forward; backward, a softmax whose logits favour the sampled category by a gap.
 
         D ~ Categorical(softmax(logits)),  top = max_k logits_k
         moved_k = top                        where D_k = 1

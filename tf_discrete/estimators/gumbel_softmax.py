@@ -78,7 +78,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
 
 @register("straight_through_gumbel_softmax")
 class StraightThroughGumbelSoftmax(GumbelSoftmax):
-    """A hard draw forward, the gradient of the Gumbel-Softmax relaxation backward.
+    """One-hot sample forward; backward, the gradient of the Gumbel-Softmax relaxation.
 
     The objective sees one-hot values, so the value is that of the discrete problem; the gradient is
     biased.

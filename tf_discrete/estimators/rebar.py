@@ -24,8 +24,8 @@ MAX_SCALE = 1e9
 class REBAR(score.ScoreEstimator):
     """Cancels the noise of the score function with a relaxed draw, and adds back its exact gradient.
 
-    Free noise u makes the hard draw z and a relaxed one r = relax(u, t); conditional noise, drawn anew from
-    all that would have made the same z, makes r'. With t the temperature,
+    Free noise u makes the one-hot sample z and the relaxed sample r = relax(u, t); conditional noise,
+    sampled from all noise that would have made the same z, makes r'. With t the temperature,
     relax(u, t) = softmax((logits + u) / t)                              "concrete"
                   softmax((logits + u) / t + logits * t / (t + 1))       "modified";
     both are z in the limit of low t; in that of high t the first is the uniform vector and the second the

@@ -24,7 +24,7 @@ def sample_weight(z: Tensor, reduce: Reduction | None, dtype: tf.DType) -> tf.Te
 
 
 def expand(values: Tensor, axes: int) -> tf.Tensor:
-    """`values` with so many axes of size 1 at the end."""
+    """Returns `values` with `axes` more axes of size 1 at the end."""
     for _ in range(axes):
         values = values[..., tf.newaxis]
     return values

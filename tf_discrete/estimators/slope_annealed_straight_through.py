@@ -22,7 +22,7 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
 
     At slope 1, where the default schedule starts, this is straight-through, draw by draw, and the
     expected gradient is exact for objectives that are linear in z. A steeper slope makes the backward
-    function look more like the hard choice: gradients concentrate on variables that are undecided, and
+    function look more like the argmax: gradients concentrate on variables that are undecided, and
     grow there by up to the slope. It costs what straight-through costs, one evaluation a sample.
 
     Args:

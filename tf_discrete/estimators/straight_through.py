@@ -1,4 +1,4 @@
-"""Straight-through: a hard draw forward, the gradient of softmax(logits) backward."""
+"""Straight-through: a one-hot sample forward, the gradient of softmax(logits) backward."""
 
 from __future__ import annotations
 

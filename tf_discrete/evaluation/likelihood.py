@@ -74,7 +74,7 @@ def importance_weighted_bound(
 
 
 def samples_at_once(x: Any, rows: int) -> int | tf.Tensor:
-    """How many samples of each example of a batch fit into so many rows: from 1 to `MAX_CHUNK`.
+    """Returns how many samples of each example of a batch fit into `rows`: from 1 to `MAX_CHUNK`.
 
     Args:
         x: float [B, ...], or a tuple of such tensors.

@@ -91,7 +91,7 @@ class Augmentation:
 
 
 def shift(x: Tensor, pixels: int, seed: Seed) -> tf.Tensor:
-    """Images moved by up to so many whole pixels in each direction, each on its own; 0 moves in.
+    """Moves each image by up to `pixels` whole pixels in each direction; 0 moves in.
 
     Args:
         x: float [B, H, W, C].

@@ -98,7 +98,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         raise NotImplementedError
 
     def posterior(self, x: Tensor, training: bool = False) -> Discrete:
-        """q(z | x), the distribution of the codes; each layer given the most probable choice before."""
+        """Returns q(z | x), the distribution of the codes; each layer given the most probable code before."""
         return self._posterior(self.check_observations(x), training)
 
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:

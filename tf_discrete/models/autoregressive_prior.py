@@ -29,7 +29,7 @@ class AutoregressivePrior(keras.Model):
     large ones more weights.
 
     It trains on codes, by `compile(optimizer)` and `fit(codes)`: those of a frozen model, or of one that
-    trains beside it (codes are integers, so nothing flows back to the model). The loss is
+    is trained at the same time (codes are integers, so the model gets no gradient from it). The loss is
     -log p(z) in nats for each code, averaged over the batch.
 
     Args:
@@ -334,7 +334,7 @@ def _check_chunk(num_variables: int, num_categories: int, chunk_size: int) -> No
 
 
 def _longest(num_categories: int, most: int) -> int:
-    """The largest chunk that takes at most so many values."""
+    """Returns the largest chunk size with at most `most` values."""
     size = 0
     while num_categories > 1 and num_categories ** (size + 1) <= most:
         size += 1

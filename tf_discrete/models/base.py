@@ -27,8 +27,8 @@ class DiscreteModel(keras.Model):
     """A Keras model with discrete latents, trained by plain `compile(optimizer)` and `fit`.
 
     A subclass supplies `objective` and `hard_terms`, both per example, and calls `track` with the names
-    of the terms. What it reports: every term of the objective, and the same on the hard path, where the
-    latents are discrete draws: that is what the model scores when it is used.
+    of the terms. The model reports every term of the objective, and the same terms on the discrete path,
+    where the latents are discrete samples, as they are when the model is used.
 
     Draws are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
     Schedules follow `optimizer.iterations`.
@@ -150,12 +150,12 @@ class DiscreteModel(keras.Model):
         hard_terms: tuple[str, ...],
         training_terms: tuple[str, ...] = (),
     ) -> None:
-        """Makes one `keras.metrics.Mean` for each term that the log shall show.
+        """Makes one `keras.metrics.Mean` for each term that is logged.
 
         Args:
-            terms: of the objective, beside the loss.
-            hard_terms: of the hard path.
-            training_terms: of the objective, which only training has.
+            terms: Names of the objective's terms, without the loss.
+            hard_terms: Names of the terms of the discrete path.
+            training_terms: Names of the objective's terms that only training has.
         """
         self._terms = ("loss", *terms)
         self._hard_terms = hard_terms
@@ -389,7 +389,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
     def _monitor(
         self, x: Any, counter: Tensor, step: Tensor, encoded: Any, gradients: list[Any]
     ) -> None:
-        """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""
+        """Evaluates discrete path and gradient norm every `monitor_every` steps and first in each epoch."""
 
         def look() -> tf.Tensor:
             hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)

@@ -70,7 +70,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             only. Default: 0.5.
         kl_weight: number or schedule, in the loss; the reported bounds are not weighted. Default: 1.0.
         free_bits: nats of KL that are free for each variable; `elbo` of one layer only. Default: 0.0.
-        code_values: of what the networks read for a choice: "zero_one" or "plus_minus". Default: "zero_one".
+        code_values: Input encoding of codes: "zero_one" or "plus_minus" (-1 and 1). Default: "zero_one".
         centering: whether the running mean is subtracted from x on its way to q. Default: False.
         seed: of all draws. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
@@ -340,7 +340,7 @@ def check_objective(objective: str, layers: Sequence[Estimator], num_samples: in
             )
         if objective == "importance_weighted" and layer.spec.relaxed:
             raise ValueError(
-                "objective='importance_weighted' weighs hard draws. Choose "
+                "objective='importance_weighted' weighs discrete samples. Choose "
                 "objective='relaxed_importance_weighted' for relaxed ones, or an estimator such as vimco. "
                 f"Received: estimator={name}"
             )

@@ -209,7 +209,7 @@ def decoder(
     activation: str,
     normalization: str = "none",
 ) -> keras.Model:
-    """p(x | y, z): class and style side by side, [R, K + D], to the likelihood's parameters.
+    """p(x | y, z): maps class and style, concatenated, [R, K + D], to the likelihood's parameters.
 
     Args:
         identifier: "mlp", "conv", a registered name or a Keras model.

@@ -22,8 +22,8 @@ class Observations(NamedTuple):
     Attributes:
         image: float [B, *data_shape], or the features of the images.
         label: int32 [B], -1 where unlabelled.
-        num_labelled: None where labelled and unlabelled rows are mixed; else so many rows stand first
-            that all have labels, and the others have none.
+        num_labelled: Number of labelled rows, which come first; the others have no labels. None if labelled
+            and unlabelled rows are mixed.
     """
 
     image: Tensor

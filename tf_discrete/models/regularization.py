@@ -93,8 +93,8 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
         """The classes of each image, and what is added to the loss.
 
         With `consistency` the classifier reads the image itself, which the bound is of, and a distorted
-        view, whose class shall be the image's and, where it is known, the label. Without, it reads one
-        distorted view for all.
+        view, which must be assigned the class of the image and, where it is known, the label. Without it,
+        the classifier reads one distorted view for all.
 
         Args:
             logits_fn: view [B, *feature_shape] -> logits [B, 1, K].

@@ -42,7 +42,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         likelihood: name or object, see `tf_discrete.likelihoods`. Default: "bernoulli", whose negative
             log-likelihood of grey pixels is the binary cross-entropy.
         seed: of all draws. Default: 0.
-        monitor_every: steps between two looks at the hard path in training. Default: 10.
+        monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
         ValueError: arguments out of range or at odds with one another.

@@ -94,7 +94,7 @@ class StochasticChain(keras.layers.Layer):
 
         Args:
             inputs: x, float [B, *input_shape].
-            num_samples: S; None for the most probable choice of every layer in turn, without a sample axis.
+            num_samples: S; None for the most probable code of each layer in turn, without a sample axis.
             seed: int32 [2], of the draws.
             training: of the maps. Default: False.
             first_logits: of the first layer, where they are known already. Default: None.
@@ -123,7 +123,7 @@ class StochasticChain(keras.layers.Layer):
         return tuple(draws), tuple(posteriors)
 
     def concatenated_logits(self, inputs: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of all layers in one, [B, N(, K)], each given the most probable choice before."""
+        """Returns concatenated logits, [B, N(, K)], each layer given the most probable code before."""
         before, found = inputs, []
         for depth, layer in enumerate(self.estimators):
             found.append(self.logits(depth, before, training))
@@ -134,7 +134,7 @@ class StochasticChain(keras.layers.Layer):
     def posterior(
         self, inputs: Tensor, training: bool = False, first_logits: Tensor | None = None
     ) -> Discrete:
-        """The distributions of all layers as one, each given the most probable choice before; see `draw`."""
+        """Returns one distribution for all layers, each given the most probable code before; see `draw`."""
         posteriors = self.draw(inputs, training=training, first_logits=first_logits)[1]
         if len(posteriors) == 1:
             return posteriors[0]

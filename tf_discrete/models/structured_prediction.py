@@ -54,11 +54,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             the estimators take.
         objective: "single_sample" maximises E[log p(y | z)], "multi_sample" E[log mean_m p(y | z_m)].
             Default: "single_sample".
-        code_values: of what the next map reads for a choice: "zero_one" or "plus_minus" (-1 and 1).
+        code_values: Input encoding of codes for the next map: "zero_one" or "plus_minus" (-1 and 1).
             Default: "zero_one".
         centering: whether the running mean is subtracted from x. Default: False.
         seed: of all draws. Default: 0.
-        monitor_every: steps between two looks at the hard path in training. Default: 10.
+        monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
         ValueError: arguments out of range or at odds with one another.
@@ -142,11 +142,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return tf.reshape(outputs, shape)
 
     def logits(self, x: Any) -> tf.Tensor:
-        """Of all layers side by side, [B, sum of N(, K)], each given the most probable choice before."""
+        """Returns concatenated logits, [B, sum of N(, K)], each layer given the most probable code before."""
         return self.chain.concatenated_logits(self._given(x))
 
     def posterior(self, x: Any) -> Discrete:
-        """The distributions of all layers, side by side, each given the most probable choice before."""
+        """Returns one distribution for all layers, each given the most probable code before."""
         return self.chain.posterior(self._given(x))
 
     # What training minimises and reports.
@@ -220,7 +220,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         Args:
             x: observations, float [B, *data_shape], of which the part that is y is not read.
             num_samples: S draws of all layers that the mean of p(y | x) is taken over; None for the mean
-                of p(y | z) at the most probable choice of every layer in turn. Default: None.
+                of p(y | z) at the most probable code of each layer in turn. Default: None.
             seed: int or int32 [2]; of the draws. Default: 0.
 
         Raises:

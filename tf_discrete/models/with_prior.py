@@ -18,10 +18,10 @@ _MODEL = ("num_variables", "num_categories", "encode", "objective", "hard_terms"
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
 class WithPrior(base.DiscreteModel):
-    """Any model with discrete codes, whose samples come from a prior that learns beside it.
+    """Any model with discrete codes, with an autoregressive prior that is trained at the same time.
 
     In each step the prior sees the codes that the model gives to the batch at that moment, and its
-    -log p(z) is minimised beside the model's objective. Codes are integers, so the prior learns from the
+    -log p(z) is minimised with the model's objective. Codes are integers, so the prior learns from the
     model and never the other way round: the model ends as it would alone. `sample` draws codes from the
     learned prior; bounds of log p(x) stay those of the model's own prior.
 

@@ -44,8 +44,8 @@ def elbo(
         num_samples: S, of the first layer; each has one of every other. Default: 1.
         noise: Of the first layer's estimator, in place of a draw by `seed`. Default: None.
         kl_weight: Scalar weight of the KL in the loss. Default: 1.0.
-        free_bits: Nats of KL that each variable has for free: its KL counts as at least so much. With one
-            layer only. Default: 0.0.
+        free_bits: Minimum KL of each variable in nats: a smaller KL counts as this one. With one layer
+            only. Default: 0.0.
         context: float [B, D], for learned baselines. Default: None.
         training: Whether baselines and control variates learn from this call. Default: False.
 

@@ -53,7 +53,7 @@ def comparison(panels: Sequence[LinePanel], *, title: str = "Comparison") -> Fig
     it is.
 
     Args:
-      panels: side by side.
+      panels: Panels in a row.
       title: above the picture.
 
     Returns:

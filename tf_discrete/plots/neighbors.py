@@ -1,4 +1,4 @@
-"""A picture of a search: each query beside its nearest neighbours, with their distances."""
+"""A picture of a search: each query next to its nearest neighbours, with their distances."""
 
 from __future__ import annotations
 
