@@ -1,4 +1,4 @@
-"""The documents tell the truth: their code runs, their tables are those of the registry and results."""
+"""Documents: their code runs, and their tables are those of the registries and results."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import types
 import keras
 import pytest
 
-from tf_discrete import likelihoods
+from tf_discrete import estimators, likelihoods
 from tf_discrete.datasets import source
-from tf_discrete.estimators import registry
 from tf_discrete.models import networks
+from tf_discrete.schedules import schedule
 from tools import architecture_picture, tables
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -25,15 +25,16 @@ RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
 
 @pytest.fixture
 def registries():
-    """Forgets what a document registers: other tests run over the registries."""
-    tables = (
-        registry._REGISTRY,
-        likelihoods.registry._NAMES,
-        source.EMBEDDED,
-        networks._ENCODERS,
-        networks._DECODERS,
-        keras.saving.get_custom_objects(),
+    """Removes what a document registers: other tests run over the registries."""
+    registries = (
+        estimators.registry.REGISTRY,
+        likelihoods.registry.REGISTRY,
+        source.REGISTRY,
+        schedule.REGISTRY,
+        networks.REGISTRY,
     )
+    tables = [registry._entries for registry in registries]
+    tables.append(keras.saving.get_custom_objects())
     before = [dict(table) for table in tables]
     yield
     for table, old in zip(tables, before, strict=True):
