@@ -30,11 +30,11 @@ class DiscreteModel(keras.Model):
     of the terms. The model reports every term of the objective, and the same terms on the discrete path,
     where the latents are discrete samples, as they are when the model is used.
 
-    Draws are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
+    Samples are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
     Schedules follow `optimizer.iterations`.
 
     Args:
-        seed: base seed of all draws. Default: 0.
+        seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path and the gradient norm are evaluated.
             The first step of an epoch and every batch of an evaluation always are. It takes one more
             pass of the decoder and of the maps between stochastic layers. The encoder is not run again,
@@ -56,7 +56,7 @@ class DiscreteModel(keras.Model):
         return tf.float64 if self.variable_dtype == "float64" else tf.float32
 
     def observations(self, data: Any) -> Any:
-        """What `objective` and `hard_terms` read of what `fit` hands over: a tensor, or a tuple."""
+        """Unpacks a batch from `fit` into the inputs of `objective` and `hard_terms`: a tensor or a tuple."""
         return inputs_of(data)
 
     def check_observations(self, x: Any) -> Any:
@@ -75,7 +75,7 @@ class DiscreteModel(keras.Model):
         return keras.tree.map_structure(tf.convert_to_tensor, x)
 
     def objective(self, x: Any, seed: Seed, training: bool) -> ObjectiveTerms:
-        """The training objective of each example of a batch, in nats."""
+        """Computes the training objective of each example of a batch, in nats."""
         raise NotImplementedError
 
     def hard_terms(self, x: Any, seed: Seed, encoded: Any = None) -> dict[str, Tensor]:
@@ -90,7 +90,7 @@ class DiscreteModel(keras.Model):
         raise NotImplementedError
 
     def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log w in nats for S discrete draws, [S, B]; the mean of w is the likelihood of x."""
+        """Computes log w in nats for S discrete samples, [S, B]; E[w] is the likelihood of x."""
         raise NotImplementedError
 
     def log_likelihood(
@@ -100,17 +100,17 @@ class DiscreteModel(keras.Model):
         seed: int | Seed = 0,
         chunk: int | None = None,
     ) -> tf.Tensor:
-        """The multi-sample lower bound of the log-likelihood of `x` in nats, log mean_s w_s, [B].
+        """Computes the importance-weighted bound of log p(x) in nats, log mean_s w_s, [B].
 
         Args:
-            x: what `log_weights` takes: observations, float [B, *data_shape].
-            num_samples: m; the bound tightens with it. 1 gives an estimate of the ELBO. Default: 1.
-            seed: int or int32 [2]. Default: 0.
-            chunk: samples that are folded into the batch at once; bounds the memory. Default: up to 100,
-                fewer for a large batch, see `max_decoder_rows`.
+            x: Observations as `log_weights` takes them, float [B, *data_shape].
+            num_samples: Int m >= 1; more samples give a tighter bound, 1 an estimate of the ELBO. Default: 1.
+            seed: Int or int32 [2]. Default: 0.
+            chunk: Int, number of samples that are folded into the batch at once, which limits the memory.
+                Default: up to 100, fewer for a large batch, see `max_decoder_rows`.
 
         Raises:
-            ValueError: see `check_observations`; fewer than 1 sample.
+            ValueError: See `check_observations`, or `num_samples` is below 1.
 
         Reference:
             Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
@@ -121,11 +121,11 @@ class DiscreteModel(keras.Model):
         return evaluation.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
 
     def signatures(self) -> dict[str, Signature]:
-        """What an exported model answers, by name; the first is the default. See `tf_discrete.export`."""
+        """Returns the serving signatures by name; the first one is the default. See `tf_discrete.export`."""
         raise NotImplementedError
 
     def manifest_entries(self) -> dict[str, Any]:
-        """What the manifest of an export says of the model: its class, shapes, latents, temperature."""
+        """Returns the manifest entries of the model: its class, shapes, latents and temperature."""
         temperatures = [
             float(value.value) for value in scheduled_values(self) if value.name == "temperature"
         ]
@@ -137,11 +137,11 @@ class DiscreteModel(keras.Model):
         }
 
     def max_decoder_rows(self) -> int:
-        """How many decoder rows, samples times examples, an evaluation may hold in memory at once."""
+        """Returns how many decoder rows, samples times examples, an evaluation may hold in memory."""
         return max(1, min(MAX_ROWS, MAX_VALUES // self.values_per_row()))
 
     def values_per_row(self) -> int:
-        """Numbers that the decoder puts out for one row: parameters of the likelihood."""
+        """Returns the number of decoder outputs per row, which are parameters of the likelihood."""
         return 1
 
     def track(
@@ -167,7 +167,7 @@ class DiscreteModel(keras.Model):
 
     @property
     def scheduled(self) -> dict[str, ScheduledVariable]:
-        """The scheduled values of the model and its estimators: temperature, temperature_2, ..."""
+        """Returns the scheduled values of the model and its estimators: temperature, temperature_2, ..."""
         named: dict[str, ScheduledVariable] = {}
         for value in scheduled_values(self):
             same = sum(other.name == value.name for other in named.values())
@@ -175,11 +175,11 @@ class DiscreteModel(keras.Model):
         return named
 
     def step_seed(self, counter: Tensor, purpose: str) -> Seed:
-        """The seed of one step's draws for one purpose, different on every replica."""
+        """Returns the seed of a step for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
     def build(self, input_shape: Any) -> None:
-        """Has nothing to do, for a constructor makes all weights."""
+        """Does nothing: the constructor creates all weights."""
 
     def get_build_config(self) -> Any:
         return None
@@ -201,7 +201,7 @@ class DiscreteModel(keras.Model):
         weighted_metrics: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Compiles as `keras.Model.compile`, with the objective and the metrics that the model brings.
+        """Compiles as `keras.Model.compile`, with the objective and the metrics of the model.
 
         Args:
             optimizer: Keras optimizer, or its name. Default: "rmsprop".
@@ -239,7 +239,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         super().compile(optimizer, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a model that was read from a file as it had been compiled."""
+        """Compiles a model that was loaded from a file as it was compiled before."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self._build_optimizer()
 
@@ -261,7 +261,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         return super().evaluate(x, y, *args, **kwargs)
 
     def check_arrays(self, x: Any, y: Any = None) -> None:
-        """Refuses arrays in memory that `fit` could not train on; other data are left to the steps.
+        """Checks arrays in memory before `fit` trains on them; other data are checked in each step.
 
         Raises:
             ValueError: see `check_observations`.
@@ -277,7 +277,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
             self.check_batch(part[0] if y is None else tuple(part))
 
     def check_batch(self, data: Any) -> None:
-        """Refuses a batch, as `fit` hands it over, that no step could train on.
+        """Checks a batch from `fit` before a step trains on it.
 
         Raises:
             ValueError: see `check_observations`.
@@ -449,7 +449,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
 
 
 def inputs_of(data: Any) -> tf.Tensor:
-    """The observations of what `fit` hands over: a tensor, a dict with `image`, or (x, y)."""
+    """Returns the observations of a batch from `fit`: a tensor, a dict with `image`, or (x, y)."""
     x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
     if isinstance(x, dict):
         if "image" not in x:
@@ -472,12 +472,12 @@ def _rows_from(start: int) -> Callable[[Any], Any]:
 
 
 def batch_size(x: Any) -> tf.Tensor:
-    """Examples in a batch of tensors, int32 scalar."""
+    """Returns the number of examples in a batch of tensors, int32 scalar."""
     return tf.shape(keras.tree.flatten(x)[0])[0]
 
 
 def batch_axis(input_shape: Any) -> int | None:
-    """The size of the batch axis in the shape of inputs, or in those of several."""
+    """Returns the size of the batch axis, given the shape or the shapes of inputs."""
     while isinstance(input_shape, dict) or not isinstance(input_shape[0], (int, type(None))):
         several = isinstance(input_shape, dict)
         input_shape = next(iter(input_shape.values())) if several else input_shape[0]
@@ -485,7 +485,7 @@ def batch_axis(input_shape: Any) -> int | None:
 
 
 def batch_mean(values: Tensor) -> tf.Tensor:
-    """The mean over a batch; 0 for an empty one."""
+    """Computes the mean over a batch; 0 for an empty one."""
     return tf.math.divide_no_nan(tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype))
 
 

@@ -26,42 +26,44 @@ OBJECTIVES = {"single_sample": estimators.mean, "multi_sample": estimators.log_m
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
 class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
-    """p(y | x) = E[p(y | z_L)] with z_1 ~ p(z_1 | x), ..., z_L ~ p(z_L | z_{L-1}), all z discrete.
+    """Predicts one part of an observation from another through discrete stochastic layers.
 
-    x and y are two parts of one observation, by default the first and the second half of its rows: the
-    upper half of an image predicts the lower. Or they are two arrays, with `output_shape`, and are given
-    to `fit(x, y)`, `log_likelihood((x, y))` and `complete(x)`. There is no KL: what draws z is the prior.
+    The model is p(y | x) = E[p(y | z_L)] with z_1 ~ p(z_1 | x), ..., z_L ~ p(z_L | z_{L-1}). By default x and
+    y are the first and the second half of the rows of an observation: the upper half of an image predicts
+    the lower half. With `output_shape` they are two arrays, for `fit(x, y)`, `log_likelihood((x, y))` and
+    `complete(x)`. There is no KL, because z is sampled from its prior p(z | x).
 
     Args:
-        data_shape: of one observation, such as (28, 28, 1), or of one x where `output_shape` is given.
-        output_shape: of one y, a second array; None: y is a part of the observation. Default: None.
-        mask: bool [*data_shape], true where the observation belongs to x; None: the first half of the
-            rows. Default: None.
-        num_variables: N of each layer, one number or one for each layer. Default: 20.
-        num_categories: K >= 2 of each layer, one number or one for each layer; 2 for Bernoulli latents.
-            Default: 10.
+        data_shape: Tuple of ints, shape of an observation, such as (28, 28, 1), or of one x if `output_shape`
+            is given.
+        output_shape: Tuple of ints, shape of one y. None: y is a part of the observation. Default: None.
+        mask: Bool array [*data_shape], true for the elements of x. None: the first half of the rows. Default:
+            None.
+        num_variables: Int N, or a sequence of one for each layer: number of variables. Default: 20.
+        num_categories: Int K >= 2, or a sequence of one for each layer: categories of each variable; 2 for
+            Bernoulli latents. Default: 10.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
-        num_layers: L >= 1 stochastic layers. Default: 2.
-        hidden_units: of the deterministic layers in each map between stochastic layers, and to the
-            first and from the last; () for affine maps. Default: ().
-        activation: of these. Default: "tanh".
-        likelihood: of y, name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
-        estimator: name, object or config, of which each layer gets its own copy, or a sequence of one
-            for each layer. Default: "gumbel_softmax".
-        temperature: number or schedule, or a sequence of one for each layer, of estimators given by
-            name. Default: the estimator's own.
-        num_samples: m >= 1 of the latents for each example in training. Default: 1, or the fewest that
-            the estimators take.
+        num_layers: Int L >= 1, number of stochastic layers. Default: 2.
+        hidden_units: Sequence of ints, hidden layers of each map to, between and from the stochastic layers;
+            () for affine maps. Default: ().
+        activation: Name of the Keras activation of the hidden layers. Default: "tanh".
+        likelihood: Name or object, likelihood of y, see `tf_discrete.likelihoods`. Default: "bernoulli".
+        estimator: Name, object or config, see `tf_discrete.estimators`, or a sequence of one for each layer.
+            Each layer gets its own copy. Default: "gumbel_softmax".
+        temperature: Positive float or schedule, or a sequence of one for each layer, for estimators given by
+            name. Default: that of the estimator.
+        num_samples: Int m >= 1, latent samples per example in training. Default: 1, or the fewest that the
+            estimators take.
         objective: "single_sample" maximises E[log p(y | z)], "multi_sample" E[log mean_m p(y | z_m)].
             Default: "single_sample".
         code_values: Input encoding of codes for the next map: "zero_one" or "plus_minus" (-1 and 1).
             Default: "zero_one".
-        centering: whether the running mean is subtracted from x. Default: False.
-        seed: of all draws. Default: 0.
+        centering: Bool, whether the running mean of x is subtracted from the input. Default: False.
+        seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
-        ValueError: arguments out of range or at odds with one another.
+        ValueError: Arguments are out of range or contradict one another.
 
     Example:
         >>> model = StructuredPrediction((8, 8, 1), num_variables=4, num_categories=3)
@@ -136,7 +138,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     # What the model is made of.
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
-        """Of the likelihood of y, [*A, outputs, ...], given draws of the last layer [*A, N(, K)]."""
+        """Computes the likelihood's parameters, [*A, outputs, ...], given samples z_L, [*A, N(, K)]."""
         outputs = self.chain.latents.read(self.head, z, training)
         shape = tf.concat([tf.shape(outputs)[:-1], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
@@ -190,7 +192,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return {"hard_elbo_nats": self._log_weights(x, 1, seed, encoded)[0]}
 
     def log_weights(self, x: Any, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(y | z_L) in nats for S draws of all layers, [S, B]."""
+        """Computes log p(y | z_L) in nats for S samples of all layers, [S, B]."""
         return self._log_weights(x, num_samples, seed)
 
     def _log_weights(
@@ -252,7 +254,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(found, inputs, batch_axis=1)
 
     def encode(self, x: Any) -> tf.Tensor:
-        """The most probable codes of all layers in turn, int32 [B, sum of N]."""
+        """Returns the most probable codes of all layers in turn, int32 [B, sum of N]."""
         inputs = self._given(x)
         posterior = self.chain.posterior(inputs)
         return input_checks.blank(posterior.code(posterior.mode()), inputs)
