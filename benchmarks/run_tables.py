@@ -33,7 +33,7 @@ def categorical_vae() -> str:
         "data, binarisation",
         "latents",
         "estimator",
-        "hard ELBO, test",
+        "discrete ELBO, test",
         "bound of log p(x), test",
         "classifier accuracy on reconstructions",
         *_MADE,

@@ -30,6 +30,10 @@ RULES = (
     (r"two times None|gives? none", "returns None", "The networks, or two times None."),
     (r"hard draws?", "one-hot sample", "the bound of one hard draw"),
     (r"hard (?:paths?|looks?)", "discrete path, discrete ELBO", "the hard path"),
+    (r"hard (?:elbos?|bounds?)", "discrete ELBO", "the hard ELBO"),
+    (r"puts? out", "returns", "the encoder puts out logits"),
+    (r"hand(?:s|ed)? over", "takes a batch from, is given", "as fit hands over"),
+    (r"kin", "variants, related methods", "Gumbel-Softmax and its kin"),
     (r"(?:is|are|be|then|has) none of|says? nothing of", "say what holds", "it is none of those"),
     (
         r"look(?:s|ed|ing)? at|(?:two|its|a|costs) looks?",

@@ -49,7 +49,7 @@ def curves(name: str) -> Iterable[tuple[str, Any]]:
                 lines[cell.estimator] = plots.Line(first["step"], first["hard_elbo_nats"])
         if lines:
             panel = plots.LinePanel(
-                "Hard bound, validation (higher is better)",
+                "Discrete ELBO, validation (higher is better)",
                 "training steps",
                 "nats per example",
                 lines,

@@ -87,7 +87,7 @@ HEADER = (
     "accuracy, test",
     "published",
     "difference",
-    "hard ELBO, test",
+    "discrete ELBO, test",
     "published",
     "difference",
     "draws",

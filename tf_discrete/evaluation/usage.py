@@ -31,7 +31,7 @@ class Usage(NamedTuple):
 class CodeUsage:
     """Counts, over the batches of a data set, how its codes use the latent variables.
 
-    The perplexity of a variable is `exp(H(p))` for the marginal p of its hard codes over all
+    The perplexity of a variable is `exp(H(p))` for the marginal p of its codes over all
     examples: 1 if one category is always chosen, `num_categories` if all are equally common.
 
     A variable is *active* if its code tells something about the example. With posterior

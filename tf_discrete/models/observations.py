@@ -34,7 +34,7 @@ class Observations(NamedTuple):
 def observe(
     data: Any, num_classes: int, features: Callable[[Tensor], Tensor] = lambda x: x
 ) -> Observations:
-    """Reads a batch in any of the forms that `fit` hands over, see `SemiSupervisedVAE`.
+    """Reads a batch from `fit` in any of its forms, see `SemiSupervisedVAE`.
 
     Args:
         data: (image, label); a dict with `image`, `label` (-1 where unlabelled) and, optionally,

@@ -64,7 +64,7 @@ class Parts:
         self.num_inputs, self.num_outputs = len(self._x), len(self._y)
 
     def observations(self, data: Any) -> Any:
-        """What `fit` hands over, as `split` takes it: labels are dropped, y is kept."""
+        """Unpacks a batch from `fit` for `split`: without labels, but with y."""
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         x = x["image"] if isinstance(x, dict) else x
         return x if self.output_shape is None else (x, y)
