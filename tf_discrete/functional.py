@@ -22,7 +22,7 @@ from tf_discrete.types import Seed, Tensor
 def gumbel_softmax(
     logits: Tensor, temperature: float | Tensor = 1.0, hard: bool = False, *, seed: int | Seed
 ) -> tf.Tensor:
-    """A draw of the Gumbel-Softmax relaxation over the last axis.
+    """Samples from the Gumbel-Softmax relaxation over the last axis.
 
     Args:
         logits: float [..., K], unnormalised, -inf where masked.
@@ -55,7 +55,7 @@ def gumbel_softmax(
 def straight_through(
     logits: Tensor, temperature: float | Tensor = 1.0, *, seed: int | Seed
 ) -> tf.Tensor:
-    """A one-hot draw from softmax(logits), with the gradient of softmax(logits / temperature).
+    """Samples one-hot values from softmax(logits), with the gradient of softmax(logits / temperature).
 
     Args:
         logits: float [..., K], unnormalised, -inf where masked.

@@ -76,5 +76,5 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 def _handle(variable: Any) -> tf.Tensor:
-    """The resource behind a Keras or a TensorFlow variable."""
+    """Returns the resource behind a Keras or a TensorFlow variable."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle

@@ -19,7 +19,7 @@ PRIORS = ("uniform", "learned")
 
 
 def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimators.Estimator:
-    """An estimator by name, class, config or object.
+    """Returns an estimator by name, class, config or object.
 
     Args:
         identifier: see `tf_discrete.estimators.get`.
@@ -74,7 +74,7 @@ def num_layers(value: int | None, *per_layer_values: Any) -> int:
 
 
 def per_layer(name: str, value: Any, num_layers: int) -> list[Any]:
-    """An argument of one value for all layers, or of a sequence of one for each, as a list.
+    """Returns an argument of one value for all layers, or of a sequence of one for each, as a list.
 
     Raises:
         ValueError: a sequence of another length.
@@ -90,7 +90,7 @@ def per_layer(name: str, value: Any, num_layers: int) -> list[Any]:
 
 
 def shared(values: Sequence[Any]) -> Any:
-    """The one value of all layers, or a list of one for each; what `per_layer` takes.
+    """Returns the one value of all layers, or a list of one for each; what `per_layer` takes.
 
     Example:
         >>> shared([20, 20]), shared([20, 10])
@@ -127,7 +127,7 @@ def layer_estimators(
 
 
 def num_samples(value: int | None, layers: Sequence[estimators.Estimator]) -> int:
-    """How many samples a model draws: `value`, or the fewest that all its estimators take.
+    """Returns how many samples a model draws: `value`, or the fewest that all its estimators take.
 
     Raises:
         ValueError: no whole number of at least 1.
@@ -138,7 +138,7 @@ def num_samples(value: int | None, layers: Sequence[estimators.Estimator]) -> in
 
 
 def hidden_units(value: Any, name: str = "hidden_units") -> tuple[int, ...]:
-    """The widths of a network's hidden layers; there may be none."""
+    """Returns the widths of a network's hidden layers; there may be none."""
     return checks.sizes(name, value, each="layer")
 
 
@@ -151,7 +151,7 @@ def activation(value: Any) -> Any:
 def pathwise_estimator(
     identifier: Any, latents: str, temperature: Any = None
 ) -> estimators.PathwiseEstimator:
-    """An estimator that a layer can hold: as `estimator`, but a score estimator is refused."""
+    """Returns an estimator that a layer can hold: as `estimator`, but a score estimator is refused."""
     if isinstance(identifier, (str, type)):
         _check_pathwise(
             estimators.get_class(identifier) if isinstance(identifier, str) else identifier, latents
@@ -162,7 +162,7 @@ def pathwise_estimator(
 
 
 def scheduled_kl_weight(kl_weight: Any) -> ScheduledVariable | None:
-    """The weight of the KL as a scheduled value; None where no KL is asked for.
+    """Returns the weight of the KL as a scheduled value; None where no KL is asked for.
 
     Raises:
         ValueError: a weight that is negative at some step.
@@ -175,7 +175,7 @@ def scheduled_kl_weight(kl_weight: Any) -> ScheduledVariable | None:
 
 
 def scheduled_weight(name: str, weight: Any, otherwise: str = "") -> ScheduledVariable:
-    """A weight in a loss as a scheduled value.
+    """Returns a weight in a loss as a scheduled value.
 
     Raises:
         ValueError: a weight that is negative at some step; `otherwise` ends the remedy.

@@ -276,7 +276,7 @@ def blank(answer: Tensor, x: Tensor, batch_axis: int = 0) -> tf.Tensor:
 
 
 def rows_in(values: Tensor, lowest: int, highest: int) -> tf.Tensor:
-    """Whether all integers of each row [B, ...] lie in [lowest, highest], bool [B]."""
+    """Returns whether all integers of each row [B, ...] lie in [lowest, highest], bool [B]."""
     inside = (values >= lowest) & (values <= highest)
     return tf.reduce_all(inside, axis=list(range(1, values.shape.rank)))
 
@@ -304,12 +304,12 @@ def _numbers(x: Any, name: str) -> tf.Tensor:
 
 
 def _is_known(x: Any) -> bool:
-    """Whether the values can be read now."""
+    """Returns whether the values can be read now."""
     return hasattr(x, "numpy")
 
 
 def _bounds(support: Support, dtype: tf.DType) -> tuple[float, float]:
-    """The support in a dtype, widened by rounding and without infinity."""
+    """Returns the support in a dtype, widened by rounding and without infinity."""
     low, high = support[0] - ROUNDING, support[1] + ROUNDING
     return max(low, float(dtype.min)), min(high, float(dtype.max))
 

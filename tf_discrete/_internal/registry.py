@@ -35,7 +35,7 @@ class Registry(Generic[Entry]):
         return iter(self._entries)
 
     def names(self) -> list[str]:
-        """The registered names, sorted."""
+        """Returns the registered names, sorted."""
         return sorted(self._entries)
 
     def items(self) -> list[tuple[str, Entry]]:
@@ -134,7 +134,7 @@ class ClassRegistry(Registry[type[Object]]):
             keras.saving.register_keras_serializable(self.package)(entry)
 
     def get(self, identifier: Any, argument: str | None = None, /, **arguments: Any) -> Object:
-        """An object.
+        """Returns an object.
 
         Args:
             identifier: A name, a class, a config as Keras serialises it, or an object, which is returned.

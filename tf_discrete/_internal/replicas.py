@@ -16,7 +16,7 @@ class ReplicaAverages:
     """Base of layers that own moving averages; their variables have the aggregation "none"."""
 
     def replica_averages(self) -> list[Any]:
-        """The variables to average over the replicas."""
+        """Returns the variables to average over the replicas."""
         raise NotImplementedError
 
 

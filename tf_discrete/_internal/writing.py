@@ -181,7 +181,7 @@ def _make_folders(folder: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def _temporary_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder next to the target, held by a lock as long as this process lives, then removed."""
+    """Returns a folder next to the target, held by a lock as long as this process lives, then removed."""
     with contextlib.ExitStack() as stack:
         while True:
             folder = target.with_name(f".{target.name}.tmp-{uuid.uuid4().hex[:8]}")

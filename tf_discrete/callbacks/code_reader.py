@@ -19,7 +19,7 @@ Reader = Callable[[Any], tuple[Tensor, Tensor]]
 
 
 def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
-    """A compiled function from inputs to codes and their probabilities.
+    """Returns a compiled function from inputs to codes and their probabilities.
 
     Args:
         model: with `posterior`, as `CategoricalVAE` has it, or with a `StochasticLayer` inside.
@@ -65,7 +65,7 @@ def check_data(data: Any) -> None:
 
 
 def input_batches(data: Any, max_examples: int, batch_size: int) -> Iterator[Any]:
-    """The inputs of at most `max_examples` examples, in batches.
+    """Returns the inputs of at most `max_examples` examples, in batches.
 
     Args:
         data: what `fit` takes as x: arrays, or a batched `tf.data.Dataset`, also of (x, y).

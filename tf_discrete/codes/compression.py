@@ -219,7 +219,7 @@ def _walk(
 
 
 def _bits(frequencies: np.ndarray, symbols: np.ndarray) -> float:
-    """The bits that the coder spends on a symbol of each row."""
+    """Returns the bits that the coder spends on a symbol of each row."""
     chosen = np.take_along_axis(frequencies, symbols[:, np.newaxis], axis=1)
     return FREQUENCY_BITS * len(symbols) - float(np.log2(chosen).sum())
 

@@ -24,7 +24,7 @@ class Graph(NamedTuple):
 
 
 def codes_of(index: Any, kind: str) -> np.ndarray:
-    """The codes of an index in their order, uint8 [M, bytes]; `kind` as `FaissIndex` has it."""
+    """Returns the codes of an index in their order, uint8 [M, bytes]; `kind` as `FaissIndex` has it."""
     import faiss
 
     if kind != "ivf":
@@ -42,7 +42,7 @@ def codes_of(index: Any, kind: str) -> np.ndarray:
 
 
 def centroids_of(index: Any) -> np.ndarray:
-    """The centres of the clusters of an IVF index, uint8 [num_lists, bytes]."""
+    """Returns the centres of the clusters of an IVF index, uint8 [num_lists, bytes]."""
     import faiss
 
     quantizer: Any = faiss.downcast_IndexBinary(index.quantizer)
@@ -50,7 +50,7 @@ def centroids_of(index: Any) -> np.ndarray:
 
 
 def graph_of(index: Any) -> Graph:
-    """The graph of an HNSW index."""
+    """Returns the graph of an HNSW index."""
     import faiss
 
     hnsw = index.hnsw

@@ -100,7 +100,7 @@ class FaissIndex:
         return self._index.ntotal
 
     def search(self, codes: ArrayLike, k: int) -> Neighbors:
-        """The k nearest items of each code that FAISS finds, by distance and then by index.
+        """Returns the k nearest items of each code that FAISS finds, by distance and then by index.
 
         Args:
             codes: integers [Q, N].
@@ -260,7 +260,7 @@ def _check_width(size: int) -> None:
 
 
 def _empty(kind: str, width: int, options: dict[str, int]) -> Any:
-    """An index of FAISS without codes."""
+    """Returns an index of FAISS without codes."""
     faiss = _faiss()
     if kind == "flat":
         return faiss.IndexBinaryFlat(width)

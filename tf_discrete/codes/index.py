@@ -105,7 +105,7 @@ class CodeIndex:
 
     @property
     def codes(self) -> np.ndarray:
-        """The codes, int32 [M, N]."""
+        """Returns the codes, int32 [M, N]."""
         return unpack(self._stored, self.num_variables, self.num_categories)
 
     @property
@@ -116,7 +116,7 @@ class CodeIndex:
         return digest.hexdigest()
 
     def search(self, codes: ArrayLike, k: int) -> Neighbors:
-        """The k nearest items of each code.
+        """Returns the k nearest items of each code.
 
         Args:
             codes: integers [Q, N].
@@ -132,7 +132,7 @@ class CodeIndex:
         return found._replace(distances=found.distances // self._bits)
 
     def search_radius(self, codes: ArrayLike, radius: int) -> RadiusNeighbors:
-        """All items that differ from a code in at most `radius` variables.
+        """Returns all items that differ from a code in at most `radius` variables.
 
         Args:
             codes: integers [Q, N].
@@ -250,7 +250,7 @@ def _is_own_file(name: str) -> bool:
 
 
 def _strings(name: str, value: Any) -> list[str]:
-    """A list of strings; a single string is none, and numbers are refused."""
+    """Returns a list of strings; a single string is none, and numbers are refused."""
     sequence = isinstance(value, (list, tuple)) or (
         isinstance(value, np.ndarray) and value.ndim == 1
     )

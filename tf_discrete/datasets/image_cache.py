@@ -26,7 +26,7 @@ def fill(
     cache_dir: str,
     key: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The decoded images and labels, decoded now or found in the cache.
+    """Returns the decoded images and labels, decoded now or found in the cache.
 
     Args:
         count: number of images.
@@ -64,7 +64,7 @@ def fill(
 
 
 def _read(path: pathlib.Path, dtype: type, shape: tuple[int, ...], mmap: bool) -> np.ndarray:
-    """An array of the cache; the header is held against the size of the file first."""
+    """Returns an array of the cache; the header is held against the size of the file first."""
     expected = f"cached images, an array of {np.dtype(dtype)} of shape {shape}"
     remedy = f"Remove the folder {str(path.parent)!r}; the images are decoded again."
     try:

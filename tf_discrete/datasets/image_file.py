@@ -89,7 +89,7 @@ def header(path: str) -> Header:
 
 
 def white_levels(headers: Mapping[str, Header]) -> WhiteLevels:
-    """The levels of white that hold the largest stored value of all files.
+    """Returns the levels of white that hold the largest stored value of all files.
 
     Files of 8 bits have 1, if no value is larger, or 255. Files of 16 bits have the smallest of 1,
     255 (8 bits), 4095 (12 bits) and 65535 that holds every value. Only as many files are decoded as
@@ -116,7 +116,7 @@ def white_levels(headers: Mapping[str, Header]) -> WhiteLevels:
 
 
 def decode(path: str, channels: int, size: tuple[int, int], white: WhiteLevels) -> np.ndarray:
-    """The pixels of a file.
+    """Returns the pixels of a file.
 
     The stored values are scaled first, so that white is 255. Transparency is composited over white;
     over black where nothing could be seen on white. Resizing comes last.
@@ -215,7 +215,7 @@ def _orientation(image: Any) -> Any:
 
 
 def _oriented(pixels: np.ndarray, orientation: Any) -> np.ndarray:
-    """[H, W, C] as EXIF wants it to be seen; values outside 1..8 mean nothing."""
+    """Returns [H, W, C] as EXIF wants it to be seen; values outside 1..8 mean nothing."""
     if orientation not in (2, 3, 4, 5, 6, 7, 8):
         return pixels
     if orientation in (5, 7):
@@ -241,7 +241,7 @@ def _bits(image: Any, path: str) -> int:
 
 
 def _png_colour(image: Any, path: str) -> int:
-    """The colour type of a PNG of 16 bits with colour or alpha, which Pillow cuts to 8; else 0."""
+    """Returns the colour type of a PNG of 16 bits with colour or alpha, which Pillow cuts to 8; else 0."""
     if image.format != "PNG" or image.mode not in ("RGB", "RGBA", "LA"):
         return 0
     with open(path, "rb") as file:
@@ -251,7 +251,7 @@ def _png_colour(image: Any, path: str) -> int:
 
 
 def _pixels(image: Any, path: str, one_channel: bool) -> _Pixels:
-    """The stored values of an opened image."""
+    """Returns the stored values of an opened image."""
     if _png_colour(image, path):
         with open(path, "rb") as file:
             stored = tf.io.decode_png(file.read(), dtype=tf.uint16).numpy()

@@ -115,7 +115,7 @@ def read(
 
 
 def files(folder: str | os.PathLike[str]) -> Iterator[str]:
-    """The paths of all image files in a folder and its subfolders, in order.
+    """Returns the paths of all image files in a folder and its subfolders, in order.
 
     Hidden files and those that are no images are left out with a warning; links are followed, and no
     file counts twice.
@@ -132,7 +132,7 @@ def _identity(path: str) -> tuple[str, int, int]:
 
 
 def _labels(folder: folder_layout.Folder, source: str, root: str) -> np.ndarray | None:
-    """Labels int32 of the source's images."""
+    """Returns labels int32 of the source's images."""
     wanted = folder.splits[source].classes
     if wanted is None:
         return None

@@ -59,7 +59,7 @@ def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int =
 
 
 def check(labels: np.ndarray | None, num_classes: int | None) -> np.ndarray:
-    """Labels int [n] in -1..K - 1.
+    """Returns labels int [n] in -1..K - 1.
 
     Raises:
         ValueError: no labels, fewer than 2 classes, or labels out of range.
@@ -89,7 +89,7 @@ def check(labels: np.ndarray | None, num_classes: int | None) -> np.ndarray:
 
 
 def divide(data: Split, chosen: np.ndarray) -> tuple[Split, Split]:
-    """The labelled examples of a split, and the whole split without its labels.
+    """Returns the labelled examples of a split, and the whole split without its labels.
 
     Every image is an unlabelled one too: labels are all that the second part lacks.
 
@@ -120,7 +120,7 @@ def batches(
     seed: int,
     start_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Endless batches of both: a fixed number of labelled rows, and of unlabelled ones.
+    """Returns endless batches of both: a fixed number of labelled rows, and of unlabelled ones.
 
     An epoch is one of the unlabelled images; the labelled ones come round as often as they must. A run
     that continues with `start_epoch` sees what it would have seen.

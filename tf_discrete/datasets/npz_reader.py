@@ -56,7 +56,7 @@ class NpzReader:
 
     @property
     def keys(self) -> list[str]:
-        """The names of the arrays."""
+        """Returns the names of the arrays."""
         return list(self._members)
 
     def read(self, key: str) -> np.ndarray:

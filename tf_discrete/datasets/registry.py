@@ -18,7 +18,7 @@ _CHECKED_ON_DISK = 4096
 
 
 def names() -> tuple[str, ...]:
-    """The registered data sets; what is not among them is read from TFDS or from files.
+    """Returns the registered data sets; what is not among them is read from TFDS or from files.
 
     Example:
         >>> "digits" in names()
@@ -38,7 +38,7 @@ def get(
     image_size: tuple[int, int] | None = None,
     max_examples: int | None = None,
 ) -> Split:
-    """One split of a data set.
+    """Loads one split of a data set.
 
     Splits never depend on a seed: validation is carved from train (unless the data set has its own), and
     no test image is ever in train or validation.

@@ -88,11 +88,11 @@ class Split:
 
     @functools.cached_property
     def in_memory(self) -> tf.Tensor:
-        """The images as a tensor in memory, which batches of small data are gathered from."""
+        """Returns the images as a tensor in memory, which batches of small data are gathered from."""
         return pipeline.load_into_memory(self)
 
     def steps_per_epoch(self, batch_size: int, drop_remainder: bool = False) -> int:
-        """Number of batches in an epoch.
+        """Returns the number of batches in an epoch.
 
         Example:
             >>> import tf_discrete.datasets as datasets
@@ -111,7 +111,7 @@ class Split:
         repeat: bool = False,
         drop_remainder: bool = False,
     ) -> tf.data.Dataset:
-        """Batches of the split, in an order that depends on the seed and the epoch alone.
+        """Returns batches of the split, in an order that depends on the seed and the epoch alone.
 
         A run that was stopped continues with `start_epoch=k` and sees exactly what it would have
         seen from epoch k on. Binarisation:

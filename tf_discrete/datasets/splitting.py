@@ -43,7 +43,7 @@ def take_split(
 def bounds(
     count: int, request: Request, explicit: Collection[str], test_fraction: float = TEST_FRACTION
 ) -> tuple[int, int]:
-    """The range of the split that is carved from `count` training examples.
+    """Returns the range of the split that is carved from `count` training examples.
 
     The examples are laid out as train, validation, test. A split that the source has as such
     (`explicit`) has length 0. The sizes depend on the count and the fractions only, so the three
@@ -123,7 +123,7 @@ def chosen(
 
 
 def stratified_order(count: int, labels: np.ndarray | None = None) -> np.ndarray:
-    """A fixed shuffled order in which every long enough run of examples has the classes' shares.
+    """Returns a fixed shuffled order in which every long enough run of examples has the classes' shares.
 
     Each class is shuffled and spread evenly over the order. It depends on the labels alone: the
     test set stays the same whatever the seed of a run.

@@ -124,7 +124,7 @@ class RelaxedBernoulliLogit(tfd.Logistic):
 
 
 def _temperature(temperature: Tensor, like: tf.Tensor) -> tf.Tensor:
-    """A positive number, or a tensor that broadcasts against `like`."""
+    """Returns a positive number, or a tensor that broadcasts against `like`."""
     if isinstance(checks.plain(temperature), (bool, int, float, str)):
         return types.cast(checks.positive("temperature", temperature), like.dtype)
     found = types.cast(types.floats("temperature", temperature), like.dtype)

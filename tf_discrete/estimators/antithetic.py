@@ -12,7 +12,7 @@ class PairEstimator(score.ScoreEstimator):
     """A score estimator that weighs the difference of two opposite samples by a direction."""
 
     def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Two values, and the gradient of each unit of half their difference, all [S, *B, N(, K)].
+        """Returns two values, and the gradient of each unit of half their difference, all [S, *B, N(, K)].
 
         Args:
             logits: float [S, *B, N(, K)], without a gradient.
@@ -63,7 +63,7 @@ def evaluate_pair(
 
 
 def bits(uniform: Tensor, logits: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Two Bernoulli draws from one uniform number u, [u < p] and [1 - u < p], in the dtype of u.
+    """Returns two Bernoulli draws from one uniform number u, [u < p] and [1 - u < p], in the dtype of u.
 
     Logits of +-inf are allowed: then both draws are 1, or both 0.
     """

@@ -89,7 +89,7 @@ def _pairs(categories: int) -> list[tuple[int, int]]:
 
 
 def _swapped(log_point: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The codes that are drawn after each swap, int32 [P, S, *B, N]."""
+    """Returns the codes that are drawn after each swap, int32 [P, S, *B, N]."""
     categories = logits.shape[-1]
     orders: list[Any] = []
     for c, j in _pairs(categories):

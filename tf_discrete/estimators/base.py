@@ -103,7 +103,7 @@ class Estimator(keras.layers.Layer):
     def compute_output_shape(
         self, logits_shape: Any, context_shape: Any = None
     ) -> tuple[int | None, ...]:
-        """The shape of one sample, [..., *value_shape], for logits [..., N(, K)]."""
+        """Returns the shape of one sample, [..., *value_shape], for logits [..., N(, K)]."""
         axis, kind = len(logits_shape) - self.event_rank, self.kind
         own = kind.value_shape(*kind.sizes_of(tuple(logits_shape[axis:])))
         return (*logits_shape[:axis], *own)
@@ -113,12 +113,12 @@ class Estimator(keras.layers.Layer):
 
     @property
     def kind(self) -> type[Discrete]:
-        """The class of the kind of latents."""
+        """Returns the class of the kind of latents."""
         return distributions.get(self.latents)
 
     @property
     def relaxable_kind(self) -> type[Relaxable]:
-        """The same, of an estimator whose `spec` asks for a kind that can be relaxed."""
+        """Returns the same, of an estimator whose `spec` asks for a kind that can be relaxed."""
         return distributions.get_relaxable(self.latents)
 
     @property
@@ -127,13 +127,13 @@ class Estimator(keras.layers.Layer):
         return self.kind.event_rank
 
     def value_size(self, logits_shape: Any) -> int:
-        """How many numbers one value has, for logits [..., *logits_shape]."""
+        """Returns how many numbers one value has, for logits [..., *logits_shape]."""
         sizes = self.kind.sizes_of(tuple(logits_shape[-self.event_rank :]))
         return math.prod(axis or 0 for axis in self.kind.value_shape(*sizes))
 
     @property
     def min_samples(self) -> int:
-        """Fewest samples that this estimator takes, as it is configured."""
+        """Returns the fewest samples that this estimator takes, as it is configured."""
         return self.spec.min_samples
 
     @property
@@ -151,7 +151,7 @@ class Estimator(keras.layers.Layer):
         return self.kind(logits)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> Tensor:
-        """The random part of one estimate.
+        """Returns the random part of one estimate.
 
         Args:
             seed: int32 [2].
@@ -183,11 +183,11 @@ class Estimator(keras.layers.Layer):
 
     @property
     def noise_rank(self) -> int:
-        """Axes of the noise of one sample of one example."""
+        """Returns the number of axes of the noise of one sample of one example."""
         return self.event_rank
 
     def _tile(self, logits: tf.Tensor, noise: Tensor) -> tf.Tensor:
-        """The logits for each sample of the noise, [S, *B, *logits_shape]."""
+        """Returns the logits for each sample of the noise, [S, *B, *logits_shape]."""
         lead, event = noise.shape[: -self.noise_rank], logits.shape[-self.event_rank :]
         shape = tf.concat(
             [tf.shape(noise)[: -self.noise_rank], tf.shape(logits)[-self.event_rank :]], axis=0
@@ -279,7 +279,7 @@ class PathwiseEstimator(Estimator):
     family = "pathwise"
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        """A draw with its gradient path.
+        """Returns a sample with its gradient path.
 
         Args:
             logits: float [*B, N(, K)].

@@ -94,7 +94,7 @@ class Baseline(keras.layers.Layer):
         self.built = True
 
     def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
-        """The signal of each sample less the baseline.
+        """Returns the signal of each sample less the baseline.
 
         Args:
             values: float [S, *B], the objective at each sample.
@@ -258,7 +258,7 @@ class Learned(Baseline):
 
 
 def get(identifier: Any, **arguments: Any) -> Baseline:
-    """A baseline from its name, its number, its class, its config, or itself.
+    """Returns a baseline from its name, its number, its class, its config, or itself.
 
     Args:
         identifier: "none", "leave_one_out", "moving_average", "learned", a number for a constant, a
@@ -276,7 +276,7 @@ def get(identifier: Any, **arguments: Any) -> Baseline:
 
 
 def network(hidden_units: Sequence[int], activation: str, final: str = "glorot_uniform") -> Any:
-    """A multi-layer perceptron with one output, in float32 under every dtype policy."""
+    """Returns a multi-layer perceptron with one output, in float32 under every dtype policy."""
     layers = [
         keras.layers.Dense(units, activation=activation, dtype="float32") for units in hidden_units
     ]

@@ -65,7 +65,7 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
         )
 
     def distribution(self, logits: Tensor) -> Discrete:
-        """softmax(logits / forward_temperature)."""
+        """Returns softmax(logits / forward_temperature)."""
         logits = types.at_least_float32(logits)
         return super().distribution(logits / tf.cast(self.forward_temperature.value, logits.dtype))
 

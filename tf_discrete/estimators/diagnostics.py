@@ -57,7 +57,7 @@ class Measurement(NamedTuple):
 
     @property
     def is_biased(self) -> bool:
-        """Whether some element's bias is larger than chance explains."""
+        """Returns whether some element's bias is larger than chance explains."""
         return bool(np.any(np.abs(self.z_scores) > self.critical_z))
 
 
@@ -72,7 +72,7 @@ def gradient_samples(
     reduce: Reduction = base.mean,
     chunk_size: int = 4096,
 ) -> tf.Tensor:
-    """Independent draws of an estimator's gradient for the logits.
+    """Returns independent draws of an estimator's gradient for the logits.
 
     Args:
         estimator: any.

@@ -109,7 +109,7 @@ class Enumeration(score.ScoreEstimator):
         }
 
     def _check_budget(self, logits: Tensor) -> bool:
-        """Whether the configurations are listed jointly."""
+        """Returns whether the configurations are listed jointly."""
         sizes = self.kind.static_sizes(logits)
         return per_variable.is_joint(self.mode, sizes, sizes[1] - 1, self.max_configurations)
 

@@ -42,7 +42,7 @@ def exact_gradient(
     reduce: Reduction = base.mean,
     variables: Sequence[Any] = (),
 ) -> Expectation:
-    """E[reduce(f(z_1), ..., f(z_S))] over independent z_s, and its gradient, by enumeration.
+    """Returns E[reduce(f(z_1), ..., f(z_S))] over independent z_s, and its gradient, by enumeration.
 
     Args:
         objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; it is called with one more leading
@@ -79,7 +79,7 @@ def expected_gradient(
     reduce: Reduction = base.mean,
     variables: Sequence[Any] = (),
 ) -> Expectation:
-    """The exact expectation of an estimator's value and gradient over all the noise it can draw.
+    """Returns the exact expectation of an estimator's value and gradient over all the noise it can draw.
 
     Args:
         estimator: whose noise is "discrete" (or "none") by its `spec`.
@@ -171,7 +171,7 @@ def _differentiate(
 
 
 def _tuples(distribution: discrete.Discrete, logits: tf.Tensor, num_samples: int) -> tf.Tensor:
-    """All S-tuples of configurations, [S, tuples, *B, N(, K)]."""
+    """Returns all S-tuples of configurations, [S, tuples, *B, N(, K)]."""
     configurations = distribution.enumerate()
     count = configurations.shape[0] ** num_samples
     if count > discrete.MAX_CONFIGURATIONS:

@@ -65,7 +65,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         self.num_conditional = checks.whole("num_conditional", num_conditional)
 
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
-        """The one-hot sample and the noise given it, stacked: [S, *B, 1 + M, N(, K)]."""
+        """Returns the one-hot sample and the noise given it, stacked: [S, *B, 1 + M, N(, K)]."""
         hard = self._draw_codes(seeds.fold(seed, "draw"), logits, num_samples)
         hard = tf.expand_dims(hard, self._stack_axis)
         noise = self.relaxable_kind(tf.expand_dims(logits, self._stack_axis)).conditional_noise(

@@ -79,7 +79,7 @@ def evaluate(
 
 
 def is_joint(mode: str, sizes: tuple[int, int], num_summed: int, budget: int) -> bool:
-    """Whether all variables are listed jointly; refuses what fits neither way.
+    """Returns whether all variables are listed jointly; refuses what fits neither way.
 
     Args:
         mode: "joint", "per_variable", or "auto": jointly if that fits.
@@ -124,7 +124,7 @@ def _members(log_q: tf.Tensor, perturbed: tf.Tensor, num_summed: int) -> Members
 
 
 def _neighbours(distribution: Discrete, codes: tf.Tensor) -> tf.Tensor:
-    """The draw with one variable in another of its members, float [N * (M - 1) * S, *B, N(, K)]."""
+    """Returns the draw with one variable in another of its members, float [N * (M - 1) * S, *B, N(, K)]."""
     drawn, rank = codes[..., 0], codes.shape.rank - 1
     others = tf.transpose(codes[..., 1:], [rank, *range(rank)])
     one = tf.eye(codes.shape[-2], dtype=tf.bool)

@@ -136,7 +136,7 @@ class REBAR(score.ScoreEstimator):
         }
 
     def _learned(self, control_fn: Callable[..., Tensor] | None) -> Sequence[Any]:
-        """The variables that the variance trains."""
+        """Returns the variables that the variance trains."""
         return [v for v in (self.log_temperature_factor, self.scale_factor) if v is not None]
 
     def _control(self, call: score.ScoreCall) -> _Control:
@@ -196,7 +196,7 @@ class REBAR(score.ScoreEstimator):
 def _linearised_power(
     gradient_fn: Callable[[], tf.Tensor], variables: Sequence[Any], event_rank: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A gradient [S, *B, ...], and its squared norm [S, *B], differentiable in the variables alone.
+    """Returns a gradient [S, *B, ...], and its squared norm [S, *B], differentiable in the variables alone.
 
     The estimator is unbiased whatever their values, so the squared norm falls as the variance does. Its
     gradient for the variables is taken here and put in as the slope of a line: what the gradient itself

@@ -12,13 +12,13 @@ from tf_discrete.types import Reduction, Tensor
 
 
 def noise_shape(logits: Tensor, num_samples: int | None) -> tf.Tensor:
-    """[S, *B, N(, K)]; the shape of the logits where their first axis is the samples already."""
+    """Returns the shape [S, *B, N(, K)]; that of the logits if their first axis is the samples already."""
     shape = tf.shape(logits)
     return shape if num_samples is None else tf.concat([[num_samples], shape], axis=0)
 
 
 def sample_weight(z: Tensor, reduce: Reduction | None, dtype: tf.DType) -> tf.Tensor:
-    """The weight of one sample's gradient in the estimate: 1 / S under `mean`, else 1."""
+    """Returns the weight of one sample's gradient in the estimate: 1 / S under `mean`, else 1."""
     count = tf.shape(z)[0] if reduce is mean else 1
     return 1.0 / tf.cast(count, dtype)
 

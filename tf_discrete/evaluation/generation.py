@@ -47,7 +47,7 @@ class Generation(NamedTuple):
 
 
 def inception_score(probs: ArrayLike, splits: int = 10) -> Score:
-    """exp(mean_x KL(p(y | x) || p(y))) of a classifier's answers, natural logarithm.
+    """Returns exp(mean_x KL(p(y | x) || p(y))) of a classifier's answers, natural logarithm.
 
     1 where the classifier says the same of every sample; K where it is sure of each and all classes are
     equally common. The score of few samples is too low: p(y) is estimated from the same samples.
@@ -156,7 +156,7 @@ def evaluate_generation(
 
 
 def _divergences(p: np.ndarray) -> np.ndarray:
-    """KL(p(y | x) || p(y)) in nats of each row, p(y) being their mean."""
+    """Returns KL(p(y | x) || p(y)) in nats of each row, p(y) being their mean."""
     marginal = p.mean(axis=0)
     known = p > 0
     log_ratio = np.log(np.where(known, p, 1.0)) - np.log(np.where(marginal > 0, marginal, 1.0))

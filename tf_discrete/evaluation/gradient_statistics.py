@@ -66,7 +66,7 @@ class LayerStatistics(NamedTuple):
 
 
 def pooled_reference(moments: Sequence[Moments]) -> Reference:
-    """The average of several unbiased estimators, each weighed by how sure it is.
+    """Returns the average of several unbiased estimators, each weighed by how sure it is.
 
     Args:
         moments: of each, from independent draws.
@@ -116,7 +116,7 @@ class RunningMoments:
 def layer_statistics(
     parts: dict[str, float], products: Sequence[tuple[float, float]]
 ) -> LayerStatistics:
-    """Statistics of some layers' gradient from sums over their weights.
+    """Returns statistics of some layers' gradient from sums over their weights.
 
     Args:
         parts: sums of `squares` of the mean gradient, of its `noise` and of the `variance` of one draw;

@@ -27,7 +27,7 @@ def importance_weighted_bound(
     seed: Seed,
     chunk: int | Tensor = 100,
 ) -> tf.Tensor:
-    """log mean_s w_s for S samples of each example, [B], in nats.
+    """Computes log mean_s w_s for S samples of each example, [B], in nats.
 
     The samples are drawn `chunk` at a time, each chunk with a seed of its own, and folded into the
     batch by `log_weights_fn`; a running log-sum-exp holds what went before.
@@ -117,7 +117,7 @@ def evaluate_bound(
     rows: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Bound:
-    """The importance-weighted bound of a model over a data set.
+    """Computes the importance-weighted bound of a model over a data set.
 
     Args:
         model: with `log_weights` and `max_decoder_rows`.

@@ -11,7 +11,7 @@ from tf_discrete.schedules import ScheduledVariable, scheduled_values
 
 
 def network_weights(model: Any) -> dict[str, list[keras.Variable]]:
-    """All weights that are neither the estimator's nor scheduled values, counters or metrics.
+    """Returns all weights that are neither the estimator's nor scheduled values, counters or metrics.
 
     Args:
         model: a built `DiscreteModel`.
@@ -82,7 +82,7 @@ def copy_network(source: Any, target: Any) -> None:
 
 
 def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = None) -> Any:
-    """A new model of the same class, configuration and weights with another estimator.
+    """Returns a new model of the same class, configuration and weights with another estimator.
 
     ScheduledVariable values of the model itself, such as the weight of the KL, stand where they stood.
 

@@ -27,7 +27,7 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruction_nats(model: Any, batches: Iterable[Any]) -> Reconstruction:
-    """The binary cross-entropy of images and `decode(encode(images))`, the deterministic codes.
+    """Computes the binary cross-entropy of images and `decode(encode(images))`, the deterministic codes.
 
     -sum over pixels of x log m + (1 - x) log(1 - m), for grey pixels x too. Decoded means m are kept
     1e-7 away from 0 and 1, so a wrong pixel costs at most 16.1 nats.

@@ -63,7 +63,7 @@ class _Ranking(NamedTuple):
 def precision_at_k(
     distances: ArrayLike, relevant: ArrayLike, k: int, ties: str = "index"
 ) -> np.ndarray:
-    """The share of relevant items among the first k, for each query.
+    """Returns the share of relevant items among the first k, for each query.
 
     Args:
         distances: numbers [Q, M], smaller is nearer.
@@ -88,7 +88,7 @@ def precision_at_k(
 def recall_at_k(
     distances: ArrayLike, relevant: ArrayLike, k: int, ties: str = "index"
 ) -> np.ndarray:
-    """The share of the relevant items that is among the first k, for each query.
+    """Returns the share of the relevant items that is among the first k, for each query.
 
     Args and errors are those of `precision_at_k`.
 
@@ -215,7 +215,7 @@ def _score_by_ranking(distances: np.ndarray, relevant: np.ndarray, k: int) -> np
 
 
 def _score_by_counts(distances: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
-    """The same, averaged over the orders of tied items, of which it takes their numbers alone.
+    """Returns the same, averaged over the orders of tied items, of which it takes their numbers alone.
 
     n items at one distance, r of them relevant, come after s others, b of them relevant. The item at place
     j = 1..n among them has the rank s + j and, as `_expected` has it, the expected hits

@@ -85,7 +85,7 @@ class CodeUsage:
 
     @property
     def num_examples(self) -> int:
-        """Number of examples counted so far."""
+        """Returns the number of examples counted so far."""
         return int(self._counts[0].sum())
 
     def update(self, codes: ArrayLike, probs: ArrayLike | None = None) -> None:

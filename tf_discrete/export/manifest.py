@@ -75,7 +75,7 @@ def make(
     preprocessing: Mapping[str, Any] | None,
     metadata: Mapping[str, Any] | None,
 ) -> Manifest:
-    """The manifest of a model.
+    """Returns the manifest of a model.
 
     Args:
         description: what `DiscreteModel.manifest_entries` returns.

@@ -74,7 +74,7 @@ def save(
 
 
 def signatures_of(model: Any) -> dict[str, Signature]:
-    """The signatures of a model.
+    """Returns the signatures of a model.
 
     Raises:
         TypeError: it has none.

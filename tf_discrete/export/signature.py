@@ -37,12 +37,12 @@ class Signature(NamedTuple):
 
 
 def batch_of(name: str, shape: Sequence[int], dtype: Any = tf.float32) -> tf.TensorSpec:
-    """An input with a batch axis of any size."""
+    """Returns an input with a batch axis of any size."""
     return tf.TensorSpec([None, *shape], dtype, name=name)
 
 
 def count(name: str) -> tf.TensorSpec:
-    """An input that is a number, int32."""
+    """Returns an input that is a number, int32."""
     return tf.TensorSpec([], tf.int32, name=name)
 
 
@@ -56,7 +56,7 @@ def limits_of(support: Limits | None, name: str) -> dict[str, Limits]:
 def with_limits(
     signatures: Mapping[str, Signature], limits: Mapping[str, Limits]
 ) -> dict[str, Signature]:
-    """The signatures, each with the limits of those inputs that it has; its own ones stay."""
+    """Returns the signatures, each with the limits of those inputs that it has; its own ones stay."""
     found = {}
     for name, signature in signatures.items():
         own = {spec.name: limits[spec.name] for spec in signature.inputs if spec.name in limits}

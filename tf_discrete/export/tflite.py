@@ -52,7 +52,7 @@ def save_tflite(
 
 
 def convert(model: DiscreteModel) -> bytes:
-    """The TFLite file of a model."""
+    """Returns the TFLite file of a model."""
     signatures = {
         name: signature
         for name, signature in saved_model.signatures_of(model).items()

@@ -24,11 +24,11 @@ class Likelihood:
     support: Support | None = input_checks.REAL
 
     def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the decoder's output for one example."""
+        """Returns the shape of the decoder's output for one example."""
         return tuple(data_shape)
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
-        """log p(x | parameters) in nats, summed over pixels.
+        """Returns log p(x | parameters) in nats, summed over pixels.
 
         Args:
             x: float [B, *data_shape].
@@ -64,7 +64,7 @@ class Likelihood:
             )
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
-        """The mean observations, [B, *data_shape], of parameters [B, *parameters_shape]."""
+        """Returns the mean observations, [B, *data_shape], of parameters [B, *parameters_shape]."""
         raise NotImplementedError
 
     def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:

@@ -37,7 +37,7 @@ def register(name: str) -> Callable[[_Class], _Class]:
 
 
 def get(identifier: Any, **arguments: Any) -> Likelihood:
-    """A likelihood from its name, its class, its config, or itself.
+    """Returns a likelihood from its name, its class, its config, or itself.
 
     Args:
         identifier: name, class, config as Keras serialises it, or an object, which is returned.

@@ -98,7 +98,7 @@ class AutoregressivePrior(keras.Model):
 
     @classmethod
     def for_model(cls, model: Any, **options: Any) -> AutoregressivePrior:
-        """A prior of the codes of a model with `num_variables` and `num_categories`.
+        """Returns a prior of the codes of a model with `num_variables` and `num_categories`.
 
         Raises:
             ValueError: a model without discrete codes.
@@ -138,7 +138,7 @@ class AutoregressivePrior(keras.Model):
         return keras.Operation.compute_output_spec(self, *args, **kwargs)  # By a trace.
 
     def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
-        """log p(z) in nats.
+        """Returns log p(z) in nats.
 
         Args:
             codes: integers [B, N] in [0, K).
@@ -158,7 +158,7 @@ class AutoregressivePrior(keras.Model):
         return input_checks.blank(log_prob, input_checks.rows_in(codes, 0, self.num_categories - 1))
 
     def bits_per_item(self, codes: Tensor) -> float:
-        """The mean of -log2 p(z): what a perfect entropy coder would spend on each of these codes.
+        """Returns the mean of -log2 p(z): what a perfect entropy coder would spend on each of these codes.
 
         Raises:
             ValueError: no codes, or values that are none, see `log_prob`.
@@ -213,7 +213,7 @@ class AutoregressivePrior(keras.Model):
     # Chunks and their symbols.
 
     def symbols(self, codes: Tensor) -> tf.Tensor:
-        """The chunks of codes as numbers, int32 [B, num_chunks]; the first variable counts most."""
+        """Returns the chunks of codes as numbers, int32 [B, num_chunks]; the first variable counts most."""
         return self._symbols(self._checked(codes))
 
     def _checked(self, codes: Tensor) -> tf.Tensor:
@@ -231,14 +231,14 @@ class AutoregressivePrior(keras.Model):
         return tf.reshape(digits, [-1, self.num_chunks * self.chunk_size])[:, : self.num_variables]
 
     def possible(self) -> np.ndarray:
-        """Which symbols a chunk can take, bool [num_chunks, num_symbols]; a short one takes fewer."""
+        """Returns which symbols a chunk can take, bool [num_chunks, num_symbols]; a short one takes fewer."""
         sizes = self._powers[:, :1] * self.num_categories
         return np.arange(self.num_symbols) < sizes
 
     # The network.
 
     def logits_of(self, symbols: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of every chunk given those before it, float [B, num_chunks, num_symbols]."""
+        """Returns the logits of every chunk given those before it, float [B, num_chunks, num_symbols]."""
         start = tf.fill([tf.shape(symbols)[0], 1], self.num_symbols)
         before = tf.concat([start, symbols[:, :-1]], axis=1)
         inputs = self.embedding(before)
@@ -254,7 +254,7 @@ class AutoregressivePrior(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """The mean of -log p(z) over the batch, as `fit` minimises it; `y_pred` holds log p(z)."""
+        """Returns the mean of -log p(z) over the batch, as `fit` minimises it; `y_pred` holds log p(z)."""
         weights = 1.0 if sample_weight is None else tf.cast(sample_weight, y_pred.dtype)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return -tf.reduce_mean(weights * y_pred) / replicas
@@ -342,7 +342,7 @@ def _longest(num_categories: int, most: int) -> int:
 
 
 def _is_symbolic(name: str, value: Any) -> bool:
-    """Whether the value of a number is known in the graph only; then it must be a floating scalar."""
+    """Returns whether the value of a number is known in the graph only; then it must be a floating scalar."""
     if not tf.is_tensor(value) or tf.get_static_value(value) is not None:
         return False
     if not value.dtype.is_floating or not value.shape.is_compatible_with([]):

@@ -376,7 +376,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
             optimizer.build(self.trainable_variables)
 
     def _unweighted(self, data: Any) -> Any:
-        """The observations of a batch in which every example counts the same."""
+        """Returns the observations of a batch in which every example counts the same."""
         _, _, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
             raise ValueError(
@@ -407,7 +407,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         tf.cond(due, look, lambda: tf.constant(False))
 
     def _gradient_norm(self, gradients: list[Any]) -> tf.Tensor:
-        """The norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
+        """Returns the norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
         norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients if g is not None])
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return norm * replicas / tf.cast(self.optimizer.scale_loss(tf.ones([])), tf.float32)
@@ -462,7 +462,7 @@ def inputs_of(data: Any) -> tf.Tensor:
 
 
 def _in_memory(data: Any) -> bool:
-    """Whether data is an array whose values are known."""
+    """Returns whether data is an array whose values are known."""
     known = isinstance(data, np.ndarray) or (tf.is_tensor(data) and hasattr(data, "numpy"))
     return known and len(data.shape) > 0
 

@@ -112,12 +112,12 @@ class ClassStyleNetworks:
         )
 
     def differs_in_training(self) -> bool:
-        """Whether what is computed of an image alone may be other in training than at inference."""
+        """Returns whether what is computed of an image alone may be other in training than at inference."""
         of_image = (self.classifier, self.style_encoder.image_network)
         return any(one is not None and networks.differs_in_training(one) for one in of_image)
 
     def get_config(self) -> dict[str, Any]:
-        """The model's arguments that these networks were made of."""
+        """Returns the model's arguments that these networks were made of."""
         found: dict[str, Any] = {}
         for name, given in self._given.items():
             own = not (given is None or isinstance(given, str))
@@ -152,12 +152,12 @@ class ClassStyle:
         self.likelihood, self.prior_logits_fn, self.dtype = likelihood, prior_logits_fn, dtype
 
     def class_logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of q(y | x), float [B, 1, K], at least float32."""
+        """Returns the logits of q(y | x), float [B, 1, K], at least float32."""
         outputs = tf.cast(self.parts.classifier(x, training=training), self.dtype)
         return tf.reshape(outputs, [-1, 1, self.num_classes])
 
     def prior(self) -> Categorical:
-        """p(y)."""
+        """Returns p(y)."""
         return Categorical(tf.convert_to_tensor(self.prior_logits_fn()))
 
     def image_part(self, x: Tensor, training: bool = False) -> tf.Tensor:
@@ -167,7 +167,7 @@ class ClassStyle:
     def style(
         self, image_part: Tensor, y: Tensor, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and log scale of q(z | x, y), each [S, B, D], for classes y [S, B, K].
+        """Returns mean and log scale of q(z | x, y), each [S, B, D], for classes y [S, B, K].
 
         Args:
             image_part: see the method of this name.
@@ -180,23 +180,23 @@ class ClassStyle:
         return mean, log_scale
 
     def style_noise(self, x: Tensor, seed: Seed) -> tf.Tensor:
-        """Standard normal noise [B, D], one sample for all classes and samples of an image."""
+        """Returns standard normal noise [B, D], one sample for all classes and samples of an image."""
         shape = [tf.shape(x)[0], self.style_size]
         return tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self.dtype)
 
     def parameters(self, y: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
-        """Parameters of p(x | y, z), [S, B, ...], for classes [S, B, K] and styles [S, B, D]."""
+        """Returns the parameters of p(x | y, z), [S, B, ...], for classes [S, B, K] and styles [S, B, D]."""
         latents = tf.concat([tf.cast(y, z.dtype), z], axis=-1)
         return estimators.apply_to_samples(
             lambda rows: self.parts.decoder(rows, training=training), latents, batch_rank=2
         )
 
     def log_likelihood(self, x: Tensor, y: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
-        """log p(x | y, z) in nats, [S, B], for classes [S, B, K] and styles [S, B, D]."""
+        """Returns log p(x | y, z) in nats, [S, B], for classes [S, B, K] and styles [S, B, D]."""
         return tf.cast(self.likelihood.log_prob(x, self.parameters(y, z, training)), self.dtype)
 
     def log_weights(self, x: Tensor, posterior: Any, num_samples: Any, seed: Seed) -> tf.Tensor:
-        """log p(x, y, z) - log q(y, z | x) in nats for S samples of class and style, [S, B].
+        """Returns log p(x, y, z) - log q(y, z | x) in nats for S samples of class and style, [S, B].
 
         Args:
             x: float [B, *shape].
@@ -219,7 +219,7 @@ class ClassStyle:
     def hard_terms(
         self, x: Tensor, posterior: Any, image_part: Tensor, seed: Seed
     ) -> dict[str, Tensor]:
-        """The ELBO of one discrete class and style for each x, and its parts, [B].
+        """Returns the ELBO of one discrete class and style for each x, and its parts, [B].
 
         Args:
             x: float [B, *shape].

@@ -112,7 +112,7 @@ def classifier(
     seed: int = 0,
     filters: _Shape = FILTERS,
 ) -> keras.Model:
-    """q(y | x): [B, *data_shape] to K logits, by name or the user's own model, checked.
+    """Builds q(y | x), from [B, *data_shape] to K logits, by name, or checks the user's own model.
 
     Args:
         identifier: "mlp" (dense layers), "conv" (strided convolutions first), a name registered with
@@ -150,7 +150,7 @@ def style_encoder(
     normalization: str = "none",
     filters: _Shape = FILTERS,
 ) -> ConditionalNetwork:
-    """q(z | x, y): images [B, *data_shape] and classes to `num_outputs` numbers.
+    """Builds q(z | x, y), from images [B, *data_shape] and classes to `num_outputs` numbers.
 
     Args:
         identifier: "mlp", "conv", a registered name (which computes the image's part), a
@@ -209,7 +209,7 @@ def decoder(
     activation: str,
     normalization: str = "none",
 ) -> keras.Model:
-    """p(x | y, z): maps class and style, concatenated, [R, K + D], to the likelihood's parameters.
+    """Builds p(x | y, z), from class and style, concatenated, [R, K + D], to the likelihood's parameters.
 
     Args:
         identifier: "mlp", "conv", a registered name or a Keras model.
@@ -231,7 +231,7 @@ def decoder(
 
 
 def batch_norms(*layers: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:
-    """The layers of batch norm inside some layers that learn their statistics."""
+    """Returns the layers of batch norm inside some layers that learn their statistics."""
     return [
         inner
         for layer in layers
@@ -257,7 +257,7 @@ def stored_statistics(norms: Sequence[keras.layers.BatchNormalization]) -> Itera
 
 
 def _features(name: str, inputs: Any, activation: str, normalization: str, filters: _Shape) -> Any:
-    """An image as a vector: flattened, for "conv" after strided convolutions."""
+    """Returns an image as a vector: flattened, for "conv" after strided convolutions."""
     x = inputs
     if name == "conv":
         networks.image_shape(inputs.shape[1:])

@@ -108,7 +108,7 @@ def feature_networks(model: Any) -> tuple[keras.Model, keras.Model]:
 
 
 def frozen(network: Any, argument: str) -> Any:
-    """A Keras model that is not trained any more, checked; None stays None."""
+    """Returns a Keras model that is not trained any more, checked; None stays None."""
     if isinstance(network, dict):
         network = deserialize(argument, network)
     if network is not None:
@@ -125,7 +125,7 @@ def frozen(network: Any, argument: str) -> Any:
 def feature_shape(
     data_shape: Sequence[int], extractor: Any = None, decoder: Any = None
 ) -> tuple[int, ...]:
-    """The shape of what the networks of a model see of one observation.
+    """Returns the shape of what the networks of a model see of one observation.
 
     Args:
         data_shape: of one observation.

@@ -49,7 +49,7 @@ class LayeredLatents:
         activation: str,
         dtype: tf.DType,
     ) -> LayeredLatents:
-        """The latents that a model's arguments ask for, one value for all layers or one for each.
+        """Returns the latents that a model's arguments ask for, one value for all layers or one for each.
 
         Raises:
             ValueError: arguments out of range, or sequences that are not of one value for each layer.
@@ -67,11 +67,11 @@ class LayeredLatents:
 
     @functools.cached_property
     def total(self) -> LatentSpec:
-        """The latents of all layers as one, the first layer's first."""
+        """Returns the latents of all layers as one, the first layer's first."""
         return LatentSpec.concatenate(self.specs)
 
     def new_map(self, shape: tuple[int, ...], num_outputs: int) -> keras.Model:
-        """A network from [B, *shape] to [B, num_outputs]."""
+        """Returns a network from [B, *shape] to [B, num_outputs]."""
         return networks.mlp_encoder(shape, num_outputs, self.hidden_units, self.activation)
 
     def as_logits(self, outputs: Tensor, depth: int) -> tf.Tensor:
@@ -83,7 +83,7 @@ class LayeredLatents:
         return read_latents(self.total, network, z, training)
 
     def arguments(self) -> dict[str, Any]:
-        """The model's arguments that these latents were made of, as `get_config` gives them."""
+        """Returns the model's arguments that these latents were made of, as `get_config` gives them."""
         return {
             "num_layers": len(self.specs),
             "num_variables": arguments.shared([spec.num_variables for spec in self.specs]),

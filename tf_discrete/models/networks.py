@@ -67,7 +67,7 @@ def encoder(
     activation: str,
     argument: str = "encoder",
 ) -> keras.Model:
-    """An encoder by name, or the user's own model, checked; messages call it `argument`.
+    """Builds an encoder by name, or checks the user's own model; messages call it `argument`.
 
     Raises:
         ValueError: unknown name, a model that cannot be saved or that does not fit.
@@ -85,7 +85,7 @@ def decoder(
     hidden_units: _Shape,
     activation: str,
 ) -> keras.Model:
-    """A decoder by name, or the user's own model, checked.
+    """Builds a decoder by name, or checks the user's own model.
 
     Raises:
         ValueError: unknown name, a model that cannot be saved or that does not fit.
@@ -110,7 +110,7 @@ def check(name: str, identifier: Any) -> Any:
 
 
 def flatten(x: Any, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:
-    """Observations [B, *shape] as vectors [B, numbers]; messages call them `name`.
+    """Returns observations [B, *shape] as vectors [B, numbers]; messages call them `name`.
 
     Raises:
         ValueError: observations of another shape.
@@ -160,7 +160,7 @@ def mlp_encoder(
 def mlp_decoder(
     latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: str
 ) -> keras.Model:
-    """The mirror image of `mlp_encoder`: `hidden_units` are read from the last to the first."""
+    """Builds the mirror image of `mlp_encoder`: `hidden_units` are read from the last to the first."""
     inputs = keras.Input(latent_shape)
     x = keras.layers.Flatten()(inputs)
     for units in reversed(hidden_units):
@@ -215,7 +215,7 @@ class Conv2DTranspose(_AnyBatch, keras.layers.Conv2DTranspose):
 def conv_encoder(
     data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: str
 ) -> keras.Model:
-    """Two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`."""
+    """Builds two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`."""
     inputs = keras.Input(image_shape(data_shape))
     x = inputs
     for filters in (32, 64):
@@ -227,7 +227,7 @@ def conv_encoder(
 def conv_decoder(
     latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: str
 ) -> keras.Model:
-    """The mirror image of `conv_encoder`, for images of any height and width."""
+    """Builds the mirror image of `conv_encoder`, for images of any height and width."""
     height, width, channels = image_shape(output_shape[:3])
     channels *= math.prod(output_shape[3:])
     small = (math.ceil(math.ceil(height / 2) / 2), math.ceil(math.ceil(width / 2) / 2), 64)
@@ -264,7 +264,7 @@ def _own(model: Any, argument: str, input_shape: tuple[int, ...], num_outputs: i
 
 
 def image_shape(shape: _Shape) -> tuple[int, int, int]:
-    """The shape of an image, [height, width, channels]; others are refused."""
+    """Returns the shape of an image, [height, width, channels]; others are refused."""
     if len(shape) != 3:
         raise ValueError(
             "Convolutional networks read images [height, width, channels]. Use the mlp networks for "

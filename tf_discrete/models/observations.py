@@ -64,7 +64,7 @@ def observe(
 
 
 def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
-    """Labels int32 [B], in `lowest`..K - 1.
+    """Returns labels int32 [B], in `lowest`..K - 1.
 
     Inside a function that XLA compiles they are taken as they come; the loss of wrong ones is NaN.
 
@@ -125,12 +125,12 @@ def _one_each(label: Tensor, image: Tensor) -> tf.Tensor:
 
 
 def _array(label: Any) -> np.ndarray | tf.Tensor:
-    """Labels before any conversion: TensorFlow would make fractions of mixed lists."""
+    """Returns labels before any conversion: TensorFlow would make fractions of mixed lists."""
     return label if tf.is_tensor(label) else np.asarray(label)
 
 
 def _integers(label: Any) -> tf.Tensor:
-    """Labels as a tensor of signed integers; names, fractions and booleans are refused."""
+    """Returns labels as a tensor of signed integers; names, fractions and booleans are refused."""
     label = _array(label)
     input_checks.check_label_dtype(label.dtype)
     label = tf.convert_to_tensor(label)

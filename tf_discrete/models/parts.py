@@ -84,7 +84,7 @@ class Parts:
         return one, same_batch(one, other)
 
     def inputs(self, x: Any) -> tf.Tensor:
-        """The given part, [B, inputs], of observations or, with an output_shape, of x or (x, y)."""
+        """Returns the given part, [B, inputs], of observations or, with an output_shape, of x or (x, y)."""
         if self.output_shape is None:
             return self.split(x)[0]
         return flatten(x[0] if isinstance(x, (tuple, list)) else x, self.data_shape)

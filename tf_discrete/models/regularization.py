@@ -76,7 +76,7 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
 
     @property
     def has_views(self) -> bool:
-        """Whether the classifier sees an image otherwise in training than at inference."""
+        """Returns whether the classifier sees an image otherwise in training than at inference."""
         return bool(self.dropout or self.augmentation)
 
     def get_config(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
     def logits_and_loss(
         self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, prior: Any, seed: Seed
     ) -> Reading:
-        """The classes of each image, and what is added to the loss.
+        """Returns the classes of each image, and what is added to the loss.
 
         With `consistency` the classifier reads the image itself, which the bound is of, and a distorted
         view, which must be assigned the class of the image and, where it is known, the label. Without it,

@@ -295,7 +295,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
         return input_checks.blank(label, features), input_checks.blank(style, features)
 
     def generate(self, label: Tensor, style: Tensor) -> tf.Tensor:
-        """The means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D].
+        """Returns the means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D].
 
         Raises:
             ValueError: labels out of range, styles of another shape or not finite, or not one for each label.

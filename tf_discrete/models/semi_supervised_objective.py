@@ -101,7 +101,7 @@ class SemiSupervisedObjective:
         return terms._replace(loss=loss, encoded=encoded)
 
     def _read_class(self, image: Tensor, seed: Seed, training: bool) -> Reading:
-        """q(y | x), and what regularisation adds to the loss in training."""
+        """Returns q(y | x), and what regularisation adds to the loss in training."""
         logits_fn = self.parts.class_logits
         if training:
             return self.regularization.logits_and_loss(

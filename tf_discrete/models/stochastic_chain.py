@@ -144,7 +144,7 @@ class StochasticChain(keras.layers.Layer):
         )
 
     def arguments(self) -> dict[str, Any]:
-        """The model's arguments that this chain was made of, as `get_config` gives them."""
+        """Returns the model's arguments that this chain was made of, as `get_config` gives them."""
         configs = [keras.saving.serialize_keras_object(layer) for layer in self.estimators]
         return {
             **self.latents.arguments(),

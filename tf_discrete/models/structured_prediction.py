@@ -217,7 +217,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     def complete(
         self, x: Any, num_samples: int | Tensor | None = None, seed: int | Seed = 0
     ) -> tf.Tensor:
-        """The mean of y, with the x it was given for: [B, *data_shape], or [B, *output_shape].
+        """Returns the mean of y, with the x it was given for: [B, *data_shape], or [B, *output_shape].
 
         Args:
             x: observations, float [B, *data_shape], of which the part that is y is not read.
@@ -260,7 +260,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(posterior.code(posterior.mode()), inputs)
 
     def encode_probs(self, x: Any) -> tf.Tensor:
-        """Probabilities of all layers, each given the most probable draw of the one before."""
+        """Returns the probabilities of all layers, each given the most probable draw of the one before."""
         inputs = self._given(x)
         return input_checks.blank(self.chain.posterior(inputs).probs, inputs)
 
@@ -284,11 +284,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         }
 
     def _given(self, x: Any) -> tf.Tensor:
-        """The x of observations, checked, [B, inputs]; what is y is not read."""
+        """Returns the x of observations, checked, [B, inputs]; what is y is not read."""
         return input_checks.in_support(self.parts.inputs(x), self.input_support)
 
     def _both(self, x: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """The x and the y of observations, checked, [B, inputs] and [B, outputs]."""
+        """Returns the x and the y of observations, checked, [B, inputs] and [B, outputs]."""
         inputs, outputs = self.parts.split(x)
         name = "x" if self.parts.output_shape is None else "y"
         return (

@@ -96,23 +96,23 @@ class WithPrior(base.DiscreteModel):
         return self.model.compute_output_shape(input_shape)
 
     def posterior(self, x: Tensor, **options: Any) -> Any:
-        """q(z | x), the model's."""
+        """Returns q(z | x), the model's."""
         return self.model.posterior(x, **options)
 
     def encode(self, x: Tensor) -> tf.Tensor:
-        """The codes of the model, int32 [B, N]."""
+        """Returns the codes of the model, int32 [B, N]."""
         return self.model.encode(x)
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
-        """The probabilities of the codes, as the model gives them."""
+        """Returns the probabilities of the codes, as the model gives them."""
         return self.model.encode_probs(x)
 
     def decode(self, codes: Tensor, **options: Any) -> tf.Tensor:
-        """Observations of codes, as the model decodes them; it takes the model's options."""
+        """Returns observations of codes, as the model decodes them; it takes the model's options."""
         return self.model.decode(codes, **options)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
-        """Observations of the codes of observations."""
+        """Returns observations of the codes of observations."""
         return self.model.reconstruct(x)
 
     def sample_codes(
@@ -132,7 +132,7 @@ class WithPrior(base.DiscreteModel):
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> tf.Tensor:
-        """Observations of codes drawn from the learned prior, float [num_samples, *data_shape].
+        """Returns observations of codes drawn from the learned prior, float [num_samples, *data_shape].
 
         Args:
             num_samples: how many.
@@ -146,11 +146,11 @@ class WithPrior(base.DiscreteModel):
         return self.decode(self.sample_codes(num_samples, seed, temperature, top_p))
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(x, z) - log q(z | x) under the model's own prior, [S, B]."""
+        """Returns log p(x, z) - log q(z | x) under the model's own prior, [S, B]."""
         return self.model.log_weights(x, num_samples, seed)
 
     def log_likelihood(self, x: Tensor, *arguments: Any, **options: Any) -> tf.Tensor:
-        """The importance-weighted bound of the model under its own prior, [B]."""
+        """Returns the importance-weighted bound of the model under its own prior, [B]."""
         return self.model.log_likelihood(x, *arguments, **options)
 
     def max_decoder_rows(self) -> int:

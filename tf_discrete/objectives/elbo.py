@@ -25,7 +25,7 @@ def elbo(
     context: Tensor | None = None,
     training: bool = False,
 ) -> ObjectiveTerms:
-    """E_q[log p(x | z_1)] - KL(q(z | x) || p(z)), the expectation by any estimators.
+    """Computes E_q[log p(x | z_1)] - KL(q(z | x) || p(z)), the expectation by any estimators.
 
     The KL is that of the discrete distributions, also where an estimator is relaxed: the value is then not
     a bound on the discrete model, and the discrete ELBO is reported next to it. With one layer the KL is
@@ -117,7 +117,7 @@ def relaxed_elbo(
     prior_temperature: float | Tensor | Sequence[float | Tensor] = 0.5,
     kl_weight: float | Tensor = 1.0,
 ) -> ObjectiveTerms:
-    """E_q[log p(x | z_1) + log p(z) - log q(z | x)] for relaxed z, scored in log space.
+    """Computes E_q[log p(x | z_1) + log p(z) - log q(z | x)] for relaxed z, in log space.
 
     This is a bound of the relaxed model, unlike the ELBO with a categorical KL and relaxed samples.
 

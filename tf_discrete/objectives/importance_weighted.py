@@ -24,7 +24,7 @@ def importance_weighted(
     context: Tensor | None = None,
     training: bool = False,
 ) -> ObjectiveTerms:
-    """E[log mean_m p(x, z_m) / q(z_m | x)] for discrete z, by any estimators that take `log_mean_exp`.
+    """Computes E[log mean_m p(x, z_m) / q(z_m | x)] for discrete z, by estimators of `log_mean_exp`.
 
     With `vimco` or a score function the gradient is without bias, in q, p(x | z) and p(z): log q stands
     inside the objective of the estimators, so both its score and its own gradient count.
@@ -92,7 +92,7 @@ def relaxed_importance_weighted(
     kl_weight: float | Tensor = 1.0,
     doubly_reparameterized: bool = False,
 ) -> ObjectiveTerms:
-    """E[log mean_m p(x, z_m) / q(z_m | x)] for relaxed z, with the densities of the relaxation.
+    """Computes E[log mean_m p(x, z_m) / q(z_m | x)] for relaxed z, with the densities of the relaxation.
 
     Args:
         layers: Stochastic layers with relaxed pathwise estimators that have a density.

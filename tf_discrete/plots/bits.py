@@ -72,7 +72,7 @@ def bit_statistics(bits: ArrayLike, *, title: str = "Bits of the codes") -> Figu
 
 
 def correlations(bits: ArrayLike) -> np.ndarray:
-    """The correlation of every two columns, `[N, N]`; NaN for a column that never changes.
+    """Returns the correlation of every two columns, `[N, N]`; NaN for a column that never changes.
 
     Example:
       >>> correlations([[0, 1], [1, 0]]).round(6).tolist()

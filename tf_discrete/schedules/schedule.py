@@ -23,7 +23,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """A scalar that is a function of the step. Subclasses say `__call__` and `lowest`."""
 
     def lowest(self) -> float:
-        """The smallest value at any step >= 0."""
+        """Returns the smallest value at any step >= 0."""
         raise NotImplementedError
 
     def values(self, steps: Any) -> np.ndarray:
@@ -181,7 +181,7 @@ class Cosine(_Ramp):
 def get(
     identifier: Any, argument: str = "schedule", /, **arguments: Any
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A schedule from a number, a name, a class, a config, or itself.
+    """Returns a schedule from a number, a name, a class, a config, or itself.
 
     Args:
         identifier: what is given.

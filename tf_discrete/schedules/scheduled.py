@@ -81,13 +81,13 @@ class ScheduledVariable(keras.layers.Layer):
 
     @property
     def lowest(self) -> float:
-        """The smallest value at any step; of a Keras schedule that at step 0."""
+        """Returns the smallest value at any step; of a Keras schedule that at step 0."""
         ours = isinstance(self.schedule, schedule_lib.Schedule)
         return self.schedule.lowest() if ours else float(self.schedule(0))
 
     @property
     def value(self) -> tf.Tensor:
-        """The value now, float32 scalar."""
+        """Returns the value now, float32 scalar."""
         return tf.convert_to_tensor(self.variable)
 
     def update(self, step: Tensor) -> None:
