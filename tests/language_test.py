@@ -54,7 +54,11 @@ RULES = (
         "the most probable choice",
     ),
     (r"walls?(?![- ]clock)|rooms?", "module, boundary; space", "a wall between packages"),
-    (r"what is drawn|soft draws?", "sample, relaxed sample", "a soft draw"),
+    (
+        r"what is drawn|(?:soft|relaxed|one-hot|discrete|opposite|reparameterised) draws?",
+        "sample, relaxed sample, one-hot sample",
+        "a soft draw",
+    ),
 )
 
 

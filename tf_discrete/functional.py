@@ -1,7 +1,7 @@
 """The estimators as plain functions of logits, for those who want a function and not a layer.
 
 Every function takes a seed: an int32 [2] tensor (`tf_discrete.seeds`) or an int. The same seed gives the
-same draw, so fold the step into it in a training loop.
+same sample, so fold the step into it in a training loop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def gumbel_softmax(
     Args:
         logits: float [..., K], unnormalised, -inf where masked.
         temperature: positive scalar. Default: 1.0.
-        hard: return the one-hot draw, with the gradient of the relaxed one. Default: False.
+        hard: Bool, whether to return the one-hot sample with the gradient of the relaxed one. Default:
+            False.
         seed: int or int32 [2].
 
     Returns:

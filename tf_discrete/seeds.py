@@ -1,7 +1,7 @@
 """Seeds for stateless draws: derived, never stored, never used twice.
 
 A seed is an int32 tensor of shape [2]. It starts from an integer and is folded with whatever tells
-two draws apart: the step, the replica, the purpose, the layer, the chunk.
+two samples apart: the step, the replica, the purpose, the layer, the chunk.
 """
 
 from __future__ import annotations

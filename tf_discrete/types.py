@@ -20,12 +20,12 @@ Reduction: TypeAlias = "Callable[[Tensor], Tensor]"
 
 
 class Sample(NamedTuple):
-    """A reparameterised draw of discrete latents, as pathwise estimators make it.
+    """A reparameterised sample of discrete latents, as pathwise estimators make it.
 
     Attributes:
         value: float [S, *B, N(, K)], what the next network reads; carries the gradient.
         code: int32 [S, *B, N], the discrete configuration that was drawn.
-        log_value: float [S, *B, N(, K)], the relaxed draw in log space (for Bernoulli latents: its
+        log_value: float [S, *B, N(, K)], the relaxed sample in log space (for Bernoulli latents: its
             logit), or None where the estimator has no relaxation.
     """
 

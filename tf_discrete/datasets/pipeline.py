@@ -1,7 +1,7 @@
 """The one order of operations: index, shuffle, gather, binarise, prefetch.
 
 Batch t of a run is batch b = t % steps of epoch e = t // steps. The order of an epoch is a pure function
-of (seed, e), the draws of a batch are one of (seed, e, b): there is no state to save, and nothing to
+of (seed, e), the samples of a batch are one of (seed, e, b): there is no state to save, and nothing to
 replay after a restart.
 """
 

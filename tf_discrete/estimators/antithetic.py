@@ -1,4 +1,4 @@
-"""Pairs of draws that are each other's opposite: what ARM and DisARM share."""
+"""Pairs of samples that are each other's opposite: what ARM and DisARM share."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def evaluate_pair(
 
 
 def bits(uniform: Tensor, logits: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns two Bernoulli draws from one uniform number u, [u < p] and [1 - u < p], in the dtype of u.
+    """Returns two Bernoulli samples from one uniform number u, [u < p] and [1 - u < p], in the dtype of u.
 
     Logits of +-inf are allowed: then both draws are 1, or both 0.
     """

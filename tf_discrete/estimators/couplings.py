@@ -28,7 +28,7 @@ def num_uniforms(coupling: str, num_categories: int) -> int:
 def draw_pair(
     coupling: str, uniform: Tensor, logits: Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns two opposite draws, and the direction in which their difference pushes the logits.
+    """Returns two opposite samples, and the direction in which their difference pushes the logits.
 
     Args:
         coupling: "tree" or "stick_breaking".

@@ -33,7 +33,7 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
 
     Args:
         temperature: of the backward relaxation, positive number or schedule. Default: 1.0.
-        forward_temperature: of the draw, positive number or schedule; above 1 explores more, below 1 less.
+        forward_temperature: of the sample, positive number or schedule; above 1 explores more, below 1 less.
             Default: 1.25.
         latents: "categorical" or "bernoulli" (logistic noise in place of Gumbel noise).
 

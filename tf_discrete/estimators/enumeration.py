@@ -20,7 +20,7 @@ class Enumeration(score.ScoreEstimator):
     backward pass through all, so time and memory grow with K**N.
 
     With `mode="per_variable"` the gradient for a variable is the expectation over its own categories,
-    with the others at their draw, and the value is f at the draw: unbiased for every objective, exact for
+    with the others at a sample, and the value is f at the sample: unbiased for every objective, exact for
     one variable. It takes 1 + N (K - 1) evaluations a sample, all but the first without a backward pass;
     their inputs take N**2 K**2 numbers a sample.
 

@@ -1,4 +1,4 @@
-"""Gapped straight-through: the backward logits are moved until they agree with the draw."""
+"""Gapped straight-through: the backward logits are moved until they agree with the sample."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class GappedStraightThrough(StraightThrough):
         dz/dlogits = d softmax((logits + m) / temperature) / dlogits,  m = moved - logits held constant
 
     The moves m keep two properties of straight-through Gumbel-Softmax, that the backward softmax has its
-    mode at the draw and sets it apart, without its noise, so the variance is smaller. For a Bernoulli
+    mode at the sample and sets it apart, without its noise, so the variance is smaller. For a Bernoulli
     logit l and the sign s of the drawn bit the moved logit is s max(s l, gap). The gradient is biased for
-    every objective. Where the draw is the mode and ahead by the gap already, this is straight-through;
+    every objective. Where the sample is the mode and ahead by the gap already, this is straight-through;
     as the gap grows the gradient vanishes. It costs one evaluation a sample.
 
     Args:

@@ -22,7 +22,7 @@ MAX_SCALE = 1e9
 
 @register("rebar")
 class REBAR(score.ScoreEstimator):
-    """Cancels the noise of the score function with a relaxed draw, and adds back its exact gradient.
+    """Cancels the noise of the score function with a relaxed sample, and adds back its exact gradient.
 
     Free noise u makes the one-hot sample z and the relaxed sample r = relax(u, t); conditional noise,
     sampled from all noise that would have made the same z, makes r'. With t the temperature,
@@ -140,7 +140,7 @@ class REBAR(score.ScoreEstimator):
         return [v for v in (self.log_temperature_factor, self.scale_factor) if v is not None]
 
     def _control(self, call: score.ScoreCall) -> _Control:
-        """c as a function of relaxed draws [S, *B, N(, K)]: its values [S, *B], and a sum to differentiate.
+        """c as a function of relaxed samples [S, *B, N(, K)]: its values [S, *B], and a sum to differentiate.
 
         The two differ only where an inner layer has reduced the samples already.
         """

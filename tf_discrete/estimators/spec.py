@@ -24,9 +24,9 @@ class Spec(NamedTuple):
         reductions: names of the reductions that it takes.
         reference: the source paper.
         exact_for_kind: `exact_for` of those kinds of latents for which it is another.
-        draws: how many plain draws of z the value of one sample averages over: 2 for an antithetic
+        draws: how many plain samples of z the value of one sample averages over: 2 for an antithetic
             pair, 0 where the value is a weighted sum.
-        density: whether a relaxed draw has a density in log space, at the estimator's `temperature`.
+        density: whether a relaxed sample has a density in log space, at the estimator's `temperature`.
         interface: what a kind of latents must implement, `Discrete` or `Relaxable`; the estimator takes
             every registered kind that does.
         only: the names of the kinds for which alone the estimator is defined; empty for all.

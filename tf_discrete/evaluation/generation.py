@@ -128,7 +128,7 @@ def evaluate_generation(
         model: with `sample(num_samples, seed)`, whose images lie in [0, 1] (others are clipped).
         classifier: of real images, see `train_classifier`.
         num_samples: how many are drawn. Default: 6400.
-        seed: of the draws. Default: 0.
+        seed: of the samples. Default: 0.
         prior: where the codes come from, as `DiscreteAutoencoder.sample` takes it. Default: the model's
             own, which for a uniform prior draws every variable by itself.
         splits: see `inception_score`. Default: 10.

@@ -124,7 +124,7 @@ def evaluate_bound(
         batches: elements with `image`, as `datasets.Split.batches` gives them, or what `log_weights`
             takes.
         num_samples: m.
-        seed: of the draws; each batch gets one of its own.
+        seed: of the samples; each batch gets one of its own.
         rows: decoder rows held in memory at once; sets the chunk of samples. Default: what the model's
             `max_decoder_rows` says.
         progress: called after each batch with the number of its examples.

@@ -339,7 +339,7 @@ def check_objective(objective: str, layers: Sequence[Estimator], num_samples: in
         name = type(layer).__name__
         if objective in RELAXED and not layer.spec.density:
             raise ValueError(
-                f"objective={objective!r} takes the density of relaxed draws, so it "
+                f"objective={objective!r} takes the density of relaxed samples, so it "
                 f"needs a relaxed estimator such as gumbel_softmax. Received: estimator={name}"
             )
         if objective == "importance_weighted" and layer.spec.relaxed:

@@ -79,7 +79,7 @@ class LayeredLatents:
         return self.specs[depth].as_logits(outputs, self.dtype)
 
     def read(self, network: Callable[..., Tensor], z: Tensor, training: bool) -> tf.Tensor:
-        """What a network makes of draws [*A, N(, K)] of any layer."""
+        """What a network makes of samples [*A, N(, K)] of any layer."""
         return read_latents(self.total, network, z, training)
 
     def arguments(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class StochasticChain(keras.layers.Layer):
         return (input_shape[0], *self.latents.total.logits_shape)
 
     def logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of layer `depth`, [*A, N(, K)]: of x [B, *input_shape] for the first, else of draws."""
+        """Logits of layer `depth`, [*A, N(, K)]: of x [B, *input_shape] for the first, else of samples."""
         if depth:
             outputs = self.latents.read(self.maps[depth], before, training)
             return self.latents.as_logits(outputs, depth)
@@ -78,7 +78,7 @@ class StochasticChain(keras.layers.Layer):
         return tf.reshape(logits, [-1, *self.latents.specs[0].logits_shape])
 
     def frozen_logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
-        """`logits` of layer `depth` >= 1 as a function of the draws before, not of the map's weights."""
+        """`logits` of layer `depth` >= 1 as a function of the samples before, not of the map's weights."""
         outputs = self.latents.read(networks.without_gradient(self.maps[depth]), before, training)
         return self.latents.as_logits(outputs, depth)
 
@@ -90,18 +90,18 @@ class StochasticChain(keras.layers.Layer):
         training: bool = False,
         first_logits: Tensor | None = None,
     ) -> tuple[Draws, Distributions]:
-        """Discrete draws of all layers, and the posteriors that they are of.
+        """Discrete samples of all layers, and the posteriors that they are of.
 
         Args:
             inputs: x, float [B, *input_shape].
             num_samples: S; None for the most probable code of each layer in turn, without a sample axis.
-            seed: int32 [2], of the draws.
+            seed: int32 [2], of the samples.
             training: of the maps. Default: False.
             first_logits: of the first layer, where they are known already. Default: None.
 
         Returns:
             draws: float [S, B, N(, K)] each.
-            posteriors: of each layer given the draws before it.
+            posteriors: of each layer given the samples before it.
         """
         before, draws, posteriors = inputs, [], []
         for depth, layer in enumerate(self.estimators):

@@ -221,9 +221,9 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
         Args:
             x: observations, float [B, *data_shape], of which the part that is y is not read.
-            num_samples: S draws of all layers that the mean of p(y | x) is taken over; None for the mean
+            num_samples: S samples of all layers that the mean of p(y | x) is taken over; None for the mean
                 of p(y | z) at the most probable code of each layer in turn. Default: None.
-            seed: int or int32 [2]; of the draws. Default: 0.
+            seed: int or int32 [2]; of the samples. Default: 0.
 
         Raises:
             ValueError: x of another shape or outside the support of the likelihood; fewer than 1
@@ -238,7 +238,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(self.parts.join(x, mean), inputs)
 
     def sample(self, x: Any, num_samples: int | Tensor = 1, seed: int | Seed = 0) -> tf.Tensor:
-        """Completions, [S, B, *data_shape] or [S, B, *output_shape]: means of p(y | z) for draws of z.
+        """Completions, [S, B, *data_shape] or [S, B, *output_shape]: means of p(y | z) for samples of z.
 
         Args:
             x: observations, float [B, *data_shape], of which the part that is y is not read.
@@ -260,7 +260,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(posterior.code(posterior.mode()), inputs)
 
     def encode_probs(self, x: Any) -> tf.Tensor:
-        """Returns the probabilities of all layers, each given the most probable draw of the one before."""
+        """Returns the probabilities of all layers, each given the most probable sample of the one before."""
         inputs = self._given(x)
         return input_checks.blank(self.chain.posterior(inputs).probs, inputs)
 

@@ -42,7 +42,7 @@ def elbo(
         log_likelihood_fn: Maps samples z_1 [S, B, N_1(, K)] to log p(x | z_1), [S, B].
         seed: int32 [2]; None for layers that draw nothing, or with `noise`. Default: None.
         num_samples: S, of the first layer; each has one of every other. Default: 1.
-        noise: Of the first layer's estimator, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer's estimator, instead of noise from `seed`. Default: None.
         kl_weight: Scalar weight of the KL in the loss. Default: 1.0.
         free_bits: Minimum KL of each variable in nats: a smaller KL counts as this one. With one layer
             only. Default: 0.0.
@@ -126,7 +126,7 @@ def relaxed_elbo(
         log_likelihood_fn: Maps samples z_1 [S, B, N_1(, K)] to log p(x | z_1), [S, B].
         seed: int32 [2]; None with `noise` of a single layer. Default: None.
         num_samples: S. Default: 1.
-        noise: Of the first layer's estimator, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer's estimator, instead of noise from `seed`. Default: None.
         prior_temperature: Of p, one for all layers or one for each. Default: 0.5.
         kl_weight: Scalar weight of log q - log p in the loss. Default: 1.0.
 

@@ -152,7 +152,7 @@ def relaxed_samples(
         first_logits: Of q(z_1 | x), float [B, N_1(, K)].
         seed: int32 [2].
         num_samples: S.
-        noise: Of the first layer, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer, instead of noise from `seed`. Default: None.
         factor: [S, B], for a doubly reparameterised bound: what the maps learn from a sample is multiplied
             by it, and from the returned logits they learn nothing. Gradients of samples before pass
             through both. Default: None, for maps that learn from both as usual.
