@@ -22,8 +22,8 @@ class FusedAdam(keras.optimizers.Adam):
     strategies take Keras' own update.
 
     Args:
-        *args: as `keras.optimizers.Adam`.
-        **kwargs: as `keras.optimizers.Adam`.
+        *args: As `keras.optimizers.Adam`.
+        **kwargs: As `keras.optimizers.Adam`.
 
     Example:
         >>> optimizer = FusedAdam(learning_rate=0.5)

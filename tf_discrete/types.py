@@ -41,7 +41,7 @@ class Estimate(NamedTuple):
         value: float [*B]; differentiate it. With `reduce=None` it is [S, *B], one value a sample.
         auxiliary: float [*B], to be minimised; trains the estimator's own weights, nothing else.
         per_sample: float [S, *B], the objective at each sample; carries no gradient.
-        pathwise: whether `value` may pass through a non-linear map and still differentiate rightly.
+        pathwise: Bool, whether `value` may pass through a non-linear map and still differentiate rightly.
         reduction: the reduction that made `value`, or None where the samples are still apart.
     """
 
@@ -58,7 +58,7 @@ class ObjectiveTerms(NamedTuple):
     Attributes:
         loss: float [B], minimised; its gradient trains the model.
         auxiliary: float [B], minimised together with it: baselines and control variates.
-        terms: named float [B] parts of the objective, for the log; `MaskedTerm` where not every example
+        terms: Named float [B] parts of the objective, for the log; `MaskedTerm` where not every example
             has the part.
         encoded: what the encoder made of the batch, for `DiscreteModel.hard_terms`; None where the discrete
             path must run the encoder itself. Default: None.

@@ -25,7 +25,7 @@ def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimat
         identifier: see `tf_discrete.estimators.get`.
         latents: Kind of latents, see `tf_discrete.distributions.names()`; must be that of an estimator
             object.
-        temperature: number or schedule for an estimator given by name; None for its own default.
+        temperature: Float or schedule for an estimator given by name; None for its own default.
 
     Raises:
         ValueError: a temperature that has no taker, or other latents.
@@ -107,11 +107,11 @@ def layer_estimators(
     Args:
         identifier: as for `estimator`, for all layers, or a sequence of one for each.
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
-        temperature: number or schedule, or a sequence of one for each layer; None for the default.
+        temperature: Float or schedule, or a sequence of one for each layer; None for the default.
         num_layers: L.
 
     Raises:
-        ValueError: as `estimator`; sequences of another length.
+        ValueError: As `estimator`; sequences of another length.
     """
     found: list[estimators.Estimator] = []
     for one, own in zip(

@@ -54,7 +54,7 @@ def check_data(data: Any) -> None:
     """Refuses what is neither a `tf.data.Dataset` nor arrays with an axis for the examples.
 
     Raises:
-        ValueError: names the argument.
+        ValueError: Names the argument.
     """
     if isinstance(data, tf.data.Dataset):
         return
@@ -70,7 +70,7 @@ def input_batches(data: Any, max_examples: int, batch_size: int) -> Iterator[Any
     Args:
         data: what `fit` takes as x: arrays, or a batched `tf.data.Dataset`, also of (x, y).
         max_examples: Number of examples that are read, from the start.
-        batch_size: of arrays; a data set has its own.
+        batch_size: Batch size for arrays; a data set has its own.
     """
     if not isinstance(data, tf.data.Dataset):
         first = keras.tree.map_structure(lambda array: array[:max_examples], data)

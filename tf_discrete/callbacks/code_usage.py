@@ -22,9 +22,9 @@ class CodeUsageCallback(keras.callbacks.Callback):
     Args:
         data: arrays or a batched `tf.data.Dataset`, as `fit` takes them; labels are not read.
         every: How often, in epochs, usage is measured. Default: 1.
-        layer: name of the stochastic layer, for a model that holds several. Default: the only one.
+        layer: Name of the stochastic layer, for a model that holds several. Default: the only one.
         max_examples: Number of examples of `data` that are encoded, from the start. Default: 2000.
-        batch_size: of arrays. Default: 256.
+        batch_size: Batch size for arrays. Default: 256.
 
     Raises:
         ValueError: sizes < 1; when training begins, a model without discrete latents.

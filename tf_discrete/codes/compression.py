@@ -46,10 +46,10 @@ class Compressed(NamedTuple):
     Attributes:
         num_codes: in the file.
         bytes_on_disk: size of the file, its header included.
-        bits_per_code: of the file, header included.
+        bits_per_code: Bits of the file, header included.
         model_bits_per_code: -log2 of the integer frequencies: what no coder can beat with this prior.
         packed_bytes: size of the same codes packed by width.
-        payload_bytes: of the file, its header left out.
+        payload_bytes: Bytes of the file, its header left out.
     """
 
     num_codes: int
@@ -73,9 +73,9 @@ def compress(
     Args:
         codes: integers [B, N], B >= 1, of the prior's sizes.
         prior: an `AutoregressivePrior`.
-        path: of the file, written whole or not at all.
+        path: Path of the file, written whole or not at all.
         batch_size: codes whose probabilities are computed at once; changes no byte. Default: 1024.
-        overwrite: whether the file may stand already. Default: False.
+        overwrite: Bool, whether to replace what exists at the path. Default: False.
 
     Returns:
         Compressed.
@@ -136,7 +136,7 @@ def decompress(path: str | os.PathLike[str], prior: Any, *, batch_size: int = 10
     """Reads the codes that `compress` has written.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         prior: the `AutoregressivePrior` that compressed it, loaded from its file or not.
         batch_size: codes whose probabilities are computed at once; changes no code. Default: 1024.
 

@@ -49,7 +49,7 @@ class FaissIndex:
         codes: integers [M, N] in [0, num_categories), M >= 1.
         num_categories: K; 2 for Bernoulli codes. Others are compared one-hot. Default: 2.
         kind: "flat", "hnsw" or "ivf". Default: "flat".
-        links: of a code in the graph, 2 to 1024; "hnsw" only. Default: 32.
+        links: Number of links of a code in the graph, 2 to 1024; "hnsw" only. Default: 32.
         effort: candidates that are kept while searching the graph, 1 to 2**20, and at least k of them;
             "hnsw" only. Default: 64.
         num_lists: clusters, 1 to M; "ivf" only. Default: 4 sqrt(M), at most M / 39 for FAISS wants 39 codes
@@ -131,8 +131,8 @@ class FaissIndex:
         """Writes the index as a file with a checksum, whole or not at all.
 
         Args:
-            path: of the file.
-            overwrite: whether an index may stand there already. Default: False.
+            path: Path of the file.
+            overwrite: Bool, whether to replace what exists at the path. Default: False.
 
         Raises:
             FileExistsError: it stands already, or it is something else.
@@ -163,7 +163,7 @@ class FaissIndex:
         """Reads a file that `save` has written; FAISS sees nothing of it before it is checked.
 
         Args:
-            path: of the file.
+            path: Path of the file.
             num_variables: N of its codes.
             num_categories: K of its codes. Default: 2.
 

@@ -193,8 +193,8 @@ def recall_against(found: Neighbors, exact: Neighbors) -> float:
     Ties count: a code is right if it is no farther than the k-th of the exact search.
 
     Args:
-        found: of the search in question, k neighbours of each query.
-        exact: of an exact search for the same queries and k.
+        found: Neighbours of the search in question, k neighbours of each query.
+        exact: Neighbours of an exact search for the same queries and k.
 
     Example:
         >>> exact = Neighbors(np.array([[0, 1]]), np.array([[4, 2]]))

@@ -166,8 +166,8 @@ class CodeIndex:
         """Writes the index as a folder, whole or not at all: codes.npy, ids.json and manifest.json.
 
         Args:
-            path: of the folder.
-            overwrite: whether it may stand already. Default: False.
+            path: Path of the folder.
+            overwrite: Bool, whether to replace what exists at the path. Default: False.
 
         Raises:
             FileExistsError: it stands already.
@@ -195,7 +195,7 @@ class CodeIndex:
         """Reads an index that `save` has written, also while another process replaces it.
 
         Args:
-            path: of the folder.
+            path: Path of the folder.
 
         Raises:
             FileNotFoundError: no index there.

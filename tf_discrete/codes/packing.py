@@ -238,7 +238,7 @@ def pack_tensor(codes: Tensor) -> tf.Tensor:
     """`pack` of binary codes in TensorFlow, to be served: the same bytes.
 
     Args:
-        codes: numbers 0 and 1 [..., N]; not checked.
+        codes: Numbers 0 and 1 [..., N]; not checked.
 
     Returns:
         packed: uint8 [..., ceil(N / 8)].

@@ -31,7 +31,7 @@ class Listing(NamedTuple):
     """The images of one split.
 
     Attributes:
-        paths: of the files, in order.
+        paths: Paths of the files, in order.
         classes: the class folder of each image, `UNLABELLED_FOLDER` where it has no label; None for a
             flat folder.
     """
@@ -45,7 +45,7 @@ class Folder(NamedTuple):
 
     Attributes:
         splits: those that the folder keeps apart, "train" at least.
-        class_names: of train, in the order of their numbers; None for flat folders.
+        class_names: Names of the classes of train, in the order of their numbers; None for flat folders.
         left_out: how many files were left out, by reason.
     """
 
@@ -86,7 +86,7 @@ def walk(roots: Sequence[str]) -> tuple[list[list[str]], collections.Counter[str
         roots: folders.
 
     Returns:
-        paths: of the files of each root; those of a folder before those of its subfolders, by name.
+        paths: Paths of the files of each root; those of a folder before those of its subfolders, by name.
         left_out: how many files were left out, by reason.
     """
     found: list[list[str]] = [[] for _ in roots]

@@ -29,11 +29,11 @@ def fill(
     """Returns the decoded images and labels, decoded now or found in the cache.
 
     Args:
-        count: number of images.
+        count: Number of images.
         image_shape: (height, width, channels) of each.
         decode: returns an iterable of (uint8 [b, H, W, C], int [b]); called unless cached.
         cache_dir: folder for the file, made if needed; not touched while the images fit in memory.
-        key: names the content; whatever changes the images must change it.
+        key: Names the content; whatever changes the images must change it.
 
     Returns:
         images, uint8 [count, H, W, C] (an `np.memmap` if large), and labels, int32 [count].

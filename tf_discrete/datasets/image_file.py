@@ -47,7 +47,7 @@ class Header(NamedTuple):
 
     Attributes:
         size: (height, width), as it is to be seen.
-        grey: whether it has no colour.
+        grey: Bool, whether it has no colour.
         bits: 1, 8 or 16 per channel.
     """
 
@@ -96,7 +96,7 @@ def white_levels(headers: Mapping[str, Header]) -> WhiteLevels:
     it takes to know.
 
     Args:
-        headers: of all files of the data set, by path.
+        headers: Headers of all files of the data set, by path.
 
     Raises:
         ValueError: a file that cannot be decoded; names it.
@@ -122,7 +122,7 @@ def decode(path: str, channels: int, size: tuple[int, int], white: WhiteLevels) 
     over black where nothing could be seen on white. Resizing comes last.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         channels: 1 for grey, or 3 for RGB.
         size: (height, width) of the result.
         white: of the data set. A file with larger values, or of a kind that the data set does not

@@ -99,7 +99,7 @@ def read(
     """Reads one image file, in the shape that a model wants, by the rules of `load`.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         image_shape: (height, width, channels); it is resized, and turned grey for 1 channel.
         white_levels: of the data set that the model was trained on, see `Split.white_levels`. Default:
             the smallest levels that hold the values of this file.

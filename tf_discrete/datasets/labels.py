@@ -20,7 +20,7 @@ def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int =
         labels: int [n], -1 where unlabelled.
         num_classes: K.
         per_class: labels of each class; 0 for all that there are. Default: 0.
-        seed: of the choice; a larger choice of the same seed contains a smaller one. Default: 0.
+        seed: Seed of the choice; a larger choice of the same seed contains a smaller one. Default: 0.
 
     Returns:
         int64 [m], increasing.
@@ -130,7 +130,7 @@ def batches(
         unlabelled: see `divide`.
         labelled_batch_size: labelled rows of a step, at most as many as there are.
         batch_size: unlabelled rows of a step.
-        seed: of the order and dynamic binarisation.
+        seed: Seed of the order and dynamic binarisation.
         start_epoch: the epoch to begin with.
 
     Returns:

@@ -23,7 +23,7 @@ class NpzReader:
     Nothing is unpickled, and no more memory is taken than the file's own size can justify.
 
     Args:
-        path: of the file.
+        path: Path of the file.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -115,7 +115,7 @@ def permutation(count: int, seed: Seed) -> tf.Tensor:
     examples, neighbours share a batch of 100 half as often as they should.
 
     Args:
-        count: number of examples.
+        count: Number of examples.
         seed: int32 [2]; each seed is another order.
 
     Returns:

@@ -51,8 +51,9 @@ def get(
         split: "train", "validation" or "test".
         data_dir: folder of prepared TFDS data, and of caches of very large data. Default: TFDS' own.
         binarization: 'none', 'threshold', 'static' or 'dynamic'; see `Split.batches`.
-        validation_fraction: of the training images, in (0, 1); ignored where a validation split exists.
-        seed: of static binarisation, and the default of `Split.batches`.
+        validation_fraction: Float in (0, 1), fraction of the training images; ignored if a validation split
+            exists.
+        seed: Seed of static binarisation, and the default of `Split.batches`.
         image_size: (height, width) to resize to; needed where sizes differ.
         max_examples: Maximum number of examples of the split, stratified by class; of a TFDS data set
             the first ones.

@@ -20,8 +20,8 @@ def take_split(
 
     Args:
         everything: all images.
-        request: names the split, and the size to which its images are resized.
-        test_fraction: of all images, in (0, 1). Default: 0.1.
+        request: Names the split, and the size to which its images are resized.
+        test_fraction: Fraction of all images, in (0, 1). Default: 0.1.
 
     Raises:
         ValueError: if no example is left for training.
@@ -50,10 +50,10 @@ def bounds(
     ranges are disjoint by construction.
 
     Args:
-        count: number of examples that the source calls training examples.
-        request: names the split and the validation fraction.
+        count: Number of examples that the source calls training examples.
+        request: Names the split and the validation fraction.
         explicit: splits that the source keeps apart from these examples.
-        test_fraction: of `count`, in (0, 1).
+        test_fraction: Fraction of `count`, in (0, 1).
 
     Returns:
         (start, stop), cut to `request.max_examples`.
@@ -97,8 +97,8 @@ def chosen(
     has the classes' shares.
 
     Args:
-        count: number of examples: of the split if the source keeps it apart, else of train.
-        request: names the split, the validation fraction and `max_examples`.
+        count: Number of examples: of the split if the source keeps it apart, else of train.
+        request: Names the split, the validation fraction and `max_examples`.
         explicit: splits that the source keeps apart, train among them.
         labels: int [count], or None.
 
@@ -129,7 +129,7 @@ def stratified_order(count: int, labels: np.ndarray | None = None) -> np.ndarray
     test set stays the same whatever the seed of a run.
 
     Args:
-        count: number of examples.
+        count: Number of examples.
         labels: int [count], or None for a plain shuffle.
 
     Returns:

@@ -13,7 +13,7 @@ def open_uniform(seed: Seed, shape: Tensor, dtype: tf.DType = tf.float32) -> tf.
 
     Args:
         seed: int32 [2].
-        shape: of the result.
+        shape: Shape of the result.
         dtype: tf.float32 or tf.float64.
     """
     tiny = float(np.finfo(dtype.as_numpy_dtype).tiny)

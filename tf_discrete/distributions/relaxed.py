@@ -25,7 +25,7 @@ class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
     categories (logits of -inf) have log z = -inf and do not count as a dimension of the density.
 
     Args:
-        temperature: positive scalar, or broadcastable against `logits[..., 0]`.
+        temperature: Positive float, or broadcastable against `logits[..., 0]`.
         logits: float [..., N, K]; at least float32 is used.
 
     Example:
@@ -78,7 +78,7 @@ class RelaxedBernoulliLogit(tfd.Logistic):
     +-inf makes the bit certain: it is +-inf in every sample and does not count as a dimension of the density.
 
     Args:
-        temperature: positive scalar, or broadcastable against `logits`.
+        temperature: Positive float, or broadcastable against `logits`.
         logits: float [..., N]; at least float32 is used.
 
     Example:

@@ -16,7 +16,7 @@ class PairEstimator(score.ScoreEstimator):
 
         Args:
             logits: float [S, *B, N(, K)], without a gradient.
-            noise: of `draw_noise`.
+            noise: Noise of `draw_noise`.
         """
         raise NotImplementedError
 

@@ -39,7 +39,7 @@ def divide_gradient(logits: Tensor, scale: Tensor) -> tf.Tensor:
 
     Args:
         logits: float, any shape.
-        scale: positive scalar, see `Estimator.gradient_scale`; not differentiated.
+        scale: Positive float, see `Estimator.gradient_scale`; not differentiated.
 
     Example:
         >>> logits = tf.constant([1.0, 3.0])

@@ -71,7 +71,7 @@ class Estimator(keras.layers.Layer):
         """Makes the weights whose sizes depend on the problem. A model calls it when it is made.
 
         Args:
-            logits_shape: of the logits, [..., N(, K)].
+            logits_shape: Shape of the logits, [..., N(, K)].
             context_shape: of the context, [..., D], or None if `estimate` is given none.
         """
 
@@ -219,7 +219,7 @@ class Estimator(keras.layers.Layer):
             context: float [*B, D] that learned baselines read; ignored by the others. Default: the
                 probabilities of q, in one vector.
             control_fn: a learned control variate's network; ignored by the others.
-            training: whether this is a step of training: then moving averages take the batch in, and
+            training: Bool, whether this is a step of training: then moving averages take the batch in, and
                 `auxiliary` trains what the estimator learns. Default: False.
 
         Returns:
@@ -237,7 +237,7 @@ class Estimator(keras.layers.Layer):
         most 65504.
 
         Args:
-            dtype: of the logits as they are given, before they are widened.
+            dtype: Dtype of the logits as they are given, before they are widened.
         """
         temperature = getattr(self, "temperature", None)
         if temperature is not None:

@@ -83,7 +83,7 @@ class Baseline(keras.layers.Layer):
 
     Attributes:
         min_samples: fewest samples that the baseline needs. Default: 1.
-        learned: whether it has weights, which the squared residual trains. Default: False.
+        learned: Bool, whether it has weights, which the squared residual trains. Default: False.
     """
 
     min_samples = 1
@@ -182,7 +182,7 @@ class MovingAverage(Baseline):
     """The average of the objective over past batches.
 
     Args:
-        decay: of the average for each training step, in [0, 1). Default: 0.99.
+        decay: Float in [0, 1), decay of the average for each training step. Default: 0.99.
     """
 
     def __init__(self, decay: float = 0.99, **kwargs: Any):
@@ -204,9 +204,9 @@ class Learned(Baseline):
     """A network on the input, trained by the squared residual; and the average of what it leaves.
 
     Args:
-        hidden_units: of the tanh layers before the linear output. Default: (100,).
-        moving_average: whether to subtract the average of past residuals too. Default: False.
-        decay: of that average, in [0, 1). Default: 0.99.
+        hidden_units: Sizes of the tanh layers before the linear output. Default: (100,).
+        moving_average: Bool, whether to subtract the average of past residuals too. Default: False.
+        decay: Float in [0, 1), decay of that average. Default: 0.99.
 
     Reference:
         Mnih, Gregor. Neural variational inference and learning in belief networks. 2014.
@@ -263,7 +263,7 @@ def get(identifier: Any, **arguments: Any) -> Baseline:
     Args:
         identifier: "none", "leave_one_out", "moving_average", "learned", a number for a constant, a
             `Baseline`, its class or its config.
-        **arguments: of the constructor, for a name or a class.
+        **arguments: Arguments of the constructor, if a name or a class is given.
 
     Raises:
         ValueError: anything else.

@@ -50,7 +50,7 @@ def exact_gradient(
         logits: float [*B, N(, K)], -inf where masked.
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
         num_samples: S. Default: 1.
-        reduce: of the samples. Default: `mean`, for which S makes no difference.
+        reduce: Reduction of the samples. Default: `mean`, for which S makes no difference.
         variables: that the objective reads and whose gradients are wanted too. Default: none.
 
     Returns:
@@ -83,10 +83,10 @@ def expected_gradient(
 
     Args:
         estimator: whose noise is "discrete" (or "none") by its `spec`.
-        objective_fn: as in `exact_gradient`.
+        objective_fn: As in `exact_gradient`.
         logits: float [*B, N(, K)].
         num_samples: S of one estimate. Default: the fewest that the estimator takes.
-        reduce: as in `Estimator.estimate`. Default: `mean`.
+        reduce: As in `Estimator.estimate`. Default: `mean`.
         variables: that the objective reads and whose gradients are wanted too. Default: none.
 
     Returns:

@@ -30,7 +30,7 @@ class GappedStraightThrough(StraightThrough):
     as the gap grows the gradient vanishes. It costs one evaluation a sample.
 
     Args:
-        temperature: of the backward softmax, positive number or schedule. Default: 1.0.
+        temperature: Positive float or schedule, temperature of the backward softmax. Default: 1.0.
         gap: smallest lead of the drawn category over all others in the backward pass, in logits, >= 0.
             Default: 1.0.
         latents: "categorical" or "bernoulli".

@@ -29,7 +29,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
     M is; noise and backward pass take memory and time in proportion to M * N * K for each sample.
 
     Args:
-        temperature: of the backward relaxation, positive number or schedule. Default: 1.0.
+        temperature: Positive float or schedule, temperature of the backward relaxation. Default: 1.0.
         num_conditional: M >= 1, number of noise samples given the one-hot sample. Default: 10.
         latents: "categorical" or "bernoulli".
 

@@ -25,7 +25,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
     softmax(logits) at every temperature.
 
     Args:
-        temperature: positive number or schedule. Default: 1.0.
+        temperature: Positive float or schedule. Default: 1.0.
         latents: "categorical" or "bernoulli".
 
     Example:
@@ -84,7 +84,7 @@ class StraightThroughGumbelSoftmax(GumbelSoftmax):
     biased.
 
     Args:
-        temperature: of the backward relaxation, positive number or schedule. Default: 1.0.
+        temperature: Positive float or schedule, temperature of the backward relaxation. Default: 1.0.
         latents: "categorical" or "bernoulli".
 
     Example:

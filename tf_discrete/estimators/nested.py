@@ -45,7 +45,7 @@ def nested_estimate(
         reduce: `mean` or `log_mean_exp`, over the samples.
         context: float [B, D], for a learned baseline of the first layer. Default: the probabilities of
             the layer, which the other layers use always.
-        training: as in `Estimator.estimate`.
+        training: As in `Estimator.estimate`.
 
     Raises:
         ValueError: a reduction or a number of samples that a layer does not take.

@@ -51,7 +51,7 @@ def evaluate(
         num_summed: from 1 to K - 1, where nothing but the other variables is drawn.
 
     Returns:
-        estimate: of the value at the sample, see `tf_discrete.types.Estimate`.
+        estimate: Estimate of the value at the sample, see `tf_discrete.types.Estimate`.
         gradient: for the logits of `distribution`.
 
     Reference:
@@ -84,7 +84,7 @@ def is_joint(mode: str, sizes: tuple[int, int], num_summed: int, budget: int) ->
     Args:
         mode: "joint", "per_variable", or "auto": jointly if that fits.
         sizes: N and K.
-        num_summed: as in `estimate`.
+        num_summed: As in `estimate`.
         budget: `max_configurations`.
     """
     variables, categories = sizes

@@ -37,10 +37,10 @@ class REBAR(score.ScoreEstimator):
     Noise and memory are linear in the number of categories.
 
     Args:
-        temperature: positive number or schedule. Default: 0.5.
-        scale: number or schedule. Default: 1.0.
-        learn_temperature: whether a learned positive factor, from 1 on, multiplies it. Default: True.
-        learn_scale: whether a learned factor, from 1 on, multiplies the scale. Default: True.
+        temperature: Positive float or schedule. Default: 0.5.
+        scale: Float or schedule. Default: 1.0.
+        learn_temperature: Bool, whether a learned positive factor, from 1 on, multiplies it. Default: True.
+        learn_scale: Bool, whether a learned factor, from 1 on, multiplies the scale. Default: True.
         relaxation: "concrete" or "modified". Default: "concrete".
         latents: "categorical" or "bernoulli".
 

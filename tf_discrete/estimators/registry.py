@@ -79,8 +79,8 @@ def get(identifier: Any, **arguments: Any) -> Estimator:
     """Returns an estimator from a name, a class, a config, or an estimator.
 
     Args:
-        identifier: name, class, config as `serialize` makes it, or an instance (returned as it is).
-        **arguments: of the constructor, for a name or a class.
+        identifier: Name, class, config as `serialize` makes it, or an instance (returned as it is).
+        **arguments: Arguments of the constructor, if a name or a class is given.
 
     Raises:
         ValueError: an unknown name, no estimator, or arguments that have no taker.

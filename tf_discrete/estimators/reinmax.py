@@ -21,7 +21,7 @@ class ReinMax(StraightThrough):
     1 its expectation is exact for objectives that are quadratic in z.
 
     Args:
-        temperature: number >= 1 in the paper's use, or schedule; positive. Default: 1.0.
+        temperature: Positive float or schedule, at least 1 in the paper. Default: 1.0.
         latents: "categorical" or "bernoulli".
 
     Example:

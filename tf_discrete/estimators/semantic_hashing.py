@@ -42,8 +42,8 @@ class SemanticHashing(base.PathwiseEstimator):
     its normal noise off at two standard deviations; here it is whole, so that the distribution is known.)
 
     Args:
-        noise_stddev: of the Gaussian noise, positive number or schedule. Default: 1.0.
-        discrete_fraction: probability that an element is rounded, in [0, 1], number or schedule; ramp it
+        noise_stddev: Positive float or schedule, standard deviation of the Gaussian noise. Default: 1.0.
+        discrete_fraction: Probability that an element is rounded, in [0, 1], number or schedule; ramp it
             up from 0 to start softly, as `schedules.Linear(0.0, 0.5, steps=5000)` does. Default: 0.5.
         flip_probability: that a rounded bit is flipped, and its gradient with it, in [0, 0.5), number or
             schedule. Default: 0.0.

@@ -26,7 +26,7 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
     grow there by up to the slope. It costs what straight-through costs, one evaluation a sample.
 
     Args:
-        slope: of the backward softmax, positive number or schedule. Default: from 1 to 5 on a straight
+        slope: Positive float or schedule, slope of the backward softmax. Default: from 1 to 5 on a straight
             line over 50 000 steps.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Bernoulli ones have a
             sigmoid in place of the softmax.

@@ -37,7 +37,7 @@ class Generation(NamedTuple):
         inception_score: the standard one, between 1 and the number of classes.
         slides_score: the slides' variant, between 0 and log(K) / K.
         slides_as_standard: exp(K * slides_score.mean), on the scale of the standard one.
-        num_samples: how many were drawn.
+        num_samples: Int, number of samples.
     """
 
     inception_score: Score
@@ -126,9 +126,9 @@ def evaluate_generation(
 
     Args:
         model: with `sample(num_samples, seed)`, whose images lie in [0, 1] (others are clipped).
-        classifier: of real images, see `train_classifier`.
-        num_samples: how many are drawn. Default: 6400.
-        seed: of the samples. Default: 0.
+        classifier: Classifier of real images, see `train_classifier`.
+        num_samples: Int, number of samples. Default: 6400.
+        seed: Seed of the samples. Default: 0.
         prior: where the codes come from, as `DiscreteAutoencoder.sample` takes it. Default: the model's
             own, which for a uniform prior draws every variable by itself.
         splits: see `inception_score`. Default: 10.

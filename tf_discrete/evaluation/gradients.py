@@ -83,7 +83,7 @@ class GradientProbe:
         Args:
             x: observations, float [B, *data_shape].
             num_draws: at least 2.
-            seed: int or int32 [2].
+            seed: Int or int32 [2].
 
         Raises:
             ValueError: fewer than 2 draws.
@@ -105,7 +105,7 @@ class GradientProbe:
         Args:
             x: observations, float [B, *data_shape].
             num_draws: at least 2.
-            seed: int or int32 [2]; other than that of the reference.
+            seed: Int or int32 [2]; other than that of the reference.
             reference: from the same batch and weights. Default: none.
 
         Raises:
@@ -149,7 +149,7 @@ class GradientProbe:
 
         Args:
             batches: one for each step: observations, or dicts with `image`.
-            learning_rate: of Adam, whose state lasts from call to call.
+            learning_rate: Learning rate of Adam, whose state lasts from call to call.
         """
         if self._adapt is None:
             self._adapt = _adaptation(self.model, learning_rate)
@@ -225,7 +225,7 @@ def most_samples(model: Any, evaluations: int) -> int:
     """Returns the most samples for which the objective is evaluated at most so often; at least the fewest.
 
     Args:
-        model: as in `count_evaluations`.
+        model: As in `count_evaluations`.
         evaluations: for one example and gradient.
     """
     fewest = model.estimator.min_samples

@@ -98,8 +98,8 @@ class Bound(NamedTuple):
 
     Attributes:
         mean_nats: the average over examples of the bound of log p(x).
-        standard_error_nats: of that average, over examples.
-        num_examples: how many were read.
+        standard_error_nats: Standard error of that average, over examples.
+        num_examples: Number of examples.
         num_samples: m of the bound.
     """
 
@@ -124,7 +124,7 @@ def evaluate_bound(
         batches: elements with `image`, as `datasets.Split.batches` gives them, or what `log_weights`
             takes.
         num_samples: m.
-        seed: of the samples; each batch gets one of its own.
+        seed: Seed of the samples; each batch gets one of its own.
         rows: decoder rows held in memory at once; sets the chunk of samples. Default: what the model's
             `max_decoder_rows` says.
         progress: called after each batch with the number of its examples.

@@ -88,8 +88,8 @@ def with_estimator(model: Any, estimator: Estimator, num_samples: int | None = N
 
     Args:
         model: a built `DiscreteModel`; left as it is.
-        estimator: of the same kind of latents.
-        num_samples: of the new estimator. Default: the fewest that it takes.
+        estimator: Estimator of the same kind of latents.
+        num_samples: Number of samples of the new estimator. Default: the fewest that it takes.
 
     Raises:
         ValueError: the model does not go with that estimator.

@@ -17,8 +17,8 @@ class Reconstruction(NamedTuple):
 
     Attributes:
         mean_nats: binary cross-entropy, summed over the pixels, averaged over the examples.
-        standard_error_nats: of that average, over examples; NaN for a single one.
-        num_examples: how many were read.
+        standard_error_nats: Standard error of that average, over examples; NaN for a single one.
+        num_examples: Number of examples.
     """
 
     mean_nats: float

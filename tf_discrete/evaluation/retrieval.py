@@ -36,7 +36,7 @@ class RetrievalScores(NamedTuple):
     """Means over queries.
 
     Attributes:
-        k: of precision, recall and mAP@k.
+        k: Number of items for precision, recall and mAP@k.
         precision_at_k: over all queries.
         recall_at_k: over the queries with something to find.
         mean_average_precision: mAP over the whole ranking, over the same queries.
@@ -66,7 +66,7 @@ def precision_at_k(
     """Returns the share of relevant items among the first k, for each query.
 
     Args:
-        distances: numbers [Q, M], smaller is nearer.
+        distances: Numbers [Q, M], smaller is nearer.
         relevant: bool [Q, M].
         k: 1 to M.
         ties: "index" or "expected", see the module. Default: "index".
@@ -110,7 +110,7 @@ def average_precision(
     """AP@k of each query; the mean over queries is mAP@k.
 
     Args:
-        distances: numbers [Q, M], smaller is nearer.
+        distances: Numbers [Q, M], smaller is nearer.
         relevant: bool [Q, M].
         k: 1 to M, or None for the whole ranking. Default: None.
         ties: "index" or "expected", see the module. Default: "index".
@@ -119,7 +119,7 @@ def average_precision(
         average_precision: float64 [Q]; NaN where nothing is relevant.
 
     Raises:
-        ValueError: as `precision_at_k`.
+        ValueError: As `precision_at_k`.
 
     Example:
         >>> average_precision([[1, 2, 3]], [[True, False, True]]).round(3)

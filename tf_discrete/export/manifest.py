@@ -35,21 +35,21 @@ class Manifest:
     """What an export says of itself.
 
     Attributes:
-        format_version: of this manifest.
+        format_version: Version of this manifest.
         model: registered name of the model's class.
-        data_shape: of one observation.
-        latent_shape: of one latent, (N, K), or (N,) for Bernoulli latents.
+        data_shape: Shape of one observation.
+        latent_shape: Shape of one latent, (N, K), or (N,) for Bernoulli latents.
         latents: "categorical" or "bernoulli".
         num_variables: N.
         num_categories: K; 2 for Bernoulli latents.
-        num_classes: of the labels, or None for a model without labels.
+        num_classes: Number of classes of the labels, or None for a model without labels.
         codes: their dtype, axes, smallest and largest value and what a value means.
         preprocessing: what was done to the data before the model saw them, or None if not known.
         temperature: of the relaxation at the end of training, a list where several layers have one each,
             or None where there is none.
         signatures: name -> inputs and outputs (name -> shape, dtype; None is the batch) and whether
             it is deterministic. The first is the default.
-        versions: of tensorflow, keras and tf_discrete at export.
+        versions: Versions of tensorflow, keras and tf_discrete at export.
         metadata: the user's own.
     """
 
@@ -80,7 +80,7 @@ def make(
     Args:
         description: what `DiscreteModel.manifest_entries` returns.
         signatures: as the manifest holds them.
-        preprocessing: of the data, or None.
+        preprocessing: Preprocessing of the data, or None.
         metadata: the user's own, or None.
     """
     return Manifest(
@@ -116,7 +116,7 @@ def check_json(value: Any, argument: str) -> None:
     """Refuses what JSON cannot hold.
 
     Raises:
-        ValueError: names the argument.
+        ValueError: Names the argument.
     """
     try:
         json.dumps(value, allow_nan=False)
@@ -155,7 +155,7 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
     """Reads the manifest of an export, also while another process replaces it.
 
     Args:
-        path: of the SavedModel, as given to `export.save`.
+        path: Path of the SavedModel, as given to `export.save`.
 
     Raises:
         FileNotFoundError: no SavedModel there, or one that `export.save` has not written.

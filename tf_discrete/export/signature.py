@@ -24,9 +24,9 @@ class Signature(NamedTuple):
 
     Attributes:
         fn: takes one tensor for each of `inputs`, in that order; returns a dict of named tensors.
-        inputs: named specs; None is the axis of the batch.
-        deterministic: whether it draws nothing. Such signatures go into a TFLite file too.
-        limits: name of an input -> the smallest and the largest value that `fn` answers, for the manifest;
+        inputs: Named specs; None is the axis of the batch.
+        deterministic: Bool, whether it draws nothing. Such signatures go into a TFLite file too.
+        limits: Name of an input -> the smallest and the largest value that `fn` answers, for the manifest;
             `fn` itself refuses others. Default: none.
     """
 

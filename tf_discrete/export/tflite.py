@@ -29,8 +29,8 @@ def save_tflite(
 
     Args:
         model: whose `signatures` says which are deterministic.
-        path: of the file; it appears whole or not at all.
-        overwrite: whether it may stand already. Default: False.
+        path: Path of the file; it appears whole or not at all.
+        overwrite: Bool, whether to replace what exists at the path. Default: False.
 
     Raises:
         FileExistsError: `path` stands already.

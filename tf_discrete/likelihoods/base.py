@@ -50,7 +50,7 @@ class Likelihood:
             parameters: [*lead, B, *parameters_shape].
 
         Raises:
-            ValueError: names both shapes and the one that the parameters must have.
+            ValueError: Names both shapes and the one that the parameters must have.
         """
         if x.shape.rank is None or parameters.shape.rank is None:
             return

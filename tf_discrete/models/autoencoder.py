@@ -194,7 +194,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         """Samples codes from the prior, int32 [num_samples, N].
 
         Args:
-            num_samples: how many.
+            num_samples: Int, number of samples.
             seed: Int or int32 [2].
             prior: Object with `sample(num_samples, seed)` that returns codes, int [num_samples, N], such as
                 an `AutoregressivePrior`. Default: the prior of the model.

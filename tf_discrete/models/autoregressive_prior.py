@@ -37,8 +37,8 @@ class AutoregressivePrior(keras.Model):
         num_categories: K; 2 for Bernoulli codes. Default: 2.
         chunk_size: variables in a chunk, 1 to N; need not divide N. Default: as many as make at most 256
             values.
-        units: of the LSTM. Default: 128.
-        embedding_units: of a chunk's value. Default: 64.
+        units: Units of the LSTM. Default: 128.
+        embedding_units: Size of the embedding of a chunk's value. Default: 64.
 
     Raises:
         ValueError: sizes out of range, or a chunk of more than 65536 values.
@@ -181,8 +181,8 @@ class AutoregressivePrior(keras.Model):
         """Codes drawn chunk by chunk, in one compiled loop.
 
         Args:
-            num_samples: how many.
-            seed: int or int32 [2]; the same seed gives the same codes.
+            num_samples: Int, number of samples.
+            seed: Int or int32 [2]; the same seed gives the same codes.
             temperature: > 0; divides the logits of every chunk. Default: 1.
             top_p: in (0, 1]; of each chunk only the most probable values are drawn, the fewest whose
                 probabilities (after the temperature) reach `top_p`, and those as probable as the last

@@ -332,7 +332,7 @@ def check_objective(objective: str, layers: Sequence[Estimator], num_samples: in
     """Refuses estimators that an objective cannot use, in one stochastic layer or several.
 
     Raises:
-        ValueError: names the estimator and the objective.
+        ValueError: Names the estimator and the objective.
     """
     reduce = estimators.log_mean_exp if objective in MULTI_SAMPLE else estimators.mean
     for layer in layers:

@@ -24,19 +24,19 @@ class ClassStyleNetworks:
     A plain object: the model tracks the networks.
 
     Args:
-        shape: of one observation, or of its features.
+        shape: Shape of one observation, or of its features.
         num_classes: K.
         style_size: D.
-        parameters_shape: of the likelihood's parameters.
+        parameters_shape: Shape of the parameters of the likelihood.
         classifier: see `conditional_networks.classifier`.
         style_encoder: see `conditional_networks.style_encoder`; None for the classifier's name.
         decoder: see `conditional_networks.decoder`; None for the classifier's name.
-        hidden_units: of the named networks.
-        filters: of convolutional classifiers and style encoders.
-        activation: of the named networks.
-        normalization: of the named networks.
-        dropout: of a named classifier.
-        seed: of dropout.
+        hidden_units: Hidden layers of the named networks.
+        filters: Filters of convolutional classifiers and style encoders.
+        activation: Activation of the named networks.
+        normalization: Normalization of the named networks.
+        dropout: Dropout rate of a named classifier.
+        seed: Seed of dropout.
 
     Raises:
         ValueError: networks that do not fit, or cannot be saved.
@@ -134,9 +134,9 @@ class ClassStyle:
         parts: networks.
         num_classes: K.
         style_size: D.
-        likelihood: of x.
+        likelihood: Likelihood of x.
         prior_logits_fn: gives the logits of p(y), [1, K].
-        dtype: of the distributions.
+        dtype: Dtype of the distributions.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class ClassStyle:
         Args:
             image_part: see the method of this name.
             y: one-hot or relaxed classes.
-            training: of the networks. Default: False.
+            training: Bool, training mode of the networks. Default: False.
         """
         outputs = tf.cast(self.parts.style_encoder.given(image_part, y, training), self.dtype)
         shape = tf.concat([tf.shape(y)[:2], [2 * self.style_size]], axis=0)
@@ -224,7 +224,7 @@ class ClassStyle:
         Args:
             x: float [B, *shape].
             posterior: q(y | x).
-            image_part: of x.
+            image_part: Image part of x.
             seed: int32 [2].
         """
         y = posterior.sample(seeds.fold(seed, "class"), 1)[..., 0, :]

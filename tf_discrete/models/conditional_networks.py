@@ -117,14 +117,14 @@ def classifier(
     Args:
         identifier: "mlp" (dense layers), "conv" (strided convolutions first), a name registered with
             `networks.register`, or a Keras model.
-        data_shape: of an image.
+        data_shape: Shape of an image.
         num_classes: K.
-        hidden_units: of the dense layers.
-        activation: of all layers.
+        hidden_units: Sizes of the dense layers.
+        activation: Activation of all layers.
         normalization: "none" or "batch"; of "mlp" and "conv". Default: "none".
         dropout: rate after each dense layer; of "mlp" and "conv". Default: 0.0.
-        seed: of dropout. Default: 0.
-        filters: of the strided convolutions of "conv". Default: (32, 64, 128).
+        seed: Seed of dropout. Default: 0.
+        filters: Filters of the strided convolutions of "conv". Default: (32, 64, 128).
     """
     if not isinstance(identifier, str) or identifier not in ("mlp", "conv"):
         return networks.encoder(
@@ -155,14 +155,14 @@ def style_encoder(
     Args:
         identifier: "mlp", "conv", a registered name (which computes the image's part), a
             `ConditionalNetwork`, or a Keras model of [image, class], which shares nothing.
-        data_shape: of an image.
+        data_shape: Shape of an image.
         num_classes: K.
-        num_outputs: of the head: mean and log scale of each style variable.
+        num_outputs: Number of outputs of the head: mean and log scale of each style variable.
         hidden_units: at least one; the first is the layer in which image and class meet.
-        activation: of all layers.
+        activation: Activation of all layers.
         normalization: "none" or "batch": batch norm of the image's part, layer norm where rows are
             pairs. Default: "none".
-        filters: of the strided convolutions of "conv". Default: (32, 64, 128).
+        filters: Filters of the strided convolutions of "conv". Default: (32, 64, 128).
 
     Raises:
         ValueError: no hidden layer, or a network that does not fit.
@@ -215,9 +215,9 @@ def decoder(
         identifier: "mlp", "conv", a registered name or a Keras model.
         num_classes: K.
         style_size: D.
-        output_shape: of the parameters of one image.
+        output_shape: Shape of the parameters of one image.
         hidden_units: as the encoders have them; read from the last to the first.
-        activation: of all layers.
+        activation: Activation of all layers.
         normalization: "none", or "batch" for layer norm, as its rows are pairs; of "mlp". Default:
             "none".
     """

@@ -19,7 +19,7 @@ class LikelihoodMean(keras.layers.Layer):
     """The mean observations of a likelihood's parameters, as a layer.
 
     Args:
-        likelihood: name or object, see `tf_discrete.likelihoods`.
+        likelihood: Name or object, see `tf_discrete.likelihoods`.
 
     Example:
         >>> LikelihoodMean("bernoulli")(tf.zeros([1, 2])).numpy().tolist()
@@ -128,7 +128,7 @@ def feature_shape(
     """Returns the shape of what the networks of a model see of one observation.
 
     Args:
-        data_shape: of one observation.
+        data_shape: Shape of one observation.
         extractor: Keras model [B, *data_shape] -> features. Default: None, for the observations themselves.
         decoder: Keras model from features back to observations. Default: None.
 

@@ -21,7 +21,7 @@ class GenerativeChain(keras.layers.Layer):
     goes from layer l + 2 to layer l + 1.
 
     Args:
-        latents: of all layers.
+        latents: Latents of all layers.
         prior_logits_fn: gives the logits of p(z_L), which the model owns.
     """
 

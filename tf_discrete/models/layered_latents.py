@@ -26,10 +26,10 @@ class LayeredLatents:
     """Discrete latents of L layers, which no direction has drawn yet.
 
     Attributes:
-        specs: of each layer, all of one kind.
-        hidden_units: of the deterministic layers in each map; () for affine maps.
-        activation: of these.
-        dtype: of the logits.
+        specs: `LatentSpec` of each layer, all of one kind.
+        hidden_units: Sizes of the deterministic layers in each map; () for affine maps.
+        activation: Activation of the hidden layers.
+        dtype: Dtype of the logits.
     """
 
     specs: tuple[LatentSpec, ...]

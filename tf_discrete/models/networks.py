@@ -100,7 +100,7 @@ def check(name: str, identifier: Any) -> Any:
     """Returns a known name or a Keras model, which may be given by its config.
 
     Raises:
-        ValueError: names the argument.
+        ValueError: Names the argument.
     """
     if isinstance(identifier, dict) and "class_name" in identifier:
         identifier = deserialize(name, identifier)

@@ -20,8 +20,8 @@ class Parts:
     """Splits observations into x and y, each one vector, and puts predictions of y back in their place.
 
     Args:
-        data_shape: of an observation, or of x where y is an array of its own.
-        output_shape: of y as an array of its own; None: y is a part of the observation.
+        data_shape: Shape of an observation, or of x where y is an array of its own.
+        output_shape: Shape of y as an array of its own; None: y is a part of the observation.
         mask: bool [*data_shape], true where the observation belongs to x; None: the first half of the
             first axis.
 

@@ -37,12 +37,12 @@ class SemiSupervisedObjective:
 
     Args:
         parts: distributions of class, style and observations.
-        estimator: of the class.
-        num_samples: of the class for each unlabelled image.
-        regularization: of the classifier.
+        estimator: Estimator of the class.
+        num_samples: Number of samples of the class for each unlabelled image.
+        regularization: Regularization of the classifier.
         alpha: weight of the classification term.
-        labelled_weight: of the ELBO of labelled rows.
-        kl_weight: of the style's KL.
+        labelled_weight: Weight of the ELBO of labelled rows.
+        kl_weight: Weight of the style's KL.
     """
 
     def __init__(
@@ -194,9 +194,9 @@ class _Rows(NamedTuple):
 
     Attributes:
         image: float [B, *shape].
-        image_part: of q(z | x, y), [B, ...].
-        noise: of the style, [B, D].
-        logits: of q(y | x), [B, K].
+        image_part: Image part of q(z | x, y), [B, ...].
+        noise: Noise of the style, [B, D].
+        logits: Logits of q(y | x), [B, K].
         one_hot: classes, zeros where there is none, [B, K].
         known: bool [B].
     """
@@ -218,7 +218,7 @@ class _Bounds(NamedTuple):
 
     Attributes:
         bound: L(x, y) or U(x).
-        auxiliary: of the estimator.
+        auxiliary: Auxiliary loss of the estimator.
         unlabelled: U(x) of all rows; None in training.
     """
 

@@ -23,11 +23,11 @@ class StochasticChain(keras.layers.Layer):
     A part of a model, which makes it, checks the estimators against its objective and saves the arguments.
 
     Args:
-        input_shape: of one x.
-        latents: of all layers.
+        input_shape: Shape of one x.
+        latents: Latents of all layers.
         first: network [B, *input_shape] -> the logits of the first layer.
         layers: estimators, one for each layer.
-        centering: whether the running mean is subtracted from x.
+        centering: Bool, whether the running mean is subtracted from x.
 
     Raises:
         ValueError: centering that is not True or False.
@@ -96,12 +96,12 @@ class StochasticChain(keras.layers.Layer):
             inputs: x, float [B, *input_shape].
             num_samples: S; None for the most probable code of each layer in turn, without a sample axis.
             seed: int32 [2], of the samples.
-            training: of the maps. Default: False.
-            first_logits: of the first layer, where they are known already. Default: None.
+            training: Bool, training mode of the maps. Default: False.
+            first_logits: Logits of the first layer, where they are known already. Default: None.
 
         Returns:
             draws: float [S, B, N(, K)] each.
-            posteriors: of each layer given the samples before it.
+            posteriors: Posterior of each layer given the samples before it.
         """
         before, draws, posteriors = inputs, [], []
         for depth, layer in enumerate(self.estimators):

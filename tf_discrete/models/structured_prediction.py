@@ -223,7 +223,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             x: observations, float [B, *data_shape], of which the part that is y is not read.
             num_samples: S samples of all layers that the mean of p(y | x) is taken over; None for the mean
                 of p(y | z) at the most probable code of each layer in turn. Default: None.
-            seed: int or int32 [2]; of the samples. Default: 0.
+            seed: Int or int32 [2]; of the samples. Default: 0.
 
         Raises:
             ValueError: x of another shape or outside the support of the likelihood; fewer than 1
@@ -243,10 +243,10 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         Args:
             x: observations, float [B, *data_shape], of which the part that is y is not read.
             num_samples: S. Default: 1.
-            seed: int or int32 [2]; the same seed gives the same completions. Default: 0.
+            seed: Int or int32 [2]; the same seed gives the same completions. Default: 0.
 
         Raises:
-            ValueError: as `complete`.
+            ValueError: As `complete`.
         """
         inputs = self._given(x)
         num_samples = input_checks.count(num_samples, "num_samples")

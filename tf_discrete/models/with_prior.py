@@ -135,10 +135,10 @@ class WithPrior(base.DiscreteModel):
         """Returns observations of codes drawn from the learned prior, float [num_samples, *data_shape].
 
         Args:
-            num_samples: how many.
-            seed: int or int32 [2]; the same seed gives the same samples.
-            temperature: of the prior, > 0. Default: 1.
-            top_p: of the prior, in (0, 1]. Default: 1.
+            num_samples: Int, number of samples.
+            seed: Int or int32 [2]; the same seed gives the same samples.
+            temperature: Temperature of the prior, > 0. Default: 1.
+            top_p: Nucleus probability of the prior, in (0, 1]. Default: 1.
 
         Raises:
             ValueError: a temperature or top_p out of range.

@@ -51,15 +51,15 @@ def unlabelled_bound(
     estimator that draws, it is joint inference of class and style in one pass.
 
     Args:
-        estimator: of categorical latents.
+        estimator: Estimator of categorical latents.
         logits: float [B, K], of q(y|x).
-        noise: of the estimator, for logits [B, 1, K].
+        noise: Noise of the estimator, for logits [B, 1, K].
         bound_fn: see `BoundFn`.
         prior: p(y), logits [1, K].
         one_hot: float [B, K], the classes of the rows that have one and zeros for the others. Those rows
             get L(x, y), and the classifier no gradient from them. Default: None, no row has one.
         context: float [B, D], for learned baselines.
-        training: whether baselines and control variates learn from this call. Default: False.
+        training: Bool, whether baselines and control variates learn from this call. Default: False.
 
     Returns:
         bound: [B]; its gradient is the estimator's.

@@ -28,7 +28,7 @@ def new_figure(width: float, height: float, constrained: bool = False) -> Figure
     Args:
       width: inches.
       height: inches.
-      constrained: whether matplotlib arranges the axes, with some air around them.
+      constrained: Bool, whether matplotlib arranges the axes, with some air around them.
 
     Returns:
       A `Figure` of 100 dots per inch on a white ground.

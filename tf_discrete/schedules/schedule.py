@@ -64,7 +64,7 @@ class Constant(Schedule):
     """The same value at every step.
 
     Args:
-        value: of the schedule.
+        value: Value of the schedule.
 
     Example:
         >>> float(Constant(0.5)(1000))
@@ -186,7 +186,7 @@ def get(
     Args:
         identifier: what is given.
         argument: what messages call it. Default: "schedule".
-        **arguments: of the constructor, for a name or a class.
+        **arguments: Arguments of the constructor, if a name or a class is given.
 
     Raises:
         ValueError: anything else, or arguments without a taker.

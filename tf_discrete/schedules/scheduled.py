@@ -27,9 +27,9 @@ class ScheduledVariable(keras.layers.Layer):
     between replicas and may be called inside a forward pass; the copies agree where the steps do.
 
     Args:
-        schedule: number or schedule.
-        name: of the value, as it is logged: "temperature", "kl_weight", ...
-        positive: whether only values > 0 are allowed; of a Keras schedule step 0 is checked.
+        schedule: Float or schedule.
+        name: Name of the value, as it is logged: "temperature", "kl_weight", ...
+        positive: Bool, whether only values > 0 are allowed; of a Keras schedule step 0 is checked.
 
     Raises:
         ValueError: a value that is not finite, or not positive where it must be.
