@@ -9,10 +9,10 @@ import types
 import keras
 import pytest
 
-from tf_discrete import estimators, likelihoods
+from tf_discrete import likelihoods, schedules
 from tf_discrete.datasets import source
+from tf_discrete.estimators import registry
 from tf_discrete.models import networks
-from tf_discrete.schedules import schedule
 from tools import architecture_picture, tables
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -27,15 +27,14 @@ RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
 @pytest.fixture
 def registries():
     """Removes what a document registers: other tests run over the registries."""
-    registries = (
-        estimators.registry.REGISTRY,
-        likelihoods.registry.REGISTRY,
-        source.REGISTRY,
-        schedule.REGISTRY,
-        networks.REGISTRY,
+    tables = (
+        registry.REGISTRY._entries,
+        likelihoods.registry.REGISTRY._entries,
+        schedules.schedule.REGISTRY._entries,
+        source.REGISTRY._entries,
+        networks.REGISTRY._entries,
+        keras.saving.get_custom_objects(),
     )
-    tables = [registry._entries for registry in registries]
-    tables.append(keras.saving.get_custom_objects())
     before = [dict(table) for table in tables]
     yield
     for table, old in zip(tables, before, strict=True):
