@@ -1,4 +1,4 @@
-"""Files and folders that are replaced whole or not at all: for readers, after a kill, after a power cut."""
+"""Files and folders that are replaced atomically: for readers, after a kill, after a power cut."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a text file in UTF-8, whole or not at all.
+    """Writes a text file in UTF-8, atomically.
 
     Raises:
         OSError: No permission or no space; names the path.
@@ -92,7 +92,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Writes a JSON file with sorted keys, whole or not at all.
+    """Writes a JSON file with sorted keys, atomically.
 
     Raises:
         OSError: No permission or no space; names the path.

@@ -73,7 +73,7 @@ def compress(
     Args:
         codes: integers [B, N], B >= 1, of the prior's sizes.
         prior: an `AutoregressivePrior`.
-        path: Path of the file, written whole or not at all.
+        path: Path of the file, written atomically.
         batch_size: codes whose probabilities are computed at once; changes no byte. Default: 1024.
         overwrite: Bool, whether to replace what exists at the path. Default: False.
 
@@ -81,7 +81,7 @@ def compress(
         Compressed.
 
     Raises:
-        FileExistsError: the file stands already.
+        FileExistsError: the file exists already.
         ImportError: constriction is not installed.
         ValueError: no codes, or codes of other sizes.
 

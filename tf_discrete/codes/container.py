@@ -52,7 +52,7 @@ def write(
     payload: bytes,
     overwrite: bool,
 ) -> None:
-    """Writes a file, whole or not at all.
+    """Writes a file, atomically.
 
     Raises:
         FileExistsError: Something is at the path, and it may not or must not be replaced.

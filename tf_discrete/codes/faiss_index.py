@@ -128,7 +128,7 @@ class FaissIndex:
         )
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-        """Writes the index as a file with a checksum, whole or not at all.
+        """Writes the index as a file with a checksum, atomically.
 
         Args:
             path: Path of the file.

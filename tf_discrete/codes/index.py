@@ -163,14 +163,14 @@ class CodeIndex:
             )
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-        """Writes the index as a folder, whole or not at all: codes.npy, ids.json and manifest.json.
+        """Writes the index as a folder, atomically: codes.npy, ids.json and manifest.json.
 
         Args:
             path: Path of the folder.
             overwrite: Bool, whether to replace what exists at the path. Default: False.
 
         Raises:
-            FileExistsError: it stands already.
+            FileExistsError: it exists already.
             OSError: no permission, or no space.
         """
         with writing.new_path(path, overwrite, ours=_is_index, kind="code index") as folder:

@@ -78,7 +78,7 @@ def _read(path: pathlib.Path, dtype: type, shape: tuple[int, ...], mmap: bool) -
 
 
 def _make_folder(folder: pathlib.Path, shape: tuple[int, ...], decode: Callable) -> None:
-    """Writes the cache, whole or not at all: a folder that exists is complete."""
+    """Writes the cache, atomically: a folder that exists is complete."""
     with writing.new_path(folder, False, ours=lambda _: False, kind="cache of images") as new:
         writing.sweep(folder.parent, _is_key)  # Those of other images, too: they may be large.
         new.mkdir()

@@ -115,5 +115,5 @@ class Enumeration(score.ScoreEstimator):
 
 
 def _expectation(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """MaskedTerm sum over configurations, in which those of probability 0 (masked) have no say."""
+    """Computes a sum over configurations, to which those of probability 0 (masked) contribute nothing."""
     return tf.reduce_sum(weights * tf.where(weights > 0, values, tf.zeros_like(values)), axis=0)

@@ -119,7 +119,7 @@ def _members(log_q: tf.Tensor, perturbed: tf.Tensor, num_summed: int) -> Members
     rest = tf.concat([tf.gather(others, drawn, batch_dims=axes), place], axis=-1)
     rest_weight = tf.reduce_sum(tf.exp(tf.where(others, log_q, minus_infinity)), -1, keepdims=True)
     weights = tf.where(rest, rest_weight, tf.exp(tf.gather(log_q, codes, batch_dims=axes)))
-    # What cannot happen has no say; the objective sees the sample in its place.
+    # Impossible values contribute nothing; the objective sees the sample in its place.
     return Members(tf.where(weights > 0, codes, drawn), weights, ~rest)
 
 

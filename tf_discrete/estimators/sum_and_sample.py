@@ -115,7 +115,7 @@ class SumAndSample(score.ScoreEstimator):
             drawn, rest = _drawn(order, log_probs, summed, noise)
             index = tf.concat([index, drawn], axis=0)
             weight = tf.concat([weight, tf.broadcast_to(rest, tf.shape(drawn))], axis=0)
-        # What cannot happen has no say; the objective sees the most probable configuration in its place.
+        # Impossible values contribute nothing; the objective sees the most probable configuration instead.
         z = self._values(tf.where(weight > 0, index, index[:1]), logits)
         evaluation = base.evaluate(call.objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:

@@ -98,7 +98,7 @@ def cached_classifier(
     """Trains a classifier once: later calls read it from its file.
 
     Args:
-      path: Path of a `.keras` file; written whole or not at all, `~` is expanded.
+      path: Path of a `.keras` file; written atomically, `~` is expanded.
       images: see `train_classifier`, like `labels` and `num_classes`.
       **options: of `train_classifier`.
 

@@ -29,11 +29,11 @@ def save_tflite(
 
     Args:
         model: whose `signatures` says which are deterministic.
-        path: Path of the file; it appears whole or not at all.
+        path: Path of the file; it is written atomically.
         overwrite: Bool, whether to replace what exists at the path. Default: False.
 
     Raises:
-        FileExistsError: `path` stands already.
+        FileExistsError: `path` exists already.
         OSError: no permission, no space.
         TypeError: the model has no signatures.
         ValueError: a layer has no counterpart among the built-in operations.

@@ -122,7 +122,7 @@ class AutoregressivePrior(keras.Model):
         return self.log_prob(codes, training=training)
 
     def build(self, input_shape: Any) -> None:
-        """Has nothing to do, for the constructor makes all weights."""
+        """Does nothing: the constructor creates all weights."""
 
     def get_build_config(self) -> Any:
         return None

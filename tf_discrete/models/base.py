@@ -295,7 +295,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         """Writes a SavedModel with the model's `signatures` and a manifest, by `tf_discrete.export.save`.
 
         Args:
-            filepath: Path of the folder; it appears whole or not at all.
+            filepath: Path of the folder; it is written atomically.
             format: "tf_saved_model"; see `tf_discrete.export.save_tflite` for TFLite.
             verbose: Bool, whether the path and the signatures are printed. Default: None, for no.
             input_signature: must not be set, for the model's own are exported.

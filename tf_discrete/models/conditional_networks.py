@@ -63,7 +63,7 @@ class ConditionalNetwork(keras.layers.Layer):
         self.built = True
 
     def build(self, x_shape: Any, y_shape: Any) -> None:
-        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def get_build_config(self) -> Any:
         return None

@@ -36,7 +36,7 @@ class GenerativeChain(keras.layers.Layer):
         self.build((None, *latents.specs[-1].shape))
 
     def build(self, input_shape: Any) -> None:
-        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Of a sample of the first layer, given one of the last."""

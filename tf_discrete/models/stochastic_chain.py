@@ -60,7 +60,7 @@ class StochasticChain(keras.layers.Layer):
         self.build((None, *input_shape))
 
     def build(self, input_shape: Any) -> None:
-        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Of the logits of all layers in one."""

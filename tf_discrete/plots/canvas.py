@@ -63,7 +63,7 @@ def to_image(figure: Figure) -> np.ndarray:
 
 
 def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> Path:
-    """Writes a figure to a file, whole or not at all.
+    """Writes a figure to a file, atomically.
 
     A reader, or a process that is killed, never leaves or meets half a file. Missing folders are created.
 

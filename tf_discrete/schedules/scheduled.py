@@ -71,7 +71,7 @@ class ScheduledVariable(keras.layers.Layer):
         self.build(())
 
     def build(self, input_shape: Any) -> None:
-        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def get_build_config(self) -> Any:
         return None
