@@ -171,6 +171,31 @@ def test_other_words_are_allowed(text):
     assert not [line for _, flat in markdown_texts(text) for line in complaints(flat)]
 
 
+def summaries(source: str) -> Iterator[tuple[int, str]]:
+    """Line and first line of each string that stands alone: docstrings, and those of constants."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and _is_text(node.value):
+            yield node.lineno, node.value.value.strip().split("\n")[0]
+
+
+def is_a_phrase(summary: str) -> bool:
+    """Whether a summary line is a noun or verb phrase, and not a question or a rest of one."""
+    return not re.match(r"(?:What|Of) ", summary)
+
+
+def test_summary_lines_are_phrases():
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {summary}"
+        for path in sorted((ROOT / "tf_discrete").glob("**/*.py"))
+        for line, summary in summaries(path.read_text())
+        if not is_a_phrase(summary)
+    ]
+    assert not found, "\n" + "\n".join(found)
+    bad = 'def f():\n    """What f gives.\n\n    Text.\n    """\n\n\nX = 1\n"""Of f."""\n'
+    assert [is_a_phrase(summary) for _, summary in summaries(bad)] == [False, False]
+    assert is_a_phrase("Returns what a file must be.")
+
+
 def test_code_is_not_language():
     assert not [x for _, x in markdown_texts("```python\nlaw = 1\n```\n") if complaints(x)]
     assert not [x for _, x in python_texts('law = x["law"]\nraise E(f"{law}")\n') if complaints(x)]

@@ -53,7 +53,7 @@ class Estimate(NamedTuple):
 
 
 class ObjectiveTerms(NamedTuple):
-    """What a model's objective says of each example of a batch, in nats.
+    """The objective of each example of a batch and its terms, in nats.
 
     Attributes:
         loss: float [B], minimised; its gradient trains the model.

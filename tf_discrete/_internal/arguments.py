@@ -1,4 +1,4 @@
-"""What the constructors of layers and models make of their arguments, and what they refuse."""
+"""Converts and checks the arguments of the constructors of layers and models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tf_discrete.schedules import Schedule, ScheduledVariable
 
 check_choice = checks.choice
 PRIORS = ("uniform", "learned")
-"""Of latents, where a model has no other."""
+"""Priors that models take, unless they have others."""
 
 
 def estimator(identifier: Any, latents: str, temperature: Any = None) -> estimators.Estimator:

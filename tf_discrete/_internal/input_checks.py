@@ -325,7 +325,7 @@ def _support_rule(support: Support, name: str) -> str:
 
 
 def _shape_remedy(received: tuple[Any, ...], shape: tuple[int, ...], name: str) -> str:
-    """What to do about a shape that may have the same numbers in other places."""
+    """Returns a remedy for a shape that has the right numbers in the wrong places."""
     if received == shape:
         return f". Add the axis of the batch: {name}[np.newaxis]"
     if None in received[1:] or math.prod(received[1:]) != math.prod(shape):

@@ -72,7 +72,7 @@ class Registry(Generic[Entry]):
         self._entries.pop(name, None)
 
     def entry(self, name: Any, argument: str | None = None) -> Entry:
-        """What is registered under a name.
+        """Returns the entry of a name.
 
         Args:
             name: Of an entry.
@@ -174,7 +174,7 @@ class ClassRegistry(Registry[type[Object]]):
 
 
 def _origin(entry: Any) -> Any:
-    """What stays the same when a module is read again, as notebooks and `python -m` do."""
+    """Returns what stays the same when a module is read again, as in notebooks and by `python -m`."""
     return getattr(entry, "__qualname__", entry)
 
 

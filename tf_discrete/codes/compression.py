@@ -41,7 +41,7 @@ _FORMAT = container.Format(
 
 
 class Compressed(NamedTuple):
-    """What a compression has reached.
+    """The result of a compression.
 
     Attributes:
         num_codes: in the file.

@@ -16,7 +16,7 @@ from tf_discrete.codes.packing import check_codes, check_one_hot, pack_to_compar
 
 KINDS = ("flat", "hnsw", "ivf")
 MAX_LINKS = 1024
-"""Of a code in a graph: with one link FAISS cannot make a graph, and links take 8 bytes each."""
+"""Maximum number of links of a code in a graph: links take 8 bytes each. The minimum is 2."""
 _MAX_EFFORT, _MAX_BITS = 2**20, 2**31
 _TRAINING = 64
 """Codes for each cluster that the clusters are found from; a sample of the codes."""

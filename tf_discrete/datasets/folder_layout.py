@@ -151,7 +151,7 @@ def _is_link(path: str) -> bool:
 
 
 def _key(path: str) -> tuple[int, int]:
-    """What is the same for two paths of one file or folder."""
+    """Returns an identity that is the same for all paths of a file or folder."""
     try:
         status = os.stat(path)
     except OSError:  # A link to nowhere.

@@ -43,7 +43,7 @@ _GREY_BITS, _PNG_COLOUR_16 = ("I", "I;16", "I;16L", "I;16B"), (2, 4, 6)
 
 
 class Header(NamedTuple):
-    """What is known of a picture without decoding it.
+    """The properties of a picture that are known without decoding it.
 
     Attributes:
         size: (height, width), as it is to be seen.

@@ -126,7 +126,7 @@ def files(folder: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def _identity(path: str) -> tuple[str, int, int]:
-    """What changes when a file does."""
+    """Returns a key that changes when a file does."""
     status = os.stat(path)
     return os.path.abspath(path), status.st_size, status.st_mtime_ns
 

@@ -1,4 +1,4 @@
-"""What `get` asks of a source of images, what the source answers, and the registry of sources."""
+"""Requests to a source of images, its answers, and the registry of sources."""
 
 from __future__ import annotations
 

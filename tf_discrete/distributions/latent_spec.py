@@ -165,7 +165,7 @@ class LatentSpec:
         return self.kind.flatten(value)
 
     def manifest_entries(self) -> dict[str, Any]:
-        """What the manifest of an export says of the latents."""
+        """Returns the manifest entries of the latents."""
         return {
             "latent_shape": self.shape,
             "latents": self.latents,

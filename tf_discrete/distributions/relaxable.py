@@ -38,7 +38,7 @@ class Relaxable(discrete.Discrete):
         """Returns the relaxed value of a sample in log space."""
 
     def relaxed_value(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
-        """What `to_simplex` makes of `relax`, where the sample in log space is not needed."""
+        """Returns `to_simplex` of `relax`, without the sample in log space."""
         return self.to_simplex(self.relax(noise, temperature))
 
     @abc.abstractmethod
@@ -77,7 +77,7 @@ class Relaxable(discrete.Discrete):
 
     @abc.abstractmethod
     def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
-        """What must be added to the logits for `value` to lead all others by at least `lead`."""
+        """Returns the offset of the logits by which `value` leads all others by at least `lead`."""
 
     def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
         shape = tf.concat([[num_samples], tf.shape(self.logits)], axis=0)

@@ -56,7 +56,7 @@ def leave_one_out(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
 
 
 def signal(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
-    """What weighs the score of each sample where there is no baseline, before any 1 / S.
+    """Returns the weight of the score of each sample without a baseline, before any 1 / S.
 
     The sample's own value where the samples are apart or averaged; the whole bound where they are
     reduced in another way, for then every sample has a share in it.

@@ -22,7 +22,7 @@ from tf_discrete.types import Reduction, Seed, Tensor
 
 
 class Measurement(NamedTuple):
-    """What many draws of an estimator say of it, against the exact gradient.
+    """A comparison of many gradient samples of an estimator with the exact gradient.
 
     Attributes:
         exact: float64 [*B, N(, K)], the exact gradient for the logits.

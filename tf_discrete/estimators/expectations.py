@@ -189,5 +189,5 @@ def _tuples(distribution: discrete.Discrete, logits: tf.Tensor, num_samples: int
 
 
 def _probability(distribution: discrete.Discrete, z: tf.Tensor) -> tf.Tensor:
-    """Of each tuple, [tuples, *B]."""
+    """Returns the probability of each tuple, [tuples, *B]."""
     return tf.exp(tf.reduce_sum(distribution.log_prob(z), axis=0))

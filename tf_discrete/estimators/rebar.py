@@ -17,7 +17,7 @@ from tf_discrete.types import Estimate, Seed, Tensor
 
 _Control = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 MAX_SCALE = 1e9
-"""Of the control variate: the variance that trains it grows with the square and must stay finite."""
+"""Maximum scale of the control variate: the variance grows with its square and must stay finite."""
 
 
 @register("rebar")

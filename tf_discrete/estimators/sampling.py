@@ -51,7 +51,7 @@ def apply_to_samples(fn: Callable[..., Tensor], z: Tensor, batch_rank: int = 1) 
 
 
 def features(distribution: Discrete, context: Tensor | None) -> tf.Tensor:
-    """What a learned baseline reads: the context, or the probabilities of q in one vector; float32."""
+    """Returns the input of a learned baseline: the context, or the probabilities of q; float32."""
     if context is not None:
         return tf.cast(tf.stop_gradient(context), tf.float32)
     return distribution.flatten(tf.cast(tf.stop_gradient(distribution.probs), tf.float32))

@@ -46,7 +46,7 @@ class ScoreCall:
 
 
 class ScoreGradient(NamedTuple):
-    """What a score estimator adds to the value of the objective.
+    """The gradient that a score estimator adds to the value of the objective.
 
     Attributes:
         logits: float [S, *B, *logits_shape], the gradient for `ScoreCall.logits`; not differentiated.

@@ -10,7 +10,7 @@ from tf_discrete.distributions import Discrete
 
 
 class Spec(NamedTuple):
-    """What an estimator declares of itself; tests hold it to both sides of each declaration.
+    """The declared properties of an estimator; tests check each of them in both directions.
 
     Attributes:
         exact_for: the objectives whose gradient for the logits it estimates without bias: "any",

@@ -31,7 +31,7 @@ class Score(NamedTuple):
 
 
 class Generation(NamedTuple):
-    """What `evaluate_generation` has found out.
+    """The result of `evaluate_generation`.
 
     Attributes:
         inception_score: the standard one, between 1 and the number of classes.

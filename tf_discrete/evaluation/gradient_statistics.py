@@ -42,7 +42,7 @@ class Reference(NamedTuple):
 
 
 class LayerStatistics(NamedTuple):
-    """Of the gradient of some layers' weights; norms and variances are sums over the weights.
+    """Statistics of the gradient of some layers' weights; norms and variances are sums over the weights.
 
     Attributes:
         norm: Norm of the mean gradient, its noise taken off.

@@ -15,7 +15,7 @@ ACTIVE_SHARE = 0.01
 
 
 class Usage(NamedTuple):
-    """What `CodeUsage` has found out; every array has one entry or row per variable."""
+    """The result of `CodeUsage`; every array has one entry or row per variable."""
 
     num_examples: int
     counts: np.ndarray  # int64 [num_variables, num_categories]

@@ -25,14 +25,14 @@ _OWN = re.compile(
     r"saved_model\.pb|fingerprint\.pb|assets|variables|variables/variables\.(index|data-\d+-of-\d+)"
     rf"|assets\.extra|{re.escape(FILE_NAME)}"
 )
-"""What Keras and this package write into the folder of a SavedModel."""
+"""Names that Keras and this package write into the folder of a SavedModel."""
 _EXPECTED = "the manifest of an export, as export.save has written it"
 _REMEDY = "Export the model again."
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What an export says of itself.
+    """The manifest of an export.
 
     Attributes:
         format_version: Version of this manifest.
@@ -244,4 +244,4 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "versions": lambda value: _is_object(value) and all(map(_is_text, value.values())),
     "metadata": _is_object,
 }
-"""Of a manifest, with what each may be."""
+"""Fields of a manifest, with their types."""

@@ -18,9 +18,9 @@ from tf_discrete.types import MaskedTerm, ObjectiveTerms, Seed, Tensor
 
 MAX_ROWS = 10_000
 MAX_VALUES = 2**25
-"""Of the likelihood's parameters that an evaluation holds at once; 128 MiB in float32."""
+"""Maximum number of likelihood parameters that an evaluation holds at once; 128 MiB in float32."""
 _ROWS_CHECKED = 10_000
-"""Of an array in memory at a time: a copy of all of it may not fit."""
+"""Rows of an array that are checked at a time: a copy of the whole array may not fit into memory."""
 
 
 class DiscreteModel(keras.Model):

@@ -161,7 +161,7 @@ class ClassStyle:
         return Categorical(tf.convert_to_tensor(self.prior_logits_fn()))
 
     def image_part(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """What q(z | x, y) makes of images alone, [B, ...]."""
+        """Computes the part of q(z | x, y) that depends on images alone, [B, ...]."""
         return self.parts.style_encoder.image_part(x, training)
 
     def style(

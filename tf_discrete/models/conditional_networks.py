@@ -28,10 +28,10 @@ from tf_discrete.types import Tensor
 
 NORMALIZATIONS = ("none", "batch")
 FILTERS = (32, 64, 128)
-"""Of the strided 3x3 convolutions that read an image, unless others are given."""
+"""Default filters of the strided 3x3 convolutions that read an image."""
 
 MOMENTUM = 0.95
-"""Of the moving statistics of batch norm."""
+"""Momentum of the moving statistics of batch norm."""
 
 _Shape = Sequence[int]
 
@@ -77,7 +77,7 @@ class ConditionalNetwork(keras.layers.Layer):
         return keras.Operation.compute_output_spec(self, *args, **kwargs)  # By a trace.
 
     def image_part(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """What does not depend on the class, [B, ...], of images [B, ...]."""
+        """Computes what does not depend on the class, [B, ...], of images [B, ...]."""
         return x if self.image_network is None else self.image_network(x, training=training)
 
     def given(self, image_part: Tensor, y: Tensor, training: bool = False) -> tf.Tensor:

@@ -39,7 +39,7 @@ class GenerativeChain(keras.layers.Layer):
         """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Of a sample of the first layer, given one of the last."""
+        """Returns the shape of a sample of the first layer, given that of the last."""
         return (input_shape[0], *self.latents.specs[0].shape)
 
     def logits_given(self, draws: Draws, training: bool = False) -> list[tf.Tensor]:

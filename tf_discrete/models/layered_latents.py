@@ -79,7 +79,7 @@ class LayeredLatents:
         return self.specs[depth].as_logits(outputs, self.dtype)
 
     def read(self, network: Callable[..., Tensor], z: Tensor, training: bool) -> tf.Tensor:
-        """What a network makes of samples [*A, N(, K)] of any layer."""
+        """Applies a network to samples [*A, N(, K)] of any layer."""
         return read_latents(self.total, network, z, training)
 
     def arguments(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class LayeredLatents:
 def read_latents(
     spec: LatentSpec, network: Callable[..., Tensor], z: Tensor, training: bool
 ) -> tf.Tensor:
-    """What a network makes of latents [*A, N(, K)], encoded as `spec` says."""
+    """Applies a network to latents [*A, N(, K)], encoded as `spec` says."""
     return estimators.apply_to_samples(
         lambda values: network(values, training=training),
         spec.network_input(z),

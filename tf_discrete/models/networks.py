@@ -31,7 +31,7 @@ _ALIKE_IN_TRAINING = (
 
 
 class Builders(NamedTuple):
-    """What makes the encoder and the decoder of one name."""
+    """The functions that build the encoder and the decoder of one name."""
 
     encoder: Callable[..., keras.Model]
     decoder: Callable[..., keras.Model]

@@ -1,4 +1,4 @@
-"""What a semi-supervised model reads of a batch: images, and labels where they are known."""
+"""Batches of a semi-supervised model: images, and labels where they are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNLABELLED = -1
 
 
 class Observations(NamedTuple):
-    """What the model reads of a batch.
+    """The images and labels of a batch.
 
     Attributes:
         image: float [B, *data_shape], or the features of the images.

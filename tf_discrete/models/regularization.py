@@ -18,7 +18,7 @@ from tf_discrete.types import Seed, Tensor
 
 
 class Reading(NamedTuple):
-    """What the classifier makes of a batch.
+    """The output of the classifier for a batch.
 
     Attributes:
         logits: [B, K], of the class in the bound.
@@ -36,7 +36,7 @@ class Reading(NamedTuple):
 @keras.saving.register_keras_serializable("tf_discrete.models")
 @dataclasses.dataclass(frozen=True)
 class Regularization:
-    """What keeps the classifier of a `SemiSupervisedVAE` from overfitting its labels, in training only.
+    """Regularisation of the classifier of a `SemiSupervisedVAE` in training.
 
     Args:
         dropout: Dropout rate after the dense layers of a named classifier. Default: 0.0.

@@ -27,7 +27,7 @@ TERMS = (
     "class_entropy_nats",
 )
 HARD_TERMS = ("hard_elbo_nats", "hard_reconstruction_nats", "style_kl_nats", "class_kl_nats")
-"""What `ClassStyle.hard_terms` returns."""
+"""Names of the terms of `ClassStyle.hard_terms`."""
 
 
 class SemiSupervisedObjective:
@@ -175,7 +175,7 @@ class SemiSupervisedObjective:
         return bound
 
     def _class_terms(self, reading: Reading, bounds: _Bounds, label: Tensor) -> dict[str, Any]:
-        """What is reported of q(y | x), and of the bounds in evaluation."""
+        """Returns the metrics of q(y | x) and, in evaluation, of the bounds."""
         dtype = bounds.bound.dtype
         right = tf.argmax(reading.logits, axis=-1, output_type=tf.int32) == label
         found: dict[str, Any] = {
@@ -190,7 +190,7 @@ class SemiSupervisedObjective:
 
 
 class _Rows(NamedTuple):
-    """What the bounds read of the rows of a batch.
+    """The inputs of the bounds for the rows of a batch.
 
     Attributes:
         image: float [B, *shape].

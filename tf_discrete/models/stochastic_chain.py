@@ -63,7 +63,7 @@ class StochasticChain(keras.layers.Layer):
         """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Of the logits of all layers in one."""
+        """Returns the shape of the concatenated logits of all layers."""
         return (input_shape[0], *self.latents.total.logits_shape)
 
     def logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:

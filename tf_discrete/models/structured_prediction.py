@@ -298,7 +298,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     @property
     def input_support(self) -> input_checks.Support | None:
-        """Of x: that of the likelihood of y where both are halves of an observation, else finite numbers."""
+        """Returns the support of x: that of y if both are parts of an observation, else finite numbers."""
         halves = self.parts.output_shape is None and self.parts.mask is None
         return self.likelihood.support if halves else input_checks.REAL
 

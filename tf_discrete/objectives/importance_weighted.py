@@ -145,7 +145,7 @@ def relaxed_importance_weighted(
 
 
 def doubly_reparameterized_factor(log_weights: Tensor, kl_weight: Tensor) -> tf.Tensor:
-    """What the path from each sample back to q is multiplied by, once the score of q is left out, [S, B].
+    """Returns the factor of the path from each sample to q if the score of q is left out, [S, B].
 
     With share_s = w_s / sum w, E[share * d log q / d logits] = E[(1 - share) * share * d log w / dz *
     dz / d logits]: the score's part is that of the path, times kl_weight * (1 - share), with its sign turned.

@@ -133,7 +133,7 @@ def upper_negative_kl(
 
 
 def exact_part(posterior: Discrete, last_prior: Discrete, last: bool) -> tf.Tensor:
-    """What is exact of one layer, [*A]: minus its KL to p(z_L) if it is the last, else its entropy."""
+    """Returns the exact term of a layer, [*A]: minus its KL to p(z_L) if it is the last, else its entropy."""
     return -posterior.kl_divergence(last_prior) if last else posterior.entropy()
 
 

@@ -132,7 +132,7 @@ class Exponential(Schedule):
 
 
 class _Ramp(Schedule):
-    """What `Linear` and `Cosine` share: two ends, a start and a length."""
+    """Base class of `Linear` and `Cosine`: two ends, a start and a length."""
 
     def __init__(self, initial: float, final: float, steps: int, begin: int = 0):
         self.initial = checks.number("initial", initial)
