@@ -21,7 +21,7 @@ def record(packages: Iterable[str] = ()) -> dict[str, Any]:
     """The provenance of what this process measures; call it first, as it holds the load before the run.
 
     Args:
-        packages: whose versions count, beside those of every benchmark.
+        packages: whose versions count, in addition to those of every benchmark.
     """
     from trainers.common import (
         machine,  # Contenders of other frameworks import this without TensorFlow.

@@ -46,7 +46,7 @@ POINTS = 100
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Which run is kept, under which name."""
+    """Which run is recorded, under which name."""
 
     run: str = option("", "Folder of the finished run.")
     name: str = option("", "Of the result.")

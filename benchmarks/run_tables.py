@@ -13,7 +13,7 @@ _MADE = ("epochs (best)", "training", "seeds", "command")
 
 
 def categorical_vae() -> str:
-    """The kept runs of the categorical VAE."""
+    """Returns the recorded runs of the categorical VAE."""
     rows = []
     for kept in store.read("categorical_vae").values():
         result, model = kept["result"], kept["model"]
@@ -33,16 +33,16 @@ def categorical_vae() -> str:
         "data, binarisation",
         "latents",
         "estimator",
-        "hard ELBO, test",
+        "discrete ELBO, test",
         "bound of log p(x), test",
-        "reconstructions read right",
+        "classifier accuracy on reconstructions",
         *_MADE,
     )
     return markdown(header, rows)
 
 
 def structured_prediction() -> str:
-    """The kept runs of structured prediction."""
+    """Returns the recorded runs of structured prediction."""
     rows = []
     for kept in store.read("structured_prediction").values():
         result, model = kept["result"], kept["model"]
@@ -70,7 +70,7 @@ def structured_prediction() -> str:
 
 
 def estimator_comparison() -> str:
-    """The kept comparisons of estimators: one table for each data set and model."""
+    """Returns the recorded comparisons of estimators: one table for each data set and model."""
     from trainers.comparison import comparison_report
 
     return "\n".join(
@@ -80,7 +80,7 @@ def estimator_comparison() -> str:
 
 
 def measured(estimator: str) -> str:
-    """One estimator's rows of the kept comparisons, one for each data set and model."""
+    """Returns one estimator's rows of the comparisons, one for each data set and model."""
     from trainers.comparison import comparison_report
 
     rows: list[tuple[str, ...]] = []
@@ -92,7 +92,7 @@ def measured(estimator: str) -> str:
 
 
 def bound_curve() -> str:
-    """The kept bounds against the number of samples: a column for each number."""
+    """Returns the recorded bounds by the number of samples: a column for each number."""
     kept = list(store.read("bound_curve").values())
     numbers = sorted({row["num_samples"] for one in kept for row in one["bounds"]})
     rows = []
@@ -109,7 +109,7 @@ def bound_curve() -> str:
 
 
 def sweep(name: str) -> str:
-    """A kept sweep: validation bounds, a row for each learning rate, a column for each temperature."""
+    """Returns a recorded sweep: validation bounds, learning rates in rows, temperatures in columns."""
     kept = store.newest("sweeps", name)
     if kept is None:
         return NOT_MEASURED
@@ -141,7 +141,7 @@ def _several(numbers: Iterable[int]) -> str:
 
 
 def _made(kept: dict[str, Any]) -> tuple[str, ...]:
-    """How a kept run was made, under the header `_MADE`."""
+    """Returns how a recorded run was made, under the header `_MADE`."""
     result = kept["result"]
     return (
         f"{result['epochs']} ({result['best_epoch']})",
@@ -152,7 +152,7 @@ def _made(kept: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _comparisons() -> Iterable[tuple[str, str, dict[str, Any]]]:
-    """The kept comparisons: name of the model, kind of latents, what is known of each estimator."""
+    """Yields the recorded comparisons: name of the model, kind of latents, records by estimator."""
     from trainers.comparison import comparison_report
 
     records = store.read("estimators")

@@ -1,4 +1,4 @@
-"""The documents tell the truth: their code runs, their tables are those of the registry and results."""
+"""Documents: their code runs, and their tables are those of the registries and results."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tf_discrete.models import networks
 from tools import architecture_picture, tables
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 
 
@@ -25,7 +26,7 @@ RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
 
 @pytest.fixture
 def registries():
-    """Forgets what a document registers: other tests run over the registries."""
+    """Removes what a document registers: other tests run over the registries."""
     tables = (
         registry.REGISTRY._entries,
         likelihoods.registry.REGISTRY._entries,
@@ -62,6 +63,32 @@ def test_tables_are_generated(path):
 def test_pictures_exist(path):
     for target in _PICTURE.findall(path.read_text()):
         assert (path.parent / target).is_file(), target
+
+
+@pytest.mark.parametrize(
+    "path", [*tables.documents(), tables.ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name
+)
+def test_links_lead_to_files_and_headings(path):
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for target in _LINK.findall(text):
+        file, _, anchor = target.partition("#")
+        found = (path.parent / file).resolve() if file else path
+        assert found.exists(), target
+        assert not anchor or anchor in _anchors(found.read_text()), target
+
+
+def test_a_link_to_a_missing_heading_is_found():
+    assert _LINK.findall("[a](b.md#c), ![d](e.png) and [f](https://g)") == ["b.md#c", "e.png"]
+    assert _anchors("# A `b` heading: c, d\n\ntext\n## Where to find it\n") == {
+        "a-b-heading-c-d",
+        "where-to-find-it",
+    }
+
+
+def _anchors(text):
+    """Returns the anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_picture_of_the_architecture_is_generated():

@@ -1,4 +1,4 @@
-"""make new-estimator and its kin write components that work at once."""
+"""make new-estimator, new-likelihood and new-dataset write components that work at once."""
 
 from __future__ import annotations
 

@@ -90,5 +90,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """What is public; modules in `_internal` may change at any time."""
+    """Lists the public names; modules in `_internal` may change at any time."""
     return __all__

@@ -1,7 +1,7 @@
 """The estimators as plain functions of logits, for those who want a function and not a layer.
 
 Every function takes a seed: an int32 [2] tensor (`tf_discrete.seeds`) or an int. The same seed gives the
-same draw, so fold the step into it in a training loop.
+same sample, so fold the step into it in a training loop.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from tf_discrete.types import SeedLike, Tensor
 def gumbel_softmax(
     logits: Tensor, temperature: float | Tensor = 1.0, hard: bool = False, *, seed: SeedLike
 ) -> tf.Tensor:
-    """A draw of the Gumbel-Softmax relaxation over the last axis.
+    """Samples from the Gumbel-Softmax relaxation over the last axis.
 
     Args:
         logits: float [..., K], unnormalised, -inf where masked.
-        temperature: positive scalar. Default: 1.0.
-        hard: return the one-hot draw, with the gradient of the relaxed one. Default: False.
-        seed: int or int32 [2].
+        temperature: Positive float. Default: 1.0.
+        hard: Bool, whether to return the one-hot sample with the gradient of the relaxed one. Default:
+            False.
+        seed: Int or int32 [2].
 
     Returns:
         z: [..., K] in the dtype of `logits`, on the simplex; computed in at least float32.
@@ -55,12 +56,12 @@ def gumbel_softmax(
 def straight_through(
     logits: Tensor, temperature: float | Tensor = 1.0, *, seed: SeedLike
 ) -> tf.Tensor:
-    """A one-hot draw from softmax(logits), with the gradient of softmax(logits / temperature).
+    """Samples one-hot values from softmax(logits), with the gradient of softmax(logits / temperature).
 
     Args:
         logits: float [..., K], unnormalised, -inf where masked.
-        temperature: of the backward pass, positive scalar. Default: 1.0.
-        seed: int or int32 [2].
+        temperature: Positive float, temperature of the backward pass. Default: 1.0.
+        seed: Int or int32 [2].
 
     Returns:
         z: one-hot [..., K] in the dtype of `logits`.
@@ -91,24 +92,24 @@ def semantic_hash(
     flip_probability: float = 0.0,
     seed: SeedLike | None = None,
 ) -> tf.Tensor:
-    """Improved semantic hashing: noisy saturated bits in training, the sign of the logits afterwards.
+    """Turns logits into bits by improved semantic hashing: noisy in training, the sign at inference.
 
     In training Gaussian noise is added before the saturating sigmoid, which drives the logits to their
     extremes; a fraction of the elements is rounded to bits and takes the gradient straight through.
 
     Args:
         logits: float [..., N].
-        noise_stddev: of the Gaussian noise. Default: 1.0.
-        discrete_fraction: probability that an element is rounded, in [0, 1]. Default: 0.5.
-        training: whether to add noise and to mix. Default: True.
-        flip_probability: that a rounded bit is flipped, in [0, 0.5). Default: 0.0.
-        seed: int or int32 [2]; needed in training only.
+        noise_stddev: Standard deviation of the Gaussian noise. Default: 1.0.
+        discrete_fraction: Probability that an element is rounded, in [0, 1]. Default: 0.5.
+        training: Bool, whether to add noise and to round a fraction. Default: True.
+        flip_probability: Probability in [0, 0.5) that a rounded bit is flipped. Default: 0.0.
+        seed: Int or int32 [2]; needed in training only.
 
     Returns:
         bits: [..., N] in [0, 1] in the dtype of `logits`; exactly 0 or 1 outside training.
 
     Raises:
-        ValueError: no seed in training, a fraction or a probability out of range, or negative noise.
+        ValueError: No seed in training, a fraction or a probability is out of range, or noise is negative.
 
     Example:
         >>> semantic_hash(tf.constant([-2.0, 0.3]), training=False).numpy().tolist()

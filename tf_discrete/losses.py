@@ -1,6 +1,6 @@
 """Keras losses that sum over each example, as objectives with a KL term need them.
 
-Keras' own losses average over pixels; beside them a KL in nats weighs hundreds of times too much.
+Keras' own losses average over pixels; a KL in nats added to them weighs hundreds of times too much.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tf_discrete.types import Config, LikelihoodLike, Tensor
 
 @keras.saving.register_keras_serializable("tf_discrete.losses")
 class NegativeLogLikelihood(keras.losses.Loss):
-    """-log p(y_true | y_pred) in nats: summed over each example, averaged over the batch.
+    """Computes -log p(y_true | y_pred) in nats, summed over each example, averaged over the batch.
 
     Args:
-        likelihood: name or object, see `tf_discrete.likelihoods`. Default: "bernoulli" (y_pred holds
+        likelihood: Name or object, see `tf_discrete.likelihoods`. Default: "bernoulli" (y_pred holds
             logits).
 
     Call arguments:
@@ -26,8 +26,8 @@ class NegativeLogLikelihood(keras.losses.Loss):
         y_pred: float [B, *parameters_shape].
 
     Raises:
-        ValueError: when called with shapes that would be broadcast, or with y_true outside the likelihood's
-            support (tf.errors.InvalidArgumentError in a graph; under XLA the loss is NaN).
+        ValueError: The shapes would be broadcast, or y_true is outside the support of the likelihood
+            (tf.errors.InvalidArgumentError in a graph; under XLA the loss is NaN).
 
     Example:
         >>> loss = NegativeLogLikelihood("bernoulli")

@@ -20,8 +20,8 @@ class FusedAdam(keras.optimizers.Adam):
     strategies take Keras' own update.
 
     Args:
-        *args: as `keras.optimizers.Adam`.
-        **kwargs: as `keras.optimizers.Adam`.
+        *args: As `keras.optimizers.Adam`.
+        **kwargs: As `keras.optimizers.Adam`.
 
     Example:
         >>> optimizer = FusedAdam(learning_rate=0.5)
@@ -57,7 +57,7 @@ class FusedAdam(keras.optimizers.Adam):
             )
 
     def _scalars(self, step: Tensor, learning_rate: Tensor, dtype: tf.DType) -> dict[str, Tensor]:
-        """What the kernel is given beside the variables and gradients of a dtype."""
+        """Returns the scalar arguments of the kernel in a dtype."""
         beta_2 = types.cast(self.beta_2, dtype)
         # The kernel computes 1 - beta_2 from the rounded beta_2, in float32 1e-5 off. The velocity of
         # gradients of constant size is then off by a factor that the learning rate can make good.
@@ -74,5 +74,5 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 def _handle(variable: keras.Variable) -> tf.Tensor:
-    """The resource behind a Keras or a TensorFlow variable."""
+    """Returns the resource behind a Keras or a TensorFlow variable."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle

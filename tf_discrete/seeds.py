@@ -1,7 +1,7 @@
 """Seeds for stateless draws: derived, never stored, never used twice.
 
 A seed is an int32 tensor of shape [2]. It starts from an integer and is folded with whatever tells
-two draws apart: the step, the replica, the purpose, the layer, the chunk.
+two samples apart: the step, the replica, the purpose, the layer, the chunk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STRING = 1 << 62
 
 
 def base(seed: int) -> Seed:
-    """The seed that an integer stands for.
+    """Returns the seed of an integer.
 
     Args:
         seed: any Python int of up to 64 bits.
@@ -37,7 +37,7 @@ def base(seed: int) -> Seed:
 
 
 def convert(seed: SeedLike) -> Seed:
-    """A seed from a seed, or from the integer that a user would rather write.
+    """Converts an integer or a seed to a seed.
 
     Raises:
         ValueError: The seed is neither an integer of 64 bits nor an integer tensor of shape [2].
@@ -58,7 +58,7 @@ def convert(seed: SeedLike) -> Seed:
 
 
 def fold(seed: Seed, *data: int | str | Tensor) -> Seed:
-    """A new seed from a seed and the data that tell this draw from all others.
+    """Folds data into a seed, so that each purpose has its own seed.
 
     Each fold keeps all 64 bits. `tf.random.experimental.stateless_fold_in` keeps 32 of the seed it is
     given, so that some of 300 000 training steps would share their noise.
@@ -115,12 +115,12 @@ def clone_with_new_seed(layer: keras.layers.Layer, seed: int | None = None) -> k
 
 
 def random_seed() -> int:
-    """A new base seed, which `keras.utils.set_random_seed` fixes."""
+    """Returns a random base seed, which `keras.utils.set_random_seed` determines."""
     return random.randint(1, 2**31 - 1)
 
 
 def replica_id() -> Tensor:
-    """The number of this replica under `tf.distribute`, 0 otherwise. int32 scalar."""
+    """Returns the number of this replica under `tf.distribute`, 0 otherwise. int32 scalar."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return tf.constant(0, tf.int32)
@@ -128,7 +128,7 @@ def replica_id() -> Tensor:
 
 
 def _two_words(item: int | str | Tensor) -> tf.Tensor:
-    """The datum as 64 bits, int32 [2]."""
+    """Returns the datum as 64 bits, int32 [2]."""
     if isinstance(item, str):
         item = zlib.crc32(item.encode()) | _STRING
     if isinstance(item, int):
@@ -143,6 +143,6 @@ def _two_words(item: int | str | Tensor) -> tf.Tensor:
 
 
 def _halves(value: int) -> list[int]:
-    """The low and the high 32 bits, each as a signed number."""
+    """Returns the low and the high 32 bits, each as a signed number."""
     words = [value & 0xFFFFFFFF, (value >> 32) & 0xFFFFFFFF]
     return [word - (1 << 32) if word >= 1 << 31 else word for word in words]

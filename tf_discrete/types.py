@@ -34,19 +34,19 @@ Seed: TypeAlias = Any
 """An int32 tensor of shape [2]: the seed of one stateless draw (see `tf_discrete.seeds`)."""
 
 SeedLike: TypeAlias = "int | Seed"
-"""What `tf_discrete.seeds.convert` makes a seed of: an integer, or a seed as it is."""
+"""Argument of `tf_discrete.seeds.convert`: an integer or a seed."""
 
 Reduction: TypeAlias = "Callable[[Tensor], Tensor]"
 """Maps values [S, *B] of S samples to one value [*B]: `estimators.mean`, `estimators.log_mean_exp`."""
 
 WithGradient: TypeAlias = "tuple[Tensor, Callable[..., Tensor | Sequence[Tensor]]]"
-"""What a function under `tf.custom_gradient` returns: its value, and upstream gradient -> gradients."""
+"""Result of a function under `tf.custom_gradient`: its value, and upstream gradient -> gradients."""
 
 Shape: TypeAlias = "Sequence[int | None]"
 """The shape that Keras hands to `build` and `compute_output_shape`; an unknown size is None."""
 
 Config: TypeAlias = dict[str, Any]
-"""What `get_config` returns and `from_config` takes: arguments by name, of what Keras writes as JSON."""
+"""Config of `get_config` and `from_config`: arguments by name, of types that Keras writes as JSON."""
 
 JsonObject: TypeAlias = dict[str, Any]
 """An object as JSON holds it: null, booleans, numbers, strings, lists and objects by name."""
@@ -74,22 +74,22 @@ ActivationLike: TypeAlias = "str | Callable[[Tensor], Tensor] | Config"
 """An activation as Keras knows it: its name, a function or its config."""
 
 DataLike: TypeAlias = "Tensor | tf.data.Dataset | Mapping[str, Tensor]"
-"""What `fit` takes: arrays, a data set of batches, or a dict of arrays."""
+"""Data for `fit`: arrays, a data set of batches, or a dict of arrays."""
 
 Batch: TypeAlias = "Tensor | Mapping[str, Tensor] | tuple[Batch, ...]"
 """A batch as `fit` hands it to a step: observations, a dict that holds them, or a tuple (x, y, weights)."""
 
 Inputs: TypeAlias = "Tensor | tuple[Tensor, ...]"
-"""What a model's objective reads of a batch: observations [B, ...], or several tensors, such as (x, y)."""
+"""Inputs of a model's objective: observations [B, ...], or several tensors, such as (x, y)."""
 
 Encoded: TypeAlias = "Tensor | tuple[Tensor, ...] | None"
-"""What a model's encoder made of a batch, to be used once more; None where it must be run again."""
+"""Output of a model's encoder for a batch, to be reused; None if the encoder must run again."""
 
 Terms: TypeAlias = "dict[str, Tensor | MaskedTerm]"
 """Parts of an objective by name, float [B] each, as the log shows their means."""
 
 Logs: TypeAlias = dict[str, Any]
-"""What Keras logs of a step or an epoch: a number or a scalar tensor by name. Callbacks may add to it."""
+"""Logs of a step or an epoch: a number or a scalar tensor by name. Callbacks may add to them."""
 
 
 class HasCodes(Protocol):
@@ -128,16 +128,16 @@ class Servable(Protocol):
         """The functions that are exported, by name; the first is the default."""
 
     def manifest_entries(self) -> JsonObject:
-        """What the manifest says of the model."""
+        """Returns the manifest entries of the model."""
 
 
 class Sample(NamedTuple):
-    """A reparameterised draw of discrete latents, as pathwise estimators make it.
+    """A reparameterised sample of discrete latents, as pathwise estimators make it.
 
     Attributes:
         value: float [S, *B, N(, K)], what the next network reads; carries the gradient.
         code: int32 [S, *B, N], the discrete configuration that was drawn.
-        log_value: float [S, *B, N(, K)], the relaxed draw in log space (for Bernoulli latents: its
+        log_value: float [S, *B, N(, K)], the relaxed sample in log space (for Bernoulli latents: its
             logit), or None where the estimator has no relaxation.
     """
 
@@ -153,7 +153,7 @@ class Estimate(NamedTuple):
         value: float [*B]; differentiate it. With `reduce=None` it is [S, *B], one value a sample.
         auxiliary: float [*B], to be minimised; trains the estimator's own weights, nothing else.
         per_sample: float [S, *B], the objective at each sample; carries no gradient.
-        pathwise: whether `value` may pass through a non-linear map and still differentiate rightly.
+        pathwise: Bool, whether `value` may pass through a non-linear map and still differentiate rightly.
         reduction: the reduction that made `value`, or None where the samples are still apart.
     """
 
@@ -165,12 +165,12 @@ class Estimate(NamedTuple):
 
 
 class ObjectiveTerms(NamedTuple):
-    """What a model's objective says of each example of a batch, in nats.
+    """The objective of each example of a batch and its terms, in nats.
 
     Attributes:
         loss: float [B], minimised; its gradient trains the model.
-        auxiliary: float [B], minimised beside it: baselines and control variates.
-        terms: named float [B] parts of the objective, for the log; `MaskedTerm` where not every example
+        auxiliary: float [B], minimised together with it: baselines and control variates.
+        terms: Named float [B] parts of the objective, for the log; `MaskedTerm` where not every example
             has the part.
         encoded: what the encoder made of the batch, for `DiscreteModel.hard_terms`; None where the discrete
             path must run the encoder itself. Default: None.

@@ -2,7 +2,7 @@
 
 pip-audit asks PyPI, with a few seconds' patience. Where the service does not answer, or knows none of the
 packages (a mirror without advisories), a notice says so and the status is 0. A vulnerability is printed, and
-fails with --strict only: an advisory that was published today says nothing of the change that is tested.
+fails with --strict only: an advisory that was published today is not a fault of the change under test.
 """
 
 from __future__ import annotations

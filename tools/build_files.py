@@ -66,7 +66,7 @@ def _label(path: pathlib.Path, sources: set[pathlib.Path]) -> str:
     folder = path.parent
     if path.name != "__init__.py":
         return f"//{folder.as_posix()}:{path.stem}"
-    # Where `x/__init__.py` stands beside `x/x.py`, the module keeps the plain name.
+    # If a package `x` has both `__init__.py` and `x.py`, the module keeps the plain name.
     suffix = "_init" if folder / f"{folder.name}.py" in sources else ""
     return f"//{folder.as_posix()}:{folder.name}{suffix}"
 

@@ -51,7 +51,7 @@ def estimators() -> str:
 
 
 def semi_supervised(*variant_and_labels: str) -> str:
-    """The semi-supervised VAE beside the published numbers; of one variant, and of so many labels."""
+    """Compares the semi-supervised VAE with published numbers, by variant and number of labels."""
     from benchmarks.semi_supervised import few_labels as semi_supervised_table
 
     cells = semi_supervised_table.cells()
@@ -68,14 +68,14 @@ def semi_supervised_speed() -> str:
 
 
 def semi_supervised_pyro() -> str:
-    """The speed of the semi-supervised VAE beside Pyro's."""
+    """Compares the speed of the semi-supervised VAE with Pyro's."""
     from benchmarks.semi_supervised import pyro_speed as race
 
     return _measurement(race)
 
 
 def published(table: str, *estimators: str) -> str:
-    """A published table beside ours, or some estimators of it, see benchmarks.published."""
+    """Compares a published table, or some estimators of it, with ours; see benchmarks.published."""
     from benchmarks.published import report
 
     return report.table(table, *estimators)
@@ -106,14 +106,14 @@ def headline() -> str:
 
 
 def training_speed(model: str) -> str:
-    """The speed of training a model, beside PyTorch."""
+    """Compares the speed of training a model with PyTorch."""
     from benchmarks.speed import training
 
     return _measurement(training, model)
 
 
 def search_speed(codes: str) -> str:
-    """The speed of search in "random" codes or in those of "images", beside FAISS."""
+    """Compares the speed of search with FAISS, in "random" codes or in those of "images"."""
     from benchmarks.speed import search
 
     return _measurement(search, codes)

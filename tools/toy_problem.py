@@ -68,7 +68,7 @@ def train(
         target: t.
         num_categories: K of the categorical problem.
         steps: of training, each with one gradient of the fewest samples that the estimator takes.
-        points: at which loss and variance are looked at, and the start.
+        points: at which loss and variance are measured, and the start.
         draws: of the gradient for each variance.
         seed: of all draws and initial weights.
     """

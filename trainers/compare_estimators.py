@@ -13,7 +13,7 @@ other numbers of epochs may be added to the same folder later: the comparison is
 
     python -m trainers.compare_estimators --gradient_report=runs/mine
 
-looks at a run of trainers.categorical_vae instead: bias, variance and cosine of every estimator's gradient
+analyses a run of trainers.categorical_vae instead: bias, variance and cosine of every estimator's gradient
 at its weights, by layer.
 """
 

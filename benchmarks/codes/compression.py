@@ -1,11 +1,11 @@
-"""Bytes for an image: codes, packed and coded with a learned prior, beside PNG, JPEG and archives.
+"""Bytes for an image: codes, packed and coded with a learned prior, next to PNG, JPEG and archives.
 
     pip install 'tf-discrete[compress]'
     python -m benchmarks.codes.compression --dataset=mnist --data_dir=$TF_DISCRETE_DATA_DIR
 
 trains semantic hashing and, on its frozen codes of the training images, an LSTM prior; or takes the finished
 run of another model, --run=DIR. Then all test images are compressed in every way. Codes lose detail, so the
-mean squared error of what is decoded, rounded to 8 bits, stands beside the bytes. JPEG gets the quality, and
+mean squared error of what is decoded, rounded to 8 bits, is reported too. JPEG gets the quality, and
 a share of the images' height and width, that take the fewest bytes with an error like that of the codes, and
 is tried for all images in one sheet too. "Without headers" counts the payload of the coded file, the IDAT
 chunks of a PNG, and the scan of a JPEG with standard Huffman tables. The networks that read the codes are not
@@ -69,7 +69,7 @@ class Jpeg(NamedTuple):
         return np.stack([image_bytes.resize(image_bytes.read(data), *size) for data in files])
 
     def store_sheet(self, images: np.ndarray, optimize: bool = True) -> bytes:
-        """One file of all images, side by side."""
+        """Writes one file that holds all images in a grid."""
         small = [image_bytes.resize(image, *self.sides(images)) for image in images]
         return image_bytes.jpeg(image_bytes.sheet(np.stack(small)), self.quality, optimize)
 
@@ -88,7 +88,7 @@ class Config:
     output_dir: str = option("runs/compression", "Folder of the models and the coded file.")
     dataset: str = option("mnist", "As in the trainers; with --run, that of the run.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
-    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
+    max_examples: int = option(0, "Maximum number of examples of each split. 0: all.", lower=0)
     num_bits: int = option(64, "Bits of semantic hashing.", lower=1)
     hidden_units: tuple[int, ...] = option((512, 256), "Of its hidden layers.")
     epochs: int = option(20, "Of its training.", lower=1)

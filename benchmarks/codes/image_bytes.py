@@ -77,7 +77,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def sheet(images: np.ndarray) -> np.ndarray:
-    """Images [M, H, W] or [M, H, W, 3] side by side in a picture as square as can be, black at its end.
+    """Arranges images [M, H, W] or [M, H, W, 3] in a picture as square as can be, black at its end.
 
     Example:
         >>> sheet(np.ones([5, 4, 6], np.uint8)).shape
@@ -92,7 +92,7 @@ def sheet(images: np.ndarray) -> np.ndarray:
 
 
 def cut(picture: np.ndarray, count: int, height: int, width: int) -> np.ndarray:
-    """The images that `sheet` has put side by side, [M, H, W] or [M, H, W, 3]."""
+    """Returns the images that `sheet` has arranged, [M, H, W] or [M, H, W, 3]."""
     rows, columns, rest = picture.shape[0] // height, picture.shape[1] // width, picture.shape[2:]
     tiles = picture.reshape(rows, height, columns, width, *rest).swapaxes(1, 2)
     return tiles.reshape(rows * columns, height, width, *rest)[:count]

@@ -23,7 +23,7 @@ class Flags:
 
     dataset: str = option("mnist", "Data with labels, see trainers.categorical_vae.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
-    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
+    max_examples: int = option(0, "Maximum number of examples of each split. 0: all.", lower=0)
     epochs: int = option(10, "Passes over the training images.", lower=1)
     batch_size: int = option(100, "Images in a step.", lower=1)
     learning_rate: float = option(1e-3, "Of Adam, per step.", positive=True)
@@ -42,7 +42,7 @@ def build(settings: Any, method: str, split: datasets.Split) -> Any:
 
 
 def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -> tuple[Any, Any]:
-    """The model of a cell, trained, and the prior that has learned beside it, or None.
+    """Trains the model of a cell; returns it and the prior trained with it, or None.
 
     Raises:
         TrainingDiverged: a loss that is not finite.

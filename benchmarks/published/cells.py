@@ -24,7 +24,7 @@ class Cell(NamedTuple):
         num_seeds: that a complete table has.
         results: table of benchmarks/results that holds the runs.
         name: of the runs in it, NAME-SEED.
-        metric: field of a kept run's result that is compared, with its sign turned.
+        metric: field of a recorded result that is compared, with its sign turned.
     """
 
     table: str
@@ -93,7 +93,7 @@ JANG_ESTIMATORS = (
     "straight_through_gumbel_softmax",
 )
 CONCRETE = {
-    # Maddison, Mnih, Teh 2016, table 1, MNIST test: Concrete, and NVIL (m = 1) or VIMCO beside it.
+    # Maddison, Mnih, Teh 2016, table 1, MNIST test: Concrete, then NVIL (m = 1) or VIMCO.
     ("200H-784V", 1): (107.3, 104.4),
     ("200H-784V", 5): (104.9, 101.9),
     ("200H-200H-784V", 1): (102.1, 92.9),
@@ -112,7 +112,7 @@ ARITY_TEMPERATURES = {2: (2 / 3, 1 / 2), 4: (1.0, 2 / 3), 8: (2 / 3, 2 / 5)}
 """Of the posterior and of the prior, by number of categories."""
 
 CONCRETE_STRUCTURED = {
-    # The same, figure 4, test, bounds of 100 samples: Concrete, and NVIL (m = 1) or VIMCO beside it.
+    # The same, figure 4, test, bounds of 100 samples: Concrete, then NVIL (m = 1) or VIMCO.
     ("392V-240H-240H-392V", 1): (58.5, 61.4),
     ("392V-240H-240H-392V", 5): (54.3, 54.5),
     ("392V-240H-240H-240H-392V", 1): (56.3, 59.7),

@@ -1,4 +1,4 @@
-"""A published table beside ours, as Markdown, and the learning curves behind it."""
+"""Compares a published table with ours, as Markdown, and draws the learning curves behind it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DPI = 100
 
 
 def runs(cell: Cell) -> list[dict[str, Any]]:
-    """The kept runs of a cell."""
+    """Returns the recorded runs of a cell."""
     records = store.read(cell.results)
     return [records[cell.run(seed)] for seed in range(MAX_SEEDS) if cell.run(seed) in records]
 
@@ -38,7 +38,7 @@ def table(name: str, *estimators: str) -> str:
 
 
 def curves(name: str) -> Iterable[tuple[str, Any]]:
-    """For each model with kept runs its name and a figure of the validation bound over the steps."""
+    """Yields each model with recorded runs: its name and a figure of the validation bound."""
     models = dict.fromkeys(cell.model for cell in cells(name))
     for model in models:
         lines = {}
@@ -49,7 +49,7 @@ def curves(name: str) -> Iterable[tuple[str, Any]]:
                 lines[cell.estimator] = plots.Line(first["step"], first["hard_elbo_nats"])
         if lines:
             panel = plots.LinePanel(
-                "Hard bound, validation (higher is better)",
+                "Discrete ELBO, validation (higher is better)",
                 "training steps",
                 "nats per example",
                 lines,

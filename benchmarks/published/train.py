@@ -1,7 +1,7 @@
 """Trains what a published table lacks: python -m benchmarks.published.train --table=gumbel_softmax.
 
 Every run is added to benchmarks/results as soon as it is finished, and is not trained again. A killed run
-goes on from its last epoch. At the end the learning curves of all kept runs are drawn. Parts of a table:
+continues from its last epoch. At the end it plots the learning curves of all recorded runs. Parts of a table:
 
     python -m benchmarks.published.train --table=gumbel_softmax --model=structured \
         --estimators=gumbel_softmax,reinmax --num_seeds=3 --data_dir=$TF_DISCRETE_DATA_DIR
@@ -39,7 +39,7 @@ class Config:
     epochs: int = option(0, "Of each run. 0: as many as the table asks for.", lower=0)
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
     output_dir: str = option("runs/published", "Folder of the runs.")
-    pictures: str = option(str(store.IMAGES), "Folder of the learning curves of kept runs.")
+    pictures: str = option(str(store.IMAGES), "Folder for the learning curves of recorded runs.")
 
 
 def run(config: Config) -> None:

@@ -5,7 +5,7 @@
 trains autoencoders of both kinds with codes of many sizes, each with several seeds, and then with other
 noise, temperatures and annealing rates at one size, by the protocol of Kozakowski's slides: the network
 784-512-256-(code)-256-512-784, ReLU, Adam with 1e-3, batches of 100 raw images, 10 epochs; Gumbel-Softmax
-with soft samples, tau = max(0.5, exp(-3e-5 * step)) and the KL to the uniform prior; semantic hashing with
+with relaxed samples, tau = max(0.5, exp(-3e-5 * step)) and the KL to the uniform prior; semantic hashing with
 noise of standard deviation 1, half of the bits rounded, no KL. Scored on the test images: the cross-entropy
 of deterministic codes, and both inception scores of samples, from independent variables and from an LSTM
 that learns the codes of each batch next to the model. The report says what differs from the slides.

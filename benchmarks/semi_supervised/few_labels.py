@@ -1,4 +1,4 @@
-"""Accuracy and bound of the semi-supervised VAE from few labels of MNIST, beside the published ones.
+"""Accuracy and bound of the semi-supervised VAE from few labels of MNIST, next to the published ones.
 
     python -m benchmarks.semi_supervised.few_labels --data_dir=$TF_DISCRETE_DATA_DIR
 
@@ -66,7 +66,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "paper": PLAIN,
     "paper_convolutional": {**CONVOLUTIONAL, **PLAIN},
 }
-"""What the runs of a variant have beside `SETTINGS`; the "paper" ones are without what practitioners add."""
+"""Settings of each variant in addition to `SETTINGS`; the "paper" ones have no regularisation."""
 
 LABELS = (100, 600, 1000, 3000)
 NUM_CLASSES = 10
@@ -87,7 +87,7 @@ HEADER = (
     "accuracy, test",
     "published",
     "difference",
-    "hard ELBO, test",
+    "discrete ELBO, test",
     "published",
     "difference",
     "draws",
@@ -122,7 +122,7 @@ class Row(NamedTuple):
         return {name: known[name] for name in given}
 
     def run(self, draw: int) -> dict[str, Any] | None:
-        """The kept run, or None if there is none with these settings."""
+        """Returns the recorded run, or None if there is none with these settings."""
         kept = store.read(RESULTS).get(self.name(draw), {})
         return kept if kept.get("settings") == self.settings(draw) else None
 
@@ -203,7 +203,7 @@ def table() -> Iterable[Row]:
 
 
 def cells() -> list[tuple[str, ...]]:
-    """The rows that are published or have kept runs, under `HEADER`.
+    """Returns the rows that are published or have recorded runs, under `HEADER`.
 
     A spread is the standard deviation over the draws; differences are ours less the published number, so
     that above 0 is better in both columns.

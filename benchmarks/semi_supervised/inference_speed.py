@@ -2,7 +2,7 @@
 
 Both train on unlabelled 28 x 28 images with one and the same code; `enumeration` folds all K classes into
 the batch, with the image's part of q(z | x, y) computed once, the joint inference draws one class. They
-take turns; the median over the rounds counts. Beside the measured ratio stands the one that the
+take turns; the median over the rounds counts. The table also has the ratio that the
 multiply-adds of the networks predict.
 
 Memory is measured in a process of its own for each: the peak is the highest resident memory over that of the

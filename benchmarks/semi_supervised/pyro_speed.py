@@ -6,7 +6,7 @@ draw of the style for each image or pair, Adam at 1e-3 and the mean of
 
     -L(x, y) - alpha log q(y | x)   labelled,        -E_q(y|x)[L(x, y)] - H(q(y | x))   unlabelled.
 
-Ours is `SemiSupervisedVAE` in plain `fit`, as the trainer does it, its metrics and its look at the hard path
+Ours is `SemiSupervisedVAE` in plain `fit`, as the trainer does it, its metrics and the discrete ELBO
 included. Pyro's is one `SVI` step of `TraceEnum_ELBO` over a guide under `config_enumerate`: with the layers
 of its own M2 example, where image and class are concatenated for every pair; with the image's part of the
 first layer computed once, as ours has it; and that compiled by `JitTraceEnum_ELBO`. The fastest counts.
@@ -273,7 +273,7 @@ def check_losses(facts: dict[str, dict[str, float]]) -> None:
         error = np.hypot(other["standard_error_nats"], mine["standard_error_nats"])
         if difference > 5 * error + 1e-6 * abs(mine["start_loss_nats"]):
             raise ValueError(
-                "A ratio of speeds means something for one objective only. Mend the contender. Received: "
+                "A ratio of speeds means something for one objective only. Fix the contender. Received: "
                 f"{name} with a loss of {other['start_loss_nats']}, ours of {mine['start_loss_nats']}, "
                 f"standard error of the difference {error}"
             )

@@ -3,7 +3,7 @@
 Both train 784-512-256-(20 x 10)-256-512-784, or one of the linear models of `MODELS`, with Gumbel-Softmax
 at temperature 1, batches of 100 binary images from memory, Adam at 1e-3 and the loss
 -E[log p(x | z)] + KL(q(z | x) || p(z)). Ours is `CategoricalVAE` in plain `fit` with 20 steps per execution,
-as the trainer does it, its metrics and its look at the hard path included. PyTorch runs a bare loop, eager
+as the trainer does it, its metrics and the discrete ELBO included. PyTorch runs a bare loop, eager
 and compiled, with each of its Adams; the fastest counts. Every contender is a process of its own; they take
 turns, in a new order each round.
 

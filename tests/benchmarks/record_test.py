@@ -125,7 +125,7 @@ def test_the_table_reads_what_is_kept(place: pathlib.Path):
     assert "-102.00 +- 1.41 | 2 | 125000 | 1.00 (1.00 to 1.00)" in rows[1]
     assert "0, 1 diverged" in rows[2]
     own = run_tables.measured("gumbel_softmax").splitlines()
-    assert own[0].startswith("| measured on | hard ELBO, test |") and len(own) == 3
+    assert own[0].startswith("| measured on | discrete ELBO, test |") and len(own) == 3
     assert own[2].startswith("| binarized_mnist-linear-20x10 | -107.00 +- 1.41 | -102.00 +- 1.41 |")
     assert run_tables.measured("arm") == "Not measured.\n"
     assert (

@@ -1,4 +1,4 @@
-"""FAISS beside the exact search: distances, recall, files; and what to do where it is not installed."""
+"""FAISS compared with the exact search: distances, recall, files; and what to do without FAISS."""
 
 import math
 import sys

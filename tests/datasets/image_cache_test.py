@@ -133,7 +133,7 @@ def test_a_full_disk_is_reported_with_the_folder(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(image_cache, "MEMORY_BYTES", 10)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="could not be written.*Give a data_dir with room"):
+    with pytest.raises(OSError, match="could not be written.*Give a data_dir with free space"):
         fill(Decoder(), tmp_path / "file")
 
 

@@ -187,7 +187,7 @@ GOOD = IMAGES[:9]
         ({"image_test": GOOD}, r"one of these sets of keys(.|\n)*\['image_test'\]"),
         (
             {"image": GOOD, "lable": np.arange(9)},
-            r"Did you mean 'label' for 'lable'\?.*Received: .*with \['lable'\] beside \['image'\]",
+            r"Did you mean 'label' for 'lable'\?.*Received: .*with \['lable'\] next to \['image'\]",
         ),
         (
             {"image_train": GOOD, "labels_train": np.arange(9)},

@@ -142,7 +142,7 @@ def test_the_corner_nearest_to_a_draw_has_the_law_of_the_logits(latents, tempera
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_reparameterised_draws_have_the_law_of_the_distribution(latents):
-    """A Kolmogorov-Smirnov test of our reparameterised draw against TFP's own sampler."""
+    """A Kolmogorov-Smirnov test of our reparameterised sample against TFP's own sampler."""
     logits, draws = logits_of(latents)[0], 20_000
     gumbel = get_relaxable(latents).draw_noise(seeds.base(0), [draws, *logits.shape], tf.float64)
     ours = get_relaxable(latents)(logits).relax(gumbel, 0.4).numpy()

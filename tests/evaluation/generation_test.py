@@ -10,7 +10,7 @@ from tf_discrete.evaluation import generation
 
 
 def one_hot(counts):
-    """Sure answers, so many for each class, in a mixed order."""
+    """Certain answers, `counts` of each class, in a mixed order."""
     rows = np.repeat(np.eye(len(counts)), counts, axis=0)
     return np.random.RandomState(0).permutation(rows)
 

@@ -1,7 +1,7 @@
 """Answers requests to SavedModels in a process that imports TensorFlow and nothing of this project.
 
 Usage: python answer_requests.py FOLDER, where each sub-folder holds saved_model/ and requests named
-SIGNATURE-NUMBER.npz. Writes SIGNATURE-NUMBER.answer.npz beside each and FOLDER/modules.json.
+SIGNATURE-NUMBER.npz. Writes SIGNATURE-NUMBER.answer.npz next to each and FOLDER/modules.json.
 """
 
 from __future__ import annotations

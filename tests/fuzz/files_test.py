@@ -1,4 +1,4 @@
-"""Damaged files of every kind are refused with one clear error, or read right."""
+"""Damaged files of every kind are refused with one clear error, or read correctly."""
 
 from __future__ import annotations
 

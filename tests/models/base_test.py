@@ -68,7 +68,7 @@ def test_all_draws_of_training_and_evaluation_differ(estimator, monkeypatch):
     evaluation = draws.take()
     bound = model.log_likelihood(x, 7, chunk=3)
     chunks = draws.take()
-    # Training: noise and the hard path. Evaluation: the same. The bound: 3 + 3 + 1 samples.
+    # Training: noise and the discrete path. Evaluation: the same. The bound: 3 + 3 + 1 samples.
     assert len(training) >= 6 and len(evaluation) >= 4 and len(chunks) == 3
     together = training + evaluation + chunks
     assert len(set(together)) == len(together)
@@ -83,7 +83,7 @@ def test_all_draws_of_training_and_evaluation_differ(estimator, monkeypatch):
 def test_gradient_accumulation_does_not_repeat_noise(monkeypatch):
     optimizer = keras.optimizers.SGD(0.01, gradient_accumulation_steps=4)
     model = compiled(small_models.make(monitor_every=100), optimizer, run_eagerly=True)
-    model.train_step(small_models.data())  # The first step looks at the hard path too.
+    model.train_step(small_models.data())  # The first step evaluates the discrete path too.
     draws = Draws(monkeypatch)
     for _ in range(7):
         model.train_step(small_models.data())

@@ -157,7 +157,7 @@ REFUSED = {
         lambda: {"temperature": 1.0, "estimator": "score_function"},
         r"ScoreFunction has no temperature; leave it out\. Received: temperature=1\.0",
     ),
-    "temperature beside an object": (
+    "temperature with an object": (
         lambda: {"temperature": 1.0, "estimator": estimators.get("gumbel_softmax")},
         "temperature goes with an estimator given by name.*Received: temperature=1.0",
     ),
@@ -265,7 +265,7 @@ def test_refused_at_construction(case):
     [
         (
             {"objective": "importance_weighted"},
-            "weighs hard draws.*relaxed_importance_weighted.*Received: estimator=GumbelSoftmax",
+            "weighs discrete samples.*relaxed_importance_weighted.*Received: estimator=GumbelSoftmax",
         ),
         (
             {"objective": "importance_weighted", "estimator": "rebar", "num_samples": 5},

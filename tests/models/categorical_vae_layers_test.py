@@ -291,7 +291,7 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
 
 
 def gradients_of_groups(model, x, groups):
-    """Losses and gradients of the mean loss for so many seeds: of q's weights and of p's, [G, numbers]."""
+    """Losses and gradients of the mean loss for `groups` seeds: of q's weights and of p's, [G, numbers]."""
     learns = [v for one in model.chain.maps for v in one.trainable_variables]
     others = [
         *model.decoder.trainable_variables,

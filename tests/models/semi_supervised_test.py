@@ -193,7 +193,7 @@ def test_batch_norm_learns_from_real_classes_only():
     np.testing.assert_allclose(
         norms[0][0].moving_mean, 0.5 * tf.reduce_mean(dense(inputs), axis=0), rtol=1e-4
     )
-    # Without labels the classes are hard draws: the mean of the inputs is one of whole counts.
+    # Without labels the classes are one-hot samples: the mean of the inputs is one of whole counts.
     before = norms[0][0].moving_variance.numpy().copy()
     small.terms(joint, small.X)
     assert np.any(norms[0][0].moving_variance.numpy() != before)

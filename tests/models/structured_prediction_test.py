@@ -138,7 +138,7 @@ def test_multi_sample_training_is_tighter_than_single():
     terms = many.objective(x, seeds.base(0), False).terms
     np.testing.assert_allclose(terms["multi_sample_bound_nats"], values[1])
     np.testing.assert_allclose(terms["elbo_nats"], values[0], rtol=1e-5)
-    # The hard bound of one sample is the mean of log p(y | z).
+    # The discrete ELBO of one sample is the mean of log p(y | z).
     hard = one.hard_terms(x, seeds.base(1))["hard_elbo_nats"]
     np.testing.assert_allclose(
         tf.reduce_mean(tf.reshape(hard, [2, -1]), axis=1), means[0], atol=0.15

@@ -121,7 +121,7 @@ def test_the_weight_of_the_ratio():
     np.testing.assert_allclose(found.loss, -estimators.log_mean_exp(log_w), rtol=1e-6)
 
 
-# Relaxed draws.
+# Relaxed samples.
 
 
 def relaxed_gradients(latents, samples, doubly, draws=1):

@@ -68,5 +68,5 @@ def test_picture_pixels_are_figure_pixels():
 def test_texts_fit_above_and_below_narrow_pictures(text):
     grid = mosaic.grid_figure(np.zeros([20, 20, 3], np.uint8), **{text: "W" * 10 + "word " * 12})
     image = plots.to_image(grid.figure)
-    assert (image < 200).any(axis=(1, 2)).sum() > 25  # the text is there, beside the picture
+    assert (image < 200).any(axis=(1, 2)).sum() > 25  # the text is there, next to the picture
     assert (image[:, :4] == 255).all() and (image[:, -4:] == 255).all()

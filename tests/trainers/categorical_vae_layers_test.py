@@ -90,7 +90,7 @@ def test_flags_take_a_value_for_each_layer(tmp_path):
         ({"num_variables": (4, 3, 2)}, "num_variables must be one for all.*each of the 2"),
         ({"num_variables": (4, 0)}, r"num_variables must be at least 1.*\(4, 0\)"),
         ({"estimator": ()}, "estimator must be one value, or one for each layer"),
-        ({"estimator": "gumbel_softmax"}, "weighs hard draws"),
+        ({"estimator": "gumbel_softmax"}, "weighs discrete samples"),
     ],
 )
 def test_flags_that_do_not_go_together(changes, message, tmp_path):

@@ -56,6 +56,7 @@ def test_every_field_is_explained(name):
         text = field.metadata["help"]
         assert len(text) > 5, field.name
         assert text.rstrip().endswith("."), field.name
+        assert not text.startswith("Of "), f"{field.name}: say what it is"
 
 
 def test_flags_are_named_as_the_arguments_of_the_model():

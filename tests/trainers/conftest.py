@@ -1,4 +1,4 @@
-"""A finished run that many tests look at, made once, and a clean state for each test."""
+"""A finished run that many tests read, made once, and a clean state for each test."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from trainers.flags.run import RunConfig
 FOLDER = small_runs.ROOT / "trainers"
 PROGRAMS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 LIGHT = ("absl", "trainers")
-"""What may be imported before the flags are parsed, beside the standard library."""
+"""What may be imported before the flags are parsed, in addition to the standard library."""
 
 
 def test_the_programs_are_known():

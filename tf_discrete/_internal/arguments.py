@@ -1,4 +1,4 @@
-"""What the constructors of layers and models make of their arguments, and what they refuse."""
+"""Converts and checks the arguments of the constructors of layers and models."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _T = TypeVar("_T")
 
 check_choice = checks.choice
 PRIORS = ("uniform", "learned")
-"""Of latents, where a model has no other."""
+"""Priors that models take, unless they have others."""
 
 
 def estimator(
     identifier: EstimatorLike, latents: str, temperature: ScheduleLike | None = None
 ) -> estimators.Estimator:
-    """An estimator by name, class, config or object.
+    """Returns an estimator by name, class, config or object.
 
     Args:
         identifier: see `tf_discrete.estimators.get`.
         latents: Kind of latents, see `tf_discrete.distributions.names()`; must be that of an estimator
             object.
-        temperature: number or schedule for an estimator given by name; None for its own default.
+        temperature: Float or schedule for an estimator given by name; None for its own default.
 
     Raises:
         ValueError: a temperature that has no taker, or other latents.
@@ -79,7 +79,7 @@ def num_layers(value: int | None, *per_layer_values: object) -> int:
 
 
 def per_layer(name: str, value: PerLayer[_T], num_layers: int) -> list[_T]:
-    """An argument of one value for all layers, or of a sequence of one for each, as a list.
+    """Returns an argument of one value for all layers, or of a sequence of one for each, as a list.
 
     Raises:
         ValueError: a sequence of another length.
@@ -95,7 +95,7 @@ def per_layer(name: str, value: PerLayer[_T], num_layers: int) -> list[_T]:
 
 
 def shared(values: Sequence[_T]) -> PerLayer[_T]:
-    """The one value of all layers, or a list of one for each; what `per_layer` takes.
+    """Returns the one value of all layers, or a list of one for each; what `per_layer` takes.
 
     Example:
         >>> shared([20, 20]), shared([20, 10])
@@ -115,11 +115,11 @@ def layer_estimators(
     Args:
         identifier: as for `estimator`, for all layers, or a sequence of one for each.
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
-        temperature: number or schedule, or a sequence of one for each layer; None for the default.
+        temperature: Float or schedule, or a sequence of one for each layer; None for the default.
         num_layers: L.
 
     Raises:
-        ValueError: as `estimator`; sequences of another length.
+        ValueError: As `estimator`; sequences of another length.
     """
     found: list[estimators.Estimator] = []
     identifiers: list[EstimatorLike] = per_layer("estimator", identifier, num_layers)
@@ -133,7 +133,7 @@ def layer_estimators(
 
 
 def num_samples(value: int | None, layers: Sequence[estimators.Estimator]) -> int:
-    """How many samples a model draws: `value`, or the fewest that all its estimators take.
+    """Returns how many samples a model draws: `value`, or the fewest that all its estimators take.
 
     Raises:
         ValueError: no whole number of at least 1.
@@ -144,7 +144,7 @@ def num_samples(value: int | None, layers: Sequence[estimators.Estimator]) -> in
 
 
 def hidden_units(value: Sequence[int], name: str = "hidden_units") -> tuple[int, ...]:
-    """The widths of a network's hidden layers; there may be none."""
+    """Returns the widths of a network's hidden layers; there may be none."""
     return checks.sizes(name, value, each="layer")
 
 
@@ -157,7 +157,7 @@ def activation(value: ActivationLike) -> ActivationLike:
 def pathwise_estimator(
     identifier: EstimatorLike, latents: str, temperature: ScheduleLike | None = None
 ) -> estimators.PathwiseEstimator:
-    """An estimator that a layer can hold: as `estimator`, but a score estimator is refused."""
+    """Returns an estimator that a layer can hold: as `estimator`, but a score estimator is refused."""
     if isinstance(identifier, (str, type)):
         _check_pathwise(
             estimators.get_class(identifier) if isinstance(identifier, str) else identifier, latents
@@ -168,7 +168,7 @@ def pathwise_estimator(
 
 
 def scheduled_kl_weight(kl_weight: ScheduleLike | None) -> ScheduledVariable | None:
-    """The weight of the KL as a scheduled value; None where no KL is asked for.
+    """Returns the weight of the KL as a scheduled value; None where no KL is asked for.
 
     Raises:
         ValueError: a weight that is negative at some step.
@@ -181,7 +181,7 @@ def scheduled_kl_weight(kl_weight: ScheduleLike | None) -> ScheduledVariable | N
 
 
 def scheduled_weight(name: str, weight: ScheduleLike, otherwise: str = "") -> ScheduledVariable:
-    """A weight in a loss as a scheduled value.
+    """Returns a weight in a loss as a scheduled value.
 
     Raises:
         ValueError: a weight that is negative at some step; `otherwise` ends the remedy.

@@ -11,7 +11,7 @@ from tf_discrete.distributions.closed_form import sum_to
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 _GROUP = 16
-"""So many factors of at most 2 have a product that no dtype overflows."""
+"""Number of factors, each at most 2, whose product overflows in no dtype."""
 
 
 def bernoulli_log_prob(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

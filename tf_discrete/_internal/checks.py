@@ -226,7 +226,7 @@ def shown(value: object) -> str:
 
 
 def _real(value: object) -> float:
-    """The value as a float; NaN, which no rule takes, for what is no number."""
+    """Returns the value as a float; NaN, which no rule takes, for what is no number."""
     found = plain(value)
     if isinstance(found, bool) or not isinstance(found, numbers.Real):
         return math.nan
@@ -244,7 +244,7 @@ def _in_float32(name: str, value: object, found: float) -> float:
 
 
 def _interval(lowest: float, below: float, above: float, highest: float) -> str:
-    """The rule of `number` in words."""
+    """Returns the rule of `number` in words."""
     open_left, open_right = (
         above >= lowest and above > -math.inf,
         below <= highest and below < math.inf,

@@ -34,10 +34,10 @@ def observations(
     """Returns observations as a floating tensor, if a model of them can read them.
 
     Args:
-        x: numbers [B, *shape]; B may be 0.
-        shape: of one observation.
+        x: Numbers [B, *shape]; B may be 0.
+        shape: Shape of one observation.
         support: bounds of the values, see `Likelihood.support`; None for no check. Default: finite numbers.
-        name: of the argument, for the message. Default: "x".
+        name: Name of the argument in messages. Default: "x".
 
     Returns:
         x: float [B, *shape]. In a graph, rows outside the support are NaN.
@@ -100,7 +100,7 @@ def check_array(array: np.ndarray, support: Support, name: str = "x") -> None:
     """Refuses numbers that are not finite or lie outside the support; reads them twice, copies nothing.
 
     Raises:
-        ValueError: names the range that was received.
+        ValueError: Names the range that was received.
     """
     if not array.size:
         return
@@ -193,7 +193,7 @@ def count(value: Tensor, name: str, lowest: int = 0, highest: int | None = None)
 
     Args:
         value: whole number, or an integer scalar tensor.
-        name: of the argument, for the message.
+        name: Name of the argument in messages.
         lowest: smallest number. Default: 0.
         highest: largest number. Default: None, for no limit.
 
@@ -229,11 +229,11 @@ def check_label_dtype(dtype: np.dtype | tf.DType, name: str = "label") -> None:
     """Refuses labels that are no integers: names, fractions and booleans are never converted.
 
     Args:
-        dtype: of NumPy or TensorFlow.
-        name: of the argument, for the message. Default: "label".
+        dtype: Dtype of NumPy or TensorFlow.
+        name: Name of the argument in messages. Default: "label".
 
     Raises:
-        ValueError: names the dtype and how to get integers.
+        ValueError: Names the dtype and how to get integers.
 
     Example:
         >>> check_label_dtype(np.asarray(["cat", "dog"]).dtype)
@@ -264,7 +264,7 @@ def blank(answer: Tensor, x: Tensor, batch_axis: int = 0) -> tf.Tensor:
         answer: [..., B, ...].
         x: what `observations` or `in_support` has returned, [B, ...], or bool [B], true where the input
             was accepted.
-        batch_axis: of the answer. Default: 0.
+        batch_axis: Batch axis of the result. Default: 0.
     """
     if _is_known(x):
         return answer
@@ -276,7 +276,7 @@ def blank(answer: Tensor, x: Tensor, batch_axis: int = 0) -> tf.Tensor:
 
 
 def rows_in(values: Tensor, lowest: int, highest: int) -> tf.Tensor:
-    """Whether all integers of each row [B, ...] lie in [lowest, highest], bool [B]."""
+    """Returns whether all integers of each row [B, ...] lie in [lowest, highest], bool [B]."""
     inside = (values >= lowest) & (values <= highest)
     return tf.reduce_all(inside, axis=list(range(1, values.shape.rank)))
 
@@ -304,12 +304,12 @@ def _numbers(x: Tensor, name: str) -> tf.Tensor:
 
 
 def _is_known(x: Tensor) -> bool:
-    """Whether the values can be read now."""
+    """Returns whether the values can be read now."""
     return hasattr(x, "numpy")
 
 
 def _bounds(support: Support, dtype: tf.DType) -> tuple[float, float]:
-    """The support in a dtype, widened by rounding and without infinity."""
+    """Returns the support in a dtype, widened by rounding and without infinity."""
     low, high = support[0] - ROUNDING, support[1] + ROUNDING
     return max(low, float(dtype.min)), min(high, float(dtype.max))
 
@@ -325,7 +325,7 @@ def _support_rule(support: Support, name: str) -> str:
 
 
 def _shape_remedy(received: tuple[Any, ...], shape: tuple[int, ...], name: str) -> str:
-    """What to do about a shape that may have the same numbers in other places."""
+    """Returns a remedy for a shape that has the right numbers in the wrong places."""
     if received == shape:
         return f". Add the axis of the batch: {name}[np.newaxis]"
     if None in received[1:] or math.prod(received[1:]) != math.prod(shape):

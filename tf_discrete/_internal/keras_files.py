@@ -18,7 +18,7 @@ REMEDY = "Save the model again, or give another file."
 UNREGISTERED = "Import the module that registers your classes first."
 
 _UNKNOWN_CLASS = ("Could not locate", "Import its module first")
-"""What Keras, and constructors that take configs, say of a class that is not registered."""
+"""Messages of Keras, and of constructors that take configs, about a class that is not registered."""
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MAX_CONFIG_BYTES = 64 * 2**20
 _MAX_RATIO = 16

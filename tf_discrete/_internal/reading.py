@@ -67,7 +67,7 @@ def reading(path: str | os.PathLike[str], expected: str, remedy: str) -> Iterato
 def damaged(
     path: str | os.PathLike[str], expected: str, remedy: str, reason: object
 ) -> DamagedFileError:
-    """The error for a file that was read and found wrong."""
+    """Returns the error for a file that was read and found wrong."""
     return DamagedFileError(
         f"The file must be {expected}. {remedy} Received: path={os.fspath(path)!r} ({reason})"
     )
@@ -227,7 +227,7 @@ def read_folder(folder: pathlib.Path, read: Callable[[pathlib.Path], Result]) ->
 
 @contextlib.contextmanager
 def _kept_open(folder: pathlib.Path) -> Iterator[tuple[int, int] | None]:
-    """The identity of a folder, which no other folder can take as long as this one is open."""
+    """Returns the identity of a folder, which no other folder can take as long as this one is open."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:

@@ -35,7 +35,7 @@ class Registry(Generic[Entry]):
         return iter(self._entries)
 
     def names(self) -> list[str]:
-        """The registered names, sorted."""
+        """Returns the registered names, sorted."""
         return sorted(self._entries)
 
     def items(self) -> list[tuple[str, Entry]]:
@@ -72,7 +72,7 @@ class Registry(Generic[Entry]):
         self._entries.pop(name, None)
 
     def entry(self, name: Any, argument: str | None = None) -> Entry:
-        """What is registered under a name.
+        """Returns the entry of a name.
 
         Args:
             name: Of an entry.
@@ -134,7 +134,7 @@ class ClassRegistry(Registry[type[Object]]):
             keras.saving.register_keras_serializable(self.package)(entry)
 
     def get(self, identifier: Any, argument: str | None = None, /, **arguments: Any) -> Object:
-        """An object.
+        """Returns an object.
 
         Args:
             identifier: A name, a class, a config as Keras serialises it, or an object, which is returned.
@@ -174,7 +174,7 @@ class ClassRegistry(Registry[type[Object]]):
 
 
 def _origin(entry: object) -> object:
-    """What stays the same when a module is read again, as notebooks and `python -m` do."""
+    """Returns what stays the same when a module is read again, as in notebooks and by `python -m`."""
     return getattr(entry, "__qualname__", entry)
 
 

@@ -14,7 +14,7 @@ class ReplicaAverages:
     """Base of layers that own moving averages; their variables have the aggregation "none"."""
 
     def replica_averages(self) -> list[keras.Variable]:
-        """The variables to average over the replicas."""
+        """Returns the variables to average over the replicas."""
         raise NotImplementedError
 
 

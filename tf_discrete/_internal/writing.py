@@ -1,4 +1,4 @@
-"""Files and folders that are replaced whole or not at all: for readers, after a kill, after a power cut."""
+"""Files and folders that are replaced atomically: for readers, after a kill, after a power cut."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a text file in UTF-8, whole or not at all.
+    """Writes a text file in UTF-8, atomically.
 
     Raises:
         OSError: No permission or no space; names the path.
@@ -91,7 +91,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:
-    """Writes a JSON file with sorted keys, whole or not at all.
+    """Writes a JSON file with sorted keys, atomically.
 
     Raises:
         OSError: No permission or no space; names the path.
@@ -180,7 +180,7 @@ def _make_folders(folder: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def _temporary_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder next to the target, held by a lock as long as this process lives, then removed."""
+    """Returns a folder next to the target, held by a lock as long as this process lives, then removed."""
     with contextlib.ExitStack() as stack:
         while True:
             folder = target.with_name(f".{target.name}.tmp-{uuid.uuid4().hex[:8]}")

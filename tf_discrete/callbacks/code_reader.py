@@ -18,11 +18,11 @@ Reader = Callable[[Inputs], tuple[Tensor, Tensor]]
 
 
 def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
-    """A compiled function from inputs to codes and their probabilities.
+    """Returns a compiled function from inputs to codes and their probabilities.
 
     Args:
         model: with `posterior`, as `CategoricalVAE` has it, or with a `StochasticLayer` inside.
-        layer: name of the stochastic layer to look at; may be left out where there is only one.
+        layer: Name of the stochastic layer to read; may be left out if there is only one.
 
     Returns:
         reader: maps a batch of inputs to codes, int32 [R, N], the most probable ones, and
@@ -53,7 +53,7 @@ def check_data(data: DataLike) -> None:
     """Refuses what is neither a `tf.data.Dataset` nor arrays with an axis for the examples.
 
     Raises:
-        ValueError: names the argument.
+        ValueError: Names the argument.
     """
     if isinstance(data, tf.data.Dataset):
         return
@@ -64,12 +64,12 @@ def check_data(data: DataLike) -> None:
 
 
 def input_batches(data: DataLike, max_examples: int, batch_size: int) -> Iterator[Inputs]:
-    """The inputs of at most `max_examples` examples, in batches.
+    """Returns the inputs of at most `max_examples` examples, in batches.
 
     Args:
         data: what `fit` takes as x: arrays, or a batched `tf.data.Dataset`, also of (x, y).
-        max_examples: the first so many are read.
-        batch_size: of arrays; a data set has its own.
+        max_examples: Number of examples that are read, from the start.
+        batch_size: Batch size for arrays; a data set has its own.
     """
     if not isinstance(data, tf.data.Dataset):
         first = keras.tree.map_structure(lambda array: array[:max_examples], data)

@@ -20,10 +20,10 @@ class CodeUsageCallback(keras.callbacks.Callback):
 
     Args:
         data: arrays or a batched `tf.data.Dataset`, as `fit` takes them; labels are not read.
-        every: epochs between two looks. Default: 1.
-        layer: name of the stochastic layer, for a model that holds several. Default: the only one.
-        max_examples: the first so many of `data` are encoded. Default: 2000.
-        batch_size: of arrays. Default: 256.
+        every: How often, in epochs, usage is measured. Default: 1.
+        layer: Name of the stochastic layer, for a model that holds several. Default: the only one.
+        max_examples: Number of examples of `data` that are encoded, from the start. Default: 2000.
+        batch_size: Batch size for arrays. Default: 256.
 
     Raises:
         ValueError: sizes < 1; when training begins, a model without discrete latents.
@@ -66,7 +66,7 @@ class CodeUsageCallback(keras.callbacks.Callback):
             self.report(epoch, self.usage, logs)
 
     def report(self, epoch: int, usage: Usage, logs: Logs | None) -> None:
-        """Says what a look has found; `logs` are those of the epoch."""
+        """Adds the measured usage to `logs` of the epoch."""
         if logs is not None and usage.mutual_information is not None:
             logs["usage/perplexity"] = float(usage.perplexity.mean())
             logs["usage/perplexity_min"] = float(usage.perplexity.min())

@@ -20,12 +20,12 @@ class CollapseWarning(CodeUsageCallback):
     """A `CodeUsageCallback` that also warns of collapsed variables, each of them once.
 
     A variable has collapsed if it tells nothing about the data: its mutual information with them is at
-    most 0.01 nats. Logs `usage/collapsed_units` beside the fields of `CodeUsageCallback`. A model with a
+    most 0.01 nats. Logs `usage/collapsed_units` next to the fields of `CodeUsageCallback`. A model with a
     `collapse_advice` of its own says itself what helps.
 
     Args:
         data: arrays or a batched `tf.data.Dataset`, as `fit` takes them; labels are not read.
-        every: epochs between two looks. Default: 1.
+        every: How often, in epochs, usage is measured. Default: 1.
         begin: epochs that must be over before it warns, for variables may wake up late. Default: 0.
         **kwargs: see `CodeUsageCallback`.
 

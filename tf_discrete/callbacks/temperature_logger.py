@@ -50,7 +50,7 @@ class TemperatureLogger(keras.callbacks.Callback):
 
 
 def named_scheduled_values(model: keras.Model) -> dict[str, ScheduledVariable]:
-    """The scheduled values of a model under names that tell them apart."""
+    """Returns the scheduled values of a model under names that tell them apart."""
     owners: dict[int, str] = {}
     for layer in model._flatten_layers():
         if isinstance(layer, StochasticLayer):

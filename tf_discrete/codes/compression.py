@@ -45,15 +45,15 @@ _FORMAT = container.Format(
 
 
 class Compressed(NamedTuple):
-    """What a compression has reached.
+    """The result of a compression.
 
     Attributes:
         num_codes: in the file.
         bytes_on_disk: size of the file, its header included.
-        bits_per_code: of the file, header included.
+        bits_per_code: Bits of the file, header included.
         model_bits_per_code: -log2 of the integer frequencies: what no coder can beat with this prior.
         packed_bytes: size of the same codes packed by width.
-        payload_bytes: of the file, its header left out.
+        payload_bytes: Bytes of the file, its header left out.
     """
 
     num_codes: int
@@ -77,15 +77,15 @@ def compress(
     Args:
         codes: integers [B, N], B >= 1, of the prior's sizes.
         prior: an `AutoregressivePrior`.
-        path: of the file, written whole or not at all.
+        path: Path of the file, written atomically.
         batch_size: codes whose probabilities are computed at once; changes no byte. Default: 1024.
-        overwrite: whether the file may stand already. Default: False.
+        overwrite: Bool, whether to replace what exists at the path. Default: False.
 
     Returns:
         Compressed.
 
     Raises:
-        FileExistsError: the file stands already.
+        FileExistsError: the file exists already.
         ImportError: constriction is not installed.
         ValueError: no codes, or codes of other sizes.
 
@@ -142,7 +142,7 @@ def decompress(
     """Reads the codes that `compress` has written.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         prior: the `AutoregressivePrior` that compressed it, loaded from its file or not.
         batch_size: codes whose probabilities are computed at once; changes no code. Default: 1024.
 
@@ -225,7 +225,7 @@ def _walk(
 
 
 def _bits(frequencies: np.ndarray, symbols: np.ndarray) -> float:
-    """The bits that the coder spends on a symbol of each row."""
+    """Returns the bits that the coder spends on a symbol of each row."""
     chosen = np.take_along_axis(frequencies, symbols[:, np.newaxis], axis=1)
     return FREQUENCY_BITS * len(symbols) - float(np.log2(chosen).sum())
 

@@ -20,7 +20,7 @@ _MAX_FILE_BYTES = 2**40
 
 
 class Format(NamedTuple):
-    """What the files of one kind begin with.
+    """The header of the files of one kind.
 
     Attributes:
         magic: 8 bytes.
@@ -38,7 +38,7 @@ class Format(NamedTuple):
 
     @property
     def expected(self) -> str:
-        """What a file must be, for messages."""
+        """Returns what a file must be, for messages."""
         return f"a whole {self.name}, as {self.writer} has written it"
 
     def damaged(self, path: str | os.PathLike[str], reason: object) -> reading.DamagedFileError:
@@ -53,7 +53,7 @@ def write(
     payload: bytes,
     overwrite: bool,
 ) -> None:
-    """Writes a file, whole or not at all.
+    """Writes a file, atomically.
 
     Raises:
         FileExistsError: Something is at the path, and it may not or must not be replaced.

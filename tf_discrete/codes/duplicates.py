@@ -58,7 +58,7 @@ def collisions(codes: ArrayLike, num_categories: int = 2, max_groups: int = 10) 
         max_groups: groups listed in `largest`. Default: 10.
 
     Raises:
-        ValueError: what is no code of so many categories.
+        ValueError: values outside [0, num_categories), or not a code.
 
     Example:
         >>> report = collisions([[0, 1], [1, 1], [0, 1]])
@@ -94,7 +94,7 @@ def near_duplicates(
         max_pairs: pairs that are listed; all are counted. Default: 10000.
 
     Raises:
-        ValueError: what is no code of so many categories, or a negative radius.
+        ValueError: values outside [0, num_categories), not a code, or a negative radius.
 
     Example:
         >>> near_duplicates([[0, 1, 1], [1, 1, 1], [0, 0, 0]], radius=1).pairs.tolist()

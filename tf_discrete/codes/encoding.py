@@ -19,7 +19,7 @@ def encode_batches(model: HasCodes, batches: Iterable[Batch]) -> np.ndarray:
 
     Args:
         model: with `encode`, `num_variables` and `num_categories`, as `CategoricalVAE` has them.
-        batches: of images float [B, *data_shape], or of dicts with "image", as a `tf.data.Dataset` of
+        batches: Batches of images float [B, *data_shape], or of dicts with "image", as a `tf.data.Dataset` of
             `tf_discrete.datasets` gives them.
 
     Returns:

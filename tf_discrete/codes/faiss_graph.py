@@ -27,7 +27,7 @@ class Graph(NamedTuple):
 
 
 def codes_of(index: Any, kind: str) -> np.ndarray:
-    """The codes of an index in their order, uint8 [M, bytes]; `kind` as `FaissIndex` has it."""
+    """Returns the codes of an index in their order, uint8 [M, bytes]; `kind` as `FaissIndex` has it."""
     import faiss
 
     if kind != "ivf":
@@ -45,7 +45,7 @@ def codes_of(index: Any, kind: str) -> np.ndarray:
 
 
 def centroids_of(index: Any) -> np.ndarray:
-    """The centres of the clusters of an IVF index, uint8 [num_lists, bytes]."""
+    """Returns the centres of the clusters of an IVF index, uint8 [num_lists, bytes]."""
     import faiss
 
     quantizer: Any = faiss.downcast_IndexBinary(index.quantizer)
@@ -53,7 +53,7 @@ def centroids_of(index: Any) -> np.ndarray:
 
 
 def graph_of(index: Any) -> Graph:
-    """The graph of an HNSW index."""
+    """Returns the graph of an HNSW index."""
     import faiss
 
     hnsw = index.hnsw
@@ -76,7 +76,7 @@ def graph_from(data: np.ndarray, count: int, links: int, entry_point: int) -> Gr
     Raises:
         ValueError: no such graph.
     """
-    numbers = data.view("<i4").astype(np.int32)  # Fails where the size is none of whole numbers.
+    numbers = data.view("<i4").astype(np.int32)  # Fails unless the size is a multiple of 4 bytes.
     levels, neighbors = numbers[:count], numbers[count:]
     if len(levels) != count or levels.min() < 1:
         raise ValueError("levels of the graph that are missing or below 1")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = ("flat", "hnsw", "ivf")
 MAX_LINKS = 1024
-"""Of a code in a graph: with one link FAISS cannot make a graph, and links take 8 bytes each."""
+"""Maximum number of links of a code in a graph: links take 8 bytes each. The minimum is 2."""
 _MAX_EFFORT, _MAX_BITS = 2**20, 2**31
 _TRAINING = 64
 """Codes for each cluster that the clusters are found from; a sample of the codes."""
@@ -48,14 +48,14 @@ class FaissIndex:
 
     - "flat" compares with every code: exact distances. Among equally distant codes at the k-th place FAISS
       keeps whichever it likes.
-    - "hnsw" walks a graph of neighbours: approximate, fast, with much memory beside the codes.
-    - "ivf" looks into the nearest of `num_lists` clusters: approximate, little memory beside the codes.
+    - "hnsw" walks a graph of neighbours: approximate, fast, with much extra memory.
+    - "ivf" searches the nearest of `num_lists` clusters: approximate, with little extra memory.
 
     Args:
         codes: integers [M, N] in [0, num_categories), M >= 1.
         num_categories: K; 2 for Bernoulli codes. Others are compared one-hot. Default: 2.
         kind: "flat", "hnsw" or "ivf". Default: "flat".
-        links: of a code in the graph, 2 to 1024; "hnsw" only. Default: 32.
+        links: Number of links of a code in the graph, 2 to 1024; "hnsw" only. Default: 32.
         effort: candidates that are kept while searching the graph, 1 to 2**20, and at least k of them;
             "hnsw" only. Default: 64.
         num_lists: clusters, 1 to M; "ivf" only. Default: 4 sqrt(M), at most M / 39 for FAISS wants 39 codes
@@ -106,7 +106,7 @@ class FaissIndex:
         return self._index.ntotal
 
     def search(self, codes: ArrayLike, k: int) -> Neighbors:
-        """The k nearest items of each code that FAISS finds, by distance and then by index.
+        """Returns the k nearest items of each code that FAISS finds, by distance and then by index.
 
         Args:
             codes: integers [Q, N].
@@ -134,11 +134,11 @@ class FaissIndex:
         )
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-        """Writes the index as a file with a checksum, whole or not at all.
+        """Writes the index as a file with a checksum, atomically.
 
         Args:
-            path: of the file.
-            overwrite: whether an index may stand there already. Default: False.
+            path: Path of the file.
+            overwrite: Bool, whether to replace what exists at the path. Default: False.
 
         Raises:
             FileExistsError: it stands already, or it is something else.
@@ -169,7 +169,7 @@ class FaissIndex:
         """Reads a file that `save` has written; FAISS sees nothing of it before it is checked.
 
         Args:
-            path: of the file.
+            path: Path of the file.
             num_variables: N of its codes.
             num_categories: K of its codes. Default: 2.
 
@@ -266,7 +266,7 @@ def _check_width(size: int) -> None:
 
 
 def _empty(kind: str, width: int, options: dict[str, int]) -> Any:
-    """An index of FAISS without codes."""
+    """Returns an index of FAISS without codes."""
     faiss = _faiss()
     if kind == "flat":
         return faiss.IndexBinaryFlat(width)

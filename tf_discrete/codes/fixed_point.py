@@ -85,11 +85,11 @@ class FixedPointPrior:
         self.digest = digest.hexdigest()
 
     def start(self, count: int) -> State:
-        """The state before the first chunk of `count` codes."""
+        """Returns the state before the first chunk of `count` codes."""
         return State(np.zeros([count, self.units]), np.zeros([count, self.units], np.int64))
 
     def step(self, chunk: int, before: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """How probable each value of a chunk is, given those before it.
+        """Computes the probability of each value of a chunk, given the chunks before it.
 
         Args:
             chunk: its number.

@@ -46,13 +46,13 @@ class RadiusNeighbors(NamedTuple):
     indices: np.ndarray
 
     def of(self, query: int) -> tuple[np.ndarray, np.ndarray]:
-        """The distances and the indices of one query."""
+        """Returns the distances and the indices of one query."""
         part = slice(self.splits[query], self.splits[query + 1])
         return self.distances[part], self.indices[part]
 
 
 def hamming_distances(queries: ArrayLike, database: ArrayLike) -> np.ndarray:
-    """The number of differing bits of every pair. For little data: all of it is in memory at once.
+    """Returns the number of differing bits of every pair. For little data: all of it is in memory at once.
 
     Args:
         queries: uint8 [Q, bytes].
@@ -76,7 +76,7 @@ def hamming_distances(queries: ArrayLike, database: ArrayLike) -> np.ndarray:
 def hamming_top_k(
     queries: ArrayLike, database: ArrayLike, k: int, *, block: int = BLOCK
 ) -> Neighbors:
-    """The k nearest codes of each query, exactly.
+    """Returns the k nearest codes of each query, exactly.
 
     Args:
         queries: uint8 [Q, bytes], packed as the database is.
@@ -114,7 +114,7 @@ def hamming_top_k(
 def hamming_radius(
     queries: ArrayLike, database: ArrayLike, radius: int, *, block: int = BLOCK
 ) -> RadiusNeighbors:
-    """All codes that differ from a query in at most `radius` bits, exactly.
+    """Returns all codes that differ from a query in at most `radius` bits, exactly.
 
     Args:
         queries: uint8 [Q, bytes], packed as the database is.
@@ -188,13 +188,13 @@ def hamming_top_k_tensor(queries: Tensor, database: Tensor, k: int) -> tuple[tf.
 
 
 def recall_against(found: Neighbors, exact: Neighbors) -> float:
-    """The share of the k nearest codes that another search has found too.
+    """Returns the share of the k nearest codes that another search has found too.
 
     Ties count: a code is right if it is no farther than the k-th of the exact search.
 
     Args:
-        found: of the search in question, k neighbours of each query.
-        exact: of an exact search for the same queries and k.
+        found: Neighbours of the search in question, k neighbours of each query.
+        exact: Neighbours of an exact search for the same queries and k.
 
     Example:
         >>> exact = Neighbors(np.array([[0, 1]]), np.array([[4, 2]]))

@@ -30,7 +30,7 @@ from tf_discrete.types import JsonObject
 FORMAT_VERSION = 2
 _CODES, _IDS, _MANIFEST = "codes.npy", "ids.json", "manifest.json"
 _FAISS = re.compile(r"(flat|hnsw|ivf)-[0-9a-f]{12}\.faiss")
-"""Files of FAISS that `trainers.search` keeps beside the codes, named by their digest."""
+"""Files of FAISS that `trainers.search` stores next to the codes, named by their digest."""
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "num_variables": int,
     "num_categories": int,
@@ -106,7 +106,7 @@ class CodeIndex:
 
     @property
     def codes(self) -> np.ndarray:
-        """The codes, int32 [M, N]."""
+        """Returns the codes, int32 [M, N]."""
         return unpack(self._stored, self.num_variables, self.num_categories)
 
     @property
@@ -117,7 +117,7 @@ class CodeIndex:
         return digest.hexdigest()
 
     def search(self, codes: ArrayLike, k: int) -> Neighbors:
-        """The k nearest items of each code.
+        """Returns the k nearest items of each code.
 
         Args:
             codes: integers [Q, N].
@@ -133,7 +133,7 @@ class CodeIndex:
         return found._replace(distances=found.distances // self._bits)
 
     def search_radius(self, codes: ArrayLike, radius: int) -> RadiusNeighbors:
-        """All items that differ from a code in at most `radius` variables.
+        """Returns all items that differ from a code in at most `radius` variables.
 
         Args:
             codes: integers [Q, N].
@@ -164,14 +164,14 @@ class CodeIndex:
             )
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-        """Writes the index as a folder, whole or not at all: codes.npy, ids.json and manifest.json.
+        """Writes the index as a folder, atomically: codes.npy, ids.json and manifest.json.
 
         Args:
-            path: of the folder.
-            overwrite: whether it may stand already. Default: False.
+            path: Path of the folder.
+            overwrite: Bool, whether to replace what exists at the path. Default: False.
 
         Raises:
-            FileExistsError: it stands already.
+            FileExistsError: it exists already.
             OSError: no permission, or no space.
         """
         with writing.new_path(path, overwrite, ours=_is_index, kind="code index") as folder:
@@ -196,7 +196,7 @@ class CodeIndex:
         """Reads an index that `save` has written, also while another process replaces it.
 
         Args:
-            path: of the folder.
+            path: Path of the folder.
 
         Raises:
             FileNotFoundError: no index there.
@@ -251,7 +251,7 @@ def _is_own_file(name: str) -> bool:
 
 
 def _strings(name: str, value: Any) -> list[str]:
-    """A list of strings; a single string is none, and numbers are refused."""
+    """Returns a list of strings; a single string is none, and numbers are refused."""
     sequence = isinstance(value, (list, tuple)) or (
         isinstance(value, np.ndarray) and value.ndim == 1
     )

@@ -20,7 +20,7 @@ _BLOCK = 2**16
 def check_codes(
     codes: ArrayLike, num_categories: int, num_variables: int | None = None
 ) -> np.ndarray:
-    """Codes as an array, refused where they are none.
+    """Returns codes as an array, after a check.
 
     Args:
         codes: integers or booleans [B, N] in [0, num_categories); B may be 0.
@@ -78,7 +78,7 @@ def check_one_hot(num_categories: int) -> None:
 
 
 def bits_per_variable(num_categories: int) -> int:
-    """The bits that one variable takes in storage: log2(num_categories), rounded up.
+    """Returns the number of bits of a variable in `pack`: log2(num_categories), rounded up.
 
     Example:
         >>> [bits_per_variable(categories) for categories in (2, 3, 10, 256)]
@@ -89,7 +89,7 @@ def bits_per_variable(num_categories: int) -> int:
 
 
 def bytes_per_code(num_variables: int, num_categories: int = 2) -> int:
-    """The bytes that `pack` gives to one code.
+    """Returns the number of bytes of a code in `pack`.
 
     Example:
         >>> bytes_per_code(64), bytes_per_code(20, 10)
@@ -100,7 +100,7 @@ def bytes_per_code(num_variables: int, num_categories: int = 2) -> int:
 
 
 def pack(codes: ArrayLike, num_categories: int = 2) -> np.ndarray:
-    """Codes as bytes to store: each variable takes `bits_per_variable` bits, high bit first.
+    """Returns codes as bytes to store: each variable takes `bits_per_variable` bits, high bit first.
 
     Bernoulli codes become what `numpy.packbits(codes, axis=1)` gives: the first variable is the highest
     bit of the first byte, and zeros fill the last byte. FAISS reads the same bytes.
@@ -113,7 +113,7 @@ def pack(codes: ArrayLike, num_categories: int = 2) -> np.ndarray:
         packed: uint8 [B, bytes_per_code(N, K)].
 
     Raises:
-        ValueError: what is no code of so many categories.
+        ValueError: values outside [0, num_categories), or not a code.
 
     Example:
         >>> pack([[1, 0, 0, 0, 0, 0, 0, 0, 1]])
@@ -131,7 +131,7 @@ def pack(codes: ArrayLike, num_categories: int = 2) -> np.ndarray:
 
 
 def unpack(packed: ArrayLike, num_variables: int, num_categories: int = 2) -> np.ndarray:
-    """Codes from the bytes that `pack` has made of them.
+    """Returns codes from the bytes of `pack`.
 
     Args:
         packed: uint8 [B, bytes_per_code(N, K)].
@@ -184,7 +184,7 @@ def _unpack(array: np.ndarray, num_variables: int, num_categories: int, width: i
 
 
 def pack_one_hot(codes: ArrayLike, num_categories: int) -> np.ndarray:
-    """Codes as bytes to compare: K bits a variable, one of them set, packed as `numpy.packbits` does.
+    """Returns codes as bytes to compare: K bits a variable, one of them set, packed as `numpy.packbits` does.
 
     Two codes differ in half as many variables as their bytes differ in bits. In bytes packed by width
     the number of differing bits depends on how categories are numbered and means nothing.
@@ -197,7 +197,7 @@ def pack_one_hot(codes: ArrayLike, num_categories: int) -> np.ndarray:
         packed: uint8 [B, ceil(N * K / 8)].
 
     Raises:
-        ValueError: what is no code of so many categories, or more than 65536 of them.
+        ValueError: values outside [0, num_categories), not a code, or more than 65536 categories.
 
     Example:
         >>> pack_one_hot([[0, 3]], num_categories=4)
@@ -238,7 +238,7 @@ def pack_tensor(codes: Tensor) -> tf.Tensor:
     """`pack` of binary codes in TensorFlow, to be served: the same bytes.
 
     Args:
-        codes: numbers 0 and 1 [..., N]; not checked.
+        codes: Numbers 0 and 1 [..., N]; not checked.
 
     Returns:
         packed: uint8 [..., ceil(N / 8)].
@@ -255,7 +255,7 @@ def pack_tensor(codes: Tensor) -> tf.Tensor:
 
 
 def check_packed(packed: ArrayLike, name: str) -> np.ndarray:
-    """Packed codes as an array, refused where they are none; `name` goes into the message."""
+    """Returns packed codes as an array, after a check; messages call them `name`."""
     array = as_array(name, packed)
     if array.ndim != 2 or array.dtype != np.uint8 or array.shape[1] < 1:
         raise ValueError(

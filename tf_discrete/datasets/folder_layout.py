@@ -31,7 +31,7 @@ class Listing(NamedTuple):
     """The images of one split.
 
     Attributes:
-        paths: of the files, in order.
+        paths: Paths of the files, in order.
         classes: the class folder of each image, `UNLABELLED_FOLDER` where it has no label; None for a
             flat folder.
     """
@@ -45,7 +45,7 @@ class Folder(NamedTuple):
 
     Attributes:
         splits: those that the folder keeps apart, "train" at least.
-        class_names: of train, in the order of their numbers; None for flat folders.
+        class_names: Names of the classes of train, in the order of their numbers; None for flat folders.
         left_out: how many files were left out, by reason.
     """
 
@@ -55,10 +55,10 @@ class Folder(NamedTuple):
 
 
 def read(root: str) -> Folder:
-    """The layout of a folder, see `image_folder.load`.
+    """Returns the layout of a folder, see `image_folder.load`.
 
     Raises:
-        ValueError: the layout is none of those, or a class folder is empty.
+        ValueError: unknown layout, or a class folder is empty.
         OSError: a folder that cannot be read.
     """
     left_out: collections.Counter[str] = collections.Counter()
@@ -76,7 +76,7 @@ def read(root: str) -> Folder:
 
 
 def walk(roots: Sequence[str]) -> tuple[list[list[str]], collections.Counter[str]]:
-    """The image files below some folders, links included.
+    """Returns the image files below some folders, links included.
 
     Links to folders and files are followed, after all that lies in the folders themselves. What has been
     counted already is left out, so that loops end and no image counts twice. Links to nowhere count as
@@ -86,7 +86,7 @@ def walk(roots: Sequence[str]) -> tuple[list[list[str]], collections.Counter[str
         roots: folders.
 
     Returns:
-        paths: of the files of each root; those of a folder before those of its subfolders, by name.
+        paths: Paths of the files of each root; those of a folder before those of its subfolders, by name.
         left_out: how many files were left out, by reason.
     """
     found: list[list[str]] = [[] for _ in roots]
@@ -137,7 +137,7 @@ def tell(folder: str, left_out: collections.Counter[str]) -> None:
 
 
 def subfolders(folder: str) -> list[str]:
-    """Names of the folders in a folder, in order; hidden ones are left out."""
+    """Returns the names of the folders in a folder, in order; hidden ones are left out."""
     with os.scandir(folder) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not _is_hidden(e.name))
 
@@ -151,7 +151,7 @@ def _is_link(path: str) -> bool:
 
 
 def _key(path: str) -> tuple[int, int]:
-    """What is the same for two paths of one file or folder."""
+    """Returns an identity that is the same for all paths of a file or folder."""
     try:
         status = os.stat(path)
     except OSError:  # A link to nowhere.
@@ -160,7 +160,7 @@ def _key(path: str) -> tuple[int, int]:
 
 
 def _entries(folder: str) -> tuple[list[str], collections.Counter[str]]:
-    """Paths of the image files in a folder, in order, and the reasons why others are none."""
+    """Returns the paths of the image files in a folder, in order, and the reasons why others are none."""
     images: list[str] = []
     left_out: collections.Counter[str] = collections.Counter()
     with os.scandir(folder) as entries:
@@ -206,7 +206,7 @@ def _split_folders(root: str) -> tuple[dict[str, str], str | None]:
         raise ValueError(
             "A folder that is split must hold train and, optionally, validation, test and unlabelled, and "
             f"nothing else. Move or rename the rest. Received: folder={root!r} with subfolders {inside} and "
-            f"{len(images)} images beside them"
+            f"{len(images)} images next to them"
         )
     for meaning, names in (*by_split.items(), (UNLABELLED_FOLDER, unlabelled)):
         if len(names) > 1:
@@ -219,7 +219,7 @@ def _split_folders(root: str) -> tuple[dict[str, str], str | None]:
 
 
 def _list(folder: str, unlabelled: str | None, left_out: collections.Counter[str]) -> Listing:
-    """The images of a split; `unlabelled` is a folder outside it whose images belong to it too."""
+    """Returns the images of a split; `unlabelled` is a folder outside it whose images belong to it too."""
     flat, inside = _entries(folder)[0], subfolders(folder)
     if flat and (inside or unlabelled):
         raise ValueError(
@@ -257,7 +257,7 @@ def _list(folder: str, unlabelled: str | None, left_out: collections.Counter[str
 
 
 def _in_order(names: set[str]) -> list[str]:
-    """Names of classes as they are numbered: by name, or by number where all are numbers."""
+    """Returns the names of classes as they are numbered: by name, or by number where all are numbers."""
     by_name = sorted(names)
     if not all(re.fullmatch("[0-9]+", name) for name in names):
         _warn_of_splits(by_name)

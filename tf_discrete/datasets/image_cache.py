@@ -26,14 +26,14 @@ def fill(
     cache_dir: str,
     key: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The decoded images and labels, decoded now or found in the cache.
+    """Returns the decoded images and labels, decoded now or found in the cache.
 
     Args:
-        count: number of images.
+        count: Number of images.
         image_shape: (height, width, channels) of each.
         decode: returns an iterable of (uint8 [b, H, W, C], int [b]); called unless cached.
         cache_dir: folder for the file, made if needed; not touched while the images fit in memory.
-        key: names the content; whatever changes the images must change it.
+        key: Names the content; whatever changes the images must change it.
 
     Returns:
         images, uint8 [count, H, W, C] (an `np.memmap` if large), and labels, int32 [count].
@@ -56,7 +56,7 @@ def fill(
         except OSError as error:
             raise OSError(
                 "Images too large for memory are decoded once into a cache file, which could not "
-                f"be written ({error}). Give a data_dir with room and write permission. "
+                f"be written ({error}). Give a data_dir with free space and write permission. "
                 f"Received: cache={str(folder)!r}, {np.prod(shape, dtype=np.int64)} bytes"
             ) from error
     images = _read(folder / _IMAGES, np.uint8, shape, mmap=True)
@@ -64,7 +64,7 @@ def fill(
 
 
 def _read(path: pathlib.Path, dtype: type, shape: tuple[int, ...], mmap: bool) -> np.ndarray:
-    """An array of the cache; the header is held against the size of the file first."""
+    """Returns an array of the cache; the header is held against the size of the file first."""
     expected = f"cached images, an array of {np.dtype(dtype)} of shape {shape}"
     remedy = f"Remove the folder {str(path.parent)!r}; the images are decoded again."
     try:
@@ -78,7 +78,7 @@ def _read(path: pathlib.Path, dtype: type, shape: tuple[int, ...], mmap: bool) -
 
 
 def _make_folder(folder: pathlib.Path, shape: tuple[int, ...], decode: Callable) -> None:
-    """Writes the cache, whole or not at all: a folder that exists is complete."""
+    """Writes the cache, atomically: a folder that exists is complete."""
     with writing.new_path(folder, False, ours=lambda _: False, kind="cache of images") as new:
         writing.sweep(folder.parent, _is_key)  # Those of other images, too: they may be large.
         new.mkdir()

@@ -43,11 +43,11 @@ _GREY_BITS, _PNG_COLOUR_16 = ("I", "I;16", "I;16L", "I;16B"), (2, 4, 6)
 
 
 class Header(NamedTuple):
-    """What is known of a picture without decoding it.
+    """The properties of a picture that are known without decoding it.
 
     Attributes:
         size: (height, width), as it is to be seen.
-        grey: whether it has no colour.
+        grey: Bool, whether it has no colour.
         bits: 1, 8 or 16 per channel.
     """
 
@@ -89,14 +89,14 @@ def header(path: str) -> Header:
 
 
 def white_levels(headers: Mapping[str, Header]) -> WhiteLevels:
-    """The levels of white that hold the largest stored value of all files.
+    """Returns the levels of white that hold the largest stored value of all files.
 
     Files of 8 bits have 1, if no value is larger, or 255. Files of 16 bits have the smallest of 1,
     255 (8 bits), 4095 (12 bits) and 65535 that holds every value. Only as many files are decoded as
     it takes to know.
 
     Args:
-        headers: of all files of the data set, by path.
+        headers: Headers of all files of the data set, by path.
 
     Raises:
         ValueError: a file that cannot be decoded; names it.
@@ -116,13 +116,13 @@ def white_levels(headers: Mapping[str, Header]) -> WhiteLevels:
 
 
 def decode(path: str, channels: int, size: tuple[int, int], white: WhiteLevels) -> np.ndarray:
-    """The pixels of a file.
+    """Returns the pixels of a file.
 
     The stored values are scaled first, so that white is 255. Transparency is composited over white;
     over black where nothing could be seen on white. Resizing comes last.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         channels: 1 for grey, or 3 for RGB.
         size: (height, width) of the result.
         white: of the data set. A file with larger values, or of a kind that the data set does not
@@ -215,7 +215,7 @@ def _orientation(image: Image.Image) -> object:
 
 
 def _oriented(pixels: np.ndarray, orientation: object) -> np.ndarray:
-    """[H, W, C] as EXIF wants it to be seen; values outside 1..8 mean nothing."""
+    """Returns [H, W, C] as EXIF wants it to be seen; values outside 1..8 mean nothing."""
     if orientation not in (2, 3, 4, 5, 6, 7, 8):
         return pixels
     if orientation in (5, 7):
@@ -241,7 +241,7 @@ def _bits(image: Image.Image, path: str) -> int:
 
 
 def _png_colour(image: Image.Image, path: str) -> int:
-    """The colour type of a PNG of 16 bits with colour or alpha, which Pillow cuts to 8; else 0."""
+    """Returns the colour type of a PNG of 16 bits with colour or alpha, which Pillow cuts to 8; else 0."""
     if image.format != "PNG" or image.mode not in ("RGB", "RGBA", "LA"):
         return 0
     with open(path, "rb") as file:
@@ -251,7 +251,7 @@ def _png_colour(image: Image.Image, path: str) -> int:
 
 
 def _pixels(image: Image.Image, path: str, one_channel: bool) -> _Pixels:
-    """The stored values of an opened image."""
+    """Returns the stored values of an opened image."""
     if _png_colour(image, path):
         with open(path, "rb") as file:
             stored = tf.io.decode_png(file.read(), dtype=tf.uint16).numpy()

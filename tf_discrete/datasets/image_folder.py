@@ -99,7 +99,7 @@ def read(
     """Reads one image file, in the shape that a model wants, by the rules of `load`.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         image_shape: (height, width, channels); it is resized, and turned grey for 1 channel.
         white_levels: of the data set that the model was trained on, see `Split.white_levels`. Default:
             the smallest levels that hold the values of this file.
@@ -115,7 +115,7 @@ def read(
 
 
 def files(folder: str | os.PathLike[str]) -> Iterator[str]:
-    """The paths of all image files in a folder and its subfolders, in order.
+    """Returns the paths of all image files in a folder and its subfolders, in order.
 
     Hidden files and those that are no images are left out with a warning; links are followed, and no
     file counts twice.
@@ -126,13 +126,13 @@ def files(folder: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def _identity(path: str) -> tuple[str, int, int]:
-    """What changes when a file does."""
+    """Returns a key that changes when a file does."""
     status = os.stat(path)
     return os.path.abspath(path), status.st_size, status.st_mtime_ns
 
 
 def _labels(folder: folder_layout.Folder, source: str, root: str) -> np.ndarray | None:
-    """Labels int32 of the source's images."""
+    """Returns labels int32 of the source's images."""
     wanted = folder.splits[source].classes
     if wanted is None:
         return None

@@ -14,13 +14,13 @@ from tf_discrete.datasets.split import Split
 
 
 def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int = 0) -> np.ndarray:
-    """The examples whose labels may be used: so many of each class, drawn at random.
+    """Chooses the examples whose labels may be used: `per_class` of each class, at random.
 
     Args:
         labels: int [n], -1 where unlabelled.
         num_classes: K.
         per_class: labels of each class; 0 for all that there are. Default: 0.
-        seed: of the choice; a larger choice of the same seed contains a smaller one. Default: 0.
+        seed: Seed of the choice; a larger choice of the same seed contains a smaller one. Default: 0.
 
     Returns:
         int64 [m], increasing.
@@ -59,7 +59,7 @@ def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int =
 
 
 def check(labels: np.ndarray | None, num_classes: int | None) -> np.ndarray:
-    """Labels int [n] in -1..K - 1.
+    """Returns labels int [n] in -1..K - 1.
 
     Raises:
         ValueError: no labels, fewer than 2 classes, or labels out of range.
@@ -89,7 +89,7 @@ def check(labels: np.ndarray | None, num_classes: int | None) -> np.ndarray:
 
 
 def divide(data: Split, chosen: np.ndarray) -> tuple[Split, Split]:
-    """The labelled examples of a split, and the whole split without its labels.
+    """Returns the labelled examples of a split, and the whole split without its labels.
 
     Every image is an unlabelled one too: labels are all that the second part lacks.
 
@@ -120,7 +120,7 @@ def batches(
     seed: int,
     start_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Endless batches of both: a fixed number of labelled rows, and of unlabelled ones.
+    """Returns endless batches of both: a fixed number of labelled rows, and of unlabelled ones.
 
     An epoch is one of the unlabelled images; the labelled ones come round as often as they must. A run
     that continues with `start_epoch` sees what it would have seen.
@@ -130,7 +130,7 @@ def batches(
         unlabelled: see `divide`.
         labelled_batch_size: labelled rows of a step, at most as many as there are.
         batch_size: unlabelled rows of a step.
-        seed: of the order and dynamic binarisation.
+        seed: Seed of the order and dynamic binarisation.
         start_epoch: the epoch to begin with.
 
     Returns:

@@ -21,11 +21,11 @@ KEYS = """\
 _UNSPLIT = (("image", "label"), ("images", "labels"))
 _BY_SPLIT = (("image_", "label_"), ("x_", "y_"))
 _MOST_CLASSES = 1000
-"""So many classes may be named by the largest label alone."""
+"""Maximum number of classes that the largest label alone may imply."""
 
 
 def load(request: Request) -> Arrays:
-    """One split of a `.npz` file, as `np.savez` and `np.savez_compressed` write it.
+    """Loads one split of a `.npz` file, as `np.savez` and `np.savez_compressed` write it.
 
     Keys, one of:
 
@@ -86,7 +86,7 @@ def load(request: Request) -> Arrays:
 
 
 def _split_keys(found: Sequence[str], name: str) -> dict[str, tuple[str, str | None]]:
-    """The keys of images and labels of each split that the file keeps apart, train at least."""
+    """Returns the keys of images and labels of each split that the file keeps apart, train at least."""
     layouts = [{"train": pair} for pair in _UNSPLIT if pair[0] in found]
     for image, label in _BY_SPLIT:
         splits = [split for split in SPLITS if image + split in found]
@@ -108,7 +108,7 @@ def _split_keys(found: Sequence[str], name: str) -> dict[str, tuple[str, str | N
             "Every key of an .npz file must be one that is read. "
             + (f"Did you mean {' and '.join(hints)}? " if hints else "")
             + "Rename or remove the others. Received: "
-            f"{name!r} with {unknown} beside {sorted(set(found) & set(known))}; known here: {known}"
+            f"{name!r} with {unknown} next to {sorted(set(found) & set(known))}; known here: {known}"
         )
     return {
         split: (image, label if label in found else None)
@@ -147,7 +147,7 @@ def _checked_images(images: np.ndarray, where: str) -> np.ndarray:
 
 
 def _white(images: np.ndarray, file: NpzReader, others: Sequence[str]) -> int:
-    """The value that is white: 1 in a file of 0 and 1 only, all splits together, else 255."""
+    """Returns the value that is white: 1 in a file of 0 and 1 only, all splits together, else 255."""
     if images.dtype != np.uint8 or images.max() != 1:
         return 255
     rest = (file.read(key) for key in others)

@@ -23,7 +23,7 @@ class NpzReader:
     Nothing is unpickled, and no more memory is taken than the file's own size can justify.
 
     Args:
-        path: of the file.
+        path: Path of the file.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -56,7 +56,7 @@ class NpzReader:
 
     @property
     def keys(self) -> list[str]:
-        """The names of the arrays."""
+        """Returns the names of the arrays."""
         return list(self._members)
 
     def read(self, key: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The one order of operations: index, shuffle, gather, binarise, prefetch.
 
 Batch t of a run is batch b = t % steps of epoch e = t // steps. The order of an epoch is a pure function
-of (seed, e), the draws of a batch are one of (seed, e, b): there is no state to save, and nothing to
+of (seed, e), the samples of a batch are one of (seed, e, b): there is no state to save, and nothing to
 replay after a restart.
 """
 
@@ -89,7 +89,7 @@ def batches(
 
 
 def steps_per_epoch(count: int, batch_size: int, drop_remainder: bool) -> int:
-    """Number of batches in an epoch of `count` examples.
+    """Returns the number of batches in an epoch of `count` examples.
 
     Raises:
         ValueError: if batch_size < 1, or if it is larger than the data and the rest is dropped.
@@ -109,13 +109,13 @@ def steps_per_epoch(count: int, batch_size: int, drop_remainder: bool) -> int:
 
 
 def permutation(count: int, seed: Seed) -> tf.Tensor:
-    """A random order of `count` examples, drawn in full.
+    """Returns a random order of `count` examples, drawn in full.
 
     `tf.random.experimental.index_shuffle` would need no memory, but is far from uniform: in 54000
     examples, neighbours share a batch of 100 half as often as they should.
 
     Args:
-        count: number of examples.
+        count: Number of examples.
         seed: int32 [2]; each seed is another order.
 
     Returns:
@@ -130,7 +130,7 @@ def permutation(count: int, seed: Seed) -> tf.Tensor:
 
 
 def _mode(data: Split) -> str:
-    """The binarisation, with dynamic draws made static where the data serve evaluation."""
+    """Returns the binarisation, with dynamic draws made static where the data serve evaluation."""
     if data.binarization == "dynamic" and data.split != "train":
         return "static"
     return data.binarization
@@ -143,7 +143,7 @@ def _static_seed(data: Split) -> Seed:
 
 
 def _reader(data: Split, batch_size: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from indices int64 [B] to float32 [B, H, W, C], static binarisation included."""
+    """Returns a function from indices int64 [B] to float32 [B, H, W, C], static binarisation included."""
     if data.images.nbytes <= RESIDENT_BYTES:
         images = data.in_memory
         return lambda indices: _to_unit(tf.gather(images, indices))
@@ -159,14 +159,14 @@ def _reader(data: Split, batch_size: int | None) -> Callable[[tf.Tensor], tf.Ten
 
 
 def load_into_memory(data: Split, chunk: int = 1000) -> tf.Tensor:
-    """All images as one tensor in memory, binarised if that is static."""
+    """Returns all images as one tensor in memory, binarised if that is static."""
     if _mode(data) != "static":
         return tf.constant(data.images)
     return tf.constant(static_images(data, np.arange(len(data)), chunk))
 
 
 def static_images(data: Split, indices: np.ndarray, chunk: int = 1000) -> np.ndarray:
-    """The examples at some indices, statically binarised: uint8 [m, H, W, C] of 0 and 255."""
+    """Returns the examples at some indices, statically binarised: uint8 [m, H, W, C] of 0 and 255."""
     draw = tf.function(_draw_each, autograph=False)
     seed = _static_seed(data)
     drawn = []

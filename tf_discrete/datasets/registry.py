@@ -18,7 +18,7 @@ _CHECKED_ON_DISK = 4096
 
 
 def names() -> tuple[str, ...]:
-    """The registered data sets; what is not among them is read from TFDS or from files.
+    """Returns the registered data sets; what is not among them is read from TFDS or from files.
 
     Example:
         >>> "digits" in names()
@@ -38,7 +38,7 @@ def get(
     image_size: Sequence[int] | None = None,
     max_examples: int | None = None,
 ) -> Split:
-    """One split of a data set.
+    """Loads one split of a data set.
 
     Splits never depend on a seed: validation is carved from train (unless the data set has its own), and
     no test image is ever in train or validation.
@@ -51,11 +51,12 @@ def get(
         split: "train", "validation" or "test".
         data_dir: folder of prepared TFDS data, and of caches of very large data. Default: TFDS' own.
         binarization: 'none', 'threshold', 'static' or 'dynamic'; see `Split.batches`.
-        validation_fraction: of the training images, in (0, 1); ignored where a validation split exists.
-        seed: of static binarisation, and the default of `Split.batches`.
+        validation_fraction: Float in (0, 1), fraction of the training images; ignored if a validation split
+            exists.
+        seed: Seed of static binarisation, and the default of `Split.batches`.
         image_size: (height, width) to resize to; needed where sizes differ.
-        max_examples: take only so many examples of the split, of all classes in their shares; of a TFDS
-            data set the first ones.
+        max_examples: Maximum number of examples of the split, stratified by class; of a TFDS data set
+            the first ones.
 
     Returns:
         Split.
@@ -103,7 +104,7 @@ def get(
 
 
 def _tell_constant(images: np.ndarray, request: Request) -> None:
-    """Warns of images of one colour; of a data set on disk only the beginning is looked at."""
+    """Warns of images of one colour; checks only the beginning of a data set on disk."""
     if isinstance(images, np.memmap):
         images = images[:_CHECKED_ON_DISK]
     count = sum(

@@ -9,7 +9,7 @@ _CHUNK = 256
 
 
 def resize(images: np.ndarray, image_size: tuple[int, int] | None) -> np.ndarray:
-    """Images resized to (height, width): bilinear, antialiased, of the same dtype.
+    """Returns images resized to (height, width): bilinear, antialiased, of the same dtype.
 
     Args:
         images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1].

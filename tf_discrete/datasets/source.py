@@ -1,4 +1,4 @@
-"""What `get` asks of a source of images, what the source answers, and the registry of sources."""
+"""Requests to a source of images, its answers, and the registry of sources."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Request:
     """One split of one data set, as `datasets.get` asks a source for it.
 
     Attributes:
-        name: of the data set: a registered name or a path.
+        name: Name of the data set: a registered name or a path.
         split: "train", "validation" or "test".
         data_dir: folder of prepared data and caches, or None for the source's default.
-        validation_fraction: of the training images, where no validation split exists.
+        validation_fraction: Fraction of the training images, where no validation split exists.
         image_size: (height, width) to resize to, or None to keep the size.
         max_examples: most examples to read, or None for all.
     """
@@ -41,7 +41,7 @@ class Arrays(NamedTuple):
     Attributes:
         images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1].
         labels: int32 [n], -1 where unlabelled; None where the data set has no labels.
-        num_classes: number of classes over all splits; None without labels.
+        num_classes: Number of classes over all splits; None without labels.
         class_names: the name of each class, in the order of their numbers; None where there are none.
         white_levels: the stored values that became white, of 8 and of 16 bits; None where the data set
             has no values of that kind. See `image_file.WhiteLevels`.

@@ -19,13 +19,13 @@ class Split:
     """The images of one split, with the labels if there are any.
 
     Attributes:
-        name: of the data set, as given to `datasets.get`.
+        name: Name of the data set, as given to `datasets.get`.
         split: "train", "validation" or "test".
         images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1]; an `np.memmap` if large.
         labels: int32 [n], -1 where unlabelled; None where the data set has no labels.
-        num_classes: number of classes over all splits; None without labels.
+        num_classes: Number of classes over all splits; None without labels.
         binarization: 'none', 'threshold', 'static' or 'dynamic'; see `batches`.
-        seed: of static binarisation, and of `batches` unless that is given its own.
+        seed: Seed of static binarisation, and of `batches` unless that is given its own.
         class_names: the name of each class, in the order of their numbers; None where there are none.
         white_levels: the stored values that became white (1.0), of 8 and of 16 bits; None where the data
             have no values of that kind. `image_folder.read` takes them, so that a single file is scaled
@@ -88,11 +88,11 @@ class Split:
 
     @functools.cached_property
     def in_memory(self) -> tf.Tensor:
-        """The images as a tensor in memory, which batches of small data are gathered from."""
+        """Returns the images as a tensor in memory, which batches of small data are gathered from."""
         return pipeline.load_into_memory(self)
 
     def steps_per_epoch(self, batch_size: int, drop_remainder: bool = False) -> int:
-        """Number of batches in an epoch.
+        """Returns the number of batches in an epoch.
 
         Example:
             >>> import tf_discrete.datasets as datasets
@@ -111,7 +111,7 @@ class Split:
         repeat: bool = False,
         drop_remainder: bool = False,
     ) -> tf.data.Dataset:
-        """Batches of the split, in an order that depends on the seed and the epoch alone.
+        """Returns batches of the split, in an order that depends on the seed and the epoch alone.
 
         A run that was stopped continues with `start_epoch=k` and sees exactly what it would have
         seen from epoch k on. Binarisation:
@@ -125,10 +125,10 @@ class Split:
 
         Args:
             batch_size: at least 1.
-            seed: of order and dynamic binarisation: an int or an int32 tensor [2]. Default: the
+            seed: Seed of order and dynamic binarisation: an int or an int32 tensor [2]. Default: the
                 seed of the split.
             start_epoch: the epoch to begin with, from 0.
-            shuffle: whether each epoch has a new order.
+            shuffle: Bool, whether each epoch has a new order.
             repeat: go on for ever; otherwise one epoch.
             drop_remainder: leave out the last batch of an epoch if it is not full.
 

@@ -20,8 +20,8 @@ def take_split(
 
     Args:
         everything: all images.
-        request: names the split, and the size to which its images are resized.
-        test_fraction: of all images, in (0, 1). Default: 0.1.
+        request: Names the split, and the size to which its images are resized.
+        test_fraction: Fraction of all images, in (0, 1). Default: 0.1.
 
     Raises:
         ValueError: if no example is left for training.
@@ -43,17 +43,17 @@ def take_split(
 def bounds(
     count: int, request: Request, explicit: Collection[str], test_fraction: float = TEST_FRACTION
 ) -> tuple[int, int]:
-    """The range of the split that is carved from `count` training examples.
+    """Returns the range of the split that is carved from `count` training examples.
 
-    The examples are laid out as train, validation, test. A split that the source keeps apart
-    (`explicit`) takes no room. The sizes depend on the count and the fractions only, so the three
+    The examples are laid out as train, validation, test. A split that the source has as such
+    (`explicit`) has length 0. The sizes depend on the count and the fractions only, so the three
     ranges are disjoint by construction.
 
     Args:
-        count: number of examples that the source calls training examples.
-        request: names the split and the validation fraction.
+        count: Number of examples that the source calls training examples.
+        request: Names the split and the validation fraction.
         explicit: splits that the source keeps apart from these examples.
-        test_fraction: of `count`, in (0, 1).
+        test_fraction: Fraction of `count`, in (0, 1).
 
     Returns:
         (start, stop), cut to `request.max_examples`.
@@ -97,8 +97,8 @@ def chosen(
     has the classes' shares.
 
     Args:
-        count: number of examples: of the split if the source keeps it apart, else of train.
-        request: names the split, the validation fraction and `max_examples`.
+        count: Number of examples: of the split if the source keeps it apart, else of train.
+        request: Names the split, the validation fraction and `max_examples`.
         explicit: splits that the source keeps apart, train among them.
         labels: int [count], or None.
 
@@ -123,13 +123,13 @@ def chosen(
 
 
 def stratified_order(count: int, labels: np.ndarray | None = None) -> np.ndarray:
-    """A fixed shuffled order in which every long enough run of examples has the classes' shares.
+    """Returns a fixed shuffled order in which every long enough run of examples has the classes' shares.
 
     Each class is shuffled and spread evenly over the order. It depends on the labels alone: the
     test set stays the same whatever the seed of a run.
 
     Args:
-        count: number of examples.
+        count: Number of examples.
         labels: int [count], or None for a plain shuffle.
 
     Returns:

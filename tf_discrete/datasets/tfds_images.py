@@ -25,7 +25,7 @@ _FIRST, _BEGINNING = 8, 1000
 
 
 def load(request: Request) -> Arrays:
-    """One split of a TFDS image data set, decoded.
+    """Loads one split of a TFDS image data set.
 
     The data are read from `data_dir` if they have been prepared there, and downloaded by TFDS
     otherwise. 'validation' and 'test' are the official splits where they exist; else validation is
@@ -119,7 +119,7 @@ class _NotBinaryError(Exception):
 
 
 def knows(name: str, data_dir: str | None) -> bool:
-    """Whether TFDS has this data set, or `data_dir` holds it prepared; False without TFDS."""
+    """Returns whether TFDS has this data set, or `data_dir` holds it prepared; False without TFDS."""
     try:
         tfds = _import_tfds()
     except ImportError:
@@ -176,7 +176,7 @@ def _prepared_builder(
 def _features(
     tfds: ModuleType, features: tensorflow_datasets.features.FeatureConnector, request: Request
 ) -> tuple[str, str | None, int | None]:
-    """The keys of image and label, and the number of classes."""
+    """Returns the keys of image and label, and the number of classes."""
     features = dict(features) if hasattr(features, "keys") else {}
     image_keys = [k for k, v in features.items() if type(v) is tfds.features.Image]
     if "image" in image_keys:

@@ -33,7 +33,7 @@ def categorical_entropy(logits: tf.Tensor) -> tf.Tensor:
 
 
 def categorical_kl(logits: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """KL(softmax(logits) || softmax(other)) in nats, [...], of logits [..., K] that broadcast."""
+    """Returns KL(softmax(logits) || softmax(other)) in nats, [...], of logits [..., K] that broadcast."""
 
     @tf.custom_gradient
     def kl_divergence(logits: tf.Tensor, other: tf.Tensor) -> tuple[tf.Tensor, Gradient]:

@@ -60,17 +60,17 @@ class Discrete(abc.ABC):
 
     @classmethod
     def value_shape(cls, num_variables: int | None, num_categories: int | None) -> Axes:
-        """The shape of one value."""
+        """Returns the shape of one value."""
         return (num_variables, num_categories)
 
     @classmethod
     def logits_shape(cls, num_variables: int | None, num_categories: int | None) -> Axes:
-        """The shape of the logits of one value."""
+        """Returns the shape of the logits of one value."""
         return cls.value_shape(num_variables, num_categories)
 
     @classmethod
     def uniform_logits(cls, num_categories: int | None) -> np.ndarray:
-        """Logits of the uniform distribution, broadcastable against those of any N."""
+        """Returns the logits of the uniform distribution, broadcastable against those of any N."""
         return np.zeros([])
 
     @classmethod
@@ -129,12 +129,12 @@ class Discrete(abc.ABC):
 
     @classmethod
     def over_categories(cls, value: Tensor) -> tf.Tensor:
-        """A value as one-hot vectors over the categories, [..., N, K]; linear in the value."""
+        """Returns a value as one-hot vectors over the categories, [..., N, K]; linear in the value."""
         return tf.convert_to_tensor(value)
 
     @classmethod
     def flatten(cls, value: Tensor) -> tf.Tensor:
-        """A value [..., *value_shape] as one vector, [..., D]."""
+        """Returns a value [..., *value_shape] as one vector, [..., D]."""
         size = math.prod(value.shape[-cls.event_rank :])
         return tf.reshape(value, tf.concat([tf.shape(value)[: -cls.event_rank], [size]], axis=0))
 
@@ -152,7 +152,7 @@ class Discrete(abc.ABC):
 
     @property
     def probs(self) -> tf.Tensor:
-        """The mean of a value, float [..., *value_shape]."""
+        """Returns the mean of a value, float [..., *value_shape]."""
         return self.category_probs
 
     def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
@@ -163,7 +163,7 @@ class Discrete(abc.ABC):
         return self.one_hot(tf.argmax(perturbed, axis=-1, output_type=tf.int32))
 
     def mode(self) -> tf.Tensor:
-        """The most probable value, float [..., *value_shape]."""
+        """Returns the most probable value, float [..., *value_shape]."""
         return self.one_hot(tf.argmax(self.category_log_probs, axis=-1, output_type=tf.int32))
 
     def log_prob(self, value: Tensor) -> tf.Tensor:
@@ -234,7 +234,7 @@ class Discrete(abc.ABC):
         return -tf.reduce_sum(x_times_log(self.category_probs, self.category_log_probs), axis=-1)
 
     def kl_per_variable(self, other: Discrete) -> tf.Tensor:
-        """KL(self || other) of each variable in nats, [..., N]; +inf where `other` masks too much."""
+        """Returns KL(self || other) of each variable in nats, [..., N]; +inf where `other` masks too much."""
         log_q, log_p, probs = self.category_log_probs, other.category_log_probs, self.category_probs
         shape = tf.broadcast_dynamic_shape(tf.shape(log_q), tf.shape(log_p))
         log_p = tf.broadcast_to(log_p, shape)
@@ -247,7 +247,7 @@ class Discrete(abc.ABC):
         return tf.reduce_sum(self.entropy_per_variable(), axis=-1)
 
     def kl_divergence(self, other: Discrete) -> tf.Tensor:
-        """KL(self || other), exactly, in nats, [...]: summed over variables, never over the batch."""
+        """Returns KL(self || other), exactly, in nats, [...]: summed over variables, never over the batch."""
         return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
 
 
@@ -266,7 +266,7 @@ def register(cls: _Kind) -> _Kind:
 
 
 def names(interface: type = Discrete) -> tuple[str, ...]:
-    """Names of the registered kinds that implement an interface, in the order of registration.
+    """Returns the names of the registered kinds that implement an interface, in the order of registration.
 
     Args:
         interface: `Discrete`, or `tf_discrete.distributions.Relaxable`. Default: `Discrete`.
@@ -279,7 +279,7 @@ def names(interface: type = Discrete) -> tuple[str, ...]:
 
 
 def get(latents: str) -> type[Discrete]:
-    """The class of a kind of latents, such as "categorical" or "bernoulli".
+    """Returns the class of a kind of latents, such as "categorical" or "bernoulli".
 
     Raises:
         ValueError: No kind has the name; the message lists all.

@@ -26,7 +26,7 @@ def log_prob(z: Tensor, mean: Tensor, log_scale: Tensor) -> tf.Tensor:
 
 
 def kl_to_standard(mean: Tensor, log_scale: Tensor) -> tf.Tensor:
-    """KL(N(mean, exp(log_scale)^2) || N(0, 1)), [...], of parameters [..., D].
+    """Returns KL(N(mean, exp(log_scale)^2) || N(0, 1)), [...], of parameters [..., D].
 
     Example:
         >>> float(kl_to_standard(tf.constant([1.0, 0.0]), tf.zeros([2])))

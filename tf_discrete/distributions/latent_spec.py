@@ -50,7 +50,7 @@ class LatentSpec:
 
     @classmethod
     def concatenate(cls, specs: Sequence[LatentSpec]) -> LatentSpec:
-        """The latents of several layers as one, the variables of the first layer first.
+        """Returns the latents of several layers as one, the variables of the first layer first.
 
         Where layers have different numbers of categories, the result has the largest; the others are padded
         with categories of probability 0, see `concatenate_logits`.
@@ -101,45 +101,45 @@ class LatentSpec:
 
     @property
     def kind(self) -> type[discrete.Discrete]:
-        """The class of the kind of latents."""
+        """Returns the class of the kind of latents."""
         return discrete.get(self.latents)
 
     @property
     def event_rank(self) -> int:
-        """Number of axes of one value."""
+        """Returns the number of axes of one value."""
         return self.kind.event_rank
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one value."""
+        """Returns the shape of one value."""
         return self.kind.value_shape(self.num_variables, self.num_categories)
 
     @property
     def logits_shape(self) -> tuple[int, ...]:
-        """The shape of the logits of one value."""
+        """Returns the shape of the logits of one value."""
         return self.kind.logits_shape(self.num_variables, self.num_categories)
 
     @property
     def num_logits(self) -> int:
-        """How many logits one value has, the outputs of the network that makes them."""
+        """Returns how many logits one value has, the outputs of the network that makes them."""
         return math.prod(self.logits_shape)
 
     @property
     def num_configurations(self) -> int:
-        """How many values there are, K**N."""
+        """Returns how many values there are, K**N."""
         return self.num_categories**self.num_variables
 
     def distribution(self, logits: Tensor) -> discrete.Discrete:
-        """The distribution with these logits, [..., *logits_shape]."""
+        """Returns the distribution with these logits, [..., *logits_shape]."""
         return self.kind(logits)
 
     def uniform_logits(self, dtype: tf.DType = tf.float32) -> tf.Tensor:
-        """Logits of the uniform distribution, [*logits_shape]."""
+        """Returns the logits of the uniform distribution, [*logits_shape]."""
         one = tf.constant(self.kind.uniform_logits(self.num_categories), dtype)
         return tf.broadcast_to(one, self.logits_shape)
 
     def uniform(self, dtype: tf.DType = tf.float32) -> discrete.Discrete:
-        """The uniform distribution over all values."""
+        """Returns the uniform distribution over all values."""
         return self.distribution(self.uniform_logits(dtype))
 
     def as_logits(self, outputs: Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -164,7 +164,7 @@ class LatentSpec:
         return self.kind.flatten(value)
 
     def manifest_entries(self) -> JsonObject:
-        """What the manifest of an export says of the latents."""
+        """Returns the manifest entries of the latents."""
         return {
             "latent_shape": self.shape,
             "latents": self.latents,

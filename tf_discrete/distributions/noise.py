@@ -13,7 +13,7 @@ def open_uniform(seed: Seed, shape: Tensor, dtype: tf.DType = tf.float32) -> tf.
 
     Args:
         seed: int32 [2].
-        shape: of the result.
+        shape: Shape of the result.
         dtype: tf.float32 or tf.float64.
     """
     tiny = float(np.finfo(dtype.as_numpy_dtype).tiny)
@@ -41,7 +41,7 @@ def logistic(seed: Seed, shape: Tensor, dtype: tf.DType = tf.float32) -> tf.Tens
 
 
 def conditional_gumbel(seed: Seed, logits: Tensor, one_hot: Tensor) -> tf.Tensor:
-    """Gumbel noise given that `one_hot` was the argmax of logits + noise: `condition_gumbel` of a draw.
+    """Gumbel noise given that `one_hot` was the argmax of logits + noise: `condition_gumbel` of a sample.
 
     Args:
         seed: int32 [2].
@@ -87,7 +87,7 @@ def condition_gumbel(noise: Tensor, logits: Tensor, one_hot: Tensor) -> tf.Tenso
 
 
 def conditional_logistic(seed: Seed, logits: Tensor, bits: Tensor) -> tf.Tensor:
-    """Logistic noise given that `bits` = [logits + noise > 0]: `condition_logistic` of a draw.
+    """Logistic noise given that `bits` = [logits + noise > 0]: `condition_logistic` of a sample.
 
     Args:
         seed: int32 [2].

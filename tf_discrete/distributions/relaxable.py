@@ -22,23 +22,23 @@ class Relaxable(discrete.Discrete):
     @staticmethod
     @abc.abstractmethod
     def draw_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
-        """The noise that `harden` and `relax` read, float of a shape."""
+        """Returns the noise that `harden` and `relax` read, float of a shape."""
 
     @abc.abstractmethod
     def harden(self, noise: Tensor) -> tf.Tensor:
-        """The value that noise makes of the logits; it is a sample."""
+        """Returns the value that noise makes of the logits; it is a sample."""
 
     @abc.abstractmethod
     def relax(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
-        """The relaxed sample of the same noise in log space, reparameterised."""
+        """Returns the relaxed sample of the same noise in log space, reparameterised."""
 
     @staticmethod
     @abc.abstractmethod
     def to_simplex(log_value: Tensor) -> tf.Tensor:
-        """The relaxed value of a sample in log space."""
+        """Returns the relaxed value of a sample in log space."""
 
     def relaxed_value(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
-        """What `to_simplex` makes of `relax`, where the sample in log space is not needed."""
+        """Returns `to_simplex` of `relax`, without the sample in log space."""
         return self.to_simplex(self.relax(noise, temperature))
 
     @abc.abstractmethod
@@ -48,7 +48,7 @@ class Relaxable(discrete.Discrete):
     @staticmethod
     @abc.abstractmethod
     def draw_conditional_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
-        """The free noise that `condition` reads, float of a shape."""
+        """Returns the free noise that `condition` reads, float of a shape."""
 
     @abc.abstractmethod
     def condition(self, noise: Tensor, value: Tensor) -> tf.Tensor:
@@ -61,7 +61,7 @@ class Relaxable(discrete.Discrete):
 
     @abc.abstractmethod
     def probs_at(self, logits: Tensor) -> tf.Tensor:
-        """The probabilities at other, finite logits; certain where those of `self` are infinite."""
+        """Returns the probabilities at other, finite logits; certain where those of `self` are infinite."""
 
     @staticmethod
     @abc.abstractmethod
@@ -73,11 +73,11 @@ class Relaxable(discrete.Discrete):
 
     @abc.abstractmethod
     def centre(self) -> tf.Tensor:
-        """The mean of the uniform distribution over all categories that are not masked."""
+        """Returns the mean of the uniform distribution over all categories that are not masked."""
 
     @abc.abstractmethod
     def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
-        """What must be added to the logits for `value` to lead all others by at least `lead`."""
+        """Returns the offset of the logits by which `value` leads all others by at least `lead`."""
 
     def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
         shape = tf.concat([[num_samples], tf.shape(self.logits)], axis=0)

@@ -25,7 +25,7 @@ class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
     categories (logits of -inf) have log z = -inf and do not count as a dimension of the density.
 
     Args:
-        temperature: positive scalar, or broadcastable against `logits[..., 0]`.
+        temperature: Positive float, or broadcastable against `logits[..., 0]`.
         logits: float [..., N, K]; at least float32 is used.
 
     Example:
@@ -80,7 +80,7 @@ class RelaxedBernoulliLogit(tfd.Logistic):
     +-inf makes the bit certain: it is +-inf in every sample and does not count as a dimension of the density.
 
     Args:
-        temperature: positive scalar, or broadcastable against `logits`.
+        temperature: Positive float, or broadcastable against `logits`.
         logits: float [..., N]; at least float32 is used.
 
     Example:
@@ -128,7 +128,7 @@ class RelaxedBernoulliLogit(tfd.Logistic):
 
 
 def _temperature(temperature: Tensor, like: tf.Tensor) -> tf.Tensor:
-    """A positive number, or a tensor that broadcasts against `like`."""
+    """Returns a positive number, or a tensor that broadcasts against `like`."""
     if isinstance(checks.plain(temperature), (bool, int, float, str)):
         return types.cast(checks.positive("temperature", temperature), like.dtype)
     found = types.cast(types.floats("temperature", temperature), like.dtype)

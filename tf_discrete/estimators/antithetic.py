@@ -1,4 +1,4 @@
-"""Pairs of draws that are each other's opposite: what ARM and DisARM share."""
+"""Pairs of samples that are each other's opposite: what ARM and DisARM share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class PairEstimator(score.ScoreEstimator):
     """A score estimator that weighs the difference of two opposite samples by a direction."""
 
     def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Two values, and the gradient of each unit of half their difference, all [S, *B, N(, K)].
+        """Returns two values, and the gradient of each unit of half their difference, all [S, *B, N(, K)].
 
         Args:
             logits: float [S, *B, N(, K)], without a gradient.
-            noise: of `draw_noise`.
+            noise: Noise of `draw_noise`.
         """
         raise NotImplementedError
 
@@ -63,7 +63,7 @@ def evaluate_pair(
 
 
 def bits(uniform: Tensor, logits: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Two Bernoulli draws from one uniform number u, [u < p] and [1 - u < p], in the dtype of u.
+    """Returns two Bernoulli samples from one uniform number u, [u < p] and [1 - u < p], in the dtype of u.
 
     Logits of +-inf are allowed: then both draws are 1, or both 0.
     """

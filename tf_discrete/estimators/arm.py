@@ -12,7 +12,7 @@ from tf_discrete.types import Seed
 
 @register("arm")
 class ARM(antithetic.PairEstimator):
-    """Compares two opposite draws made from the same uniform numbers u.
+    """Compares two opposite samples made from the same uniform numbers u.
 
     With z = [u < sigmoid(logits)] and z' = [u > sigmoid(-logits)],
     gradient = (f(z) - f(z')) * (1/2 - u). Unbiased for every objective, nothing to tune. The value is
@@ -55,6 +55,6 @@ class ARM(antithetic.PairEstimator):
     def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         first, second = antithetic.bits(noise, logits)
         direction = 1.0 - 2.0 * noise
-        # A certain bit's gradient is 0 in the mean; it is 0 in every draw.
+        # A certain bit's gradient is 0 in the mean; it is 0 in every sample.
         certain = ~tf.math.is_finite(logits)
         return first, second, tf.where(certain, tf.zeros_like(direction), direction)

@@ -14,13 +14,13 @@ from tf_discrete.types import Estimate, Seed
 
 @register("arsm")
 class ARSM(score.ScoreEstimator):
-    """Compares the draws that one point of the simplex makes when its coordinates change places.
+    """Compares the samples that one point of the simplex makes when its coordinates change places.
 
     With p uniform on the simplex, z = argmin over k of log p_k - logits_k, and z(c, j) the same after p_c
     and p_j have changed places (in every variable at once),
     gradient_c = sum over j of (f(z(c, j)) - mean over m of f(z(m, j))) * (1 / K - p_j).
     Unbiased for every objective, nothing to tune; for K = 2 it is ARM. The value is f(z). It takes
-    1 + K (K - 1) / 2 evaluations a sample, all but the first without a backward pass; their draws are found
+    1 + K (K - 1) / 2 evaluations a sample, all but the first without a backward pass; their samples are found
     from K**3 / 2 numbers a variable, so time and memory grow with K**3: little variance for small K, out of
     reach for large. Categorical latents only; for bits take `arm`.
 
@@ -78,7 +78,7 @@ class ARSM(score.ScoreEstimator):
         rank = table.shape.rank
         table = tf.cast(tf.transpose(table, [*range(2, rank), 0, 1]), fixed.dtype)
         gradient = tf.linalg.matmul(1.0 / categories - tf.exp(noise), table, transpose_b=True)
-        # A masked category's gradient is 0 in the mean; it is 0 in every draw.
+        # A masked category's gradient is 0 in the mean; it is 0 in every sample.
         gradient = tf.where(tf.math.is_finite(fixed), gradient, tf.zeros_like(gradient))
         return score.ScoreGradient(call.weight * gradient)
 
@@ -88,7 +88,7 @@ def _pairs(categories: int) -> list[tuple[int, int]]:
 
 
 def _swapped(log_point: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The codes that are drawn after each swap, int32 [P, S, *B, N]."""
+    """Returns the codes that are drawn after each swap, int32 [P, S, *B, N]."""
     categories = logits.shape[-1]
     orders: list[list[int]] = []
     for c, j in _pairs(categories):

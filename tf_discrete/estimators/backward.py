@@ -12,7 +12,7 @@ from tf_discrete.types import Tensor, WithGradient
 
 
 def attach(value: Tensor, logits: Tensor, gradient: Tensor, event_rank: int) -> tf.Tensor:
-    """`value`, bit for bit, with d value / d logits = gradient added to its own gradient.
+    """Returns `value`, bit for bit, with d value / d logits = gradient added to its own gradient.
 
     Args:
         value: float [*B], or [S, *B].
@@ -33,13 +33,13 @@ def attach(value: Tensor, logits: Tensor, gradient: Tensor, event_rank: int) -> 
 
 
 def divide_gradient(logits: Tensor, scale: Tensor) -> tf.Tensor:
-    """`logits`, bit for bit, with their gradient divided by `scale`.
+    """Returns `logits`, bit for bit, with their gradient divided by `scale`.
 
     What the loss adds to an estimate is brought to the size of that estimate's gradient so.
 
     Args:
         logits: float, any shape.
-        scale: positive scalar, see `Estimator.gradient_scale`; not differentiated.
+        scale: Positive float, see `Estimator.gradient_scale`; not differentiated.
 
     Example:
         >>> logits = tf.constant([1.0, 3.0])
@@ -61,7 +61,7 @@ def divide_gradient(logits: Tensor, scale: Tensor) -> tf.Tensor:
 
 @tf.custom_gradient
 def scale_gradient(value: Tensor, factor: Tensor) -> WithGradient:
-    """`value`, bit for bit, with its gradient times `factor`, which gets none.
+    """Returns `value`, bit for bit, with its gradient times `factor`, which gets none.
 
     Args:
         value: float, any shape.
@@ -83,7 +83,7 @@ def scale_gradient(value: Tensor, factor: Tensor) -> WithGradient:
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> tf.Tensor:
-    """`hard`, bit for bit, with the gradient of `soft`.
+    """Returns `hard`, bit for bit, with the gradient of `soft`.
 
     Example:
         >>> logits = tf.Variable([0.0, 1.0])

@@ -71,7 +71,7 @@ class Estimator(keras.layers.Layer):
         """Makes the weights whose sizes depend on the problem. A model calls it when it is made.
 
         Args:
-            logits_shape: of the logits, [..., N(, K)].
+            logits_shape: Shape of the logits, [..., N(, K)].
             context_shape: of the context, [..., D], or None if `estimate` is given none.
         """
 
@@ -103,7 +103,7 @@ class Estimator(keras.layers.Layer):
     def compute_output_shape(
         self, logits_shape: Shape, context_shape: Shape | None = None
     ) -> tuple[int | None, ...]:
-        """The shape of one sample, [..., *value_shape], for logits [..., N(, K)]."""
+        """Returns the shape of one sample, [..., *value_shape], for logits [..., N(, K)]."""
         axis, kind = len(logits_shape) - self.event_rank, self.kind
         own = kind.value_shape(*kind.sizes_of(tuple(logits_shape[axis:])))
         return (*logits_shape[:axis], *own)
@@ -113,12 +113,12 @@ class Estimator(keras.layers.Layer):
 
     @property
     def kind(self) -> type[Discrete]:
-        """The class of the kind of latents."""
+        """Returns the class of the kind of latents."""
         return distributions.get(self.latents)
 
     @property
     def relaxable_kind(self) -> type[Relaxable]:
-        """The same, of an estimator whose `spec` asks for a kind that can be relaxed."""
+        """Returns the same, of an estimator whose `spec` asks for a kind that can be relaxed."""
         return distributions.get_relaxable(self.latents)
 
     @property
@@ -127,22 +127,22 @@ class Estimator(keras.layers.Layer):
         return self.kind.event_rank
 
     def value_size(self, logits_shape: Shape) -> int:
-        """How many numbers one value has, for logits [..., *logits_shape]."""
+        """Returns how many numbers one value has, for logits [..., *logits_shape]."""
         sizes = self.kind.sizes_of(tuple(logits_shape[-self.event_rank :]))
         return math.prod(axis or 0 for axis in self.kind.value_shape(*sizes))
 
     @property
     def min_samples(self) -> int:
-        """Fewest samples that this estimator takes, as it is configured."""
+        """Returns the fewest samples that this estimator takes, as it is configured."""
         return self.spec.min_samples
 
     @property
     def gradient_scale(self) -> Tensor:
         """The positive number by which the next estimate divides the gradient of its logits; 1 for most.
 
-        Whatever else of the loss depends on the same logits, a term beside the estimate or log q inside
-        the objective, reads them through `divide_gradient(logits, gradient_scale)`; then the direction of
-        the whole is right. It is taken before `estimate`, which moves it in training.
+        Whatever else of the loss depends on the same logits, a term in addition to the estimate or log q
+        inside the objective, reads them through `divide_gradient(logits, gradient_scale)`; then the
+        direction of the whole is right. It is taken before `estimate`, which moves it in training.
         """
         return 1.0
 
@@ -151,7 +151,7 @@ class Estimator(keras.layers.Layer):
         return self.kind(logits)
 
     def draw_noise(self, seed: Seed, logits: Tensor, num_samples: int | None = 1) -> Tensor:
-        """The random part of one estimate.
+        """Returns the random part of one estimate.
 
         Args:
             seed: int32 [2].
@@ -183,11 +183,11 @@ class Estimator(keras.layers.Layer):
 
     @property
     def noise_rank(self) -> int:
-        """Axes of the noise of one sample of one example."""
+        """Returns the number of axes of the noise of one sample of one example."""
         return self.event_rank
 
     def _tile(self, logits: tf.Tensor, noise: Tensor) -> tf.Tensor:
-        """The logits for each sample of the noise, [S, *B, *logits_shape]."""
+        """Returns the logits for each sample of the noise, [S, *B, *logits_shape]."""
         lead, event = noise.shape[: -self.noise_rank], logits.shape[-self.event_rank :]
         shape = tf.concat(
             [tf.shape(noise)[: -self.noise_rank], tf.shape(logits)[-self.event_rank :]], axis=0
@@ -219,7 +219,7 @@ class Estimator(keras.layers.Layer):
             context: float [*B, D] that learned baselines read; ignored by the others. Default: the
                 probabilities of q, in one vector.
             control_fn: a learned control variate's network; ignored by the others.
-            training: whether this is a step of training: then moving averages take the batch in, and
+            training: Bool, whether this is a step of training: then moving averages take the batch in, and
                 `auxiliary` trains what the estimator learns. Default: False.
 
         Returns:
@@ -237,7 +237,7 @@ class Estimator(keras.layers.Layer):
         most 65504.
 
         Args:
-            dtype: of the logits as they are given, before they are widened.
+            dtype: Dtype of the logits as they are given, before they are widened.
         """
         temperature = getattr(self, "temperature", None)
         if temperature is not None:
@@ -279,7 +279,7 @@ class PathwiseEstimator(Estimator):
     family = "pathwise"
 
     def sample(self, logits: Tensor, noise: Tensor) -> Sample:
-        """A draw with its gradient path.
+        """Returns a sample with its gradient path.
 
         Args:
             logits: float [*B, N(, K)].

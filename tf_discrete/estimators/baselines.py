@@ -56,7 +56,7 @@ def leave_one_out(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
 
 
 def signal(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
-    """What weighs the score of each sample where there is no baseline, before any 1 / S.
+    """Returns the weight of the score of each sample without a baseline, before any 1 / S.
 
     The sample's own value where the samples are apart or averaged; the whole bound where they are
     reduced in another way, for then every sample has a share in it.
@@ -83,7 +83,7 @@ class Baseline(keras.layers.Layer):
 
     Attributes:
         min_samples: fewest samples that the baseline needs. Default: 1.
-        learned: whether it has weights, which the squared residual trains. Default: False.
+        learned: Bool, whether it has weights, which the squared residual trains. Default: False.
     """
 
     min_samples = 1
@@ -94,7 +94,7 @@ class Baseline(keras.layers.Layer):
         self.built = True
 
     def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
-        """The signal of each sample less the baseline.
+        """Returns the signal of each sample less the baseline.
 
         Args:
             values: float [S, *B], the objective at each sample.
@@ -181,7 +181,7 @@ class MovingAverage(Baseline):
     """The average of the objective over past batches.
 
     Args:
-        decay: of the average for each training step, in [0, 1). Default: 0.99.
+        decay: Float in [0, 1), decay of the average for each training step. Default: 0.99.
     """
 
     def __init__(self, decay: float = 0.99, **kwargs: Any):
@@ -203,9 +203,9 @@ class Learned(Baseline):
     """A network on the input, trained by the squared residual; and the average of what it leaves.
 
     Args:
-        hidden_units: of the tanh layers before the linear output. Default: (100,).
-        moving_average: whether to subtract the average of past residuals too. Default: False.
-        decay: of that average, in [0, 1). Default: 0.99.
+        hidden_units: Sizes of the tanh layers before the linear output. Default: (100,).
+        moving_average: Bool, whether to subtract the average of past residuals too. Default: False.
+        decay: Float in [0, 1), decay of that average. Default: 0.99.
 
     Reference:
         Mnih, Gregor. Neural variational inference and learning in belief networks. 2014.
@@ -257,12 +257,12 @@ class Learned(Baseline):
 
 
 def get(identifier: BaselineLike, **arguments: Any) -> Baseline:
-    """A baseline from its name, its number, its class, its config, or itself.
+    """Returns a baseline from its name, its number, its class, its config, or itself.
 
     Args:
         identifier: "none", "leave_one_out", "moving_average", "learned", a number for a constant, a
             `Baseline`, its class or its config.
-        **arguments: of the constructor, for a name or a class.
+        **arguments: Arguments of the constructor, if a name or a class is given.
 
     Raises:
         ValueError: anything else.
@@ -277,7 +277,7 @@ def get(identifier: BaselineLike, **arguments: Any) -> Baseline:
 def network(
     hidden_units: Sequence[int], activation: ActivationLike, final: str = "glorot_uniform"
 ) -> keras.Sequential:
-    """A multi-layer perceptron with one output, in float32 under every dtype policy."""
+    """Returns a multi-layer perceptron with one output, in float32 under every dtype policy."""
     layers = [
         keras.layers.Dense(units, activation=activation, dtype="float32") for units in hidden_units
     ]

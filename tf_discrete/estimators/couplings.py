@@ -16,7 +16,7 @@ COUPLINGS = ("tree", "stick_breaking")
 
 
 def num_uniforms(coupling: str, num_categories: int) -> int:
-    """How many uniform numbers one variable takes: one for each node of its tree.
+    """Returns how many uniform numbers one variable takes: one for each node of its tree.
 
     Example:
         >>> num_uniforms("tree", 10), num_uniforms("stick_breaking", 10)
@@ -28,7 +28,7 @@ def num_uniforms(coupling: str, num_categories: int) -> int:
 def draw_pair(
     coupling: str, uniform: Tensor, logits: Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Two opposite draws, and the direction in which their difference pushes the logits.
+    """Returns two opposite samples, and the direction in which their difference pushes the logits.
 
     Args:
         coupling: "tree" or "stick_breaking".

@@ -12,7 +12,7 @@ from tf_discrete.types import Sample, Tensor, WithGradient
 
 @register("darn")
 class DARN(base.PathwiseEstimator):
-    """Guesses f at a fixed centre from its slope at the draw, and weighs the score by the difference.
+    """Guesses f at a fixed centre from its slope at the sample, and weighs the score by the difference.
 
     gradient = f'(z) . (z - c) * d log q(z) / d logits, with c = 1/2 for a Bernoulli variable and the
     uniform distribution over the (unmasked) categories for a categorical one: the score function with the

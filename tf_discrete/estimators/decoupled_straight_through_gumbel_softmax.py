@@ -32,8 +32,9 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
     would have no effect.) The gradient is biased for every objective. It costs one evaluation a sample.
 
     Args:
-        temperature: of the backward relaxation, positive number or schedule. Default: 1.0.
-        forward_temperature: of the draw, positive number or schedule; above 1 explores more, below 1 less.
+        temperature: Positive float or schedule, temperature of the backward relaxation. Default: 1.0.
+        forward_temperature: Positive float or schedule, temperature of the sample; above 1 explores more,
+            below 1 less.
             Default: 1.25.
         latents: "categorical" or "bernoulli" (logistic noise in place of Gumbel noise).
 
@@ -65,7 +66,7 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
         )
 
     def distribution(self, logits: Tensor) -> Discrete:
-        """softmax(logits / forward_temperature)."""
+        """Returns softmax(logits / forward_temperature)."""
         logits = types.at_least_float32(logits)
         return super().distribution(logits / tf.cast(self.forward_temperature.value, logits.dtype))
 

@@ -22,23 +22,23 @@ from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
 
 class Measurement(NamedTuple):
-    """What many draws of an estimator say of it, against the exact gradient.
+    """A comparison of many gradient samples of an estimator with the exact gradient.
 
     Attributes:
         exact: float64 [*B, N(, K)], the exact gradient for the logits.
         mean: float64 [*B, N(, K)], the mean of the drawn gradients.
         bias: mean - exact.
-        standard_error: of the mean, for each element; never below what rounding leaves.
+        standard_error: Standard error of the mean, for each element; never below what rounding leaves.
         z_scores: bias / standard_error.
         critical_z: largest |z| that chance explains, at the family-wise error over all elements.
         detectable_bias: for each element, the bias that exceeds `critical_z` with probability
             1 - family_wise_error.
-        variance: of one drawn gradient, for each element.
+        variance: Variance of one drawn gradient, for each element.
         total_variance: sum of `variance`, the trace of the covariance.
         signal_to_noise: norm of `mean` over the square root of `total_variance`.
-        cosine: of the angle between `mean` and `exact`.
+        cosine: Cosine of the angle between `mean` and `exact`.
         num_draws: how many gradients were drawn.
-        num_evaluations: of the objective, for one drawn gradient.
+        num_evaluations: Number of evaluations of the objective, for one drawn gradient.
     """
 
     exact: np.ndarray
@@ -57,7 +57,7 @@ class Measurement(NamedTuple):
 
     @property
     def is_biased(self) -> bool:
-        """Whether some element's bias is larger than chance explains."""
+        """Returns whether some element's bias is larger than chance explains."""
         return bool(np.any(np.abs(self.z_scores) > self.critical_z))
 
 
@@ -72,16 +72,16 @@ def gradient_samples(
     reduce: Reduction = base.mean,
     chunk_size: int = 4096,
 ) -> tf.Tensor:
-    """Independent draws of an estimator's gradient for the logits.
+    """Returns independent draws of an estimator's gradient for the logits.
 
     Args:
         estimator: any.
         objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; called with one more leading batch axis.
         logits: float [*B, N(, K)].
         seed: int32 [2].
-        num_draws: of the gradient.
+        num_draws: Number of samples of the gradient.
         num_samples: S of each draw. Default: the fewest that the estimator takes.
-        reduce: as in `Estimator.estimate`. Default: `mean`.
+        reduce: As in `Estimator.estimate`. Default: `mean`.
         chunk_size: draws that are made at once. Default: 4096.
 
     Returns:
@@ -128,10 +128,10 @@ def measure(
         objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; called with one more leading batch axis.
         logits: float [*B, N(, K)].
         seed: int32 [2].
-        num_draws: of the gradient, at least 2. Default: 10 000.
+        num_draws: Number of samples of the gradient, at least 2. Default: 10 000.
         num_samples: S of each draw. Default: the fewest that the estimator takes.
-        reduce: as in `Estimator.estimate`. Default: `mean`.
-        family_wise_error: probability that an unbiased estimator is called biased. Default: 1e-6.
+        reduce: As in `Estimator.estimate`. Default: `mean`.
+        family_wise_error: Probability that an unbiased estimator is called biased. Default: 1e-6.
         chunk_size: draws that are made at once. Default: 4096.
 
     Returns:

@@ -16,7 +16,7 @@ from tf_discrete.types import Config, Seed
 
 @register("disarm")
 class DisARM(antithetic.PairEstimator):
-    """Compares two opposite draws z and z', and weighs their difference by what its sign tells.
+    """Compares two opposite samples z and z', and weighs their difference by what its sign tells.
 
     Bernoulli: gradient = (f(z) - f(z')) / 2 * (z - z') * sigmoid(|logits|).
     Categorical: a category is a walk down a tree of binary decisions, and each decision is made by an

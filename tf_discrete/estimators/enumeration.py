@@ -20,13 +20,13 @@ class Enumeration(score.ScoreEstimator):
     backward pass through all, so time and memory grow with K**N.
 
     With `mode="per_variable"` the gradient for a variable is the expectation over its own categories,
-    with the others at their draw, and the value is f at the draw: unbiased for every objective, exact for
+    with the others at a sample, and the value is f at the sample: unbiased for every objective, exact for
     one variable. It takes 1 + N (K - 1) evaluations a sample, all but the first without a backward pass;
     their inputs take N**2 K**2 numbers a sample.
 
     Args:
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
-        max_configurations: refuse more evaluations a sample than so many. Default: 1024.
+        max_configurations: Maximum number of evaluations per sample. Default: 1024.
         mode: "joint" or "per_variable". Default: "joint".
 
     Raises:
@@ -109,11 +109,11 @@ class Enumeration(score.ScoreEstimator):
         }
 
     def _check_budget(self, logits: Tensor) -> bool:
-        """Whether the configurations are listed jointly."""
+        """Returns whether the configurations are listed jointly."""
         sizes = self.kind.static_sizes(logits)
         return per_variable.is_joint(self.mode, sizes, sizes[1] - 1, self.max_configurations)
 
 
 def _expectation(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """MaskedTerm sum over configurations, in which those of probability 0 (masked) have no say."""
+    """Computes a sum over configurations, to which those of probability 0 (masked) contribute nothing."""
     return tf.reduce_sum(weights * tf.where(weights > 0, values, tf.zeros_like(values)), axis=0)

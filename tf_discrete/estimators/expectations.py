@@ -43,7 +43,7 @@ def exact_gradient(
     reduce: Reduction = base.mean,
     variables: Sequence[keras.Variable] = (),
 ) -> Expectation:
-    """E[reduce(f(z_1), ..., f(z_S))] over independent z_s, and its gradient, by enumeration.
+    """Returns E[reduce(f(z_1), ..., f(z_S))] over independent z_s, and its gradient, by enumeration.
 
     Args:
         objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; it is called with one more leading
@@ -51,7 +51,7 @@ def exact_gradient(
         logits: float [*B, N(, K)], -inf where masked.
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
         num_samples: S. Default: 1.
-        reduce: of the samples. Default: `mean`, for which S makes no difference.
+        reduce: Reduction of the samples. Default: `mean`, for which S makes no difference.
         variables: that the objective reads and whose gradients are wanted too. Default: none.
 
     Returns:
@@ -80,14 +80,14 @@ def expected_gradient(
     reduce: Reduction = base.mean,
     variables: Sequence[keras.Variable] = (),
 ) -> Expectation:
-    """The exact expectation of an estimator's value and gradient over all the noise it can draw.
+    """Returns the exact expectation of an estimator's value and gradient over all the noise it can draw.
 
     Args:
         estimator: whose noise is "discrete" (or "none") by its `spec`.
-        objective_fn: as in `exact_gradient`.
+        objective_fn: As in `exact_gradient`.
         logits: float [*B, N(, K)].
         num_samples: S of one estimate. Default: the fewest that the estimator takes.
-        reduce: as in `Estimator.estimate`. Default: `mean`.
+        reduce: As in `Estimator.estimate`. Default: `mean`.
         variables: that the objective reads and whose gradients are wanted too. Default: none.
 
     Returns:
@@ -172,7 +172,7 @@ def _differentiate(
 
 
 def _tuples(distribution: discrete.Discrete, logits: tf.Tensor, num_samples: int) -> tf.Tensor:
-    """All S-tuples of configurations, [S, tuples, *B, N(, K)]."""
+    """Returns all S-tuples of configurations, [S, tuples, *B, N(, K)]."""
     configurations = distribution.enumerate()
     count = configurations.shape[0] ** num_samples
     if count > discrete.MAX_CONFIGURATIONS:
@@ -190,5 +190,5 @@ def _tuples(distribution: discrete.Discrete, logits: tf.Tensor, num_samples: int
 
 
 def _probability(distribution: discrete.Discrete, z: tf.Tensor) -> tf.Tensor:
-    """Of each tuple, [tuples, *B]."""
+    """Returns the probability of each tuple, [tuples, *B]."""
     return tf.exp(tf.reduce_sum(distribution.log_prob(z), axis=0))

@@ -1,4 +1,4 @@
-"""Gapped straight-through: the backward logits are moved until they agree with the draw."""
+"""Gapped straight-through: the backward logits are moved until they agree with the sample."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tf_discrete.types import Config, Sample, ScheduleLike, Tensor
 
 @register("gapped_straight_through")
 class GappedStraightThrough(StraightThrough):
-    """A hard draw forward; backward, a softmax whose logits favour the drawn category by a gap.
+    """One-hot sample forward; backward, a softmax whose logits favour the sampled category by a gap.
 
         D ~ Categorical(softmax(logits)),  top = max_k logits_k
         moved_k = top                        where D_k = 1
@@ -24,13 +24,13 @@ class GappedStraightThrough(StraightThrough):
         dz/dlogits = d softmax((logits + m) / temperature) / dlogits,  m = moved - logits held constant
 
     The moves m keep two properties of straight-through Gumbel-Softmax, that the backward softmax has its
-    mode at the draw and sets it apart, without its noise, so the variance is smaller. For a Bernoulli
+    mode at the sample and sets it apart, without its noise, so the variance is smaller. For a Bernoulli
     logit l and the sign s of the drawn bit the moved logit is s max(s l, gap). The gradient is biased for
-    every objective. Where the draw is the mode and ahead by the gap already, this is straight-through;
+    every objective. Where the sample is the mode and ahead by the gap already, this is straight-through;
     as the gap grows the gradient vanishes. It costs one evaluation a sample.
 
     Args:
-        temperature: of the backward softmax, positive number or schedule. Default: 1.0.
+        temperature: Positive float or schedule, temperature of the backward softmax. Default: 1.0.
         gap: smallest lead of the drawn category over all others in the backward pass, in logits, >= 0.
             Default: 1.0.
         latents: "categorical" or "bernoulli".

@@ -16,7 +16,7 @@ from tf_discrete.types import Config, Sample, ScheduleLike, Seed, Tensor
 
 @register("gumbel_rao")
 class GumbelRao(StraightThroughGumbelSoftmax):
-    """A hard draw forward; backward, the relaxation averaged over the noise that makes that draw.
+    """One-hot sample forward; backward, the relaxation averaged over the noise given that sample.
 
         D ~ Categorical(softmax(logits))
         G_m ~ Gumbel noise given argmax(logits + G_m) = D,  m = 1 .. M, held constant
@@ -29,8 +29,8 @@ class GumbelRao(StraightThroughGumbelSoftmax):
     M is; noise and backward pass take memory and time in proportion to M * N * K for each sample.
 
     Args:
-        temperature: of the backward relaxation, positive number or schedule. Default: 1.0.
-        num_conditional: M, draws of the noise given the hard draw, >= 1. Default: 10.
+        temperature: Positive float or schedule, temperature of the backward relaxation. Default: 1.0.
+        num_conditional: M >= 1, number of noise samples given the one-hot sample. Default: 10.
         latents: "categorical" or "bernoulli".
 
     Raises:
@@ -65,7 +65,7 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         self.num_conditional = checks.whole("num_conditional", num_conditional)
 
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
-        """The hard draw and the noise given it, stacked before the variables: [S, *B, 1 + M, N(, K)]."""
+        """Returns the one-hot sample and the noise given it, stacked: [S, *B, 1 + M, N(, K)]."""
         hard = self._draw_codes(seeds.fold(seed, "draw"), logits, num_samples)
         hard = tf.expand_dims(hard, self._stack_axis)
         noise = self.relaxable_kind(tf.expand_dims(logits, self._stack_axis)).conditional_noise(

@@ -25,7 +25,7 @@ class GumbelSoftmax(base.PathwiseEstimator):
     softmax(logits) at every temperature.
 
     Args:
-        temperature: positive number or schedule. Default: 1.0.
+        temperature: Positive float or schedule. Default: 1.0.
         latents: "categorical" or "bernoulli".
 
     Example:
@@ -80,13 +80,13 @@ class GumbelSoftmax(base.PathwiseEstimator):
 
 @register("straight_through_gumbel_softmax")
 class StraightThroughGumbelSoftmax(GumbelSoftmax):
-    """A hard draw forward, the gradient of the Gumbel-Softmax relaxation backward.
+    """One-hot sample forward; backward, the gradient of the Gumbel-Softmax relaxation.
 
     The objective sees one-hot values, so the value is that of the discrete problem; the gradient is
     biased.
 
     Args:
-        temperature: of the backward relaxation, positive number or schedule. Default: 1.0.
+        temperature: Positive float or schedule, temperature of the backward relaxation. Default: 1.0.
         latents: "categorical" or "bernoulli".
 
     Example:

@@ -21,7 +21,7 @@ class MovingMoments(ReplicaAverages, keras.layers.Layer):
     own share of a batch in; after the step their averages are averaged.
 
     Args:
-        decay: of the averages for each update, in [0, 1). Default: 0.99.
+        decay: Float in [0, 1), decay of the averages for each update. Default: 0.99.
 
     Raises:
         ValueError: decay out of range.

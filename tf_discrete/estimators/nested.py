@@ -35,17 +35,17 @@ def nested_estimate(
 
     Args:
         layers: the estimators, from the first layer to the last.
-        logits_fn: maps the draws of the layers before, (z_1, ..., z_{l-1}), to the logits of layer l:
-            [B, N_1(, K)] for none, else [*A, N_l(, K)] for draws [*A, N(, K)].
-        objective_fn: maps all draws and all logits to values of the axes of the last draw, [*A]. An
+        logits_fn: maps the samples of the layers before, (z_1, ..., z_{l-1}), to the logits of layer l:
+            [B, N_1(, K)] for none, else [*A, N_l(, K)] for samples [*A, N(, K)].
+        objective_fn: maps all samples and all logits to values of the axes of the last sample, [*A]. An
             earlier draw may lack leading axes of the last, and broadcasts against it.
         seed: int32 [2].
         num_samples: S, of the first layer.
-        noise: Of the first layer, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer, instead of noise from `seed`. Default: None.
         reduce: `mean` or `log_mean_exp`, over the samples.
         context: float [B, D], for a learned baseline of the first layer. Default: the probabilities of
             the layer, which the other layers use always.
-        training: as in `Estimator.estimate`.
+        training: As in `Estimator.estimate`.
 
     Raises:
         ValueError: a reduction or a number of samples that a layer does not take.

@@ -24,8 +24,8 @@ class NVIL(ScoreFunction):
 
     Args:
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
-        hidden_units: of the baseline's tanh layers. Default: (100,).
-        decay: of c and s for each training step, in [0, 1). Default: 0.8.
+        hidden_units: Sizes of the baseline's tanh layers. Default: (100,).
+        decay: Float in [0, 1), decay of c and s for each training step. Default: 0.8.
 
     Example:
         >>> import tensorflow as tf

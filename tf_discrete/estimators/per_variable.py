@@ -1,6 +1,6 @@
-"""One variable at a time, the others at their draw: what enumeration and sum-and-sample share.
+"""One variable at a time, the others at a sample: what enumeration and sum-and-sample share.
 
-Given a draw z of all variables, the gradient for the logits of variable n is the exact expectation over
+Given a sample z of all variables, the gradient for the logits of variable n is the exact expectation over
 z_n, or over its most probable categories, of f with the other variables where they were drawn. Over the
 draws of the others this is unbiased, at a cost that grows with N * K where the joint one grows with K**N.
 """
@@ -34,9 +34,9 @@ class Members(NamedTuple):
 def evaluate(
     call: score.ScoreCall, distribution: Discrete, perturbed: Tensor, num_summed: int
 ) -> tuple[Estimate, score.ScoreGradient]:
-    """f at the draw, with the gradient of each variable from its own categories.
+    """f at the sample, with the gradient of each variable from its own categories.
 
-    For every variable, with the others at their draw, C its `num_summed` most probable categories, z' a
+    For every variable, with the others at a sample, C its `num_summed` most probable categories, z' a
     draw outside C and b the mean of f over C,
     gradient = sum over c in C of q(c) (f(c) - b) s(c) + (1 - q(C)) (f(z') - b) s(z'), s the score.
     1 + N * `num_summed` evaluations a sample, all but the first without a backward pass; their inputs
@@ -45,13 +45,13 @@ def evaluate(
     Args:
         call: of the estimator.
         distribution: q, with logits [S, *B, N(, K)].
-        perturbed: float [S, *B, N, K]; its argmax is the draw, its argmax outside C is z'. Log
+        perturbed: float [S, *B, N, K]; its argmax is the sample, its argmax outside C is z'. Log
             probabilities plus Gumbel noise make these two independent, and one and the same where the
             draw is not in C.
         num_summed: from 1 to K - 1, where nothing but the other variables is drawn.
 
     Returns:
-        estimate: of the value at the draw, see `tf_discrete.types.Estimate`.
+        estimate: Estimate of the value at the sample, see `tf_discrete.types.Estimate`.
         gradient: for the logits of `distribution`.
 
     Reference:
@@ -79,12 +79,12 @@ def evaluate(
 
 
 def is_joint(mode: str, sizes: tuple[int, int], num_summed: int, budget: int) -> bool:
-    """Whether all variables are listed jointly; refuses what fits neither way.
+    """Returns whether all variables are listed jointly; refuses what fits neither way.
 
     Args:
         mode: "joint", "per_variable", or "auto": jointly if that fits.
         sizes: N and K.
-        num_summed: as in `estimate`.
+        num_summed: As in `estimate`.
         budget: `max_configurations`.
     """
     variables, categories = sizes
@@ -119,12 +119,12 @@ def _members(log_q: tf.Tensor, perturbed: tf.Tensor, num_summed: int) -> Members
     rest = tf.concat([tf.gather(others, drawn, batch_dims=axes), place], axis=-1)
     rest_weight = tf.reduce_sum(tf.exp(tf.where(others, log_q, minus_infinity)), -1, keepdims=True)
     weights = tf.where(rest, rest_weight, tf.exp(tf.gather(log_q, codes, batch_dims=axes)))
-    # What cannot happen has no say; the objective sees the draw in its place.
+    # Impossible values contribute nothing; the objective sees the sample in its place.
     return Members(tf.where(weights > 0, codes, drawn), weights, ~rest)
 
 
 def _neighbours(distribution: Discrete, codes: tf.Tensor) -> tf.Tensor:
-    """The draw with one variable in another of its members, float [N * (M - 1) * S, *B, N(, K)]."""
+    """Returns the sample with one variable in another of its members, float [N * (M - 1) * S, *B, N(, K)]."""
     drawn, rank = codes[..., 0], codes.shape.rank - 1
     others = tf.transpose(codes[..., 1:], [rank, *range(rank)])
     one = tf.eye(codes.shape[-2], dtype=tf.bool)
@@ -135,7 +135,7 @@ def _neighbours(distribution: Discrete, codes: tf.Tensor) -> tf.Tensor:
 
 
 def _beside(drawn: tf.Tensor, others: tf.Tensor, num_summed: int) -> tf.Tensor:
-    """The objective at all members, [S, *B, N, M], from that at the draw [S, *B] and at the neighbours."""
+    """The objective at all members, [S, *B, N, M], from that at the sample [S, *B] and at the neighbours."""
     others = tf.reshape(others, tf.concat([[-1, num_summed], tf.shape(drawn)], axis=0))
     rank = others.shape.rank
     others = tf.transpose(others, [*range(2, rank), 0, 1])

@@ -18,15 +18,15 @@ from tf_discrete.types import Config, Estimate, ScheduleLike, Seed, Tensor
 
 _Control = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 MAX_SCALE = 1e9
-"""Of the control variate: the variance that trains it grows with the square and must stay finite."""
+"""Maximum scale of the control variate: the variance grows with its square and must stay finite."""
 
 
 @register("rebar")
 class REBAR(score.ScoreEstimator):
-    """Cancels the noise of the score function with a relaxed draw, and adds back its exact gradient.
+    """Cancels the noise of the score function with a relaxed sample, and adds back its exact gradient.
 
-    Free noise u makes the hard draw z and a relaxed one r = relax(u, t); conditional noise, drawn anew from
-    all that would have made the same z, makes r'. With t the temperature,
+    Free noise u makes the one-hot sample z and the relaxed sample r = relax(u, t); conditional noise,
+    sampled from all noise that would have made the same z, makes r'. With t the temperature,
     relax(u, t) = softmax((logits + u) / t)                              "concrete"
                   softmax((logits + u) / t + logits * t / (t + 1))       "modified";
     both are z in the limit of low t; in that of high t the first is the uniform vector and the second the
@@ -38,10 +38,10 @@ class REBAR(score.ScoreEstimator):
     Noise and memory are linear in the number of categories.
 
     Args:
-        temperature: positive number or schedule. Default: 0.5.
-        scale: number or schedule. Default: 1.0.
-        learn_temperature: whether a learned positive factor, from 1 on, multiplies it. Default: True.
-        learn_scale: whether a learned factor, from 1 on, multiplies the scale. Default: True.
+        temperature: Positive float or schedule. Default: 0.5.
+        scale: Float or schedule. Default: 1.0.
+        learn_temperature: Bool, whether a learned positive factor, from 1 on, multiplies it. Default: True.
+        learn_scale: Bool, whether a learned factor, from 1 on, multiplies the scale. Default: True.
         relaxation: "concrete" or "modified". Default: "concrete".
         latents: "categorical" or "bernoulli".
 
@@ -137,11 +137,11 @@ class REBAR(score.ScoreEstimator):
         }
 
     def _learned(self, control_fn: Callable[..., Tensor] | None) -> Sequence[keras.Variable]:
-        """The variables that the variance trains."""
+        """Returns the variables that the variance trains."""
         return [v for v in (self.log_temperature_factor, self.scale_factor) if v is not None]
 
     def _control(self, call: score.ScoreCall) -> _Control:
-        """c as a function of relaxed draws [S, *B, N(, K)]: its values [S, *B], and a sum to differentiate.
+        """c as a function of relaxed samples [S, *B, N(, K)]: its values [S, *B], and a sum to differentiate.
 
         The two differ only where an inner layer has reduced the samples already.
         """
@@ -197,7 +197,7 @@ class REBAR(score.ScoreEstimator):
 def _linearised_power(
     gradient_fn: Callable[[], tf.Tensor], variables: Sequence[keras.Variable], event_rank: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A gradient [S, *B, ...], and its squared norm [S, *B], differentiable in the variables alone.
+    """Returns a gradient [S, *B, ...], and its squared norm [S, *B], differentiable in the variables alone.
 
     The estimator is unbiased whatever their values, so the squared norm falls as the variance does. Its
     gradient for the variables is taken here and put in as the slope of a line: what the gradient itself

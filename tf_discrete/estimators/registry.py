@@ -39,7 +39,7 @@ def register(name: str) -> Callable[[_Class], _Class]:
 
 
 def names(family: str | None = None, latents: str | None = None) -> list[str]:
-    """Names of the registered estimators, sorted.
+    """Returns the names of the registered estimators, sorted.
 
     Args:
         family: "pathwise" or "score", or both.
@@ -58,7 +58,7 @@ def names(family: str | None = None, latents: str | None = None) -> list[str]:
 
 
 def get_class(name: str) -> type[Estimator]:
-    """The class registered under a name.
+    """Returns the class registered under a name.
 
     Raises:
         ValueError: for an unknown name; the message lists the known ones and the nearest.
@@ -67,7 +67,7 @@ def get_class(name: str) -> type[Estimator]:
 
 
 def arguments(cls: type[Estimator]) -> list[str]:
-    """Names of the arguments that an estimator's constructor takes.
+    """Returns the names of the arguments that an estimator's constructor takes.
 
     Example:
         >>> arguments(get_class("gumbel_softmax"))
@@ -77,11 +77,11 @@ def arguments(cls: type[Estimator]) -> list[str]:
 
 
 def get(identifier: EstimatorLike, **arguments: Any) -> Estimator:
-    """An estimator from a name, a class, a config, or an estimator.
+    """Returns an estimator from a name, a class, a config, or an estimator.
 
     Args:
-        identifier: name, class, config as `serialize` makes it, or an instance (returned as it is).
-        **arguments: of the constructor, for a name or a class.
+        identifier: Name, class, config as `serialize` makes it, or an instance (returned as it is).
+        **arguments: Arguments of the constructor, if a name or a class is given.
 
     Raises:
         ValueError: an unknown name, no estimator, or arguments that have no taker.
@@ -117,7 +117,7 @@ def refuse_layer(identifier: object) -> None:
 
 
 def serialize(estimator: Estimator) -> Config:
-    """The config of an estimator, as JSON takes it."""
+    """Returns the config of an estimator, as JSON takes it."""
     return keras.saving.serialize_keras_object(estimator)
 
 

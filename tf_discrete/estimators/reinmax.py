@@ -12,14 +12,14 @@ from tf_discrete.types import Sample, Tensor, WithGradient
 
 @register("reinmax")
 class ReinMax(StraightThrough):
-    """A hard draw forward; backward, Heun's second-order rule between the draw and its mean.
+    """One-hot sample forward; backward, Heun's second-order rule between the sample and its mean.
 
-    With D the draw, p0 = softmax(logits), p1 = (softmax(logits / temperature) + D) / 2 and J(p) the
+    With D the sample, p0 = softmax(logits), p1 = (softmax(logits / temperature) + D) / 2 and J(p) the
     Jacobian of the softmax at probabilities p, the gradient is 2 J(p1) g - J(p0) g / 2. At temperature
     1 its expectation is exact for objectives that are quadratic in z.
 
     Args:
-        temperature: number >= 1 in the paper's use, or schedule; positive. Default: 1.0.
+        temperature: Positive float or schedule, at least 1 in the paper. Default: 1.0.
         latents: "categorical" or "bernoulli".
 
     Example:

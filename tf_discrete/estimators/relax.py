@@ -25,14 +25,14 @@ class RELAX(REBAR):
     variate is the network alone (`objective_control=False`).
 
     Args:
-        temperature: positive number or schedule. Default: 0.5.
-        scale: number or schedule. Default: 1.0.
-        learn_temperature: whether a learned positive factor, from 1 on, multiplies it. Default: True.
-        learn_scale: whether a learned factor, from 1 on, multiplies the scale. Default: True.
+        temperature: Positive float or schedule. Default: 0.5.
+        scale: Float or schedule. Default: 1.0.
+        learn_temperature: Bool, whether a learned positive factor, from 1 on, multiplies it. Default: True.
+        learn_scale: Bool, whether a learned factor, from 1 on, multiplies the scale. Default: True.
         relaxation: "concrete" or "modified", see `REBAR`. Default: "concrete".
-        hidden_units: of the tanh layers of n, which reads r and the context (or the probabilities of q
+        hidden_units: Sizes of the tanh layers of n, which reads r and the context (or the probabilities of q
             where there is none). Default: (100,).
-        objective_control: whether c contains scale * f. Default: True.
+        objective_control: Bool, whether c contains scale * f. Default: True.
         latents: "categorical" or "bernoulli".
 
     Example:

@@ -12,19 +12,19 @@ from tf_discrete.types import Reduction, Tensor
 
 
 def noise_shape(logits: Tensor, num_samples: int | None) -> tf.Tensor:
-    """[S, *B, N(, K)]; the shape of the logits where their first axis is the samples already."""
+    """Returns the shape [S, *B, N(, K)]; that of the logits if their first axis is the samples already."""
     shape = tf.shape(logits)
     return shape if num_samples is None else tf.concat([[num_samples], shape], axis=0)
 
 
 def sample_weight(z: Tensor, reduce: Reduction | None, dtype: tf.DType) -> tf.Tensor:
-    """The weight of one sample's gradient in the estimate: 1 / S under `mean`, else 1."""
+    """Returns the weight of one sample's gradient in the estimate: 1 / S under `mean`, else 1."""
     count = tf.shape(z)[0] if reduce is mean else 1
     return 1.0 / tf.cast(count, dtype)
 
 
 def expand(values: Tensor, axes: int) -> tf.Tensor:
-    """`values` with so many axes of size 1 at the end."""
+    """Returns `values` with `axes` more axes of size 1 at the end."""
     for _ in range(axes):
         values = values[..., tf.newaxis]
     return values
@@ -51,7 +51,7 @@ def apply_to_samples(fn: Callable[..., Tensor], z: Tensor, batch_rank: int = 1) 
 
 
 def features(distribution: Discrete, context: Tensor | None) -> tf.Tensor:
-    """What a learned baseline reads: the context, or the probabilities of q in one vector; float32."""
+    """Returns the input of a learned baseline: the context, or the probabilities of q; float32."""
     if context is not None:
         return tf.cast(tf.stop_gradient(context), tf.float32)
     return distribution.flatten(tf.cast(tf.stop_gradient(distribution.probs), tf.float32))

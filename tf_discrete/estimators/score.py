@@ -41,12 +41,12 @@ class ScoreCall:
 
     @property
     def weight(self) -> tf.Tensor:
-        """The weight of one sample's gradient in the estimate: 1 / S under `mean`, else 1."""
+        """Returns the weight of one sample's gradient in the estimate: 1 / S under `mean`, else 1."""
         return sampling.sample_weight(self.noise, self.reduce, self.logits.dtype)
 
 
 class ScoreGradient(NamedTuple):
-    """What a score estimator adds to the value of the objective.
+    """The gradient that a score estimator adds to the value of the objective.
 
     Attributes:
         logits: float [S, *B, *logits_shape], the gradient for `ScoreCall.logits`; not differentiated.
@@ -110,7 +110,7 @@ class ScoreEstimator(base.Estimator):
         return call.noise
 
     def _gradient(self, call: ScoreCall, z: tf.Tensor, estimate: Estimate) -> ScoreGradient:
-        """The gradient for the logits.
+        """Returns the gradient for the logits.
 
         Args:
             call: The call.
@@ -120,11 +120,11 @@ class ScoreEstimator(base.Estimator):
         raise NotImplementedError
 
     def _tiled(self, call: ScoreCall) -> ScoreCall:
-        """The call with its logits for each sample of the noise."""
+        """Returns the call with its logits for each sample of the noise."""
         return dataclasses.replace(call, logits=self._tile(call.given, call.noise))
 
     def _attach(self, call: ScoreCall, estimate: Estimate, gradient: ScoreGradient) -> Estimate:
-        """The estimate with a gradient for `call.logits`."""
+        """Returns the estimate with a gradient for `call.logits`."""
         auxiliary, extra = estimate.auxiliary, gradient.auxiliary
         if extra is not None:
             auxiliary += extra if call.reduce is None else base.mean(extra)

@@ -32,7 +32,7 @@ class ScoreFunction(score.ScoreEstimator):
         variance_normalization: divide by the running standard deviation of f(z) - baseline where that
             exceeds 1. The gradient is then unbiased up to this one positive number, `gradient_scale`,
             by which `objectives.elbo` divides the gradient of the KL too. Default: False.
-        decay: of that running variance for each training step, in [0, 1). Default: 0.99.
+        decay: Float in [0, 1), decay of that running variance for each training step. Default: 0.99.
 
     Example:
         >>> from tf_discrete import seeds

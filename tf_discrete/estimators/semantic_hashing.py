@@ -42,8 +42,8 @@ class SemanticHashing(base.PathwiseEstimator):
     its normal noise off at two standard deviations; here it is whole, so that the distribution is known.)
 
     Args:
-        noise_stddev: of the Gaussian noise, positive number or schedule. Default: 1.0.
-        discrete_fraction: probability that an element is rounded, in [0, 1], number or schedule; ramp it
+        noise_stddev: Positive float or schedule, standard deviation of the Gaussian noise. Default: 1.0.
+        discrete_fraction: Probability that an element is rounded, in [0, 1], number or schedule; ramp it
             up from 0 to start softly, as `schedules.Linear(0.0, 0.5, steps=5000)` does. Default: 0.5.
         flip_probability: that a rounded bit is flipped, and its gradient with it, in [0, 0.5), number or
             schedule. Default: 0.0.
@@ -117,7 +117,7 @@ class SemanticHashing(base.PathwiseEstimator):
         }
 
     def _flipped(self) -> Tensor | None:
-        """The share of all elements that are flipped; None for none at any step."""
+        """Returns the share of all elements that are flipped; None for none at any step."""
         if not self._flips:
             return None
         return self.discrete_fraction.value * self.flip_probability.value
@@ -137,7 +137,7 @@ def saturating_sigmoid(x: Tensor) -> tf.Tensor:
 
 
 def draw_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Standard normal and uniform noise for elements of a shape, [*shape, 2]."""
+    """Returns standard normal and uniform noise for elements of a shape, [*shape, 2]."""
     gaussian = tf.random.stateless_normal(shape, seeds.fold(seed, "noise"), dtype=dtype)
     return tf.stack(
         [gaussian, noise_lib.open_uniform(seeds.fold(seed, "mix"), shape, dtype)], axis=-1
@@ -166,7 +166,7 @@ def mixed_bits(
 def code_logits(
     logits: tf.Tensor, noise_stddev: Tensor, flipped: Tensor | None = None
 ) -> tf.Tensor:
-    """The log-odds of a 1 in the code.
+    """Returns the log-odds of a 1 in the code.
 
     Without flips log Phi(x) - log Phi(-x) at x = logits / stddev. A share e of flipped bits makes them
     log((1 - e) Phi(x) + e Phi(-x)) - log((1 - e) Phi(-x) + e Phi(x)).

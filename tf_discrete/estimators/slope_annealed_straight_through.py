@@ -22,11 +22,11 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
 
     At slope 1, where the default schedule starts, this is straight-through, draw by draw, and the
     expected gradient is exact for objectives that are linear in z. A steeper slope makes the backward
-    function look more like the hard choice: gradients concentrate on variables that are undecided, and
+    function look more like the argmax: gradients concentrate on variables that are undecided, and
     grow there by up to the slope. It costs what straight-through costs, one evaluation a sample.
 
     Args:
-        slope: of the backward softmax, positive number or schedule. Default: from 1 to 5 on a straight
+        slope: Positive float or schedule, slope of the backward softmax. Default: from 1 to 5 on a straight
             line over 50 000 steps.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Bernoulli ones have a
             sigmoid in place of the softmax.

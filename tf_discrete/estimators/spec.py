@@ -10,23 +10,23 @@ from tf_discrete.distributions import Discrete
 
 
 class Spec(NamedTuple):
-    """What an estimator declares of itself; tests hold it to both sides of each declaration.
+    """The declared properties of an estimator; tests check each of them in both directions.
 
     Attributes:
         exact_for: the objectives whose gradient for the logits it estimates without bias: "any",
             "quadratic", "linear" or "none" (polynomials in z). It is up to one positive number, the
             estimator's `gradient_scale`, where that is not 1.
-        relaxed: whether the value that the objective sees leaves the corners of the simplex.
+        relaxed: Bool, whether the value that the objective sees leaves the corners of the simplex.
         noise: "discrete" where the noise is the drawn configuration itself, so that a test can
             enumerate it; "continuous"; or "none" where nothing is drawn.
         evaluations: of the objective, for each sample; a formula where it depends on the shape.
         min_samples: fewest samples that the estimator takes, in its default configuration.
-        reductions: names of the reductions that it takes.
+        reductions: Names of the reductions that it takes.
         reference: the source paper.
         exact_for_kind: `exact_for` of those kinds of latents for which it is another.
-        draws: how many plain draws of z the value of one sample averages over: 2 for an antithetic
+        draws: how many plain samples of z the value of one sample averages over: 2 for an antithetic
             pair, 0 where the value is a weighted sum.
-        density: whether a relaxed draw has a density in log space, at the estimator's `temperature`.
+        density: Bool, whether a relaxed sample has a density in log space, at the estimator's `temperature`.
         interface: what a kind of latents must implement, `Discrete` or `Relaxable`; the estimator takes
             every registered kind that does.
         only: the names of the kinds for which alone the estimator is defined; empty for all.

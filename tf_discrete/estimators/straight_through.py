@@ -1,4 +1,4 @@
-"""Straight-through: a hard draw forward, the gradient of softmax(logits) backward."""
+"""Straight-through: a one-hot sample forward, the gradient of softmax(logits) backward."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StraightThrough(base.PathwiseEstimator):
     first-order approximation otherwise. Nothing is relaxed.
 
     Args:
-        temperature: of the backward softmax, positive number or schedule. Default: 1.0.
+        temperature: Positive float or schedule, temperature of the backward softmax. Default: 1.0.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Bernoulli ones have a
             sigmoid in place of the softmax.
 

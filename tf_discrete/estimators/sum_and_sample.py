@@ -23,12 +23,12 @@ class SumAndSample(score.ScoreEstimator):
     value = sum over c in C of q(c) f(c) + (1 - q(C)) f(z'),
     gradient = sum over c in C of q(c) (f(c) - b) s(c) + (1 - q(C)) (f(z') - b) s(z'), where
     s(z) = d log q(z) / d logits and b is the mean of f over C under q. Unbiased for every objective, value
-    and gradient, with no more variance than one plain draw has; with k = all it is enumeration, and
+    and gradient, with no more variance than one plain sample has; with k = all it is enumeration, and
     nothing is drawn. k + S evaluations for S samples of the rest. The probabilities of all K**N
     configurations are listed, so noise and memory grow with K**N.
 
-    Where these are too many, the same is done for one variable at a time, with the others at their draw:
-    C are then the k most probable categories of the variable, and the value is f at the draw. It is
+    Where these are too many, the same is done for one variable at a time, with the others at a sample:
+    C are then the k most probable categories of the variable, and the value is f at the sample. It is
     unbiased too, takes 1 + N k evaluations a sample, all but the first without a backward pass, and its
     memory is linear in K: the inputs of the evaluations, N**2 k K numbers a sample.
 
@@ -115,7 +115,7 @@ class SumAndSample(score.ScoreEstimator):
             drawn, rest = _drawn(order, log_probs, summed, noise)
             index = tf.concat([index, drawn], axis=0)
             weight = tf.concat([weight, tf.broadcast_to(rest, tf.shape(drawn))], axis=0)
-        # What cannot happen has no say; the objective sees the most probable configuration in its place.
+        # Impossible values contribute nothing; the objective sees the most probable configuration instead.
         z = self._values(tf.where(weight > 0, index, index[:1]), logits)
         evaluation = base.evaluate(call.objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:

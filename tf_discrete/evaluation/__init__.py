@@ -1,4 +1,4 @@
-"""What a trained model is worth, how its codes are used, and how its gradient is estimated."""
+"""Evaluation of trained models: likelihood, use of the codes, and gradient estimates."""
 
 from tf_discrete.evaluation.classification import (
     accuracy,

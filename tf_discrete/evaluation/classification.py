@@ -32,14 +32,14 @@ def train_classifier(
     Args:
       images: `[B, H, W]` or `[B, H, W, C]`, floats in [0, 1] or integers in [0, 255].
       labels: integers `[B]` in `[0, num_classes)`.
-      num_classes: number of classes, at least 2.
+      num_classes: Number of classes, at least 2.
       num_steps: training steps.
       batch_size: images per step (all of them if there are fewer).
-      learning_rate: of Adam.
+      learning_rate: Learning rate of Adam.
       network: "conv" (two convolutions and a dense layer) or "mlp" (dense layers of 512 and 256
         units).
-      decay: whether the learning rate falls to zero along a cosine.
-      seed: of the weights and of the order of the images.
+      decay: Bool, whether the learning rate falls to zero along a cosine.
+      seed: Seed of the weights and of the order of the images.
 
     Returns:
       A `keras.Model` from float images `[B, H, W, C]` in [0, 1] to probabilities
@@ -98,7 +98,7 @@ def cached_classifier(
     """Trains a classifier once: later calls read it from its file.
 
     Args:
-      path: of a `.keras` file; written whole or not at all, `~` is expanded.
+      path: Path of a `.keras` file; written atomically, `~` is expanded.
       images: see `train_classifier`, like `labels` and `num_classes`.
       **options: of `train_classifier`.
 

@@ -35,13 +35,13 @@ class Score(NamedTuple):
 
 
 class Generation(NamedTuple):
-    """What `evaluate_generation` has found out.
+    """The result of `evaluate_generation`.
 
     Attributes:
         inception_score: the standard one, between 1 and the number of classes.
         slides_score: the slides' variant, between 0 and log(K) / K.
         slides_as_standard: exp(K * slides_score.mean), on the scale of the standard one.
-        num_samples: how many were drawn.
+        num_samples: Int, number of samples.
     """
 
     inception_score: Score
@@ -51,7 +51,7 @@ class Generation(NamedTuple):
 
 
 def inception_score(probs: ArrayLike, splits: int = 10) -> Score:
-    """exp(mean_x KL(p(y | x) || p(y))) of a classifier's answers, natural logarithm.
+    """Returns exp(mean_x KL(p(y | x) || p(y))) of a classifier's answers, natural logarithm.
 
     1 where the classifier says the same of every sample; K where it is sure of each and all classes are
     equally common. The score of few samples is too low: p(y) is estimated from the same samples.
@@ -130,9 +130,9 @@ def evaluate_generation(
 
     Args:
         model: with `sample(num_samples, seed)`, whose images lie in [0, 1] (others are clipped).
-        classifier: of real images, see `train_classifier`.
-        num_samples: how many are drawn. Default: 6400.
-        seed: of the draws. Default: 0.
+        classifier: Classifier of real images, see `train_classifier`.
+        num_samples: Int, number of samples. Default: 6400.
+        seed: Seed of the samples. Default: 0.
         prior: where the codes come from, as `DiscreteAutoencoder.sample` takes it. Default: the model's
             own, which for a uniform prior draws every variable by itself.
         splits: see `inception_score`. Default: 10.
@@ -160,7 +160,7 @@ def evaluate_generation(
 
 
 def _divergences(p: np.ndarray) -> np.ndarray:
-    """KL(p(y | x) || p(y)) in nats of each row, p(y) being their mean."""
+    """Returns KL(p(y | x) || p(y)) in nats of each row, p(y) being their mean."""
     marginal = p.mean(axis=0)
     known = p > 0
     log_ratio = np.log(np.where(known, p, 1.0)) - np.log(np.where(marginal > 0, marginal, 1.0))

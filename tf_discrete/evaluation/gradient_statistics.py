@@ -33,7 +33,7 @@ class Reference(NamedTuple):
     Attributes:
         gradient: float64 [P], all weights in one vector.
         variance: float64 [P], of `gradient`; 0 where it is exact.
-        exact: whether it was enumerated.
+        exact: Bool, whether it was enumerated.
     """
 
     gradient: np.ndarray
@@ -42,14 +42,14 @@ class Reference(NamedTuple):
 
 
 class LayerStatistics(NamedTuple):
-    """Of the gradient of some layers' weights; norms and variances are sums over the weights.
+    """Statistics of the gradient of some layers' weights; norms and variances are sums over the weights.
 
     Attributes:
-        norm: of the mean gradient, its noise taken off.
-        variance: of one draw, the trace of its covariance.
+        norm: Norm of the mean gradient, its noise taken off.
+        variance: Variance of one sample, the trace of its covariance.
         signal_to_noise: norm over the square root of the variance. None where nothing varies.
-        cosine: of the angle between a draw and the reference, on average. None without one.
-        mean_cosine: of the angle between the mean and the reference: that of the bias, whatever its
+        cosine: Cosine of the angle between a draw and the reference, on average. None without one.
+        mean_cosine: Cosine of the angle between the mean and the reference: that of the bias, whatever its
             length. None without a reference.
         relative_bias: norm of (mean - reference) over that of the reference, the noise of both taken
             off; 0 where noise explains all of it. None without a reference.
@@ -66,10 +66,10 @@ class LayerStatistics(NamedTuple):
 
 
 def pooled_reference(moments: Sequence[Moments]) -> Reference:
-    """The average of several unbiased estimators, each weighed by how sure it is.
+    """Returns the average of several unbiased estimators, each weighed by how sure it is.
 
     Args:
-        moments: of each, from independent draws.
+        moments: Moments of each, from independent draws.
 
     Example:
         >>> one = Moments(np.array([1.0]), np.array([2.0]), 2)
@@ -116,7 +116,7 @@ class RunningMoments:
 def layer_statistics(
     parts: dict[str, float], products: Sequence[tuple[float, float]]
 ) -> LayerStatistics:
-    """Statistics of some layers' gradient from sums over their weights.
+    """Returns statistics of some layers' gradient from sums over their weights.
 
     Args:
         parts: sums of `squares` of the mean gradient, of its `noise` and of the `variance` of one draw;

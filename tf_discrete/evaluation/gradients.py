@@ -68,7 +68,7 @@ class GradientProbe:
 
     @property
     def groups(self) -> dict[str, list[int]]:
-        """Numbers of the layers in each group that is reported: all, each part, each layer."""
+        """Returns the numbers of the layers in each group that is reported: all, each part, each layer."""
         groups: dict[str, list[int]] = {"all": list(range(len(self._layers)))}
         for index, name in enumerate(self._layers):
             groups.setdefault(name.split("/")[0], []).append(index)
@@ -76,18 +76,18 @@ class GradientProbe:
         return {name: groups[name] for name in _in_order(groups)}
 
     def draws(self, x: Tensor, num_draws: int, seed: SeedLike = 0) -> Iterable[np.ndarray]:
-        """Independent draws of the gradient, float32 [P] each."""
+        """Returns independent draws of the gradient, float32 [P] each."""
         seed = seeds.convert(seed)
         for index in range(checks.whole("num_draws", num_draws)):
             yield self._draw(x, seeds.fold(seed, "gradient", index)).numpy()
 
     def moments(self, x: Tensor, num_draws: int, seed: SeedLike = 0) -> Moments:
-        """Mean and variance of the gradient.
+        """Returns mean and variance of the gradient.
 
         Args:
             x: observations, float [B, *data_shape].
             num_draws: at least 2.
-            seed: int or int32 [2].
+            seed: Int or int32 [2].
 
         Raises:
             ValueError: fewer than 2 draws.
@@ -104,12 +104,12 @@ class GradientProbe:
         seed: SeedLike = 0,
         reference: Reference | None = None,
     ) -> dict[str, LayerStatistics]:
-        """Statistics of the gradient: over all weights, for each part of the model and each layer.
+        """Returns statistics of the gradient: over all weights, for each part of the model and each layer.
 
         Args:
             x: observations, float [B, *data_shape].
             num_draws: at least 2.
-            seed: int or int32 [2]; other than that of the reference.
+            seed: Int or int32 [2]; other than that of the reference.
             reference: from the same batch and weights. Default: none.
 
         Raises:
@@ -143,7 +143,7 @@ class GradientProbe:
 
     @property
     def learns(self) -> bool:
-        """Whether the estimator has anything to learn: weights, or averages over past batches."""
+        """Returns whether the estimator has anything to learn: weights, or averages over past batches."""
         estimator = self.model.estimator
         scheduled = {id(value.variable) for value in scheduled_values(estimator)}
         return any(id(weight) not in scheduled for weight in estimator.weights)
@@ -153,7 +153,7 @@ class GradientProbe:
 
         Args:
             batches: one for each step: observations, or dicts with `image`.
-            learning_rate: of Adam, whose state lasts from call to call.
+            learning_rate: Learning rate of Adam, whose state lasts from call to call.
         """
         if self._adapt is None:
             self._adapt = _adaptation(self.model, learning_rate)
@@ -175,7 +175,7 @@ class GradientProbe:
         return tf.concat([tf.reshape(tf.cast(g, tf.float32), [-1]) for g in gradients], axis=0)
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
-        """The sum over the weights of each layer."""
+        """Returns the sum over the weights of each layer."""
         starts = np.concatenate([[0], self._ends[:-1]])
         return np.add.reduceat(values.astype(np.float64), starts)
 
@@ -202,7 +202,7 @@ def exact_reference(model: DiscreteModel, x: Tensor) -> Reference | None:
 
 
 def count_evaluations(model: DiscreteModel, num_samples: int | None = None) -> int:
-    """How often a model's estimator evaluates the objective for one example and gradient.
+    """Returns how often a model's estimator evaluates the objective for one example and gradient.
 
     Args:
         model: with an `estimator`, a `latent_spec` and a `data_shape`.
@@ -226,10 +226,10 @@ def count_evaluations(model: DiscreteModel, num_samples: int | None = None) -> i
 
 
 def most_samples(model: DiscreteModel, evaluations: int) -> int:
-    """The most samples for which the objective is evaluated at most so often; at least the fewest.
+    """Returns the most samples for which the objective is evaluated at most so often; at least the fewest.
 
     Args:
-        model: as in `count_evaluations`.
+        model: As in `count_evaluations`.
         evaluations: for one example and gradient.
     """
     fewest = model.estimator.min_samples

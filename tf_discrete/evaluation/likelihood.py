@@ -30,7 +30,7 @@ def importance_weighted_bound(
     seed: Seed,
     chunk: int | Tensor = 100,
 ) -> tf.Tensor:
-    """log mean_s w_s for S samples of each example, [B], in nats.
+    """Computes log mean_s w_s for S samples of each example, [B], in nats.
 
     The samples are drawn `chunk` at a time, each chunk with a seed of its own, and folded into the
     batch by `log_weights_fn`; a running log-sum-exp holds what went before.
@@ -77,7 +77,7 @@ def importance_weighted_bound(
 
 
 def samples_at_once(x: Tensor, rows: int) -> int | tf.Tensor:
-    """How many samples of each example of a batch fit into so many rows: from 1 to `MAX_CHUNK`.
+    """Returns how many samples of each example of a batch fit into `rows`: from 1 to `MAX_CHUNK`.
 
     Args:
         x: float [B, ...], or a tuple of such tensors.
@@ -101,8 +101,8 @@ class Bound(NamedTuple):
 
     Attributes:
         mean_nats: the average over examples of the bound of log p(x).
-        standard_error_nats: of that average, over examples.
-        num_examples: how many were read.
+        standard_error_nats: Standard error of that average, over examples.
+        num_examples: Number of examples.
         num_samples: m of the bound.
     """
 
@@ -120,14 +120,14 @@ def evaluate_bound(
     rows: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Bound:
-    """The importance-weighted bound of a model over a data set.
+    """Computes the importance-weighted bound of a model over a data set.
 
     Args:
         model: with `log_weights` and `max_decoder_rows`.
         batches: elements with `image`, as `datasets.Split.batches` gives them, or what `log_weights`
             takes.
         num_samples: m.
-        seed: of the draws; each batch gets one of its own.
+        seed: Seed of the samples; each batch gets one of its own.
         rows: decoder rows held in memory at once; sets the chunk of samples. Default: what the model's
             `max_decoder_rows` says.
         progress: called after each batch with the number of its examples.

@@ -13,7 +13,7 @@ _Model = TypeVar("_Model", bound=keras.Model)
 
 
 def network_weights(model: keras.Model) -> dict[str, list[keras.Variable]]:
-    """All weights that are neither the estimator's nor scheduled values, counters or metrics.
+    """Returns all weights that are neither the estimator's nor scheduled values, counters or metrics.
 
     Args:
         model: a built `DiscreteModel`.
@@ -84,14 +84,14 @@ def copy_network(source: keras.Model, target: keras.Model) -> None:
 
 
 def with_estimator(model: _Model, estimator: Estimator, num_samples: int | None = None) -> _Model:
-    """A new model of the same class, configuration and weights with another estimator.
+    """Returns a new model of the same class, configuration and weights with another estimator.
 
     ScheduledVariable values of the model itself, such as the weight of the KL, stand where they stood.
 
     Args:
         model: a built `DiscreteModel`; left as it is.
-        estimator: of the same kind of latents.
-        num_samples: of the new estimator. Default: the fewest that it takes.
+        estimator: Estimator of the same kind of latents.
+        num_samples: Number of samples of the new estimator. Default: the fewest that it takes.
 
     Raises:
         ValueError: the model does not go with that estimator.

@@ -22,8 +22,8 @@ class Reconstruction(NamedTuple):
 
     Attributes:
         mean_nats: binary cross-entropy, summed over the pixels, averaged over the examples.
-        standard_error_nats: of that average, over examples; NaN for a single one.
-        num_examples: how many were read.
+        standard_error_nats: Standard error of that average, over examples; NaN for a single one.
+        num_examples: Number of examples.
     """
 
     mean_nats: float
@@ -32,7 +32,7 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruction_nats(model: DiscreteAutoencoder, batches: Iterable[Batch]) -> Reconstruction:
-    """The binary cross-entropy of images and `decode(encode(images))`, the deterministic codes.
+    """Computes the binary cross-entropy of images and `decode(encode(images))`, the deterministic codes.
 
     -sum over pixels of x log m + (1 - x) log(1 - m), for grey pixels x too. Decoded means m are kept
     1e-7 away from 0 and 1, so a wrong pixel costs at most 16.1 nats.

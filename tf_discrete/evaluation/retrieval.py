@@ -36,7 +36,7 @@ class RetrievalScores(NamedTuple):
     """Means over queries.
 
     Attributes:
-        k: of precision, recall and mAP@k.
+        k: Number of items for precision, recall and mAP@k.
         precision_at_k: over all queries.
         recall_at_k: over the queries with something to find.
         mean_average_precision: mAP over the whole ranking, over the same queries.
@@ -63,10 +63,10 @@ class _Ranking(NamedTuple):
 def precision_at_k(
     distances: ArrayLike, relevant: ArrayLike, k: int, ties: str = "index"
 ) -> np.ndarray:
-    """The share of relevant items among the first k, for each query.
+    """Returns the share of relevant items among the first k, for each query.
 
     Args:
-        distances: numbers [Q, M], smaller is nearer.
+        distances: Numbers [Q, M], smaller is nearer.
         relevant: bool [Q, M].
         k: 1 to M.
         ties: "index" or "expected", see the module. Default: "index".
@@ -88,7 +88,7 @@ def precision_at_k(
 def recall_at_k(
     distances: ArrayLike, relevant: ArrayLike, k: int, ties: str = "index"
 ) -> np.ndarray:
-    """The share of the relevant items that is among the first k, for each query.
+    """Returns the share of the relevant items that is among the first k, for each query.
 
     Args and errors are those of `precision_at_k`.
 
@@ -110,7 +110,7 @@ def average_precision(
     """AP@k of each query; the mean over queries is mAP@k.
 
     Args:
-        distances: numbers [Q, M], smaller is nearer.
+        distances: Numbers [Q, M], smaller is nearer.
         relevant: bool [Q, M].
         k: 1 to M, or None for the whole ranking. Default: None.
         ties: "index" or "expected", see the module. Default: "index".
@@ -119,7 +119,7 @@ def average_precision(
         average_precision: float64 [Q]; NaN where nothing is relevant.
 
     Raises:
-        ValueError: as `precision_at_k`.
+        ValueError: As `precision_at_k`.
 
     Example:
         >>> average_precision([[1, 2, 3]], [[True, False, True]]).round(3)
@@ -215,7 +215,7 @@ def _score_by_ranking(distances: np.ndarray, relevant: np.ndarray, k: int) -> np
 
 
 def _score_by_counts(distances: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
-    """The same, averaged over the orders of tied items, of which it takes their numbers alone.
+    """Returns the same, averaged over the orders of tied items, of which it takes their numbers alone.
 
     n items at one distance, r of them relevant, come after s others, b of them relevant. The item at place
     j = 1..n among them has the rank s + j and, as `_expected` has it, the expected hits

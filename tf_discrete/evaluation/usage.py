@@ -16,7 +16,7 @@ ACTIVE_SHARE = 0.01
 
 
 class Usage(NamedTuple):
-    """What `CodeUsage` has found out; every array has one entry or row per variable."""
+    """The result of `CodeUsage`; every array has one entry or row per variable."""
 
     num_examples: int
     counts: np.ndarray  # int64 [num_variables, num_categories]
@@ -32,7 +32,7 @@ class Usage(NamedTuple):
 class CodeUsage:
     """Counts, over the batches of a data set, how its codes use the latent variables.
 
-    The perplexity of a variable is `exp(H(p))` for the marginal p of its hard codes over all
+    The perplexity of a variable is `exp(H(p))` for the marginal p of its codes over all
     examples: 1 if one category is always chosen, `num_categories` if all are equally common.
 
     A variable is *active* if its code tells something about the example. With posterior
@@ -86,7 +86,7 @@ class CodeUsage:
 
     @property
     def num_examples(self) -> int:
-        """Number of examples counted so far."""
+        """Returns the number of examples counted so far."""
         return int(self._counts[0].sum())
 
     def update(self, codes: ArrayLike, probs: ArrayLike | None = None) -> None:

@@ -25,7 +25,7 @@ _Outputs = dict[str, tf.Tensor]
 
 
 def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
-    """What a model with `encode`, `decode`, `sample_codes` and `log_weights` answers when served.
+    """Returns the signatures of a model with `encode`, `decode`, `sample_codes` and `log_weights`.
 
     - encode: image [B, *data_shape] -> codes, int32 [B, N]
     - encode_probs: image -> probs, [B, N, K], or [B, N] for Bernoulli latents

@@ -26,7 +26,7 @@ _Outputs = dict[str, tf.Tensor]
 
 
 def classifier_signatures(model: SemiSupervisedVAE) -> dict[str, Signature]:
-    """What a semi-supervised model answers when served.
+    """Returns the signatures of a semi-supervised model.
 
     - classify: image [B, *data_shape] -> probs [B, K]
     - encode: image -> label, int32 [B], the most probable class, and style [B, D], the mean of q(z | x, y)

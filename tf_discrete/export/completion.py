@@ -26,7 +26,7 @@ _Outputs = dict[str, tf.Tensor]
 
 
 def completion_signatures(model: StructuredPrediction) -> dict[str, Signature]:
-    """What a model with `complete`, `sample`, `encode` and `log_likelihood` answers when served.
+    """Returns the signatures of a model with `complete`, `sample`, `encode` and `log_likelihood`.
 
     - complete: input [B, *data_shape] -> output, the mean at the most probable codes
     - mean: input, num_samples, seed -> output, the mean over draws

@@ -26,31 +26,31 @@ _OWN = re.compile(
     r"saved_model\.pb|fingerprint\.pb|assets|variables|variables/variables\.(index|data-\d+-of-\d+)"
     rf"|assets\.extra|{re.escape(FILE_NAME)}"
 )
-"""What Keras and this package write into the folder of a SavedModel."""
+"""Names that Keras and this package write into the folder of a SavedModel."""
 _EXPECTED = "the manifest of an export, as export.save has written it"
 _REMEDY = "Export the model again."
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What an export says of itself.
+    """The manifest of an export.
 
     Attributes:
-        format_version: of this manifest.
+        format_version: Version of this manifest.
         model: registered name of the model's class.
-        data_shape: of one observation.
-        latent_shape: of one latent, (N, K), or (N,) for Bernoulli latents.
+        data_shape: Shape of one observation.
+        latent_shape: Shape of one latent, (N, K), or (N,) for Bernoulli latents.
         latents: "categorical" or "bernoulli".
         num_variables: N.
         num_categories: K; 2 for Bernoulli latents.
-        num_classes: of the labels, or None for a model without labels.
+        num_classes: Number of classes of the labels, or None for a model without labels.
         codes: their dtype, axes, smallest and largest value and what a value means.
         preprocessing: what was done to the data before the model saw them, or None if not known.
         temperature: of the relaxation at the end of training, a list where several layers have one each,
             or None where there is none.
         signatures: name -> inputs and outputs (name -> shape, dtype; None is the batch) and whether
             it is deterministic. The first is the default.
-        versions: of tensorflow, keras and tf_discrete at export.
+        versions: Versions of tensorflow, keras and tf_discrete at export.
         metadata: the user's own.
     """
 
@@ -76,12 +76,12 @@ def make(
     preprocessing: Mapping[str, object] | None,
     metadata: Mapping[str, object] | None,
 ) -> Manifest:
-    """The manifest of a model.
+    """Returns the manifest of a model.
 
     Args:
         description: what `DiscreteModel.manifest_entries` returns.
         signatures: as the manifest holds them.
-        preprocessing: of the data, or None.
+        preprocessing: Preprocessing of the data, or None.
         metadata: the user's own, or None.
     """
     return Manifest(
@@ -117,7 +117,7 @@ def check_json(value: object, argument: str) -> None:
     """Refuses what JSON cannot hold.
 
     Raises:
-        ValueError: names the argument.
+        ValueError: Names the argument.
     """
     try:
         json.dumps(value, allow_nan=False)
@@ -156,7 +156,7 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
     """Reads the manifest of an export, also while another process replaces it.
 
     Args:
-        path: of the SavedModel, as given to `export.save`.
+        path: Path of the SavedModel, as given to `export.save`.
 
     Raises:
         FileNotFoundError: no SavedModel there, or one that `export.save` has not written.
@@ -245,4 +245,4 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "versions": lambda value: _is_object(value) and all(map(_is_text, value.values())),
     "metadata": _is_object,
 }
-"""Of a manifest, with what each may be."""
+"""Fields of a manifest, with their types."""

@@ -26,23 +26,23 @@ def save(
 ) -> Manifest:
     """Writes a SavedModel with the model's signatures and a manifest.
 
-    Batches of any size, 0 included, are answered; inputs of another shape or outside the limits that the
-    manifest states are refused. Every draw is a function of the `seed` input. What a
-    signature gives is int32 or float32, whatever dtype policy the model computes with.
+    The signatures take batches of any size, 0 included. Inputs of another shape or outside the limits in the
+    manifest raise an error. Every sample is a function of the `seed` input. Outputs are int32 or float32
+    under every dtype policy.
 
     Args:
-        model: whose `signatures` and `manifest_entries` say what it offers; the first is the default.
-        path: of the folder; it appears whole or not at all.
-        preprocessing: what was done to the data, such as {"scale": 1 / 255, "binarization": "dynamic"};
-            goes into the manifest, the signatures take data that have gone through it. Default: None.
-        metadata: your own, for the manifest. Default: None.
-        overwrite: whether `path` may stand already. Default: False.
+        model: `DiscreteModel` with `signatures` and `manifest_entries`; the first signature is the default.
+        path: Path of the folder, which is written atomically.
+        preprocessing: Preprocessing of the data, such as {"scale": 1 / 255, "binarization": "dynamic"}, for
+            the manifest; the signatures take preprocessed data. Default: None.
+        metadata: Further entries of the manifest. Default: None.
+        overwrite: Bool, whether to replace what exists at the path. Default: False.
 
     Returns:
-        manifest: as `load_manifest` reads it.
+        manifest: As `load_manifest` reads it.
 
     Raises:
-        FileExistsError: `path` stands already.
+        FileExistsError: `path` exists already.
         OSError: no permission, no space.
         TypeError: the model has no signatures.
         ValueError: preprocessing or metadata that JSON cannot hold.
@@ -71,7 +71,7 @@ def save(
 
 
 def signatures_of(model: Servable) -> dict[str, Signature]:
-    """The signatures of a model.
+    """Returns the signatures of a model.
 
     Raises:
         TypeError: it has none.

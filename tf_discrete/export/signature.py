@@ -24,9 +24,9 @@ class Signature(NamedTuple):
 
     Attributes:
         fn: takes one tensor for each of `inputs`, in that order; returns a dict of named tensors.
-        inputs: named specs; None is the axis of the batch.
-        deterministic: whether it draws nothing. Such signatures go into a TFLite file too.
-        limits: name of an input -> the smallest and the largest value that `fn` answers, for the manifest;
+        inputs: Named specs; None is the axis of the batch.
+        deterministic: Bool, whether it draws nothing. Such signatures go into a TFLite file too.
+        limits: Name of an input -> the smallest and the largest value that `fn` answers, for the manifest;
             `fn` itself refuses others. Default: none.
     """
 
@@ -37,12 +37,12 @@ class Signature(NamedTuple):
 
 
 def batch_of(name: str, shape: Sequence[int], dtype: tf.DType = tf.float32) -> tf.TensorSpec:
-    """An input with a batch axis of any size."""
+    """Returns an input with a batch axis of any size."""
     return tf.TensorSpec([None, *shape], dtype, name=name)
 
 
 def count(name: str) -> tf.TensorSpec:
-    """An input that is a number, int32."""
+    """Returns an input that is a number, int32."""
     return tf.TensorSpec([], tf.int32, name=name)
 
 
@@ -56,7 +56,7 @@ def limits_of(support: Limits | None, name: str) -> dict[str, Limits]:
 def with_limits(
     signatures: Mapping[str, Signature], limits: Mapping[str, Limits]
 ) -> dict[str, Signature]:
-    """The signatures, each with the limits of those inputs that it has; its own ones stay."""
+    """Returns the signatures, each with the limits of those inputs that it has; its own ones stay."""
     found = {}
     for name, signature in signatures.items():
         own = {spec.name: limits[spec.name] for spec in signature.inputs if spec.name in limits}

@@ -29,11 +29,11 @@ def save_tflite(
 
     Args:
         model: whose `signatures` says which are deterministic.
-        path: of the file; it appears whole or not at all.
-        overwrite: whether it may stand already. Default: False.
+        path: Path of the file; it is written atomically.
+        overwrite: Bool, whether to replace what exists at the path. Default: False.
 
     Raises:
-        FileExistsError: `path` stands already.
+        FileExistsError: `path` exists already.
         OSError: no permission, no space.
         TypeError: the model has no signatures.
         ValueError: a layer has no counterpart among the built-in operations.
@@ -52,7 +52,7 @@ def save_tflite(
 
 
 def convert(model: DiscreteModel) -> bytes:
-    """The TFLite file of a model."""
+    """Returns the TFLite file of a model."""
     signatures = {
         name: signature
         for name, signature in saved_model.signatures_of(model).items()

@@ -1,4 +1,4 @@
-"""Keras layers that put a discrete choice into a network; train them by plain `compile` and `fit`."""
+"""Keras layers with discrete latent variables, trained by plain `compile` and `fit`."""
 
 from tf_discrete.layers.gumbel_softmax import GumbelSoftmax
 from tf_discrete.layers.latent_head import LatentHead

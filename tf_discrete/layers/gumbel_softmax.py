@@ -13,21 +13,23 @@ from tf_discrete.types import Config, ScheduleLike
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
 class GumbelSoftmax(StochasticLayer):
-    """softmax((logits + Gumbel noise) / temperature) in training, a one-hot value at inference.
+    """Samples from the Gumbel-Softmax relaxation in training, and returns a one-hot value at inference.
+
+    The relaxed sample is softmax((logits + Gumbel noise) / temperature).
 
     Args:
-        temperature: number > 0 or schedule. Default: 1.0.
-        hard: put out the one-hot draw in training too, with the gradient of the relaxed one
-            (straight-through). Default: False.
-        **kwargs: `latents`, `inference`, `kl_weight`, `prior`, `seed`, see `StochasticLayer`.
+        temperature: Positive float or schedule. Default: 1.0.
+        hard: Bool, whether to return a one-hot sample in training too, with the gradient of the relaxed
+            sample (straight-through). Default: False.
+        **kwargs: Arguments `latents`, `inference`, `kl_weight`, `prior`, `seed`, see `StochasticLayer`.
 
     Call arguments:
-        inputs: logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
-        training: whether to draw the relaxed value. Default: False.
-        seed: int or int32 [2] for this very draw. Default: None, for one that is new at every call.
+        inputs: Logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
+        training: Bool, whether to sample the relaxation. Default: False.
+        seed: Int or int32 [2], seed of this call. Default: None, a new seed in every call.
 
     Raises:
-        ValueError: temperature <= 0, or what `StochasticLayer` refuses.
+        ValueError: `temperature` is not positive, or see `StochasticLayer`.
 
     Example:
         >>> import tensorflow as tf

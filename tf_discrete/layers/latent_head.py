@@ -13,15 +13,15 @@ from tf_discrete.types import Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
 class LatentHead(keras.layers.Layer):
-    """A dense layer whose outputs are the logits of N variables of K categories each.
+    """Computes the logits of N variables of K categories by a dense layer.
 
     Args:
-        num_variables: N >= 1. Default: 20.
-        num_categories: K >= 2; 2 for Bernoulli latents. Default: 10.
+        num_variables: Int N >= 1, number of variables. Default: 20.
+        num_categories: Int K >= 2, categories of each variable; 2 for Bernoulli latents. Default: 10.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
-        use_bias: whether to add a bias. Default: True.
-        kernel_initializer: of the weights. Default: "glorot_uniform".
-        kernel_regularizer: of the weights. Default: None.
+        use_bias: Bool, whether to add a bias. Default: True.
+        kernel_initializer: Keras initializer of the weights. Default: "glorot_uniform".
+        kernel_regularizer: Keras regularizer of the weights. Default: None.
 
     Input shape:
         [batch, ..., features]
@@ -30,7 +30,7 @@ class LatentHead(keras.layers.Layer):
         [batch, ..., N, K], or [batch, ..., N] for Bernoulli latents.
 
     Raises:
-        ValueError: sizes out of range, or inputs without an axis for the features.
+        ValueError: A size is out of range, or the inputs have no axis of features.
 
     Example:
         >>> import tensorflow as tf

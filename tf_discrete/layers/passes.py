@@ -1,4 +1,4 @@
-"""`CallCounter`: whether a layer is called for the first time in a forward pass of the model around it."""
+"""`CallCounter`: finds the first call of a layer in a forward pass of its model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keras.src.backend.common import global_state
 
 
 class CallCounter:
-    """Tells the first call of a layer in a forward pass from those that follow.
+    """Finds the first call of a layer in a forward pass.
 
     A pass is one outermost Keras call. A layer that is shared, that `keras.layers.TimeDistributed` wraps or
     that is part of a recurrent cell is called several times in it. Keras keeps one context object for
@@ -37,7 +37,7 @@ class CallCounter:
         return True
 
     def left_graph(self) -> bool:
-        """Whether this call is traced in another graph than the first of its pass: in a loop's body."""
+        """Returns whether this call is traced in another graph than the first of its pass, as in a loop."""
         context = global_state.get_global_attribute("current_call_ctx")
         current = self._passes.get(context) if context is not None else None
         return current is not None and current.graph() is not tf.compat.v1.get_default_graph()
@@ -50,5 +50,5 @@ class _Pass:
 
 
 def is_vectorized() -> bool:
-    """Whether the call is traced by `tf.vectorized_map`, which draws the same noise for every element."""
+    """Returns whether `tf.vectorized_map` traces the call: it samples the same noise for each element."""
     return "loop_body" in tf.compat.v1.get_default_graph().get_name_scope().split("/")

@@ -13,25 +13,26 @@ from tf_discrete.types import Config, ScheduleLike
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
 class SemanticHashing(StochasticLayer):
-    """Noisy, saturating bits in training, a part of them rounded; the sign of the logits at inference.
+    """Turns logits into bits by improved semantic hashing.
 
-    In training z = clip(1.2 sigmoid(logit + noise) - 0.1, 0, 1), or that rounded with the gradient of the
-    unrounded; at inference z = [logit > 0]. No KL is needed: the noise alone drives the bits apart.
+    In training z = clip(1.2 sigmoid(logit + noise) - 0.1, 0, 1), or the rounded value with the gradient of
+    the unrounded one. At inference z = [logit > 0]. No KL is needed: the noise drives the logits away from 0.
 
     Args:
-        noise_stddev: of the Gaussian noise, positive number or schedule. Default: 1.0.
-        discrete_fraction: probability that an element is rounded in training, number or schedule. Default:
-            0.5.
-        flip_probability: that a rounded bit is flipped, in [0, 0.5), number or schedule. Default: 0.0.
-        **kwargs: `inference`, `kl_weight`, `prior`, `seed`, see `StochasticLayer`.
+        noise_stddev: Positive float or schedule, standard deviation of the Gaussian noise. Default: 1.0.
+        discrete_fraction: Float in [0, 1] or schedule, probability that an element is rounded in training.
+            Default: 0.5.
+        flip_probability: Float in [0, 0.5) or schedule, probability that a rounded bit is flipped. Default:
+            0.0.
+        **kwargs: Arguments `inference`, `kl_weight`, `prior`, `seed`, see `StochasticLayer`.
 
     Call arguments:
-        inputs: logits, float [batch, ..., N].
-        training: whether to add noise and to mix. Default: False.
-        seed: int or int32 [2] for this very draw. Default: None, for one that is new at every call.
+        inputs: Logits, float [batch, ..., N].
+        training: Bool, whether to add noise and to round a fraction. Default: False.
+        seed: Int or int32 [2], seed of this call. Default: None, a new seed in every call.
 
     Raises:
-        ValueError: arguments out of range, or what `StochasticLayer` refuses.
+        ValueError: An argument is out of range, or see `StochasticLayer`.
 
     Example:
         >>> import tensorflow as tf

@@ -14,18 +14,18 @@ from tf_discrete.types import Config, Shape, Tensor
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
 class StatelessDropout(keras.layers.Layer):
-    """Sets a share of its inputs to 0 in training and scales up the rest.
+    """Sets a fraction of the inputs to 0 in training and scales up the rest.
 
     Keras' `Dropout` keeps its seed in a state that neither `.keras` files nor checkpoints hold, and that
     is the same on every replica. This layer counts its training calls and folds the count into its
-    seed, so a restarted run draws what the killed one would have drawn.
+    seed, so a restarted run has the masks that the killed run would have had.
 
     Args:
-        rate: share that is dropped, in [0, 1).
-        seed: of all draws; the layer's name goes into every draw too. Default: 0.
+        rate: Float in [0, 1), fraction of the inputs that is set to 0.
+        seed: Int, base seed of the masks; the name of the layer is folded into it. Default: 0.
 
     Raises:
-        ValueError: a rate out of range.
+        ValueError: `rate` is out of range.
 
     Example:
         >>> layer = StatelessDropout(0.5)

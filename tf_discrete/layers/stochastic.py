@@ -1,4 +1,4 @@
-"""`StochasticLayer`: a discrete draw in the middle of any Keras model."""
+"""`StochasticLayer`: discrete latent variables in any Keras model."""
 
 from __future__ import annotations
 
@@ -21,55 +21,55 @@ INFERENCE = ("mode", "draw", "mean")
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
 class StochasticLayer(keras.layers.Layer):
-    """Turns logits into discrete values and lets the gradient through, by any pathwise estimator.
+    """Turns logits into discrete values, with a gradient by any pathwise estimator.
 
-    In training it puts out a reparameterised draw, soft or hard as the estimator has it; at inference the
-    most probable value, a draw, or the probabilities. Noise, softmax and KL are computed in at least
-    float32 whatever the dtype policy; the result is cast to the compute dtype at the end.
+    During training it returns a reparameterised sample, relaxed or one-hot depending on the estimator. At
+    inference it returns the most probable value, a sample, or the probabilities. Noise, softmax and KL are
+    computed in at least float32 under every dtype policy; the result is cast to the compute dtype.
 
-    The layer counts the training passes of the model that it is part of, each once however often it is
-    called in it. The count drives the schedules of temperature and KL weight, and tells the draws of
-    different passes apart; it is saved with the model, so a restarted run goes on where the saved one
-    stood. At inference a second count serves `inference="draw"`. Every replica of a distributed model
-    counts for itself, so nothing is merged between replicas inside the forward pass.
+    The layer counts the training passes of its model. Several calls in one pass count once. The count
+    drives the schedules of temperature and KL weight and is folded into the seed of each pass. It is saved
+    with the model, so a restarted run continues from it. A second count is used for `inference="draw"`.
+    Every replica of a distributed model has its own counts, so the forward pass needs no communication.
 
-    Apply the layer to [batch, time, ..., N, K] directly. Under `keras.layers.TimeDistributed` it does the
-    same, one time step after another, if the number of time steps is fixed; otherwise the layer refuses.
-    In the cell of a `keras.layers.RNN` it draws anew at every time step, without `kl_weight`.
+    Apply the layer to [batch, time, ..., N, K] directly. `keras.layers.TimeDistributed` gives the same
+    values if the number of time steps is fixed; otherwise the layer raises an error. In the cell of a
+    `keras.layers.RNN` it samples anew at every time step, and `kl_weight` must be None.
 
     With `kl_weight` the layer adds weight * KL(q(z | inputs) || p(z)) to the loss of the model: the exact
     discrete KL in nats, summed over the variables and all axes between batch and variables, averaged over
-    the batch; timesteps that a Keras mask excludes do not count. Of a layer that is called several times in
-    one pass the KLs are added. The metric "<layer name>_kl_nats" shows it unweighted. Keras' own losses
-    average over the outputs and would make that KL hundreds of times too heavy: use
+    the batch. Timesteps that a Keras mask excludes do not count. If the layer is called several times in
+    one pass, the KLs are added. The metric "<layer name>_kl_nats" reports the unweighted KL. Keras' own
+    losses average over the outputs, which makes the KL hundreds of times too heavy: use
     `tf_discrete.losses.NegativeLogLikelihood`.
 
     Args:
-        estimator: name, object, class or config; see `tf_discrete.estimators.names("pathwise")`.
-            Default: "gumbel_softmax".
-        temperature: number > 0 or schedule, of an estimator given by name. Default: its own.
+        estimator: Name, object, class or config of an estimator, see
+            `tf_discrete.estimators.names("pathwise")`. Default: "gumbel_softmax".
+        temperature: Positive float or schedule, for an estimator given by name. Default: that of the
+            estimator.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
-        inference: what comes out where `training` is False: "mode" (hard), "draw" (hard) or "mean"
-            (the probabilities). Default: "mode".
-        kl_weight: number >= 0 or schedule; None for no KL. Default: None.
-        prior: p(z) of the KL, "uniform" or "learned". Default: "uniform".
-        seed: base seed, int; None for a fresh one (fixed by `keras.utils.set_random_seed`). The layer's
-            name goes into every draw too, so layers of one model share no noise: give a `name` as well to
-            build the same layer twice in one process. The config holds the seed and the name, so a copy by
-            `from_config` or `keras.models.clone_model` draws the same noise as the original;
-            `tf_discrete.seeds.clone_with_new_seed` makes one that does not. Default: None.
+        inference: Output at inference: "mode" (the most probable value), "draw" (a one-hot sample) or
+            "mean" (the probabilities). Default: "mode".
+        kl_weight: Float >= 0 or schedule, weight of the KL in the loss; None for no KL. Default: None.
+        prior: Prior p(z) of the KL, "uniform" or "learned". Default: "uniform".
+        seed: Int, base seed. None for a random one (set by `keras.utils.set_random_seed`). The name of the
+            layer is folded into the seed, so the layers of a model share no noise; to build the same layer
+            twice in one process, set `name` too. The config has the seed and the name, so a copy made by
+            `from_config` or `keras.models.clone_model` samples the same noise as the original;
+            `tf_discrete.seeds.clone_with_new_seed` makes a copy with other noise. Default: None.
 
     Call arguments:
-        inputs: logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
-        training: whether to train. Default: False.
-        seed: int or int32 [2] for this very draw, in training or with `inference="draw"`: the same seed
-            gives the same draw. Default: None, for one that is new at every call.
+        inputs: Logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
+        training: Bool, whether to return a training sample. Default: False.
+        seed: Int or int32 [2], seed of this call, in training or with `inference="draw"`. The same seed
+            gives the same sample. Default: None, a new seed in every call.
 
     Output shape:
-        As the input, for categorical and Bernoulli latents; [batch, ..., *value_shape] in general.
+        The shape of the input for categorical and Bernoulli latents; [batch, ..., *value_shape] in general.
 
     Raises:
-        ValueError: a score estimator, arguments out of range, logits of a wrong rank.
+        ValueError: The estimator is not pathwise, an argument is out of range, or logits have a wrong rank.
 
     Example:
         >>> from tf_discrete import layers, losses, schedules
@@ -173,15 +173,15 @@ class StochasticLayer(keras.layers.Layer):
 
     @property
     def variable_dtype(self) -> str:
-        """The compute dtype: then Keras casts no weight to it. They are float32 under every policy."""
+        """Returns the compute dtype, so that Keras casts no weight: they are float32 under every policy."""
         return self.compute_dtype
 
     def posterior(self, logits: Tensor) -> Discrete:
-        """q(z | logits), the distribution of the codes that the layer draws."""
+        """Returns q(z | logits), the posterior distribution over codes."""
         return self.estimator.distribution(logits)
 
     def prior_distribution(self, logits: Tensor) -> Discrete:
-        """p(z) for latents of the shape of `logits`."""
+        """Returns p(z) for latents of the shape of `logits`."""
         logits = types.at_least_float32(logits)
         kind = self.estimator.kind
         _, num_categories = kind.sizes_of(tuple(logits.shape[-kind.event_rank :]))
@@ -193,15 +193,15 @@ class StochasticLayer(keras.layers.Layer):
         return self.estimator.kind(prior_logits)
 
     def next_seed(self, training: bool) -> Seed:
-        """The seed, int32 [2], from which the next pass will draw; different on every replica."""
+        """Returns the seed of the next pass, int32 [2]; different on every replica."""
         return self._seed_at(training, 0)
 
     @contextlib.contextmanager
     def record(self) -> Iterator[list[tuple[Tensor, Tensor | None]]]:
-        """Collects what every call inside the block works on.
+        """Records the logits and the mask of each call inside the block.
 
-        Logits are float [R, N(, K)] of at least float32, all axes before the variables folded into R
-        rows; the mask is bool [R], or None.
+        Logits are float [R, N(, K)], at least float32, with all axes before the variables folded into R
+        rows. The mask is bool [R], or None.
 
         Example:
             >>> layer = StochasticLayer()
@@ -257,7 +257,7 @@ class StochasticLayer(keras.layers.Layer):
         return value
 
     def _draw_seed(self, seed: SeedLike | None, training: bool, first: bool) -> Seed:
-        """The given seed, or one that is new in every pass and in every call of a pass."""
+        """Returns the given seed, or a new one for every call of every pass."""
         if seed is not None:
             return seeds.convert(seed)
         if first:
@@ -276,11 +276,11 @@ class StochasticLayer(keras.layers.Layer):
         )
 
     def _lead(self, inputs: tf.Tensor) -> tf.Tensor:
-        """The axes before those of the variables."""
+        """Returns the axes before those of the variables."""
         return tf.shape(inputs)[: -self.estimator.event_rank]
 
     def _as_rows(self, logits: tf.Tensor, mask: Tensor | None) -> tuple[tf.Tensor, Tensor | None]:
-        """[..., N(, K)] as [R, N(, K)], for softmax takes 5 axes at most, and the mask alike, [R]."""
+        """Folds logits into [R, N(, K)] and the mask into [R], because softmax takes at most 5 axes."""
         event_rank = self.estimator.event_rank
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
@@ -293,7 +293,7 @@ class StochasticLayer(keras.layers.Layer):
         return rows, mask
 
     def _kl_of_rows(self, logits: tf.Tensor, mask: Tensor | None) -> tf.Tensor:
-        """KL(q || p) in nats, [R], summed over the variables; 0 where masked."""
+        """Computes KL(q || p) in nats, [R], summed over the variables; 0 where masked."""
         if mask is not None:
             # What is masked may hold anything; a constant keeps its gradient finite.
             event = (..., *[tf.newaxis] * self.estimator.event_rank)
@@ -329,7 +329,7 @@ class StochasticLayer(keras.layers.Layer):
 
 
 class _Recorder:
-    """Where `record` puts what it sees; a plain object, which Keras does not wrap."""
+    """Stores the records of `record`; a plain object, which Keras does not wrap."""
 
     def __init__(self) -> None:
         self.sinks: list[list[tuple[Tensor, Tensor | None]]] = []

@@ -12,22 +12,22 @@ from tf_discrete.types import Config, ScheduleLike
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
 class StraightThrough(StochasticLayer):
-    """A one-hot draw from softmax(logits), with the gradient of softmax(logits / temperature).
+    """Samples one-hot values from softmax(logits), with the gradient of softmax(logits / temperature).
 
-    What follows sees discrete values in training and at inference alike; the gradient is exact on
-    average where it is linear in them, and biased otherwise.
+    The next layer reads discrete values in training and at inference. The expected gradient is exact if the
+    loss is linear in them, and biased otherwise.
 
     Args:
-        temperature: of the backward pass, number > 0 or schedule. Default: 1.0.
-        **kwargs: `latents`, `inference`, `kl_weight`, `prior`, `seed`, see `StochasticLayer`.
+        temperature: Positive float or schedule, temperature of the backward pass. Default: 1.0.
+        **kwargs: Arguments `latents`, `inference`, `kl_weight`, `prior`, `seed`, see `StochasticLayer`.
 
     Call arguments:
-        inputs: logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
-        training: whether to draw. Default: False.
-        seed: int or int32 [2] for this very draw. Default: None, for one that is new at every call.
+        inputs: Logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
+        training: Bool, whether to sample. Default: False.
+        seed: Int or int32 [2], seed of this call. Default: None, a new seed in every call.
 
     Raises:
-        ValueError: temperature <= 0, or what `StochasticLayer` refuses.
+        ValueError: `temperature` is not positive, or see `StochasticLayer`.
 
     Example:
         >>> import tensorflow as tf

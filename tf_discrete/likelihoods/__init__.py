@@ -1,7 +1,7 @@
 """Likelihoods p(x | parameters) of observations, per example in nats.
 
-A likelihood says how many numbers the decoder puts out, and what they mean. A user's own one is a
-subclass of `Likelihood`, registered with Keras, and by `register` if it shall have a name.
+A likelihood defines how many numbers the decoder returns, and what they mean. To write your own, derive from
+`Likelihood` and register it with Keras; `register` gives it a name.
 """
 
 from tf_discrete.likelihoods import registry as registry

@@ -22,11 +22,11 @@ class Likelihood:
     support: Support | None = input_checks.REAL
 
     def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the decoder's output for one example."""
+        """Returns the shape of the decoder's output for one example."""
         return tuple(data_shape)
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
-        """log p(x | parameters) in nats, summed over pixels.
+        """Returns log p(x | parameters) in nats, summed over pixels.
 
         Args:
             x: float [B, *data_shape].
@@ -48,7 +48,7 @@ class Likelihood:
             parameters: [*lead, B, *parameters_shape].
 
         Raises:
-            ValueError: names both shapes and the one that the parameters must have.
+            ValueError: Names both shapes and the one that the parameters must have.
         """
         if x.shape.rank is None or parameters.shape.rank is None:
             return
@@ -62,7 +62,7 @@ class Likelihood:
             )
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
-        """The mean observations, [B, *data_shape], of parameters [B, *parameters_shape]."""
+        """Returns the mean observations, [B, *data_shape], of parameters [B, *parameters_shape]."""
         raise NotImplementedError
 
     def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:

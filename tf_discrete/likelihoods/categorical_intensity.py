@@ -18,7 +18,7 @@ class CategoricalIntensity(base.Likelihood):
     """Each pixel is one of `levels` intensities; the parameters are logits [*data_shape, levels].
 
     Args:
-        levels: number of intensities, spread evenly over [0, 1]. Default: 256.
+        levels: Number of intensities, spread evenly over [0, 1]. Default: 256.
 
     Example:
         >>> CategoricalIntensity(levels=17).parameters_shape((8, 8, 1))

@@ -38,11 +38,11 @@ def register(name: str) -> Callable[[_Class], _Class]:
 
 
 def get(identifier: LikelihoodLike, **arguments: Any) -> Likelihood:
-    """A likelihood from its name, its class, its config, or itself.
+    """Returns a likelihood from its name, its class, its config, or itself.
 
     Args:
-        identifier: name, class, config as Keras serialises it, or an object, which is returned.
-        **arguments: of the constructor, for a name or a class.
+        identifier: Name, class, config as Keras serialises it, or an object, which is returned.
+        **arguments: Arguments of the constructor, if a name or a class is given.
 
     Raises:
         ValueError: an unknown name, an object that Keras could not save, or arguments without a taker.

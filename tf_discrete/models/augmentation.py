@@ -48,7 +48,7 @@ class Augmentation:
             object.__setattr__(self, name, value)
 
     def __bool__(self) -> bool:
-        """Whether a view may differ from its image."""
+        """Returns whether a view may differ from its image."""
         return any(dataclasses.astuple(self))
 
     def __call__(self, x: Tensor, seed: Seed) -> tf.Tensor:
@@ -90,7 +90,7 @@ class Augmentation:
 
 
 def shift(x: Tensor, pixels: int, seed: Seed) -> tf.Tensor:
-    """Images moved by up to so many whole pixels in each direction, each on its own; 0 moves in.
+    """Moves each image by up to `pixels` whole pixels in each direction; 0 moves in.
 
     Args:
         x: float [B, H, W, C].
@@ -114,7 +114,7 @@ def shift(x: Tensor, pixels: int, seed: Seed) -> tf.Tensor:
 
 
 def turn(x: Tensor, degrees: float, zoom: float, seed: Seed) -> tf.Tensor:
-    """Images turned and zoomed around their middle, each on its own; bilinear, 0 moves in.
+    """Returns images turned and zoomed around their middle, each on its own; bilinear, 0 moves in.
 
     Args:
         x: float [B, H, W, C].

@@ -33,26 +33,27 @@ from tf_discrete.types import (
 
 
 class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
-    """Encoder, latents with a posterior q(z | x), prior p(z), decoder and likelihood p(x | z).
+    """Base class of autoencoders with a posterior q(z | x), a prior p(z) and a likelihood p(x | z).
 
-    A subclass supplies `objective`, `hard_terms`, `prior_distribution` and the methods that begin with an
-    underscore and raise NotImplementedError here. Public methods check observations and codes; those that
-    begin with an underscore take checked ones.
+    A subclass implements `objective`, `hard_terms`, `prior_distribution` and the private methods that raise
+    NotImplementedError here. Public methods check observations and codes; private ones take checked
+    arguments.
 
     Args:
-        data_shape: of one observation, such as (28, 28, 1).
-        latent_spec: of the codes.
-        decoded_spec: of the latents that the encoder puts out and the decoder reads. Default: the codes'.
-        encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> N * K logits (N if Bernoulli).
-        decoder: the same the other way: [B, N, K] (or [B, N]) -> the likelihood's parameters. None for
-            the mirror image of a named encoder.
-        hidden_units: of the named networks.
-        activation: of the named networks.
-        likelihood: name or object, see `tf_discrete.likelihoods`.
-        **kwargs: `seed` and `monitor_every`, see `DiscreteModel`.
+        data_shape: Tuple of ints, shape of an observation, such as (28, 28, 1).
+        latent_spec: `LatentSpec` of the codes.
+        decoded_spec: `LatentSpec` of the latents between encoder and decoder. Default: `latent_spec`.
+        encoder: "mlp", "conv", a registered name, or a Keras model from [B, *data_shape] to N * K (N for
+            Bernoulli latents) logits.
+        decoder: A name, or a Keras model from [B, N, K] (or [B, N]) to the parameters of the likelihood.
+            None: the decoder of the same name as the encoder.
+        hidden_units: Sequence of ints, hidden layers of the named networks.
+        activation: Name of the Keras activation of the hidden layers.
+        likelihood: Name or object, see `tf_discrete.likelihoods`.
+        **kwargs: Arguments `seed` and `monitor_every`, see `DiscreteModel`.
 
     Raises:
-        ValueError: sizes below what the latents take, or networks that do not fit.
+        ValueError: A size is too small, or a network has the wrong input or output shape.
     """
 
     def __init__(
@@ -103,37 +104,37 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return input_checks.observations(x, self.data_shape, self.likelihood.support)
 
     def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of q(z | x), float [B, N(, K)], at least float32; see `posterior`."""
+        """Computes the logits of q(z | x), float [B, N(, K)], at least float32; see `posterior`."""
         return self._logits(self.check_observations(x), training)
 
     def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         raise NotImplementedError
 
     def posterior(self, x: Tensor, training: bool = False) -> Discrete:
-        """q(z | x), the distribution of the codes; each layer given the most probable choice before."""
+        """Returns q(z | x), the distribution of the codes; each layer given the most probable code before."""
         return self._posterior(self.check_observations(x), training)
 
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
         raise NotImplementedError
 
     def prior_distribution(self) -> Discrete:
-        """p(z), of the last layer where there are several."""
+        """Returns p(z); of several layers, the prior of the last."""
         raise NotImplementedError
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
-        """Of the likelihood, [*A, *parameters_shape], given latents that the decoder reads [*A, N(, K)]."""
+        """Computes the likelihood's parameters, [*A, *parameters_shape], given latents [*A, N(, K)]."""
         outputs = read_latents(self.decoded_spec, self.decoder, z, training)
         return self._as_parameters(outputs, z.shape.rank - self.decoded_spec.event_rank)
 
     def _as_parameters(self, outputs: Tensor, batch_rank: int) -> tf.Tensor:
-        """Outputs [*A, ...] of a decoder in the shape that the likelihood reads."""
+        """Reshapes outputs [*A, ...] of a decoder as the likelihood needs them."""
         if tuple(outputs.shape[batch_rank:]) == self._parameters_shape:
             return outputs
         shape = tf.concat([tf.shape(outputs)[:batch_rank], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
 
     def conditional_log_likelihood(self, x: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
-        """log p(x | z) in nats, [*A], for latents that the decoder reads [*A, N(, K)]."""
+        """Computes log p(x | z) in nats, [*A], given latents [*A, N(, K)]."""
         parameters = self.parameters(z, training)
         return tf.cast(self.likelihood.log_prob(x, parameters), self._wide)
 
@@ -146,7 +147,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return (base.batch_axis(input_shape), *self.data_shape)
 
     def encode(self, x: Tensor) -> tf.Tensor:
-        """The most probable codes, int32 [B, N]; of several layers those of each in turn.
+        """Returns the most probable codes, int32 [B, N]; of several layers those of each in turn.
 
         Raises:
             ValueError: see `check_observations`. Where no check is possible, in XLA and TFLite, the code of
@@ -156,7 +157,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(self._codes(x), x)
 
     def codes_given(self, x: Tensor, encoded: Encoded) -> tf.Tensor:
-        """`encode` without a run of the encoder, given `encoded` of the terms of `objective`."""
+        """Returns the codes without a run of the encoder, given `encoded` of the terms of `objective`."""
         x = self.check_observations(x)
         return input_checks.blank(self._codes(x, encoded), x)
 
@@ -164,16 +165,16 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         raise NotImplementedError
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
-        """q(z | x): probabilities, float [B, N, K], or of a 1, [B, N], for Bernoulli latents."""
+        """Returns the probabilities q(z | x), float [B, N, K], or of a 1, [B, N], for Bernoulli latents."""
         x = self.check_observations(x)
         return input_checks.blank(self._posterior(x).probs, x)
 
     def decode(self, codes: Tensor, seed: Seed | None = None) -> tf.Tensor:
-        """Observations of codes; of several layers, those of the first are decoded.
+        """Decodes codes; of several layers, those of the first are decoded.
 
         Args:
-            codes: int [B, N], of all layers.
-            seed: None for the mean of p(x | z), or int32 [2] for a draw.
+            codes: Int [B, N], codes of all layers.
+            seed: Int32 [2] for a sample of p(x | z). None: its mean. Default: None.
 
         Returns:
             x: float [B, *data_shape].
@@ -196,22 +197,22 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return input_checks.codes(codes, self.num_categories, self.num_variables)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
-        """The mean of p(x | z) at the most probable code, float [B, *data_shape]."""
+        """Returns the mean of p(x | z) at the most probable code, float [B, *data_shape]."""
         return self.decode(self.encode(x))
 
     def sample_codes(
         self, num_samples: int | Tensor, seed: SeedLike, prior: CodeSource | None = None
     ) -> tf.Tensor:
-        """Codes drawn from the prior, int32 [num_samples, N].
+        """Samples codes from the prior, int32 [num_samples, N].
 
         Args:
-            num_samples: how many.
-            seed: int or int32 [2].
-            prior: any object with `sample(num_samples, seed)` that gives codes, int [num_samples, N], such
-                as one fitted to the codes of the training data. Default: the model's own.
+            num_samples: Int, number of samples.
+            seed: Int or int32 [2].
+            prior: Object with `sample(num_samples, seed)` that returns codes, int [num_samples, N], such as
+                an `AutoregressivePrior`. Default: the prior of the model.
 
         Raises:
-            ValueError: a negative number of samples, or none at all.
+            ValueError: `num_samples` is negative or not an integer.
         """
         num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         if prior is not None:
@@ -225,12 +226,12 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def sample(
         self, num_samples: int | Tensor, seed: SeedLike = 0, prior: CodeSource | None = None
     ) -> tf.Tensor:
-        """Means of p(x | z) for z drawn from the prior, float [num_samples, *data_shape].
+        """Samples codes from the prior and decodes them, float [num_samples, *data_shape].
 
         Args:
-            num_samples: how many.
-            seed: int or int32 [2]; the same seed gives the same samples.
-            prior: where the codes come from, see `sample_codes`. Default: the model's own.
+            num_samples: Int, number of samples.
+            seed: Int or int32 [2]; the same seed gives the same samples. Default: 0.
+            prior: Prior of the codes, see `sample_codes`. Default: the prior of the model.
         """
         return self.decode(self.sample_codes(num_samples, seed, prior))
 

@@ -30,7 +30,7 @@ class AutoregressivePrior(keras.Model):
     large ones more weights.
 
     It trains on codes, by `compile(optimizer)` and `fit(codes)`: those of a frozen model, or of one that
-    trains beside it (codes are integers, so nothing flows back to the model). The loss is
+    is trained at the same time (codes are integers, so the model gets no gradient from it). The loss is
     -log p(z) in nats for each code, averaged over the batch.
 
     Args:
@@ -38,8 +38,8 @@ class AutoregressivePrior(keras.Model):
         num_categories: K; 2 for Bernoulli codes. Default: 2.
         chunk_size: variables in a chunk, 1 to N; need not divide N. Default: as many as make at most 256
             values.
-        units: of the LSTM. Default: 128.
-        embedding_units: of a chunk's value. Default: 64.
+        units: Units of the LSTM. Default: 128.
+        embedding_units: Size of the embedding of a chunk's value. Default: 64.
 
     Raises:
         ValueError: sizes out of range, or a chunk of more than 65536 values.
@@ -99,7 +99,7 @@ class AutoregressivePrior(keras.Model):
 
     @classmethod
     def for_model(cls, model: HasCodes, **options: Any) -> AutoregressivePrior:
-        """A prior of the codes of a model with `num_variables` and `num_categories`.
+        """Returns a prior of the codes of a model with `num_variables` and `num_categories`.
 
         Raises:
             ValueError: a model without discrete codes.
@@ -123,7 +123,7 @@ class AutoregressivePrior(keras.Model):
         return self.log_prob(codes, training=training)
 
     def build(self, input_shape: Shape) -> None:
-        """Has nothing to do, for the constructor makes all weights."""
+        """Does nothing: the constructor creates all weights."""
 
     def get_build_config(self) -> None:
         return None
@@ -139,7 +139,7 @@ class AutoregressivePrior(keras.Model):
         return keras.Operation.compute_output_spec(self, *args, **kwargs)  # By a trace.
 
     def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
-        """log p(z) in nats.
+        """Returns log p(z) in nats.
 
         Args:
             codes: integers [B, N] in [0, K).
@@ -159,7 +159,7 @@ class AutoregressivePrior(keras.Model):
         return input_checks.blank(log_prob, input_checks.rows_in(codes, 0, self.num_categories - 1))
 
     def bits_per_item(self, codes: Tensor) -> float:
-        """The mean of -log2 p(z): what a perfect entropy coder would spend on each of these codes.
+        """Returns the mean of -log2 p(z): what a perfect entropy coder would spend on each of these codes.
 
         Raises:
             ValueError: no codes, or values that are none, see `log_prob`.
@@ -182,8 +182,8 @@ class AutoregressivePrior(keras.Model):
         """Codes drawn chunk by chunk, in one compiled loop.
 
         Args:
-            num_samples: how many.
-            seed: int or int32 [2]; the same seed gives the same codes.
+            num_samples: Int, number of samples.
+            seed: Int or int32 [2]; the same seed gives the same codes.
             temperature: > 0; divides the logits of every chunk. Default: 1.
             top_p: in (0, 1]; of each chunk only the most probable values are drawn, the fewest whose
                 probabilities (after the temperature) reach `top_p`, and those as probable as the last
@@ -214,7 +214,7 @@ class AutoregressivePrior(keras.Model):
     # Chunks and their symbols.
 
     def symbols(self, codes: Tensor) -> tf.Tensor:
-        """The chunks of codes as numbers, int32 [B, num_chunks]; the first variable counts most."""
+        """Returns the chunks of codes as numbers, int32 [B, num_chunks]; the first variable counts most."""
         return self._symbols(self._checked(codes))
 
     def _checked(self, codes: Tensor) -> tf.Tensor:
@@ -232,14 +232,14 @@ class AutoregressivePrior(keras.Model):
         return tf.reshape(digits, [-1, self.num_chunks * self.chunk_size])[:, : self.num_variables]
 
     def possible(self) -> np.ndarray:
-        """Which symbols a chunk can take, bool [num_chunks, num_symbols]; a short one takes fewer."""
+        """Returns which symbols a chunk can take, bool [num_chunks, num_symbols]; a short one takes fewer."""
         sizes = self._powers[:, :1] * self.num_categories
         return np.arange(self.num_symbols) < sizes
 
     # The network.
 
     def logits_of(self, symbols: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of every chunk given those before it, float [B, num_chunks, num_symbols]."""
+        """Returns the logits of every chunk given those before it, float [B, num_chunks, num_symbols]."""
         start = tf.fill([tf.shape(symbols)[0], 1], self.num_symbols)
         before = tf.concat([start, symbols[:, :-1]], axis=1)
         inputs = self.embedding(before)
@@ -255,7 +255,7 @@ class AutoregressivePrior(keras.Model):
         sample_weight: Tensor | None = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """The mean of -log p(z) over the batch, as `fit` minimises it; `y_pred` holds log p(z)."""
+        """Returns the mean of -log p(z) over the batch, as `fit` minimises it; `y_pred` holds log p(z)."""
         weights = 1.0 if sample_weight is None else tf.cast(sample_weight, y_pred.dtype)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return -tf.reduce_mean(weights * y_pred) / replicas
@@ -339,7 +339,7 @@ def _check_chunk(num_variables: int, num_categories: int, chunk_size: int) -> No
 
 
 def _longest(num_categories: int, most: int) -> int:
-    """The largest chunk that takes at most so many values."""
+    """Returns the largest chunk size with at most `most` values."""
     size = 0
     while num_categories > 1 and num_categories ** (size + 1) <= most:
         size += 1
@@ -347,7 +347,7 @@ def _longest(num_categories: int, most: int) -> int:
 
 
 def _is_symbolic(name: str, value: Tensor) -> bool:
-    """Whether the value of a number is known in the graph only; then it must be a floating scalar."""
+    """Returns whether the value of a number is known in the graph only; then it must be a floating scalar."""
     if not tf.is_tensor(value) or tf.get_static_value(value) is not None:
         return False
     if not value.dtype.is_floating or not value.shape.is_compatible_with([]):

@@ -34,23 +34,23 @@ from tf_discrete.types import (
 
 MAX_ROWS = 10_000
 MAX_VALUES = 2**25
-"""Of the likelihood's parameters that an evaluation holds at once; 128 MiB in float32."""
+"""Maximum number of likelihood parameters that an evaluation holds at once; 128 MiB in float32."""
 _ROWS_CHECKED = 10_000
-"""Of an array in memory at a time: a copy of all of it may not fit."""
+"""Rows of an array that are checked at a time: a copy of the whole array may not fit into memory."""
 
 
 class DiscreteModel(keras.Model):
     """A Keras model with discrete latents, trained by plain `compile(optimizer)` and `fit`.
 
     A subclass supplies `objective` and `hard_terms`, both per example, and calls `track` with the names
-    of the terms. What it reports: every term of the objective, and the same on the hard path, where the
-    latents are discrete draws: that is what the model scores when it is used.
+    of the terms. The model reports every term of the objective, and the same terms on the discrete path,
+    where the latents are discrete samples, as they are when the model is used.
 
-    Draws are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
+    Samples are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
     Schedules follow `optimizer.iterations`.
 
     Args:
-        seed: base seed of all draws. Default: 0.
+        seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path and the gradient norm are evaluated.
             The first step of an epoch and every batch of an evaluation always are. It takes one more
             pass of the decoder and of the maps between stochastic layers. The encoder is not run again,
@@ -72,7 +72,7 @@ class DiscreteModel(keras.Model):
         return tf.float64 if self.variable_dtype == "float64" else tf.float32
 
     def observations(self, data: Batch) -> Inputs:
-        """What `objective` and `hard_terms` read of what `fit` hands over: a tensor, or a tuple."""
+        """Unpacks a batch from `fit` into the inputs of `objective` and `hard_terms`: a tensor or a tuple."""
         return inputs_of(data)
 
     def check_observations(self, x: Inputs) -> Inputs:
@@ -91,7 +91,7 @@ class DiscreteModel(keras.Model):
         return keras.tree.map_structure(tf.convert_to_tensor, x)
 
     def objective(self, x: Inputs, seed: Seed, training: bool) -> ObjectiveTerms:
-        """The training objective of each example of a batch, in nats."""
+        """Computes the training objective of each example of a batch, in nats."""
         raise NotImplementedError
 
     def hard_terms(self, x: Inputs, seed: Seed, encoded: Encoded = None) -> dict[str, Tensor]:
@@ -106,7 +106,7 @@ class DiscreteModel(keras.Model):
         raise NotImplementedError
 
     def log_weights(self, x: Inputs, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log w in nats for S discrete draws, [S, B]; the mean of w is the likelihood of x."""
+        """Computes log w in nats for S discrete samples, [S, B]; E[w] is the likelihood of x."""
         raise NotImplementedError
 
     def log_likelihood(
@@ -116,17 +116,17 @@ class DiscreteModel(keras.Model):
         seed: SeedLike = 0,
         chunk: int | None = None,
     ) -> tf.Tensor:
-        """The multi-sample lower bound of the log-likelihood of `x` in nats, log mean_s w_s, [B].
+        """Computes the importance-weighted bound of log p(x) in nats, log mean_s w_s, [B].
 
         Args:
-            x: what `log_weights` takes: observations, float [B, *data_shape].
-            num_samples: m; the bound tightens with it. 1 gives an estimate of the ELBO. Default: 1.
-            seed: int or int32 [2]. Default: 0.
-            chunk: samples that are folded into the batch at once; bounds the memory. Default: up to 100,
-                fewer for a large batch, see `max_decoder_rows`.
+            x: Observations as `log_weights` takes them, float [B, *data_shape].
+            num_samples: Int m >= 1; more samples give a tighter bound, 1 an estimate of the ELBO. Default: 1.
+            seed: Int or int32 [2]. Default: 0.
+            chunk: Int, number of samples that are folded into the batch at once, which limits the memory.
+                Default: up to 100, fewer for a large batch, see `max_decoder_rows`.
 
         Raises:
-            ValueError: see `check_observations`; fewer than 1 sample.
+            ValueError: See `check_observations`, or `num_samples` is below 1.
 
         Reference:
             Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
@@ -137,11 +137,11 @@ class DiscreteModel(keras.Model):
         return evaluation.importance_weighted_bound(self.log_weights, x, num_samples, seed, chunk)
 
     def signatures(self) -> dict[str, Signature]:
-        """What an exported model answers, by name; the first is the default. See `tf_discrete.export`."""
+        """Returns the serving signatures by name; the first one is the default. See `tf_discrete.export`."""
         raise NotImplementedError
 
     def manifest_entries(self) -> JsonObject:
-        """What the manifest of an export says of the model: its class, shapes, latents, temperature."""
+        """Returns the manifest entries of the model: its class, shapes, latents and temperature."""
         temperatures = [
             float(value.value) for value in scheduled_values(self) if value.name == "temperature"
         ]
@@ -153,11 +153,11 @@ class DiscreteModel(keras.Model):
         }
 
     def max_decoder_rows(self) -> int:
-        """How many decoder rows, samples times examples, an evaluation may hold in memory at once."""
+        """Returns how many decoder rows, samples times examples, an evaluation may hold in memory."""
         return max(1, min(MAX_ROWS, MAX_VALUES // self.values_per_row()))
 
     def values_per_row(self) -> int:
-        """Numbers that the decoder puts out for one row: parameters of the likelihood."""
+        """Returns the number of decoder outputs per row, which are parameters of the likelihood."""
         return 1
 
     def track(
@@ -166,12 +166,12 @@ class DiscreteModel(keras.Model):
         hard_terms: tuple[str, ...],
         training_terms: tuple[str, ...] = (),
     ) -> None:
-        """Makes one `keras.metrics.Mean` for each term that the log shall show.
+        """Makes one `keras.metrics.Mean` for each term that is logged.
 
         Args:
-            terms: of the objective, beside the loss.
-            hard_terms: of the hard path.
-            training_terms: of the objective, which only training has.
+            terms: Names of the objective's terms, without the loss.
+            hard_terms: Names of the terms of the discrete path.
+            training_terms: Names of the objective's terms that only training has.
         """
         self._terms = ("loss", *terms)
         self._hard_terms = hard_terms
@@ -183,7 +183,7 @@ class DiscreteModel(keras.Model):
 
     @property
     def scheduled(self) -> dict[str, ScheduledVariable]:
-        """The scheduled values of the model and its estimators: temperature, temperature_2, ..."""
+        """Returns the scheduled values of the model and its estimators: temperature, temperature_2, ..."""
         named: dict[str, ScheduledVariable] = {}
         for value in scheduled_values(self):
             same = sum(other.name == value.name for other in named.values())
@@ -191,11 +191,11 @@ class DiscreteModel(keras.Model):
         return named
 
     def step_seed(self, counter: Tensor, purpose: str) -> Seed:
-        """The seed of one step's draws for one purpose, different on every replica."""
+        """Returns the seed of a step for one purpose, different on every replica."""
         return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
     def build(self, input_shape: Shape) -> None:
-        """Has nothing to do, for a constructor makes all weights."""
+        """Does nothing: the constructor creates all weights."""
 
     def get_build_config(self) -> None:
         return None
@@ -217,7 +217,7 @@ class DiscreteModel(keras.Model):
         weighted_metrics: object = None,
         **kwargs: Any,
     ) -> None:
-        """Compiles as `keras.Model.compile`, with the objective and the metrics that the model brings.
+        """Compiles as `keras.Model.compile`, with the objective and the metrics of the model.
 
         Args:
             optimizer: Keras optimizer, or its name. Default: "rmsprop".
@@ -255,7 +255,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         super().compile(optimizer, **kwargs)
 
     def compile_from_config(self, config: Config) -> None:
-        """Compiles a model that was read from a file as it had been compiled."""
+        """Compiles a model that was loaded from a file as it was compiled before."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self._build_optimizer()
 
@@ -281,7 +281,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         return super().evaluate(x, y, *args, **kwargs)
 
     def check_arrays(self, x: DataLike | None, y: Tensor | None = None) -> None:
-        """Refuses arrays in memory that `fit` could not train on; other data are left to the steps.
+        """Checks arrays in memory before `fit` trains on them; other data are checked in each step.
 
         Raises:
             ValueError: see `check_observations`.
@@ -297,7 +297,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
             self.check_batch(part[0] if y is None else tuple(part))
 
     def check_batch(self, data: Batch) -> None:
-        """Refuses a batch, as `fit` hands it over, that no step could train on.
+        """Checks a batch from `fit` before a step trains on it.
 
         Raises:
             ValueError: see `check_observations`.
@@ -315,9 +315,9 @@ out; score what the model returns yourself, or write a callback. Received: metri
         """Writes a SavedModel with the model's `signatures` and a manifest, by `tf_discrete.export.save`.
 
         Args:
-            filepath: of the folder; it appears whole or not at all.
+            filepath: Path of the folder; it is written atomically.
             format: "tf_saved_model"; see `tf_discrete.export.save_tflite` for TFLite.
-            verbose: whether the path and the signatures are printed. Default: None, for no.
+            verbose: Bool, whether the path and the signatures are printed. Default: None, for no.
             input_signature: must not be set, for the model's own are exported.
             **options: of `tf_discrete.export.save`: preprocessing, metadata and overwrite.
 
@@ -396,7 +396,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
             optimizer.build(self.trainable_variables)
 
     def _unweighted(self, data: Batch) -> Inputs:
-        """The observations of a batch in which every example counts the same."""
+        """Returns the observations of a batch in which every example counts the same."""
         _, _, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
             raise ValueError(
@@ -414,7 +414,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         encoded: Encoded,
         gradients: list[Tensor | None],
     ) -> None:
-        """The hard path and the gradient norm, every `monitor_every` steps and first in each epoch."""
+        """Evaluates discrete path and gradient norm every `monitor_every` steps and first in each epoch."""
 
         def look() -> tf.Tensor:
             hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)
@@ -432,7 +432,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         tf.cond(due, look, lambda: tf.constant(False))
 
     def _gradient_norm(self, gradients: list[Tensor | None]) -> tf.Tensor:
-        """The norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
+        """Returns the norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
         norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients if g is not None])
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return norm * replicas / tf.cast(self.optimizer.scale_loss(tf.ones([])), tf.float32)
@@ -474,7 +474,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
 
 
 def inputs_of(data: Batch) -> tf.Tensor:
-    """The observations of what `fit` hands over: a tensor, a dict with `image`, or (x, y)."""
+    """Returns the observations of a batch from `fit`: a tensor, a dict with `image`, or (x, y)."""
     x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
     if isinstance(x, dict):
         if "image" not in x:
@@ -487,7 +487,7 @@ def inputs_of(data: Batch) -> tf.Tensor:
 
 
 def _in_memory(data: Tensor) -> bool:
-    """Whether data is an array whose values are known."""
+    """Returns whether data is an array whose values are known."""
     known = isinstance(data, np.ndarray) or (tf.is_tensor(data) and hasattr(data, "numpy"))
     return known and len(data.shape) > 0
 
@@ -497,12 +497,12 @@ def _rows_from(start: int) -> Callable[[Tensor], Tensor]:
 
 
 def batch_size(x: Inputs) -> tf.Tensor:
-    """Examples in a batch of tensors, int32 scalar."""
+    """Returns the number of examples in a batch of tensors, int32 scalar."""
     return tf.shape(keras.tree.flatten(x)[0])[0]
 
 
 def batch_axis(input_shape: Any) -> int | None:
-    """The size of the batch axis in the shape of inputs, or in those of several."""
+    """Returns the size of the batch axis, given the shape or the shapes of inputs."""
     while isinstance(input_shape, dict) or not isinstance(input_shape[0], (int, type(None))):
         several = isinstance(input_shape, dict)
         input_shape = next(iter(input_shape.values())) if several else input_shape[0]
@@ -510,7 +510,7 @@ def batch_axis(input_shape: Any) -> int | None:
 
 
 def batch_mean(values: Tensor) -> tf.Tensor:
-    """The mean over a batch; 0 for an empty one."""
+    """Computes the mean over a batch; 0 for an empty one."""
     return tf.math.divide_no_nan(tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype))
 
 

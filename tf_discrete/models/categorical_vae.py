@@ -47,47 +47,51 @@ MULTI_SAMPLE = ("importance_weighted", "relaxed_importance_weighted", "doubly_re
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
 class CategoricalVAE(autoencoder.DiscreteAutoencoder):
-    """q: x -> z_1 -> ... -> z_L and p: z_L -> ... -> z_1 -> x, all z discrete, for any estimators.
+    """A variational autoencoder with discrete codes, in one or more stochastic layers.
 
-    With one layer, the default, this is the VAE of a single code z. With several, the codes of an
-    observation are those of all layers, the first layer's first; x is decoded from the first layer's, and
-    the maps between layers are fully connected networks with `hidden_units`, affine where these are ().
+    The encoder is q: x -> z_1 -> ... -> z_L, the generative model p: z_L -> ... -> z_1 -> x. With one layer,
+    the default, the code is z_1. With several, the codes of an observation are those of all layers, starting
+    with the first; x is decoded from the codes of the first layer. The maps between layers are fully
+    connected networks with `hidden_units`, affine if these are ().
 
     Args:
-        data_shape: of one observation, such as (28, 28, 1).
-        num_variables: N of each layer, one number or one for each layer. Default: 20.
-        num_categories: K >= 2, one number or one for each layer; 2 for Bernoulli latents. Default: 10.
+        data_shape: Tuple of ints, shape of an observation, such as (28, 28, 1).
+        num_variables: Int N, or a sequence of one for each layer: number of variables. Default: 20.
+        num_categories: Int K >= 2, or a sequence of one for each layer: categories of each variable; 2 for
+            Bernoulli latents. Default: 10.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
-        num_layers: L >= 1 stochastic layers. Default: as many as the first argument that is a sequence of
-            one value for each layer has, else 1.
-        encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> the logits of the first layer, N * K
-            (N if Bernoulli).
-        decoder: the same the other way: [B, N, K] (or [B, N]) -> the likelihood's parameters. None for
-            the mirror image of a named encoder. Default: None.
-        hidden_units: of the named networks, and of every map between layers. Default: (512, 256).
-        activation: of these. Default: "relu".
-        prior: of the last layer: "uniform" or "learned". Default: "uniform".
-        likelihood: name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
-        estimator: name, object or config, see `tf_discrete.estimators`, of which each layer gets its own
-            copy, or a sequence of one for each layer. Default: "gumbel_softmax".
-        temperature: number or schedule, or a sequence of one for each layer, of estimators given by name.
-            Default: the estimator's own.
-        num_samples: of the latents for each example in training. Default: 1, or the fewest that the
+        num_layers: Int L >= 1, number of stochastic layers. Default: the length of the first argument that is
+            a sequence of one value for each layer, else 1.
+        encoder: "mlp", "conv", a registered name, or a Keras model from [B, *data_shape] to the N * K (N for
+            Bernoulli latents) logits of the first layer. Default: "mlp".
+        decoder: A name, or a Keras model from [B, N, K] (or [B, N]) to the parameters of the likelihood.
+            None: the decoder of the same name as the encoder. Default: None.
+        hidden_units: Sequence of ints, hidden layers of the named networks and of the maps between layers.
+            Default: (512, 256).
+        activation: Name of the Keras activation of the hidden layers. Default: "relu".
+        prior: Prior of the last layer, "uniform" or "learned". Default: "uniform".
+        likelihood: Name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
+        estimator: Name, object or config, see `tf_discrete.estimators`, or a sequence of one for each layer.
+            Each layer gets its own copy. Default: "gumbel_softmax".
+        temperature: Positive float or schedule, or a sequence of one for each layer, for estimators given by
+            name. Default: that of the estimator.
+        num_samples: Int, latent samples per example in training. Default: 1, or the fewest that the
             estimators take.
         objective: "elbo" (discrete KL, exact where possible), "relaxed_elbo" (densities of the relaxation),
             or a bound of `num_samples` samples: "importance_weighted" (one-hot samples),
             "relaxed_importance_weighted", or the same "doubly_reparameterized". Default: "elbo".
-        prior_temperature: of the relaxed priors, one number or one for each layer; relaxed objectives
-            only. Default: 0.5.
-        kl_weight: number or schedule, in the loss; the reported bounds are not weighted. Default: 1.0.
-        free_bits: nats of KL that are free for each variable; `elbo` of one layer only. Default: 0.0.
-        code_values: of what the networks read for a choice: "zero_one" or "plus_minus". Default: "zero_one".
-        centering: whether the running mean is subtracted from x on its way to q. Default: False.
-        seed: of all draws. Default: 0.
+        prior_temperature: Positive float, or a sequence of one for each layer: temperature of the relaxed
+            priors. Relaxed objectives only. Default: 0.5.
+        kl_weight: Float >= 0 or schedule, weight of the KL in the loss; the reported bounds are not weighted.
+            Default: 1.0.
+        free_bits: Float >= 0, minimum KL of each variable in nats; "elbo" of one layer only. Default: 0.0.
+        code_values: Input encoding of codes: "zero_one" or "plus_minus" (-1 and 1). Default: "zero_one".
+        centering: Bool, whether the running mean of x is subtracted from the encoder's input. Default: False.
+        seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
-        ValueError: arguments out of range or at odds with one another.
+        ValueError: Arguments are out of range or contradict one another.
 
     Example:
         >>> model = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
@@ -195,17 +199,17 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
 
     @property
     def estimators(self) -> list[Estimator]:
-        """The estimator of each layer."""
+        """Returns the estimator of each layer."""
         return self.chain.estimators
 
     @property
     def estimator(self) -> Estimator:
-        """The estimator of the first layer."""
+        """Returns the estimator of the first layer."""
         return self.chain.estimators[0]
 
     @property
     def num_layers(self) -> int:
-        """L, the number of stochastic layers."""
+        """Returns L, the number of stochastic layers."""
         return len(self.chain.estimators)
 
     @property
@@ -214,7 +218,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         return tuple(k for spec in specs for k in [spec.num_categories] * spec.num_variables)
 
     def prior_distribution(self) -> Discrete:
-        """p(z_L), the prior of the last layer."""
+        """Returns p(z_L), the prior of the last layer."""
         return self.generative_chain.last_law()
 
     def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
@@ -286,7 +290,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         }
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(x, z) - log q(z | x) in nats for S samples of all layers, [S, B]."""
+        """Computes log p(x, z) - log q(z | x) in nats for S samples of all layers, [S, B]."""
         x = self.check_observations(x)
         samples, posteriors = self.chain.draw(x, num_samples, seed)
         priors = self.generative_chain.priors_given(samples)
@@ -339,19 +343,19 @@ def check_objective(objective: str, layers: Sequence[Estimator], num_samples: in
     """Refuses estimators that an objective cannot use, in one stochastic layer or several.
 
     Raises:
-        ValueError: names the estimator and the objective.
+        ValueError: Names the estimator and the objective.
     """
     reduce = estimators.log_mean_exp if objective in MULTI_SAMPLE else estimators.mean
     for layer in layers:
         name = type(layer).__name__
         if objective in RELAXED and not layer.spec.density:
             raise ValueError(
-                f"objective={objective!r} takes the density of relaxed draws, so it "
+                f"objective={objective!r} takes the density of relaxed samples, so it "
                 f"needs a relaxed estimator such as gumbel_softmax. Received: estimator={name}"
             )
         if objective == "importance_weighted" and layer.spec.relaxed:
             raise ValueError(
-                "objective='importance_weighted' weighs hard draws. Choose "
+                "objective='importance_weighted' weighs discrete samples. Choose "
                 "objective='relaxed_importance_weighted' for relaxed ones, or an estimator such as vimco. "
                 f"Received: estimator={name}"
             )

@@ -20,7 +20,7 @@ class Centering(ReplicaAverages, keras.layers.Layer):
     of a batch in; after the step their averages are averaged.
 
     Args:
-        decay: of the mean for each training step, in [0, 1). Default: 0.9.
+        decay: Float in [0, 1), decay of the mean for each training step. Default: 0.9.
 
     Raises:
         ValueError: decay out of range.

@@ -23,19 +23,19 @@ class ClassStyleNetworks:
     A plain object: the model tracks the networks.
 
     Args:
-        shape: of one observation, or of its features.
+        shape: Shape of one observation, or of its features.
         num_classes: K.
         style_size: D.
-        parameters_shape: of the likelihood's parameters.
+        parameters_shape: Shape of the parameters of the likelihood.
         classifier: see `conditional_networks.classifier`.
         style_encoder: see `conditional_networks.style_encoder`; None for the classifier's name.
         decoder: see `conditional_networks.decoder`; None for the classifier's name.
-        hidden_units: of the named networks.
-        filters: of convolutional classifiers and style encoders.
-        activation: of the named networks.
-        normalization: of the named networks.
-        dropout: of a named classifier.
-        seed: of dropout.
+        hidden_units: Hidden layers of the named networks.
+        filters: Filters of convolutional classifiers and style encoders.
+        activation: Activation of the named networks.
+        normalization: Normalization of the named networks.
+        dropout: Dropout rate of a named classifier.
+        seed: Seed of dropout.
 
     Raises:
         ValueError: networks that do not fit, or cannot be saved.
@@ -111,12 +111,12 @@ class ClassStyleNetworks:
         )
 
     def differs_in_training(self) -> bool:
-        """Whether what is computed of an image alone may be other in training than at inference."""
+        """Returns whether what is computed of an image alone may be other in training than at inference."""
         of_image = (self.classifier, self.style_encoder.image_network)
         return any(one is not None and networks.differs_in_training(one) for one in of_image)
 
     def get_config(self) -> Config:
-        """The model's arguments that these networks were made of."""
+        """Returns the model's arguments that these networks were made of."""
         found: Config = {}
         for name, given in self._given.items():
             own = not (given is None or isinstance(given, str))
@@ -133,9 +133,9 @@ class ClassStyle:
         parts: networks.
         num_classes: K.
         style_size: D.
-        likelihood: of x.
+        likelihood: Likelihood of x.
         prior_logits_fn: gives the logits of p(y), [1, K].
-        dtype: of the distributions.
+        dtype: Dtype of the distributions.
     """
 
     def __init__(
@@ -151,27 +151,27 @@ class ClassStyle:
         self.likelihood, self.prior_logits_fn, self.dtype = likelihood, prior_logits_fn, dtype
 
     def class_logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of q(y | x), float [B, 1, K], at least float32."""
+        """Returns the logits of q(y | x), float [B, 1, K], at least float32."""
         outputs = tf.cast(self.parts.classifier(x, training=training), self.dtype)
         return tf.reshape(outputs, [-1, 1, self.num_classes])
 
     def prior(self) -> Categorical:
-        """p(y)."""
+        """Returns p(y)."""
         return Categorical(tf.convert_to_tensor(self.prior_logits_fn()))
 
     def image_part(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """What q(z | x, y) makes of images alone, [B, ...]."""
+        """Computes the part of q(z | x, y) that depends on images alone, [B, ...]."""
         return self.parts.style_encoder.image_part(x, training)
 
     def style(
         self, image_part: Tensor, y: Tensor, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and log scale of q(z | x, y), each [S, B, D], for classes y [S, B, K].
+        """Returns mean and log scale of q(z | x, y), each [S, B, D], for classes y [S, B, K].
 
         Args:
             image_part: see the method of this name.
             y: one-hot or relaxed classes.
-            training: of the networks. Default: False.
+            training: Bool, training mode of the networks. Default: False.
         """
         outputs = tf.cast(self.parts.style_encoder.given(image_part, y, training), self.dtype)
         shape = tf.concat([tf.shape(y)[:2], [2 * self.style_size]], axis=0)
@@ -179,25 +179,25 @@ class ClassStyle:
         return mean, log_scale
 
     def style_noise(self, x: Tensor, seed: Seed) -> tf.Tensor:
-        """Standard normal noise [B, D], one sample for all classes and samples of an image."""
+        """Returns standard normal noise [B, D], one sample for all classes and samples of an image."""
         shape = [tf.shape(x)[0], self.style_size]
         return tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self.dtype)
 
     def parameters(self, y: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
-        """Parameters of p(x | y, z), [S, B, ...], for classes [S, B, K] and styles [S, B, D]."""
+        """Returns the parameters of p(x | y, z), [S, B, ...], for classes [S, B, K] and styles [S, B, D]."""
         latents = tf.concat([tf.cast(y, z.dtype), z], axis=-1)
         return estimators.apply_to_samples(
             lambda rows: self.parts.decoder(rows, training=training), latents, batch_rank=2
         )
 
     def log_likelihood(self, x: Tensor, y: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
-        """log p(x | y, z) in nats, [S, B], for classes [S, B, K] and styles [S, B, D]."""
+        """Returns log p(x | y, z) in nats, [S, B], for classes [S, B, K] and styles [S, B, D]."""
         return tf.cast(self.likelihood.log_prob(x, self.parameters(y, z, training)), self.dtype)
 
     def log_weights(
         self, x: Tensor, posterior: Discrete, num_samples: int | Tensor, seed: Seed
     ) -> tf.Tensor:
-        """log p(x, y, z) - log q(y, z | x) in nats for S samples of class and style, [S, B].
+        """Returns log p(x, y, z) - log q(y, z | x) in nats for S samples of class and style, [S, B].
 
         Args:
             x: float [B, *shape].
@@ -220,12 +220,12 @@ class ClassStyle:
     def hard_terms(
         self, x: Tensor, posterior: Discrete, image_part: Tensor, seed: Seed
     ) -> dict[str, Tensor]:
-        """The ELBO of one discrete class and style for each x, and its parts, [B].
+        """Returns the ELBO of one discrete class and style for each x, and its parts, [B].
 
         Args:
             x: float [B, *shape].
             posterior: q(y | x).
-            image_part: of x.
+            image_part: Image part of x.
             seed: int32 [2].
         """
         y = posterior.sample(seeds.fold(seed, "class"), 1)[..., 0, :]

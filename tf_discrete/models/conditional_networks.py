@@ -28,10 +28,10 @@ from tf_discrete.types import ActivationLike, Config, NetworkLike, Shape, Tensor
 
 NORMALIZATIONS = ("none", "batch")
 FILTERS = (32, 64, 128)
-"""Of the strided 3x3 convolutions that read an image, unless others are given."""
+"""Default filters of the strided 3x3 convolutions that read an image."""
 
 MOMENTUM = 0.95
-"""Of the moving statistics of batch norm."""
+"""Momentum of the moving statistics of batch norm."""
 
 _Shape = Sequence[int]
 
@@ -68,7 +68,7 @@ class ConditionalNetwork(keras.layers.Layer):
         self.built = True
 
     def build(self, x_shape: Shape, y_shape: Shape) -> None:
-        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def get_build_config(self) -> None:
         return None
@@ -82,7 +82,7 @@ class ConditionalNetwork(keras.layers.Layer):
         return keras.Operation.compute_output_spec(self, *args, **kwargs)  # By a trace.
 
     def image_part(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """What does not depend on the class, [B, ...], of images [B, ...]."""
+        """Computes what does not depend on the class, [B, ...], of images [B, ...]."""
         return x if self.image_network is None else self.image_network(x, training=training)
 
     def given(self, image_part: Tensor, y: Tensor, training: bool = False) -> tf.Tensor:
@@ -117,19 +117,19 @@ def classifier(
     seed: int = 0,
     filters: _Shape = FILTERS,
 ) -> keras.Model:
-    """q(y | x): [B, *data_shape] to K logits, by name or the user's own model, checked.
+    """Builds q(y | x), from [B, *data_shape] to K logits, by name, or checks the user's own model.
 
     Args:
         identifier: "mlp" (dense layers), "conv" (strided convolutions first), a name registered with
             `networks.register`, or a Keras model.
-        data_shape: of an image.
+        data_shape: Shape of an image.
         num_classes: K.
-        hidden_units: of the dense layers.
-        activation: of all layers.
+        hidden_units: Sizes of the dense layers.
+        activation: Activation of all layers.
         normalization: "none" or "batch"; of "mlp" and "conv". Default: "none".
         dropout: rate after each dense layer; of "mlp" and "conv". Default: 0.0.
-        seed: of dropout. Default: 0.
-        filters: of the strided convolutions of "conv". Default: (32, 64, 128).
+        seed: Seed of dropout. Default: 0.
+        filters: Filters of the strided convolutions of "conv". Default: (32, 64, 128).
     """
     if not isinstance(identifier, str) or identifier not in ("mlp", "conv"):
         return networks.encoder(
@@ -155,19 +155,19 @@ def style_encoder(
     normalization: str = "none",
     filters: _Shape = FILTERS,
 ) -> ConditionalNetwork:
-    """q(z | x, y): images [B, *data_shape] and classes to `num_outputs` numbers.
+    """Builds q(z | x, y), from images [B, *data_shape] and classes to `num_outputs` numbers.
 
     Args:
         identifier: "mlp", "conv", a registered name (which computes the image's part), a
             `ConditionalNetwork`, or a Keras model of [image, class], which shares nothing.
-        data_shape: of an image.
+        data_shape: Shape of an image.
         num_classes: K.
-        num_outputs: of the head: mean and log scale of each style variable.
+        num_outputs: Number of outputs of the head: mean and log scale of each style variable.
         hidden_units: at least one; the first is the layer in which image and class meet.
-        activation: of all layers.
+        activation: Activation of all layers.
         normalization: "none" or "batch": batch norm of the image's part, layer norm where rows are
             pairs. Default: "none".
-        filters: of the strided convolutions of "conv". Default: (32, 64, 128).
+        filters: Filters of the strided convolutions of "conv". Default: (32, 64, 128).
 
     Raises:
         ValueError: no hidden layer, or a network that does not fit.
@@ -214,15 +214,15 @@ def decoder(
     activation: ActivationLike,
     normalization: str = "none",
 ) -> keras.Model:
-    """p(x | y, z): class and style side by side, [R, K + D], to the likelihood's parameters.
+    """Builds p(x | y, z), from class and style, concatenated, [R, K + D], to the likelihood's parameters.
 
     Args:
         identifier: "mlp", "conv", a registered name or a Keras model.
         num_classes: K.
         style_size: D.
-        output_shape: of the parameters of one image.
+        output_shape: Shape of the parameters of one image.
         hidden_units: as the encoders have them; read from the last to the first.
-        activation: of all layers.
+        activation: Activation of all layers.
         normalization: "none", or "batch" for layer norm, as its rows are pairs; of "mlp". Default:
             "none".
     """
@@ -236,7 +236,7 @@ def decoder(
 
 
 def batch_norms(*layers: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:
-    """The layers of batch norm inside some layers that learn their statistics."""
+    """Returns the layers of batch norm inside some layers that learn their statistics."""
     return [
         inner
         for layer in layers
@@ -268,7 +268,7 @@ def _features(
     normalization: str,
     filters: _Shape,
 ) -> keras.KerasTensor:
-    """An image as a vector: flattened, for "conv" after strided convolutions."""
+    """Returns an image as a vector: flattened, for "conv" after strided convolutions."""
     x = inputs
     if name == "conv":
         networks.image_shape(inputs.shape[1:])

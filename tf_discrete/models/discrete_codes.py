@@ -25,16 +25,16 @@ class DiscreteCodes:
 
     @property
     def categories_per_variable(self) -> tuple[int, ...]:
-        """The categories of each variable; K of all, unless layers differ."""
+        """Returns the categories of each variable; K of all, unless layers differ."""
         return (self.num_categories,) * self.num_variables
 
     @property
     def latents(self) -> str:
-        """The kind of latents."""
+        """Returns the kind of latents."""
         return self.latent_spec.latents
 
     def distribution_of(self, logits: Tensor) -> Discrete:
-        """The distribution of codes with these logits."""
+        """Returns the distribution of codes with these logits."""
         return self.latent_spec.distribution(logits)
 
     def manifest_entries(self) -> JsonObject:

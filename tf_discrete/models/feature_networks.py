@@ -22,7 +22,7 @@ class LikelihoodMean(keras.layers.Layer):
     """The mean observations of a likelihood's parameters, as a layer.
 
     Args:
-        likelihood: name or object, see `tf_discrete.likelihoods`.
+        likelihood: Name or object, see `tf_discrete.likelihoods`.
 
     Example:
         >>> LikelihoodMean("bernoulli")(tf.zeros([1, 2])).numpy().tolist()
@@ -111,7 +111,7 @@ def feature_networks(model: CategoricalVAE) -> tuple[keras.Model, keras.Model]:
 
 
 def frozen(network: keras.Model | Config | None, argument: str) -> keras.Model | None:
-    """A Keras model that is not trained any more, checked; None stays None."""
+    """Returns a Keras model that is not trained any more, checked; None stays None."""
     if isinstance(network, dict):
         network = deserialize(argument, network)
     if network is not None:
@@ -130,10 +130,10 @@ def feature_shape(
     extractor: keras.Model | None = None,
     decoder: keras.Model | None = None,
 ) -> tuple[int, ...]:
-    """The shape of what the networks of a model see of one observation.
+    """Returns the shape of what the networks of a model see of one observation.
 
     Args:
-        data_shape: of one observation.
+        data_shape: Shape of one observation.
         extractor: Keras model [B, *data_shape] -> features. Default: None, for the observations themselves.
         decoder: Keras model from features back to observations. Default: None.
 

@@ -20,7 +20,7 @@ class GenerativeChain(keras.layers.Layer):
     goes from layer l + 2 to layer l + 1.
 
     Args:
-        latents: of all layers.
+        latents: Latents of all layers.
         prior_logits_fn: gives the logits of p(z_L), which the model owns.
     """
 
@@ -35,29 +35,29 @@ class GenerativeChain(keras.layers.Layer):
         self.build((None, *latents.specs[-1].shape))
 
     def build(self, input_shape: Shape) -> None:
-        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        """Of a sample of the first layer, given one of the last."""
+        """Returns the shape of a sample of the first layer, given that of the last."""
         return (input_shape[0], *self.latents.specs[0].shape)
 
     def logits_given(self, draws: Draws, training: bool = False) -> list[tf.Tensor]:
-        """Logits of p(z_l | z_{l+1}) of each layer, [*A, N_l(, K)], of p(z_L) the last."""
+        """Returns the logits of p(z_l | z_{l+1}) of each layer, [*A, N_l(, K)], of p(z_L) the last."""
         between = [self._logits_below(depth + 1, z, training) for depth, z in enumerate(draws[1:])]
         return [*between, self.prior_logits_fn()]
 
     def priors_given(self, draws: Draws, training: bool = False) -> Distributions:
-        """p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
+        """Returns p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
         return tuple(
             self.latents.total.distribution(one) for one in self.logits_given(draws, training)
         )
 
     def last_law(self) -> Discrete:
-        """p(z_L)."""
+        """Returns p(z_L)."""
         return self.latents.total.distribution(self.prior_logits_fn())
 
     def sample(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """Codes of all layers, the first layer's first, int32 [num_samples, N]."""
+        """Returns codes of all layers, the first layer's first, int32 [num_samples, N]."""
         codes: list[tf.Tensor] = []
         distribution = self.last_law()
         for depth in reversed(range(len(self.latents.specs))):
@@ -71,7 +71,7 @@ class GenerativeChain(keras.layers.Layer):
         return tf.concat(codes, axis=1)
 
     def _logits_below(self, depth: int, z: Tensor, training: bool) -> tf.Tensor:
-        """Logits of layer `depth` - 1, given draws of layer `depth`, both counted from 0."""
+        """Returns the logits of layer `depth` - 1, given draws of layer `depth`, both counted from 0."""
         return self.latents.as_logits(
             self.latents.read(self.maps[depth - 1], z, training), depth - 1
         )

@@ -25,10 +25,10 @@ class LayeredLatents:
     """Discrete latents of L layers, which no direction has drawn yet.
 
     Attributes:
-        specs: of each layer, all of one kind.
-        hidden_units: of the deterministic layers in each map; () for affine maps.
-        activation: of these.
-        dtype: of the logits.
+        specs: `LatentSpec` of each layer, all of one kind.
+        hidden_units: Sizes of the deterministic layers in each map; () for affine maps.
+        activation: Activation of the hidden layers.
+        dtype: Dtype of the logits.
     """
 
     specs: tuple[LatentSpec, ...]
@@ -48,7 +48,7 @@ class LayeredLatents:
         activation: ActivationLike,
         dtype: tf.DType,
     ) -> LayeredLatents:
-        """The latents that a model's arguments ask for, one value for all layers or one for each.
+        """Returns the latents that a model's arguments ask for, one value for all layers or one for each.
 
         Raises:
             ValueError: arguments out of range, or sequences that are not of one value for each layer.
@@ -66,11 +66,11 @@ class LayeredLatents:
 
     @functools.cached_property
     def total(self) -> LatentSpec:
-        """The latents of all layers as one, the first layer's first."""
+        """Returns the latents of all layers as one, the first layer's first."""
         return LatentSpec.concatenate(self.specs)
 
     def new_map(self, shape: tuple[int, ...], num_outputs: int) -> keras.Model:
-        """A network from [B, *shape] to [B, num_outputs]."""
+        """Returns a network from [B, *shape] to [B, num_outputs]."""
         return networks.mlp_encoder(shape, num_outputs, self.hidden_units, self.activation)
 
     def as_logits(self, outputs: Tensor, depth: int) -> tf.Tensor:
@@ -78,11 +78,11 @@ class LayeredLatents:
         return self.specs[depth].as_logits(outputs, self.dtype)
 
     def read(self, network: Callable[..., Tensor], z: Tensor, training: bool) -> tf.Tensor:
-        """What a network makes of draws [*A, N(, K)] of any layer."""
+        """Applies a network to samples [*A, N(, K)] of any layer."""
         return read_latents(self.total, network, z, training)
 
     def arguments(self) -> Config:
-        """The model's arguments that these latents were made of, as `get_config` gives them."""
+        """Returns the model's arguments that these latents were made of, as `get_config` gives them."""
         return {
             "num_layers": len(self.specs),
             "num_variables": arguments.shared([spec.num_variables for spec in self.specs]),
@@ -97,7 +97,7 @@ class LayeredLatents:
 def read_latents(
     spec: LatentSpec, network: Callable[..., Tensor], z: Tensor, training: bool
 ) -> tf.Tensor:
-    """What a network makes of latents [*A, N(, K)], encoded as `spec` says."""
+    """Applies a network to latents [*A, N(, K)], encoded as `spec` says."""
     return estimators.apply_to_samples(
         lambda values: network(values, training=training),
         spec.network_input(z),

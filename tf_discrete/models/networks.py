@@ -32,7 +32,7 @@ _ALIKE_IN_TRAINING = (
 
 
 class Builders(NamedTuple):
-    """What makes the encoder and the decoder of one name."""
+    """The functions that build the encoder and the decoder of one name."""
 
     encoder: Callable[..., keras.Model]
     decoder: Callable[..., keras.Model]
@@ -70,7 +70,7 @@ def encoder(
     activation: ActivationLike,
     argument: str = "encoder",
 ) -> keras.Model:
-    """An encoder by name, or the user's own model, checked; messages call it `argument`.
+    """Builds an encoder by name, or checks the user's own model; messages call it `argument`.
 
     Raises:
         ValueError: unknown name, a model that cannot be saved or that does not fit.
@@ -88,7 +88,7 @@ def decoder(
     hidden_units: _Shape,
     activation: ActivationLike,
 ) -> keras.Model:
-    """A decoder by name, or the user's own model, checked.
+    """Builds a decoder by name, or checks the user's own model.
 
     Raises:
         ValueError: unknown name, a model that cannot be saved or that does not fit.
@@ -103,7 +103,7 @@ def check(name: str, identifier: NetworkLike) -> NetworkLike:
     """Returns a known name or a Keras model, which may be given by its config.
 
     Raises:
-        ValueError: names the argument.
+        ValueError: Names the argument.
     """
     if isinstance(identifier, dict) and "class_name" in identifier:
         identifier = deserialize(name, identifier)
@@ -113,7 +113,7 @@ def check(name: str, identifier: NetworkLike) -> NetworkLike:
 
 
 def flatten(x: Tensor, shape: tuple[int, ...], name: str = "x") -> tf.Tensor:
-    """Observations [B, *shape] as vectors [B, numbers]; messages call them `name`.
+    """Returns observations [B, *shape] as vectors [B, numbers]; messages call them `name`.
 
     Raises:
         ValueError: observations of another shape.
@@ -163,7 +163,7 @@ def mlp_encoder(
 def mlp_decoder(
     latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
-    """The mirror image of `mlp_encoder`: `hidden_units` are read from the last to the first."""
+    """Builds the mirror image of `mlp_encoder`: `hidden_units` are read from the last to the first."""
     inputs = keras.Input(latent_shape)
     x = keras.layers.Flatten()(inputs)
     for units in reversed(hidden_units):
@@ -218,7 +218,7 @@ class Conv2DTranspose(_AnyBatch, keras.layers.Conv2DTranspose):
 def conv_encoder(
     data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
-    """Two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`."""
+    """Builds two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`."""
     inputs = keras.Input(image_shape(data_shape))
     x = inputs
     for filters in (32, 64):
@@ -230,7 +230,7 @@ def conv_encoder(
 def conv_decoder(
     latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
-    """The mirror image of `conv_encoder`, for images of any height and width."""
+    """Builds the mirror image of `conv_encoder`, for images of any height and width."""
     height, width, channels = image_shape(output_shape[:3])
     channels *= math.prod(output_shape[3:])
     small = (math.ceil(math.ceil(height / 2) / 2), math.ceil(math.ceil(width / 2) / 2), 64)
@@ -269,7 +269,7 @@ def _own(
 
 
 def image_shape(shape: _Shape) -> tuple[int, int, int]:
-    """The shape of an image, [height, width, channels]; others are refused."""
+    """Returns the shape of an image, [height, width, channels]; others are refused."""
     if len(shape) != 3:
         raise ValueError(
             "Convolutional networks read images [height, width, channels]. Use the mlp networks for "

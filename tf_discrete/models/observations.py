@@ -1,4 +1,4 @@
-"""What a semi-supervised model reads of a batch: images, and labels where they are known."""
+"""Batches of a semi-supervised model: images, and labels where they are known."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ UNLABELLED = -1
 
 
 class Observations(NamedTuple):
-    """What the model reads of a batch.
+    """The images and labels of a batch.
 
     Attributes:
         image: float [B, *data_shape], or the features of the images.
         label: int32 [B], -1 where unlabelled.
-        num_labelled: None where labelled and unlabelled rows are mixed; else so many rows stand first
-            that all have labels, and the others have none.
+        num_labelled: Number of labelled rows, which come first; the others have no labels. None if labelled
+            and unlabelled rows are mixed.
     """
 
     image: Tensor
@@ -34,7 +34,7 @@ class Observations(NamedTuple):
 def observe(
     data: Batch, num_classes: int, features: Callable[[Tensor], Tensor] = lambda x: x
 ) -> Observations:
-    """Reads a batch in any of the forms that `fit` hands over, see `SemiSupervisedVAE`.
+    """Reads a batch from `fit` in any of its forms, see `SemiSupervisedVAE`.
 
     Args:
         data: (image, label); a dict with `image`, `label` (-1 where unlabelled) and, optionally,
@@ -64,7 +64,7 @@ def observe(
 
 
 def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
-    """Labels int32 [B], in `lowest`..K - 1.
+    """Returns labels int32 [B], in `lowest`..K - 1.
 
     Inside a function that XLA compiles they are taken as they come; the loss of wrong ones is NaN.
 
@@ -125,12 +125,12 @@ def _one_each(label: Tensor, image: Tensor) -> tf.Tensor:
 
 
 def _array(label: Tensor) -> np.ndarray | tf.Tensor:
-    """Labels before any conversion: TensorFlow would make fractions of mixed lists."""
+    """Returns labels before any conversion: TensorFlow would make fractions of mixed lists."""
     return label if tf.is_tensor(label) else np.asarray(label)
 
 
 def _integers(label: Tensor) -> tf.Tensor:
-    """Labels as a tensor of signed integers; names, fractions and booleans are refused."""
+    """Returns labels as a tensor of signed integers; names, fractions and booleans are refused."""
     label = _array(label)
     input_checks.check_label_dtype(label.dtype)
     label = tf.convert_to_tensor(label)

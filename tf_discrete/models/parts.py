@@ -20,8 +20,8 @@ class Parts:
     """Splits observations into x and y, each one vector, and puts predictions of y back in their place.
 
     Args:
-        data_shape: of an observation, or of x where y is an array of its own.
-        output_shape: of y as an array of its own; None: y is a part of the observation.
+        data_shape: Shape of an observation, or of x where y is an array of its own.
+        output_shape: Shape of y as an array of its own; None: y is a part of the observation.
         mask: bool [*data_shape], true where the observation belongs to x; None: the first half of the
             first axis.
 
@@ -64,7 +64,7 @@ class Parts:
         self.num_inputs, self.num_outputs = len(self._x), len(self._y)
 
     def observations(self, data: Batch) -> Inputs:
-        """What `fit` hands over, as `split` takes it: labels are dropped, y is kept."""
+        """Unpacks a batch from `fit` for `split`: without labels, but with y."""
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         x = x["image"] if isinstance(x, dict) else x
         return x if self.output_shape is None else (x, y)
@@ -84,7 +84,7 @@ class Parts:
         return one, same_batch(one, other)
 
     def inputs(self, x: Inputs) -> tf.Tensor:
-        """The given part, [B, inputs], of observations or, with an output_shape, of x or (x, y)."""
+        """Returns the given part, [B, inputs], of observations or, with an output_shape, of x or (x, y)."""
         if self.output_shape is None:
             return self.split(x)[0]
         return flatten(x[0] if isinstance(x, (tuple, list)) else x, self.data_shape)

@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 class Reading(NamedTuple):
-    """What the classifier makes of a batch.
+    """The output of the classifier for a batch.
 
     Attributes:
         logits: [B, K], of the class in the bound.
@@ -38,7 +38,7 @@ class Reading(NamedTuple):
 @keras.saving.register_keras_serializable("tf_discrete.models")
 @dataclasses.dataclass(frozen=True)
 class Regularization:
-    """What keeps the classifier of a `SemiSupervisedVAE` from overfitting its labels, in training only.
+    """Regularisation of the classifier of a `SemiSupervisedVAE` in training.
 
     Args:
         dropout: Dropout rate after the dense layers of a named classifier. Default: 0.0.
@@ -78,7 +78,7 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
 
     @property
     def has_views(self) -> bool:
-        """Whether the classifier sees an image otherwise in training than at inference."""
+        """Returns whether the classifier sees an image otherwise in training than at inference."""
         return bool(self.dropout or self.augmentation)
 
     def get_config(self) -> Config:
@@ -92,11 +92,11 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
     def logits_and_loss(
         self, logits_fn: Callable[[Tensor], tf.Tensor], image: Tensor, prior: Discrete, seed: Seed
     ) -> Reading:
-        """The classes of each image, and what is added to the loss.
+        """Returns the classes of each image, and what is added to the loss.
 
         With `consistency` the classifier reads the image itself, which the bound is of, and a distorted
-        view, whose class shall be the image's and, where it is known, the label. Without, it reads one
-        distorted view for all.
+        view, which must be assigned the class of the image and, where it is known, the label. Without it,
+        the classifier reads one distorted view for all.
 
         Args:
             logits_fn: view [B, *feature_shape] -> logits [B, 1, K].

@@ -29,32 +29,34 @@ from tf_discrete.types import (
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
 class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
-    """An encoder to N logits, improved semantic hashing, a decoder; trained on the reconstruction alone.
+    """An autoencoder with N bits as code, by improved semantic hashing, trained on reconstruction alone.
 
-    At inference the code is [logit > 0], so an image has one code and no noise is drawn. That code scores
-    log p(x | code) - N log 2 as an evidence lower bound under the uniform prior, which is what
-    "hard_elbo_nats" reports. What has no meaning without a distribution of the code, such as the bound of
-    many samples, uses that of the noisy code: Bernoulli(Phi(logit / noise_stddev)).
+    At inference the code is [logit > 0], so an image has one code and there is no noise. The metric
+    "hard_elbo_nats" reports log p(x | code) - N log 2, a lower bound of log p(x) under the uniform prior.
+    Methods that need a distribution of the code, such as the bound of many samples, use that of the noisy
+    code: Bernoulli(Phi(logit / noise_stddev)).
 
     Args:
-        data_shape: of one observation, such as (28, 28, 1).
-        num_bits: N >= 1. Default: 64.
-        noise_stddev: of the Gaussian noise, positive number or schedule. Default: 1.0.
-        discrete_fraction: probability that an element is rounded in training, number or schedule;
-            `schedules.Linear(0.0, 0.5, steps=5000)` ramps it up. Default: 0.5.
-        flip_probability: that a rounded bit is flipped, in [0, 0.5), number or schedule. Default: 0.0.
-        encoder: "mlp", "conv", or a Keras model [B, *data_shape] -> N logits.
-        decoder: the same the other way: [B, N] -> the likelihood's parameters. None for the mirror image
-            of a named encoder. Default: None.
-        hidden_units: of the named networks. Default: (512, 256).
-        activation: of the named networks. Default: "relu".
-        likelihood: name or object, see `tf_discrete.likelihoods`. Default: "bernoulli", whose negative
+        data_shape: Tuple of ints, shape of an observation, such as (28, 28, 1).
+        num_bits: Int N >= 1, number of bits. Default: 64.
+        noise_stddev: Positive float or schedule, standard deviation of the Gaussian noise. Default: 1.0.
+        discrete_fraction: Float in [0, 1] or schedule, such as `schedules.Linear(0.0, 0.5, steps=5000)`:
+            probability that an element is rounded in training. Default: 0.5.
+        flip_probability: Float in [0, 0.5) or schedule, probability that a rounded bit is flipped. Default:
+            0.0.
+        encoder: "mlp", "conv", a registered name, or a Keras model from [B, *data_shape] to N logits.
+            Default: "mlp".
+        decoder: A name, or a Keras model from [B, N] to the parameters of the likelihood. None: the decoder
+            of the same name as the encoder. Default: None.
+        hidden_units: Sequence of ints, hidden layers of the named networks. Default: (512, 256).
+        activation: Name of the Keras activation of the hidden layers. Default: "relu".
+        likelihood: Name or object, see `tf_discrete.likelihoods`. Default: "bernoulli", whose negative
             log-likelihood of grey pixels is the binary cross-entropy.
-        seed: of all draws. Default: 0.
-        monitor_every: steps between two looks at the hard path in training. Default: 10.
+        seed: Int, base seed of all samples. Default: 0.
+        monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
-        ValueError: arguments out of range or at odds with one another.
+        ValueError: Arguments are out of range or contradict one another.
 
     Example:
         >>> model = SemanticHashingAutoencoder((8, 8, 1), num_bits=12, hidden_units=(16,))
@@ -111,11 +113,11 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
 
     @property
     def num_bits(self) -> int:
-        """N, the bits of a code."""
+        """Returns N, the number of bits of a code."""
         return self.num_variables
 
     def prior_distribution(self) -> Discrete:
-        """p(z): all codes are equally probable."""
+        """Returns the uniform prior p(z)."""
         return self.latent_spec.uniform(self._wide)
 
     def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
@@ -149,7 +151,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         }
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(x, z) - log q(z | x) in nats for S draws of the noisy code, [S, B]."""
+        """Computes log p(x, z) - log q(z | x) in nats for S samples of the noisy code, [S, B]."""
         x = self.check_observations(x)
         posterior = self._posterior(x)
         z = posterior.sample(seed, num_samples)
@@ -161,7 +163,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         return tf.cast(logits > 0, tf.int32)
 
     def encode_packed(self, x: Tensor) -> tf.Tensor:
-        """The codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`.
+        """Returns the codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`.
 
         Bytes have no value to say that an observation was refused: in XLA and TFLite check it before.
         """

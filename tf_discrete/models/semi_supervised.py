@@ -43,61 +43,65 @@ LABELLED_TERMS = ("accuracy", "elbo_labelled_nats", "classification_nats")
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
 class SemiSupervisedVAE(base.DiscreteModel):
-    """q(y | x), q(z | x, y) and p(x | y, z) with a class y and a Gaussian style z.
+    """A classifier and conditional generator, trained on images of which few have labels (M2).
 
-    The class of an unlabelled image is inferred by any estimator of the registry: "enumeration"
-    marginalises it, K passes of style encoder and decoder for each image; one that draws, such as
-    "gumbel_softmax", infers class and style jointly in one. Training minimises the mean over the rows of
+    The model has q(y | x), q(z | x, y) and p(x | y, z) with a class y and a Gaussian style z. Any registered
+    estimator infers the class of an unlabelled image: "enumeration" marginalises it, with K passes of style
+    encoder and decoder per image; the others, such as "gumbel_softmax", sample it and infer class and style
+    in one pass. Training minimises the mean over the rows of
 
-        -labelled_weight * L(x, y) - alpha * log q(y | x)   where the class is known,
-        -U(x)                                               where it is not, with
+        -labelled_weight * L(x, y) - alpha * log q(y | x)   for labelled images,
+        -U(x)                                               for unlabelled images, with
         L(x, y) = E_q(z|x,y)[log p(x | y, z)] - kl_weight * KL(q(z | x, y) || p(z)) + log p(y)
         U(x) = E_q(y|x)[L(x, y)] + H(q(y | x))
 
-    plus what `Regularization` adds. See `objectives.semi_supervised` for the conventions of the sources. The
-    entropy is exact; one style noise serves all classes of an image.
+    plus the terms of `Regularization`. See `objectives.semi_supervised` for the conventions of the papers.
+    The entropy is exact; all classes of an image share one sample of the style noise.
 
-    What is logged: `elbo_unlabelled_nats` is U as the estimator estimates it. With relaxed classes that is
-    the objective and no bound: it may lie above the exact one. `hard_elbo_nats`, of discrete classes,
-    compares estimators. Means over labelled (or unlabelled) rows are 0 where there have been none.
+    The metric `elbo_unlabelled_nats` is U as the estimator estimates it. With relaxed classes it is the
+    objective but not a bound: it may be above the exact ELBO. Compare estimators by `hard_elbo_nats`, the
+    ELBO with discrete classes. Means over labelled (or unlabelled) rows are 0 if there have been none.
 
-    Batches, as `fit` hands them over: (image, label); a dict with `image`, `label` (-1 where unlabelled)
-    and, optionally, `labelled`, a bool mask; images alone, all unlabelled; or, so that no computation is
-    wasted, a dict with `image` (unlabelled), `labelled_image` and `labelled_label` (all labelled).
+    `fit` takes batches of one of these forms: (image, label); a dict with `image`, `label` (-1 if
+    unlabelled) and, optionally, `labelled`, a bool mask; images alone, all unlabelled; or, the fastest, a
+    dict with `image` (unlabelled), `labelled_image` and `labelled_label` (all labelled).
 
     Args:
-        data_shape: of one observation, such as (28, 28, 1).
-        num_classes: K. Default: 10.
-        style_size: D, Gaussian variables of the style. Default: 32.
-        estimator: of the class: name or object, see `tf_discrete.estimators`. Default:
+        data_shape: Tuple of ints, shape of an observation, such as (28, 28, 1).
+        num_classes: Int K >= 2, number of classes. Default: 10.
+        style_size: Int D >= 1, number of Gaussian style variables. Default: 32.
+        estimator: Name or object, estimator of the class, see `tf_discrete.estimators`. Default:
             "gumbel_softmax".
-        temperature: number or schedule, of an estimator given by name. Default: its own.
-        num_samples: of the class for each unlabelled image. Default: the fewest that the estimator takes.
-        classifier: q(y | x): "mlp", "conv", a registered name, or a Keras model [B, *data_shape] -> K.
-        style_encoder: q(z | x, y): the same, or a Keras model of [image, class] -> 2 D numbers, or a
-            `ConditionalNetwork`, which shares the image's part. None for the classifier's name.
-        decoder: p(x | y, z): the same, or a Keras model [R, K + D] -> the likelihood's parameters. None
-            for the classifier's name.
-        hidden_units: of the named networks. Default: (512, 256).
-        filters: of the strided convolutions in a "conv" classifier and style encoder. Default:
-            (32, 64, 128).
-        activation: of the named networks. Default: "relu".
-        normalization: of the named networks: "none", or "batch" for batch norm where a row is an image
-            and layer norm where it is an image with a class. Default: "none".
-        prior: p(y), "uniform" or "learned".
-        likelihood: name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
-        alpha: number or schedule, weight of the classification term. Default: 50.0.
-        labelled_weight: of the ELBO of labelled rows. Default: 1.0.
-        kl_weight: number or schedule, of the style's KL. Default: 1.0.
+        temperature: Positive float or schedule, for an estimator given by name. Default: that of the
+            estimator.
+        num_samples: Int, class samples per unlabelled image. Default: the fewest that the estimator takes.
+        classifier: q(y | x): "mlp", "conv", a registered name, or a Keras model from [B, *data_shape] to K
+            logits. Default: "mlp".
+        style_encoder: q(z | x, y): a name, a Keras model from [image, class] to 2 D numbers, or a
+            `ConditionalNetwork`, which computes the part of the image once. None: the name of the classifier.
+            Default: None.
+        decoder: p(x | y, z): a name, or a Keras model from [R, K + D] to the parameters of the likelihood.
+            None: the name of the classifier. Default: None.
+        hidden_units: Sequence of ints, hidden layers of the named networks. Default: (512, 256).
+        filters: Sequence of ints, filters of the strided convolutions of a "conv" classifier and style
+            encoder. Default: (32, 64, 128).
+        activation: Name of the Keras activation of the hidden layers. Default: "relu".
+        normalization: Normalisation of the named networks: "none", or "batch" for batch norm in networks that
+            read an image and layer norm in those that read image and class. Default: "none".
+        prior: Prior p(y), "uniform" or "learned". Default: "uniform".
+        likelihood: Name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
+        alpha: Float >= 0 or schedule, weight of the classification term. Default: 50.0.
+        labelled_weight: Float >= 0, weight of the ELBO of labelled rows. Default: 1.0.
+        kl_weight: Float >= 0 or schedule, weight of the KL of the style. Default: 1.0.
         regularization: `Regularization` of the classifier in training, or its config. Default: None.
-        feature_extractor: frozen Keras model whose features take the image's place (M1+M2), see
-            `feature_networks`. Bounds are then those of the features. Default: None.
-        feature_decoder: frozen Keras model from such features to images. Default: None.
-        seed: of all draws. Default: 0.
+        feature_extractor: Frozen Keras model whose features the networks read in place of the image (M1+M2),
+            see `feature_networks`. Bounds then refer to the features. Default: None.
+        feature_decoder: Frozen Keras model from features to images. Default: None.
+        seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
-        ValueError: arguments out of range or at odds with one another.
+        ValueError: Arguments are out of range or contradict one another.
 
     Example:
         >>> model = SemiSupervisedVAE((8, 8, 1), num_classes=10, hidden_units=(16,))
@@ -236,7 +240,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
         return input_checks.observations(x, self.data_shape, support)
 
     def features(self, x: Tensor) -> tf.Tensor:
-        """What the networks see of observations [B, *data_shape]: the features, or x itself, checked.
+        """Returns what the networks read of x, [B, *data_shape]: its features, or x itself, checked.
 
         Raises:
             ValueError: see `check_observations`.
@@ -249,15 +253,15 @@ class SemiSupervisedVAE(base.DiscreteModel):
         return tf.stop_gradient(input_checks.blank(features, x))
 
     def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of q(y | x), float [B, 1, K], at least float32, of observations."""
+        """Computes the logits of q(y | x), float [B, 1, K], at least float32."""
         return self.class_style.class_logits(self.features(x), training)
 
     def posterior(self, x: Tensor, training: bool = False) -> Discrete:
-        """q(y | x), the distribution of the class as one variable."""
+        """Returns q(y | x), the distribution of the class as one variable."""
         return self.estimator.distribution(self.logits(x, training))
 
     def prior_distribution(self) -> Categorical:
-        """p(y)."""
+        """Returns p(y)."""
         return self.class_style.prior()
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
@@ -267,11 +271,11 @@ class SemiSupervisedVAE(base.DiscreteModel):
         return (base.batch_axis(input_shape), self.num_classes)
 
     def classify(self, x: Tensor) -> tf.Tensor:
-        """q(y | x), float [B, K]."""
+        """Returns q(y | x), float [B, K]."""
         return self.encode_probs(x)[:, 0]
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
-        """q(y | x) with the class as one variable, float [B, 1, K]."""
+        """Returns q(y | x) with the class as one variable, float [B, 1, K]."""
         features = self.features(x)
         return input_checks.blank(
             self.estimator.distribution(self.class_style.class_logits(features)).probs, features
@@ -306,7 +310,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
         return input_checks.blank(label, features), input_checks.blank(style, features)
 
     def generate(self, label: Tensor, style: Tensor) -> tf.Tensor:
-        """The means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D].
+        """Returns the means of p(x | y, z), float [B, *data_shape], of classes int [B] and styles [B, D].
 
         Raises:
             ValueError: labels out of range, styles of another shape or not finite, or not one for each label.
@@ -325,11 +329,11 @@ class SemiSupervisedVAE(base.DiscreteModel):
         return input_checks.blank(input_checks.blank(mean, style), known)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
-        """Observations of the most probable class and the mean style, float [B, *data_shape]."""
+        """Returns observations of the most probable class and the mean style, float [B, *data_shape]."""
         return self.generate(*self.encode(x))
 
     def transfer(self, x: Tensor, label: Tensor | None = None) -> tf.Tensor:
-        """The style of each image in all classes, float [B, K, *data_shape]; `label` as in `encode`."""
+        """Returns each image's style in all classes, float [B, K, *data_shape]; `label` as in `encode`."""
         style = tf.repeat(self.encode(x, label)[1], self.num_classes, axis=0)
         classes = tf.tile(tf.range(self.num_classes), [tf.shape(x)[0]])
         images = self.generate(classes, style)
@@ -345,7 +349,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
         return self.generate(label, style)
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(x, y, z) - log q(y, z | x) in nats for S samples of class and style, [S, B].
+        """Computes log p(x, y, z) - log q(y, z | x) in nats for S samples of class and style, [S, B].
 
         Of a model on features, x stands for the features.
         """

@@ -27,7 +27,7 @@ TERMS = (
     "class_entropy_nats",
 )
 HARD_TERMS = ("hard_elbo_nats", "hard_reconstruction_nats", "style_kl_nats", "class_kl_nats")
-"""What `ClassStyle.hard_terms` returns."""
+"""Names of the terms of `ClassStyle.hard_terms`."""
 
 
 class SemiSupervisedObjective:
@@ -37,12 +37,12 @@ class SemiSupervisedObjective:
 
     Args:
         parts: distributions of class, style and observations.
-        estimator: of the class.
-        num_samples: of the class for each unlabelled image.
-        regularization: of the classifier.
+        estimator: Estimator of the class.
+        num_samples: Number of samples of the class for each unlabelled image.
+        regularization: Regularization of the classifier.
         alpha: weight of the classification term.
-        labelled_weight: of the ELBO of labelled rows.
-        kl_weight: of the style's KL.
+        labelled_weight: Weight of the ELBO of labelled rows.
+        kl_weight: Weight of the style's KL.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class SemiSupervisedObjective:
         return terms._replace(loss=loss, encoded=encoded)
 
     def _read_class(self, image: Tensor, seed: Seed, training: bool) -> Reading:
-        """q(y | x), and what regularisation adds to the loss in training."""
+        """Returns q(y | x), and what regularisation adds to the loss in training."""
         logits_fn = self.parts.class_logits
         if training:
             return self.regularization.logits_and_loss(
@@ -175,7 +175,7 @@ class SemiSupervisedObjective:
         return bound
 
     def _class_terms(self, reading: Reading, bounds: _Bounds, label: Tensor) -> Terms:
-        """What is reported of q(y | x), and of the bounds in evaluation."""
+        """Returns the metrics of q(y | x) and, in evaluation, of the bounds."""
         dtype = bounds.bound.dtype
         right = tf.argmax(reading.logits, axis=-1, output_type=tf.int32) == label
         found: Terms = {
@@ -190,13 +190,13 @@ class SemiSupervisedObjective:
 
 
 class _Rows(NamedTuple):
-    """What the bounds read of the rows of a batch.
+    """The inputs of the bounds for the rows of a batch.
 
     Attributes:
         image: float [B, *shape].
-        image_part: of q(z | x, y), [B, ...].
-        noise: of the style, [B, D].
-        logits: of q(y | x), [B, K].
+        image_part: Image part of q(z | x, y), [B, ...].
+        noise: Noise of the style, [B, D].
+        logits: Logits of q(y | x), [B, K].
         one_hot: classes, zeros where there is none, [B, K].
         known: bool [B].
     """
@@ -218,7 +218,7 @@ class _Bounds(NamedTuple):
 
     Attributes:
         bound: L(x, y) or U(x).
-        auxiliary: of the estimator.
+        auxiliary: Auxiliary loss of the estimator.
         unlabelled: U(x) of all rows; None in training.
     """
 

@@ -22,11 +22,11 @@ class StochasticChain(keras.layers.Layer):
     A part of a model, which makes it, checks the estimators against its objective and saves the arguments.
 
     Args:
-        input_shape: of one x.
-        latents: of all layers.
+        input_shape: Shape of one x.
+        latents: Latents of all layers.
         first: network [B, *input_shape] -> the logits of the first layer.
         layers: estimators, one for each layer.
-        centering: whether the running mean is subtracted from x.
+        centering: Bool, whether the running mean is subtracted from x.
 
     Raises:
         ValueError: centering that is not True or False.
@@ -59,14 +59,14 @@ class StochasticChain(keras.layers.Layer):
         self.build((None, *input_shape))
 
     def build(self, input_shape: Shape) -> None:
-        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        """Of the logits of all layers in one."""
+        """Returns the shape of the concatenated logits of all layers."""
         return (input_shape[0], *self.latents.total.logits_shape)
 
     def logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of layer `depth`, [*A, N(, K)]: of x [B, *input_shape] for the first, else of draws."""
+        """Logits of layer `depth`, [*A, N(, K)]: of x [B, *input_shape] for the first, else of samples."""
         if depth:
             outputs = self.latents.read(self.maps[depth], before, training)
             return self.latents.as_logits(outputs, depth)
@@ -77,7 +77,7 @@ class StochasticChain(keras.layers.Layer):
         return tf.reshape(logits, [-1, *self.latents.specs[0].logits_shape])
 
     def frozen_logits(self, depth: int, before: Tensor, training: bool = False) -> tf.Tensor:
-        """`logits` of layer `depth` >= 1 as a function of the draws before, not of the map's weights."""
+        """`logits` of layer `depth` >= 1 as a function of the samples before, not of the map's weights."""
         outputs = self.latents.read(networks.without_gradient(self.maps[depth]), before, training)
         return self.latents.as_logits(outputs, depth)
 
@@ -89,18 +89,18 @@ class StochasticChain(keras.layers.Layer):
         training: bool = False,
         first_logits: Tensor | None = None,
     ) -> tuple[Draws, Distributions]:
-        """Discrete draws of all layers, and the posteriors that they are of.
+        """Discrete samples of all layers, and the posteriors that they are of.
 
         Args:
             inputs: x, float [B, *input_shape].
-            num_samples: S; None for the most probable choice of every layer in turn, without a sample axis.
-            seed: int32 [2], of the draws.
-            training: of the maps. Default: False.
-            first_logits: of the first layer, where they are known already. Default: None.
+            num_samples: S; None for the most probable code of each layer in turn, without a sample axis.
+            seed: int32 [2], of the samples.
+            training: Bool, training mode of the maps. Default: False.
+            first_logits: Logits of the first layer, where they are known already. Default: None.
 
         Returns:
             draws: float [S, B, N(, K)] each.
-            posteriors: of each layer given the draws before it.
+            posteriors: Posterior of each layer given the samples before it.
         """
         before, draws, posteriors = inputs, [], []
         for depth, layer in enumerate(self.estimators):
@@ -122,7 +122,7 @@ class StochasticChain(keras.layers.Layer):
         return tuple(draws), tuple(posteriors)
 
     def concatenated_logits(self, inputs: Tensor, training: bool = False) -> tf.Tensor:
-        """Logits of all layers in one, [B, N(, K)], each given the most probable choice before."""
+        """Returns concatenated logits, [B, N(, K)], each layer given the most probable code before."""
         before, found = inputs, []
         for depth, layer in enumerate(self.estimators):
             found.append(self.logits(depth, before, training))
@@ -133,7 +133,7 @@ class StochasticChain(keras.layers.Layer):
     def posterior(
         self, inputs: Tensor, training: bool = False, first_logits: Tensor | None = None
     ) -> Discrete:
-        """The distributions of all layers as one, each given the most probable choice before; see `draw`."""
+        """Returns one distribution for all layers, each given the most probable code before; see `draw`."""
         posteriors = self.draw(inputs, training=training, first_logits=first_logits)[1]
         if len(posteriors) == 1:
             return posteriors[0]
@@ -143,7 +143,7 @@ class StochasticChain(keras.layers.Layer):
         )
 
     def arguments(self) -> Config:
-        """The model's arguments that this chain was made of, as `get_config` gives them."""
+        """Returns the model's arguments that this chain was made of, as `get_config` gives them."""
         configs = [keras.saving.serialize_keras_object(layer) for layer in self.estimators]
         return {
             **self.latents.arguments(),

@@ -42,42 +42,44 @@ OBJECTIVES = {"single_sample": estimators.mean, "multi_sample": estimators.log_m
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
 class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
-    """p(y | x) = E[p(y | z_L)] with z_1 ~ p(z_1 | x), ..., z_L ~ p(z_L | z_{L-1}), all z discrete.
+    """Predicts one part of an observation from another through discrete stochastic layers.
 
-    x and y are two parts of one observation, by default the first and the second half of its rows: the
-    upper half of an image predicts the lower. Or they are two arrays, with `output_shape`, and are given
-    to `fit(x, y)`, `log_likelihood((x, y))` and `complete(x)`. There is no KL: what draws z is the prior.
+    The model is p(y | x) = E[p(y | z_L)] with z_1 ~ p(z_1 | x), ..., z_L ~ p(z_L | z_{L-1}). By default x and
+    y are the first and the second half of the rows of an observation: the upper half of an image predicts
+    the lower half. With `output_shape` they are two arrays, for `fit(x, y)`, `log_likelihood((x, y))` and
+    `complete(x)`. There is no KL, because z is sampled from its prior p(z | x).
 
     Args:
-        data_shape: of one observation, such as (28, 28, 1), or of one x where `output_shape` is given.
-        output_shape: of one y, a second array; None: y is a part of the observation. Default: None.
-        mask: bool [*data_shape], true where the observation belongs to x; None: the first half of the
-            rows. Default: None.
-        num_variables: N of each layer, one number or one for each layer. Default: 20.
-        num_categories: K >= 2 of each layer, one number or one for each layer; 2 for Bernoulli latents.
-            Default: 10.
+        data_shape: Tuple of ints, shape of an observation, such as (28, 28, 1), or of one x if `output_shape`
+            is given.
+        output_shape: Tuple of ints, shape of one y. None: y is a part of the observation. Default: None.
+        mask: Bool array [*data_shape], true for the elements of x. None: the first half of the rows. Default:
+            None.
+        num_variables: Int N, or a sequence of one for each layer: number of variables. Default: 20.
+        num_categories: Int K >= 2, or a sequence of one for each layer: categories of each variable; 2 for
+            Bernoulli latents. Default: 10.
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
-        num_layers: L >= 1 stochastic layers. Default: 2.
-        hidden_units: of the deterministic layers in each map between stochastic layers, and to the
-            first and from the last; () for affine maps. Default: ().
-        activation: of these. Default: "tanh".
-        likelihood: of y, name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
-        estimator: name, object or config, of which each layer gets its own copy, or a sequence of one
-            for each layer. Default: "gumbel_softmax".
-        temperature: number or schedule, or a sequence of one for each layer, of estimators given by
-            name. Default: the estimator's own.
-        num_samples: m >= 1 of the latents for each example in training. Default: 1, or the fewest that
-            the estimators take.
+        num_layers: Int L >= 1, number of stochastic layers. Default: 2.
+        hidden_units: Sequence of ints, hidden layers of each map to, between and from the stochastic layers;
+            () for affine maps. Default: ().
+        activation: Name of the Keras activation of the hidden layers. Default: "tanh".
+        likelihood: Name or object, likelihood of y, see `tf_discrete.likelihoods`. Default: "bernoulli".
+        estimator: Name, object or config, see `tf_discrete.estimators`, or a sequence of one for each layer.
+            Each layer gets its own copy. Default: "gumbel_softmax".
+        temperature: Positive float or schedule, or a sequence of one for each layer, for estimators given by
+            name. Default: that of the estimator.
+        num_samples: Int m >= 1, latent samples per example in training. Default: 1, or the fewest that the
+            estimators take.
         objective: "single_sample" maximises E[log p(y | z)], "multi_sample" E[log mean_m p(y | z_m)].
             Default: "single_sample".
-        code_values: of what the next map reads for a choice: "zero_one" or "plus_minus" (-1 and 1).
+        code_values: Input encoding of codes for the next map: "zero_one" or "plus_minus" (-1 and 1).
             Default: "zero_one".
-        centering: whether the running mean is subtracted from x. Default: False.
-        seed: of all draws. Default: 0.
-        monitor_every: steps between two looks at the hard path in training. Default: 10.
+        centering: Bool, whether the running mean of x is subtracted from the input. Default: False.
+        seed: Int, base seed of all samples. Default: 0.
+        monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
     Raises:
-        ValueError: arguments out of range or at odds with one another.
+        ValueError: Arguments are out of range or contradict one another.
 
     Example:
         >>> model = StructuredPrediction((8, 8, 1), num_variables=4, num_categories=3)
@@ -152,17 +154,17 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     # What the model is made of.
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
-        """Of the likelihood of y, [*A, outputs, ...], given draws of the last layer [*A, N(, K)]."""
+        """Computes the likelihood's parameters, [*A, outputs, ...], given samples z_L, [*A, N(, K)]."""
         outputs = self.chain.latents.read(self.head, z, training)
         shape = tf.concat([tf.shape(outputs)[:-1], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
 
     def logits(self, x: Tensor) -> tf.Tensor:
-        """Of all layers side by side, [B, sum of N(, K)], each given the most probable choice before."""
+        """Returns concatenated logits, [B, sum of N(, K)], each layer given the most probable code before."""
         return self.chain.concatenated_logits(self._given(x))
 
     def posterior(self, x: Tensor) -> Discrete:
-        """The distributions of all layers, side by side, each given the most probable choice before."""
+        """Returns one distribution for all layers, each given the most probable code before."""
         return self.chain.posterior(self._given(x))
 
     # What training minimises and reports.
@@ -206,7 +208,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return {"hard_elbo_nats": self._log_weights(x, 1, seed, encoded)[0]}
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(y | z_L) in nats for S draws of all layers, [S, B]."""
+        """Computes log p(y | z_L) in nats for S samples of all layers, [S, B]."""
         return self._log_weights(x, num_samples, seed)
 
     def _log_weights(
@@ -231,13 +233,13 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     def complete(
         self, x: Tensor, num_samples: int | Tensor | None = None, seed: SeedLike = 0
     ) -> tf.Tensor:
-        """The mean of y, with the x it was given for: [B, *data_shape], or [B, *output_shape].
+        """Returns the mean of y, with the x it was given for: [B, *data_shape], or [B, *output_shape].
 
         Args:
             x: observations, float [B, *data_shape], of which the part that is y is not read.
-            num_samples: S draws of all layers that the mean of p(y | x) is taken over; None for the mean
-                of p(y | z) at the most probable choice of every layer in turn. Default: None.
-            seed: int or int32 [2]; of the draws. Default: 0.
+            num_samples: S samples of all layers that the mean of p(y | x) is taken over; None for the mean
+                of p(y | z) at the most probable code of each layer in turn. Default: None.
+            seed: Int or int32 [2]; of the samples. Default: 0.
 
         Raises:
             ValueError: x of another shape or outside the support of the likelihood; fewer than 1
@@ -252,15 +254,15 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(self.parts.join(x, mean), inputs)
 
     def sample(self, x: Tensor, num_samples: int | Tensor = 1, seed: SeedLike = 0) -> tf.Tensor:
-        """Completions, [S, B, *data_shape] or [S, B, *output_shape]: means of p(y | z) for draws of z.
+        """Completions, [S, B, *data_shape] or [S, B, *output_shape]: means of p(y | z) for samples of z.
 
         Args:
             x: observations, float [B, *data_shape], of which the part that is y is not read.
             num_samples: S. Default: 1.
-            seed: int or int32 [2]; the same seed gives the same completions. Default: 0.
+            seed: Int or int32 [2]; the same seed gives the same completions. Default: 0.
 
         Raises:
-            ValueError: as `complete`.
+            ValueError: As `complete`.
         """
         inputs = self._given(x)
         num_samples = input_checks.count(num_samples, "num_samples")
@@ -268,13 +270,13 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(found, inputs, batch_axis=1)
 
     def encode(self, x: Tensor) -> tf.Tensor:
-        """The most probable codes of all layers in turn, int32 [B, sum of N]."""
+        """Returns the most probable codes of all layers in turn, int32 [B, sum of N]."""
         inputs = self._given(x)
         posterior = self.chain.posterior(inputs)
         return input_checks.blank(posterior.code(posterior.mode()), inputs)
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
-        """Probabilities of all layers, each given the most probable draw of the one before."""
+        """Returns the probabilities of all layers, each given the most probable sample of the one before."""
         inputs = self._given(x)
         return input_checks.blank(self.chain.posterior(inputs).probs, inputs)
 
@@ -298,11 +300,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         }
 
     def _given(self, x: Tensor) -> tf.Tensor:
-        """The x of observations, checked, [B, inputs]; what is y is not read."""
+        """Returns the x of observations, checked, [B, inputs]; what is y is not read."""
         return input_checks.in_support(self.parts.inputs(x), self.input_support)
 
     def _both(self, x: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The x and the y of observations, checked, [B, inputs] and [B, outputs]."""
+        """Returns the x and the y of observations, checked, [B, inputs] and [B, outputs]."""
         inputs, outputs = self.parts.split(x)
         name = "x" if self.parts.output_shape is None else "y"
         return (
@@ -312,7 +314,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     @property
     def input_support(self) -> input_checks.Support | None:
-        """Of x: that of the likelihood of y where both are halves of an observation, else finite numbers."""
+        """Returns the support of x: that of y if both are parts of an observation, else finite numbers."""
         halves = self.parts.output_shape is None and self.parts.mask is None
         return self.likelihood.support if halves else input_checks.REAL
 

@@ -32,10 +32,10 @@ _MODEL = ("num_variables", "num_categories", "encode", "objective", "hard_terms"
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
 class WithPrior(base.DiscreteModel):
-    """Any model with discrete codes, whose samples come from a prior that learns beside it.
+    """Any model with discrete codes, with an autoregressive prior that is trained at the same time.
 
     In each step the prior sees the codes that the model gives to the batch at that moment, and its
-    -log p(z) is minimised beside the model's objective. Codes are integers, so the prior learns from the
+    -log p(z) is minimised with the model's objective. Codes are integers, so the prior learns from the
     model and never the other way round: the model ends as it would alone. `sample` draws codes from the
     learned prior; bounds of log p(x) stay those of the model's own prior.
 
@@ -112,23 +112,23 @@ class WithPrior(base.DiscreteModel):
         return self.model.compute_output_shape(input_shape)
 
     def posterior(self, x: Tensor, **options: Any) -> Discrete:
-        """q(z | x), the model's."""
+        """Returns q(z | x), the model's."""
         return self.model.posterior(x, **options)
 
     def encode(self, x: Tensor) -> tf.Tensor:
-        """The codes of the model, int32 [B, N]."""
+        """Returns the codes of the model, int32 [B, N]."""
         return self.model.encode(x)
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
-        """The probabilities of the codes, as the model gives them."""
+        """Returns the probabilities of the codes, as the model gives them."""
         return self.model.encode_probs(x)
 
     def decode(self, codes: Tensor, **options: Any) -> tf.Tensor:
-        """Observations of codes, as the model decodes them; it takes the model's options."""
+        """Returns observations of codes, as the model decodes them; it takes the model's options."""
         return self.model.decode(codes, **options)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
-        """Observations of the codes of observations."""
+        """Returns observations of the codes of observations."""
         return self.model.reconstruct(x)
 
     def sample_codes(
@@ -148,13 +148,13 @@ class WithPrior(base.DiscreteModel):
         temperature: float = 1.0,
         top_p: float = 1.0,
     ) -> tf.Tensor:
-        """Observations of codes drawn from the learned prior, float [num_samples, *data_shape].
+        """Returns observations of codes drawn from the learned prior, float [num_samples, *data_shape].
 
         Args:
-            num_samples: how many.
-            seed: int or int32 [2]; the same seed gives the same samples.
-            temperature: of the prior, > 0. Default: 1.
-            top_p: of the prior, in (0, 1]. Default: 1.
+            num_samples: Int, number of samples.
+            seed: Int or int32 [2]; the same seed gives the same samples.
+            temperature: Temperature of the prior, > 0. Default: 1.
+            top_p: Nucleus probability of the prior, in (0, 1]. Default: 1.
 
         Raises:
             ValueError: a temperature or top_p out of range.
@@ -162,11 +162,11 @@ class WithPrior(base.DiscreteModel):
         return self.decode(self.sample_codes(num_samples, seed, temperature, top_p))
 
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        """log p(x, z) - log q(z | x) under the model's own prior, [S, B]."""
+        """Returns log p(x, z) - log q(z | x) under the model's own prior, [S, B]."""
         return self.model.log_weights(x, num_samples, seed)
 
     def log_likelihood(self, x: Tensor, *arguments: Any, **options: Any) -> tf.Tensor:
-        """The importance-weighted bound of the model under its own prior, [B]."""
+        """Returns the importance-weighted bound of the model under its own prior, [B]."""
         return self.model.log_likelihood(x, *arguments, **options)
 
     def max_decoder_rows(self) -> int:

@@ -25,7 +25,7 @@ def elbo(
     context: Tensor | None = None,
     training: bool = False,
 ) -> ObjectiveTerms:
-    """E_q[log p(x | z_1)] - KL(q(z | x) || p(z)), the expectation by any estimators.
+    """Computes E_q[log p(x | z_1)] - KL(q(z | x) || p(z)), the expectation by any estimators.
 
     The KL is that of the discrete distributions, also where an estimator is relaxed: the value is then not
     a bound on the discrete model, and the discrete ELBO is reported next to it. With one layer the KL is
@@ -42,10 +42,10 @@ def elbo(
         log_likelihood_fn: Maps samples z_1 [S, B, N_1(, K)] to log p(x | z_1), [S, B].
         seed: int32 [2]; None for layers that draw nothing, or with `noise`. Default: None.
         num_samples: S, of the first layer; each has one of every other. Default: 1.
-        noise: Of the first layer's estimator, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer's estimator, instead of noise from `seed`. Default: None.
         kl_weight: Scalar weight of the KL in the loss. Default: 1.0.
-        free_bits: Nats of KL that each variable has for free: its KL counts as at least so much. With one
-            layer only. Default: 0.0.
+        free_bits: Minimum KL of each variable in nats: a smaller KL counts as this one. With one layer
+            only. Default: 0.0.
         context: float [B, D], for learned baselines. Default: None.
         training: Whether baselines and control variates learn from this call. Default: False.
 
@@ -117,7 +117,7 @@ def relaxed_elbo(
     prior_temperature: float | Tensor | Sequence[float | Tensor] = 0.5,
     kl_weight: float | Tensor = 1.0,
 ) -> ObjectiveTerms:
-    """E_q[log p(x | z_1) + log p(z) - log q(z | x)] for relaxed z, scored in log space.
+    """Computes E_q[log p(x | z_1) + log p(z) - log q(z | x)] for relaxed z, in log space.
 
     This is a bound of the relaxed model, unlike the ELBO with a categorical KL and relaxed samples.
 
@@ -126,7 +126,7 @@ def relaxed_elbo(
         log_likelihood_fn: Maps samples z_1 [S, B, N_1(, K)] to log p(x | z_1), [S, B].
         seed: int32 [2]; None with `noise` of a single layer. Default: None.
         num_samples: S. Default: 1.
-        noise: Of the first layer's estimator, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer's estimator, instead of noise from `seed`. Default: None.
         prior_temperature: Of p, one for all layers or one for each. Default: 0.5.
         kl_weight: Scalar weight of log q - log p in the loss. Default: 1.0.
 

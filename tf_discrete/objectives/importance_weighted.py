@@ -24,7 +24,7 @@ def importance_weighted(
     context: Tensor | None = None,
     training: bool = False,
 ) -> ObjectiveTerms:
-    """E[log mean_m p(x, z_m) / q(z_m | x)] for discrete z, by any estimators that take `log_mean_exp`.
+    """Computes E[log mean_m p(x, z_m) / q(z_m | x)] for discrete z, by estimators of `log_mean_exp`.
 
     With `vimco` or a score function the gradient is without bias, in q, p(x | z) and p(z): log q stands
     inside the objective of the estimators, so both its score and its own gradient count.
@@ -34,7 +34,7 @@ def importance_weighted(
         log_likelihood_fn: Maps samples z_1 [S, B, N_1(, K)] to log p(x | z_1), [S, B].
         seed: int32 [2]; None with `noise` of a single layer. Default: None.
         num_samples: m. Default: 1.
-        noise: Of the first layer's estimator, for m samples, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer's estimator, for m samples, instead of noise from `seed`. Default: None.
         kl_weight: Scalar weight of log p(z) - log q(z | x). Default: 1.0.
         context: float [B, D], for learned baselines. Default: None.
         training: Whether baselines and control variates learn from this call. Default: False.
@@ -92,14 +92,14 @@ def relaxed_importance_weighted(
     kl_weight: float | Tensor = 1.0,
     doubly_reparameterized: bool = False,
 ) -> ObjectiveTerms:
-    """E[log mean_m p(x, z_m) / q(z_m | x)] for relaxed z, with the densities of the relaxation.
+    """Computes E[log mean_m p(x, z_m) / q(z_m | x)] for relaxed z, with the densities of the relaxation.
 
     Args:
         layers: Stochastic layers with relaxed pathwise estimators that have a density.
         log_likelihood_fn: Maps samples z_1 [S, B, N_1(, K)] to log p(x | z_1), [S, B].
         seed: int32 [2]; None with `noise` of a single layer. Default: None.
         num_samples: m. Default: 1.
-        noise: Of the first layer's estimator, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer's estimator, instead of noise from `seed`. Default: None.
         prior_temperature: Of p, one for all layers or one for each. Default: 0.5.
         kl_weight: Scalar weight of log p(z) - log q(z | x). Default: 1.0.
         doubly_reparameterized: Whether the score of q is reparameterised a second time, that of each layer
@@ -145,7 +145,7 @@ def relaxed_importance_weighted(
 
 
 def doubly_reparameterized_factor(log_weights: Tensor, kl_weight: Tensor) -> tf.Tensor:
-    """What the path from each draw back to q is multiplied by, once the score of q is left out, [S, B].
+    """Returns the factor of the path from each sample to q if the score of q is left out, [S, B].
 
     With share_s = w_s / sum w, E[share * d log q / d logits] = E[(1 - share) * share * d log w / dz *
     dz / d logits]: the score's part is that of the path, times kl_weight * (1 - share), with its sign turned.

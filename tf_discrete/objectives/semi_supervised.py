@@ -17,7 +17,7 @@ BoundFn = Callable[[Tensor], Tensor]
 
 
 def labelled_bound(bound_fn: BoundFn, one_hot: Tensor, prior: Categorical) -> tf.Tensor:
-    """L(x, y) = E_q(z|x,y)[log p(x|y,z)] - KL(q(z|x,y) || p(z)) + log p(y), [B], of known classes.
+    """Computes L(x, y) = E_q(z|x,y)[log p(x|y,z)] - KL(q(z|x,y) || p(z)) + log p(y), [B], of known classes.
 
     Args:
         bound_fn: see `BoundFn`; its [S, B] is [1, B] here.
@@ -44,22 +44,22 @@ def unlabelled_bound(
     context: Tensor | None = None,
     training: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """U(x) = E_q(y|x)[L(x, y)] + H(q(y|x)), [B]: the expectation by any estimator, the entropy exact.
+    """Computes U(x) = E_q(y|x)[L(x, y)] + H(q(y|x)), [B], the expectation by any estimator.
 
     E_q[log p(y)] + H(q) is -KL(q(y|x) || p(y)), which is exact whatever the estimator; only the part
     that the networks compute is estimated. With `enumeration` this is the marginalised bound; with an
     estimator that draws, it is joint inference of class and style in one pass.
 
     Args:
-        estimator: of categorical latents.
+        estimator: Estimator of categorical latents.
         logits: float [B, K], of q(y|x).
-        noise: of the estimator, for logits [B, 1, K].
+        noise: Noise of the estimator, for logits [B, 1, K].
         bound_fn: see `BoundFn`.
         prior: p(y), logits [1, K].
         one_hot: float [B, K], the classes of the rows that have one and zeros for the others. Those rows
             get L(x, y), and the classifier no gradient from them. Default: None, no row has one.
         context: float [B, D], for learned baselines.
-        training: whether baselines and control variates learn from this call. Default: False.
+        training: Bool, whether baselines and control variates learn from this call. Default: False.
 
     Returns:
         bound: [B]; its gradient is the estimator's.
@@ -96,7 +96,7 @@ def semi_supervised(
     alpha: float | Tensor = 1.0,
     labelled_weight: float = 1.0,
 ) -> ObjectiveTerms:
-    """One loss from the bounds of labelled and unlabelled rows and the classification term.
+    """Computes the loss from the bounds of labelled and unlabelled rows and the classification term.
 
     The mean over the B rows of a batch of
 
@@ -144,5 +144,5 @@ def semi_supervised(
 
 
 def log_prior(prior: Categorical, one_hot: Tensor) -> tf.Tensor:
-    """log p(y), [B], of classes float [B, K]; 0 for rows of zeros."""
+    """Returns log p(y), [B], of classes float [B, K]; 0 for rows of zeros."""
     return tf.linalg.matvec(types.at_least_float32(one_hot), prior.category_log_probs[0])

@@ -34,7 +34,7 @@ class StochasticLayers(NamedTuple):
     frozen_logits_fn: Callable[[Latents], Tensor] | None = None
 
     def posterior(self, depth: int, logits: Tensor) -> Discrete:
-        """q(z_l | z_{l-1}) for terms that read the logits next to the estimator of the layer.
+        """Returns q(z_l | z_{l-1}) for terms that read the logits next to the estimator of the layer.
 
         Variance normalisation divides the gradient that the estimator gives. These terms divide theirs by
         the same number, so the direction of the whole gradient is kept.
@@ -47,7 +47,7 @@ class StochasticLayers(NamedTuple):
         return [self.posterior(depth, one) for depth, one in enumerate(logits)]
 
     def priors(self, samples: Latents) -> list[Discrete]:
-        """p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
+        """Returns p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
         return [self.estimators[0].kind(logits) for logits in self.prior_logits_fn(samples)]
 
     def estimate(
@@ -72,7 +72,7 @@ class StochasticLayers(NamedTuple):
 
 
 def one_layer(estimator: base.Estimator, logits: Tensor, prior: Discrete) -> StochasticLayers:
-    """A single layer with the logits of q(z | x) and the prior p(z).
+    """Returns a single layer with the logits of q(z | x) and the prior p(z).
 
     Example:
         >>> from tf_discrete import estimators, objectives
@@ -133,7 +133,7 @@ def upper_negative_kl(
 
 
 def exact_part(posterior: Discrete, last_prior: Discrete, last: bool) -> tf.Tensor:
-    """What is exact of one layer, [*A]: minus its KL to p(z_L) if it is the last, else its entropy."""
+    """Returns the exact term of a layer, [*A]: minus its KL to p(z_L) if it is the last, else its entropy."""
     return -posterior.kl_divergence(last_prior) if last else posterior.entropy()
 
 
@@ -152,7 +152,7 @@ def relaxed_samples(
         first_logits: Of q(z_1 | x), float [B, N_1(, K)].
         seed: int32 [2].
         num_samples: S.
-        noise: Of the first layer, in place of a draw by `seed`. Default: None.
+        noise: Of the first layer, instead of noise from `seed`. Default: None.
         factor: [S, B], for a doubly reparameterised bound: what the maps learn from a sample is multiplied
             by it, and from the returned logits they learn nothing. Gradients of samples before pass
             through both. Default: None, for maps that learn from both as usual.
@@ -188,7 +188,7 @@ def relaxed_terms(
     log_likelihood_fn: Callable[[Tensor], Tensor],
     prior_temperature: float | Tensor | Sequence[float | Tensor],
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """log p(x | z_1) and log p(z) - log q(z | x) of relaxed samples, by their densities, [S, B]."""
+    """Returns log p(x | z_1) and log p(z) - log q(z | x) of relaxed samples, by their densities, [S, B]."""
     values = tuple(sample.value for sample in samples)
     log_likelihood = log_likelihood_fn(values[0])
     count = len(samples)

@@ -15,7 +15,7 @@ def bit_statistics(bits: ArrayLike, *, title: str = "Bits of the codes") -> Figu
     """Draws the share of examples in which each bit is set, and the correlation of every two bits.
 
     A dashed line marks 1/2, where a bit says most. A bit that never changes is orange, and grey in the
-    correlations, which it has none of.
+    correlations, which are undefined for it.
 
     Args:
       bits: codes `[B, N]` of 0 and 1.
@@ -72,7 +72,7 @@ def bit_statistics(bits: ArrayLike, *, title: str = "Bits of the codes") -> Figu
 
 
 def correlations(bits: ArrayLike) -> np.ndarray:
-    """The correlation of every two columns, `[N, N]`; NaN for a column that never changes.
+    """Returns the correlation of every two columns, `[N, N]`; NaN for a column that never changes.
 
     Example:
       >>> correlations([[0, 1], [1, 0]]).round(6).tolist()

@@ -28,7 +28,7 @@ def new_figure(width: float, height: float, constrained: bool = False) -> Figure
     Args:
       width: inches.
       height: inches.
-      constrained: whether matplotlib arranges the axes, with some air around them.
+      constrained: Bool, whether matplotlib arranges the axes, with some air around them.
 
     Returns:
       A `Figure` of 100 dots per inch on a white ground.
@@ -63,7 +63,7 @@ def to_image(figure: Figure) -> np.ndarray:
 
 
 def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> Path:
-    """Writes a figure to a file, whole or not at all.
+    """Writes a figure to a file, atomically.
 
     A reader, or a process that is killed, never leaves or meets half a file. Missing folders are created.
 

@@ -26,7 +26,7 @@ def class_grid(
       images: `[num_styles, num_classes, H, W]` or `[..., H, W, C]` with 1 or 3 channels; floats in
         [0, 1] or integers in [0, 255].
       originals: `[num_styles, H, W(, C)]`, drawn in a column of their own on the left; optional.
-      names: of the classes; default 0, 1, 2, ...
+      names: Names of the classes; default 0, 1, 2, ...
       title: above the picture; default says what it shows.
 
     Returns:

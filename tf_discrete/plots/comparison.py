@@ -53,7 +53,7 @@ def comparison(panels: Sequence[LinePanel], *, title: str = "Comparison") -> Fig
     it is.
 
     Args:
-      panels: side by side.
+      panels: Panels in a row.
       title: above the picture.
 
     Returns:
@@ -187,7 +187,7 @@ def _label(axes: Axes, lines: dict[str, np.ndarray], names: list[str], inches: f
 
 
 def _apart(wanted: np.ndarray, gap: float) -> np.ndarray:
-    """The increasing positions in [0, 1] nearest to those wanted with at least `gap` between two."""
+    """Returns the increasing positions in [0, 1] nearest to those wanted with at least `gap` between two."""
     blocks: list[list[float]] = []  # [sum of (wanted - offset), count], merged while they collide
     for i, position in enumerate(wanted):
         blocks.append([position - gap * i, 1])

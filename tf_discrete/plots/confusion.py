@@ -23,7 +23,7 @@ def confusion(
 
     Args:
       matrix: int `[K, K]`, as `evaluation.confusion_matrix` counts it.
-      names: of the classes; default 0, 1, 2, ...
+      names: Names of the classes; default 0, 1, 2, ...
       title: above the picture; the accuracy is put behind it.
 
     Returns:

@@ -124,7 +124,7 @@ def traversal(
         is the decoded code with only the row's variable changed, floats in [0, 1] or integers
         in [0, 255].
       codes: `[num_rows]` integers, the original code's category in each row, framed; optional.
-      variables: number of the variable in each row; default 0, 1, 2, ...
+      variables: Number of the variable in each row; default 0, 1, 2, ...
       title: above the picture.
 
     Returns:

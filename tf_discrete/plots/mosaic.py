@@ -77,7 +77,7 @@ def tiles(images: np.ndarray, columns: int, width: int = 1000, largest: int = 25
 
     Args:
       images: uint8 `[B, H, W, 3]`.
-      columns: tiles side by side.
+      columns: Tiles in a row.
       width: pixels to fill.
       largest: upper limit for the longer side of a tile, in pixels.
 

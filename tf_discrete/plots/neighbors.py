@@ -1,4 +1,4 @@
-"""A picture of a search: each query beside its nearest neighbours, with their distances."""
+"""A picture of a search: each query next to its nearest neighbours, with their distances."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def neighbors(
       queries: `[Q, H, W]`, `[Q, H, W, 1]` or `[Q, H, W, 3]`; floats in [0, 1] or integers in
         [0, 255].
       found: `[Q, k, H, W(, C)]` likewise.
-      distances: numbers `[Q, k]`, printed above each image; none above one that is negative, whose
+      distances: Numbers `[Q, k]`, printed above each image; none above one that is negative, whose
         image is not drawn.
       max_queries: further queries are left out.
       title: above the picture.

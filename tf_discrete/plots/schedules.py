@@ -27,7 +27,7 @@ def schedule(
     Args:
       values: a callable from an integer step to a number (every schedule of the package is
         one), or an array `[len(steps)]`; or a dict from names to these: one panel each.
-      steps: number of training steps (callables are read at about `max_points` of them), or
+      steps: Number of training steps (callables are read at about `max_points` of them), or
         the steps themselves as an increasing array.
       name: label of the vertical axis where `values` is no dict.
       max_points: upper limit for the number of calls.

@@ -21,7 +21,7 @@ def code_usage(
     collapsed: Sequence[int] = (),
     title: str = "Use of the latent codes",
 ) -> Figure:
-    """Draws how often each variable takes each category, with its perplexity beside it.
+    """Draws how often each variable takes each category, with its perplexity next to it.
 
     A dark row with one bright cell is a variable that says nothing; grey cells are categories
     that never occurred; a dashed line marks the perplexity of a variable that uses all of its

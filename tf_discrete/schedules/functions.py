@@ -17,7 +17,7 @@ def exponential(
     This is the annealing of the Gumbel-Softmax paper. It is computed from the step, never compounded.
 
     Args:
-        step: of the optimizer.
+        step: Step of the optimizer.
         initial: value at step 0.
         rate: per step.
         floor: smallest value.

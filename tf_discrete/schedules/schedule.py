@@ -24,7 +24,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """A scalar that is a function of the step. Subclasses say `__call__` and `lowest`."""
 
     def lowest(self) -> float:
-        """The smallest value at any step >= 0."""
+        """Returns the smallest value at any step >= 0."""
         raise NotImplementedError
 
     def values(self, steps: ArrayLike) -> np.ndarray:
@@ -65,7 +65,7 @@ class Constant(Schedule):
     """The same value at every step.
 
     Args:
-        value: of the schedule.
+        value: Value of the schedule.
 
     Example:
         >>> float(Constant(0.5)(1000))
@@ -133,7 +133,7 @@ class Exponential(Schedule):
 
 
 class _Ramp(Schedule):
-    """What `Linear` and `Cosine` share: two ends, a start and a length."""
+    """Base class of `Linear` and `Cosine`: two ends, a start and a length."""
 
     def __init__(self, initial: float, final: float, steps: int, begin: int = 0):
         self.initial = checks.number("initial", initial)
@@ -182,12 +182,12 @@ class Cosine(_Ramp):
 def get(
     identifier: ScheduleLike, argument: str = "schedule", /, **arguments: Any
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """A schedule from a number, a name, a class, a config, or itself.
+    """Returns a schedule from a number, a name, a class, a config, or itself.
 
     Args:
         identifier: what is given.
         argument: what messages call it. Default: "schedule".
-        **arguments: of the constructor, for a name or a class.
+        **arguments: Arguments of the constructor, if a name or a class is given.
 
     Raises:
         ValueError: anything else, or arguments without a taker.

@@ -27,9 +27,9 @@ class ScheduledVariable(keras.layers.Layer):
     between replicas and may be called inside a forward pass; the copies agree where the steps do.
 
     Args:
-        schedule: number or schedule.
-        name: of the value, as it is logged: "temperature", "kl_weight", ...
-        positive: whether only values > 0 are allowed; of a Keras schedule step 0 is checked.
+        schedule: Float or schedule.
+        name: Name of the value, as it is logged: "temperature", "kl_weight", ...
+        positive: Bool, whether only values > 0 are allowed; of a Keras schedule step 0 is checked.
 
     Raises:
         ValueError: a value that is not finite, or not positive where it must be.
@@ -71,7 +71,7 @@ class ScheduledVariable(keras.layers.Layer):
         self.build(())
 
     def build(self, input_shape: Shape) -> None:
-        """Has nothing to do; Keras reads the output shape in a summary off layers that were built."""
+        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def get_build_config(self) -> None:
         return None
@@ -81,13 +81,13 @@ class ScheduledVariable(keras.layers.Layer):
 
     @property
     def lowest(self) -> float:
-        """The smallest value at any step; of a Keras schedule that at step 0."""
+        """Returns the smallest value at any step; of a Keras schedule that at step 0."""
         ours = isinstance(self.schedule, schedule_lib.Schedule)
         return self.schedule.lowest() if ours else float(self.schedule(0))
 
     @property
     def value(self) -> tf.Tensor:
-        """The value now, float32 scalar."""
+        """Returns the value now, float32 scalar."""
         return tf.convert_to_tensor(self.variable)
 
     def update(self, step: Tensor) -> None:

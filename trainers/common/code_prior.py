@@ -1,4 +1,4 @@
-"""`--code_prior`: an autoregressive prior of the codes that learns beside the model."""
+"""`--code_prior`: an autoregressive prior of the codes that is trained with the model."""
 
 from __future__ import annotations
 

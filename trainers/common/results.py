@@ -16,7 +16,7 @@ from .run_directory import RunDirectory
 
 
 def write_model(model: DiscreteModel, directory: RunDirectory) -> None:
-    """Writes model.keras and the SavedModel of a run, each whole or not at all.
+    """Writes model.keras and the SavedModel of a run, each atomically.
 
     Raises:
         OSError: No permission or no space; names the file.

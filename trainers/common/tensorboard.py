@@ -41,7 +41,7 @@ def autoencoder_pictures(
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Writes the logs of each epoch, and pictures every so many epochs.
+    """Writes the logs of each epoch, and pictures every n epochs.
 
     Args:
         folder: of the event files; one sub-folder each for train and validation.
@@ -113,7 +113,7 @@ class TensorBoardLog(keras.callbacks.Callback):
     def _projector(self) -> None:
         """Writes the posterior probabilities of the validation images as points, with their pictures.
 
-        Each file is written whole or not at all; the configuration, which names the others, comes last.
+        Each file is written atomically; the configuration, which names the others, comes last.
         """
         folder = self.folder / "validation"
         probs = self.model.encode_probs(self.images).numpy().reshape(len(self.images), -1)

@@ -25,7 +25,7 @@ MACHINE = "machine.json"
 """In the folder of a finished run: what it was trained on."""
 
 GRADIENTS, COSTS = "gradients.json", "cost.json"
-"""In the folder of a comparison: what was measured beside the runs."""
+"""Files in the folder of a comparison with the measurements that are not runs."""
 
 MONITORED = "validation/hard_elbo_nats"
 BOUNDS = ("test/hard_elbo_nats", "test/bound_nats")
@@ -196,7 +196,7 @@ def cells(
     header = (
         "estimator",
         "gradient",
-        "hard ELBO, test",
+        "discrete ELBO, test",
         f"bound with {' or '.join(map(str, samples))} samples, test",
         "seeds",
         "steps",
@@ -232,7 +232,10 @@ def draw(found: Mapping[str, Any]) -> dict[str, Any]:
     figures = {}
     if steps:
         panel = plots.LinePanel(
-            "Hard bound, validation (higher is better)", "training steps", "nats per example", steps
+            "Discrete ELBO, validation (higher is better)",
+            "training steps",
+            "nats per example",
+            steps,
         )
         figures["bound_vs_steps"] = plots.comparison([panel], title="Bound against steps")
     seconds = {
@@ -242,7 +245,7 @@ def draw(found: Mapping[str, Any]) -> dict[str, Any]:
     }
     if seconds:
         panel = plots.LinePanel(
-            "Hard bound, validation (higher is better)",
+            "Discrete ELBO, validation (higher is better)",
             "seconds: steps x measured time of a step",
             "nats per example",
             seconds,

@@ -13,52 +13,64 @@ from .sweep import SweepConfig
 
 @dataclasses.dataclass(frozen=True)
 class CategoricalVAEFlags(KLFlags, LatentFlags):
-    """The model without its estimator; named as its arguments."""
+    """Flags of the model without its estimator; each has the name of the argument that it sets."""
 
     num_variables: int | tuple[int, ...] = option(
-        20, "Latent variables N, one number or one for each stochastic layer.", lower=1
+        20, "Number N of latent variables; one number, or one for each stochastic layer.", lower=1
     )
     num_layers: int = option(
         1,
-        "Stochastic layers, in both directions; may be left out where another flag has a value for each.",
+        "Number of stochastic layers, in encoder and decoder. May be left out if another flag has a value "
+        "for each layer.",
         lower=1,
     )
     encoder: str = option(
-        "mlp", "Networks: 'mlp', 'conv' or a registered name.", registered=names.NETWORKS
+        "mlp",
+        "Encoder and decoder networks: 'mlp', 'conv' or a registered name.",
+        registered=names.NETWORKS,
     )
     hidden_units: tuple[int, ...] = option(
         (512, 256),
-        "Units of the encoder's hidden layers, which the decoder mirrors, and of every map between "
-        "stochastic layers; --hidden_units= for affine maps.",
+        "Units of the encoder's hidden layers and of each map between stochastic layers; the decoder "
+        "mirrors them. --hidden_units= makes all maps affine.",
     )
-    prior: str = option("uniform", "Prior of the latents.", choices=("uniform", "learned"))
+    prior: str = option(
+        "uniform",
+        "Prior of the latents: uniform, or logits that are learned.",
+        choices=("uniform", "learned"),
+    )
     objective: str = option(
         "elbo",
-        "'elbo': exact discrete KL; 'relaxed_elbo': densities of the relaxation. Bounds of num_samples "
-        "samples: 'importance_weighted' for hard draws, as of vimco; 'relaxed_importance_weighted' and, "
-        "with less noise where there are many, 'doubly_reparameterized' for relaxed ones.",
+        "'elbo': exact discrete KL; 'relaxed_elbo': densities of the relaxation. Bounds of --num_samples "
+        "samples: 'importance_weighted' for discrete samples, as in vimco; 'relaxed_importance_weighted' "
+        "and, with less noise where there are many, 'doubly_reparameterized' for relaxed ones.",
         choices=names.OBJECTIVES,
     )
     prior_temperature: float | tuple[float, ...] = option(
         0.5,
-        "Of the relaxed prior, one number or one for each stochastic layer; relaxed objectives.",
+        "Temperature of the relaxed prior; one number, or one for each stochastic layer. Used by relaxed "
+        "objectives only.",
         positive=True,
     )
     free_bits: float = option(
-        0.0, "Nats of KL that are free for each variable; one stochastic layer.", lower=0
+        0.0,
+        "Minimum KL of each variable in nats; a smaller KL counts as this one. One stochastic layer only.",
+        lower=0,
     )
     code_values: str = option(
         "zero_one",
-        "What the networks read for a choice: 0 and 1, or -1 and 1.",
+        "How a discrete value is encoded as network input: {0, 1} or {-1, 1}.",
         choices=names.CODE_VALUES,
     )
     output_bias: str = option(
         "zero",
-        "First bias of the decoder's last layer: 'zero', or 'mean', the logits of the mean image of the "
-        "training split (Bernoulli likelihood).",
+        "Initial bias of the decoder's last layer: 'zero', or 'mean', the logits of the mean image of "
+        "the training split (Bernoulli likelihood only).",
         choices=("zero", "mean"),
     )
-    centering: bool = option(False, "Subtract the running mean from the pixels that q reads.")
+    centering: bool = option(
+        False, "Subtract the running mean of the pixels from the encoder's input."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +79,6 @@ class Config(CategoricalVAEFlags, CodePriorFlags, SweepConfig):
 
     classify_reconstructions: bool = option(
         True,
-        "At the end train a classifier on real images and report how it reads the reconstructions "
-        "(data with labels only).",
+        "At the end, train a classifier on real images and report its accuracy on reconstructions "
+        "(labelled data only).",
     )

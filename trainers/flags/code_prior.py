@@ -13,9 +13,9 @@ class CodePriorFlags:
 
     code_prior: str = option(
         "none",
-        "Where samples get their codes from. 'lstm': an LSTM that learns the codes of each batch beside the "
-        "model, which trains as it would alone; pictures and exports sample from it, and prior_nats tells "
-        "how it does. 'none': the model's own prior.",
+        "Prior that codes are sampled from. 'lstm': an LSTM that is trained on the codes of each batch, "
+        "without changing the model; pictures and exports sample from it, and prior_nats is its loss. "
+        "'none': the prior of the model.",
         choices=("none", "lstm"),
     )
-    code_prior_units: int = option(128, "Of the LSTM.", lower=1)
+    code_prior_units: int = option(128, "Units of the LSTM of --code_prior.", lower=1)

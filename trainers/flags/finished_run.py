@@ -9,9 +9,9 @@ from .config import option
 
 @dataclasses.dataclass(frozen=True)
 class MovedDataFlags:
-    """Where the data of a run are now."""
+    """Location of the data of a run."""
 
-    dataset: str = option("", "The data, if they have moved. Default: those of the run.")
+    dataset: str = option("", "Data set, if its location has changed. Default: that of the run.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: that of the run.", path=True)
 
 
@@ -20,8 +20,9 @@ class TrustFlags:
     """Which modules of a run are imported."""
 
     import_module: tuple[str, ...] = option(
-        (), "Modules to import first. Those that the run has imported must be among them."
+        (), "Modules to import first. The modules of the run must be among them."
     )
     trust_run: bool = option(
-        False, "Import the modules that the run names without naming them. They are code."
+        False,
+        "Import the modules of the run without --import_module. They are code and run as such.",
     )

@@ -15,26 +15,26 @@ class PixelFlags:
 
     likelihood: str = option(
         "auto",
-        "Of the pixels. 'auto': bernoulli for black and white images (binarised, or as they come), "
-        "gaussian for grey and colour. Others: "
+        "Distribution of the pixels. 'auto': bernoulli for black and white images (binarised or "
+        "original), gaussian for grey and colour images. Names: "
         + ", ".join(names.LIKELIHOODS)
         + ", or a registered one of yours.",
         registered=("auto", *names.LIKELIHOODS),
     )
     likelihood_scale: float = option(
-        0.2, "Standard deviation of a pixel; Gaussian likelihood. 0: learned.", lower=0
+        0.2, "Standard deviation of a pixel, for the Gaussian likelihood. 0: learned.", lower=0
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class AnnealingFlags:
-    """How the temperature moves."""
+    """The schedule of the temperature."""
 
     temperature_schedule: str = option(
         "auto",
         "'exponential': max(temperature_final, temperature * exp(-temperature_rate * step)); 'linear' "
         "and 'cosine' reach temperature_final after temperature_steps; 'auto': exponential for "
-        "gumbel_softmax and its straight-through kin, constant for the other estimators.",
+        "gumbel_softmax and its straight-through variants, constant for other estimators.",
         choices=("auto", "constant", "exponential", "linear", "cosine"),
     )
     temperature_final: float = option(0.5, "Lowest temperature of a schedule.", positive=True)
@@ -43,17 +43,18 @@ class AnnealingFlags:
         0, "Length of the linear and cosine schedules in steps. 0: half of the run.", lower=0
     )
     temperature_update_period: int = option(
-        500, "Steps between two changes of the exponential schedule.", lower=1
+        500, "Training steps between two updates of the exponential schedule.", lower=1
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class LatentFlags(AnnealingFlags, PixelFlags):
-    """The latents; named as the arguments of the models that they fill."""
+    """Flags of the latents; each has the name of the argument that it sets."""
 
     num_categories: int | tuple[int, ...] = option(
         10,
-        "Categories K of each; 2 with Bernoulli latents. One number, or one for each stochastic layer.",
+        "Number K of categories of each variable; 2 with Bernoulli latents. One number, or one for each "
+        "stochastic layer.",
         lower=2,
     )
     latents: str = option(
@@ -61,14 +62,14 @@ class LatentFlags(AnnealingFlags, PixelFlags):
         "Kind of latents: " + ", ".join(names.LATENTS) + ", or a registered one of yours.",
         registered=names.LATENTS,
     )
-    activation: str = option("relu", "Of the hidden layers.")
+    activation: str = option("relu", "Keras activation of the hidden layers.")
     num_samples: int = option(
-        0, "Latent samples for each image in training. 0: the fewest the estimator takes.", lower=0
+        0, "Latent samples per image in training. 0: the fewest that the estimator takes.", lower=0
     )
     temperature: float | tuple[float, ...] = option(
         0.0,
-        "Temperature, or its value at the first step, of estimators that have one; one, or one for each "
-        "stochastic layer. 0: the estimator's own default, or 1 where a schedule changes it.",
+        "Temperature of the estimator, or its initial value under a schedule; one number, or one for each "
+        "stochastic layer. 0: the default of the estimator, or 1 under a schedule.",
         lower=0,
     )
 
@@ -79,7 +80,7 @@ class EstimatorFlags:
 
     estimator: str | tuple[str, ...] = option(
         "gumbel_softmax",
-        "Gradient estimator, one or one for each stochastic layer: "
+        "Gradient estimator; one name, or one for each stochastic layer: "
         + ", ".join(names.ESTIMATORS)
         + ", or a registered one of yours.",
         registered=names.ESTIMATORS,
@@ -90,10 +91,12 @@ class EstimatorFlags:
 class KLFlags:
     """The weight of the KL."""
 
-    kl_weight: float = option(1.0, "Weight of the KL.", lower=0)
-    kl_warmup_steps: int = option(0, "Steps over which the KL's weight rises from 0.", lower=0)
+    kl_weight: float = option(1.0, "Weight of the KL in the objective.", lower=0)
+    kl_warmup_steps: int = option(
+        0, "Training steps over which the weight of the KL rises from 0. 0: no warm-up.", lower=0
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class LatentConfig(EstimatorFlags, LatentFlags, RunConfig):
-    """What every task with discrete latents asks."""
+    """Flags of every task with discrete latents."""

@@ -9,7 +9,7 @@ from .config import option
 
 @dataclasses.dataclass(frozen=True)
 class DataFlags:
-    """Which data a run is of."""
+    """The data of a run."""
 
     dataset: str = option(
         "digits",
@@ -20,42 +20,51 @@ class DataFlags:
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.", path=True)
     binarization: str = option(
         "none",
-        "How grey pixels become bits: 'dynamic' draws them anew each time they are seen, 'static' "
-        "once, 'threshold' cuts at 1/2, 'none' keeps them (with a Bernoulli likelihood the bound is "
-        "then none of a density).",
+        "How grey pixels become bits: 'dynamic' samples them each time they are read, 'static' samples them "
+        "once, 'threshold' rounds at 1/2, 'none' leaves them grey (with a Bernoulli likelihood the value "
+        "is then not a bound on a density).",
         choices=("none", "threshold", "static", "dynamic"),
     )
-    image_size: tuple[int, ...] = option((), "height,width to resize to. Default: as they are.")
-    validation_fraction: float = option(
-        0.1, "Share of the training images kept for validation.", lower=0.001, upper=0.9
+    image_size: tuple[int, ...] = option(
+        (), "Height and width to resize images to, as height,width. Default: no resizing."
     )
-    max_examples: int = option(0, "Use only so many examples of each split. 0: all.", lower=0)
+    validation_fraction: float = option(
+        0.1, "Fraction of the training images used for validation.", lower=0.001, upper=0.9
+    )
+    max_examples: int = option(0, "Maximum number of examples of each split. 0: all.", lower=0)
     accept_changed_data: bool = option(
-        False, "Continue a run although its data are not those that it began with."
+        False, "Continue a run although its data have changed since it started."
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizationFlags:
-    """How long and by what steps a model is trained."""
+    """The optimisation: its length, step size and regularisation."""
 
-    batch_size: int = option(100, "Images in a step.", lower=1)
+    batch_size: int = option(100, "Images per training step.", lower=1)
     epochs: int = option(100, "Passes over the training images.", lower=1)
-    learning_rate: float = option(1e-3, "Of Adam, per step.", positive=True)
+    learning_rate: float = option(1e-3, "Learning rate of Adam.", positive=True)
     learning_rate_schedule: str = option(
-        "constant", "'cosine' falls to 0 over the run.", choices=("constant", "cosine")
+        "constant",
+        "'cosine' decays the learning rate to 0 over the run.",
+        choices=("constant", "cosine"),
     )
     weight_decay: float = option(
-        0.0, "Decoupled weight decay of the kernels, times the learning rate, per step.", lower=0
+        0.0,
+        "Decoupled weight decay of the kernels; multiplied by the learning rate in each step.",
+        lower=0,
     )
     early_stopping: int = option(
         0,
-        "Stop after so many epochs without a better score of validation: the hard bound, or what the "
+        "Stop after n epochs without a better validation score: the discrete ELBO, or what the "
         "trainer's --monitor names. 0: never.",
         lower=0,
     )
     seed: int = option(
-        0, "Of the weights, the order of the data and every draw.", lower=0, upper=2**32 - 1
+        0,
+        "Seed of the initial weights, the order of the data and all samples.",
+        lower=0,
+        upper=2**32 - 1,
     )
 
 
@@ -63,24 +72,32 @@ class OptimizationFlags:
 class ExecutionFlags:
     """Where and how a run is executed, and what it shows."""
 
-    output_dir: str = option("", "Folder of the run. Default: runs/<model>-<data set>.", path=True)
+    output_dir: str = option(
+        "", "Directory of the run. Default: runs/<model>-<data set>.", path=True
+    )
     monitor_every: int = option(
-        10, "Training steps between two looks at the hard path and the gradient norm.", lower=1
+        10,
+        "How often, in training steps, the discrete ELBO and the gradient norm are evaluated.",
+        lower=1,
     )
     pictures_every: int = option(
         10,
-        "Epochs between two sets of pictures and histograms in TensorBoard. 0: none at all.",
+        "How often, in epochs, pictures and histograms are written to TensorBoard. 0: never.",
         lower=0,
     )
     bound_samples: int = option(
-        1000, "Samples m of the importance-weighted test bound at the end.", lower=1
+        1000,
+        "Number m of samples of the importance-weighted test bound at the end of the run.",
+        lower=1,
     )
     steps_per_execution: int = option(
-        0, "Steps compiled into one call. 0: chosen from the size of the data.", lower=0
+        0,
+        "Training steps per call of the compiled function. 0: chosen from the size of the data.",
+        lower=0,
     )
     jit_compile: str = option(
         "auto",
-        "Compile the step with XLA. 'auto': on with exactly one GPU, off otherwise.",
+        "Whether XLA compiles the training step. 'auto': on with exactly one GPU, off otherwise.",
         choices=("auto", "on", "off"),
     )
     dtype_policy: str = option(
@@ -93,7 +110,7 @@ class ExecutionFlags:
         "'mirrored' trains on all GPUs (or logical CPUs); it forces one step per execution and no XLA.",
         choices=("none", "mirrored"),
     )
-    profile: bool = option(False, "Profile a few steps of the first epoch for TensorBoard.")
+    profile: bool = option(False, "Profile some steps of the first epoch for TensorBoard.")
     import_module: tuple[str, ...] = option(
         (), "Modules to import first: your own registered estimators, networks and likelihoods."
     )
@@ -106,15 +123,15 @@ class TrainingFlags(ExecutionFlags, OptimizationFlags, DataFlags):
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointFlags:
-    """What is kept of a run beside its last and its best epoch."""
+    """Which checkpoints of a run are saved in addition to the last and the best epoch."""
 
     keep_every: int = option(
         0,
-        "Keep the checkpoint of every so many epochs for good, and of the start. 0: none.",
+        "Save a permanent checkpoint every n epochs, and one of the start. 0: none.",
         lower=0,
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig(CheckpointFlags, TrainingFlags):
-    """What every task asks. The configuration of a task derives from it."""
+    """Flags of every task. The configuration of a task derives from it."""

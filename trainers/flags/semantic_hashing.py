@@ -13,47 +13,51 @@ from .run import RunConfig
 
 @dataclasses.dataclass(frozen=True)
 class Config(CodePriorFlags, PixelFlags, RunConfig):
-    """The flags of this trainer; those of the model are named as its arguments."""
+    """Flags of this trainer; those of the model have the names of its arguments."""
 
-    num_bits: int = option(64, "Bits N of a code.", lower=1)
+    num_bits: int = option(64, "Number N of bits of a code.", lower=1)
     noise_stddev: float = option(
-        1.0, "Standard deviation of the noise on the logits.", positive=True
+        1.0, "Standard deviation of the Gaussian noise on the logits in training.", positive=True
     )
     discrete_fraction: float = option(
         0.5, "Probability that a bit is rounded in training.", lower=0, upper=1
     )
     warmup_steps: int = option(
-        0, "Steps over which that probability rises from 0; 0: it is there at once.", lower=0
+        0, "Training steps over which --discrete_fraction rises from 0. 0: no warm-up.", lower=0
     )
     flip_probability: float = option(
         0.0, "Probability that a rounded bit is flipped in training, below 0.5.", lower=0
     )
     encoder: str = option(
-        "mlp", "Networks: 'mlp', 'conv' or a registered name.", registered=names.NETWORKS
+        "mlp",
+        "Encoder and decoder networks: 'mlp', 'conv' or a registered name.",
+        registered=names.NETWORKS,
     )
     hidden_units: tuple[int, ...] = option(
         (512, 256), "Units of the encoder's hidden layers; the decoder mirrors them."
     )
-    activation: str = option("relu", "Of the hidden layers.")
+    activation: str = option("relu", "Keras activation of the hidden layers.")
     likelihood: str = option(
         "bernoulli",
-        "Of the pixels, see trainers.categorical_vae. 'bernoulli': binary cross-entropy, of grey "
-        "pixels too.",
+        "Distribution of the pixels, see trainers.categorical_vae. 'bernoulli': binary cross-entropy, "
+        "for grey pixels too.",
         registered=("auto", *names.LIKELIHOODS),
     )
     output_bias: str = option(
         "auto",
-        "First bias of the decoder's last layer: 'zero'; 'mean', the logits of the mean image of the "
-        "training split (Bernoulli likelihood), without which short codes can get stuck at that image; "
-        "'auto': the mean with that likelihood and the named networks, zero with registered ones.",
+        "Initial bias of the decoder's last layer: 'zero'; 'mean', the logits of the mean image of the "
+        "training split (Bernoulli likelihood only), without which short codes can get stuck at that image; "
+        "'auto': 'mean' with that likelihood and 'mlp' or 'conv', 'zero' otherwise.",
         choices=("auto", "zero", "mean"),
     )
     bound_samples: int = option(
-        100, "Samples m of the importance-weighted test bound at the end.", lower=1
+        100,
+        "Number m of samples of the importance-weighted test bound at the end of the run.",
+        lower=1,
     )
     generation_samples: int = option(
         6400,
-        "Samples for the inception scores at the end, and a classifier that reads them and the "
-        "reconstructions (data with labels only). 0: no scores; at least 64 otherwise.",
+        "Number of samples for the inception scores at the end; the accuracy of the same classifier on "
+        "reconstructions is reported too (labelled data only). 0: no scores; at least 64 otherwise.",
         lower=0,
     )

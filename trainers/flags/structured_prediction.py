@@ -10,34 +10,37 @@ from .sweep import SweepConfig
 
 @dataclasses.dataclass(frozen=True)
 class Config(SweepConfig):
-    """The flags of this trainer; those of the model are named as its arguments."""
+    """Flags of this trainer; those of the model have the names of its arguments."""
 
     num_variables: tuple[int, ...] = option(
-        (20,), "Latent variables N of each layer; one number for all, or one for each."
+        (20,),
+        "Number N of latent variables of a layer; one number, or one for each stochastic layer.",
     )
-    num_layers: int = option(2, "Stochastic layers.", lower=1)
+    num_layers: int = option(2, "Number of stochastic layers.", lower=1)
     hidden_units: tuple[int, ...] = option(
         (),
-        "Units of the hidden layers in each map between stochastic layers. Default: affine maps.",
+        "Units of the hidden layers of each map between stochastic layers. Default: affine maps.",
     )
-    activation: str = option("tanh", "Of the hidden layers.")
+    activation: str = option("tanh", "Keras activation of the hidden layers.")
     objective: str = option(
         "single_sample",
         "'single_sample': the mean of log p(y | z); 'multi_sample': the log of the mean of p(y | z) "
-        "over num_samples draws.",
+        "over --num_samples samples.",
         choices=("single_sample", "multi_sample"),
     )
     temperature_schedule: str = option(
         "constant",
-        "As in trainers.categorical_vae: how the temperature moves.",
+        "Schedule of the temperature, as in trainers.categorical_vae.",
         choices=("auto", "constant", "exponential", "linear", "cosine"),
     )
     layer_temperatures: tuple[float, ...] = option(
-        (), "Constant temperatures, one for each stochastic layer, in the place of temperature."
+        (), "Constant temperatures, one for each stochastic layer, in place of --temperature."
     )
     code_values: str = option(
         "zero_one",
-        "What the next map reads for a choice: 0 and 1, or -1 and 1.",
+        "How a discrete value is encoded as input of the next map: {0, 1} or {-1, 1}.",
         choices=("zero_one", "plus_minus"),
     )
-    centering: bool = option(False, "Subtract the running mean from the pixels that are given.")
+    centering: bool = option(
+        False, "Subtract the running mean of the pixels from the given part of the image."
+    )

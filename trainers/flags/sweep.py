@@ -10,16 +10,16 @@ from .latents import LatentConfig
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig(LatentConfig):
-    """What trainers that can sweep ask beside the rest."""
+    """Additional flags of the trainers that can sweep."""
 
     sweep: bool = option(
         False,
-        "Train on a grid of learning rates and temperatures instead, show a table of their validation "
-        "bounds, and score the best of them on the test split.",
+        "Train on a grid of learning rates and temperatures, print a table of the validation bounds, and "
+        "score the best run on the test split.",
     )
     sweep_learning_rates: tuple[float, ...] = option(
-        (), "Of the sweep. Default: a third of learning_rate, it, and three times as much."
+        (), "Learning rates of the sweep. Default: --learning_rate times 1/3, 1 and 3."
     )
     sweep_temperatures: tuple[float, ...] = option(
-        (), "Of the sweep: where a schedule begins, else constant. Default: 0.5, 0.75, 1."
+        (), "Temperatures of the sweep, initial ones under a schedule. Default: 0.5, 0.75, 1."
     )

@@ -10,14 +10,14 @@ from .config import option
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is trained."""
+    """Flags of the program, in addition to those of the task."""
 
     task: str = option(
         "",
-        "What is trained: "
+        "Task to train: "
         + ", ".join(names.TASKS)
-        + ", or what a module of --import_module registers. "
-        "The other flags are those of the task: give its name and --help.",
+        + ", or one registered by a module of --import_module. "
+        "For the flags of a task, give its name and --help.",
         registered=("", *names.TASKS),
     )
     import_module: tuple[str, ...] = option(

@@ -42,7 +42,7 @@ MONITORED = "validation/log_prob_nats"
 def run(config: Config) -> dict[str, Any]:
     """Trains the prior, or continues; returns what metrics.json holds.
 
-    Beside the history and checkpoints it writes prior.keras, metrics.json and samples.png.
+    In addition to the history and checkpoints it writes prior.keras, metrics.json and samples.png.
 
     Raises:
         FileNotFoundError: no such run, or no model in it.

@@ -14,7 +14,7 @@ def run(config: Config) -> None:
     """Writes the SavedModel, the TFLite file, or both.
 
     Raises:
-        FileExistsError: `path` or `tflite` stands already.
+        FileExistsError: `path` or `tflite` exists already.
         FileNotFoundError: no such run, or no model in it.
         OSError: no permission, or no space.
         ValueError: nothing to do, or a run that cannot be read.

@@ -174,7 +174,7 @@ def check_images(
 def faiss_index(
     index: codes_lib.CodeIndex, folder: pathlib.Path, kind: str
 ) -> codes_lib.FaissIndex:
-    """The index of FAISS beside the codes, named by their digest; built where there is none."""
+    """Loads the FAISS index of the codes, named by their digest; builds it if it is missing."""
     path = folder / f"{kind}-{index.digest[:12]}.faiss"
     if not path.exists():
         codes_lib.FaissIndex(index.codes, index.num_categories, kind).save(path)
@@ -219,7 +219,7 @@ def picture(
     index: codes_lib.CodeIndex,
     found: codes_lib.Neighbors,
 ) -> Any:
-    """The first queries beside what was found."""
+    """Draws the first queries next to their neighbours."""
     shown = names[:_SHOWN]
     blank = np.zeros(queries.shape, np.float32)
     images = [

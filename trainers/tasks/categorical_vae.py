@@ -23,7 +23,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
 
 
 def make_autoencoder(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
-    """The model without a prior that learns beside it."""
+    """Builds the model without an autoregressive prior."""
     likelihood = make_likelihood(config, split)
     model = CategoricalVAE(
         split.image_shape,

@@ -173,7 +173,7 @@ def make_regularization(config: Config) -> Regularization:
 
 
 def load_features(config: Config, split: datasets.Split) -> tuple[Any, Any]:
-    """The networks of --features, or two times None."""
+    """Returns the feature extractor and decoder for --features, or (None, None)."""
     if not config.features:
         return None, None
     directory = RunDirectory(config.features)

@@ -1,4 +1,4 @@
-"""The published tables: their configurations are valid, runs are kept once, the report reads them."""
+"""The published tables: their configurations are valid, runs are recorded once, the report reads them."""
 
 from __future__ import annotations
 

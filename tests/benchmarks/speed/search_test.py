@@ -14,7 +14,7 @@ pytest.importorskip("faiss", reason="FAISS is an extra")
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    """Results are kept in a folder of the test."""
+    """Writes results to a folder of the test."""
     monkeypatch.setattr(store, "RESULTS", tmp_path)
 
 
