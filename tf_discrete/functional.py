@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds, types
 from tf_discrete._internal import checks
-from tf_discrete.distributions import Categorical, noise
+from tf_discrete.distributions import noise
 from tf_discrete.estimators import backward, semantic_hashing
 from tf_discrete.estimators.base import check_temperature
 from tf_discrete.estimators.semantic_hashing import saturating_sigmoid as saturating_sigmoid
@@ -49,7 +49,7 @@ def gumbel_softmax(
     _check_temperature(temperature, wide, logits.dtype)
     hard = checks.flag("hard", hard)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
-    soft = Categorical(wide).relaxed_value(gumbel, temperature)
+    soft = tf.nn.softmax((wide + gumbel) / types.cast(temperature, wide.dtype))
     return tf.cast(backward.straight_through(_one_hot(soft), soft) if hard else soft, logits.dtype)
 
 

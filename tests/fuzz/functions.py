@@ -60,7 +60,7 @@ def _functional() -> list[Subject]:
         function(tfd.semantic_hash, names, _finite, logits=logits, seed=0),
         function(seeds.base, ("seed",), seed=0),
         function(seeds.convert, ("seed",), seed=0),
-        function(tfd.schedules.get, ("identifier",), name="schedules.get", identifier=1.0),
+        function(tfd.schedules.get, ("schedule",), name="schedules.get", schedule=1.0),
     ]
 
 

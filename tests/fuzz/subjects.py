@@ -45,8 +45,9 @@ BASES = (
     tfd.likelihoods.Likelihood,
     tfd.schedules.Schedule,
     tfd.export.Manifest,
+    tfd.datasets.Request,
 )
-"""What users derive from; they make no object of these. And the manifest, which `export.save` makes."""
+"""What users derive from, and what the package makes: no user makes an object of these."""
 
 LAYER = ("latents", "inference", "kl_weight", "prior", "seed")
 NETWORK = {"hidden_units": (3,)}

@@ -92,7 +92,7 @@ def _call(program: str, *flags: str) -> tuple[str, list[str]]:
 
     Their last three are the status, the seconds of processor time, and the large packages that were imported.
     """
-    done = small_runs.call("-c", _CALL, program, *flags)
+    done = small_runs.call_fresh("-c", _CALL, program, *flags)
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr.splitlines()
 
@@ -146,7 +146,7 @@ def test_wrong_flags_are_refused_at_once(flags, said):
 
 def test_a_wrong_flag_ends_the_program_with_status_1():
     for flags in (["--epoch=3"], ["--epochs=0"]):
-        done = small_runs.call("-m", "trainers.categorical_vae", *flags)
+        done = small_runs.call_fresh("-m", "trainers.categorical_vae", *flags)
         assert done.returncode == 1 and "Traceback" not in done.stderr
 
 

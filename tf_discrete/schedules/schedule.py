@@ -180,12 +180,12 @@ class Cosine(_Ramp):
 
 
 def get(
-    identifier: ScheduleLike, argument: str = "schedule", /, **arguments: Any
+    schedule: ScheduleLike, argument: str = "schedule", **arguments: Any
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """Returns a schedule from a number, a name, a class, a config, or itself.
 
     Args:
-        identifier: what is given.
+        schedule: what is given.
         argument: what messages call it. Default: "schedule".
         **arguments: Arguments of the constructor, if a name or a class is given.
 
@@ -198,4 +198,4 @@ def get(
         >>> round(float(get("cosine", initial=1.0, final=0.5, steps=1000)(500)), 4)
         0.75
     """
-    return REGISTRY.get(identifier, argument, **arguments)
+    return REGISTRY.get(schedule, argument, **arguments)
