@@ -54,3 +54,14 @@ def test_nan_is_not_hidden():
     logits[0, 3] = np.nan
     value, of_logits, _ = value_and_gradients(bernoulli_log_prob, logits, np.ones([2, 784]))
     assert np.isnan(value[0]) and np.isnan(of_logits[0, 3]) and np.isfinite(value[1])
+
+
+def test_the_gradient_may_come_from_a_gather():
+    """TensorFlow hands back the slices that were read."""
+    logits = np.random.RandomState(0).normal(size=[5, 3, 10])
+    found = [
+        value_and_gradients(lambda *a, f=f: tf.gather(f(*a), [1, 4, 1]), logits, np.ones([3, 10]))
+        for f in (bernoulli_log_prob, reference)
+    ]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)

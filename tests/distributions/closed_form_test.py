@@ -125,3 +125,18 @@ def test_float32_under_xla(latents):
     for one, other, truth in zip(plain, compiled, exact, strict=True):
         np.testing.assert_allclose(one, truth, rtol=1e-5, atol=2e-6)
         np.testing.assert_allclose(other, truth, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+@pytest.mark.parametrize("name", ["entropy", "kl"])
+def test_the_gradient_may_come_from_a_gather(latents, name):
+    """TensorFlow hands back the slices that were read."""
+    q = logits(latents)
+    arguments = [q] if name == "entropy" else [q, q[::-1].copy()]
+    rows = tf.constant([3, 5, 3])
+    ours = value_and_gradients(lambda *a: tf.gather(closed(latents, name)(*a), rows), *arguments)
+    theirs = value_and_gradients(
+        lambda *a: tf.gather(op_by_op(latents, name)(*a), rows), *arguments
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)

@@ -126,7 +126,7 @@ def test_own_kinds_of_latents_are_taken_from_the_command_line(tmp_path: pathlib.
     own = {"latents": "mine", "import_module": "own_kind_of_latents", "estimator": "score_function"}
     flags = small_runs.arguments(tmp_path / "run", **own, epochs=1, bound_samples=2)
     path = f"{small_runs.ROOT}:{tmp_path}"
-    done = small_runs.call("-m", "trainers.categorical_vae", *flags, PYTHONPATH=path)
+    done = small_runs.call_fresh("-m", "trainers.categorical_vae", *flags, PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     assert np.isfinite(small_runs.result(tmp_path / "run")["test/bound_nats"])
 

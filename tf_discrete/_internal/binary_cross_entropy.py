@@ -33,7 +33,8 @@ def bernoulli_log_prob(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         value = linear - _sum_of_logs(1.0 + tf.exp(-tf.abs(logits)))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            upstream = upstream[..., tf.newaxis]
+            # A gather hands back slices of a gradient.
+            upstream = tf.convert_to_tensor(upstream)[..., tf.newaxis]
             of_logits = (x - tf.sigmoid(logits)) * upstream
             return of_logits, sum_to(logits * upstream, tf.shape(x))
 

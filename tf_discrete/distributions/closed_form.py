@@ -24,6 +24,7 @@ def categorical_entropy(logits: tf.Tensor) -> tf.Tensor:
         value = -tf.reduce_sum(tf.math.multiply_no_nan(log_q, q), axis=-1)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            upstream = tf.convert_to_tensor(upstream)  # The slices that a gather hands back.
             deviation = log_q + value[..., tf.newaxis]
             return -upstream[..., tf.newaxis] * tf.math.multiply_no_nan(deviation, q)
 
@@ -42,6 +43,7 @@ def categorical_kl(logits: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         kl = tf.reduce_sum(tf.math.multiply_no_nan(log_ratio, q), axis=-1)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            upstream = tf.convert_to_tensor(upstream)  # The slices that a gather hands back.
             scale = _zero_where_infinite(upstream, kl)[..., tf.newaxis]
             deviation = tf.math.multiply_no_nan(log_ratio - kl[..., tf.newaxis], q)
             of_q = tf.math.multiply_no_nan(deviation, scale)
@@ -63,6 +65,7 @@ def bernoulli_entropy(logits: tf.Tensor) -> tf.Tensor:
         value = -tf.math.multiply_no_nan(one, q) - tf.math.multiply_no_nan(zero, not_q)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            upstream = tf.convert_to_tensor(upstream)  # The slices that a gather hands back.
             return -upstream * tf.math.multiply_no_nan(logits, q * not_q)
 
         return value, gradient
@@ -81,6 +84,7 @@ def bernoulli_kl(logits: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         kl += tf.math.multiply_no_nan(q_zero - p_zero, not_q)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            upstream = tf.convert_to_tensor(upstream)  # The slices that a gather hands back.
             scale = _zero_where_infinite(upstream, kl)
             difference = tf.math.multiply_no_nan(logits - other, q * not_q)
             of_q = tf.math.multiply_no_nan(difference, scale)
