@@ -13,7 +13,7 @@ import pytest
 from tools import build_files, new_component
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = ("benchmarks", "docs", "tests", "tf_discrete", "tools", "trainers")
+FOLDERS = ("benchmarks", "docs", "examples", "tests", "tf_discrete", "tools", "trainers")
 NEW = {"estimator": "brand_new", "likelihood": "brand_new_noise", "dataset": "brand_new_images"}
 
 
