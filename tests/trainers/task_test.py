@@ -68,7 +68,7 @@ def trained(tmp_path_factory) -> pathlib.Path:
     words = ["--task=squares", "--import_module=users_own_task", "--shade=7", "--epochs=1"]
     words += ["--batch_size=20", "--bound_samples=3", f"--output_dir={folder / 'run'}"]
     path = f"{small_runs.ROOT}:{folder}"
-    done = small_runs.call("-m", "trainers.train", *words, PYTHONPATH=path)
+    done = small_runs.call_fresh("-m", "trainers.train", *words, PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -115,7 +115,7 @@ def test_it_is_exported(own_module, tmp_path):
 def test_its_flags_are_explained(trained):
     words = ["--task=squares", "--import_module=users_own_task", "--help"]
     path = f"{small_runs.ROOT}:{trained}"
-    done = small_runs.call("-m", "trainers.train", *words, PYTHONPATH=path)
+    done = small_runs.call_fresh("-m", "trainers.train", *words, PYTHONPATH=path)
     assert done.returncode == 0
     assert "--shade: How bright the squares are" in done.stdout and "--task: " in done.stdout
 
