@@ -12,6 +12,14 @@ from trainers.common import data, interruption
 from trainers.tasks import categorical_vae
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """A shell starts what runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_become_exceptions_and_are_not_lost(number):
     before = signal.getsignal(number)
