@@ -50,6 +50,7 @@ def run(root, *command):
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_what_is_written_is_formatted_linted_and_in_the_build_files(project):
     run(project, "ruff", "format", "--check", ".")
     run(project, "ruff", "check", ".")
@@ -58,6 +59,7 @@ def test_what_is_written_is_formatted_linted_and_in_the_build_files(project):
         assert name in (project / "CHANGELOG.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_written_passes_its_tests(project):
     conformance = ("exactness", "estimator_documents", "datasets", "likelihoods")
     run(

@@ -58,7 +58,13 @@ def test_trains_and_scores_by_name(name, latents):
     assert np.isfinite(bound).all()
 
 
-@every_case
+def _once(name, latents):
+    """`make test` compiles every estimator once; its other kinds of latents are left to `make test-slow`."""
+    again = latents != estimators.get_class(name).spec.supports[0]
+    return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
+
+
+@pytest.mark.parametrize("name,latents", [_once(*case) for case in CASES])
 def test_trains_under_xla_and_mixed_precision(name, latents):
     before = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy("mixed_float16")

@@ -127,6 +127,7 @@ def test_codes_are_drawn_uniformly_or_from_a_prior(model):
     np.testing.assert_array_equal(model.sample(50, 0, prior=prior), model.decode(drawn))
 
 
+@pytest.mark.slow
 def test_training_drives_the_code_to_its_extremes_and_the_error_down():
     model = make(num_bits=6, discrete_fraction=schedules.Linear(0.0, 0.5, steps=100))
     model.compile(keras.optimizers.Adam(0.01), steps_per_execution=20)

@@ -320,6 +320,7 @@ def test_trains_under_xla(fitted):
     assert float(small.terms(model, small.X, training=False).loss[0]) < 15
 
 
+@pytest.mark.slow
 def test_a_mixed_batch_and_convolutions_of_views_under_xla():
     model = SemiSupervisedVAE(
         (8, 8, 1),

@@ -77,6 +77,7 @@ def test_the_run_is_left_as_it_was(finished, trained):
     assert not (finished / "autoregressive_prior").exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_not(trained, finished, tmp_path, monkeypatch):
     flags = {"run": str(finished), "output_dir": str(tmp_path / "out"), **FLAGS}
     save = CheckpointFolder.save

@@ -43,6 +43,7 @@ def test_numbers_of_samples_divide_the_largest(tmp_path: pathlib.Path, numbers: 
         bound_curve.write(None, None, numbers, 5, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_evaluation_writes_the_curve_if_asked(copied):
     """The bounds of the run, of as many examples as are asked for, and none by default."""
     folder = copied()

@@ -49,6 +49,7 @@ def test_the_run_reports_and_exports_the_prior(hashed):
     np.testing.assert_array_equal(packed, np.packbits(model.encode(images), axis=1))
 
 
+@pytest.mark.slow
 def test_the_run_goes_on_with_its_prior(hashed, tmp_path, capsys):
     folder = shutil.copytree(hashed, tmp_path / "run")
     longer = config(folder, epochs=3)

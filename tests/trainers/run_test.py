@@ -176,7 +176,9 @@ def test_xla(finished, tmp_path: pathlib.Path):
         assert row[name] == pytest.approx(reference[name], rel=0.03)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 def test_mixed_precision_from_training_to_the_saved_model(policy, finished, tmp_path):
     result = categorical_vae.run(small_runs.config(tmp_path / "run", dtype_policy=policy, epochs=2))
     for row, reference in zip(
