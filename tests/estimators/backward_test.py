@@ -74,3 +74,20 @@ def test_divide_gradient_leaves_the_value_alone_and_is_safe_at_masks():
     assert ours.dtype == tf.bfloat16 and np.isfinite(tf.cast(ours, tf.float32)).all()
     np.testing.assert_array_equal(4.0 * ours, theirs)
     assert tape.gradient(value, scale) is None
+
+
+def test_the_gradient_may_come_from_a_gather():
+    """TensorFlow hands back the slices that were read; rows that are read twice count twice."""
+    logits = tf.constant([[0.5, -1.0], [2.0, 0.0], [1.0, 1.0]])
+    functions = {
+        "attach": lambda x: backward.attach(tf.zeros([3]), x, tf.fill([3, 2], 3.0), 1),
+        "divide_gradient": lambda x: backward.divide_gradient(x, 0.5),
+        "scale_gradient": lambda x: backward.scale_gradient(x, 4.0),
+    }
+    for (name, function), factor in zip(functions.items(), (3.0, 2.0, 4.0), strict=True):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = tf.reduce_sum(tf.gather(function(logits), [0, 2, 0]))
+        found = tf.convert_to_tensor(tape.gradient(value, logits))
+        expected = factor * np.repeat([[2.0], [0.0], [1.0]], 2, axis=1)
+        np.testing.assert_array_equal(found, expected, err_msg=name)

@@ -24,6 +24,7 @@ def attach(value: Tensor, logits: Tensor, gradient: Tensor, event_rank: int) -> 
     @tf.custom_gradient
     def attached(value: tf.Tensor, logits: tf.Tensor, gradient: tf.Tensor) -> WithGradient:
         def backward(upstream: tf.Tensor) -> Sequence[tf.Tensor]:
+            upstream = tf.convert_to_tensor(upstream)  # The slices that a gather hands back.
             weight = sampling.expand(upstream, event_rank)
             return upstream, tf.cast(weight * gradient, logits.dtype), tf.zeros_like(gradient)
 
@@ -54,7 +55,7 @@ def divide_gradient(logits: Tensor, scale: Tensor) -> tf.Tensor:
 
     @tf.custom_gradient
     def divided(logits: tf.Tensor) -> WithGradient:
-        return tf.identity(logits), lambda upstream: upstream / scale
+        return tf.identity(logits), lambda upstream: tf.convert_to_tensor(upstream) / scale
 
     return divided(logits)
 
@@ -77,7 +78,7 @@ def scale_gradient(value: Tensor, factor: Tensor) -> WithGradient:
     """
 
     def backward(upstream: tf.Tensor) -> Sequence[tf.Tensor]:
-        return upstream * factor, tf.zeros_like(factor)
+        return tf.convert_to_tensor(upstream) * factor, tf.zeros_like(factor)
 
     return tf.identity(value), backward
 
