@@ -11,7 +11,8 @@ from tests.conformance import estimators_test as conformance
 from tests.estimators import problems
 from tf_discrete import distributions, estimators, seeds
 from tf_discrete.estimators import spec as spec_lib
-from trainers import latents as trainer_latents
+from trainers.common import latents as trainer_latents
+from trainers.flags import latents as latent_flags
 
 HELD = {
     "exact_for": "exactness_test",
@@ -177,7 +178,7 @@ def test_density(name, latents):
 def test_annealed(name):
     """The trainers lower the temperature of those alone that say so."""
     cls = estimators.get_class(name)
-    config = trainer_latents.LatentConfig(estimator=name, latents=cls.spec.supports[0])
+    config = latent_flags.LatentConfig(estimator=name, latents=cls.spec.supports[0])
     schedule = trainer_latents.make_temperature(config, 20_000)
     assert (schedule is not None) == cls.spec.annealed
     if cls.spec.annealed:
