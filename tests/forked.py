@@ -171,6 +171,7 @@ def serve(path: pathlib.Path, owner: int) -> None:
     import sklearn.datasets  # noqa: F401
     import tensorboard.plugins.hparams.api  # noqa: F401
     import tensorboard.plugins.projector  # noqa: F401
+    import tensorflow_probability  # noqa: F401
     import tqdm  # noqa: F401
 
     import tf_discrete  # noqa: F401

@@ -1,5 +1,7 @@
 """The kinds of discrete latents, their relaxations and the noise that samples them."""
 
+from typing import TYPE_CHECKING, Any
+
 # The kind that is the default everywhere is registered first.
 from tf_discrete.distributions.categorical import Categorical
 
@@ -8,7 +10,9 @@ from tf_discrete.distributions.bernoulli import Bernoulli
 from tf_discrete.distributions.discrete import Discrete, get, names, register
 from tf_discrete.distributions.latent_spec import LatentSpec
 from tf_discrete.distributions.relaxable import Relaxable, get_relaxable
-from tf_discrete.distributions.relaxed import ExpRelaxedCategorical, RelaxedBernoulliLogit
+
+if TYPE_CHECKING:
+    from tf_discrete.distributions.relaxed import ExpRelaxedCategorical, RelaxedBernoulliLogit
 
 __all__ = [
     "Bernoulli",
@@ -23,3 +27,15 @@ __all__ = [
     "names",
     "register",
 ]
+
+
+_OF_TFP = ("ExpRelaxedCategorical", "RelaxedBernoulliLogit")
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the classes of TFP, which takes as long as the rest of the package, when they are asked for."""
+    if name in _OF_TFP:
+        from tf_discrete.distributions import relaxed
+
+        return getattr(relaxed, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from tf_discrete.distributions import closed_form, discrete
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.distributions.relaxable import Relaxable
-from tf_discrete.distributions.relaxed import RelaxedBernoulliLogit
+from tf_discrete.distributions.relaxed_density import relaxed_bernoulli_logit_log_prob
 from tf_discrete.types import Seed, Tensor
 
 
@@ -141,8 +141,8 @@ class Bernoulli(Relaxable):
         return tf.sigmoid(log_value)
 
     def relaxed_log_prob(self, log_value: Tensor, temperature: Tensor) -> tf.Tensor:
-        density = RelaxedBernoulliLogit(temperature, self.logits)
-        return tf.reduce_sum(density.log_prob(log_value), axis=-1)
+        log_prob = relaxed_bernoulli_logit_log_prob(log_value, self.logits, temperature)
+        return tf.reduce_sum(log_prob, axis=-1)
 
     @staticmethod
     def draw_conditional_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:

@@ -11,7 +11,7 @@ from tf_discrete.distributions import closed_form, discrete
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.distributions.relaxable import Relaxable
-from tf_discrete.distributions.relaxed import ExpRelaxedCategorical
+from tf_discrete.distributions.relaxed_density import exp_relaxed_categorical_log_prob
 from tf_discrete.types import Seed, Tensor
 
 
@@ -111,8 +111,8 @@ class Categorical(Relaxable):
         return tf.exp(log_value)
 
     def relaxed_log_prob(self, log_value: Tensor, temperature: Tensor) -> tf.Tensor:
-        density = ExpRelaxedCategorical(temperature, self.logits)
-        return tf.reduce_sum(density.log_prob(log_value), axis=-1)
+        log_prob = exp_relaxed_categorical_log_prob(log_value, self.logits, temperature)
+        return tf.reduce_sum(log_prob, axis=-1)
 
     @staticmethod
     def draw_conditional_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:

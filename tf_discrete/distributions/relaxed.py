@@ -2,6 +2,8 @@
 
 Built on TFP's `ExpRelaxedOneHotCategorical`, which is scored at the logarithm of the sample: the density
 of the plain class is NaN at low temperature. What is added: masked categories, at least float32.
+
+Nothing in the package needs these classes: they are loaded, and TFP with them, when they are asked for.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import tensorflow_probability as tfp
 
 from tf_discrete import types
 from tf_discrete._internal import checks
+from tf_discrete.distributions import relaxed_density
 from tf_discrete.types import Tensor
 
 tfd: Any = tfp.distributions
@@ -43,7 +46,7 @@ class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
         parameters = dict(locals())
         logits = types.floats("logits", logits)
         _check_shape(logits, "[..., num_variables, num_categories]")
-        temperature = _temperature(temperature, logits[..., 0])
+        temperature = relaxed_density.temperature_like(temperature, logits[..., 0])
         super().__init__(temperature=temperature, logits=logits, name=_identifier(name))
         self._parameters = parameters
 
@@ -57,20 +60,7 @@ class ExpRelaxedCategorical(tfd.ExpRelaxedOneHotCategorical):
         }
 
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
-        logits = tf.broadcast_to(
-            self.logits, tf.broadcast_dynamic_shape(tf.shape(self.logits), tf.shape(x))
-        )
-        temperature = tf.convert_to_tensor(self.temperature)[..., tf.newaxis]
-        allowed = tf.math.is_finite(logits)
-        log_probs = tf.nn.log_softmax(logits)
-        score = tf.where(allowed, log_probs, 0.0) - temperature * tf.where(allowed, x, 0.0)
-        normaliser = tf.reduce_logsumexp(
-            tf.where(allowed, score, tf.cast(-float("inf"), score.dtype)), axis=-1
-        )
-        k = tf.reduce_sum(tf.cast(allowed, score.dtype), axis=-1)
-        scores = tf.reduce_sum(tf.where(allowed, score, 0.0), axis=-1)
-        scale = tf.math.lgamma(k) + (k - 1.0) * tf.math.log(temperature[..., 0])
-        return scale + scores - k * normaliser
+        return relaxed_density.exp_relaxed_categorical_log_prob(x, self.logits, self.temperature)
 
 
 class RelaxedBernoulliLogit(tfd.Logistic):
@@ -97,7 +87,7 @@ class RelaxedBernoulliLogit(tfd.Logistic):
         parameters = dict(locals())
         self.logits = types.floats("logits", logits)
         _check_shape(self.logits, "[..., num_variables]")
-        self.temperature = _temperature(temperature, self.logits)
+        self.temperature = relaxed_density.temperature_like(temperature, self.logits)
         super().__init__(
             loc=self.logits / self.temperature,
             scale=tf.ones_like(self.logits) / self.temperature,
@@ -115,28 +105,10 @@ class RelaxedBernoulliLogit(tfd.Logistic):
         }
 
     def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
-        free, inside = tf.math.is_finite(self.logits), tf.math.is_finite(x)
-        scaled = self.temperature * tf.where(inside, x, 0.0) - tf.where(free, self.logits, 0.0)
-        score = tf.math.log(self.temperature) - scaled - 2.0 * tf.math.softplus(-scaled)
-        # A certain bit is no dimension of the density; elsewhere no finite density reaches it.
-        outside = tf.cast(-float("inf"), score.dtype)
-        certain = tf.where(tf.equal(x, self.logits), tf.zeros_like(score), outside)
-        return tf.where(free, tf.where(inside, score, outside), certain)
+        return relaxed_density.relaxed_bernoulli_logit_log_prob(x, self.logits, self.temperature)
 
     def _batch_shape_tensor(self, **parameters: Any) -> tf.Tensor:
         return tf.shape(self.loc)
-
-
-def _temperature(temperature: Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Returns a positive number, or a tensor that broadcasts against `like`."""
-    if isinstance(checks.plain(temperature), (bool, int, float, str)):
-        return types.cast(checks.positive("temperature", temperature), like.dtype)
-    found = types.cast(types.floats("temperature", temperature), like.dtype)
-    try:
-        tf.broadcast_static_shape(found.shape, like.shape)
-    except ValueError:
-        checks.refuse("temperature", f"broadcastable against {like.shape}", temperature)
-    return found
 
 
 def _check_shape(logits: tf.Tensor, wanted: str) -> None:

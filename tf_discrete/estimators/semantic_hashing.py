@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tf_discrete import schedules, seeds, types
 from tf_discrete.distributions import Bernoulli
@@ -173,6 +172,8 @@ def code_logits(
     Where x**2 would overflow, as for a logit of +-inf, the noise decides nothing: the result is the limit,
     without a gradient.
     """
+    import tensorflow_probability as tfp  # here: it takes as long to load as the rest of the package
+
     x = logits / types.cast(noise_stddev, logits.dtype)
     certain = tf.abs(x) > _CERTAIN
     sign = tf.sign(x)
