@@ -35,6 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _xla_where_it_is_asked_for() -> None:
+    """Keras' `jit_compile="auto"` compiles whatever it can: for the few steps of a test that is most of its time."""
+    from keras.src.trainers import trainer
+
+    trainer.Trainer._resolve_auto_jit_compile = lambda model: False
+
+
 def pytest_collection_finish() -> None:
     """Exempts the imported modules from garbage collection.
 
