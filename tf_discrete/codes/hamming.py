@@ -1,5 +1,7 @@
 """Exact search by Hamming distance over packed codes: XOR and population count, block by block.
 
+Large searches for the k nearest run in `hamming_groups`, with the same answers.
+
 Order and ties: neighbours come by increasing distance, and at the same distance by increasing index.
 """
 
@@ -13,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
+from tf_discrete.codes import hamming_groups
 from tf_discrete.codes.packing import check_packed
 from tf_discrete.types import Tensor
 
@@ -96,6 +99,8 @@ def hamming_top_k(
     """
     query_words, words = _checked(queries, database)
     k = check_k(k, words.shape[1])
+    if hamming_groups.is_worthwhile(len(query_words), words.shape[1], k):
+        return Neighbors(*hamming_groups.top_k(query_words, words, k))
     distances = np.full([len(query_words), k], np.iinfo(np.int32).max, np.int32)
     indices = np.full([len(query_words), k], -1, np.int64)
     for query, start, found in _scan(query_words, words, block):
