@@ -14,7 +14,7 @@ from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Categorical, Discrete, LatentSpec
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import base, conditional_networks
+from tf_discrete.models import base, batches, conditional_networks
 from tf_discrete.models import regularization as regularization_lib
 from tf_discrete.models.class_style import ClassStyle, ClassStyleNetworks
 from tf_discrete.models.feature_networks import feature_shape, frozen
@@ -265,10 +265,10 @@ class SemiSupervisedVAE(base.DiscreteModel):
         return self.class_style.prior()
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        return self.classify(base.inputs_of(x))
+        return self.classify(batches.inputs_of(x))
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        return (base.batch_axis(input_shape), self.num_classes)
+        return (batches.batch_axis(input_shape), self.num_classes)
 
     def classify(self, x: Tensor) -> tf.Tensor:
         """Returns q(y | x), float [B, K]."""

@@ -15,7 +15,7 @@ from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import base
+from tf_discrete.models import base, batches
 from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.models.layered_latents import LayeredLatents
 from tf_discrete.models.parts import Parts
@@ -224,11 +224,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     # What a trained model is for.
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        return self.complete(base.inputs_of(x) if isinstance(x, dict) else x)
+        return self.complete(batches.inputs_of(x) if isinstance(x, dict) else x)
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         shape = self.parts.output_shape or self.parts.data_shape
-        return (base.batch_axis(input_shape), *shape)
+        return (batches.batch_axis(input_shape), *shape)
 
     def complete(
         self, x: Tensor, num_samples: int | Tensor | None = None, seed: SeedLike = 0
