@@ -363,9 +363,9 @@ def test_a_kind_that_cannot_be_relaxed_samples_its_probabilities():
 
 @pytest.fixture
 def plain():
-    discrete.register(Plain)
-    yield
-    discrete.REGISTRY.unregister("plain")
+    with discrete.REGISTRY.restored():
+        discrete.register(Plain)
+        yield
 
 
 def test_a_registered_kind_is_known_by_its_name(plain):
