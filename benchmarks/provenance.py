@@ -23,15 +23,14 @@ def record(packages: Iterable[str] = ()) -> dict[str, Any]:
     Args:
         packages: whose versions count, in addition to those of every benchmark.
     """
-    from trainers.common import (
-        machine,  # Contenders of other frameworks import this without TensorFlow.
-    )
+    # Contenders of other frameworks import this module without TensorFlow.
+    from trainers.common import provenance
 
     return {
         "date": datetime.date.today().isoformat(),
         "commit": commit(),
         "load": round(os.getloadavg()[0], 2),
-        **of_run(machine.hardware(), {**machine.versions(), **versions(packages)}),
+        **of_run(provenance.hardware(), {**provenance.versions(), **versions(packages)}),
     }
 
 

@@ -33,7 +33,7 @@ from benchmarks.codes.models import GUMBEL, HASHING
 from benchmarks.semantic_hashing import report
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation, plots
-from trainers.common import command_line, data, finishing
+from trainers.common import autoencoder_report, command_line, data
 from trainers.common.callbacks import TrainingDiverged
 from trainers.flags.config import check, option, to_json
 from trainers.flags.run import RunConfig
@@ -151,7 +151,9 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
         "status": "finished",
         "reconstruction_nats": error.mean_nats,
         "reconstruction_standard_error_nats": error.standard_error_nats,
-        "reconstruction_accuracy": finishing.classify_reconstructions(model, classifier, test),
+        "reconstruction_accuracy": autoencoder_report.classify_reconstructions(
+            model, classifier, test
+        ),
         "active_variables": usage.active_units,
         "mean_perplexity": float(np.mean(usage.perplexity)),
         "lstm_bits_per_code": prior.bits_per_item(codes),

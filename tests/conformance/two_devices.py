@@ -291,7 +291,7 @@ def test_counters_schedules_and_noise():
     assert on_replicas(layer.step) == on_replicas(layer.inference_step) == [12, 12]
     usage = callbacks.CodeUsageCallback(X)
     usage.set_model(model)
-    assert usage.look().num_examples == 48
+    assert usage.measure().num_examples == 48
     for one, other in itertools.combinations(draws(model), 2):
         assert not np.array_equal(one, other), "replicas share their noise"
 

@@ -337,9 +337,9 @@ def _models() -> list[Subject]:
         data: Any = tf.ones([2, *made_shape(made)])
         if hasattr(made, "parts") and made.parts.output_shape is not None:
             data = (data, tf.ones([2, *made.parts.output_shape]))
-        terms = made.objective(made.observations(data), seeds.base(0), training=True)
+        terms = made.objective(made.unpack_batch(data), seeds.base(0), training=True)
         finite(terms.loss, terms.auxiliary)
-        finite(*made.hard_terms(made.observations(data), seeds.base(1)).values())
+        finite(*made.hard_terms(made.unpack_batch(data), seeds.base(1)).values())
         finite(made.step_seed(tf.constant(1), "x"), tf.constant(7, tf.int64) % made.monitor_every)
         repr(made.get_config())
 

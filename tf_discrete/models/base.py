@@ -35,9 +35,9 @@ MAX_VALUES = 2**25
 class DiscreteModel(TrainingStep):
     """A Keras model with discrete latents, trained by plain `compile(optimizer)` and `fit`.
 
-    A subclass supplies `objective` and `hard_terms`, both per example, and calls `track` with the names
-    of the terms. The model reports every term of the objective, and the same terms on the discrete path,
-    where the latents are discrete samples, as they are when the model is used.
+    A subclass supplies `objective` and `hard_terms`, both per example, and calls `track_metrics` with the
+    names of the terms. The model reports every term of the objective, and the same terms on the discrete
+    path, where the latents are discrete samples, as they are when the model is used.
 
     Args:
         seed: Int, base seed of all samples. Default: 0.
@@ -224,7 +224,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         Raises:
             ValueError: see `check_observations`.
         """
-        self.check_observations(self.observations(data))
+        self.check_observations(self.unpack_batch(data))
 
     def export(
         self,

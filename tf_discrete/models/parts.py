@@ -63,7 +63,7 @@ class Parts:
         self._places = np.argsort(np.concatenate([self._x, self._y]))
         self.num_inputs, self.num_outputs = len(self._x), len(self._y)
 
-    def observations(self, data: Batch) -> Inputs:
+    def unpack_batch(self, data: Batch) -> Inputs:
         """Unpacks a batch from `fit` for `split`: without labels, but with y."""
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         x = x["image"] if isinstance(x, dict) else x

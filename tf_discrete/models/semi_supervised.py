@@ -207,25 +207,25 @@ class SemiSupervisedVAE(ClassConditionalModel):
             self.kl_weight,
         )
         agreement = ("consistency_nats",) if self.regularization.consistency else ()
-        self.track(TERMS, HARD_TERMS, agreement)
+        self.track_metrics(TERMS, HARD_TERMS, agreement)
         self.built = True
 
     # What training minimises and reports.
 
-    def observations(self, data: Batch) -> Observations:
+    def unpack_batch(self, data: Batch) -> Observations:
         return observe(data, self.num_classes, self.features)
 
     def check_batch(self, data: Batch) -> None:
         observe(data, self.num_classes, self.check_observations)
 
     def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
-        batch = x if isinstance(x, Observations) else self.observations(x)
+        batch = x if isinstance(x, Observations) else self.unpack_batch(x)
         return self._objective(batch, seed, training)
 
     def hard_terms(
         self, x: Tensor, seed: Seed, encoded: tuple[Tensor, Tensor] | None = None
     ) -> dict[str, Tensor]:
-        image = (x if isinstance(x, Observations) else self.observations(x)).image
+        image = (x if isinstance(x, Observations) else self.unpack_batch(x)).image
         parts = self.class_style
         logits, image_part = encoded or (parts.class_logits(image), parts.image_part(image))
         return parts.hard_terms(image, self.estimator.distribution(logits), image_part, seed)

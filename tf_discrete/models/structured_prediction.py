@@ -148,7 +148,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         self._parameters_shape = self.likelihood.parameters_shape((self.parts.num_outputs,))
         self.head = layers.new_map(layers.specs[-1].shape, math.prod(self._parameters_shape))
         terms = ("elbo_nats", "multi_sample_bound_nats")
-        self.track(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
+        self.track_metrics(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
         self.built = True
 
     # What the model is made of.
@@ -169,8 +169,8 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     # What training minimises and reports.
 
-    def observations(self, data: Batch) -> Inputs:
-        return self.parts.observations(data)
+    def unpack_batch(self, data: Batch) -> Inputs:
+        return self.parts.unpack_batch(data)
 
     def check_observations(self, x: Inputs) -> Inputs:
         self._both(x)

@@ -45,7 +45,7 @@ class TrainingStep(keras.Model):
         self.evaluation_step = self._counter("evaluation_step")
         self.nonfinite_step = self._counter("nonfinite_step")
 
-    def observations(self, data: Batch) -> Inputs:
+    def unpack_batch(self, data: Batch) -> Inputs:
         """Unpacks a batch from `fit` into the inputs of `objective` and `hard_terms`: a tensor or a tuple."""
         return inputs_of(data)
 
@@ -64,7 +64,7 @@ class TrainingStep(keras.Model):
         """
         raise NotImplementedError
 
-    def track(
+    def track_metrics(
         self,
         terms: tuple[str, ...],
         hard_terms: tuple[str, ...],
@@ -151,7 +151,7 @@ class TrainingStep(keras.Model):
                 "sample_weight and class_weight out, or repeat examples. "
                 f"Received: sample_weight.shape={tuple(weight.shape)}"
             )
-        return self.observations(data)
+        return self.unpack_batch(data)
 
     def _monitor(
         self,
@@ -163,7 +163,7 @@ class TrainingStep(keras.Model):
     ) -> None:
         """Evaluates discrete path and gradient norm every `monitor_every` steps and first in each epoch."""
 
-        def look() -> tf.Tensor:
+        def monitor_step() -> tf.Tensor:
             hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)
             self._update_means(hard, self._hard_terms)
             norm, weight = self._gradient_norm(gradients), tf.cast(batch_size(x), tf.float32)
@@ -176,7 +176,7 @@ class TrainingStep(keras.Model):
 
         unseen = tf.equal(self._means[self._hard_terms[0]].count, 0)
         due = tf.equal(step % self.monitor_every, 0) | unseen
-        tf.cond(due, look, lambda: tf.constant(False))
+        tf.cond(due, monitor_step, lambda: tf.constant(False))
 
     def _gradient_norm(self, gradients: list[Tensor | None]) -> tf.Tensor:
         """Returns the norm over all weights of the gradient of this replica's mean loss, float32 scalar."""

@@ -17,7 +17,7 @@ from tf_discrete import datasets, evaluation
 from tf_discrete._internal.writing import write_json
 from tf_discrete.models import CategoricalVAE
 
-from ..common import callbacks, compiling, data, identity, machine, results
+from ..common import callbacks, compiling, data, identity, provenance, results
 from ..common import run as run_lib
 from ..common.run_directory import RunDirectory, read_json
 from ..flags.compare_estimators import Config
@@ -99,8 +99,8 @@ def collect(config: Config, skipped: dict[str, str]) -> dict[str, Any]:
     """What comparison.json holds, of all that is done so far."""
     return {
         "config": to_json(config),
-        "hardware": machine.hardware(),
-        "versions": machine.versions(),
+        "hardware": provenance.hardware(),
+        "versions": provenance.versions(),
         "estimators": comparison_report.collect(pathlib.Path(config.output_dir), skipped),
     }
 
@@ -140,7 +140,7 @@ def finish(
     model: CategoricalVAE, config: Any, directory: RunDirectory, splits: data.Splits
 ) -> dict[str, Any]:
     """The test bounds, and a note of the machine."""
-    here = {"hardware": machine.hardware(), "versions": machine.versions()}
+    here = {"hardware": provenance.hardware(), "versions": provenance.versions()}
     write_json(directory.path / comparison_report.MACHINE, here)
     result = run_lib.evaluate_split(model, splits["test"], config.bound_samples)
     return {f"test/{name}": value for name, value in result.items()}
@@ -177,7 +177,7 @@ def compare_gradients(config: Config, names: Sequence[str], splits: data.Splits)
 def compare_costs(config: Config, names: Sequence[str], split: datasets.Split) -> None:
     """The cost of a step of each estimator, measured in one run for all of them."""
     path = pathlib.Path(config.output_dir) / comparison_report.COSTS
-    identity = {"rounds": config.cost_rounds, "hardware": machine.hardware()}
+    identity = {"rounds": config.cost_rounds, "hardware": provenance.hardware()}
     stored = read_json(path) if path.exists() else {}
     known = {key: stored.get(key) for key in identity} == identity
     if known and set(names) <= set(stored.get("estimators", ())):

@@ -1,4 +1,4 @@
-"""What a measurement was made on: processor, cores, accelerators, versions."""
+"""The provenance of a measurement: processor, cores, accelerators, versions."""
 
 from __future__ import annotations
 
