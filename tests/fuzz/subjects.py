@@ -297,7 +297,7 @@ def _data() -> list[Subject]:
         finite(made.result().perplexity, made.result().active_units)
 
     def use_probe(made: Any) -> None:
-        finite(next(iter(made.draws(tf.ones([2, 2, 2, 1]), 1))))
+        finite(next(iter(made.sample(tf.ones([2, 2, 2, 1]), 1))))
 
     split = {
         "name": "x",
