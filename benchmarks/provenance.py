@@ -45,7 +45,7 @@ def machine(made: Mapping[str, Any]) -> str:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Of those packages that are installed."""
+    """Returns the versions of those packages that are installed."""
     found = {}
     for package in packages:
         try:

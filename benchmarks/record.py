@@ -41,7 +41,7 @@ MODEL = ("num_variables", "num_categories", "latents", "num_layers", "hidden_uni
 """Fields of a configuration that say what was trained, where a trainer has them."""
 
 POINTS = 100
-"""Of a run's history that are kept."""
+"""Recorded points of a run's history."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +169,7 @@ def keep_bound_curve(folder: Path, name: str) -> None:
 def kept_run(
     run: dict[str, Any], estimator: str, settings: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """What is kept of one run.
+    """Returns the record of one run.
 
     Args:
         run: as `comparison_report.read_run` gives it.

@@ -19,7 +19,7 @@ GUMBEL, HASHING = NAMES
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """What the benchmarks say of the data and of every training."""
+    """Options of the data and of every training."""
 
     dataset: str = option("mnist", "Data with labels, see trainers.categorical_vae.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")

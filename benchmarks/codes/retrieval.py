@@ -52,7 +52,7 @@ SCORES = ("mean_average_precision", "precision_at_k")
 
 @dataclasses.dataclass(frozen=True)
 class Config(code_models.Flags):
-    """What is measured, and on what."""
+    """Options of the measurement."""
 
     output_dir: str = option("runs/retrieval", "Folder of the cells.")
     queries: str = option("test", "Split that asks.", choices=("test", "validation"))
@@ -87,7 +87,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of its file."""
         return f"{self.method}-{self.bits}-seed={self.seed}"
 
 

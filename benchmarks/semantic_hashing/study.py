@@ -44,7 +44,7 @@ SIZES = ("16x2", "32x2", "64x2", "96x2", "32x4", "16x16", "10x10", "20x10", "30x
 
 @dataclasses.dataclass(frozen=True)
 class Config(code_models.Flags):
-    """What is trained, and on what."""
+    """Options of the models and the data."""
 
     output_dir: str = option("runs/semantic_hashing_study", "Folder of the classifier.")
     results: str = option("semantic_hashing", "Table of benchmarks/results that takes the cells.")
@@ -79,7 +79,7 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its record."""
+        """Name of its record."""
         settings = "-".join(f"{name}={value:g}" for name, value in self.settings)
         size = f"{self.num_variables}x{self.num_categories}"
         return f"{self.method}-{size}-{settings}-seed={self.seed}"

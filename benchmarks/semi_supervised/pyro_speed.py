@@ -43,7 +43,7 @@ BATCH_SIZE = 100
 
 ALPHA = 50.0
 LOSS_DRAWS = 100
-"""Of the style, in the average of the loss at the common weights."""
+"""Samples of the style in the average of the loss at the common weights."""
 
 LAYERS = {
     "class": (PIXELS, HIDDEN, HIDDEN, CLASSES),

@@ -96,7 +96,7 @@ def _compare(
 
 
 def collect(config: Config, skipped: dict[str, str]) -> dict[str, Any]:
-    """What comparison.json holds, of all that is done so far."""
+    """Returns the content of comparison.json, of all that is done so far."""
     return {
         "config": to_json(config),
         "hardware": provenance.hardware(),

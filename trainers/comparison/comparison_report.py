@@ -1,4 +1,4 @@
-"""What a comparison of estimators leaves behind: a JSON, a table, pictures, TensorBoard."""
+"""The report of a comparison of estimators: JSON, a table, pictures, TensorBoard."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BOUNDS = ("test/hard_elbo_nats", "test/bound_nats")
 
 
 def read_run(folder: pathlib.Path) -> dict[str, Any] | None:
-    """What is known of one run, or None if it has not begun.
+    """Reads one run; None if it has not begun.
 
     Returns:
         status: "finished", "diverged" or "unfinished".
@@ -212,7 +212,7 @@ def cells(
 
 
 def table(found: Mapping[str, Any], reference: str, latents: str) -> str:
-    """What `cells` gives as Markdown, and below it why an estimator does not apply."""
+    """Formats `cells` as Markdown; below it, why an estimator does not apply."""
     header, rows = cells(found, reference, latents)
     lines = [header, tuple("---" for _ in header), *rows.values()]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)

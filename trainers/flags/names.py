@@ -10,7 +10,7 @@ import pathlib
 import re
 
 TASKS = ("categorical_vae", "semantic_hashing", "semi_supervised", "structured_prediction")
-"""Of the package, each with a module in `flags` and one in `tasks`."""
+"""Tasks of the package, each with a module in `flags` and one in `tasks`."""
 LATENTS = ("categorical", "bernoulli")
 
 
@@ -51,7 +51,7 @@ OBJECTIVES = (
     "relaxed_importance_weighted",
     "doubly_reparameterized",
 )
-"""Of the categorical VAE."""
+"""Objectives of the categorical VAE."""
 CODE_VALUES = ("zero_one", "plus_minus")
 EXACT = "exact"
 """The search without an index of FAISS."""
