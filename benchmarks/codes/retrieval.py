@@ -36,7 +36,6 @@ from trainers.common import command_line, data
 from trainers.common.run_directory import RunDirectory, read_json
 from trainers.flags.config import check, defaults, option, to_json
 from trainers.flags.run import RunConfig
-from trainers.tasks import categorical_vae, semantic_hashing
 
 RESULTS = "retrieval"
 NAMES = {
@@ -104,31 +103,13 @@ def cells(config: Config) -> list[Cell]:
 
 def settings(config: Config, cell: Cell) -> RunConfig:
     """The configuration of the trainer that makes the codes of a cell."""
-    shared = {
-        "epochs": config.epochs,
-        "batch_size": config.batch_size,
-        "learning_rate": config.learning_rate,
-        "hidden_units": config.hidden_units,
-        "likelihood": "bernoulli",
-        "output_bias": "mean",
-        "seed": cell.seed,
-        **_data(config),
-    }
+    own: dict[str, Any] = {"validation_fraction": config.validation_fraction}
     if cell.method == code_models.HASHING:
-        return semantic_hashing.Config(
-            num_bits=cell.bits,
-            noise_stddev=config.noise_stddev,
-            flip_probability=config.flip_probability,
-            **shared,
-        )
-    return categorical_vae.Config(
-        num_variables=cell.bits,
-        num_categories=2,
-        latents="bernoulli",
-        kl_weight=config.kl_weight,
-        temperature_final=config.temperature_final,
-        **shared,
-    )
+        own |= {"noise_stddev": config.noise_stddev, "flip_probability": config.flip_probability}
+    else:
+        own |= {"latents": "bernoulli", "kl_weight": config.kl_weight}
+        own["temperature_final"] = config.temperature_final
+    return code_models.run_config(config, cell.method, (cell.bits, 2), cell.seed, **own)
 
 
 def make_codes(
