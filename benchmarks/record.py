@@ -31,7 +31,7 @@ from benchmarks import provenance, store
 from tf_discrete import plots
 from trainers.common import command_line, task
 from trainers.common.run_directory import RunDirectory, read_json
-from trainers.comparison import comparison_report
+from trainers.comparison import compared_runs
 from trainers.comparison import settings as comparison_config
 from trainers.flags.config import option
 from trainers.saved_runs import bound_curve
@@ -172,7 +172,7 @@ def kept_run(
     """Returns the record of one run.
 
     Args:
-        run: as `comparison_report.read_run` gives it.
+        run: as `compared_runs.read_run` gives it.
         estimator: its name.
         settings: of the run or of the comparison.
         folder: of the run.
@@ -192,7 +192,7 @@ def kept_run(
 
 def _made(folder: Path) -> dict[str, Any]:
     """The provenance of a run: what it was made on, if it says so, else what is true now."""
-    path = folder / comparison_report.MACHINE
+    path = folder / compared_runs.MACHINE
     return provenance.of_run(**read_json(path)) if path.exists() else provenance.record()
 
 
