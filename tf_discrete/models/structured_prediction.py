@@ -17,8 +17,8 @@ from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, batches
 from tf_discrete.models.discrete_codes import DiscreteCodes
+from tf_discrete.models.input_output_split import InputOutputSplit
 from tf_discrete.models.layered_latents import LayeredLatents
-from tf_discrete.models.parts import Parts
 from tf_discrete.models.stochastic_chain import StochasticChain
 from tf_discrete.types import (
     ActivationLike,
@@ -120,7 +120,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, tuple(OBJECTIVES))
-        self.parts = Parts(data_shape, output_shape, mask)
+        self.parts = InputOutputSplit(data_shape, output_shape, mask)
         num_layers = checks.whole("num_layers", num_layers)
         layers = LayeredLatents.make(
             num_layers,
