@@ -23,15 +23,14 @@ def record(packages: Iterable[str] = ()) -> dict[str, Any]:
     Args:
         packages: whose versions count, in addition to those of every benchmark.
     """
-    from trainers.common import (
-        machine,  # Contenders of other frameworks import this without TensorFlow.
-    )
+    # Contenders of other frameworks import this module without TensorFlow.
+    from trainers.common import provenance
 
     return {
         "date": datetime.date.today().isoformat(),
         "commit": commit(),
         "load": round(os.getloadavg()[0], 2),
-        **of_run(machine.hardware(), {**machine.versions(), **versions(packages)}),
+        **of_run(provenance.hardware(), {**provenance.versions(), **versions(packages)}),
     }
 
 
@@ -46,7 +45,7 @@ def machine(made: Mapping[str, Any]) -> str:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Of those packages that are installed."""
+    """Returns the versions of those packages that are installed."""
     found = {}
     for package in packages:
         try:

@@ -31,7 +31,7 @@ from benchmarks import provenance, store
 from tf_discrete import plots
 from trainers.common import command_line, task
 from trainers.common.run_directory import RunDirectory, read_json
-from trainers.comparison import comparison_report
+from trainers.comparison import compared_runs
 from trainers.comparison import settings as comparison_config
 from trainers.flags.config import option
 from trainers.saved_runs import bound_curve
@@ -41,7 +41,7 @@ MODEL = ("num_variables", "num_categories", "latents", "num_layers", "hidden_uni
 """Fields of a configuration that say what was trained, where a trainer has them."""
 
 POINTS = 100
-"""Of a run's history that are kept."""
+"""Recorded points of a run's history."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,10 +169,10 @@ def keep_bound_curve(folder: Path, name: str) -> None:
 def kept_run(
     run: dict[str, Any], estimator: str, settings: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """What is kept of one run.
+    """Returns the record of one run.
 
     Args:
-        run: as `comparison_report.read_run` gives it.
+        run: as `compared_runs.read_run` gives it.
         estimator: its name.
         settings: of the run or of the comparison.
         folder: of the run.
@@ -192,7 +192,7 @@ def kept_run(
 
 def _made(folder: Path) -> dict[str, Any]:
     """The provenance of a run: what it was made on, if it says so, else what is true now."""
-    path = folder / comparison_report.MACHINE
+    path = folder / compared_runs.MACHINE
     return provenance.of_run(**read_json(path)) if path.exists() else provenance.record()
 
 

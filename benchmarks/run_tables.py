@@ -153,7 +153,7 @@ def _made(kept: dict[str, Any]) -> tuple[str, ...]:
 
 def _comparisons() -> Iterable[tuple[str, str, dict[str, Any]]]:
     """Yields the recorded comparisons: name of the model, kind of latents, records by estimator."""
-    from trainers.comparison import comparison_report
+    from trainers.comparison import compared_runs
 
     records = store.read("estimators")
     for model in sorted({name.split("/")[0] for name in records}):
@@ -168,7 +168,7 @@ def _comparisons() -> Iterable[tuple[str, str, dict[str, Any]]]:
                 entry |= {"cost": kept["cost"], "gradients": kept["gradients"]}
         latents = {run["settings"]["latents"] for e in found.values() for run in e["runs"]}.pop()
         for entry in found.values():
-            entry["summary"] = comparison_report.summary(entry["runs"])
+            entry["summary"] = compared_runs.summary(entry["runs"])
         yield model, latents, found
 
 

@@ -6,13 +6,9 @@ import re
 import sys
 import types
 
-import keras
 import pytest
 
-from tf_discrete import likelihoods, schedules
-from tf_discrete.datasets import source
-from tf_discrete.estimators import registry
-from tf_discrete.models import networks
+from tests import registries
 from tools import architecture_picture, tables
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -25,24 +21,13 @@ RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
 
 
 @pytest.fixture
-def registries():
+def restored_registries():
     """Removes what a document registers: other tests run over the registries."""
-    tables = (
-        registry.REGISTRY._entries,
-        likelihoods.registry.REGISTRY._entries,
-        schedules.schedule.REGISTRY._entries,
-        source.REGISTRY._entries,
-        networks.REGISTRY._entries,
-        keras.saving.get_custom_objects(),
-    )
-    before = [dict(table) for table in tables]
-    yield
-    for table, old in zip(tables, before, strict=True):
-        table.clear()
-        table.update(old)
+    with registries.restored():
+        yield
 
 
-@pytest.mark.usefixtures("registries")
+@pytest.mark.usefixtures("restored_registries")
 @pytest.mark.parametrize("path", RUN_HERE, ids=lambda path: path.name)
 def test_code_blocks_run(path, tmp_path, monkeypatch):
     """The Python blocks of a document run one after the other, in one module."""

@@ -186,7 +186,8 @@ def is_a_phrase(summary: str) -> bool:
 def test_summary_lines_are_phrases():
     found = [
         f"{path.relative_to(ROOT)}:{line}: {summary}"
-        for path in sorted((ROOT / "tf_discrete").glob("**/*.py"))
+        for folder in ("tf_discrete", "trainers", "benchmarks", "tools", "examples")
+        for path in sorted((ROOT / folder).glob("**/*.py"))
         for line, summary in summaries(path.read_text())
         if not is_a_phrase(summary)
     ]

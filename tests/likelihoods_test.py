@@ -185,11 +185,8 @@ def test_get_refuses(identifier, message):
         likelihoods.get(identifier)
 
 
-def test_a_registered_name_can_be_used_once(monkeypatch):
-    monkeypatch.setattr(
-        likelihoods.registry.REGISTRY, "_entries", dict(likelihoods.registry.REGISTRY._entries)
-    )
-
+@likelihoods.registry.REGISTRY.restored()
+def test_a_registered_name_can_be_used_once():
     @likelihoods.register("likelihoods_test_own")
     class Own(likelihoods.Bernoulli):
         pass

@@ -19,7 +19,7 @@ BOXES = {
     "likelihood": (2, 1, "likelihood", ("likelihoods/", "log p(x | z)  [S, B]"), False),
     "prior": (1, 1, "KL to the prior p(z)", ("objectives/elbo.py", "kl_nats  [B]"), True),
     "objective": (2, 2, "objective", ("objectives/", "loss per example  [B]"), True),
-    "step": (1, 2, "train_step", ("models/base.py", "gradient, optimizer"), False),
+    "step": (1, 2, "train_step", ("models/training_step.py", "gradient, optimizer"), False),
     "metrics": (0, 2, "metrics", ("discrete ELBO, KL,", "gradient norm"), False),
 }
 ARROWS = (

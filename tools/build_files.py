@@ -160,7 +160,7 @@ def _existing(root: pathlib.Path) -> dict[pathlib.Path, list[str]]:
 
 
 def differences(root: pathlib.Path = ROOT) -> list[str]:
-    """What `--write` would change, one readable entry per stanza."""
+    """Returns the changes that `--write` would make, one readable entry per stanza."""
     wanted, existing = render(root), _existing(root)
     report = []
     for file in sorted(wanted.keys() | existing.keys()):

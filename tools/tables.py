@@ -60,7 +60,7 @@ def semi_supervised(*variant_and_labels: str) -> str:
 
 
 def semi_supervised_speed() -> str:
-    """What marginalising the class costs."""
+    """The cost of marginalising the class."""
     from benchmarks.semi_supervised import inference_speed as speed
 
     kept = store.newest(speed.RESULTS)
@@ -206,7 +206,7 @@ def _measurement(benchmark: Any, name: str = "") -> str:
 
 
 def _exactness(cls: Any) -> str:
-    """What an estimator declares of its mean, for each kind of latents where they differ."""
+    """Returns the bias that an estimator declares, for each kind of latents where they differ."""
     words = {"any": "unbiased", "none": "biased"}
     kinds = {
         latents: words.get(degree, f"exact for {degree} objectives")

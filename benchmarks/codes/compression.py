@@ -40,7 +40,7 @@ from trainers.tasks import semantic_hashing
 RESULTS = "compression"
 QUALITIES = range(1, 96)
 SHARES = (1.0, 0.75, 0.5, 0.25)
-"""Of the sides of an image, at which it is stored; its reader makes it larger again."""
+"""Shares of the sides of an image at which it is stored; its reader makes it larger again."""
 COMPARABLE = 0.05
 """Share by which the error of a JPEG may differ from that of the codes."""
 _TRIED = 500
@@ -64,7 +64,7 @@ class Jpeg(NamedTuple):
         return [image_bytes.jpeg(image, self.quality, optimize) for image in small]
 
     def read(self, files: Iterable[bytes], images: np.ndarray) -> np.ndarray:
-        """What comes back of the files of `store`, in the size of the images."""
+        """Reads the files of `store` back, in the size of the images."""
         size = images.shape[1:3]
         return np.stack([image_bytes.resize(image_bytes.read(data), *size) for data in files])
 
@@ -74,7 +74,7 @@ class Jpeg(NamedTuple):
         return image_bytes.jpeg(image_bytes.sheet(np.stack(small)), self.quality, optimize)
 
     def read_sheet(self, data: bytes, images: np.ndarray) -> np.ndarray:
-        """What comes back of the file of `store_sheet`, in the size of the images."""
+        """Reads the file of `store_sheet` back, in the size of the images."""
         small = image_bytes.cut(image_bytes.read(data), len(images), *self.sides(images))
         size = images.shape[1:3]
         return np.stack([image_bytes.resize(image, *size) for image in small])
@@ -82,7 +82,7 @@ class Jpeg(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is compressed, and by which model."""
+    """Options: images and model."""
 
     run: str = option("", "Folder of a finished run. Default: semantic hashing is trained.")
     output_dir: str = option("runs/compression", "Folder of the models and the coded file.")

@@ -26,7 +26,7 @@ class LinearHash(NamedTuple):
     matrix: np.ndarray
 
     def project(self, images: np.ndarray) -> np.ndarray:
-        """What the bits are the signs of, float32 [B, N]."""
+        """Returns the projections whose signs are the bits, float32 [B, N]."""
         parts = np.array_split(images, max(1, len(images) // _ROWS))
         return np.concatenate([(part - self.mean) @ self.matrix for part in parts])
 

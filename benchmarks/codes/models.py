@@ -11,6 +11,7 @@ from trainers.common import compiling
 from trainers.common import run as run_lib
 from trainers.common.callbacks import StopAtNaN
 from trainers.flags.config import option
+from trainers.flags.run import RunConfig
 from trainers.tasks import categorical_vae, semantic_hashing
 
 NAMES = {"gumbel_softmax": "Gumbel-Softmax", "semantic_hashing": "semantic hashing"}
@@ -19,7 +20,7 @@ GUMBEL, HASHING = NAMES
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """What the benchmarks say of the data and of every training."""
+    """Options of the data and of every training."""
 
     dataset: str = option("mnist", "Data with labels, see trainers.categorical_vae.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
@@ -32,6 +33,18 @@ class Flags:
     temperature_final: float = option(0.5, "Lowest temperature.", positive=True)
     num_seeds: int = option(3, "Trainings of each cell.", lower=1)
     seed: int = option(0, "The first seed.", lower=0, upper=2**31)
+
+
+def run_config(
+    flags: Flags, method: str, size: tuple[int, int], seed: int, **settings: Any
+) -> RunConfig:
+    """The configuration of the trainer for a model whose code has `size`, variables x categories."""
+    names = ("dataset", "data_dir", "max_examples", "epochs", "batch_size", "learning_rate")
+    shared = {name: getattr(flags, name) for name in (*names, "hidden_units")}
+    shared |= {"likelihood": "bernoulli", "output_bias": "mean", "seed": seed, **settings}
+    if method == HASHING:
+        return semantic_hashing.Config(num_bits=size[0], **shared)
+    return categorical_vae.Config(num_variables=size[0], num_categories=size[1], **shared)
 
 
 def build(settings: Any, method: str, split: datasets.Split) -> Any:

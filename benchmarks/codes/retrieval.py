@@ -36,7 +36,6 @@ from trainers.common import command_line, data
 from trainers.common.run_directory import RunDirectory, read_json
 from trainers.flags.config import check, defaults, option, to_json
 from trainers.flags.run import RunConfig
-from trainers.tasks import categorical_vae, semantic_hashing
 
 RESULTS = "retrieval"
 NAMES = {
@@ -52,7 +51,7 @@ SCORES = ("mean_average_precision", "precision_at_k")
 
 @dataclasses.dataclass(frozen=True)
 class Config(code_models.Flags):
-    """What is measured, and on what."""
+    """Options of the measurement."""
 
     output_dir: str = option("runs/retrieval", "Folder of the cells.")
     queries: str = option("test", "Split that asks.", choices=("test", "validation"))
@@ -87,7 +86,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of its file."""
         return f"{self.method}-{self.bits}-seed={self.seed}"
 
 
@@ -104,31 +103,13 @@ def cells(config: Config) -> list[Cell]:
 
 def settings(config: Config, cell: Cell) -> RunConfig:
     """The configuration of the trainer that makes the codes of a cell."""
-    shared = {
-        "epochs": config.epochs,
-        "batch_size": config.batch_size,
-        "learning_rate": config.learning_rate,
-        "hidden_units": config.hidden_units,
-        "likelihood": "bernoulli",
-        "output_bias": "mean",
-        "seed": cell.seed,
-        **_data(config),
-    }
+    own: dict[str, Any] = {"validation_fraction": config.validation_fraction}
     if cell.method == code_models.HASHING:
-        return semantic_hashing.Config(
-            num_bits=cell.bits,
-            noise_stddev=config.noise_stddev,
-            flip_probability=config.flip_probability,
-            **shared,
-        )
-    return categorical_vae.Config(
-        num_variables=cell.bits,
-        num_categories=2,
-        latents="bernoulli",
-        kl_weight=config.kl_weight,
-        temperature_final=config.temperature_final,
-        **shared,
-    )
+        own |= {"noise_stddev": config.noise_stddev, "flip_probability": config.flip_probability}
+    else:
+        own |= {"latents": "bernoulli", "kl_weight": config.kl_weight}
+        own["temperature_final"] = config.temperature_final
+    return code_models.run_config(config, cell.method, (cell.bits, 2), cell.seed, **own)
 
 
 def make_codes(

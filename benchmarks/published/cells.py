@@ -69,9 +69,9 @@ STRUCTURED = {
 DECAY = 3e-2
 """Decoupled, of the VAEs that have it."""
 HOT = {"temperature": 1.5, "temperature_schedule": "constant"}
-"""What sweeps chose for structured prediction."""
+"""Choice of sweeps for structured prediction."""
 FAST = {"learning_rate": 3e-2, "temperature": 2 / 3, "temperature_schedule": "constant"}
-"""What a sweep chose for the VAE with bits."""
+"""Choice of a sweep for the VAE with bits."""
 
 CHOSEN = ("gumbel_softmax", "straight_through_gumbel_softmax")
 NEWER = ("reinmax", "gumbel_rao", "rebar", "relax", "vimco", "disarm")
@@ -109,7 +109,7 @@ ARITY = {
     "240H~240H~784V": {2: (87.9, 86.6), 4: (87.4, 86.7), 8: (88.2, 87.4)},
 }
 ARITY_TEMPERATURES = {2: (2 / 3, 1 / 2), 4: (1.0, 2 / 3), 8: (2 / 3, 2 / 5)}
-"""Of the posterior and of the prior, by number of categories."""
+"""Temperatures of the posterior and of the prior, by number of categories."""
 
 CONCRETE_STRUCTURED = {
     # The same, figure 4, test, bounds of 100 samples: Concrete, then NVIL (m = 1) or VIMCO.
@@ -121,7 +121,7 @@ CONCRETE_STRUCTURED = {
 
 
 class Tuned(NamedTuple):
-    """What the ReinMax paper's grid chose for a shape: (learning rate, temperature) of each estimator."""
+    """Choice of the ReinMax paper's grid for a shape: (learning rate, temperature) of each estimator."""
 
     reinmax: tuple[float, float]
     straight_through_gumbel_softmax: tuple[float, float]

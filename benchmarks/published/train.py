@@ -24,7 +24,7 @@ from benchmarks.published.cells import TABLES, Cell, cells
 from tf_discrete._internal.writing import write_json
 from trainers.common import callbacks, command_line, task
 from trainers.common import run as run_lib
-from trainers.comparison import compare_estimators, comparison_report
+from trainers.comparison import compare_estimators, compared_runs
 from trainers.flags.config import check, option, to_json
 
 
@@ -87,8 +87,8 @@ def train(cell: Cell, seed: int, config: Config) -> None:
     try:
         run_lib.train(trained, settings, compare_estimators.finish)
     except callbacks.TrainingDiverged as error:
-        write_json(folder / comparison_report.DIVERGED, {"message": str(error)})
-    found = comparison_report.read_run(folder)
+        write_json(folder / compared_runs.DIVERGED, {"message": str(error)})
+    found = compared_runs.read_run(folder)
     if found is None or found["status"] == "unfinished":
         raise RuntimeError(f"A run has come to no end. Run the command again. Received: {folder}")
     kept = record.kept_run(found, cell.estimator, to_json(settings), folder)

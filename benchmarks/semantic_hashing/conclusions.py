@@ -1,4 +1,4 @@
-"""What the slides conclude of Gumbel-Softmax and semantic hashing, judged by the cells of the study.
+"""Conclusions of the slides on Gumbel-Softmax and semantic hashing, judged by the cells of the study.
 
 Every claim has one number, computed within each seed, and a bound. It is confirmed if the mean over the
 seeds is above the bound by more than two standard errors, not confirmed if it is below by as many, and not
@@ -28,7 +28,7 @@ Measure = Callable[[Cells], tuple[float, dict[str, float]]]
 
 
 class Verdict(NamedTuple):
-    """What has become of a claim: the word, the number of each seed, and the means of what it is made of."""
+    """The outcome of a claim: the word, the number of each seed, and the means that it is computed from."""
 
     claim: str
     rule: str
@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
 
 
 def outcomes(cell: dict[str, Any]) -> dict[str, float]:
-    """What codes and hyper-parameters move: the error, and the inception score under each prior."""
+    """Returns the error of a cell, and its inception score under each prior."""
     scores = {f"inception score, {k}": v["inception_score"] for k, v in cell["generation"].items()}
     return {"error": cell["reconstruction_nats"], **scores}
 
@@ -200,7 +200,7 @@ def write(verdicts: list[Verdict]) -> str:
 
 
 def standard_error(values: list[float]) -> float:
-    """Of the mean; 0 for a single value, whose spread is unknown."""
+    """Returns the standard error of the mean; 0 for a single value, whose spread is unknown."""
     return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 

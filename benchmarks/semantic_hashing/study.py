@@ -33,18 +33,17 @@ from benchmarks.codes.models import GUMBEL, HASHING
 from benchmarks.semantic_hashing import report
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation, plots
-from trainers.common import command_line, data, finishing
+from trainers.common import autoencoder_report, command_line, data
 from trainers.common.callbacks import TrainingDiverged
 from trainers.flags.config import check, option, to_json
 from trainers.flags.run import RunConfig
-from trainers.tasks import categorical_vae, semantic_hashing
 
 SIZES = ("16x2", "32x2", "64x2", "96x2", "32x4", "16x16", "10x10", "20x10", "30x10")
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(code_models.Flags):
-    """What is trained, and on what."""
+    """Options of the models and the data."""
 
     output_dir: str = option("runs/semantic_hashing_study", "Folder of the classifier.")
     results: str = option("semantic_hashing", "Table of benchmarks/results that takes the cells.")
@@ -79,7 +78,7 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its record."""
+        """Name of its record."""
         settings = "-".join(f"{name}={value:g}" for name, value in self.settings)
         size = f"{self.num_variables}x{self.num_categories}"
         return f"{self.method}-{size}-{settings}-seed={self.seed}"
@@ -115,20 +114,14 @@ def parse_size(size: str) -> tuple[int, int]:
 
 def run_config(config: Config, cell: Cell) -> RunConfig:
     """The configuration of the trainer that a cell is a run of."""
-    names = ("dataset", "data_dir", "max_examples", "epochs", "batch_size", "learning_rate")
-    shared = {name: getattr(config, name) for name in (*names, "hidden_units")}
-    shared |= {"validation_fraction": 0.001, "likelihood": "bernoulli", "output_bias": "mean"}
-    shared |= {"seed": cell.seed, **dict(cell.settings)}
-    if cell.method == HASHING:
-        return semantic_hashing.Config(num_bits=cell.num_variables, **shared)
-    return categorical_vae.Config(
-        num_variables=cell.num_variables,
-        num_categories=cell.num_categories,
-        temperature=1.0,
-        temperature_schedule="exponential" if shared["temperature_rate"] else "constant",
-        temperature_update_period=100,
-        **shared,
-    )
+    settings: dict[str, Any] = {**dict(cell.settings), "validation_fraction": 0.001}
+    if cell.method == GUMBEL:
+        settings |= {"temperature": 1.0, "temperature_update_period": 100}
+        settings["temperature_schedule"] = (
+            "exponential" if settings["temperature_rate"] else "constant"
+        )
+    size = (cell.num_variables, cell.num_categories)
+    return code_models.run_config(config, cell.method, size, cell.seed, **settings)
 
 
 def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) -> dict[str, Any]:
@@ -151,7 +144,9 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
         "status": "finished",
         "reconstruction_nats": error.mean_nats,
         "reconstruction_standard_error_nats": error.standard_error_nats,
-        "reconstruction_accuracy": finishing.classify_reconstructions(model, classifier, test),
+        "reconstruction_accuracy": autoencoder_report.classify_reconstructions(
+            model, classifier, test
+        ),
         "active_variables": usage.active_units,
         "mean_perplexity": float(np.mean(usage.perplexity)),
         "lstm_bits_per_code": prior.bits_per_item(codes),

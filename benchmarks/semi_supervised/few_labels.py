@@ -38,7 +38,7 @@ SETTINGS: dict[str, Any] = {
     "bound_samples": 100,
     "monitor_every": 100,
 }
-"""Of all runs: fields of the trainer's configuration that differ from its defaults."""
+"""Fields of the trainer's configuration that differ from its defaults, for all runs."""
 
 AUGMENTED = {
     "augment_shift": 2,
@@ -94,7 +94,7 @@ HEADER = (
     "training of one",
 )
 HISTORY = {"accuracy": "validation/accuracy", "hard_elbo_nats": "validation/hard_elbo_nats"}
-"""What is kept of every epoch, and what the trainer calls it."""
+"""Recorded values of every epoch, and the trainer's names of them."""
 
 
 class Row(NamedTuple):

@@ -1,4 +1,4 @@
-"""What marginalising the class costs: steps per second of the semi-supervised VAE against joint inference.
+"""The cost of marginalising the class: steps per second of the semi-supervised VAE and of joint inference.
 
 Both train on unlabelled 28 x 28 images with one and the same code; `enumeration` folds all K classes into
 the batch, with the image's part of q(z | x, y) computed once, the joint inference draws one class. They
@@ -42,12 +42,12 @@ from trainers.flags.config import check, option
 RESULTS = "inference_speed"
 MARGINAL = "enumeration"
 MEASURED = ("steps_per_second", "memory_mib")
-"""What a row holds for each inference."""
+"""Values of a row, for each inference."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is measured, and how long."""
+    """Options of the measurement."""
 
     classes: tuple[int, ...] = option((2, 5, 10, 20, 50, 100), "Numbers of classes K.")
     networks: tuple[str, ...] = option(("mlp", "conv"), "Networks.")

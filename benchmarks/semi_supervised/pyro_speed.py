@@ -43,7 +43,7 @@ BATCH_SIZE = 100
 
 ALPHA = 50.0
 LOSS_DRAWS = 100
-"""Of the style, in the average of the loss at the common weights."""
+"""Samples of the style in the average of the loss at the common weights."""
 
 LAYERS = {
     "class": (PIXELS, HIDDEN, HIDDEN, CLASSES),
@@ -119,7 +119,7 @@ def ours(
     data = Split("digits", "train", images.reshape(-1, 28, 28, 1) * 255, None, None)
     labelled = Split("digits", "train", data.images[:BATCH_SIZE], start["labels"], CLASSES)
     pixels = images.astype(np.float32).reshape(-1, 28, 28, 1)
-    first = model.observations(
+    first = model.unpack_batch(
         {
             "image": pixels[BATCH_SIZE : 2 * BATCH_SIZE],
             "labelled_image": pixels[:BATCH_SIZE],

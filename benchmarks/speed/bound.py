@@ -32,7 +32,7 @@ TASKS = {"VAE": CategoricalVAE, "structured prediction": StructuredPrediction}
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is scored."""
+    """Options of the models and the data."""
 
     dataset: str = option("digits", "As in the trainers.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")

@@ -41,8 +41,16 @@ def test_names_are_sorted_and_entries_in_order():
     assert registry.names() == ["a", "b"] and list(registry) == ["b", "a"]
     assert registry.items() == [("b", 1), ("a", 2)]
     assert "a" in registry and "c" not in registry and ["a"] not in registry
-    registry.unregister("a")
-    assert registry.names() == ["b"]
+
+
+def test_what_is_registered_for_a_while_is_forgotten():
+    registry = Registry("thing")
+    registry.add("a", 1)
+    with pytest.raises(KeyError), registry.restored():
+        registry.add("b", 2)
+        assert registry.names() == ["a", "b"]
+        raise KeyError
+    assert registry.items() == [("a", 1)]
 
 
 @pytest.mark.parametrize("name", ["", None, 3, ["a"]])

@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks import record, run_tables, store
 from tf_discrete._internal.writing import write_json
 from tools import tables
-from trainers.comparison import compare_estimators, comparison_report
+from trainers.comparison import compare_estimators, compared_runs
 from trainers.flags.config import to_json
 from trainers.tasks import categorical_vae, semi_supervised, structured_prediction
 
@@ -51,7 +51,7 @@ def _compared(folder: pathlib.Path, estimators: dict) -> pathlib.Path:
             made = folder / "runs" / f"{name}-{run['seed']}"
             made.mkdir(parents=True)
             machine = {"hardware": {"cores": 2}, "versions": {"python": "3.11"}}
-            write_json(made / comparison_report.MACHINE, machine)
+            write_json(made / compared_runs.MACHINE, machine)
     config = compare_estimators.Config(
         dataset="binarized_mnist", output_dir="here", data_dir="there", epochs=250
     )

@@ -81,7 +81,7 @@ def test_looking_changes_nothing():
 def test_reads_at_most_so_many_examples():
     callback = callbacks.CodeUsageCallback(X, max_examples=7, batch_size=4)
     callback.set_model(_vae())
-    assert callback.look().num_examples == 7
+    assert callback.measure().num_examples == 7
 
 
 @pytest.mark.parametrize("name", ["every", "max_examples", "batch_size"])
@@ -94,7 +94,7 @@ def test_refuses_data_without_examples():
     callback = callbacks.CodeUsageCallback(X[:0])
     callback.set_model(_vae())
     with pytest.raises(ValueError, match="at least one example.*data=ndarray without examples"):
-        callback.look()
+        callback.measure()
 
 
 def test_refuses_a_model_without_discrete_latents_before_training():

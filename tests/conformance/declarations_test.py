@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tests.conformance import estimators_test as conformance
+from tests.conformance import estimator_cases as conformance
 from tests.estimators import problems
 from tf_discrete import distributions, estimators, seeds
 from tf_discrete.estimators import spec as spec_lib

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance import estimators_test as conformance
+from tests.conformance import estimator_cases as conformance
 from tf_discrete import estimators, layers
 from tf_discrete._internal import arguments
 

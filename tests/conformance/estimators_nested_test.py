@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance import estimators_test as conformance
+from tests.conformance import estimator_cases as conformance
 from tests.estimators import nested_test
 from tests.estimators import nesting_test as nesting
 from tf_discrete import estimators, seeds

@@ -8,76 +8,20 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
+from tests.conformance.estimator_cases import (
+    ALL,
+    NUM_DRAWS,
+    cases,
+    enumerable,
+    every_case,
+    get,
+    spec,
+    takes_temperature,
+    value_and_gradient,
+)
 from tests.estimators import problems
-from tf_discrete import estimators, objectives, seeds
+from tf_discrete import estimators, seeds
 from tf_discrete.estimators import diagnostics
-
-ALL = estimators.names()
-CASES = [
-    (name, latents)
-    for latents in ("categorical", "bernoulli")
-    for name in estimators.names(latents=latents)
-]
-NUM_DRAWS = 20_000
-
-every_case = pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
-
-
-def takes_temperature(name):
-    return "temperature" in inspect.signature(estimators.get_class(name).__init__).parameters
-
-
-def spec(name):
-    return estimators.get_class(name).spec
-
-
-def cases(condition):
-    """Parametrises over the cases whose spec meets a condition."""
-    chosen = [case for case in CASES if condition(spec(case[0]))]
-    return pytest.mark.parametrize("name,latents", chosen, ids=["-".join(case) for case in chosen])
-
-
-def temperature_cases(condition, temperatures):
-    """The same with temperatures; None for an estimator that has no temperature."""
-    chosen = [
-        (*case, temperature)
-        for case in CASES
-        for temperature in (temperatures if takes_temperature(case[0]) else [None])
-        if condition(spec(case[0]))
-    ]
-    ids = ["-".join(map(str, case)) for case in chosen]
-    return pytest.mark.parametrize("name,latents,temperature", chosen, ids=ids)
-
-
-def get(name, latents, temperature=None):
-    arguments = {} if temperature is None else {"temperature": temperature}
-    return estimators.get(name, latents=latents, **arguments)
-
-
-def enumerable(spec):
-    return spec.noise != "continuous"
-
-
-class Recorder:
-    """An objective that remembers the first z it was asked about."""
-
-    def __init__(self, objective_fn):
-        self.objective_fn, self.z = objective_fn, None
-
-    def __call__(self, z):
-        self.z = z if self.z is None else self.z
-        return self.objective_fn(z)
-
-
-def value_and_gradient(estimator, objective_fn, logits, seed=0, num_samples=None):
-    """An estimate drawn from a seed, and its gradient for the logits."""
-    samples = estimator.spec.min_samples if num_samples is None else num_samples
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        noise = estimator.draw_noise(seeds.base(seed), logits, samples)
-        value = estimator.estimate(objective_fn, logits, noise).value
-    return value, tape.gradient(value, logits)
-
 
 # Declarations and configuration.
 
@@ -226,59 +170,7 @@ def test_gradients_downstream_are_exact_by_many_draws(name, latents):
         assert (2 * critical * error).max() < 0.5 * np.abs(expected).max()
 
 
-# Graphs, precision, seeds.
-
-
-@every_case
-def test_in_a_graph_and_under_xla(name, latents):
-    """Traced once for two steps; what XLA computes is finite and of the same shapes."""
-    estimator = get(name, latents)
-    f = problems.objective("network", latents, tf.float32)
-    logits = problems.generic_logits(latents, tf.float32)
-    eager = value_and_gradient(estimator, f, logits)
-    traces = []
-
-    def step(logits, seed):
-        traces.append(1)
-        with tf.GradientTape() as tape:
-            tape.watch(logits)
-            noise = estimator.draw_noise(seed, logits, estimator.spec.min_samples)
-            value = estimator.estimate(f, logits, noise).value
-        return value, tape.gradient(value, logits)
-
-    graph = tf.function(step, autograph=False)
-    for ours, theirs in zip(graph(logits, seeds.base(0)), eager, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
-    graph(logits, seeds.base(1))
-    assert len(traces) == 1
-    compiled = tf.function(step, jit_compile=True, autograph=False)
-    for ours, theirs in zip(compiled(logits, seeds.base(0)), eager, strict=True):
-        assert ours.shape == theirs.shape and np.isfinite(ours).all()
-
-
-@every_case
-@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16], ids=["float16", "bfloat16"])
-def test_low_precision_logits_are_lifted_to_float32(name, latents, dtype):
-    estimator = get(name, latents)
-    logits = tf.cast(problems.generic_logits(latents), dtype)
-    f = Recorder(problems.objective("network", latents, tf.float32))
-    value, gradient = value_and_gradient(estimator, f, logits)
-    assert estimator.draw_noise(seeds.base(0), logits, 2).dtype == tf.float32
-    assert f.z.dtype == value.dtype == tf.float32
-    assert gradient.dtype == dtype
-    assert np.isfinite(value).all() and np.isfinite(tf.cast(gradient, tf.float32)).all()
-
-
-@every_case
-def test_objectives_of_low_precision(name, latents):
-    """A network under a mixed-precision policy answers in float16; the estimate is float32."""
-    estimator = get(name, latents)
-    f = problems.objective("linear", latents, tf.float16)
-    value, gradient = value_and_gradient(
-        estimator, lambda z: f(tf.cast(z, tf.float16)), problems.generic_logits(latents, tf.float32)
-    )
-    assert value.dtype == gradient.dtype == tf.float32
-    assert np.isfinite(value).all() and np.isfinite(gradient).all()
+# Seeds, and two categories.
 
 
 @every_case
@@ -290,58 +182,6 @@ def test_a_seed_repeats_and_another_differs(name, latents):
     np.testing.assert_array_equal(first[1], again[1])
     differs = np.any(first[1].numpy() != other[1].numpy())
     assert differs == (estimator.spec.noise != "none")
-
-
-@every_case
-def test_noise_carries_no_gradient(name, latents):
-    estimator = get(name, latents)
-    logits = problems.generic_logits(latents)
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        noise = estimator.draw_noise(seeds.base(0), logits, estimator.spec.min_samples)
-    assert tape.gradient(noise, logits) is None
-
-
-@every_case
-def test_leading_axes(name, latents):
-    """Any number of batch axes, none included, and the samples of an outer layer."""
-    estimator = get(name, latents)
-    f, logits = problems.objective("network", latents), problems.generic_logits(latents, batch=4)
-    event = logits.shape[1:]
-    for lead in ([], [4], [2, 2]):
-        shaped = logits[0] if not lead else tf.reshape(logits, lead + event)
-        value, gradient = value_and_gradient(estimator, f, shaped)
-        assert value.shape == lead and gradient.shape == lead + event
-    noise = estimator.draw_noise(seeds.base(0), logits, num_samples=None)
-    estimate = estimator.estimate(f, logits, noise, reduce=None)
-    assert estimate.value.shape == [4] and estimate.auxiliary.shape == [4]
-
-
-# Hard inputs.
-
-
-def extreme_logits(latents):
-    """+-50, masked, equal, two categories that differ by 1e-4, and one with all the mass."""
-    rows = [[50.0, -50.0, 0.0], [0.0, 0.0, 0.0], [1e-4, 0.0, -50.0], [0.3, -np.inf, -0.2]]
-    rows.append([0.0, -np.inf, -np.inf])
-    if latents == "bernoulli":
-        rows[3][1] = rows[4][1] = -80.0
-        return tf.constant([row[:2] for row in rows])
-    return tf.constant([[row, row[::-1]] for row in rows])
-
-
-@temperature_cases(lambda spec: True, [1e-3, 1.0, 1e3])
-def test_extreme_logits_give_finite_values_and_gradients(name, latents, temperature):
-    estimator = get(name, latents, temperature)
-    f = Recorder(problems.objective("network", latents, tf.float32))
-    logits = extreme_logits(latents)
-    value, gradient = value_and_gradient(estimator, f, logits, num_samples=50)
-    assert np.isfinite(f.z).all() and np.isfinite(value).all() and np.isfinite(gradient).all()
-    masked = np.isneginf(logits)
-    assert (gradient.numpy()[masked] == 0).all()
-    if estimator.spec.noise != "none":
-        drawn = np.broadcast_to(masked, f.z.shape)
-        assert (f.z.numpy()[drawn] == 0).all()
 
 
 @pytest.mark.parametrize("name", sorted(set(n for n in ALL if len(spec(n).supports) == 2)))
@@ -371,65 +211,3 @@ def test_two_categories_are_a_bernoulli_variable(name):
     error = np.hypot(two.standard_error[..., 1], one.standard_error)
     assert np.all(np.abs(two.mean[..., 1] - one.mean) < one.critical_z * error)
     assert np.max(2 * one.critical_z * error) < np.abs(one.mean).max()
-
-
-# The distribution of the draws.
-
-
-def drawn_codes(estimator, logits, num_draws):
-    """The joint configurations that an estimator's objective sees, as numbers, [num_draws]."""
-    f = Recorder(lambda z: tf.zeros(tf.shape(z)[:1]))
-    noise = estimator.draw_noise(seeds.base(3), logits, num_draws)
-    estimator.estimate(f, logits, noise)
-    base = 3 if estimator.latents == "categorical" else 2
-    return (
-        estimator.distribution(logits).code(f.z).numpy()
-        @ base ** np.arange(problems.NUM_VARIABLES)[::-1]
-    )
-
-
-@temperature_cases(lambda spec: spec.noise != "none" and spec.draws, [0.1, 1.0, 10.0])
-def test_draws_follow_the_declared_law(name, latents, temperature):
-    """Chi-square over the joint configurations, softmax(logits) unless the estimator says otherwise."""
-    estimator = get(name, latents, temperature)
-    logits = problems.generic_logits(latents, tf.float32, batch=1)[0]
-    distribution = estimator.distribution(logits)
-    configurations = distribution.enumerate()
-    num_draws = 40_000
-    code = drawn_codes(estimator, logits, num_draws)
-    counts = np.bincount(code, minlength=len(configurations))
-
-    def probabilities(logits):
-        p = np.exp(type(distribution)(logits).log_prob(configurations).numpy().astype(np.float64))
-        return p / p.sum()
-
-    expected = probabilities(distribution.logits)
-    statistic = scipy.stats.chisquare(counts, num_draws * expected).statistic
-    critical = scipy.stats.chi2.isf(1e-6, len(counts) - 1)
-    assert statistic < critical
-    # The test would have seen logits that are scaled by 10 %.
-    wrong = probabilities(1.1 * distribution.logits)
-    noncentrality = num_draws * np.sum((wrong - expected) ** 2 / expected)
-    assert scipy.stats.ncx2.sf(critical, len(counts) - 1, noncentrality) > 0.99
-
-
-@cases(lambda spec: spec.noise != "none" and spec.draws)
-def test_the_kl_of_the_elbo_is_that_of_the_draws(name, latents):
-    """The KL that a model is charged, against the log ratio at the codes that the estimator draws.
-
-    The ratio takes its probabilities from the frequencies, so nothing of the declared distribution goes in.
-    """
-    estimator, num_draws = get(name, latents), 40_000
-    logits = problems.generic_logits(latents, tf.float32, batch=1)[0]
-    prior = type(estimator.distribution(logits))(tf.zeros_like(logits))
-    noise = estimator.draw_noise(seeds.base(0), logits[tf.newaxis], estimator.spec.min_samples)
-    f = problems.objective("network", latents, tf.float32)
-    layer = objectives.one_layer(estimator, logits[tf.newaxis], prior)
-    terms = objectives.elbo(layer, f, noise=noise).terms
-    code = drawn_codes(estimator, logits, num_draws)
-    count = len(prior.enumerate())
-    frequency = np.bincount(code, minlength=count) / num_draws
-    log_ratio = np.log(count * frequency[code])
-    error = log_ratio.std() / np.sqrt(num_draws) + count / num_draws
-    assert abs(float(terms["kl_nats"][0]) - log_ratio.mean()) < 5.5 * error
-    assert 5.5 * error < 0.15 * log_ratio.mean()

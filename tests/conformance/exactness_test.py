@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance import bias
-from tests.conformance import estimators_test as conformance
+from tests.conformance import estimator_cases as conformance
 from tests.estimators import problems
 from tf_discrete.estimators import diagnostics
 

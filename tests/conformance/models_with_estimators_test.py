@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conformance import estimators_test as conformance
+from tests.conformance import estimator_cases as conformance
 from tests.evaluation import gradients_test
 from tests.models import (
     categorical_vae_arguments_test,
-    categorical_vae_layers_test,
+    layered_models,
     semi_supervised_models,
     small_models,
 )
@@ -90,9 +90,7 @@ def test_the_parts_of_the_elbo_do_not_depend_on_the_weight_of_the_kl(name):
     """The value is linear in the weight, whatever estimator evaluates it how often."""
     x, found = small_models.data(), []
     for weight in (0.0, 1.0):
-        model = categorical_vae_layers_test.make(
-            "bernoulli", estimator=name, kl_weight=weight, prior="learned"
-        )
+        model = layered_models.make("bernoulli", estimator=name, kl_weight=weight, prior="learned")
         found.append(model.objective(x, seeds.base(2), training=False))
     without, whole = found
     for part in ("elbo_nats", "reconstruction_nats", "kl_nats"):

@@ -44,9 +44,9 @@ class Ordinal(distributions.Discrete):
 
 @pytest.fixture(autouse=True, scope="module")
 def ordinal():
-    discrete.register(Ordinal)
-    yield
-    discrete.REGISTRY.unregister("ordinal")
+    with discrete.REGISTRY.restored():
+        discrete.register(Ordinal)
+        yield
 
 
 def cubic(z):

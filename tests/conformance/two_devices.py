@@ -20,7 +20,7 @@ if __name__ == "__main__":  # A module that is only imported, such as by pytest,
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from tests.conformance import estimators_test, layers_test  # noqa: E402
+from tests.conformance import estimator_cases, layers_test  # noqa: E402
 from tests.estimators import problems  # noqa: E402
 from tf_discrete import callbacks, estimators, layers, losses, models, schedules, seeds  # noqa: E402
 from tf_discrete._internal import replicas
@@ -87,7 +87,7 @@ def test_no_layer_merges():
 
 
 def test_no_estimator_merges():
-    cases = [(name, latents, {}) for name, latents in estimators_test.CASES]
+    cases = [(name, latents, {}) for name, latents in estimator_cases.CASES]
     for baseline in ("none", "moving_average", baselines.Learned((3,), moving_average=True)):
         options = {"baseline": baseline, "variance_normalization": True}
         cases.append(("score_function", "categorical", options))
@@ -291,7 +291,7 @@ def test_counters_schedules_and_noise():
     assert on_replicas(layer.step) == on_replicas(layer.inference_step) == [12, 12]
     usage = callbacks.CodeUsageCallback(X)
     usage.set_model(model)
-    assert usage.look().num_examples == 48
+    assert usage.measure().num_examples == 48
     for one, other in itertools.combinations(draws(model), 2):
         assert not np.array_equal(one, other), "replicas share their noise"
 

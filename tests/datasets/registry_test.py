@@ -69,10 +69,8 @@ def test_bad_arguments_are_refused(kwargs, message):
         datasets.get("digits", **{"split": "train", **kwargs})
 
 
-def test_ones_own_data_set_is_loaded_by_its_name(monkeypatch):
-    entries = datasets.source.REGISTRY._entries
-    monkeypatch.setattr(datasets.source.REGISTRY, "_entries", dict(entries))
-
+@datasets.source.REGISTRY.restored()
+def test_ones_own_data_set_is_loaded_by_its_name():
     @datasets.register("rows")
     def rows(request):
         images = np.arange(100, dtype=np.uint8).reshape([100, 1, 1, 1]) + np.zeros(

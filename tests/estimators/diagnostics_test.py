@@ -15,7 +15,7 @@ def test_gradient_samples_differ_repeat_and_do_not_repeat_over_chunks():
     logits = problems.generic_logits("categorical", batch=2)
     f = problems.objective("cubic", "categorical")
     estimator = estimators.get("gumbel_softmax")
-    arguments = dict(num_draws=50, chunk_size=20)
+    arguments = dict(num_gradients=50, chunk_size=20)
     drawn = diagnostics.gradient_samples(estimator, f, logits, seeds.base(0), **arguments).numpy()
     again = diagnostics.gradient_samples(estimator, f, logits, seeds.base(0), **arguments).numpy()
     other = diagnostics.gradient_samples(estimator, f, logits, seeds.base(1), **arguments).numpy()
@@ -50,7 +50,7 @@ def test_measure_of_a_gradient_that_is_known_in_closed_form():
     # Two-sided 1e-6 and power 1 - 1e-6 under the normal distribution: 4.892 and 4.753 standard errors.
     assert result.critical_z == pytest.approx(4.8916, abs=1e-3)
     assert result.detectable_bias[0] == pytest.approx((4.8916 + 4.7534) * error, rel=0.01)
-    assert (result.num_draws, result.num_evaluations) == (40_000, 2)
+    assert (result.num_gradients, result.num_evaluations) == (40_000, 2)
     assert not result.is_biased
 
 
@@ -83,7 +83,7 @@ def test_measure_of_an_estimator_without_variance_does_not_divide_by_zero():
 
 
 def test_measure_refuses_a_single_draw():
-    with pytest.raises(ValueError, match="at least 2 draws. Received: num_draws=1"):
+    with pytest.raises(ValueError, match="at least 2 gradients. Received: num_gradients=1"):
         diagnostics.measure(
             estimators.get("reinmax"), lambda z: z[..., 0, 0], tf.zeros([1, 2]), seeds.base(0), 1
         )

@@ -90,7 +90,7 @@ def test_unbiased_by_many_draws(latents, num_summed):
     """That one Gumbel variable for each category makes both draws with the right joint distribution."""
     f, logits = problems.objective("network", latents), problems.generic_logits(latents)
     result = diagnostics.measure(
-        sum_and_sample(latents, num_summed), f, logits, seeds.base(0), num_draws=20_000
+        sum_and_sample(latents, num_summed), f, logits, seeds.base(0), num_gradients=20_000
     )
     assert not result.is_biased
     assert result.detectable_bias.max() < 0.2 * np.abs(result.exact).max()

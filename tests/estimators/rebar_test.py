@@ -76,7 +76,7 @@ def test_the_modified_relaxation_is_unbiased_by_many_draws(name, latents, temper
         name, latents=latents, temperature=temperature, relaxation="modified"
     )
     f, logits = problems.objective("network", latents), problems.generic_logits(latents)
-    result = diagnostics.measure(estimator, f, logits, seeds.base(0), num_draws=20_000)
+    result = diagnostics.measure(estimator, f, logits, seeds.base(0), num_gradients=20_000)
     assert not result.is_biased
     assert result.detectable_bias.max() < 0.2 * np.abs(result.exact).max()
 

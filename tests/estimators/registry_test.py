@@ -3,15 +3,14 @@
 import keras
 import pytest
 
+from tests import registries
 from tf_discrete import estimators
-from tf_discrete.estimators import registry
 
 
 @pytest.fixture
-def sandbox(monkeypatch):
+def sandbox():
     """A registry that a test may add to."""
-    monkeypatch.setattr(registry.REGISTRY, "_entries", dict(registry.REGISTRY._entries))
-    with keras.saving.CustomObjectScope({}):
+    with registries.restored():
         yield
 
 

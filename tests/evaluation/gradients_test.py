@@ -61,7 +61,7 @@ def test_too_many_configurations_have_no_exact_gradient():
 def test_moments_and_groups():
     made = model("score_function", prior="learned")
     probe = evaluation.GradientProbe(made)
-    drawn = np.array(list(probe.draws(X, 20)), np.float64)
+    drawn = np.array(list(probe.sample(X, 20)), np.float64)
     assert drawn.shape == (20, 16 * 6 + 6 + 6 * 16 + 16 + 6)
     mean, variance, count = probe.moments(X, 20)
     np.testing.assert_allclose(mean, drawn.mean(0), atol=1e-6)
@@ -89,7 +89,7 @@ def test_the_cosine_to_a_reference():
     exact = reference.gradient
     cosines = [
         draw @ exact / np.linalg.norm(draw) / np.linalg.norm(exact)
-        for draw in np.array(list(probe.draws(X, 10, seed=4)), np.float64)
+        for draw in np.array(list(probe.sample(X, 10, seed=4)), np.float64)
     ]
     assert found["all"].cosine == pytest.approx(np.mean(cosines), rel=1e-5)
 
@@ -184,5 +184,5 @@ def test_as_many_samples_as_the_evaluations_allow():
 
 
 def test_one_draw_has_no_variance():
-    with pytest.raises(ValueError, match="at least 2 draws. Received: num_draws=1"):
+    with pytest.raises(ValueError, match="at least 2 gradients. Received: num_gradients=1"):
         evaluation.GradientProbe(model()).measure(X, 1)

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from tests.fuzz import functions, hostile, subjects
+from tests.fuzz import functions, hostile, public_classes, subjects
 
 LONG = os.environ.get("TF_DISCRETE_FUZZ") == "long"
 VALUES = {**hostile.VALUES, **(hostile.MORE if LONG else {})}
@@ -32,7 +32,7 @@ def test_hostile_arguments_are_refused_by_name_or_work(name):
 
 def test_every_public_class_is_attacked():
     attacked = {subject.make for subject in CLASSES.values()}
-    missing = [name for name, cls in subjects.public_classes().items() if cls not in attacked]
+    missing = [name for name, cls in public_classes.public_classes().items() if cls not in attacked]
     assert not missing
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz import files, mutations
+from tests.fuzz import damaged, files, mutations
 
 _CASES = {"models": 8, "images": 90, "indexes": 60, "codes": 20, "npz": 45, "caches": 30}
 
@@ -16,7 +16,7 @@ def test_damaged_files_are_refused_or_read_right(tmp_path, name):
     if not made:
         pytest.skip("an extra is not installed")
     tally = mutations.Tally(name)
-    files.attack(made, range(mutations.cases(_CASES.get(name, 60))), tally)
+    damaged.attack(made, range(mutations.cases(_CASES.get(name, 60))), tally)
     tally.check()
 
 
@@ -33,6 +33,6 @@ def test_the_fuzzer_sees_each_kind_of_fault(tmp_path):
         return data
 
     tally = mutations.Tally("a")
-    files.attack([files.File(path, read, lambda found: found == b"whole")], range(300), tally)
+    damaged.attack([damaged.File(path, read, lambda found: found == b"whole")], range(300), tally)
     assert set(tally.counts) == {"clear", "unclear", "silent", "harmless"}
     assert path.read_bytes() == b"whole"

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import tf_discrete as tfd
 from tests.fuzz.hostile import Subject, finite
-from tests.fuzz.subjects import prior, vae
+from tests.fuzz.small_models import prior, vae
 from tf_discrete import seeds
 
 CODES = np.array([[0, 1, 1], [1, 1, 0], [0, 0, 0]])

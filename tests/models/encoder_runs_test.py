@@ -90,7 +90,7 @@ def test_a_step_runs_the_encoder_once_and_scores_what_another_run_would_give(cas
     model = CASES[case]()
     model.compile("sgd")
     model.optimizer.build(model.trainable_variables)
-    x = model.observations(X)
+    x = model.unpack_batch(X)
     encoded = model.objective(x, seeds.base(1), training=True).encoded
     found = model.hard_terms(x, seeds.base(2), encoded)
     expected = model.hard_terms(x, seeds.base(2))
@@ -144,7 +144,7 @@ def test_an_encoder_that_differs_in_training_is_run_as_at_inference(monkeypatch)
 )
 def test_a_classifier_of_noisy_views_is_run_as_at_inference(changes):
     model = models.SemiSupervisedVAE(SHAPE, **SEMI_SUPERVISED, **changes)
-    x = model.observations(X)
+    x = model.unpack_batch(X)
     assert model.objective(x, seeds.base(1), training=True).encoded is None
     assert model.objective(x, seeds.base(1), training=False).encoded is not None
 

@@ -47,8 +47,8 @@ def test_an_empty_batch_is_convolved_as_keras_does_any_other():
     assert ours(x[:0]).shape == (0, 3, 3, 3)
 
 
-def test_registered_networks_can_be_named(monkeypatch):
-    monkeypatch.setattr(networks.REGISTRY, "_entries", dict(networks.REGISTRY._entries))
+@networks.REGISTRY.restored()
+def test_registered_networks_can_be_named():
     networks.register("networks_test", networks.mlp_encoder, networks.mlp_decoder)
     assert networks.names() == ["conv", "mlp", "networks_test"]
     assert networks.encoder("networks_test", (3,), 2, (), "relu")(tf.ones([1, 3])).shape == (1, 2)

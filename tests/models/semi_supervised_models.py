@@ -56,7 +56,7 @@ def bounds(model: SemiSupervisedVAE, x: tf.Tensor, seed: Any = SEED) -> dict[str
 
 def terms(model: SemiSupervisedVAE, data: Any, training: bool = True, seed: Any = SEED) -> Any:
     """The objective of a batch in any form."""
-    return model.objective(model.observations(data), seed, training)
+    return model.objective(model.unpack_batch(data), seed, training)
 
 
 def with_batch_norm(**changes: Any) -> SemiSupervisedVAE:

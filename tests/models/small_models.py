@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -54,3 +55,12 @@ def truth(model: CategoricalVAE, x: tf.Tensor) -> dict[str, np.ndarray]:
         "elbo_variance": (q * log_w**2).sum(0) - (q * log_w).sum(0) ** 2,
         "weight_variance": (q * relative**2).sum(0) - 1,
     }
+
+
+def compiled(
+    model: CategoricalVAE, optimizer: keras.optimizers.Optimizer | None = None, **options: Any
+) -> CategoricalVAE:
+    """The model, ready for single steps."""
+    model.compile(optimizer or keras.optimizers.Adam(0.01), **options)
+    model.optimizer.build(model.trainable_variables)
+    return model

@@ -92,10 +92,8 @@ def test_get_makes_a_registered_one_by_its_name():
         schedules.get("linear")
 
 
-def test_ones_own_is_registered(monkeypatch):
-    registry = schedules.schedule.REGISTRY
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-
+@schedules.schedule.REGISTRY.restored()
+def test_ones_own_is_registered():
     @schedules.register("schedule_test_steps")
     class Steps(schedules.Schedule):
         pass

@@ -18,7 +18,7 @@ from tensorboard.plugins.projector import projector_config_pb2
 
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export, likelihoods
-from trainers.common import callbacks, data, finishing, run_directory, stored_config
+from trainers.common import autoencoder_report, callbacks, data, run_directory, stored_config
 from trainers.saved_runs import evaluate
 from trainers.tasks import categorical_vae
 
@@ -238,8 +238,8 @@ def test_reconstructions_are_read_by_a_classifier(
     monkeypatch.setattr(evaluation, "cached_classifier", cached_classifier)
     monkeypatch.setattr(evaluation, "reconstruction_accuracy", accuracy)
     directory = run_directory.RunDirectory(tmp_path)
-    classifier = finishing.make_classifier(settings, directory, splits["train"])
-    assert finishing.classify_reconstructions(model, classifier, splits["test"]) == 0.5
+    classifier = autoencoder_report.make_classifier(settings, directory, splits["train"])
+    assert autoencoder_report.classify_reconstructions(model, classifier, splits["test"]) == 0.5
     assert seen["path"] == tmp_path / "classifier.keras"
     assert (seen["trained"], seen["read"], seen["classes"]) == (300, 300, 10)
     assert seen["shape"] == (8, 8, 1)
@@ -248,14 +248,14 @@ def test_reconstructions_are_read_by_a_classifier(
 
 def test_images_without_a_label_are_left_out_of_the_judging():
     split = datasets.get("digits", "test", max_examples=60)
-    assert finishing.with_labels(split) is split
+    assert autoencoder_report.with_labels(split) is split
     some = dataclasses.replace(split, labels=np.where(np.arange(60) % 2, -1, split.labels))
-    found = finishing.with_labels(some)
+    found = autoencoder_report.with_labels(some)
     np.testing.assert_array_equal(found.images, split.images[::2])
     np.testing.assert_array_equal(found.labels, split.labels[::2])
     one_class = np.where(split.labels == 3, 3, -1)
     for labels in (np.full(60, -1), one_class, None):
-        assert finishing.with_labels(dataclasses.replace(split, labels=labels)) is None
+        assert autoencoder_report.with_labels(dataclasses.replace(split, labels=labels)) is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import CategoricalVAE, WithPrior
-from trainers.common import data, finishing
+from trainers.common import autoencoder_report, data
 from trainers.common import run as run_lib
 from trainers.tasks import categorical_vae, semantic_hashing
 
@@ -66,9 +66,9 @@ def test_the_variables_of_several_layers_are_drawn(tmp_path):
     split = data.load_split(settings, "test")
     model = categorical_vae.build_model(settings, split, 10)
     assert isinstance(model, WithPrior) and isinstance(model.model, CategoricalVAE)
-    images, _ = finishing.some_images(split, 20)
+    images, _ = autoencoder_report.some_images(split, 20)
     usage = evaluation.collect_usage(model, [images])
-    figure = finishing.traversal(model, images[:1], usage)
+    figure = autoencoder_report.traversal(model, images[:1], usage)
     assert plots.to_image(figure).std() > 5
 
 

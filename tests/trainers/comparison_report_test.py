@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
 from tf_discrete._internal.writing import write_json
-from trainers.comparison import comparison_report
+from trainers.comparison import compared_runs, comparison_report
 
 
 def _run(folder: pathlib.Path, seed: int, bounds: list[float], test: float | None) -> None:
@@ -60,18 +60,18 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     _run(runs / "gumbel_softmax-1", 1, [-32, -27, -22], -20.0)
     _run(runs / "reinmax-0", 0, [-30, -22, -19], -17.0)
     _run(runs / "straight_through-0", 0, [-40], None)
-    write_json(runs / "straight_through-0" / comparison_report.DIVERGED, {"message": "at step 13"})
+    write_json(runs / "straight_through-0" / compared_runs.DIVERGED, {"message": "at step 13"})
     _run(runs / "vimco-0", 0, [-40, -30], None)
     cost = {"ratio": 1.5, "low": 1.4, "high": 1.6, "step_milliseconds": 3.0, "evaluations": 1}
     costs = {"gumbel_softmax": {**cost, "ratio": 1.0, "low": 1.0, "high": 1.0}, "reinmax": cost}
-    write_json(tmp_path / comparison_report.COSTS, {"estimators": costs})
+    write_json(tmp_path / compared_runs.COSTS, {"estimators": costs})
     gradients = {"gumbel_softmax": _gradients(2.0, 0.5), "reinmax": _gradients(3.0, 0.9)}
-    write_json(tmp_path / comparison_report.GRADIENTS, {"estimators": gradients})
+    write_json(tmp_path / compared_runs.GRADIENTS, {"estimators": gradients})
     return tmp_path
 
 
 def _comparison(folder: pathlib.Path) -> dict:
-    found = comparison_report.collect(folder, {"arm": "ARM supports bernoulli latents only."})
+    found = compared_runs.collect(folder, {"arm": "ARM supports bernoulli latents only."})
     return {
         "config": {"reference": "gumbel_softmax", "latents": "categorical"},
         "estimators": found,
@@ -98,7 +98,7 @@ def test_numbers(folder: pathlib.Path):
         "vimco": ["unfinished"],
     }
     assert found["straight_through"]["runs"][0]["message"] == "at step 13"
-    assert comparison_report.read_run(folder / "runs/none-0") is None
+    assert compared_runs.read_run(folder / "runs/none-0") is None
 
 
 def test_table(folder: pathlib.Path):

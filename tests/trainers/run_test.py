@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import sys
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import registries
 from tests.trainers import small_runs
-from tf_discrete import datasets, export, likelihoods
-from tf_discrete.estimators import registry
-from tf_discrete.models import networks
+from tf_discrete import datasets, export
 from trainers.common import compiling, results, run
 from trainers.flags.run import RunConfig
 from trainers.saved_runs import evaluate
@@ -58,22 +57,16 @@ def own_module(tmp_path, monkeypatch):
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules/users_own_module.py").write_text(OWN_MODULE)
     monkeypatch.syspath_prepend(tmp_path / "modules")
-    tables = (
-        registry.REGISTRY._entries,
-        likelihoods.registry.REGISTRY._entries,
-        networks.REGISTRY._entries,
-        keras.saving.get_custom_objects(),
-    )
-    before = [dict(table) for table in tables]
+    with contextlib.ExitStack() as stack:
 
-    def forget():
-        sys.modules.pop("users_own_module", None)
-        for table, old in zip(tables, before, strict=True):
-            table.clear()
-            table.update(old)
+        def forget():
+            sys.modules.pop("users_own_module", None)
+            stack.close()
+            stack.enter_context(registries.restored())
 
-    yield forget
-    forget()
+        forget()
+        yield forget
+        forget()
 
 
 def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: pathlib.Path):

@@ -175,14 +175,14 @@ def test_only_logits_start_at_the_mean_image(tmp_path):
         semantic_hashing.build_model(settings, split, 1)
 
 
-def test_a_registered_network_keeps_its_start(tmp_path, monkeypatch):
+@networks.REGISTRY.restored()
+def test_a_registered_network_keeps_its_start(tmp_path):
     def decoder(latent_shape, output_shape, hidden_units, activation):
         inputs = keras.Input(latent_shape)
         x = keras.layers.Dense(int(np.prod(output_shape)), use_bias=False)(inputs)
         return keras.Model(inputs, keras.layers.Reshape(output_shape)(x))
 
-    bare = networks.Builders(networks.mlp_encoder, decoder)
-    monkeypatch.setitem(networks.REGISTRY._entries, "bare", bare)
+    networks.register("bare", networks.mlp_encoder, decoder)
     settings = small.config(tmp_path, encoder="bare")
     split = data.load_split(settings, "train")
     assert semantic_hashing.build_model(settings, split, 1).decoder.count_params() == 9 * 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, NoReturn, TypeVar
@@ -67,9 +68,15 @@ class Registry(Generic[Entry]):
 
         return decorate
 
-    def unregister(self, name: str) -> None:
-        """Removes an entry, if there is one: for a test that has registered its own."""
-        self._entries.pop(name, None)
+    @contextlib.contextmanager
+    def restored(self) -> Iterator[None]:
+        """Forgets at its end what was registered inside it: for tests and examples."""
+        before = self.items()
+        try:
+            yield
+        finally:
+            self._entries.clear()
+            self._entries.update(before)
 
     def entry(self, name: Any, argument: str | None = None) -> Entry:
         """Returns the entry of a name.

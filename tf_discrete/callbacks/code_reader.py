@@ -11,7 +11,8 @@ import tensorflow as tf
 from tf_discrete._internal import checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.layers import StochasticLayer
-from tf_discrete.models.base import DiscreteModel, inputs_of
+from tf_discrete.models.base import DiscreteModel
+from tf_discrete.models.batches import inputs_of
 from tf_discrete.types import DataLike, Inputs, Tensor
 
 Reader = Callable[[Inputs], tuple[Tensor, Tensor]]

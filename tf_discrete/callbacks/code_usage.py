@@ -16,7 +16,7 @@ class CodeUsageCallback(keras.callbacks.Callback):
     Logged: `usage/perplexity` and `usage/perplexity_min` (mean and minimum over the variables of the
     effective number of categories), `usage/active_units`, and `usage/mutual_information_nats` between
     the data and a variable, averaged over the variables. List it before callbacks that write the log to
-    a file. `usage` holds all the numbers of the last look, `None` before the first.
+    a file. `usage` holds all the numbers of the last measurement, `None` before the first.
 
     Args:
         data: arrays or a batched `tf.data.Dataset`, as `fit` takes them; labels are not read.
@@ -62,7 +62,7 @@ class CodeUsageCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if (epoch + 1) % self.every == 0:
-            self.usage = self.look()
+            self.usage = self.measure()
             self.report(epoch, self.usage, logs)
 
     def report(self, epoch: int, usage: Usage, logs: Logs | None) -> None:
@@ -73,7 +73,7 @@ class CodeUsageCallback(keras.callbacks.Callback):
             logs["usage/active_units"] = usage.active_units
             logs["usage/mutual_information_nats"] = float(usage.mutual_information.mean())
 
-    def look(self) -> Usage:
+    def measure(self) -> Usage:
         """Encodes the data with the model as it is now."""
         counted: CodeUsage | None = None
         for x in code_reader.input_batches(self.data, self.max_examples, self.batch_size):

@@ -74,13 +74,13 @@ def register(name: str) -> Callable[[_Load], _Load]:
 
     Example:
         >>> from tf_discrete.datasets import take_split, get
-        >>> @register("stripes")
-        ... def stripes(request):
+        >>> def stripes(request):
         ...     images = np.zeros([40, 8, 8, 1], np.uint8)
         ...     images[:20, ::2], images[20:, :, ::2] = 255, 255
         ...     return take_split(Arrays(images, np.repeat(np.int32([0, 1]), 20), num_classes=2), request)
-        >>> len(get("stripes", "test"))
+        >>> with REGISTRY.restored():  # Without this line, until the program ends.
+        ...     stripes = register("stripes")(stripes)
+        ...     print(len(get("stripes", "test")))
         4
-        >>> REGISTRY.unregister("stripes")
     """
     return REGISTRY.register(name)

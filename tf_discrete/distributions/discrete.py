@@ -116,6 +116,23 @@ class Discrete(abc.ABC):
                 f"the latents. Add the axis that is missing. Received: inputs.shape={tuple(shape)}"
             )
 
+    @classmethod
+    def concatenate_logits(cls, logits: Sequence[Tensor], num_categories: int) -> tf.Tensor:
+        """Concatenates logits along the variables, each with `num_categories` categories.
+
+        Args:
+            logits: float [*A, *logits_shape] each; categories that they lack get logits of -inf.
+            num_categories: K of the result.
+        """
+        padded = []
+        for one in logits:
+            _, own = cls.sizes_of(tuple(one.shape[-cls.event_rank :]))
+            if own is not None and own < num_categories:
+                paddings = [[0, 0]] * (one.shape.rank - 1) + [[0, num_categories - own]]
+                one = tf.pad(one, paddings, constant_values=-math.inf)
+            padded.append(one)
+        return tf.concat(padded, axis=-cls.event_rank)
+
     # Values and codes.
 
     def one_hot(self, code: Tensor) -> tf.Tensor:

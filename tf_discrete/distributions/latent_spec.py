@@ -82,22 +82,7 @@ class LatentSpec:
             >>> spec.concatenate_logits([tf.zeros([1, 2]), tf.ones([1, 3])]).numpy().tolist()
             [[0.0, 0.0, -inf], [1.0, 1.0, 1.0]]
         """
-        if len(logits) == 1:
-            return tf.convert_to_tensor(logits[0])
-        if self.event_rank == 1:
-            return tf.concat(logits, axis=-1)
-        width = self.logits_shape[-1]
-        padded = [
-            one
-            if one.shape[-1] == width
-            else tf.pad(
-                one,
-                [[0, 0]] * (one.shape.rank - 1) + [[0, width - one.shape[-1]]],
-                constant_values=-math.inf,
-            )
-            for one in logits
-        ]
-        return tf.concat(padded, axis=-2)
+        return self.kind.concatenate_logits(logits, self.num_categories)
 
     @property
     def kind(self) -> type[discrete.Discrete]:

@@ -1,6 +1,6 @@
 """Diagnostics: the bias and the spread of any estimator against the exact gradient.
 
-For objectives small enough to enumerate: `measure` compares many draws with the exact gradient and says
+For objectives small enough to enumerate: `measure` compares many samples with the exact gradient and says
 what it could have seen. `exact_gradient` and `expected_gradient` are without any Monte Carlo error.
 """
 
@@ -26,19 +26,19 @@ class Measurement(NamedTuple):
 
     Attributes:
         exact: float64 [*B, N(, K)], the exact gradient for the logits.
-        mean: float64 [*B, N(, K)], the mean of the drawn gradients.
+        mean: float64 [*B, N(, K)], the mean of the sampled gradients.
         bias: mean - exact.
         standard_error: Standard error of the mean, for each element; never below what rounding leaves.
         z_scores: bias / standard_error.
         critical_z: largest |z| that chance explains, at the family-wise error over all elements.
         detectable_bias: for each element, the bias that exceeds `critical_z` with probability
             1 - family_wise_error.
-        variance: Variance of one drawn gradient, for each element.
+        variance: Variance of one sampled gradient, for each element.
         total_variance: sum of `variance`, the trace of the covariance.
         signal_to_noise: norm of `mean` over the square root of `total_variance`.
         cosine: Cosine of the angle between `mean` and `exact`.
-        num_draws: how many gradients were drawn.
-        num_evaluations: Number of evaluations of the objective, for one drawn gradient.
+        num_gradients: Number of sampled gradients.
+        num_evaluations: Number of evaluations of the objective, for one sampled gradient.
     """
 
     exact: np.ndarray
@@ -52,7 +52,7 @@ class Measurement(NamedTuple):
     total_variance: float
     signal_to_noise: float
     cosine: float
-    num_draws: int
+    num_gradients: int
     num_evaluations: int
 
     @property
@@ -66,40 +66,40 @@ def gradient_samples(
     objective_fn: base.ObjectiveFn,
     logits: Tensor,
     seed: Seed,
-    num_draws: int,
+    num_gradients: int,
     num_samples: int | None = None,
     *,
     reduce: Reduction = base.mean,
     chunk_size: int = 4096,
 ) -> tf.Tensor:
-    """Returns independent draws of an estimator's gradient for the logits.
+    """Returns independent samples of an estimator's gradient for the logits.
 
     Args:
         estimator: any.
         objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; called with one more leading batch axis.
         logits: float [*B, N(, K)].
         seed: int32 [2].
-        num_draws: Number of samples of the gradient.
-        num_samples: S of each draw. Default: the fewest that the estimator takes.
+        num_gradients: Number of samples of the gradient.
+        num_samples: S of each gradient. Default: the fewest that the estimator takes.
         reduce: As in `Estimator.estimate`. Default: `mean`.
-        chunk_size: draws that are made at once. Default: 4096.
+        chunk_size: Number of gradients that are sampled at once. Default: 4096.
 
     Returns:
-        gradients: float [num_draws, *B, N(, K)].
+        gradients: float [num_gradients, *B, N(, K)].
 
     Example:
         >>> from tf_discrete import estimators
         >>> estimator = estimators.get("gumbel_softmax", temperature=0.5)
         >>> gradient_samples(
-        ...     estimator, lambda z: z[..., 0, 1] ** 2, tf.zeros([1, 3]), seeds.base(0), num_draws=100
+        ...     estimator, lambda z: z[..., 0, 1] ** 2, tf.zeros([1, 3]), seeds.base(0), num_gradients=100
         ... ).shape
         TensorShape([100, 1, 3])
     """
     logits = types.at_least_float32(logits)
     samples = estimator.min_samples if num_samples is None else num_samples
     chunks = []
-    for start in range(0, num_draws, chunk_size):
-        count = min(chunk_size, num_draws - start)
+    for start in range(0, num_gradients, chunk_size):
+        count = min(chunk_size, num_gradients - start)
         tiled = tf.broadcast_to(logits, tf.concat([[count], tf.shape(logits)], axis=0))
         noise = estimator.draw_noise(seeds.fold(seed, "diagnostics", start), tiled, samples)
         with tf.GradientTape() as tape:
@@ -114,31 +114,31 @@ def measure(
     objective_fn: base.ObjectiveFn,
     logits: Tensor,
     seed: Seed,
-    num_draws: int = 10_000,
+    num_gradients: int = 10_000,
     num_samples: int | None = None,
     *,
     reduce: Reduction = base.mean,
     family_wise_error: float = 1e-6,
     chunk_size: int = 4096,
 ) -> Measurement:
-    """Draws an estimator's gradient many times and compares it with the exact one.
+    """Samples an estimator's gradient many times and compares it with the exact one.
 
     Args:
         estimator: any.
         objective_fn: maps z [S, *B, N(, K)] to values [S, *B]; called with one more leading batch axis.
         logits: float [*B, N(, K)].
         seed: int32 [2].
-        num_draws: Number of samples of the gradient, at least 2. Default: 10 000.
-        num_samples: S of each draw. Default: the fewest that the estimator takes.
+        num_gradients: Number of samples of the gradient, at least 2. Default: 10 000.
+        num_samples: S of each gradient. Default: the fewest that the estimator takes.
         reduce: As in `Estimator.estimate`. Default: `mean`.
         family_wise_error: Probability that an unbiased estimator is called biased. Default: 1e-6.
-        chunk_size: draws that are made at once. Default: 4096.
+        chunk_size: Number of gradients that are sampled at once. Default: 4096.
 
     Returns:
         measurement: see `Measurement`.
 
     Raises:
-        ValueError: fewer than 2 draws, or an objective too large to enumerate.
+        ValueError: fewer than 2 gradients, or an objective too large to enumerate.
 
     Example:
         >>> from tf_discrete import estimators
@@ -148,8 +148,10 @@ def measure(
         >>> result.is_biased, result.num_evaluations
         (False, 2)
     """
-    if num_draws < 2:
-        raise ValueError(f"A variance needs at least 2 draws. Received: num_draws={num_draws}")
+    if num_gradients < 2:
+        raise ValueError(
+            f"A variance needs at least 2 gradients. Received: num_gradients={num_gradients}"
+        )
     samples = estimator.min_samples if num_samples is None else num_samples
     exact_samples = 1 if reduce is base.mean else samples
     exact = expectations.exact_under(
@@ -163,7 +165,14 @@ def measure(
         return objective_fn(z)
 
     drawn = gradient_samples(
-        estimator, counted, logits, seed, num_draws, samples, reduce=reduce, chunk_size=chunk_size
+        estimator,
+        counted,
+        logits,
+        seed,
+        num_gradients,
+        samples,
+        reduce=reduce,
+        chunk_size=chunk_size,
     )
     rounding = 64.0 * np.finfo(drawn.dtype.as_numpy_dtype).eps
     return _compare(
@@ -171,7 +180,7 @@ def measure(
         exact.numpy().astype(np.float64),
         rounding,
         family_wise_error,
-        evaluations // math.ceil(num_draws / chunk_size),
+        evaluations // math.ceil(num_gradients / chunk_size),
     )
 
 
@@ -200,6 +209,6 @@ def _compare(
         total_variance=float(variance.sum()),
         signal_to_noise=float(np.linalg.norm(mean) / np.sqrt(variance.sum() + floor**2)),
         cosine=float(np.sum(mean * exact) / norms) if norms > 0 else math.nan,
-        num_draws=len(drawn),
+        num_gradients=len(drawn),
         num_evaluations=num_evaluations,
     )

@@ -126,7 +126,7 @@ def evaluate_generation(
     splits: int = 10,
     sample_size: int = 64,
 ) -> Generation:
-    """Draws samples from a model and scores them by both inception scores.
+    """Samples from a model and scores the samples by both inception scores.
 
     Args:
         model: with `sample(num_samples, seed)`, whose images lie in [0, 1] (others are clipped).
@@ -134,7 +134,7 @@ def evaluate_generation(
         num_samples: Int, number of samples. Default: 6400.
         seed: Seed of the samples. Default: 0.
         prior: where the codes come from, as `DiscreteAutoencoder.sample` takes it. Default: the model's
-            own, which for a uniform prior draws every variable by itself.
+            own, which for a uniform prior samples every variable by itself.
         splits: see `inception_score`. Default: 10.
         sample_size: see `slides_inception_score`. Default: 64.
 

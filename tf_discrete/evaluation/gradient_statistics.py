@@ -1,4 +1,4 @@
-"""Mean, spread and bias of drawn gradients, as vectors: what a probe of a model's gradient reports."""
+"""Mean, spread and bias of sampled gradients, as vectors: what a probe of a model's gradient reports."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Moments(NamedTuple):
 
     Attributes:
         mean: float64 [P].
-        variance: float64 [P], of one draw.
-        num_draws: how many went in.
+        variance: float64 [P], of one sample.
+        num_gradients: how many went in.
     """
 
     mean: np.ndarray
     variance: np.ndarray
-    num_draws: int
+    num_gradients: int
 
 
 class Reference(NamedTuple):
@@ -48,7 +48,7 @@ class LayerStatistics(NamedTuple):
         norm: Norm of the mean gradient, its noise taken off.
         variance: Variance of one sample, the trace of its covariance.
         signal_to_noise: norm over the square root of the variance. None where nothing varies.
-        cosine: Cosine of the angle between a draw and the reference, on average. None without one.
+        cosine: Cosine of the angle between a sample and the reference, on average. None without one.
         mean_cosine: Cosine of the angle between the mean and the reference: that of the bias, whatever its
             length. None without a reference.
         relative_bias: norm of (mean - reference) over that of the reference, the noise of both taken
@@ -69,7 +69,7 @@ def pooled_reference(moments: Sequence[Moments]) -> Reference:
     """Returns the average of several unbiased estimators, each weighed by how sure it is.
 
     Args:
-        moments: Moments of each, from independent draws.
+        moments: Moments of each, from independent samples.
 
     Example:
         >>> one = Moments(np.array([1.0]), np.array([2.0]), 2)
@@ -78,10 +78,12 @@ def pooled_reference(moments: Sequence[Moments]) -> Reference:
         >>> pooled.gradient.tolist(), pooled.variance.round(4).tolist()
         ([3.0], [0.3333])
     """
-    weights = np.array([m.num_draws / max(m.variance.sum(), _TINY) for m in moments])
+    weights = np.array([m.num_gradients / max(m.variance.sum(), _TINY) for m in moments])
     weights /= weights.sum()
     gradient = sum(w * m.mean for w, m in zip(weights, moments, strict=True))
-    variance = sum(w**2 * m.variance / m.num_draws for w, m in zip(weights, moments, strict=True))
+    variance = sum(
+        w**2 * m.variance / m.num_gradients for w, m in zip(weights, moments, strict=True)
+    )
     return Reference(np.asarray(gradient), np.asarray(variance), False)
 
 
@@ -89,15 +91,17 @@ class RunningMoments:
     """Running mean and variance of vectors (Welford).
 
     Args:
-        num_draws: how many vectors will come, at least 2.
+        num_gradients: how many vectors will come, at least 2.
 
     Raises:
-        ValueError: fewer than 2 draws.
+        ValueError: fewer than 2 samples.
     """
 
-    def __init__(self, num_draws: int):
-        if checks.whole("num_draws", num_draws) < 2:
-            raise ValueError(f"A variance needs at least 2 draws. Received: num_draws={num_draws}")
+    def __init__(self, num_gradients: int):
+        if checks.whole("num_gradients", num_gradients) < 2:
+            raise ValueError(
+                f"A variance needs at least 2 gradients. Received: num_gradients={num_gradients}"
+            )
         self._count = 0
         self._mean: Any = 0.0
         self._squares: Any = 0.0
@@ -119,10 +123,10 @@ def layer_statistics(
     """Returns statistics of some layers' gradient from sums over their weights.
 
     Args:
-        parts: sums of `squares` of the mean gradient, of its `noise` and of the `variance` of one draw;
+        parts: sums of `squares` of the mean gradient, of its `noise` and of the `variance` of one sample;
             with a reference also products of the mean with it (`along`), squares of what the mean is
             `off`, and squares and variance of the `reference` and its noise (`reference_noise`).
-        products: of each draw with the reference, and the draw's own square.
+        products: of each sample with the reference, and the sample's own square.
     """
     norm = math.sqrt(max(parts["squares"] - parts["noise"], 0.0))
     cosine = mean_cosine = relative_bias = bias_noise = None

@@ -1,6 +1,6 @@
 """How an estimator's gradient of a model scatters, and how far it is off: by layer, on one batch.
 
-`GradientProbe` draws the gradient of a model's loss many times. What it is compared with is a
+`GradientProbe` samples the gradient of a model's loss many times. What it is compared with is a
 `Reference`: the exact gradient where all configurations of the latents can be enumerated, else the
 pooled average of unbiased estimators, whose own noise is known and taken off.
 """
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 
 class GradientProbe:
-    """Draws the gradient of a model's loss on a batch, with the weights as they are.
+    """Samples the gradient of a model's loss on a batch, with the weights as they are.
 
     The gradient is that of the mean over the batch, in nats per unit of a weight; only the latents'
-    noise differs between draws. Weights may change between calls; the computation is traced once.
+    noise differs between samples. Weights may change between calls; the computation is traced once.
 
     Args:
         model: a `DiscreteModel`.
@@ -47,7 +47,8 @@ class GradientProbe:
         >>> from tf_discrete.models import CategoricalVAE
         >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=())
         >>> x = tf.ones([5, 4, 4, 1])
-        >>> statistics = GradientProbe(model).measure(x, num_draws=10, reference=exact_reference(model, x))
+        >>> reference = exact_reference(model, x)
+        >>> statistics = GradientProbe(model).measure(x, num_gradients=10, reference=reference)
         >>> list(statistics)
         ['all', 'encoder', 'encoder/1', 'decoder', 'decoder/1']
     """
@@ -75,32 +76,32 @@ class GradientProbe:
             groups[name] = [index]
         return {name: groups[name] for name in _in_order(groups)}
 
-    def draws(self, x: Tensor, num_draws: int, seed: SeedLike = 0) -> Iterable[np.ndarray]:
-        """Returns independent draws of the gradient, float32 [P] each."""
+    def sample(self, x: Tensor, num_gradients: int, seed: SeedLike = 0) -> Iterable[np.ndarray]:
+        """Returns independent samples of the gradient, float32 [P] each."""
         seed = seeds.convert(seed)
-        for index in range(checks.whole("num_draws", num_draws)):
+        for index in range(checks.whole("num_gradients", num_gradients)):
             yield self._draw(x, seeds.fold(seed, "gradient", index)).numpy()
 
-    def moments(self, x: Tensor, num_draws: int, seed: SeedLike = 0) -> Moments:
+    def moments(self, x: Tensor, num_gradients: int, seed: SeedLike = 0) -> Moments:
         """Returns mean and variance of the gradient.
 
         Args:
             x: observations, float [B, *data_shape].
-            num_draws: at least 2.
+            num_gradients: at least 2.
             seed: Int or int32 [2].
 
         Raises:
-            ValueError: fewer than 2 draws.
+            ValueError: fewer than 2 samples.
         """
-        running = RunningMoments(num_draws)
-        for draw in self.draws(x, num_draws, seed):
-            running.add(draw)
+        running = RunningMoments(num_gradients)
+        for gradient in self.sample(x, num_gradients, seed):
+            running.add(gradient)
         return running.moments
 
     def measure(
         self,
         x: Tensor,
-        num_draws: int,
+        num_gradients: int,
         seed: SeedLike = 0,
         reference: Reference | None = None,
     ) -> dict[str, LayerStatistics]:
@@ -108,21 +109,23 @@ class GradientProbe:
 
         Args:
             x: observations, float [B, *data_shape].
-            num_draws: at least 2.
+            num_gradients: at least 2.
             seed: Int or int32 [2]; other than that of the reference.
             reference: from the same batch and weights. Default: none.
 
         Raises:
-            ValueError: fewer than 2 draws.
+            ValueError: fewer than 2 samples.
         """
-        running = RunningMoments(num_draws)
+        running = RunningMoments(num_gradients)
         products = []
-        for draw in self.draws(x, num_draws, seed):
-            running.add(draw)
+        for gradient in self.sample(x, num_gradients, seed):
+            running.add(gradient)
             if reference is not None:
-                products.append((self._sums(draw * reference.gradient), self._sums(draw**2)))
+                products.append(
+                    (self._sums(gradient * reference.gradient), self._sums(gradient**2))
+                )
         mean, variance, _ = running.moments
-        mean_noise = self._sums(variance / num_draws)
+        mean_noise = self._sums(variance / num_gradients)
         parts = {
             "squares": self._sums(mean**2),
             "noise": mean_noise,
@@ -181,7 +184,7 @@ class GradientProbe:
 
 
 def exact_reference(model: DiscreteModel, x: Tensor) -> Reference | None:
-    """The exact gradient under the distribution that the model's estimator draws from, by enumeration.
+    """The exact gradient under the distribution that the model's estimator samples, by enumeration.
 
     Args:
         model: a `DiscreteModel` trained by `objective="elbo"`; its latents have one layer.
@@ -193,7 +196,7 @@ def exact_reference(model: DiscreteModel, x: Tensor) -> Reference | None:
     try:
         other = with_estimator(model, _EnumerationOf(model.estimator))
         probe = GradientProbe(other)
-        (gradient,) = probe.draws(x, 1)
+        (gradient,) = probe.sample(x, 1)
     except ValueError as error:
         if "configurations" not in str(error):
             raise

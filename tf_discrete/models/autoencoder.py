@@ -14,7 +14,7 @@ from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import base, networks
+from tf_discrete.models import base, batches, networks
 from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.models.layered_latents import read_latents
 from tf_discrete.types import (
@@ -141,10 +141,10 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     # What a trained model is for.
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        return self.reconstruct(base.inputs_of(x))
+        return self.reconstruct(batches.inputs_of(x))
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
-        return (base.batch_axis(input_shape), *self.data_shape)
+        return (batches.batch_axis(input_shape), *self.data_shape)
 
     def encode(self, x: Tensor) -> tf.Tensor:
         """Returns the most probable codes, int32 [B, N]; of several layers those of each in turn.

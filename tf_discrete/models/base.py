@@ -1,53 +1,43 @@
-"""`DiscreteModel`: the training and the evaluation step that all models share."""
+"""`DiscreteModel`: the interface of all models, on top of the step that trains them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_discrete import evaluation, seeds
-from tf_discrete._internal import checks, replicas
+from tf_discrete._internal import checks
 from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
-from tf_discrete.schedules import ScheduledVariable, scheduled_values
+from tf_discrete.models import batches
+from tf_discrete.models.training_step import TrainingStep
+from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import (
     Batch,
     Config,
     DataLike,
-    Encoded,
     Inputs,
     JsonObject,
-    Logs,
-    MaskedTerm,
-    ObjectiveTerms,
     Seed,
     SeedLike,
     Shape,
     Tensor,
-    Terms,
 )
 
 MAX_ROWS = 10_000
 MAX_VALUES = 2**25
 """Maximum number of likelihood parameters that an evaluation holds at once; 128 MiB in float32."""
-_ROWS_CHECKED = 10_000
-"""Rows of an array that are checked at a time: a copy of the whole array may not fit into memory."""
 
 
-class DiscreteModel(keras.Model):
+class DiscreteModel(TrainingStep):
     """A Keras model with discrete latents, trained by plain `compile(optimizer)` and `fit`.
 
-    A subclass supplies `objective` and `hard_terms`, both per example, and calls `track` with the names
-    of the terms. The model reports every term of the objective, and the same terms on the discrete path,
-    where the latents are discrete samples, as they are when the model is used.
-
-    Samples are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
-    Schedules follow `optimizer.iterations`.
+    A subclass supplies `objective` and `hard_terms`, both per example, and calls `track_metrics` with the
+    names of the terms. The model reports every term of the objective, and the same terms on the discrete
+    path, where the latents are discrete samples, as they are when the model is used.
 
     Args:
         seed: Int, base seed of all samples. Default: 0.
@@ -58,22 +48,10 @@ class DiscreteModel(keras.Model):
             the discrete path of a training step then runs it as at inference. Default: 10.
     """
 
-    def __init__(self, seed: int = 0, monitor_every: int = 10, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.seed = checks.seed("seed", seed)
-        self.monitor_every = checks.whole("monitor_every", monitor_every, 1, checks.INT64_MAX)
-        self.micro_step = self._counter("micro_step")
-        self.evaluation_step = self._counter("evaluation_step")
-        self.nonfinite_step = self._counter("nonfinite_step")
-
     @property
     def _wide(self) -> tf.DType:
         """The dtype of all distributions and likelihoods of the model, whatever networks it is given."""
         return tf.float64 if self.variable_dtype == "float64" else tf.float32
-
-    def observations(self, data: Batch) -> Inputs:
-        """Unpacks a batch from `fit` into the inputs of `objective` and `hard_terms`: a tensor or a tuple."""
-        return inputs_of(data)
 
     def check_observations(self, x: Inputs) -> Inputs:
         """Returns observations as tensors, if the model can score them.
@@ -89,21 +67,6 @@ class DiscreteModel(keras.Model):
                 tf.errors.InvalidArgumentError where only the graph's run shows it.
         """
         return keras.tree.map_structure(tf.convert_to_tensor, x)
-
-    def objective(self, x: Inputs, seed: Seed, training: bool) -> ObjectiveTerms:
-        """Computes the training objective of each example of a batch, in nats."""
-        raise NotImplementedError
-
-    def hard_terms(self, x: Inputs, seed: Seed, encoded: Encoded = None) -> dict[str, Tensor]:
-        """Returns the objective with discrete latents: named [B] terms, "hard_elbo_nats" among them.
-
-        Args:
-            x: what `objective` takes.
-            seed: int32 [2].
-            encoded: `encoded` of the terms that `objective` returned for the same x, which spares a run of
-                the encoder. Default: None, the encoder is run.
-        """
-        raise NotImplementedError
 
     def log_weights(self, x: Inputs, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """Computes log w in nats for S discrete samples, [S, B]; E[w] is the likelihood of x."""
@@ -159,40 +122,6 @@ class DiscreteModel(keras.Model):
     def values_per_row(self) -> int:
         """Returns the number of decoder outputs per row, which are parameters of the likelihood."""
         return 1
-
-    def track(
-        self,
-        terms: tuple[str, ...],
-        hard_terms: tuple[str, ...],
-        training_terms: tuple[str, ...] = (),
-    ) -> None:
-        """Makes one `keras.metrics.Mean` for each term that is logged.
-
-        Args:
-            terms: Names of the objective's terms, without the loss.
-            hard_terms: Names of the terms of the discrete path.
-            training_terms: Names of the objective's terms that only training has.
-        """
-        self._terms = ("loss", *terms)
-        self._hard_terms = hard_terms
-        self._training_terms = training_terms
-        self._means = {
-            name: keras.metrics.Mean(name=name)
-            for name in (*self._terms, *training_terms, *hard_terms, "gradient_norm")
-        }
-
-    @property
-    def scheduled(self) -> dict[str, ScheduledVariable]:
-        """Returns the scheduled values of the model and its estimators: temperature, temperature_2, ..."""
-        named: dict[str, ScheduledVariable] = {}
-        for value in scheduled_values(self):
-            same = sum(other.name == value.name for other in named.values())
-            named[f"{value.name}_{same + 1}" if same else value.name] = value
-        return named
-
-    def step_seed(self, counter: Tensor, purpose: str) -> Seed:
-        """Returns the seed of a step for one purpose, different on every replica."""
-        return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
 
     def build(self, input_shape: Shape) -> None:
         """Does nothing: the constructor creates all weights."""
@@ -286,15 +215,8 @@ out; score what the model returns yourself, or write a callback. Received: metri
         Raises:
             ValueError: see `check_observations`.
         """
-        arrays = [leaf for leaf in keras.tree.flatten((x, y)) if leaf is not None]
-        if not arrays or not all(_in_memory(array) for array in arrays):
-            return
-        for start in range(0, len(arrays[0]), _ROWS_CHECKED):
-            part = [
-                None if leaf is None else keras.tree.map_structure(_rows_from(start), leaf)
-                for leaf in (x, y)
-            ]
-            self.check_batch(part[0] if y is None else tuple(part))
+        for part in batches.slices(x, y):
+            self.check_batch(part)
 
     def check_batch(self, data: Batch) -> None:
         """Checks a batch from `fit` before a step trains on it.
@@ -302,7 +224,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
         Raises:
             ValueError: see `check_observations`.
         """
-        self.check_observations(self.observations(data))
+        self.check_observations(self.unpack_batch(data))
 
     def export(
         self,
@@ -342,50 +264,6 @@ out; score what the model returns yourself, or write a callback. Received: metri
         if verbose:
             print(f"{filepath} answers {', '.join(manifest.signatures)}")
 
-    @tf.autograph.experimental.do_not_convert
-    def train_step(self, data: Batch) -> Logs:
-        x = self._unweighted(data)
-        step = tf.convert_to_tensor(self.optimizer.iterations)
-        counter = tf.convert_to_tensor(self.micro_step)
-        for value in self.scheduled.values():
-            value.update(step)
-        with tf.GradientTape() as tape:
-            terms = self.objective(x, self.step_seed(counter, "train"), training=True)
-            loss = batch_mean(terms.loss) + batch_mean(terms.auxiliary)
-            if self.losses:
-                loss += tf.add_n([tf.cast(extra, loss.dtype) for extra in self.losses])
-            loss /= tf.distribute.get_strategy().num_replicas_in_sync
-            scaled_loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        gradients = tape.gradient(scaled_loss, [v.value for v in variables])
-        reported = (*self._terms, *self._training_terms)
-        self._update_means({"loss": terms.loss, **terms.terms}, reported)
-        self._monitor(x, counter, step, terms.encoded, gradients)
-        self.optimizer.apply(gradients, variables)
-        replicas.synchronize(self)
-        self.micro_step.assign_add(1)
-        self._note_nonfinite(loss, counter)
-        return self._logs(training=True)
-
-    @tf.autograph.experimental.do_not_convert
-    def test_step(self, data: Batch) -> Logs:
-        x = self._unweighted(data)
-        counter = tf.convert_to_tensor(self.evaluation_step)
-        terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
-        self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
-        hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"), terms.encoded)
-        self._update_means(hard, self._hard_terms)
-        self.evaluation_step.assign_add(1)
-        return self._logs(training=False)
-
-    def reset_metrics(self) -> None:
-        """Also restarts the seeds of evaluation, so that two evaluations give the same numbers."""
-        super().reset_metrics()
-        self.evaluation_step.assign(0)
-
-    def get_config(self) -> Config:
-        return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
-
     def _build_optimizer(self) -> None:
         """Creates the optimizer's variables: a step that had to create them would be traced twice."""
         optimizer = getattr(self, "optimizer", None)
@@ -394,126 +272,3 @@ out; score what the model returns yourself, or write a callback. Received: metri
             return
         with self.distribute_strategy.scope():
             optimizer.build(self.trainable_variables)
-
-    def _unweighted(self, data: Batch) -> Inputs:
-        """Returns the observations of a batch in which every example counts the same."""
-        _, _, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if weight is not None:
-            raise ValueError(
-                "Bounds and their metrics are means over examples that count the same. Leave "
-                "sample_weight and class_weight out, or repeat examples. "
-                f"Received: sample_weight.shape={tuple(weight.shape)}"
-            )
-        return self.observations(data)
-
-    def _monitor(
-        self,
-        x: Inputs,
-        counter: Tensor,
-        step: Tensor,
-        encoded: Encoded,
-        gradients: list[Tensor | None],
-    ) -> None:
-        """Evaluates discrete path and gradient norm every `monitor_every` steps and first in each epoch."""
-
-        def look() -> tf.Tensor:
-            hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)
-            self._update_means(hard, self._hard_terms)
-            norm, weight = self._gradient_norm(gradients), tf.cast(batch_size(x), tf.float32)
-            if self._scales_loss():
-                # The optimizer skips a step that overflows under its loss scale, and lowers the scale.
-                finite = tf.math.is_finite(norm)
-                norm, weight = tf.where(finite, norm, 0.0), tf.where(finite, weight, 0.0)
-            self._means["gradient_norm"].update_state(norm, sample_weight=weight)
-            return tf.constant(True)
-
-        unseen = tf.equal(self._means[self._hard_terms[0]].count, 0)
-        due = tf.equal(step % self.monitor_every, 0) | unseen
-        tf.cond(due, look, lambda: tf.constant(False))
-
-    def _gradient_norm(self, gradients: list[Tensor | None]) -> tf.Tensor:
-        """Returns the norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
-        norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients if g is not None])
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        return norm * replicas / tf.cast(self.optimizer.scale_loss(tf.ones([])), tf.float32)
-
-    def _scales_loss(self) -> bool:
-        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
-
-    def _note_nonfinite(self, loss: Tensor, counter: Tensor) -> None:
-        """Remembers the number of the first step whose loss is not finite; 0 if there is none."""
-        first = tf.convert_to_tensor(self.nonfinite_step)
-        bad = ~tf.math.is_finite(loss) & tf.equal(first, 0)
-        self.nonfinite_step.assign(tf.where(bad, counter + 1, first))
-
-    def _update_means(self, terms: Terms, names: tuple[str, ...]) -> None:
-        for name in names:
-            term = terms[name]
-            values, weights = term if isinstance(term, MaskedTerm) else (term, None)
-            self._means[name].update_state(values, sample_weight=weights)
-
-    def _logs(self, training: bool) -> Logs:
-        names = (*self._terms, *(self._training_terms if training else ()), *self._hard_terms)
-        logs = {name: self._means[name].result() for name in names}
-        if training:
-            logs["gradient_norm"] = self._means["gradient_norm"].result()
-            logs.update({name: scheduled.value for name, scheduled in self.scheduled.items()})
-        if _multi_worker():  # Keras' fit reduces logs over workers along their first axis.
-            logs = {name: tf.reshape(value, [1]) for name, value in logs.items()}
-        return logs
-
-    def _counter(self, name: str) -> keras.Variable:
-        return self.add_weight(
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-            name=name,
-        )
-
-
-def inputs_of(data: Batch) -> tf.Tensor:
-    """Returns the observations of a batch from `fit`: a tensor, a dict with `image`, or (x, y)."""
-    x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-    if isinstance(x, dict):
-        if "image" not in x:
-            raise ValueError(
-                "A batch that is a dict must hold the observations under 'image'. "
-                f"Received: keys={sorted(x)}"
-            )
-        return x["image"]
-    return x
-
-
-def _in_memory(data: Tensor) -> bool:
-    """Returns whether data is an array whose values are known."""
-    known = isinstance(data, np.ndarray) or (tf.is_tensor(data) and hasattr(data, "numpy"))
-    return known and len(data.shape) > 0
-
-
-def _rows_from(start: int) -> Callable[[Tensor], Tensor]:
-    return lambda array: array[start : start + _ROWS_CHECKED]
-
-
-def batch_size(x: Inputs) -> tf.Tensor:
-    """Returns the number of examples in a batch of tensors, int32 scalar."""
-    return tf.shape(keras.tree.flatten(x)[0])[0]
-
-
-def batch_axis(input_shape: Any) -> int | None:
-    """Returns the size of the batch axis, given the shape or the shapes of inputs."""
-    while isinstance(input_shape, dict) or not isinstance(input_shape[0], (int, type(None))):
-        several = isinstance(input_shape, dict)
-        input_shape = next(iter(input_shape.values())) if several else input_shape[0]
-    return input_shape[0]
-
-
-def batch_mean(values: Tensor) -> tf.Tensor:
-    """Computes the mean over a batch; 0 for an empty one."""
-    return tf.math.divide_no_nan(tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype))
-
-
-def _multi_worker() -> bool:
-    strategy = tf.distribute.get_strategy()
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -189,7 +189,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         self._check_free_bits()
         self.kl_weight = arguments.scheduled_weight("kl_weight", kl_weight)
         terms = ("elbo_nats", "reconstruction_nats", "kl_nats", "multi_sample_bound_nats")
-        self.track(
+        self.track_metrics(
             terms if objective in MULTI_SAMPLE else terms[:3],
             ("hard_elbo_nats", "hard_reconstruction_nats"),
         )

@@ -108,7 +108,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         self.estimator = estimator
         self.estimator.build((None, self.num_bits))
         self._differs_in_training = networks.differs_in_training(self.encoder)
-        self.track(("reconstruction_nats",), ("hard_elbo_nats", "hard_reconstruction_nats"))
+        self.track_metrics(("reconstruction_nats",), ("hard_elbo_nats", "hard_reconstruction_nats"))
         self.built = True
 
     @property

@@ -15,10 +15,10 @@ from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import base
+from tf_discrete.models import base, batches
 from tf_discrete.models.discrete_codes import DiscreteCodes
+from tf_discrete.models.input_output_split import InputOutputSplit
 from tf_discrete.models.layered_latents import LayeredLatents
-from tf_discrete.models.parts import Parts
 from tf_discrete.models.stochastic_chain import StochasticChain
 from tf_discrete.types import (
     ActivationLike,
@@ -120,7 +120,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
         arguments.check_choice("objective", objective, tuple(OBJECTIVES))
-        self.parts = Parts(data_shape, output_shape, mask)
+        self.parts = InputOutputSplit(data_shape, output_shape, mask)
         num_layers = checks.whole("num_layers", num_layers)
         layers = LayeredLatents.make(
             num_layers,
@@ -148,7 +148,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         self._parameters_shape = self.likelihood.parameters_shape((self.parts.num_outputs,))
         self.head = layers.new_map(layers.specs[-1].shape, math.prod(self._parameters_shape))
         terms = ("elbo_nats", "multi_sample_bound_nats")
-        self.track(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
+        self.track_metrics(terms if objective == "multi_sample" else terms[:1], ("hard_elbo_nats",))
         self.built = True
 
     # What the model is made of.
@@ -169,8 +169,8 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     # What training minimises and reports.
 
-    def observations(self, data: Batch) -> Inputs:
-        return self.parts.observations(data)
+    def unpack_batch(self, data: Batch) -> Inputs:
+        return self.parts.unpack_batch(data)
 
     def check_observations(self, x: Inputs) -> Inputs:
         self._both(x)
@@ -224,11 +224,11 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
     # What a trained model is for.
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        return self.complete(base.inputs_of(x) if isinstance(x, dict) else x)
+        return self.complete(batches.inputs_of(x) if isinstance(x, dict) else x)
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         shape = self.parts.output_shape or self.parts.data_shape
-        return (base.batch_axis(input_shape), *shape)
+        return (batches.batch_axis(input_shape), *shape)
 
     def complete(
         self, x: Tensor, num_samples: int | Tensor | None = None, seed: SeedLike = 0

@@ -84,11 +84,11 @@ class WithPrior(base.DiscreteModel):
         # Keras reads the output shapes in a summary off models that were built.
         model.build((None, *self.data_shape))
         own.build((None, self.num_variables))
-        self.track((*model._terms[1:], "prior_nats"), model._hard_terms)
+        self.track_metrics((*model._terms[1:], "prior_nats"), model._hard_terms)
         self.built = True
 
-    def observations(self, data: Batch) -> Inputs:
-        return self.model.observations(data)
+    def unpack_batch(self, data: Batch) -> Inputs:
+        return self.model.unpack_batch(data)
 
     def check_observations(self, x: Inputs) -> Inputs:
         return self.model.check_observations(x)

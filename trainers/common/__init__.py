@@ -1,1 +1,1 @@
-"""What the trainers share."""
+"""Modules that the trainers share."""

@@ -1,4 +1,4 @@
-"""What a trainer does between epochs: history, checkpoints, progress, the guard against NaN."""
+"""Callbacks of the trainers: history, checkpoints, progress, the guard against NaN."""
 
 from __future__ import annotations
 

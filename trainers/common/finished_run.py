@@ -28,7 +28,7 @@ _MODEL_REMEDY = (
 
 
 class FinishedRun(NamedTuple):
-    """What a run has left.
+    """A finished run: its directory, configuration and model.
 
     Attributes:
         directory: of the run.

@@ -1,4 +1,4 @@
-"""What a run was made from: absolute paths, and fingerprints of its data and of its model."""
+"""The identity of a run: absolute paths, and fingerprints of its data and of its model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the trainers ask of every model with discrete latents: the latents, their estimator, the pixels."""
+"""Likelihood, estimator, temperature and KL weight of a model, from its flags and data."""
 
 from __future__ import annotations
 

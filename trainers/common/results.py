@@ -1,4 +1,4 @@
-"""What a finished run leaves behind: its model, its SavedModel, its numbers on the screen."""
+"""The results of a run: its model, its SavedModel, its numbers on the screen."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def print_table(title: str, result: dict[str, Any]) -> None:
 
 
 def preprocessing_of(settings: dict[str, Any]) -> dict[str, Any]:
-    """What a manifest says of the preprocessing of a run's images.
+    """Returns the manifest entries for the preprocessing of a run's images.
 
     Args:
         settings: what config.json holds.

@@ -185,7 +185,7 @@ def evaluate_split(
     bound_samples: int,
     batch_size: int = 100,
 ) -> dict[str, Any]:
-    """What a trained model scores on a split: every term, the many-sample bound, use of its codes."""
+    """Evaluates a trained model on a split: every term, the many-sample bound, use of its codes."""
     batches = split.batches(min(batch_size, len(split)))
     terms = model.evaluate(batches, return_dict=True, verbose=0)
     result = {name: float(value) for name, value in terms.items()}

@@ -19,7 +19,7 @@ from .run_directory import RunDirectory
 from .task import Task
 
 SCORED_ALIKE = ("epochs", "early_stopping", "bound_samples")
-"""What decides how long a run is and how it is scored: finished ones would not compare with the others."""
+"""Fields that set the length of a run and its score: runs with other values cannot be compared."""
 
 MAY_DIFFER = (
     *(name for name in run_lib.MAY_DIFFER if name not in SCORED_ALIKE),
@@ -167,7 +167,7 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _outcome(task: Task, settings: Any) -> dict[str, Any]:
-    """What one run comes to on the validation split."""
+    """Trains one run and returns its score on the validation split."""
     result_path = RunDirectory(settings.output_dir).result_path
     if result_path.exists() and "bound_nats" not in RunDirectory(settings.output_dir).result():
         result_path.unlink()  # Of the test split, where sweep.json was removed.

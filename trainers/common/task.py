@@ -1,4 +1,4 @@
-"""What is trained: the registry of tasks, one of which the `config.json` of every run names."""
+"""Tasks and their registry; the `config.json` of every run names its task."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Finish = Callable[[DiscreteModel, Any, RunDirectory, data.Splits], dict[str, Any
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What is trained, and how; the defaults are those of an autoencoder of images.
+    """A model to train, and how to train it; the defaults are those of an autoencoder of images.
 
     Attributes:
         name: Name in the `config.json` of its runs.
@@ -51,7 +51,7 @@ class Task:
         monitored: (config, splits) -> the field of the history by which the best epoch is chosen; larger is
             better.
         fields: Fields of the logs that the progress bar shows, with their short names.
-        pictures: What TensorBoard shows of the model on validation images.
+        pictures: (model, validation images, labels) -> figures for TensorBoard.
     """
 
     name: str

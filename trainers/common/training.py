@@ -1,4 +1,4 @@
-"""What the command of a trainer does: one run or a sweep, and its results on the screen."""
+"""The command of a trainer: one run or a sweep, and its results on the screen."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ from tf_discrete import datasets, evaluation
 from tf_discrete._internal.writing import write_json
 from tf_discrete.models import CategoricalVAE
 
-from ..common import callbacks, compiling, data, identity, machine, results
+from ..common import callbacks, compiling, data, identity, provenance, results
 from ..common import run as run_lib
 from ..common.run_directory import RunDirectory, read_json
 from ..flags.compare_estimators import Config
 from ..flags.config import check, to_json
 from ..tasks import categorical_vae
-from . import comparison_report, gradient_comparison, gradient_report, step_cost
+from . import compared_runs, comparison_report, gradient_comparison, gradient_report, step_cost
 from .settings import MAY_DIFFER, check_report, gradient_settings, run_config
 
 
@@ -96,12 +96,12 @@ def _compare(
 
 
 def collect(config: Config, skipped: dict[str, str]) -> dict[str, Any]:
-    """What comparison.json holds, of all that is done so far."""
+    """Returns the content of comparison.json, of all that is done so far."""
     return {
         "config": to_json(config),
-        "hardware": machine.hardware(),
-        "versions": machine.versions(),
-        "estimators": comparison_report.collect(pathlib.Path(config.output_dir), skipped),
+        "hardware": provenance.hardware(),
+        "versions": provenance.versions(),
+        "estimators": compared_runs.collect(pathlib.Path(config.output_dir), skipped),
     }
 
 
@@ -128,7 +128,7 @@ def train_all(config: Config, names: Sequence[str], skipped: dict[str, str]) -> 
             run_lib.train(categorical_vae.TASK, settings, finish)
         except callbacks.TrainingDiverged as error:
             print(f"{title} has diverged: {error}", flush=True)
-            path = pathlib.Path(settings.output_dir) / comparison_report.DIVERGED
+            path = pathlib.Path(settings.output_dir) / compared_runs.DIVERGED
             write_json(path, {"message": str(error)})
         except tf.errors.ResourceExhaustedError as error:
             print(f"{title} is out of memory; the others go on: {error}", flush=True)
@@ -140,8 +140,8 @@ def finish(
     model: CategoricalVAE, config: Any, directory: RunDirectory, splits: data.Splits
 ) -> dict[str, Any]:
     """The test bounds, and a note of the machine."""
-    here = {"hardware": machine.hardware(), "versions": machine.versions()}
-    write_json(directory.path / comparison_report.MACHINE, here)
+    here = {"hardware": provenance.hardware(), "versions": provenance.versions()}
+    write_json(directory.path / compared_runs.MACHINE, here)
     result = run_lib.evaluate_split(model, splits["test"], config.bound_samples)
     return {f"test/{name}": value for name, value in result.items()}
 
@@ -176,8 +176,8 @@ def compare_gradients(config: Config, names: Sequence[str], splits: data.Splits)
 
 def compare_costs(config: Config, names: Sequence[str], split: datasets.Split) -> None:
     """The cost of a step of each estimator, measured in one run for all of them."""
-    path = pathlib.Path(config.output_dir) / comparison_report.COSTS
-    identity = {"rounds": config.cost_rounds, "hardware": machine.hardware()}
+    path = pathlib.Path(config.output_dir) / compared_runs.COSTS
+    identity = {"rounds": config.cost_rounds, "hardware": provenance.hardware()}
     stored = read_json(path) if path.exists() else {}
     known = {key: stored.get(key) for key in identity} == identity
     if known and set(names) <= set(stored.get("estimators", ())):
@@ -208,7 +208,7 @@ def build(
 
 
 def _run_of(config: Config, name: str, seed: int) -> dict[str, Any] | None:
-    return comparison_report.read_run(pathlib.Path(run_config(config, name, seed).output_dir))
+    return compared_runs.read_run(pathlib.Path(run_config(config, name, seed).output_dir))
 
 
 def _epochs(run: dict[str, Any]) -> int:

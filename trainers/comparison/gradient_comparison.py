@@ -16,8 +16,8 @@ from tf_discrete.models import DiscreteModel
 
 from ..common import compiling
 from ..common.run_directory import read_json
-from . import comparison_report
-from .comparison_report import GRADIENTS
+from . import compared_runs
+from .compared_runs import GRADIENTS
 
 BuildModel = Callable[[str, int | None], DiscreteModel]
 
@@ -85,7 +85,7 @@ class Comparison:
         stored = read_json(self.path) if self.path.exists() else {}
         self.stored: dict[str, Any] = {**identity, "estimators": {}}
         if {key: stored.get(key) for key in identity} == identity:
-            comparison_report.measured(self.path, comparison_report.check_gradients)
+            compared_runs.measured(self.path, compared_runs.check_gradients)
             self.stored = {"estimators": {}, **stored}
         else:
             self.reference_path.unlink(missing_ok=True)

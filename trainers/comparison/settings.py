@@ -67,7 +67,7 @@ def run_config(config: Config, name: str, seed: int) -> categorical_vae.Config:
 def gradient_settings(
     config: Config, settings: categorical_vae.Config
 ) -> gradient_comparison.Settings:
-    """What the flags say of the comparison of gradients at the weights of a run."""
+    """Returns the settings of the comparison of gradients at the weights of a run."""
     return gradient_comparison.Settings(
         max(2, config.gradient_draws),
         config.gradient_evaluations,

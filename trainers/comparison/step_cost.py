@@ -17,7 +17,7 @@ from tf_discrete import datasets
 from tf_discrete.models import DiscreteModel
 
 STEPS = 40
-"""Of training in a turn, rounded up to whole calls of the compiled step."""
+"""Training steps in a turn, rounded up to whole calls of the compiled step."""
 
 
 def measure(

@@ -10,31 +10,39 @@ import pathlib
 import re
 
 TASKS = ("categorical_vae", "semantic_hashing", "semi_supervised", "structured_prediction")
-"""Of the package, each with a module in `flags` and one in `tasks`."""
+"""Tasks of the package, each with a module in `flags` and one in `tasks`."""
 LATENTS = ("categorical", "bernoulli")
 
 
-def registered(package: str) -> tuple[str, ...]:
-    """Names under which the modules of a package of tf_discrete register classes, by their sources.
+def registered(package: str, latents: str | None = None) -> tuple[str, ...]:
+    """Returns the names under which the modules of a package of tf_discrete register classes.
 
-    A component is then one file and one import line, and its name is known without TensorFlow.
+    They are read from the sources: a component is one file and one import line, and its name is known
+    without TensorFlow.
+
+    Args:
+        package: Such as "estimators".
+        latents: Leaves out estimators whose `Spec(only=...)` has other kinds of latents. Default:
+            None, all are returned.
     """
     spec = importlib.util.find_spec("tf_discrete")  # Finds the package without importing it.
     assert spec is not None and spec.submodule_search_locations is not None
     (root,) = spec.submodule_search_locations
-    files = pathlib.Path(root, package).glob("*.py")
-    return tuple(
-        sorted(name for file in files for name in _REGISTER.findall(file.read_text("utf-8")))
-    )
+    found: list[str] = []
+    for file in pathlib.Path(root, package).glob("*.py"):
+        source = file.read_text("utf-8")
+        only = _ONLY.search(source)
+        if latents is None or only is None or f'"{latents}"' in only[1]:
+            found += _REGISTER.findall(source)
+    return tuple(sorted(found))
 
 
 _REGISTER = re.compile(r'^@register\("(\w+)"\)', re.MULTILINE)
+_ONLY = re.compile(r"^ +only=\((.*)\),", re.MULTILINE)
 
 LIKELIHOODS = registered("likelihoods")
 ESTIMATORS = registered("estimators")
-BERNOULLI_ESTIMATORS = ("arm", "semantic_hashing")
-"""Estimators for Bernoulli latents alone."""
-CATEGORICAL_ESTIMATORS = tuple(name for name in ESTIMATORS if name not in BERNOULLI_ESTIMATORS)
+CATEGORICAL_ESTIMATORS = registered("estimators", latents="categorical")
 NETWORKS = ("conv", "mlp")
 OBJECTIVES = (
     "elbo",
@@ -43,7 +51,7 @@ OBJECTIVES = (
     "relaxed_importance_weighted",
     "doubly_reparameterized",
 )
-"""Of the categorical VAE."""
+"""Objectives of the categorical VAE."""
 CODE_VALUES = ("zero_one", "plus_minus")
 EXACT = "exact"
 """The search without an index of FAISS."""

@@ -118,7 +118,7 @@ class ExecutionFlags:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingFlags(ExecutionFlags, OptimizationFlags, DataFlags):
-    """What is trained on, and how."""
+    """Options of the data, the optimizer and the execution."""
 
 
 @dataclasses.dataclass(frozen=True)

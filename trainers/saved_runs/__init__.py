@@ -1,1 +1,1 @@
-"""What is done with finished runs."""
+"""Programs that read finished runs."""

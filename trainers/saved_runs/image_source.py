@@ -45,7 +45,7 @@ class ImageSource:
         return list(image_folder.files(folder))
 
     def identity(self, folder: str = "") -> dict[str, Any]:
-        """What tells these images from others, and from themselves after a change, as JSON holds it.
+        """Returns a fingerprint of the images for JSON; another one means other images, or a change.
 
         Of files, the paths, sizes and times of change are compared, not the contents.
         """

@@ -1,1 +1,1 @@
-"""What is trained: one module for each model."""
+"""Tasks, one module for each model."""

@@ -7,7 +7,7 @@ from typing import Any
 from tf_discrete import datasets
 from tf_discrete.models import CategoricalVAE, WithPrior, networks
 
-from ..common import data, finishing, results, task, training
+from ..common import autoencoder_report, data, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import with_code_prior
 from ..common.latents import make_kl_weight, make_likelihood, make_mean_logits, make_temperature
@@ -59,11 +59,12 @@ def finish(
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
-    finishing.draw_pictures(model, *finishing.some_images(test), directory)
-    learned, read = finishing.with_labels(splits["train"]), finishing.with_labels(test)
+    autoencoder_report.draw_pictures(model, *autoencoder_report.some_images(test), directory)
+    learned = autoencoder_report.with_labels(splits["train"])
+    read = autoencoder_report.with_labels(test)
     if config.classify_reconstructions and learned and read:
-        classifier = finishing.make_classifier(config, directory, learned)
-        accuracy = finishing.classify_reconstructions(model, classifier, read)
+        classifier = autoencoder_report.make_classifier(config, directory, learned)
+        accuracy = autoencoder_report.classify_reconstructions(model, classifier, read)
         result["reconstruction_accuracy"] = accuracy
     results.write_model(model, directory)
     return {f"test/{name}": value for name, value in result.items()}

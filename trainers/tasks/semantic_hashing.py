@@ -9,7 +9,7 @@ import numpy as np
 from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
 from tf_discrete.models import SemanticHashingAutoencoder, WithPrior, networks
 
-from ..common import data, finishing, results, task, training
+from ..common import autoencoder_report, data, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import with_code_prior
 from ..common.latents import make_likelihood, make_mean_logits
@@ -57,13 +57,14 @@ def finish(
     """Scores the test split and samples, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
-    images, labels = finishing.some_images(test)
-    finishing.draw_pictures(model, images, labels, directory)
+    images, labels = autoencoder_report.some_images(test)
+    autoencoder_report.draw_pictures(model, images, labels, directory)
     plots.save(plots.bit_statistics(np.asarray(model.encode(images))), directory.path / "bits.png")
-    learned, read = finishing.with_labels(splits["train"]), finishing.with_labels(test)
+    learned = autoencoder_report.with_labels(splits["train"])
+    read = autoencoder_report.with_labels(test)
     if config.generation_samples and learned and read:
-        classifier = finishing.make_classifier(config, directory, learned)
-        accuracy = finishing.classify_reconstructions(model, classifier, read)
+        classifier = autoencoder_report.make_classifier(config, directory, learned)
+        accuracy = autoencoder_report.classify_reconstructions(model, classifier, read)
         result["reconstruction_accuracy"] = accuracy
         scores = evaluation.evaluate_generation(
             model, classifier, config.generation_samples, config.seed

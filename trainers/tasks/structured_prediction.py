@@ -65,7 +65,7 @@ def finish(
 def completion_pictures(
     model: StructuredPrediction, images: np.ndarray, labels: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """What is given, some completions, the mean of many, and the truth; for the first images."""
+    """Draws the inputs, some completions, the mean of many, and the truth, for the first images."""
     shown = images[:10]
     blank = np.full([len(shown), model.parts.num_outputs], 0.5, np.float32)
     figure = plots.completions(

@@ -1,4 +1,4 @@
-"""What a measurement was made on: processor, cores, accelerators, versions."""
+"""The provenance of a measurement: processor, cores, accelerators, versions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hardware() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of what computes the numbers."""
+    """Returns the versions of Python and of the packages that compute the numbers."""
     packages = ("tensorflow", "tensorflow-cpu", "keras", "tensorflow-probability", "numpy")
     found = {"python": platform.python_version()}
     for package in packages:

@@ -1,4 +1,4 @@
-"""`Parts`: which numbers of an observation are given, x, and which are to be predicted, y."""
+"""`InputOutputSplit`: which numbers of an observation are given, x, and which are to be predicted, y."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tf_discrete.models.networks import flatten
 from tf_discrete.types import Batch, Config, Inputs, Tensor
 
 
-class Parts:
+class InputOutputSplit:
     """Splits observations into x and y, each one vector, and puts predictions of y back in their place.
 
     Args:
@@ -29,7 +29,7 @@ class Parts:
         ValueError: halves or a mask that do not fit.
 
     Example:
-        >>> parts = Parts((2, 2), mask=[[True, False], [True, False]])
+        >>> parts = InputOutputSplit((2, 2), mask=[[True, False], [True, False]])
         >>> x, y = parts.split(tf.constant([[[1.0, 2.0], [3.0, 4.0]]]))
         >>> x.numpy().tolist(), y.numpy().tolist()
         ([[1.0, 3.0]], [[2.0, 4.0]])
@@ -63,7 +63,7 @@ class Parts:
         self._places = np.argsort(np.concatenate([self._x, self._y]))
         self.num_inputs, self.num_outputs = len(self._x), len(self._y)
 
-    def observations(self, data: Batch) -> Inputs:
+    def unpack_batch(self, data: Batch) -> Inputs:
         """Unpacks a batch from `fit` for `split`: without labels, but with y."""
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         x = x["image"] if isinstance(x, dict) else x

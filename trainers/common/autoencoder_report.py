@@ -1,4 +1,4 @@
-"""What is made of a trained autoencoder: its pictures, and a judge of its images."""
+"""The report of a trained autoencoder: pictures, and the accuracy of a classifier on its reconstructions."""
 
 from __future__ import annotations
 

@@ -1,0 +1,225 @@
+"""`TrainingStep`: the step of training and of evaluation that all models share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_discrete import seeds
+from tf_discrete._internal import checks, replicas
+from tf_discrete.models.batches import batch_mean, batch_size, inputs_of
+from tf_discrete.schedules import ScheduledVariable, scheduled_values
+from tf_discrete.types import (
+    Batch,
+    Config,
+    Encoded,
+    Inputs,
+    Logs,
+    MaskedTerm,
+    ObjectiveTerms,
+    Seed,
+    Tensor,
+    Terms,
+)
+
+
+class TrainingStep(keras.Model):
+    """A Keras model that minimises its objective and reports the terms of it, see `DiscreteModel`.
+
+    Samples are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
+    Schedules follow `optimizer.iterations`.
+
+    Args:
+        seed: Int, base seed of all samples. Default: 0.
+        monitor_every: How often, in training steps, the discrete path and the gradient norm are evaluated.
+            Default: 10.
+    """
+
+    def __init__(self, seed: int = 0, monitor_every: int = 10, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.seed = checks.seed("seed", seed)
+        self.monitor_every = checks.whole("monitor_every", monitor_every, 1, checks.INT64_MAX)
+        self.micro_step = self._counter("micro_step")
+        self.evaluation_step = self._counter("evaluation_step")
+        self.nonfinite_step = self._counter("nonfinite_step")
+
+    def unpack_batch(self, data: Batch) -> Inputs:
+        """Unpacks a batch from `fit` into the inputs of `objective` and `hard_terms`: a tensor or a tuple."""
+        return inputs_of(data)
+
+    def objective(self, x: Inputs, seed: Seed, training: bool) -> ObjectiveTerms:
+        """Computes the training objective of each example of a batch, in nats."""
+        raise NotImplementedError
+
+    def hard_terms(self, x: Inputs, seed: Seed, encoded: Encoded = None) -> dict[str, Tensor]:
+        """Returns the objective with discrete latents: named [B] terms, "hard_elbo_nats" among them.
+
+        Args:
+            x: what `objective` takes.
+            seed: int32 [2].
+            encoded: `encoded` of the terms that `objective` returned for the same x, which spares a run of
+                the encoder. Default: None, the encoder is run.
+        """
+        raise NotImplementedError
+
+    def track_metrics(
+        self,
+        terms: tuple[str, ...],
+        hard_terms: tuple[str, ...],
+        training_terms: tuple[str, ...] = (),
+    ) -> None:
+        """Makes one `keras.metrics.Mean` for each term that is logged.
+
+        Args:
+            terms: Names of the objective's terms, without the loss.
+            hard_terms: Names of the terms of the discrete path.
+            training_terms: Names of the objective's terms that only training has.
+        """
+        self._terms = ("loss", *terms)
+        self._hard_terms = hard_terms
+        self._training_terms = training_terms
+        self._means = {
+            name: keras.metrics.Mean(name=name)
+            for name in (*self._terms, *training_terms, *hard_terms, "gradient_norm")
+        }
+
+    @property
+    def scheduled(self) -> dict[str, ScheduledVariable]:
+        """Returns the scheduled values of the model and its estimators: temperature, temperature_2, ..."""
+        named: dict[str, ScheduledVariable] = {}
+        for value in scheduled_values(self):
+            same = sum(other.name == value.name for other in named.values())
+            named[f"{value.name}_{same + 1}" if same else value.name] = value
+        return named
+
+    def step_seed(self, counter: Tensor, purpose: str) -> Seed:
+        """Returns the seed of a step for one purpose, different on every replica."""
+        return seeds.fold(seeds.base(self.seed), purpose, counter, seeds.replica_id())
+
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, data: Batch) -> Logs:
+        x = self._unweighted(data)
+        step = tf.convert_to_tensor(self.optimizer.iterations)
+        counter = tf.convert_to_tensor(self.micro_step)
+        for value in self.scheduled.values():
+            value.update(step)
+        with tf.GradientTape() as tape:
+            terms = self.objective(x, self.step_seed(counter, "train"), training=True)
+            loss = batch_mean(terms.loss) + batch_mean(terms.auxiliary)
+            if self.losses:
+                loss += tf.add_n([tf.cast(extra, loss.dtype) for extra in self.losses])
+            loss /= tf.distribute.get_strategy().num_replicas_in_sync
+            scaled_loss = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        gradients = tape.gradient(scaled_loss, [v.value for v in variables])
+        reported = (*self._terms, *self._training_terms)
+        self._update_means({"loss": terms.loss, **terms.terms}, reported)
+        self._monitor(x, counter, step, terms.encoded, gradients)
+        self.optimizer.apply(gradients, variables)
+        replicas.synchronize(self)
+        self.micro_step.assign_add(1)
+        self._note_nonfinite(loss, counter)
+        return self._logs(training=True)
+
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, data: Batch) -> Logs:
+        x = self._unweighted(data)
+        counter = tf.convert_to_tensor(self.evaluation_step)
+        terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
+        self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
+        hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"), terms.encoded)
+        self._update_means(hard, self._hard_terms)
+        self.evaluation_step.assign_add(1)
+        return self._logs(training=False)
+
+    def reset_metrics(self) -> None:
+        """Also restarts the seeds of evaluation, so that two evaluations give the same numbers."""
+        super().reset_metrics()
+        self.evaluation_step.assign(0)
+
+    def get_config(self) -> Config:
+        return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
+
+    def _unweighted(self, data: Batch) -> Inputs:
+        """Returns the observations of a batch in which every example counts the same."""
+        _, _, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if weight is not None:
+            raise ValueError(
+                "Bounds and their metrics are means over examples that count the same. Leave "
+                "sample_weight and class_weight out, or repeat examples. "
+                f"Received: sample_weight.shape={tuple(weight.shape)}"
+            )
+        return self.unpack_batch(data)
+
+    def _monitor(
+        self,
+        x: Inputs,
+        counter: Tensor,
+        step: Tensor,
+        encoded: Encoded,
+        gradients: list[Tensor | None],
+    ) -> None:
+        """Evaluates discrete path and gradient norm every `monitor_every` steps and first in each epoch."""
+
+        def monitor_step() -> tf.Tensor:
+            hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)
+            self._update_means(hard, self._hard_terms)
+            norm, weight = self._gradient_norm(gradients), tf.cast(batch_size(x), tf.float32)
+            if self._scales_loss():
+                # The optimizer skips a step that overflows under its loss scale, and lowers the scale.
+                finite = tf.math.is_finite(norm)
+                norm, weight = tf.where(finite, norm, 0.0), tf.where(finite, weight, 0.0)
+            self._means["gradient_norm"].update_state(norm, sample_weight=weight)
+            return tf.constant(True)
+
+        unseen = tf.equal(self._means[self._hard_terms[0]].count, 0)
+        due = tf.equal(step % self.monitor_every, 0) | unseen
+        tf.cond(due, monitor_step, lambda: tf.constant(False))
+
+    def _gradient_norm(self, gradients: list[Tensor | None]) -> tf.Tensor:
+        """Returns the norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
+        norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients if g is not None])
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return norm * replicas / tf.cast(self.optimizer.scale_loss(tf.ones([])), tf.float32)
+
+    def _scales_loss(self) -> bool:
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+
+    def _note_nonfinite(self, loss: Tensor, counter: Tensor) -> None:
+        """Remembers the number of the first step whose loss is not finite; 0 if there is none."""
+        first = tf.convert_to_tensor(self.nonfinite_step)
+        bad = ~tf.math.is_finite(loss) & tf.equal(first, 0)
+        self.nonfinite_step.assign(tf.where(bad, counter + 1, first))
+
+    def _update_means(self, terms: Terms, names: tuple[str, ...]) -> None:
+        for name in names:
+            term = terms[name]
+            values, weights = term if isinstance(term, MaskedTerm) else (term, None)
+            self._means[name].update_state(values, sample_weight=weights)
+
+    def _logs(self, training: bool) -> Logs:
+        names = (*self._terms, *(self._training_terms if training else ()), *self._hard_terms)
+        logs = {name: self._means[name].result() for name in names}
+        if training:
+            logs["gradient_norm"] = self._means["gradient_norm"].result()
+            logs.update({name: scheduled.value for name, scheduled in self.scheduled.items()})
+        if _multi_worker():  # Keras' fit reduces logs over workers along their first axis.
+            logs = {name: tf.reshape(value, [1]) for name, value in logs.items()}
+        return logs
+
+    def _counter(self, name: str) -> keras.Variable:
+        return self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
+
+
+def _multi_worker() -> bool:
+    strategy = tf.distribute.get_strategy()
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
