@@ -118,7 +118,7 @@ def run_config(config: Config, cell: Cell) -> RunConfig:
     names = ("dataset", "data_dir", "max_examples", "epochs", "batch_size", "learning_rate")
     shared = {name: getattr(config, name) for name in (*names, "hidden_units")}
     shared |= {"validation_fraction": 0.001, "likelihood": "bernoulli", "output_bias": "mean"}
-    shared |= {"seed": cell.seed, **dict(cell.settings)}
+    shared |= {"code_prior": "lstm", "seed": cell.seed, **dict(cell.settings)}
     if cell.method == HASHING:
         return semantic_hashing.Config(num_bits=cell.num_variables, **shared)
     return categorical_vae.Config(
@@ -138,7 +138,7 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
     found = {"name": cell.name, **cell._asdict(), "settings": dict(cell.settings), "bits": bits}
     began = time.monotonic()
     try:
-        model, prior = code_models.train(settings, cell.method, splits["train"], with_prior=True)
+        model = code_models.train(settings, cell.method, splits["train"])
         seconds = time.monotonic() - began
         error = evaluation.reconstruction_nats(model, test.batches(500))
         if not math.isfinite(error.mean_nats):
@@ -154,11 +154,11 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
         "reconstruction_accuracy": finishing.classify_reconstructions(model, classifier, test),
         "active_variables": usage.active_units,
         "mean_perplexity": float(np.mean(usage.perplexity)),
-        "lstm_bits_per_code": prior.bits_per_item(codes),
+        "lstm_bits_per_code": model.code_prior.bits_per_item(codes),
         "generation": {},
         "training_seconds": round(seconds, 1),
     }
-    for name, source in {"independent": None, "lstm": prior}.items():
+    for name, source in {"independent": model.prior, "lstm": model.code_prior}.items():
         scores = evaluation.evaluate_generation(
             model, classifier, config.num_samples, cell.seed, source
         )

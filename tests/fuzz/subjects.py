@@ -366,14 +366,14 @@ def _models() -> list[Subject]:
             tfd.CategoricalVAE,
             use,
             lambda: dict(given),
-            default=(*samples, "num_layers"),
+            default=(*samples, "num_layers", "code_prior"),
             later=function,
         ),
         subject(
             tfd.SemanticHashingAutoencoder,
             use,
             lambda: dict(bits),
-            default=("decoder",),
+            default=("decoder", "code_prior"),
             later=function,
         ),
         subject(tfd.StructuredPrediction, use, lambda: dict(deep), default=samples, later=function),
@@ -395,7 +395,7 @@ def _models() -> list[Subject]:
             lambda: {"num_variables": 3, "units": 2, "embedding_units": 2},
             default=("chunk_size",),
         ),
-        subject(tfd.WithPrior, use, lambda: {"model": vae()}, default=("prior",)),
+        subject(tfd.IndependentPrior, use_prior, lambda: {"num_variables": 3}),
         subject(tfd.models.ConditionalNetwork, use_conditional, lambda: {"head": _head()}),
     ]
 

@@ -28,18 +28,18 @@ def make(latents="categorical", spread=0.8, **changes):
     shared = {"data_shape": (4,), "num_layers": None, "hidden_units": (), "activation": "tanh"}
     model = CategoricalVAE(**{**shared, **LATENTS[latents], **changes})
     random = np.random.RandomState(3)
-    networks = [*model.chain.maps, model.decoder, *model.generative_chain.maps]
-    for variable in [*(v for one in networks for v in one.weights), model.prior_logits]:
+    networks = [*model.chain.maps, model.decoder, *model.prior.maps]
+    for variable in [*(v for one in networks for v in one.weights), model.prior.last.logits]:
         variable.assign(random.normal(scale=spread, size=variable.shape))
-    if model.prior == "uniform":
-        model.prior_logits.assign(tf.zeros_like(model.prior_logits))
+    if not model.prior.last.learned:
+        model.prior.last.logits.assign(tf.zeros_like(model.prior.last.logits))
     return model
 
 
 def paths(model, x):
     """Of all choices of all layers: log q(z | x) and log p(x, z), [Z, B], differentiable."""
     log_q, draws = choices(model, x)
-    priors = model.generative_chain.priors_given(tuple(draws))
+    priors = model.prior.priors_given(tuple(draws))
     log_p = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
     return log_q, log_p + model.conditional_log_likelihood(x, draws[0])
 
@@ -274,9 +274,9 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
     k = () if latents == "bernoulli" else (3,)
     second = outputs(model.chain.maps[1], samples[0], (sizes[1], *k))
     np.testing.assert_allclose(logits[1], second, rtol=1e-5)
-    maps = model.generative_chain.maps
+    maps = model.prior.maps
     first_prior = outputs(maps[0], samples[1], (sizes[0], *k))
-    prior_logits = first_prior, model.prior_logits
+    prior_logits = first_prior, model.prior.last.logits
     pixels = tfd.Bernoulli(outputs(model.decoder, samples[0], (4,)))
     log_weights = tfd.Independent(pixels, 1).log_prob(x)
     for depth, sample in enumerate(samples):
@@ -295,8 +295,7 @@ def gradients_of_groups(model, x, groups):
     learns = [v for one in model.chain.maps for v in one.trainable_variables]
     others = [
         *model.decoder.trainable_variables,
-        *model.generative_chain.trainable_variables,
-        model.prior_logits,
+        *model.prior.trainable_variables,
     ]
 
     @tf.function(autograph=False)
@@ -376,9 +375,7 @@ def test_samples_follow_the_joint_law_of_all_layers():
     codes = model.sample_codes(20_000, seed=5).numpy()
     assert codes.shape == (20_000, 3)
     every = np.array(list(itertools.product([0, 1], repeat=3)), np.float32)
-    priors = model.generative_chain.priors_given(
-        (tf.constant(every[:, :2]), tf.constant(every[:, 2:]))
-    )
+    priors = model.prior.priors_given((tf.constant(every[:, :2]), tf.constant(every[:, 2:])))
     log_p = priors[0].log_prob(every[:, :2]) + priors[1].log_prob(every[:, 2:])
     share = (codes[:, np.newaxis] == every).all(-1).mean(0)
     error = np.sqrt(np.exp(log_p) * (1 - np.exp(log_p)) / 20_000)

@@ -11,13 +11,14 @@ import tensorflow as tf
 
 from tf_discrete import likelihoods, seeds
 from tf_discrete._internal import arguments, checks, input_checks
-from tf_discrete.distributions import Categorical, Discrete, LatentSpec
+from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, conditional_networks
 from tf_discrete.models import regularization as regularization_lib
 from tf_discrete.models.class_style import ClassStyle, ClassStyleNetworks
 from tf_discrete.models.feature_networks import feature_shape, frozen
+from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.models.observations import Observations, check_labels, observe
 from tf_discrete.models.regularization import Regularization
 from tf_discrete.models.semi_supervised_objective import HARD_TERMS, TERMS, SemiSupervisedObjective
@@ -151,7 +152,6 @@ class SemiSupervisedVAE(base.DiscreteModel):
         self.style_size = checks.whole("style_size", style_size)
         self.labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
         self.regularization = regularization_lib.get(regularization)
-        self.prior = prior
         self.likelihood = likelihoods.get(likelihood)
         self.estimator = arguments.estimator(estimator, "categorical", temperature)
         self.num_samples = arguments.num_samples(num_samples, [self.estimator])
@@ -181,12 +181,8 @@ class SemiSupervisedVAE(base.DiscreteModel):
         self.classifier = self._networks.classifier
         self.style_encoder = self._networks.style_encoder
         self.decoder = self._networks.decoder
-        self.prior_logits = self.add_weight(
-            shape=(1, self.num_classes),
-            dtype=self._wide.name,
-            initializer="zeros",
-            trainable=prior == "learned",
-            name="prior_logits",
+        self.prior = IndependentPrior(
+            1, self.num_classes, learned=prior == "learned", dtype=self._wide.name
         )
         self.alpha = arguments.scheduled_weight("alpha", alpha)
         self.kl_weight = arguments.scheduled_weight("kl_weight", kl_weight)
@@ -195,7 +191,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
             self.num_classes,
             self.style_size,
             self.likelihood,
-            lambda: self.prior_logits,
+            self.prior,
             self._wide,
         )
         self._objective = SemiSupervisedObjective(
@@ -260,9 +256,9 @@ class SemiSupervisedVAE(base.DiscreteModel):
         """Returns q(y | x), the distribution of the class as one variable."""
         return self.estimator.distribution(self.logits(x, training))
 
-    def prior_distribution(self) -> Categorical:
+    def prior_distribution(self) -> Discrete:
         """Returns p(y)."""
-        return self.class_style.prior()
+        return self.prior.distribution()
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.classify(base.inputs_of(x))
@@ -383,7 +379,7 @@ class SemiSupervisedVAE(base.DiscreteModel):
             "estimator": serialized(self.estimator),
             "num_samples": self.num_samples,
             **self._networks.get_config(),
-            "prior": self.prior,
+            "prior": "learned" if self.prior.learned else "uniform",
             "likelihood": serialized(self.likelihood),
             "alpha": self.alpha.get_config()["schedule"],
             "labelled_weight": self.labelled_weight,
