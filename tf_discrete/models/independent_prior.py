@@ -117,6 +117,9 @@ class IndependentPrior(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         return (input_shape[0],)
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)  # By a trace.
+
     def get_config(self) -> Config:
         return {
             "name": self.name,
