@@ -200,6 +200,18 @@ def test_codes_of_several_layers_have_one_prior():
     assert deep.code_prior.num_variables == 5
 
 
+def test_under_xla_the_nats_of_a_refused_observation_are_nan():
+    model = small_models.make(code_prior=IndependentPrior)
+    x = small_models.data().numpy()
+    x[1] = 255.0
+    compiled = tf.function(
+        lambda x: model.objective(x, SEED, True).terms["prior_nats"],
+        jit_compile=True,
+        autograph=False,
+    )
+    np.testing.assert_array_equal(np.isnan(compiled(x)), np.arange(6) == 1)
+
+
 def test_an_encoder_that_differs_in_training_gives_its_codes_at_inference():
     model = make(centering=True)
     x = small_models.data()
