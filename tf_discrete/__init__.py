@@ -42,10 +42,10 @@ from tf_discrete.models import (  # noqa: E402
     AutoregressivePrior,
     CategoricalVAE,
     DiscreteModel,
+    IndependentPrior,
     SemanticHashingAutoencoder,
     SemiSupervisedVAE,
     StructuredPrediction,
-    WithPrior,
 )
 
 __version__ = "0.1.0"
@@ -55,6 +55,7 @@ __all__ = [
     "CategoricalVAE",
     "DiscreteModel",
     "GumbelSoftmax",
+    "IndependentPrior",
     "LatentHead",
     "NegativeLogLikelihood",
     "SemanticHashing",
@@ -63,7 +64,6 @@ __all__ = [
     "StochasticLayer",
     "StraightThrough",
     "StructuredPrediction",
-    "WithPrior",
     "callbacks",
     "codes",
     "datasets",

@@ -2,9 +2,9 @@
 
 What an argument takes is named here once: `EstimatorLike`, `LikelihoodLike`, `NetworkLike` and
 `ScheduleLike` are what the constructors of layers and models accept, `Batch` and `DataLike` what they are
-fitted to, `HasCodes`, `CodeSource` and `Servable` what a function needs of a model. A component of your own
-may use the same names in its signatures. TensorFlow and Keras ship no type information: to a type checker
-their classes, and so `Tensor`, are any object.
+fitted to, `HasCodes`, `CodeSource`, `Prior` and `Servable` what a function needs of an object. A component
+of your own may use the same names in its signatures. TensorFlow and Keras ship no type information: to a
+type checker their classes, and so `Tensor`, are any object.
 """
 
 from __future__ import annotations
@@ -73,6 +73,10 @@ NetworkLike: TypeAlias = "str | keras.Model | Config"
 ActivationLike: TypeAlias = "str | Callable[[Tensor], Tensor] | Config"
 """An activation as Keras knows it: its name, a function or its config."""
 
+PriorLike: TypeAlias = "Prior | Callable[[int, int], Prior] | Config"
+"""A prior of codes, its config, or a function that makes it of N and K, such as the class
+`AutoregressivePrior`."""
+
 DataLike: TypeAlias = "Tensor | tf.data.Dataset | Mapping[str, Tensor]"
 """Data for `fit`: arrays, a data set of batches, or a dict of arrays."""
 
@@ -119,6 +123,27 @@ class CodeSource(Protocol):
 
     def sample(self, num_samples: int | Tensor, seed: SeedLike, /) -> Tensor:
         """Codes, int [num_samples, N]."""
+
+
+class Prior(CodeSource, Protocol):
+    """A distribution p(z) of codes: `IndependentPrior`, `AutoregressivePrior`, or a class of your own.
+
+    What a model holds and trains must be a Keras layer; what it saves must be registered with Keras.
+    """
+
+    @property
+    def num_variables(self) -> int:
+        """N, the variables of a code."""
+
+    @property
+    def num_categories(self) -> int:
+        """K, the values of each."""
+
+    def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
+        """Returns log p(z) in nats, float [B], of codes int [B, N]."""
+
+    def get_config(self) -> Config:
+        """Returns the arguments that make the prior anew."""
 
 
 class Servable(Protocol):

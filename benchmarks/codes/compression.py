@@ -30,7 +30,6 @@ import tensorflow as tf
 from benchmarks import provenance, store, tables
 from benchmarks.codes import image_bytes
 from tf_discrete import codes as codes_lib
-from tf_discrete.models import WithPrior
 from trainers.common import command_line, finished_run
 from trainers.common.run_directory import RunDirectory
 from trainers.flags.config import check, option, to_json
@@ -148,13 +147,12 @@ def decoder_parameters(run: str, model: Any) -> int:
     Raises:
         ValueError: a model that does not say which they are.
     """
-    own = model.model if isinstance(model, WithPrior) else model
     # Of several layers, images are decoded from the first.
-    decoder = getattr(own, "decoder", None)
+    decoder = getattr(model, "decoder", None)
     if decoder is None:
         raise ValueError(
             "The weights of the decoder are reported. Give a run whose model has a decoder. "
-            f"Received: run={run!r} with {type(own).__name__}"
+            f"Received: run={run!r} with {type(model).__name__}"
         )
     return decoder.count_params()
 

@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 from tf_discrete import datasets
-from tf_discrete.models import WithPrior
 from trainers.common import compiling
 from trainers.common import run as run_lib
 from trainers.common.callbacks import StopAtNaN
@@ -54,8 +53,8 @@ def build(settings: Any, method: str, split: datasets.Split) -> Any:
     return trainer.build_model(settings, split, steps)
 
 
-def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -> tuple[Any, Any]:
-    """Trains the model of a cell; returns it and the prior trained with it, or None.
+def train(settings: Any, method: str, split: datasets.Split) -> Any:
+    """Trains the model of a cell, and the prior of its codes that the settings ask for.
 
     Raises:
         TrainingDiverged: a loss that is not finite.
@@ -63,12 +62,11 @@ def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -
     run_lib.prepare(settings)
     steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
     model = build(settings, method, split)
-    trained = WithPrior(model) if with_prior else model
-    compiling.compile_model(trained, settings, steps)
+    compiling.compile_model(model, settings, steps)
     batches = split.batches(
         settings.batch_size, seed=settings.seed, shuffle=True, repeat=True, drop_remainder=True
     )
-    trained.fit(
+    model.fit(
         batches,
         epochs=settings.epochs,
         steps_per_epoch=steps,
@@ -76,4 +74,4 @@ def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -
         shuffle=False,
         verbose=0,
     )
-    return model, trained.prior if with_prior else None
+    return model

@@ -117,9 +117,7 @@ def make_codes(
 ) -> tuple[np.ndarray, ...]:
     """Learns the codes of a cell from the first split, and returns those of all."""
     if cell.method in LEARNED:
-        model, _ = code_models.train(
-            settings(config, cell), cell.method, splits[0], with_prior=False
-        )
+        model = code_models.train(settings(config, cell), cell.method, splits[0])
         return tuple(codes.encode_batches(model, split.batches(500)) for split in splits)
     images = [
         np.concatenate(

@@ -114,7 +114,8 @@ def parse_size(size: str) -> tuple[int, int]:
 
 def run_config(config: Config, cell: Cell) -> RunConfig:
     """The configuration of the trainer that a cell is a run of."""
-    settings: dict[str, Any] = {**dict(cell.settings), "validation_fraction": 0.001}
+    settings: dict[str, Any] = {"code_prior": "lstm", "validation_fraction": 0.001}
+    settings |= dict(cell.settings)
     if cell.method == GUMBEL:
         settings |= {"temperature": 1.0, "temperature_update_period": 100}
         settings["temperature_schedule"] = (
@@ -131,7 +132,7 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
     found = {"name": cell.name, **cell._asdict(), "settings": dict(cell.settings), "bits": bits}
     began = time.monotonic()
     try:
-        model, prior = code_models.train(settings, cell.method, splits["train"], with_prior=True)
+        model = code_models.train(settings, cell.method, splits["train"])
         seconds = time.monotonic() - began
         error = evaluation.reconstruction_nats(model, test.batches(500))
         if not math.isfinite(error.mean_nats):
@@ -149,11 +150,11 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
         ),
         "active_variables": usage.active_units,
         "mean_perplexity": float(np.mean(usage.perplexity)),
-        "lstm_bits_per_code": prior.bits_per_item(codes),
+        "lstm_bits_per_code": model.code_prior.bits_per_item(codes),
         "generation": {},
         "training_seconds": round(seconds, 1),
     }
-    for name, source in {"independent": None, "lstm": prior}.items():
+    for name, source in {"independent": model.prior, "lstm": model.code_prior}.items():
         scores = evaluation.evaluate_generation(
             model, classifier, config.num_samples, cell.seed, source
         )

@@ -36,11 +36,8 @@ def head_of_image_and_class():
 # What a class is made of besides `SIZES`, and its inputs: shape and dtype of each.
 OTHERS = {
     "AutoregressivePrior": (dict, [((2,), "int32")]),
+    "IndependentPrior": (dict, [((2,), "int32")]),
     "ConditionalNetwork": (head_of_image_and_class, [((3,), "float32"), ((2,), "float32")]),
-    "WithPrior": (
-        lambda: {"model": models.CategoricalVAE(**sizes_of(models.CategoricalVAE))},
-        [(SIZES["data_shape"], "float32")],
-    ),
 }
 CLASSES = {
     name: thing

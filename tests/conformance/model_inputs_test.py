@@ -73,7 +73,6 @@ def test_every_public_method_that_reads_observations_is_here():
         "check_arrays",
         "check_observations",
         "class_logits",
-        "codes_given",
         "features",
         "conditional_log_likelihood",
         "predict",

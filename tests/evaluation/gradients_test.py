@@ -69,17 +69,25 @@ def test_moments_and_groups():
     assert count == 20
 
     found = probe.measure(X, 20)
-    assert list(found) == ["all", "encoder", "encoder/1", "decoder", "decoder/1", "prior_logits"]
+    assert list(found) == [
+        "all",
+        "encoder",
+        "encoder/1",
+        "decoder",
+        "decoder/1",
+        "prior",
+        "prior/1",
+    ]
     assert found["all"].variance == pytest.approx(variance.sum(), rel=1e-5)
     assert found["encoder"].variance == pytest.approx(variance[:102].sum(), rel=1e-5)
     assert found["encoder"] == found["encoder/1"]
     assert found["all"].variance == pytest.approx(
-        sum(found[name].variance for name in ("encoder", "decoder", "prior_logits"))
+        sum(found[name].variance for name in ("encoder", "decoder", "prior"))
     )
     squares = (mean[:102] ** 2).sum() - variance[:102].sum() / 20
     assert found["encoder"].norm == pytest.approx(np.sqrt(squares), rel=1e-5)
     assert found["encoder"].cosine is None
-    assert found["prior_logits"].signal_to_noise is None  # The KL is exact.
+    assert found["prior"].signal_to_noise is None  # The KL is exact.
 
 
 def test_the_cosine_to_a_reference():

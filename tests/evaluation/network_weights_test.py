@@ -22,7 +22,7 @@ def test_what_belongs_to_the_networks(estimator):
         "encoder/2": [(5, 6), (6,)],
         "decoder/1": [(6, 5), (5,)],
         "decoder/2": [(5, 16), (16,)],
-        "prior_logits": [(2, 3)],
+        "prior/1": [(2, 3)],
     }
 
 
@@ -37,7 +37,7 @@ def test_layers_within_layers_and_weights_that_are_not_trained():
 
 def test_another_estimator_on_the_same_network():
     one = model(prior="learned", kl_weight=0.5, seed=3)
-    one.prior_logits.assign(tf.random.stateless_normal([2, 3], [0, 1]))
+    one.prior.last.logits.assign(tf.random.stateless_normal([2, 3], [0, 1]))
     other = evaluation.with_estimator(one, estimators.get("vimco"), num_samples=4)
     assert type(other.estimator).__name__ == "VIMCO"
     assert other.num_samples == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Iterator
 from typing import Any
@@ -34,6 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "bernoulli": {"latents": "bernoulli", "num_categories": 2, "prior": "learned"},
     "conv": {"encoder": "conv", "data_shape": (9, 8, 3)},
     "intensity": {"likelihood": "categorical_intensity", "prior": "learned"},
+    "code_prior": {"code_prior": functools.partial(models.AutoregressivePrior, units=8)},
     "gaussian": {"likelihood": likelihoods.Gaussian(scale=None)},
     "mixed_float16": {"policy": "mixed_float16"},
     "mixed_bfloat16": {"policy": "mixed_bfloat16"},
@@ -51,9 +53,6 @@ def make(name: str) -> models.DiscreteModel:
     with dtype_policy(variant.pop("policy", "float32")):
         known = inspect.signature(cls).parameters
         arguments: dict[str, Any] = {key: value for key, value in ARGUMENTS.items() if key in known}
-        if "model" in known:  # It stands on another model.
-            arguments["model"] = make("CategoricalVAE")
-            arguments["prior"] = models.AutoregressivePrior.for_model(arguments["model"], units=8)
         model = cls(**{**arguments, **variant})
     generator = np.random.default_rng(0)
     for weight in model.trainable_variables:

@@ -63,8 +63,8 @@ def plain_cases() -> list[dict[str, Any]]:
 def make(case: dict[str, Any]) -> tuple[CategoricalVAE, list[keras.Variable]]:
     """A model, and its weights from those of q to those of p."""
     model = CategoricalVAE(**case)
-    networks = [*model.chain.maps, model.decoder, *model.generative_chain.maps]
-    return model, [*(weight for one in networks for weight in one.weights), model.prior_logits]
+    networks = [*model.chain.maps, model.decoder, *model.prior.maps]
+    return model, [*(weight for one in networks for weight in one.weights), model.prior.last.logits]
 
 
 def numbers(case: dict[str, Any]) -> dict[str, Any]:

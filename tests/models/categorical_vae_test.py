@@ -134,9 +134,9 @@ def test_only_a_learned_prior_is_learned(objective):
     x = small_models.data()
     for prior, learned in (("learned", True), ("uniform", False)):
         model = small_models.make(prior=prior, objective=objective)
-        assert any(v is model.prior_logits for v in model.trainable_variables) == learned
+        assert any(v is model.prior.last.logits for v in model.trainable_variables) == learned
         with tf.GradientTape() as tape:
-            value = model.prior_logits.value
+            value = model.prior.last.logits.value
             tape.watch(value)
             loss = tf.reduce_sum(model.objective(x, seeds.base(0), training=True).loss)
         assert np.abs(tape.gradient(loss, value)).max() > 1e-3

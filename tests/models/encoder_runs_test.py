@@ -45,17 +45,16 @@ CASES = {
     "SemiSupervisedVAE-enumeration": lambda: models.SemiSupervisedVAE(
         SHAPE, **SEMI_SUPERVISED, estimator="enumeration"
     ),
-    "WithPrior": lambda: models.WithPrior(vae()),
-    "WithPrior-two": lambda: models.WithPrior(vae(**TWO)),
-    "WithPrior-bits": lambda: models.WithPrior(
-        models.SemanticHashingAutoencoder(SHAPE, num_bits=3, hidden_units=(5,))
+    "CategoricalVAE-code_prior": lambda: vae(code_prior=models.AutoregressivePrior),
+    "CategoricalVAE-two-code_prior": lambda: vae(**TWO, code_prior=models.AutoregressivePrior),
+    "SemanticHashingAutoencoder-code_prior": lambda: models.SemanticHashingAutoencoder(
+        SHAPE, num_bits=3, hidden_units=(5,), code_prior=models.AutoregressivePrior
     ),
 }
 
 
 def encoders(model):
     """The networks of x alone."""
-    model = getattr(model, "model", model)
     if isinstance(model, models.SemiSupervisedVAE):
         return [model.classifier, model.style_encoder.image_network]
     if isinstance(model, models.StructuredPrediction):

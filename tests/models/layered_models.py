@@ -18,9 +18,9 @@ def make(latents="categorical", spread=0.8, **changes):
     shared = {"data_shape": (4,), "num_layers": None, "hidden_units": (), "activation": "tanh"}
     model = CategoricalVAE(**{**shared, **LATENTS[latents], **changes})
     random = np.random.RandomState(3)
-    networks = [*model.chain.maps, model.decoder, *model.generative_chain.maps]
-    for variable in [*(v for one in networks for v in one.weights), model.prior_logits]:
+    networks = [*model.chain.maps, model.decoder, *model.prior.maps]
+    for variable in [*(v for one in networks for v in one.weights), model.prior.last.logits]:
         variable.assign(random.normal(scale=spread, size=variable.shape))
-    if model.prior == "uniform":
-        model.prior_logits.assign(tf.zeros_like(model.prior_logits))
+    if not model.prior.last.learned:
+        model.prior.last.logits.assign(tf.zeros_like(model.prior.last.logits))
     return model

@@ -45,9 +45,9 @@ def test_relaxed_bounds_pair_each_layer_with_its_temperature_and_prior(latents, 
     k = () if latents == "bernoulli" else (3,)
     second = outputs(model.chain.maps[1], samples[0], (sizes[1], *k))
     np.testing.assert_allclose(logits[1], second, rtol=1e-5)
-    maps = model.generative_chain.maps
+    maps = model.prior.maps
     first_prior = outputs(maps[0], samples[1], (sizes[0], *k))
-    prior_logits = first_prior, model.prior_logits
+    prior_logits = first_prior, model.prior.last.logits
     pixels = tfd.Bernoulli(outputs(model.decoder, samples[0], (4,)))
     log_weights = tfd.Independent(pixels, 1).log_prob(x)
     for depth, sample in enumerate(samples):
@@ -66,8 +66,7 @@ def gradients_of_groups(model, x, groups):
     learns = [v for one in model.chain.maps for v in one.trainable_variables]
     others = [
         *model.decoder.trainable_variables,
-        *model.generative_chain.trainable_variables,
-        model.prior_logits,
+        *model.prior.trainable_variables,
     ]
 
     @tf.function(autograph=False)

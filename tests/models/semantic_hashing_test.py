@@ -208,8 +208,10 @@ def test_codes_without_bits_are_refused(num_bits):
         SemanticHashingAutoencoder((4,), num_bits)
 
 
-def test_the_base_leaves_the_prior_to_the_models():
+def test_the_base_leaves_the_prior_and_the_objective_to_the_models(model):
     from tf_discrete.models.autoencoder import DiscreteAutoencoder
 
     with pytest.raises(NotImplementedError):
-        DiscreteAutoencoder.prior_distribution(make())
+        DiscreteAutoencoder.prior_distribution(model)
+    with pytest.raises(NotImplementedError):
+        DiscreteAutoencoder._objective(model, X, seeds.base(0), training=True)

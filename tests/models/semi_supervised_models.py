@@ -37,7 +37,7 @@ def bounds(model: SemiSupervisedVAE, x: tf.Tensor, seed: Any = SEED) -> dict[str
     """L(x, y) for all classes, [B, K], U(x), q(y | x) and log p(y), one class after the other."""
     logits = model.classifier(x).numpy()
     log_q = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    log_prior = tf.nn.log_softmax(model.prior_logits)[0].numpy()
+    log_prior = tf.nn.log_softmax(model.prior.logits)[0].numpy()
     noise = tf.random.stateless_normal([len(x), model.style_size], seeds.fold(seed, "style"))
     columns = []
     for k in range(model.num_classes):

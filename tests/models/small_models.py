@@ -23,11 +23,11 @@ def make(spread: float = 0.8, **changes: Any) -> CategoricalVAE:
     """A model with weights far from their start, so that nothing is nearly uniform."""
     model = CategoricalVAE(**{**ARGUMENTS, **changes})
     random = np.random.RandomState(3)
-    for variable in [*model.encoder.weights, *model.decoder.weights, model.prior_logits]:
+    for variable in [*model.encoder.weights, *model.decoder.weights, model.prior.last.logits]:
         if variable.dtype != "int64":
             variable.assign(random.normal(scale=spread, size=variable.shape))
-    if model.prior == "uniform":
-        model.prior_logits.assign(tf.zeros_like(model.prior_logits))
+    if not model.prior.last.learned:
+        model.prior.last.logits.assign(tf.zeros_like(model.prior.last.logits))
     return model
 
 

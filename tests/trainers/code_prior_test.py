@@ -14,7 +14,6 @@ from tests import shared
 from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, plots
-from tf_discrete.models import CategoricalVAE, WithPrior
 from trainers.common import autoencoder_report, data
 from trainers.common import run as run_lib
 from trainers.tasks import categorical_vae, semantic_hashing
@@ -40,10 +39,10 @@ def test_the_run_reports_and_exports_the_prior(hashed):
     assert rows[1]["train/prior_nats"] < rows[0]["train/prior_nats"]
     assert 0 < result["test/prior_nats"] < 9 * np.log(2) + 1
     model = keras.saving.load_model(hashed / "model.keras", compile=False)
-    assert isinstance(model, WithPrior) and model.prior.units == 8
+    assert model.code_prior.units == 8
     served = tf.saved_model.load(str(hashed / "saved_model")).signatures
     drawn = served["sample"](num=tf.constant(6), seed=tf.constant([1, 2]))
-    np.testing.assert_array_equal(drawn["codes"], model.prior.sample(6, tf.constant([1, 2])))
+    np.testing.assert_array_equal(drawn["codes"], model.code_prior.sample(6, tf.constant([1, 2])))
     images = next(iter(datasets.get("digits", "test", max_examples=7).batches(7)))["image"]
     packed = served["encode_packed"](image=images)["packed"]
     np.testing.assert_array_equal(packed, np.packbits(model.encode(images), axis=1))
@@ -65,17 +64,17 @@ def test_the_variables_of_several_layers_are_drawn(tmp_path):
     )
     split = data.load_split(settings, "test")
     model = categorical_vae.build_model(settings, split, 10)
-    assert isinstance(model, WithPrior) and isinstance(model.model, CategoricalVAE)
+    assert model.code_prior.num_variables == 4 and model.code_prior.units == 4
     images, _ = autoencoder_report.some_images(split, 20)
     usage = evaluation.collect_usage(model, [images])
     figure = autoencoder_report.traversal(model, images[:1], usage)
     assert plots.to_image(figure).std() > 5
 
 
-def test_without_the_flag_the_model_is_alone(tmp_path):
+def test_without_the_flag_the_model_has_its_own_prior_only(tmp_path):
     settings = small_runs.config(tmp_path)
     split = data.load_split(settings, "test")
-    assert not isinstance(categorical_vae.build_model(settings, split, 10), WithPrior)
+    assert categorical_vae.build_model(settings, split, 10).code_prior is None
 
 
 def test_its_files_load_in_a_new_process_that_imports_the_package_alone(hashed, tmp_path):

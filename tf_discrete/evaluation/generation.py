@@ -133,8 +133,8 @@ def evaluate_generation(
         classifier: Classifier of real images, see `train_classifier`.
         num_samples: Int, number of samples. Default: 6400.
         seed: Seed of the samples. Default: 0.
-        prior: where the codes come from, as `DiscreteAutoencoder.sample` takes it. Default: the model's
-            own, which for a uniform prior samples every variable by itself.
+        prior: where the codes come from, as `DiscreteAutoencoder.sample` takes it, such as `model.prior`.
+            Default: `code_prior` of the model, or its `prior` where it has none.
         splits: see `inception_score`. Default: 10.
         sample_size: see `slides_inception_score`. Default: 64.
 

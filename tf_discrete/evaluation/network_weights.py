@@ -26,7 +26,7 @@ def network_weights(model: keras.Model) -> dict[str, list[keras.Variable]]:
         >>> from tf_discrete.models import CategoricalVAE
         >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=(5,))
         >>> list(network_weights(model))
-        ['encoder/1', 'encoder/2', 'decoder/1', 'decoder/2', 'prior_logits']
+        ['encoder/1', 'encoder/2', 'decoder/1', 'decoder/2', 'prior/1']
     """
     found: dict[str, list[keras.Variable]] = {}
     seen: set[int] = set()

@@ -6,11 +6,11 @@ from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.conditional_networks import ConditionalNetwork
 from tf_discrete.models.feature_networks import feature_networks
+from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.models.regularization import Regularization
 from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE
 from tf_discrete.models.structured_prediction import StructuredPrediction
-from tf_discrete.models.with_prior import WithPrior
 
 __all__ = [
     "Augmentation",
@@ -18,10 +18,10 @@ __all__ = [
     "CategoricalVAE",
     "ConditionalNetwork",
     "DiscreteModel",
+    "IndependentPrior",
     "Regularization",
     "SemanticHashingAutoencoder",
     "SemiSupervisedVAE",
     "StructuredPrediction",
-    "WithPrior",
     "feature_networks",
 ]

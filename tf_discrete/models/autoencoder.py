@@ -15,6 +15,7 @@ from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, batches, networks
+from tf_discrete.models import code_prior as code_priors
 from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.models.layered_latents import read_latents
 from tf_discrete.types import (
@@ -25,6 +26,9 @@ from tf_discrete.types import (
     JsonObject,
     LikelihoodLike,
     NetworkLike,
+    ObjectiveTerms,
+    Prior,
+    PriorLike,
     Seed,
     SeedLike,
     Shape,
@@ -35,9 +39,9 @@ from tf_discrete.types import (
 class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     """Base class of autoencoders with a posterior q(z | x), a prior p(z) and a likelihood p(x | z).
 
-    A subclass implements `objective`, `hard_terms`, `prior_distribution` and the private methods that raise
-    NotImplementedError here. Public methods check observations and codes; private ones take checked
-    arguments.
+    A subclass implements `hard_terms`, `prior_distribution` and the private methods that raise
+    NotImplementedError here, sets `prior`, and calls `_finish` at the end of its constructor. Public methods
+    check observations and codes; private ones take checked arguments.
 
     Args:
         data_shape: Tuple of ints, shape of an observation, such as (28, 28, 1).
@@ -52,9 +56,16 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         likelihood: Name or object, see `tf_discrete.likelihoods`.
         **kwargs: Arguments `seed` and `monitor_every`, see `DiscreteModel`.
 
+    Attributes:
+        prior: `Prior` p(z) of the codes of all layers.
+        code_prior: `Prior` of the codes that is trained in the same step, or None.
+
     Raises:
         ValueError: A size is too small, or a network has the wrong input or output shape.
     """
+
+    prior: Prior
+    code_prior: Prior | None = None
 
     def __init__(
         self,
@@ -99,6 +110,33 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
             hidden_units,
             activation,
         )
+
+    def _finish(
+        self, code_prior: PriorLike | None, terms: tuple[str, ...], hard_terms: tuple[str, ...]
+    ) -> None:
+        """Makes the prior of the codes and the metrics, after the networks.
+
+        Args:
+            code_prior: see `models.code_prior.make`; None for none.
+            terms: Names of the objective's terms, as `track_metrics` takes them.
+            hard_terms: Names of the terms of the discrete path.
+        """
+        if code_prior is not None:
+            self.code_prior = code_priors.make(code_prior, self)
+            terms = (*terms, "prior_nats")
+        self.track_metrics(terms, hard_terms)
+        self.built = True
+
+    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
+        x = self.check_observations(x)
+        terms = self._objective(x, seed, training)
+        if self.code_prior is None:
+            return terms
+        codes = input_checks.blank(self._codes(x, terms.encoded), x)
+        return code_priors.with_prior_nats(terms, self.code_prior, codes, training)
+
+    def _objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
+        raise NotImplementedError
 
     def check_observations(self, x: Tensor) -> tf.Tensor:
         return input_checks.observations(x, self.data_shape, self.likelihood.support)
@@ -156,11 +194,6 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         x = self.check_observations(x)
         return input_checks.blank(self._codes(x), x)
 
-    def codes_given(self, x: Tensor, encoded: Encoded) -> tf.Tensor:
-        """Returns the codes without a run of the encoder, given `encoded` of the terms of `objective`."""
-        x = self.check_observations(x)
-        return input_checks.blank(self._codes(x, encoded), x)
-
     def _codes(self, x: Tensor, encoded: Encoded = None) -> tf.Tensor:
         raise NotImplementedError
 
@@ -201,7 +234,11 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return self.decode(self.encode(x))
 
     def sample_codes(
-        self, num_samples: int | Tensor, seed: SeedLike, prior: CodeSource | None = None
+        self,
+        num_samples: int | Tensor,
+        seed: SeedLike,
+        prior: CodeSource | None = None,
+        **options: float | Tensor,
     ) -> tf.Tensor:
         """Samples codes from the prior, int32 [num_samples, N].
 
@@ -209,31 +246,35 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
             num_samples: Int, number of samples.
             seed: Int or int32 [2].
             prior: Object with `sample(num_samples, seed)` that returns codes, int [num_samples, N], such as
-                an `AutoregressivePrior`. Default: the prior of the model.
+                an `AutoregressivePrior`. Default: `code_prior` of the model, or `prior` where it has none.
+            **options: Arguments of the prior's `sample`, such as `temperature` and `top_p` of
+                `AutoregressivePrior`.
 
         Raises:
             ValueError: `num_samples` is negative or not an integer.
+            TypeError: The prior does not take an option.
         """
         num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
-        if prior is not None:
-            return tf.cast(prior.sample(num_samples, seed), tf.int32)
-        return self._sample_codes(num_samples, seed)
-
-    def _sample_codes(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        distribution = self.prior_distribution()
-        return distribution.code(distribution.sample(seed, num_samples))
+        own = self.prior if self.code_prior is None else self.code_prior
+        source: Any = own if prior is None else prior
+        return tf.cast(source.sample(num_samples, seed, **options), tf.int32)
 
     def sample(
-        self, num_samples: int | Tensor, seed: SeedLike = 0, prior: CodeSource | None = None
+        self,
+        num_samples: int | Tensor,
+        seed: SeedLike = 0,
+        prior: CodeSource | None = None,
+        **options: float | Tensor,
     ) -> tf.Tensor:
         """Samples codes from the prior and decodes them, float [num_samples, *data_shape].
 
         Args:
             num_samples: Int, number of samples.
             seed: Int or int32 [2]; the same seed gives the same samples. Default: 0.
-            prior: Prior of the codes, see `sample_codes`. Default: the prior of the model.
+            prior: Prior of the codes, see `sample_codes`. Default: that of the model.
+            **options: Arguments of the prior's `sample`, see `sample_codes`.
         """
-        return self.decode(self.sample_codes(num_samples, seed, prior))
+        return self.decode(self.sample_codes(num_samples, seed, prior, **options))
 
     def values_per_row(self) -> int:
         return math.prod(self._parameters_shape)
@@ -257,5 +298,8 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
             **super().get_config(),
             "data_shape": self.data_shape,
             "likelihood": keras.saving.serialize_keras_object(self.likelihood),
+            "code_prior": None
+            if self.code_prior is None
+            else keras.saving.serialize_keras_object(self.code_prior),
             **networks_config,
         }

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_discrete import seeds
 from tf_discrete._internal import checks, input_checks
 from tf_discrete.distributions import noise
+from tf_discrete.models.code_prior import sizes_of_codes
 from tf_discrete.types import Config, HasCodes, Seed, SeedLike, Shape, Tensor, at_least_float32
 
 MAX_SYMBOLS = 2**16
@@ -29,9 +30,9 @@ class AutoregressivePrior(keras.Model):
     distribution within the chunk; the last chunk may be shorter. Small chunks need more steps,
     large ones more weights.
 
-    It trains on codes, by `compile(optimizer)` and `fit(codes)`: those of a frozen model, or of one that
-    is trained at the same time (codes are integers, so the model gets no gradient from it). The loss is
-    -log p(z) in nats for each code, averaged over the batch.
+    It trains on codes: by `compile(optimizer)` and `fit(codes)` on those of a frozen model, or as the
+    `code_prior=` of a model on those of each batch (codes are integers, so the model gets no gradient from
+    it). The loss is -log p(z) in nats for each code, averaged over the batch.
 
     Args:
         num_variables: N of the codes.
@@ -95,35 +96,22 @@ class AutoregressivePrior(keras.Model):
         self.embedding.build((None, self.num_chunks))
         self.lstm.build((None, self.num_chunks, self.embedding_units))
         self.head.build((None, self.units))
-        self.built = True
+        self.build((None, self.num_variables))
 
     @classmethod
     def for_model(cls, model: HasCodes, **options: Any) -> AutoregressivePrior:
         """Returns a prior of the codes of a model with `num_variables` and `num_categories`.
 
         Raises:
-            ValueError: a model without discrete codes.
+            ValueError: a model without discrete codes, or with layers of different num_categories.
         """
-        num_variables = getattr(model, "num_variables", None)
-        num_categories = getattr(model, "num_categories", None)
-        if num_variables is None or num_categories is None:
-            raise ValueError(
-                "The model must have discrete codes, of num_variables with num_categories each. Give the "
-                f"sizes of its codes to AutoregressivePrior. Received: model={model!r}"
-            )
-        categories = getattr(model, "categories_per_variable", (num_categories,))
-        if len(set(categories)) > 1:
-            raise ValueError(
-                "An AutoregressivePrior gives every variable as many categories. Give num_categories of the "
-                f"model once for all layers. Received: categories_per_variable={categories}"
-            )
-        return cls(num_variables, num_categories, **options)
+        return cls(*sizes_of_codes(model), **options)
 
     def call(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(codes, training=training)
 
     def build(self, input_shape: Shape) -> None:
-        """Does nothing: the constructor creates all weights."""
+        """Does nothing; Keras reads the output shape in a summary off models that were built."""
 
     def get_build_config(self) -> None:
         return None

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import estimators, objectives
-from tf_discrete._internal import arguments, checks, input_checks
+from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import Estimator
 from tf_discrete.models import autoencoder
@@ -27,6 +27,7 @@ from tf_discrete.types import (
     NetworkLike,
     ObjectiveTerms,
     PerLayer,
+    PriorLike,
     ScheduleLike,
     Seed,
     Tensor,
@@ -70,6 +71,10 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             Default: (512, 256).
         activation: Name of the Keras activation of the hidden layers. Default: "relu".
         prior: Prior of the last layer, "uniform" or "learned". Default: "uniform".
+        code_prior: Prior of the codes that is trained in the same step and from which `sample` draws: an
+            `AutoregressivePrior` or another `tf_discrete.types.Prior`, its config, or a function of N and K
+            that makes it, such as the class. The bounds stay those of `prior`. Its -log p(z) is the metric
+            "prior_nats". Default: None.
         likelihood: Name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
         estimator: Name, object or config, see `tf_discrete.estimators`, or a sequence of one for each layer.
             Each layer gets its own copy. Default: "gumbel_softmax".
@@ -122,6 +127,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         hidden_units: Sequence[int] = (512, 256),
         activation: ActivationLike = "relu",
         prior: str = "uniform",
+        code_prior: PriorLike | None = None,
         likelihood: LikelihoodLike = "bernoulli",
         estimator: PerLayer[EstimatorLike] = "gumbel_softmax",
         temperature: PerLayer[ScheduleLike | None] = None,
@@ -167,17 +173,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         )
         layers = dataclasses.replace(layers, dtype=self._wide)
         self.chain = StochasticChain(self.data_shape, layers, self.encoder, made, centering)
-        self.prior = prior
-        self.prior_logits = self.add_weight(
-            shape=layers.specs[-1].logits_shape,
-            dtype=self._wide.name,
-            initializer=lambda shape, dtype: layers.specs[-1].uniform_logits(self._wide),
-            trainable=prior == "learned",
-            name="prior_logits",
-        )
-        self.generative_chain = GenerativeChain(
-            layers, lambda: tf.convert_to_tensor(self.prior_logits)
-        )
+        self.prior: GenerativeChain = GenerativeChain(layers, learned=prior == "learned")
         self.objective_name = objective
         self.prior_temperatures = [
             checks.positive("prior_temperature", value)
@@ -189,11 +185,11 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         self._check_free_bits()
         self.kl_weight = arguments.scheduled_weight("kl_weight", kl_weight)
         terms = ("elbo_nats", "reconstruction_nats", "kl_nats", "multi_sample_bound_nats")
-        self.track_metrics(
+        self._finish(
+            code_prior,
             terms if objective in MULTI_SAMPLE else terms[:3],
             ("hard_elbo_nats", "hard_reconstruction_nats"),
         )
-        self.built = True
 
     # What the model is made of.
 
@@ -219,7 +215,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
 
     def prior_distribution(self) -> Discrete:
         """Returns p(z_L), the prior of the last layer."""
-        return self.generative_chain.last_law()
+        return self.prior.last.distribution()
 
     def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.chain.concatenated_logits(x, training)
@@ -238,22 +234,19 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             lambda before: (
                 chain.logits(len(before), before[-1], training) if before else first_logits
             ),
-            lambda samples: self.generative_chain.logits_given(samples, training),
+            lambda samples: self.prior.logits_given(samples, training),
             lambda before: chain.frozen_logits(len(before), before[-1], training),
         )
 
     # What training minimises and reports.
 
-    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
-        x = self.check_observations(x)
+    def _objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         first_logits = self.chain.logits(0, x, training)
         shared = not (training and self.chain.differs_in_training)
-        terms = self._objective(x, first_logits, seed, training)
+        terms = self._bound(x, first_logits, seed, training)
         return terms._replace(encoded=first_logits if shared else None)
 
-    def _objective(
-        self, x: Tensor, first_logits: Tensor, seed: Seed, training: bool
-    ) -> ObjectiveTerms:
+    def _bound(self, x: Tensor, first_logits: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         def log_likelihood_fn(z: Tensor) -> tf.Tensor:
             return self.conditional_log_likelihood(x, z, training)
 
@@ -280,7 +273,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
     def hard_terms(self, x: Tensor, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
         x = self.check_observations(x)
         z, posteriors = self.chain.draw(x, 1, seed, first_logits=encoded)
-        negative_kl = objectives.negative_kl(z, posteriors, self.generative_chain.priors_given(z))
+        negative_kl = objectives.negative_kl(z, posteriors, self.prior.priors_given(z))
         if self.num_layers > 1:  # Else it does not depend on the sample.
             negative_kl = negative_kl[0]
         log_likelihood = self.conditional_log_likelihood(x, z[0])[0]
@@ -293,32 +286,21 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         """Computes log p(x, z) - log q(z | x) in nats for S samples of all layers, [S, B]."""
         x = self.check_observations(x)
         samples, posteriors = self.chain.draw(x, num_samples, seed)
-        priors = self.generative_chain.priors_given(samples)
+        priors = self.prior.priors_given(samples)
         layers = zip(samples, posteriors, priors, strict=True)
         log_ratio = tf.add_n([p.log_prob(z) - q.log_prob(z) for z, q, p in layers])
         return self.conditional_log_likelihood(x, samples[0]) + log_ratio
 
     # What a trained model is for.
 
-    def _sample_codes(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
-        return self.generative_chain.sample(num_samples, seed)
-
     def _check_codes(self, codes: Tensor) -> tf.Tensor:
-        codes = super()._check_codes(codes)
-        if len(set(self.categories_per_variable)) == 1:
-            return codes
-        start, checked = 0, []
-        for spec in self.chain.latents.specs:
-            part = codes[:, start : start + spec.num_variables]
-            checked.append(input_checks.codes(part, spec.num_categories, spec.num_variables))
-            start += spec.num_variables
-        return tf.concat(checked, axis=1)
+        return tf.concat(self.chain.latents.split(codes), axis=1)
 
     def get_config(self) -> Config:
         return {
             **super().get_config(),
             **self.chain.arguments(),
-            "prior": self.prior,
+            "prior": "learned" if self.prior.last.learned else "uniform",
             "num_samples": self.num_samples,
             "objective": self.objective_name,
             "prior_temperature": arguments.shared(self.prior_temperatures),

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_discrete import estimators, likelihoods, seeds
 from tf_discrete._internal import input_checks
-from tf_discrete.distributions import Categorical, Discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.models import base, batches
 from tf_discrete.models.class_style import ClassStyle
 from tf_discrete.models.observations import check_labels
@@ -64,9 +64,9 @@ class ClassConditionalModel(base.DiscreteModel):
         """Returns q(y | x), the distribution of the class as one variable."""
         return self.estimator.distribution(self.logits(x, training))
 
-    def prior_distribution(self) -> Categorical:
+    def prior_distribution(self) -> Discrete:
         """Returns p(y)."""
-        return self.class_style.prior()
+        return self.class_style.prior.distribution()
 
     def call(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.classify(batches.inputs_of(x))

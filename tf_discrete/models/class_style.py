@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -10,8 +10,9 @@ import tensorflow as tf
 from tf_discrete import estimators, likelihoods, seeds
 from tf_discrete._internal import arguments, checks
 from tf_discrete._internal.serialization import check_serializable
-from tf_discrete.distributions import Categorical, Discrete, gaussian
+from tf_discrete.distributions import Discrete, gaussian
 from tf_discrete.models import conditional_networks, networks
+from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.types import ActivationLike, Config, NetworkLike, Seed, Tensor
 
 NETWORKS = ("classifier", "style_encoder", "decoder")
@@ -134,7 +135,7 @@ class ClassStyle:
         num_classes: K.
         style_size: D.
         likelihood: Likelihood of x.
-        prior_logits_fn: gives the logits of p(y), [1, K].
+        prior: Prior p(y), of one variable.
         dtype: Dtype of the distributions.
     """
 
@@ -144,20 +145,16 @@ class ClassStyle:
         num_classes: int,
         style_size: int,
         likelihood: likelihoods.Likelihood,
-        prior_logits_fn: Callable[[], Tensor],
+        prior: IndependentPrior,
         dtype: tf.DType,
     ):
         self.parts, self.num_classes, self.style_size = parts, num_classes, style_size
-        self.likelihood, self.prior_logits_fn, self.dtype = likelihood, prior_logits_fn, dtype
+        self.likelihood, self.prior, self.dtype = likelihood, prior, dtype
 
     def class_logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         """Returns the logits of q(y | x), float [B, 1, K], at least float32."""
         outputs = tf.cast(self.parts.classifier(x, training=training), self.dtype)
         return tf.reshape(outputs, [-1, 1, self.num_classes])
-
-    def prior(self) -> Categorical:
-        """Returns p(y)."""
-        return Categorical(tf.convert_to_tensor(self.prior_logits_fn()))
 
     def image_part(self, x: Tensor, training: bool = False) -> tf.Tensor:
         """Computes the part of q(z | x, y) that depends on images alone, [B, ...]."""
@@ -213,7 +210,7 @@ class ClassStyle:
         )
         z = gaussian.sample(mean, log_scale, noise)
         zeros = tf.zeros_like(z)
-        log_ratio = self.prior().log_prob(one) - posterior.log_prob(one)
+        log_ratio = self.prior.distribution().log_prob(one) - posterior.log_prob(one)
         log_ratio += gaussian.log_prob(z, zeros, zeros) - gaussian.log_prob(z, mean, log_scale)
         return self.log_likelihood(x, y, z) + log_ratio
 
@@ -233,7 +230,7 @@ class ClassStyle:
         z = gaussian.sample(mean, log_scale, self.style_noise(x, seed))
         reconstruction = -self.log_likelihood(x, y, z)[0]
         style_kl = gaussian.kl_to_standard(mean, log_scale)[0]
-        class_kl = posterior.kl_divergence(self.prior())
+        class_kl = posterior.kl_divergence(self.prior.distribution())
         return {
             "hard_elbo_nats": -reconstruction - style_kl - class_kl,
             "hard_reconstruction_nats": reconstruction,

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete.distributions import Discrete
+from tf_discrete._internal import input_checks
+from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
-from tf_discrete.types import Seed, Shape, Tensor
+from tf_discrete.types import SeedLike, Shape, Tensor
 
 
 class GenerativeChain(keras.layers.Layer):
     """z_L ~ p(z_L) -> z_{L-1} ~ p(z_{L-1} | z_L) -> ... -> z_1, all z discrete.
 
-    A part of a model, which makes it next to the chain of q, decodes z_1 and saves the arguments. `maps[l]`
-    goes from layer l + 2 to layer l + 1.
+    The prior of the codes of all layers. A part of a model, which makes it next to the chain of q, decodes
+    z_1 and saves the arguments. `maps[l]` goes from layer l + 2 to layer l + 1.
 
     Args:
         latents: Latents of all layers.
-        prior_logits_fn: gives the logits of p(z_L), which the model owns.
+        learned: Bool, whether p(z_L) is learned; else it is uniform.
     """
 
-    def __init__(self, latents: LayeredLatents, prior_logits_fn: Callable[[], Tensor]):
+    def __init__(self, latents: LayeredLatents, learned: bool):
         super().__init__(name="generative_chain")
-        self.latents, self.prior_logits_fn = latents, prior_logits_fn
+        self.latents = latents
+        last = latents.specs[-1]
+        self.last = IndependentPrior(
+            last.num_variables, last.num_categories, last.latents, learned, dtype=latents.dtype.name
+        )
         self.maps = [
             latents.new_map(above.shape, below.num_logits)
             for below, above in zip(latents.specs, latents.specs[1:], strict=False)
@@ -44,7 +47,7 @@ class GenerativeChain(keras.layers.Layer):
     def logits_given(self, draws: Draws, training: bool = False) -> list[tf.Tensor]:
         """Returns the logits of p(z_l | z_{l+1}) of each layer, [*A, N_l(, K)], of p(z_L) the last."""
         between = [self._logits_below(depth + 1, z, training) for depth, z in enumerate(draws[1:])]
-        return [*between, self.prior_logits_fn()]
+        return [*between, tf.convert_to_tensor(self.last.logits)]
 
     def priors_given(self, draws: Draws, training: bool = False) -> Distributions:
         """Returns p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
@@ -52,14 +55,33 @@ class GenerativeChain(keras.layers.Layer):
             self.latents.total.distribution(one) for one in self.logits_given(draws, training)
         )
 
-    def last_law(self) -> Discrete:
-        """Returns p(z_L)."""
-        return self.latents.total.distribution(self.prior_logits_fn())
+    @property
+    def num_variables(self) -> int:
+        """N of the codes, of all layers together."""
+        return self.latents.total.num_variables
 
-    def sample(self, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
+    @property
+    def num_categories(self) -> int:
+        """K of the codes, the largest of all layers."""
+        return self.latents.total.num_categories
+
+    def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
+        """Returns log p(z_1, ..., z_L) in nats, float [B], of codes of all layers, int [B, N]."""
+        parts = self.latents.split(codes)
+        draws = tuple(
+            spec.uniform(self.latents.dtype).one_hot(part)
+            for spec, part in zip(self.latents.specs, parts, strict=True)
+        )
+        priors = self.priors_given(draws, training)
+        log_prob = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
+        accepted = input_checks.rows_in(tf.concat(parts, axis=1), 0, self.num_categories - 1)
+        return input_checks.blank(log_prob, accepted)
+
+    def sample(self, num_samples: int | Tensor, seed: SeedLike = 0) -> tf.Tensor:
         """Returns codes of all layers, the first layer's first, int32 [num_samples, N]."""
+        num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         codes: list[tf.Tensor] = []
-        distribution = self.last_law()
+        distribution = self.last.distribution()
         for depth in reversed(range(len(self.latents.specs))):
             own = seeds.fold(seed, "prior", depth)
             z = distribution.sample(own, 1)[0] if codes else distribution.sample(own, num_samples)

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import estimators
-from tf_discrete._internal import arguments, checks
+from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.models import networks
@@ -80,6 +80,23 @@ class LayeredLatents:
     def read(self, network: Callable[..., Tensor], z: Tensor, training: bool) -> tf.Tensor:
         """Applies a network to samples [*A, N(, K)] of any layer."""
         return read_latents(self.total, network, z, training)
+
+    def split(self, codes: Tensor) -> list[tf.Tensor]:
+        """Returns the codes of each layer, int32 [B, N_l], of those of all, int [B, N].
+
+        Raises:
+            ValueError: codes of another shape or out of the range of their layer;
+                tf.errors.InvalidArgumentError in a graph. Where XLA leaves out the check, they are -1.
+        """
+        total = self.total
+        codes = input_checks.codes(codes, total.num_categories, total.num_variables)
+        if len(self.specs) == 1:
+            return [codes]
+        parts = tf.split(codes, [spec.num_variables for spec in self.specs], axis=1)
+        return [
+            input_checks.codes(part, spec.num_categories, spec.num_variables)
+            for part, spec in zip(parts, self.specs, strict=True)
+        ]
 
     def arguments(self) -> Config:
         """Returns the model's arguments that these latents were made of, as `get_config` gives them."""

@@ -15,12 +15,14 @@ from tf_discrete.codes import packing
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature
 from tf_discrete.models import autoencoder, networks
+from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.types import (
     ActivationLike,
     Config,
     LikelihoodLike,
     NetworkLike,
     ObjectiveTerms,
+    PriorLike,
     ScheduleLike,
     Seed,
     Tensor,
@@ -52,6 +54,10 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         activation: Name of the Keras activation of the hidden layers. Default: "relu".
         likelihood: Name or object, see `tf_discrete.likelihoods`. Default: "bernoulli", whose negative
             log-likelihood of grey pixels is the binary cross-entropy.
+        code_prior: Prior of the codes that is trained in the same step and from which `sample` draws: an
+            `AutoregressivePrior` or another `tf_discrete.types.Prior`, its config, or a function of N and
+            2 that makes it, such as the class. The bounds stay those of the uniform prior. Its -log p(z) is
+            the metric "prior_nats". Default: None.
         seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
@@ -86,6 +92,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         hidden_units: Sequence[int] = (512, 256),
         activation: ActivationLike = "relu",
         likelihood: LikelihoodLike = "bernoulli",
+        code_prior: PriorLike | None = None,
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
@@ -105,11 +112,15 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
             monitor_every=monitor_every,
             **kwargs,
         )
+        self.prior: IndependentPrior = IndependentPrior(
+            self.num_bits, latents="bernoulli", dtype=self._wide.name, name="prior"
+        )
         self.estimator = estimator
         self.estimator.build((None, self.num_bits))
         self._differs_in_training = networks.differs_in_training(self.encoder)
-        self.track_metrics(("reconstruction_nats",), ("hard_elbo_nats", "hard_reconstruction_nats"))
-        self.built = True
+        self._finish(
+            code_prior, ("reconstruction_nats",), ("hard_elbo_nats", "hard_reconstruction_nats")
+        )
 
     @property
     def num_bits(self) -> int:
@@ -118,7 +129,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
 
     def prior_distribution(self) -> Discrete:
         """Returns the uniform prior p(z)."""
-        return self.latent_spec.uniform(self._wide)
+        return self.prior.distribution()
 
     def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         outputs = tf.cast(self.encoder(x, training=training), self._wide)
@@ -127,8 +138,7 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
         return self.estimator.distribution(self._logits(x, training))
 
-    def objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
-        x = self.check_observations(x)
+    def _objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         logits = self._logits(x, training)
         estimate = self.estimator.estimate(
             lambda z: self.conditional_log_likelihood(x, z, training),

@@ -18,6 +18,7 @@ from tf_discrete.models import regularization as regularization_lib
 from tf_discrete.models.class_conditional import ClassConditionalModel
 from tf_discrete.models.class_style import ClassStyle, ClassStyleNetworks
 from tf_discrete.models.feature_networks import feature_shape, frozen
+from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.models.observations import Observations, observe
 from tf_discrete.models.regularization import Regularization
 from tf_discrete.models.semi_supervised_objective import HARD_TERMS, TERMS, SemiSupervisedObjective
@@ -150,7 +151,6 @@ class SemiSupervisedVAE(ClassConditionalModel):
         self.style_size = checks.whole("style_size", style_size)
         self.labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
         self.regularization = regularization_lib.get(regularization)
-        self.prior = prior
         self.likelihood = likelihoods.get(likelihood)
         self.estimator = arguments.estimator(estimator, "categorical", temperature)
         self.num_samples = arguments.num_samples(num_samples, [self.estimator])
@@ -180,12 +180,8 @@ class SemiSupervisedVAE(ClassConditionalModel):
         self.classifier = self._networks.classifier
         self.style_encoder = self._networks.style_encoder
         self.decoder = self._networks.decoder
-        self.prior_logits = self.add_weight(
-            shape=(1, self.num_classes),
-            dtype=self._wide.name,
-            initializer="zeros",
-            trainable=prior == "learned",
-            name="prior_logits",
+        self.prior = IndependentPrior(
+            1, self.num_classes, learned=prior == "learned", dtype=self._wide.name
         )
         self.alpha = arguments.scheduled_weight("alpha", alpha)
         self.kl_weight = arguments.scheduled_weight("kl_weight", kl_weight)
@@ -194,7 +190,7 @@ class SemiSupervisedVAE(ClassConditionalModel):
             self.num_classes,
             self.style_size,
             self.likelihood,
-            lambda: self.prior_logits,
+            self.prior,
             self._wide,
         )
         self._objective = SemiSupervisedObjective(
@@ -256,7 +252,7 @@ class SemiSupervisedVAE(ClassConditionalModel):
             "estimator": serialized(self.estimator),
             "num_samples": self.num_samples,
             **self._networks.get_config(),
-            "prior": self.prior,
+            "prior": "learned" if self.prior.learned else "uniform",
             "likelihood": serialized(self.likelihood),
             "alpha": self.alpha.get_config()["schedule"],
             "labelled_weight": self.labelled_weight,

@@ -105,7 +105,10 @@ class SemiSupervisedObjective:
         logits_fn = self.parts.class_logits
         if training:
             return self.regularization.logits_and_loss(
-                lambda view: logits_fn(view, training=True), image, self.parts.prior(), seed
+                lambda view: logits_fn(view, training=True),
+                image,
+                self.parts.prior.distribution(),
+                seed,
             )
         logits = logits_fn(image)[:, 0]
         zeros = tf.zeros_like(logits[:, 0])
@@ -141,7 +144,7 @@ class SemiSupervisedObjective:
     def _labelled(self, rows: _Rows, training: bool) -> tf.Tensor:
         """L(x, y), [B]."""
         bound_fn = self._bound_fn(rows, training)
-        return objectives.labelled_bound(bound_fn, rows.one_hot, self.parts.prior())
+        return objectives.labelled_bound(bound_fn, rows.one_hot, self.parts.prior.distribution())
 
     def _unlabelled(
         self, rows: _Rows, seed: Seed, training: bool, one_hot: Tensor | None = None
@@ -156,7 +159,7 @@ class SemiSupervisedObjective:
             rows.logits,
             noise,
             self._bound_fn(rows, training),
-            self.parts.prior(),
+            self.parts.prior.distribution(),
             one_hot=one_hot,
             context=tf.reshape(rows.image, [-1, size]),
             training=training,

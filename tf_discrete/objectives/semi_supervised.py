@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import Categorical
+from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.base import Estimator
 from tf_discrete.types import MaskedTerm, ObjectiveTerms, Tensor
@@ -16,7 +16,7 @@ BoundFn = Callable[[Tensor], Tensor]
 """Maps classes y [S, B, K], one-hot or relaxed, to [S, B]: E_q(z|x,y)[log p(x|y,z)], less the style's KL."""
 
 
-def labelled_bound(bound_fn: BoundFn, one_hot: Tensor, prior: Categorical) -> tf.Tensor:
+def labelled_bound(bound_fn: BoundFn, one_hot: Tensor, prior: Discrete) -> tf.Tensor:
     """Computes L(x, y) = E_q(z|x,y)[log p(x|y,z)] - KL(q(z|x,y) || p(z)) + log p(y), [B], of known classes.
 
     Args:
@@ -25,6 +25,7 @@ def labelled_bound(bound_fn: BoundFn, one_hot: Tensor, prior: Categorical) -> tf
         prior: p(y), logits [1, K].
 
     Example:
+        >>> from tf_discrete.distributions import Categorical
         >>> prior = Categorical(tf.zeros([1, 2]))
         >>> bound = labelled_bound(lambda y: -3.0 * y[..., 0], tf.constant([[1.0, 0.0]]), prior)
         >>> round(float(bound[0]), 4)   # -3 - ln 2
@@ -38,7 +39,7 @@ def unlabelled_bound(
     logits: Tensor,
     noise: Tensor,
     bound_fn: BoundFn,
-    prior: Categorical,
+    prior: Discrete,
     *,
     one_hot: Tensor | None = None,
     context: Tensor | None = None,
@@ -143,6 +144,6 @@ def semi_supervised(
     )
 
 
-def log_prior(prior: Categorical, one_hot: Tensor) -> tf.Tensor:
+def log_prior(prior: Discrete, one_hot: Tensor) -> tf.Tensor:
     """Returns log p(y), [B], of classes float [B, K]; 0 for rows of zeros."""
     return tf.linalg.matvec(types.at_least_float32(one_hot), prior.category_log_probs[0])

@@ -9,14 +9,11 @@ import numpy as np
 
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.datasets import labels as few_labels
-from tf_discrete.models import WithPrior
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 
 from ..flags.run import RunConfig
 from . import results
 from .run_directory import RunDirectory
-
-Model = DiscreteAutoencoder | WithPrior
 
 
 def some_images(split: datasets.Split, most: int = 500) -> tuple[np.ndarray, np.ndarray | None]:
@@ -27,7 +24,7 @@ def some_images(split: datasets.Split, most: int = 500) -> tuple[np.ndarray, np.
 
 
 def draw_pictures(
-    model: Model,
+    model: DiscreteAutoencoder,
     images: np.ndarray,
     labels: np.ndarray | None,
     directory: RunDirectory,
@@ -46,12 +43,13 @@ def draw_pictures(
         plots.save(figure, directory.path / f"{name}.png")
 
 
-def traversal(model: Model, image: np.ndarray, usage: evaluation.Usage, rows: int = 10) -> Any:
+def traversal(
+    model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.Usage, rows: int = 10
+) -> Any:
     """One image with one variable at a time set to each category; the most informative variables."""
     information = usage.mutual_information
     order = np.argsort(-(information if information is not None else usage.perplexity))
-    own = model.model if isinstance(model, WithPrior) else model
-    first = own.decoded_spec  # Images are decoded from the first layer.
+    first = model.decoded_spec  # Images are decoded from the first layer.
     order = order[order < first.num_variables][:rows]
     variables = sorted(int(index) for index in order)
     code = model.encode(image).numpy()[0]
@@ -88,7 +86,7 @@ def make_classifier(
 
 
 def classify_reconstructions(
-    model: Model, classifier: keras.Model, test: datasets.Split, most: int = 10_000
+    model: DiscreteAutoencoder, classifier: keras.Model, test: datasets.Split, most: int = 10_000
 ) -> float:
     """How a classifier of real images reads the reconstructions of test images, all labelled."""
     images, labels = some_images(test, most)

@@ -1,14 +1,17 @@
-"""`--code_prior`: an autoregressive prior of the codes that is trained with the model."""
+"""`--code_prior`: a prior of the codes that is trained with the model."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
 
-from tf_discrete.models import AutoregressivePrior, WithPrior
+from tf_discrete.models import AutoregressivePrior
+from tf_discrete.types import PriorLike
+
+from ..flags.code_prior import CodePriorFlags
 
 
-def with_code_prior(model: Any, config: Any) -> Any:
-    """The model, or the model and the prior that a configuration asks for."""
+def make_code_prior(config: CodePriorFlags) -> PriorLike | None:
+    """Returns the argument `code_prior=` of the model that a configuration asks for."""
     if config.code_prior == "none":
-        return model
-    return WithPrior(model, AutoregressivePrior.for_model(model, units=config.code_prior_units))
+        return None
+    return functools.partial(AutoregressivePrior, units=config.code_prior_units)

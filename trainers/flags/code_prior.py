@@ -9,7 +9,7 @@ from .config import option
 
 @dataclasses.dataclass(frozen=True)
 class CodePriorFlags:
-    """Flags of trainers whose models can be wrapped in `WithPrior`."""
+    """Flags of trainers whose models take a `code_prior`."""
 
     code_prior: str = option(
         "none",

@@ -5,25 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from tf_discrete import datasets
-from tf_discrete.models import CategoricalVAE, WithPrior, networks
+from tf_discrete.models import CategoricalVAE, networks
 
 from ..common import autoencoder_report, data, results, task, training
 from ..common import run as run_lib
-from ..common.code_prior import with_code_prior
+from ..common.code_prior import make_code_prior
 from ..common.latents import make_kl_weight, make_likelihood, make_mean_logits, make_temperature
 from ..common.run_directory import RunDirectory
 from ..flags.categorical_vae import Config
 
-Model = CategoricalVAE | WithPrior
 
-
-def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> Model:
+def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
     """The model that a configuration describes."""
-    return with_code_prior(make_autoencoder(config, split, steps_per_epoch), config)
-
-
-def make_autoencoder(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
-    """Builds the model without an autoregressive prior."""
     likelihood = make_likelihood(config, split)
     model = CategoricalVAE(
         split.image_shape,
@@ -35,6 +28,7 @@ def make_autoencoder(config: Config, split: datasets.Split, steps_per_epoch: int
         hidden_units=config.hidden_units,
         activation=config.activation,
         prior=config.prior,
+        code_prior=make_code_prior(config),
         likelihood=likelihood,
         estimator=config.estimator,
         temperature=make_temperature(config, steps_per_epoch * config.epochs),
@@ -54,7 +48,7 @@ def make_autoencoder(config: Config, split: datasets.Split, steps_per_epoch: int
 
 
 def finish(
-    model: Model, config: Config, directory: RunDirectory, splits: data.Splits
+    model: CategoricalVAE, config: Config, directory: RunDirectory, splits: data.Splits
 ) -> dict[str, Any]:
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
-from tf_discrete.models import SemanticHashingAutoencoder, WithPrior, networks
+from tf_discrete.models import SemanticHashingAutoencoder, networks
 
 from ..common import autoencoder_report, data, results, task, training
 from ..common import run as run_lib
-from ..common.code_prior import with_code_prior
+from ..common.code_prior import make_code_prior
 from ..common.latents import make_likelihood, make_mean_logits
 from ..common.run_directory import RunDirectory
 from ..flags.semantic_hashing import Config
 
-Model = SemanticHashingAutoencoder | WithPrior
 
-
-def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> Model:
+def build_model(
+    config: Config, split: datasets.Split, steps_per_epoch: int
+) -> SemanticHashingAutoencoder:
     """The model that a configuration describes."""
     likelihood = make_likelihood(config, split)
     model = SemanticHashingAutoencoder(
@@ -32,13 +32,14 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         hidden_units=config.hidden_units,
         activation=config.activation,
         likelihood=likelihood,
+        code_prior=make_code_prior(config),
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
     fits = isinstance(likelihood, likelihoods.Bernoulli) and config.encoder in ("mlp", "conv")
     if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
         networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
-    return with_code_prior(model, config)
+    return model
 
 
 def make_fraction(config: Config) -> Any:
@@ -49,7 +50,7 @@ def make_fraction(config: Config) -> Any:
 
 
 def finish(
-    model: Model,
+    model: SemanticHashingAutoencoder,
     config: Config,
     directory: RunDirectory,
     splits: data.Splits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_the_models_follow_the_protocol():
     for step in (0, 99, 100, 6000, 30_000):  # tau is set every 100 steps, and ends at 0.5.
         expected = max(0.5, np.exp(-3e-5 * (step // 100 * 100)))
         assert float(schedule(step)) == pytest.approx(expected, rel=1e-5)
-    assert float(model.kl_weight.value) == 1.0 and model.prior == "uniform"
+    assert float(model.kl_weight.value) == 1.0 and not model.prior.last.learned
     units = [layer.units for layer in model.encoder.layers if hasattr(layer, "units")]
     assert units == [512, 256, 300]
     hashing = study.Cell("semantic_hashing", 96, 2, (("noise_stddev", 2.0),), 0)
@@ -131,8 +132,9 @@ def test_the_prior_learns_beside_a_model_that_trains_as_it_would_alone(place):
     config = study.Config(**SMALL)
     settings = study.run_config(config, cell)
     splits = data.load_splits(settings)
-    model, prior = code_models.train(settings, cell.method, splits["train"], with_prior=False)
-    assert prior is None
+    alone = dataclasses.replace(settings, code_prior="none")
+    model = code_models.train(alone, cell.method, splits["train"])
+    assert model.code_prior is None
     error = evaluation.reconstruction_nats(model, splits["test"].batches(500))
     assert error.mean_nats == pytest.approx(kept["reconstruction_nats"], rel=1e-5)
 
