@@ -12,12 +12,12 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-GROUP = 64
+GROUP = 128
 """Codes of which the first pass keeps the least distance."""
 BLOCK = 1 << 16
 """Codes that the first pass reads for all queries of a chunk while they are in a processor's cache."""
-QUERIES = 32
-"""Queries of a chunk; the last is filled up, so that one compiled loop serves all."""
+QUERIES = 64
+"""Most queries of a chunk; the last is filled up, so that one compiled loop serves all."""
 LEAST_PAIRS = 1 << 28
 """Pairs of query and code below which compiling the loop takes longer than it saves."""
 
@@ -40,10 +40,9 @@ def top_k(queries: np.ndarray, words: np.ndarray, k: int) -> tuple[np.ndarray, n
         indices: int64 [Q, k].
     """
     whole = words.shape[1] // BLOCK * BLOCK
-    stride = (
-        BLOCK // GROUP
-    )  # Between the codes of a group: the loop reads neighbouring groups in a row.
-    least_of_groups = _compiled(len(words), GROUP, stride, QUERIES)
+    stride = BLOCK // GROUP  # Between the codes of a group, so that groups lie in a row.
+    size = min(QUERIES, 1 << (len(queries) - 1).bit_length())
+    least_of_groups = _compiled(len(words), GROUP, stride, size)
     blocks = [
         tf.constant(words[:, start : start + BLOCK].reshape(-1, GROUP, stride))
         for start in range(0, whole, BLOCK)
@@ -51,9 +50,9 @@ def top_k(queries: np.ndarray, words: np.ndarray, k: int) -> tuple[np.ndarray, n
     rest = np.arange(whole, words.shape[1])
     distances = np.empty([len(queries), k], np.int32)
     indices = np.empty([len(queries), k], np.int64)
-    for first in range(0, len(queries), QUERIES):
-        chunk = queries[first : first + QUERIES]
-        filled = np.concatenate([chunk, np.repeat(chunk[:1], QUERIES - len(chunk), axis=0)])
+    for first in range(0, len(queries), size):
+        chunk = queries[first : first + size]
+        filled = np.concatenate([chunk, np.repeat(chunk[:1], size - len(chunk), axis=0)])
         asked = tf.constant(np.ascontiguousarray(filled.T))
         least = np.concatenate([least_of_groups(block, asked).numpy() for block in blocks], axis=1)
         for number, query in enumerate(chunk):
