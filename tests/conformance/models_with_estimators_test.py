@@ -58,13 +58,22 @@ def test_trains_and_scores_by_name(name, latents):
     assert np.isfinite(bound).all()
 
 
-def _once(name, latents):
-    """`make test` compiles every estimator once; its other kinds of latents are left to `make test-slow`."""
-    again = latents != estimators.get_class(name).spec.supports[0]
-    return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
+COMPILED = {
+    ("gumbel_softmax", "categorical"),
+    ("gumbel_rao", "categorical"),
+    ("darn", "bernoulli"),
+    ("semantic_hashing", "bernoulli"),
+}
+"""`estimators_test` compiles every estimator; in a model `make test` compiles these, and `make test-slow` the others."""
 
 
-@pytest.mark.parametrize("name,latents", [_once(*case) for case in CASES])
+def _compiled(name, latents):
+    return pytest.param(
+        name, latents, marks=[] if (name, latents) in COMPILED else [pytest.mark.slow]
+    )
+
+
+@pytest.mark.parametrize("name,latents", [_compiled(*case) for case in CASES])
 def test_trains_under_xla_and_mixed_precision(name, latents):
     before = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy("mixed_float16")
@@ -77,7 +86,13 @@ def test_trains_under_xla_and_mixed_precision(name, latents):
     assert all(np.isfinite(w.numpy()).all() for w in model.trainable_variables)
 
 
-@conformance.every_case
+def _once(name, latents):
+    """`make test` saves every estimator in a model once; its other kinds of latents are left to `make test-slow`."""
+    again = latents != estimators.get_class(name).spec.supports[0]
+    return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
+
+
+@pytest.mark.parametrize("name,latents", [_once(*case) for case in conformance.CASES])
 def test_round_trip_of_every_estimator(name, latents, tmp_path):
     arguments = categorical_vae_arguments_test.LATENTS[latents]
     model = small_models.make(estimator=name, **arguments)

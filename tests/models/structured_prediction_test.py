@@ -282,6 +282,7 @@ def test_files_keep_everything(changes, tmp_path):
     np.testing.assert_array_equal(loaded.log_likelihood(data(), 7), model.log_likelihood(data(), 7))
 
 
+@pytest.mark.slow
 def test_training_under_xla_and_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

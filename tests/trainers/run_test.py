@@ -121,6 +121,7 @@ class Mine(distributions.Categorical):
 """
 
 
+@pytest.mark.slow
 def test_own_kinds_of_latents_are_taken_from_the_command_line(tmp_path: pathlib.Path):
     (tmp_path / "own_kind_of_latents.py").write_text(OWN_LATENTS)
     own = {"latents": "mine", "import_module": "own_kind_of_latents", "estimator": "score_function"}
@@ -168,6 +169,7 @@ def test_choice_of_xla(flag, distribute, gpus, expected, monkeypatch):
     assert compiling.use_xla(settings) is expected
 
 
+@pytest.mark.slow
 def test_xla(finished, tmp_path: pathlib.Path):
     small_runs.train(tmp_path, jit_compile="on", epochs=1)
     (row,), reference = small_runs.rows(tmp_path), small_runs.rows(finished)[0]
@@ -176,9 +178,8 @@ def test_xla(finished, tmp_path: pathlib.Path):
         assert row[name] == pytest.approx(reference[name], rel=0.03)
 
 
-@pytest.mark.parametrize(
-    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_from_training_to_the_saved_model(policy, finished, tmp_path):
     result = categorical_vae.run(small_runs.config(tmp_path / "run", dtype_policy=policy, epochs=2))
     for row, reference in zip(
