@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _xla_where_it_is_asked_for() -> None:
-    """Keras' `jit_compile="auto"` compiles whatever it can: for the few steps of a test that is most of its time."""
+    """Keras' `jit_compile="auto"` compiles whatever it can, which is most of the time of a few steps."""
     from keras.src.trainers import trainer
 
     trainer.Trainer._resolve_auto_jit_compile = lambda model: False
