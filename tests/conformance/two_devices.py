@@ -221,6 +221,7 @@ def trained(scope, make, epochs=2):
     with scope:
         model = make()
         model.compile(keras.optimizers.SGD(0.1), losses.NegativeLogLikelihood(), jit_compile=False)
+        model.optimizer.build(model.trainable_variables)  # Otherwise Keras traces the step twice.
     start = [w.numpy() for w in model.trainable_weights]
     history = model.fit(TWICE, TWICE, batch_size=16, epochs=epochs, shuffle=False, verbose=0)
     weights = [w.numpy() for w in model.weights if "float" in w.dtype]
