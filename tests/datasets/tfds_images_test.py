@@ -208,6 +208,7 @@ def real_data() -> str:
     return data_dir
 
 
+@pytest.mark.slow
 def test_real_mnist(real_data):
     splits = load("mnist", real_data)
     assert [len(splits[s]) for s in SPLITS] == [54000, 6000, 10000]

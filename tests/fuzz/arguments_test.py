@@ -33,7 +33,7 @@ def _cases():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name,values", _cases())
+@pytest.mark.parametrize("name,values", list(_cases()))
 def test_hostile_arguments_are_refused_by_name_or_work(name, values):
     subject = {**CLASSES, **FUNCTIONS}[name]
     bad = [o for o in hostile.attacks(subject, values) if o.verdict not in hostile.GOOD]
