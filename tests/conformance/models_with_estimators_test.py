@@ -20,7 +20,6 @@ CASES = [
     for latents in ("categorical", "bernoulli")
     for name in estimators.names(family="pathwise", latents=latents)
 ]
-every_case = pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
 IMAGES = tf.cast(tf.random.stateless_uniform([60, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
 
 
@@ -39,7 +38,13 @@ def small_model(name, latents, **arguments):
     return model
 
 
-@every_case
+def _first(name, latents):
+    """`make test` takes one kind of latents of each estimator, and `make test-slow` the others."""
+    again = latents != estimators.get_class(name).spec.supports[0]
+    return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
+
+
+@pytest.mark.parametrize("name,latents", [_first(*case) for case in CASES])
 def test_trains_and_scores_by_name(name, latents):
     model = small_model(name, latents, run_eagerly=True)
     before = [w.numpy() for w in model.encoder.trainable_variables]
@@ -103,7 +108,17 @@ def test_round_trip_of_every_estimator(name, latents, tmp_path):
     assert type(again.estimator) is estimators.get_class(name)
 
 
-@pytest.mark.parametrize("name", estimators.names(latents="bernoulli"))
+IN_A_DEEP_ELBO = ("gumbel_softmax", "semantic_hashing", "enumeration", "score_function", "rebar")
+"""One of each way to evaluate the objective. `make test-slow` takes all."""
+
+
+def _in_a_deep_elbo(name):
+    return pytest.param(name, marks=[] if name in IN_A_DEEP_ELBO else [pytest.mark.slow])
+
+
+@pytest.mark.parametrize(
+    "name", [_in_a_deep_elbo(name) for name in estimators.names(latents="bernoulli")]
+)
 def test_the_parts_of_the_elbo_do_not_depend_on_the_weight_of_the_kl(name):
     """The value is linear in the weight, whatever estimator evaluates it how often."""
     x, found = small_models.data(), []
