@@ -27,7 +27,7 @@ def train(
     rng = np.random.default_rng(0)
     variables = [keras.Variable(rng.normal(size=s), dtype=dtype) for s in SHAPES]
     optimizer.build(variables)
-    apply = tf.function(lambda g: optimizer.apply(g, variables), jit_compile=jit)
+    apply = tf.function(lambda g: optimizer.apply(g, variables), jit_compile=jit, autograph=False)
     for step in range(steps):
         apply(gradients(step, dtype))
     optimizer.finalize_variable_values(variables)

@@ -130,6 +130,7 @@ def test_one_trace_serves_every_batch(case, jit_compile):
     traced = tf.function(
         lambda x: (layer(x, training=True), layer(x, training=False)),
         jit_compile=jit_compile,
+        autograph=False,
         input_signature=[tf.TensorSpec([None, *shape])],
     )
     for batch in (0, 1, 4):
