@@ -27,7 +27,7 @@ def train(
     rng = np.random.default_rng(0)
     variables = [keras.Variable(rng.normal(size=s), dtype=dtype) for s in SHAPES]
     optimizer.build(variables)
-    apply = tf.function(lambda g: optimizer.apply(g, variables), jit_compile=jit)
+    apply = tf.function(lambda g: optimizer.apply(g, variables), jit_compile=jit, autograph=False)
     for step in range(steps):
         apply(gradients(step, dtype))
     optimizer.finalize_variable_values(variables)
@@ -141,6 +141,7 @@ def make_model(optimizer: keras.Optimizer, **compile_arguments) -> keras.Model:
         [keras.layers.Input([4]), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)]
     )
     model.compile(optimizer, loss="mse", **compile_arguments)
+    model.optimizer.build(model.trainable_variables)  # Otherwise Keras traces the step twice.
     return model
 
 
@@ -195,7 +196,6 @@ def test_checkpoint_continues_training_where_it_stopped(data, tmp_path, saved_by
     fit(model, data)
     path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(str(tmp_path / "c"))
     again = make_model(FusedAdam(0.01))
-    again.optimizer.build(again.trainable_variables)
     restored = tf.train.Checkpoint(model=again, optimizer=again.optimizer).restore(path)
     restored.assert_consumed()
     assert int(again.optimizer.iterations) == 12

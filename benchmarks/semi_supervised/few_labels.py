@@ -18,7 +18,7 @@ import dataclasses
 import gc
 import pathlib
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -121,10 +121,17 @@ class Row(NamedTuple):
         known = to_json(semi_supervised.Config(**given))
         return {name: known[name] for name in given}
 
-    def run(self, draw: int) -> dict[str, Any] | None:
-        """Returns the recorded run, or None if there is none with these settings."""
-        kept = store.read(RESULTS).get(self.name(draw), {})
-        return kept if kept.get("settings") == self.settings(draw) else None
+    def run(
+        self, draw: int, records: Mapping[str, dict[str, Any]] | None = None
+    ) -> dict[str, Any] | None:
+        """Returns the recorded run, or None if there is none with these settings.
+
+        Args:
+            draw: Of the labels.
+            records: Those of the table by name. Default: They are read.
+        """
+        kept = (store.read(RESULTS) if records is None else records).get(self.name(draw))
+        return kept if kept and kept.get("settings") == self.settings(draw) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,8 +216,9 @@ def cells() -> list[tuple[str, ...]]:
     that above 0 is better in both columns.
     """
     found: list[tuple[str, ...]] = []
+    records = store.read(RESULTS)
     for row in table():
-        kept = [run for draw in range(MAX_DRAWS) if (run := row.run(draw))]
+        kept = [run for draw in range(MAX_DRAWS) if (run := row.run(draw, records))]
         accuracy, bound = (
             PUBLISHED[row.inference] if row.labels == PUBLISHED_LABELS else (None,) * 2
         )

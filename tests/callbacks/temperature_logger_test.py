@@ -45,7 +45,7 @@ def test_logs_the_values_of_a_model():
         temperature=TEMPERATURE,
         kl_weight=KL_WEIGHT,
     )
-    model.compile("sgd", jit_compile=False)
+    model.compile("sgd", run_eagerly=True)
     history = _fit(model, batch_size=4)
     _check(history["temperature"], history["kl_weight"])
 
@@ -62,7 +62,7 @@ def test_tells_the_values_of_several_layers_apart():
             keras.layers.Flatten(),
         ]
     )
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     history = _fit(model)
     assert history["first/temperature"] == [0.75, 0.75]
     assert history["second/temperature"] == [2.0, 2.0]
@@ -71,6 +71,6 @@ def test_tells_the_values_of_several_layers_apart():
 
 def test_refuses_a_model_without_scheduled_values():
     model = keras.Sequential([keras.Input([6]), keras.layers.Dense(6)], name="plain")
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     with pytest.raises(ValueError, match="holds no scheduled value to log.*model='plain'"):
         _fit(model)

@@ -76,6 +76,7 @@ def test_codes_that_the_prior_thinks_improbable_return_too(sizes, tmp_path):
     assert report.bits_per_code > report.model_bits_per_code
 
 
+@pytest.mark.slow
 def test_another_process_with_other_threads_batches_and_xla_decodes_it(
     prior, drawn, file, tmp_path
 ):

@@ -84,7 +84,7 @@ def test_the_tensor_search_equals_the_array_search_and_can_be_exported(tmp_path)
 
 def test_the_tensor_search_compiles():
     queries, database = packed(4, 5), packed(50, 5)
-    search = tf.function(codes.hamming_top_k_tensor, jit_compile=True)
+    search = tf.function(codes.hamming_top_k_tensor, jit_compile=True, autograph=False)
     distances, _ = search(tf.constant(queries), tf.constant(database), 7)
     np.testing.assert_array_equal(distances, codes.hamming_top_k(queries, database, 7).distances)
 
@@ -124,7 +124,7 @@ def test_the_tensor_search_takes_shapes_that_are_not_known():
         tf.TensorSpec(None, tf.uint8),
         tf.TensorSpec([], tf.int32),
     ]
-    search = tf.function(codes.hamming_top_k_tensor, input_signature=signature)
+    search = tf.function(codes.hamming_top_k_tensor, input_signature=signature, autograph=False)
     expected = codes.hamming_top_k(queries, database, 7)
     np.testing.assert_array_equal(search(queries, database, 7)[1], expected.indices)
 

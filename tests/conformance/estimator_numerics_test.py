@@ -5,10 +5,12 @@ import pytest
 import tensorflow as tf
 
 from tests.conformance.estimator_cases import (
+    CASES,
     Recorder,
     every_case,
     extreme_logits,
     get,
+    spec,
     temperature_cases,
     value_and_gradient,
 )
@@ -16,13 +18,11 @@ from tests.estimators import problems
 from tf_discrete import seeds
 
 
-@every_case
-def test_in_a_graph_and_under_xla(name, latents):
-    """Traced once for two steps; what XLA computes is finite and of the same shapes."""
+def traceable(name, latents):
+    """A step of a seed, its logits, what it gives without a graph, and a list that grows with its traces."""
     estimator = get(name, latents)
     f = problems.objective("network", latents, tf.float32)
     logits = problems.generic_logits(latents, tf.float32)
-    eager = value_and_gradient(estimator, f, logits)
     traces = []
 
     def step(logits, seed):
@@ -33,11 +33,30 @@ def test_in_a_graph_and_under_xla(name, latents):
             value = estimator.estimate(f, logits, noise).value
         return value, tape.gradient(value, logits)
 
+    return step, logits, value_and_gradient(estimator, f, logits), traces
+
+
+@every_case
+def test_in_a_graph(name, latents):
+    """Traced once for two steps."""
+    step, logits, eager, traces = traceable(name, latents)
     graph = tf.function(step, autograph=False)
     for ours, theirs in zip(graph(logits, seeds.base(0)), eager, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
     graph(logits, seeds.base(1))
     assert len(traces) == 1
+
+
+def _once(name, latents):
+    """`make test` compiles every estimator once, `make test-slow` with its other kinds of latents too."""
+    again = latents != spec(name).supports[0]
+    return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
+
+
+@pytest.mark.parametrize("name,latents", [_once(*case) for case in CASES])
+def test_under_xla(name, latents):
+    """What XLA computes is finite and of the same shapes."""
+    step, logits, eager, _ = traceable(name, latents)
     compiled = tf.function(step, jit_compile=True, autograph=False)
     for ours, theirs in zip(compiled(logits, seeds.base(0)), eager, strict=True):
         assert ours.shape == theirs.shape and np.isfinite(ours).all()

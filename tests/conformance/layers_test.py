@@ -42,15 +42,18 @@ CASES = {
         {"estimator": "reinmax", "kl_weight": ANNEALED, "prior": "learned"},
         (5, 4, 3),
     ),
-    **{
-        f"StochasticLayer-{name}": (
-            "StochasticLayer",
-            {"estimator": name, "latents": estimators.get_class(name).spec.supports[0]},
-            (4, 3),
-        )
-        for name in estimators.names(family="pathwise")
-    },
 }
+OF_ESTIMATORS = {
+    f"StochasticLayer-{name}": (
+        "StochasticLayer",
+        {"estimator": name, "latents": estimators.get_class(name).spec.supports[0]},
+        (4, 3),
+    )
+    for name in estimators.names(family="pathwise")
+}
+OWN = tuple(CASES)
+"""Those that differ in what the layers do, and not in the estimator alone."""
+CASES |= OF_ESTIMATORS
 every_case = pytest.mark.parametrize("case", CASES)
 stochastic_cases = pytest.mark.parametrize(
     "case", [case for case, (name, _, _) in CASES.items() if name != "LatentHead"]
@@ -114,7 +117,12 @@ def test_keras_file_round_trip(case, tmp_path):
         np.testing.assert_array_equal(model(x, training=training), again(x, training=training))
 
 
-@every_case
+def _traced(case):
+    """Estimators are traced and compiled in estimator_numerics_test, in the layer by `make test-slow`."""
+    return pytest.param(case, marks=[pytest.mark.slow] if case in OF_ESTIMATORS else [])
+
+
+@pytest.mark.parametrize("case", [_traced(case) for case in CASES])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_one_trace_serves_every_batch(case, jit_compile):
     layer, shape = make(case)
@@ -122,6 +130,7 @@ def test_one_trace_serves_every_batch(case, jit_compile):
     traced = tf.function(
         lambda x: (layer(x, training=True), layer(x, training=False)),
         jit_compile=jit_compile,
+        autograph=False,
         input_signature=[tf.TensorSpec([None, *shape])],
     )
     for batch in (0, 1, 4):
@@ -212,8 +221,9 @@ assert not any(name.startswith("tf_discrete") for name in sys.modules)
 """
 
 
-def test_exports_answer_in_a_process_that_knows_tensorflow_only(tmp_path):
-    models = {case: model_of(case) for case in CASES}
+@pytest.mark.parametrize("cases", [OWN, pytest.param(tuple(OF_ESTIMATORS), marks=pytest.mark.slow)])
+def test_exports_answer_in_a_process_that_knows_tensorflow_only(cases, tmp_path):
+    models = {case: model_of(case) for case in cases}
     for case, model in models.items():
         model.export(str(tmp_path / case), verbose=False)
         np.save(tmp_path / f"{case}.npy", inputs(CASES[case][2]))

@@ -20,7 +20,6 @@ CASES = [
     for latents in ("categorical", "bernoulli")
     for name in estimators.names(family="pathwise", latents=latents)
 ]
-every_case = pytest.mark.parametrize("name,latents", CASES, ids=["-".join(case) for case in CASES])
 IMAGES = tf.cast(tf.random.stateless_uniform([60, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
 
 
@@ -39,7 +38,13 @@ def small_model(name, latents, **arguments):
     return model
 
 
-@every_case
+def _first(name, latents):
+    """`make test` takes one kind of latents of each estimator, and `make test-slow` the others."""
+    again = latents != estimators.get_class(name).spec.supports[0]
+    return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
+
+
+@pytest.mark.parametrize("name,latents", [_first(*case) for case in CASES])
 def test_trains_and_scores_by_name(name, latents):
     model = small_model(name, latents, run_eagerly=True)
     before = [w.numpy() for w in model.encoder.trainable_variables]
@@ -58,13 +63,22 @@ def test_trains_and_scores_by_name(name, latents):
     assert np.isfinite(bound).all()
 
 
-def _once(name, latents):
-    """`make test` compiles every estimator once; its other kinds of latents are left to `make test-slow`."""
-    again = latents != estimators.get_class(name).spec.supports[0]
-    return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
+COMPILED = {
+    ("gumbel_softmax", "categorical"),
+    ("gumbel_rao", "categorical"),
+    ("darn", "bernoulli"),
+    ("semantic_hashing", "bernoulli"),
+}
+"""Compiled in a model by `make test`, all by `make test-slow`; estimator_numerics_test compiles every one."""
 
 
-@pytest.mark.parametrize("name,latents", [_once(*case) for case in CASES])
+def _compiled(name, latents):
+    return pytest.param(
+        name, latents, marks=[] if (name, latents) in COMPILED else [pytest.mark.slow]
+    )
+
+
+@pytest.mark.parametrize("name,latents", [_compiled(*case) for case in CASES])
 def test_trains_under_xla_and_mixed_precision(name, latents):
     before = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy("mixed_float16")
@@ -77,7 +91,16 @@ def test_trains_under_xla_and_mixed_precision(name, latents):
     assert all(np.isfinite(w.numpy()).all() for w in model.trainable_variables)
 
 
-@conformance.every_case
+def _once(name, latents):
+    """`make test` saves each estimator that learns once, and three of the others; `make test-slow` all."""
+    of_many = ("gumbel_softmax", "slope_annealed_straight_through", "semantic_hashing")
+    cls = estimators.get_class(name)
+    known = issubclass(cls, estimators.PathwiseEstimator) and name not in of_many
+    again = known or latents != cls.spec.supports[0]
+    return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
+
+
+@pytest.mark.parametrize("name,latents", [_once(*case) for case in conformance.CASES])
 def test_round_trip_of_every_estimator(name, latents, tmp_path):
     arguments = categorical_vae_arguments_test.LATENTS[latents]
     model = small_models.make(estimator=name, **arguments)
@@ -85,7 +108,17 @@ def test_round_trip_of_every_estimator(name, latents, tmp_path):
     assert type(again.estimator) is estimators.get_class(name)
 
 
-@pytest.mark.parametrize("name", estimators.names(latents="bernoulli"))
+IN_A_DEEP_ELBO = ("gumbel_softmax", "semantic_hashing", "enumeration", "score_function", "rebar")
+"""One of each way to evaluate the objective. `make test-slow` takes all."""
+
+
+def _in_a_deep_elbo(name):
+    return pytest.param(name, marks=[] if name in IN_A_DEEP_ELBO else [pytest.mark.slow])
+
+
+@pytest.mark.parametrize(
+    "name", [_in_a_deep_elbo(name) for name in estimators.names(latents="bernoulli")]
+)
 def test_the_parts_of_the_elbo_do_not_depend_on_the_weight_of_the_kl(name):
     """The value is linear in the weight, whatever estimator evaluates it how often."""
     x, found = small_models.data(), []

@@ -159,9 +159,9 @@ def test_the_stochastic_layer(prior, tmp_path):
     assert head.compute_output_shape((None, 16)) == (None, N, K - 1)
     assert layer.compute_output_shape((None, N, K - 1)) == (None, N, K)
     model.add(keras.layers.Dense(1))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse", run_eagerly=True)
     rows = tf.reshape(X, [20, 16])
-    model.fit(rows, rows[:, :1], epochs=1, batch_size=10, verbose=0)
+    model.fit(rows, rows[:, :1], verbose=0)
     drawn = layer(head(rows), training=True).numpy()
     np.testing.assert_array_equal(np.sort(drawn, axis=-1), np.tile(np.eye(K)[-1], [20, N, 1]))
     model.save(tmp_path / "model.keras")
@@ -186,9 +186,8 @@ def test_the_autoencoder(estimator, tmp_path):
         K,
     )
     np.testing.assert_allclose(model.prior_distribution().probs, np.full([N, K], 1 / K), rtol=1e-6)
-    model.compile("adam")
-    history = model.fit(X, epochs=1, batch_size=10, verbose=0).history
-    assert np.isfinite(history["hard_elbo_nats"]).all()
+    model.compile("sgd")
+    assert np.isfinite(model.train_step(X)["hard_elbo_nats"])
     assert model.sample(3, seed=0).shape == [3, 4, 4, 1]
     assert np.isfinite(model.log_likelihood(X, 3)).all()
     model.save(tmp_path / "model.keras")
@@ -219,7 +218,7 @@ def test_codes_and_export(tmp_path):
 def test_several_layers():
     arguments = {"latents": "ordinal", "estimator": "straight_through", "hidden_units": ()}
     model = models.CategoricalVAE((4, 4, 1), (3, 2), K, **arguments)
-    model.compile("adam")
+    model.compile("sgd")
     history = model.fit(X, epochs=1, batch_size=10, verbose=0).history
     assert np.isfinite(history["hard_elbo_nats"]).all()
     assert model.encode(X).shape == [20, 5] and model.reconstruct(X).shape == X.shape

@@ -208,6 +208,7 @@ def real_data() -> str:
     return data_dir
 
 
+@pytest.mark.slow
 def test_real_mnist(real_data):
     splits = load("mnist", real_data)
     assert [len(splits[s]) for s in SPLITS] == [54000, 6000, 10000]
@@ -220,6 +221,7 @@ def test_real_mnist(real_data):
     assert abs(splits["train"].images.mean() / 255.0 - 0.1307) < 0.001
 
 
+@pytest.mark.slow
 def test_real_binarized_mnist(real_data):
     splits = load("binarized_mnist", real_data)
     assert [len(splits[s]) for s in SPLITS] == [50000, 10000, 10000]

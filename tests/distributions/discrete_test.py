@@ -211,7 +211,7 @@ def test_low_precision_is_lifted(latents, dtype):
 def test_codes_of_many_equal_classes_are_flat(dtype):
     """8192 equal classes in low precision: quarters and the last bits of the code are uniform.
 
-    Noise in float16 puts 86 % of the codes in the first quarter. With 16 384 draws a shift of 2 % of
+    Noise in float16 puts 86 % of the codes in the first quarter. With 8192 draws a shift of 3 % of
     all codes would be seen.
     """
     distribution = Categorical(tf.zeros([1, 8192], dtype))
@@ -220,15 +220,15 @@ def test_codes_of_many_equal_classes_are_flat(dtype):
             distribution.code(distribution.sample(seeds.fold(seeds.base(0), i), 4096))
             .numpy()
             .ravel()
-            for i in range(4)
+            for i in range(2)
         ]
     )
     for cells in (draws // 2048, draws % 4):
         frequency = np.bincount(cells, minlength=4) / len(draws)
         error = math.sqrt(0.25 * 0.75 / len(draws))
-        assert np.abs(frequency - 0.25).max() < 5.5 * error < 0.02
-    # As many different codes as uniform draws show, n (1 - exp(-draws / n)), standard deviation 26.
-    assert len(np.unique(draws)) == pytest.approx(8192 * (1 - math.exp(-2)), abs=140)
+        assert np.abs(frequency - 0.25).max() < 5.5 * error < 0.03
+    # As many different codes as uniform draws show, n (1 - exp(-draws / n)), standard deviation 28.
+    assert len(np.unique(draws)) == pytest.approx(8192 * (1 - math.exp(-1)), abs=150)
 
 
 def test_dtype_and_batch_follow_in_a_graph_of_unknown_batch():

@@ -61,7 +61,6 @@ def gradients(estimator, problem, num_draws=400, num_samples=None, scale=1.0):
     """Independent draws of the gradient for the logits, float64 [draws, batch, ...]."""
     samples = estimator.min_samples if num_samples is None else num_samples
 
-    @tf.function(autograph=False)
     def draw(number):
         noise = estimator.draw_noise(seeds.fold(seeds.base(2), number), problem.logits, samples)
         with tf.GradientTape() as tape:
@@ -71,24 +70,22 @@ def gradients(estimator, problem, num_draws=400, num_samples=None, scale=1.0):
             ).value
         return tape.gradient(value, problem.logits)
 
-    drawn = [draw(number).numpy().astype(np.float64) for number in tf.range(num_draws)]
-    return scale * np.stack(drawn)
+    drawn = tf.function(lambda: tf.map_fn(draw, tf.range(num_draws), tf.float32), autograph=False)
+    return scale * drawn().numpy().astype(np.float64)
 
 
 def variance_ratio(one, other, resamples=1000):
     """Total variance of `one` over that of `other`, with its bootstrapped 95 % interval."""
     random = np.random.RandomState(0)
-
-    def ratio(a, b):
-        return a.var(axis=0, ddof=1).sum() / b.var(axis=0, ddof=1).sum()
-
     one, other = one.reshape(len(one), -1), other.reshape(len(other), -1)
-    drawn = []
-    for _ in range(resamples):
-        rows, others = (
-            random.randint(len(one), size=len(one)),
-            random.randint(len(other), size=len(other)),
-        )
-        drawn.append(ratio(one[rows], other[others]))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return ratio(one, other), low, high
+
+    def variances(draws):
+        """The total variance of each resample, from how often each draw is in it."""
+        count, draws = len(draws), draws - draws.mean(axis=0)
+        weights = random.multinomial(count, np.full(count, 1 / count), resamples) / count
+        squares, means = weights @ (draws**2).sum(axis=1), weights @ draws
+        return (squares - (means**2).sum(axis=1)) * count / (count - 1)
+
+    low, high = np.quantile(variances(one) / variances(other), [0.025, 0.975])
+    ratio = one.var(axis=0, ddof=1).sum() / other.var(axis=0, ddof=1).sum()
+    return ratio, low, high

@@ -154,8 +154,15 @@ def test_the_conditional_draw_is_the_one_that_was_drawn(latents):
     np.testing.assert_array_equal(distribution.harden(bound), hard)
 
 
-@both
-@every_latents
+@pytest.mark.parametrize(
+    "name,latents",
+    [
+        ("rebar", "categorical"),
+        ("relax", "bernoulli"),
+        pytest.param("rebar", "bernoulli", marks=pytest.mark.slow),
+        pytest.param("relax", "categorical", marks=pytest.mark.slow),
+    ],
+)
 def test_variance_over_200_steps(name, latents):
     """Against no baseline, and against its own start, which is set badly."""
     problem = learning.Problem(latents)

@@ -126,8 +126,17 @@ def test_min_samples_follows_the_baseline(baseline):
     assert estimator.draw_noise(seeds.base(0), logits, fewest).shape[0] == fewest
 
 
-@pytest.mark.parametrize("baseline", ["moving_average", "learned", "none"])
-@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize(
+    "baseline,normalized",
+    [
+        ("moving_average", True),
+        ("learned", False),
+        ("none", True),
+        pytest.param("moving_average", False, marks=pytest.mark.slow),
+        pytest.param("learned", True, marks=pytest.mark.slow),
+        pytest.param("none", False, marks=pytest.mark.slow),
+    ],
+)
 def test_variance_against_no_baseline_over_200_steps(baseline, normalized):
     """One sample each, at equal state of the model; the normaliser's factor is taken out."""
     problem = learning.Problem("categorical")

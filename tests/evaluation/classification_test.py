@@ -16,7 +16,7 @@ def digits():
 @pytest.fixture(scope="module")
 def classifier(digits):
     images, labels = digits
-    return evaluation.train_classifier(images[:1400], labels[:1400], num_classes=10)
+    return evaluation.train_classifier(images[:1400], labels[:1400], num_classes=10, num_steps=400)
 
 
 def test_classifier_reads_unseen_digits(digits, classifier):

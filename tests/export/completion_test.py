@@ -12,7 +12,7 @@ from tf_discrete.models import StructuredPrediction
 SEED = tf.constant([3, 4])
 
 
-@pytest.fixture(scope="module", params=["parts", "arrays"])
+@pytest.fixture(scope="module", params=["arrays", pytest.param("parts", marks=pytest.mark.slow)])
 def served(request, tmp_path_factory):
     """A model and its SavedModel."""
     own = {"output_shape": (5,)} if request.param == "arrays" else {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tf_discrete import export, likelihoods, models
@@ -43,6 +44,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Of `CategoricalVAE`."""
 
 NAMES = (*CLASSES, *VARIANTS)
+every_model = pytest.mark.parametrize(
+    "name", [*CLASSES, *(pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS)]
+)
+"""Whole models are exported by `make test`, their variants by `make test-slow`."""
 SEEDS = ([3, 4], [3, 5])
 
 

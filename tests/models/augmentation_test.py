@@ -35,7 +35,7 @@ def test_turns_and_zooms_are_those_asked_for(jit_compile):
     """A plane stays a plane under bilinear reading, and its new slopes tell the angle and the zoom."""
     i, j = np.meshgrid(np.arange(9) - 4, np.arange(11) - 5, indexing="ij")
     planes = np.stack([i, j], axis=-1)[np.newaxis].repeat(400, 0).astype(np.float64) + 20
-    turn = tf.function(augmentation.turn, jit_compile=jit_compile)
+    turn = tf.function(augmentation.turn, jit_compile=jit_compile, autograph=False)
     turned = turn(planes, 30.0, 0.2, seeds.base(0)).numpy()[:, 3:6, 4:7] - 20
     inside = np.stack([i, j], axis=-1)[3:6, 4:7].reshape(9, 2)
     slopes, residual = np.linalg.lstsq(

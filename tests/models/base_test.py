@@ -20,7 +20,7 @@ def test_what_compile_cannot_honour_is_refused(name):
 
 def test_a_model_from_a_file_is_compiled_as_it_was(tmp_path):
     model = small_models.compiled(small_models.make(), steps_per_execution=2)
-    model.fit(small_models.data(), verbose=0)
+    model.train_step(small_models.data())
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert again.steps_per_execution == 2

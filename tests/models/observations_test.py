@@ -95,6 +95,7 @@ def test_labels_of_another_number_are_refused_where_only_the_run_shows_it():
     model = small.make()
     read = tf.function(
         lambda image, label: model.unpack_batch((image, label)).label,
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None, *small.X.shape[1:]]),
             tf.TensorSpec([None], tf.int32),

@@ -91,7 +91,9 @@ def both_gradients(latents, samples, rows, groups):
     ]
 
 
-@pytest.mark.parametrize("latents", LATENTS)
+@pytest.mark.parametrize(
+    "latents", ["bernoulli", pytest.param("categorical", marks=pytest.mark.slow)]
+)
 def test_the_second_reparameterisation_keeps_value_and_mean_gradient(latents):
     """z-tests at 5 standard errors of 100 groups, in all some 2 % of the gradient they compare."""
     (losses, once, p_once), (same_losses, twice, p_twice) = both_gradients(latents, 4, 1000, 100)

@@ -9,7 +9,7 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 
-from tf_discrete import callbacks, export, schedules, seeds
+from tf_discrete import callbacks, schedules, seeds
 from tf_discrete.models import AutoregressivePrior, SemanticHashingAutoencoder
 
 X = tf.cast(tf.random.stateless_uniform([6, 4, 4, 1], [0, 1]), tf.float32)
@@ -89,7 +89,7 @@ def test_the_hard_bound_lies_below_the_likelihood():
     exact = scipy.special.logsumexp(scores, axis=0) - 3 * np.log(2)
     hard = model.hard_terms(x, seeds.base(0))["hard_elbo_nats"].numpy()
     assert (hard < exact).all()
-    bound = model.log_likelihood(x, 4000, seed=3).numpy()
+    bound = model.log_likelihood(x, 4000, seed=3, chunk=4000).numpy()
     assert (bound < exact + 0.2).all() and (bound > hard).all()
 
 
@@ -141,7 +141,7 @@ def test_training_drives_the_code_to_its_extremes_and_the_error_down():
     assert logs["discrete_fraction"][-1] == 0.5
 
 
-def test_keras_file_and_saved_model_round_trips(tmp_path):
+def test_keras_file_round_trip(tmp_path):
     model = make(
         num_bits=11,
         noise_stddev=0.7,
@@ -155,14 +155,6 @@ def test_keras_file_and_saved_model_round_trips(tmp_path):
     np.testing.assert_array_equal(
         again.objective(X, seeds.base(1), True).loss, model.objective(X, seeds.base(1), True).loss
     )
-    export.save(model, tmp_path / "saved_model")
-    served = tf.saved_model.load(str(tmp_path / "saved_model")).signatures
-    assert {"encode", "encode_packed", "decode", "reconstruct", "sample"} <= set(served)
-    packed = served["encode_packed"](image=X)["packed"]
-    np.testing.assert_array_equal(packed, np.packbits(model.encode(X).numpy(), axis=1))
-    np.testing.assert_allclose(
-        served["reconstruct"](image=X)["image"], model.reconstruct(X), rtol=1e-5
-    )
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -171,7 +163,8 @@ def test_under_xla_and_mixed_precision(policy):
     keras.mixed_precision.set_dtype_policy(policy)
     try:
         model = make(num_bits=9, flip_probability=0.1)
-        model.compile("adam", jit_compile=policy == "mixed_bfloat16")
+        compiled = policy == "mixed_bfloat16"
+        model.compile("sgd", jit_compile=compiled, run_eagerly=not compiled)
         logs = model.train_on_batch(X, return_dict=True)
     finally:
         keras.mixed_precision.set_dtype_policy(before)
@@ -197,7 +190,7 @@ def test_bits_that_are_stuck_are_told_of_with_what_helps_them():
     model.encoder.layers[-1].kernel.assign(
         model.encoder.layers[-1].kernel * [0.0, 1.0, 1.0, 1.0, 0.0]
     )
-    model.compile(keras.optimizers.SGD(0.0))
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     with pytest.warns(UserWarning, match="2 of 5 .* collapsed: 0, 4.*Raise noise_stddev"):
         model.fit(X, verbose=0, callbacks=[callbacks.CollapseWarning(X)])
 

@@ -33,6 +33,7 @@ DEEP = {
 }
 
 
+@pytest.mark.slow
 def test_a_deep_run_from_the_flags_to_the_files(tmp_path):
     categorical_vae.run(small_runs.config(tmp_path / "run", **DEEP))
     rows = small_runs.rows(tmp_path / "run")

@@ -33,6 +33,7 @@ def hashed(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_the_run_reports_and_exports_the_prior(hashed):
     result = json.loads((hashed / "metrics.json").read_text())
     rows = small_runs.rows(hashed)
@@ -77,6 +78,7 @@ def test_without_the_flag_the_model_has_its_own_prior_only(tmp_path):
     assert categorical_vae.build_model(settings, split, 10).code_prior is None
 
 
+@pytest.mark.slow
 def test_its_files_load_in_a_new_process_that_imports_the_package_alone(hashed, tmp_path):
     assert small_runs.loaded_afresh(hashed, tmp_path) == {
         "model.keras",

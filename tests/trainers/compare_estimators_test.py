@@ -281,6 +281,7 @@ def test_what_is_refused(changes, said, tmp_path):
     assert not (tmp_path / "folder").exists()
 
 
+@pytest.mark.slow
 def test_out_of_memory_does_not_end_the_comparison(tmp_path, monkeypatch, capsys):
     import tensorflow as tf
 

@@ -79,12 +79,18 @@ def test_the_precision_of_the_run_is_kept(tmp_path):
     assert probs.dtype == tf.float32
 
 
-def test_an_export_is_written_over_only_if_asked(run, tmp_path):
-    out = str(tmp_path / "out")
-    trainer.run(trainer.Config(run=str(run), path=out))
+def test_an_export_is_written_over_only_if_asked(run, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/saved_model.pb").touch()
+    asked = {"run": str(run), "path": str(tmp_path / "out"), "tflite": str(tmp_path / "x.tflite")}
     with pytest.raises(FileExistsError, match="not written over"):
-        trainer.run(trainer.Config(run=str(run), path=out))
-    trainer.run(trainer.Config(run=str(run), path=out, overwrite=True))
+        trainer.run(trainer.Config(**asked))
+    seen = []
+    for name in ("save", "save_tflite"):
+        monkeypatch.setattr(export, name, lambda *_, overwrite, **__: seen.append(overwrite))
+    for overwrite in (True, False):
+        trainer.run(trainer.Config(**asked, overwrite=overwrite))
+    assert seen == [True, True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from tests import forked
 from tests.trainers import small_runs
 from trainers.flags.run import RunConfig
 
@@ -182,11 +183,18 @@ def test_an_interruption_before_the_run_ends_it_at_once(begun, number, tmp_path)
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs Linux")
 def test_an_interruption_just_after_the_start_ends_the_run(tmp_path):
-    process = _start(tmp_path / "run")
-    _wait(process, (tmp_path / "run/config.json").exists)
+    flags = small_runs.arguments(tmp_path / "run", epochs=1000, early_stopping=0)
+    log = tmp_path / "stderr"
+    process = forked.start(
+        "-m", "trainers.categorical_vae", *flags, env=small_runs.environment(), stderr=log
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run/config.json").exists():
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.002)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130, errors
+    returncode, errors = process.wait(timeout=120), log.read_text()
+    assert returncode == 130, errors
     told = errors.splitlines()[-1]
     assert told.startswith("Interrupted") and "Continue with the same command: " in told
     assert "Traceback" not in errors

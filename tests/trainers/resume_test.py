@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import pathlib
 import signal
-import subprocess
 import time
 
 import pytest
 
+from tests import forked
 from tests.trainers import small_runs
 from tf_discrete import export
 from trainers.common import callbacks, run_directory
@@ -21,20 +21,18 @@ class Killed(BaseException):
 
 
 def test_kill_9_in_mid_epoch(finished: pathlib.Path, tmp_path: pathlib.Path):
-    # One step an execution makes the epochs long; it does not change the numbers.
-    flags = small_runs.arguments(tmp_path / "run", steps_per_execution=1)
+    # One step an execution makes the epochs long. It changes no number, and pictures do not either.
+    flags = small_runs.arguments(tmp_path / "run", steps_per_execution=1, pictures_every=0)
     words = ["-m", "trainers.categorical_vae", *flags]
     history, last = tmp_path / "run/metrics.jsonl", tmp_path / "run/checkpoints/last/checkpoint"
-    with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen(
-            small_runs.command(*words), env=small_runs.environment(), stdout=log, stderr=log
-        )
-        deadline = time.monotonic() + 240
-        while not (last.exists() and "ckpt-2" in last.read_text()):  # Epoch 3 begins.
-            assert process.poll() is None and time.monotonic() < deadline, log.name
-            time.sleep(0.002)
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+    log = tmp_path / "log"
+    process = forked.start(*words, env=small_runs.environment(), stdout=log, stderr=log)
+    deadline = time.monotonic() + 240
+    while not (last.exists() and "ckpt-2" in last.read_text()):  # Epoch 3 begins.
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
     killed_after = len(history.read_text().splitlines())
     assert 2 <= killed_after < small_runs.FLAGS["epochs"]
     assert not (tmp_path / "run/metrics.json").exists()

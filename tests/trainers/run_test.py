@@ -69,7 +69,9 @@ def own_module(tmp_path, monkeypatch):
         forget()
 
 
-def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: pathlib.Path):
+def test_own_modules_serve_training_evaluation_and_export(
+    own_module, tmp_path: pathlib.Path, monkeypatch
+):
     folder = tmp_path / "run"
     own = {
         "estimator": "own_estimator",
@@ -80,7 +82,9 @@ def test_own_modules_serve_training_evaluation_and_export(own_module, tmp_path: 
         "bound_samples": 2,
         "pictures_every": 0,
     }
-    trained = categorical_vae.run(small_runs.config(folder, **own))
+    with monkeypatch.context() as patch:  # The run is exported below.
+        patch.setattr(export, "save", lambda *_, **__: None)
+        trained = categorical_vae.run(small_runs.config(folder, **own))
     own_module()
     message = "likelihood must be one of.*Received: likelihood='own_like"
     with pytest.raises(ValueError, match=message):
@@ -114,6 +118,7 @@ class Mine(distributions.Categorical):
 """
 
 
+@pytest.mark.slow
 def test_own_kinds_of_latents_are_taken_from_the_command_line(tmp_path: pathlib.Path):
     (tmp_path / "own_kind_of_latents.py").write_text(OWN_LATENTS)
     own = {"latents": "mine", "import_module": "own_kind_of_latents", "estimator": "score_function"}
@@ -161,6 +166,7 @@ def test_choice_of_xla(flag, distribute, gpus, expected, monkeypatch):
     assert compiling.use_xla(settings) is expected
 
 
+@pytest.mark.slow
 def test_xla(finished, tmp_path: pathlib.Path):
     small_runs.train(tmp_path, jit_compile="on", epochs=1)
     (row,), reference = small_runs.rows(tmp_path), small_runs.rows(finished)[0]
@@ -169,9 +175,8 @@ def test_xla(finished, tmp_path: pathlib.Path):
         assert row[name] == pytest.approx(reference[name], rel=0.03)
 
 
-@pytest.mark.parametrize(
-    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_from_training_to_the_saved_model(policy, finished, tmp_path):
     result = categorical_vae.run(small_runs.config(tmp_path / "run", dtype_policy=policy, epochs=2))
     for row, reference in zip(
@@ -188,8 +193,10 @@ def test_mixed_precision_from_training_to_the_saved_model(policy, finished, tmp_
     assert again["bound_nats"] == result["test/bound_nats"]
 
 
-def test_float64(finished, tmp_path: pathlib.Path):
-    small_runs.train(tmp_path, dtype_policy="float64", epochs=1)
+def test_float64_and_a_profile(finished, tmp_path: pathlib.Path):
+    settings = {"dtype_policy": "float64", "profile": True, "steps_per_execution": 1}
+    small_runs.train(tmp_path, epochs=1, **settings)
+    assert list((tmp_path / "tensorboard").rglob("*.xplane.pb"))
     loss = small_runs.rows(tmp_path)[0]["train/loss"]
     assert loss == pytest.approx(small_runs.rows(finished)[0]["train/loss"], rel=0.03)
     weights = small_runs.checkpoint(tmp_path)
@@ -216,11 +223,6 @@ def test_two_devices(tmp_path: pathlib.Path):
     assert answer["common_noise"] == 0
     assert {"model.keras", "saved_model", "metrics.json", "samples.png"} <= set(answer["files"])
     assert answer["result"]["test/bound_nats"] > -60
-
-
-def test_profile(tmp_path: pathlib.Path):
-    small_runs.train(tmp_path, profile=True, steps_per_execution=1, epochs=1)
-    assert list((tmp_path / "tensorboard").rglob("*.xplane.pb"))
 
 
 def test_cosine_learning_rate(tmp_path: pathlib.Path):

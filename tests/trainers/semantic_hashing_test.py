@@ -116,6 +116,7 @@ def test_a_killed_run_ends_as_one_that_was_not(hashed, tmp_path, monkeypatch):
     small_runs.assert_same_run(folder, hashed)
 
 
+@pytest.mark.slow
 def test_samples_are_scored_by_a_classifier_that_is_kept(tmp_path, monkeypatch):
     short = functools.partial(evaluation.train_classifier, num_steps=40)
     monkeypatch.setattr(classification, "train_classifier", short)

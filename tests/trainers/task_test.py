@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -60,15 +61,26 @@ task.register(task.Task("squares", Config, build_model, finish, load_split=load_
 """
 
 
+_TRAIN = """
+import runpy, sys
+sys.path.insert(0, sys.argv.pop(1))
+runpy.run_module("trainers.train", run_name="__main__", alter_sys=True)
+"""
+
+
+def _train(folder: pathlib.Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Calls `trainers.train` in a process that has the folder on its path."""
+    words = ["--task=squares", "--import_module=users_own_task", *flags]
+    return small_runs.call("-c", _TRAIN, str(folder), *words)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> pathlib.Path:
     """A folder with the module, and in `run` what a new process has trained."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "users_own_task.py").write_text(OWN)
-    words = ["--task=squares", "--import_module=users_own_task", "--shade=7", "--epochs=1"]
-    words += ["--batch_size=20", "--bound_samples=3", f"--output_dir={folder / 'run'}"]
-    path = f"{small_runs.ROOT}:{folder}"
-    done = small_runs.call_fresh("-m", "trainers.train", *words, PYTHONPATH=path)
+    flags = ["--shade=7", "--epochs=1", "--batch_size=20", "--bound_samples=3"]
+    done = _train(folder, *flags, "--pictures_every=0", f"--output_dir={folder / 'run'}")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -113,9 +125,7 @@ def test_it_is_exported(own_module, tmp_path):
 
 
 def test_its_flags_are_explained(trained):
-    words = ["--task=squares", "--import_module=users_own_task", "--help"]
-    path = f"{small_runs.ROOT}:{trained}"
-    done = small_runs.call_fresh("-m", "trainers.train", *words, PYTHONPATH=path)
+    done = _train(trained, "--help")
     assert done.returncode == 0
     assert "--shade: How bright the squares are" in done.stdout and "--task: " in done.stdout
 
