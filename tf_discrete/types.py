@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
     from keras.optimizers.schedules import LearningRateSchedule
 
+    from tf_discrete.datasets import IndexedBatches
     from tf_discrete.estimators import Estimator
     from tf_discrete.estimators.baselines import Baseline
     from tf_discrete.export.signature import Signature
@@ -73,8 +74,8 @@ NetworkLike: TypeAlias = "str | keras.Model | Config"
 ActivationLike: TypeAlias = "str | Callable[[Tensor], Tensor] | Config"
 """An activation as Keras knows it: its name, a function or its config."""
 
-DataLike: TypeAlias = "Tensor | tf.data.Dataset | Mapping[str, Tensor]"
-"""Data for `fit`: arrays, a data set of batches, or a dict of arrays."""
+DataLike: TypeAlias = "Tensor | tf.data.Dataset | Mapping[str, Tensor] | IndexedBatches"
+"""Data for `fit`: arrays, a data set of batches, a dict of arrays, or batches of data in memory."""
 
 Batch: TypeAlias = "Tensor | Mapping[str, Tensor] | tuple[Batch, ...]"
 """A batch as `fit` hands it to a step: observations, a dict that holds them, or a tuple (x, y, weights)."""

@@ -52,6 +52,7 @@ def train(settings: Any, method: str, split: datasets.Split, with_prior: bool) -
     model = build(settings, method, split)
     trained = WithPrior(model) if with_prior else model
     compiling.compile_model(trained, settings, steps)
+    trained.steps_per_execution = compiling.choose_steps_per_execution(settings, steps)
     batches = split.batches(
         settings.batch_size, seed=settings.seed, shuffle=True, repeat=True, drop_remainder=True
     )

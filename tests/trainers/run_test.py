@@ -133,7 +133,7 @@ def test_own_kinds_of_latents_are_taken_from_the_command_line(tmp_path: pathlib.
 
 def test_steps_per_execution_do_not_change_the_numbers(finished, tmp_path: pathlib.Path, capsys):
     # 4 does not divide the 10 steps of an epoch.
-    small_runs.train(tmp_path / "run", steps_per_execution=4, epochs=2)
+    small_runs.train(tmp_path / "run", steps_per_execution=4, epochs=2, loop="fit")
     assert "steps_per_execution=2: it must divide the 10 steps" in capsys.readouterr().out
     assert small_runs.rows(tmp_path / "run") == small_runs.rows(finished)[:2]
 

@@ -12,8 +12,10 @@ import tensorflow as tf
 
 from tf_discrete import evaluation, seeds
 from tf_discrete._internal import checks, replicas
+from tf_discrete.datasets import IndexedBatches
 from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
+from tf_discrete.models import compiled_loop, term_means
 from tf_discrete.schedules import ScheduledVariable, scheduled_values
 from tf_discrete.types import (
     Batch,
@@ -65,6 +67,7 @@ class DiscreteModel(keras.Model):
         self.micro_step = self._counter("micro_step")
         self.evaluation_step = self._counter("evaluation_step")
         self.nonfinite_step = self._counter("nonfinite_step")
+        self._loop: compiled_loop.CompiledLoop | None = None
 
     @property
     def _wide(self) -> tf.DType:
@@ -253,6 +256,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
                     f"{name} out; {remedy}. Received: {name}={checks.shown(value)}"
                 )
         super().compile(optimizer, **kwargs)
+        self._loop = None
 
     def compile_from_config(self, config: Config) -> None:
         """Compiles a model that was loaded from a file as it was compiled before."""
@@ -264,14 +268,39 @@ out; score what the model returns yourself, or write a callback. Received: metri
     ) -> Any:
         """Trains as `keras.Model.fit`; arrays are checked as a whole before the first step.
 
+        `IndexedBatches` of data in memory are trained on in the compiled loop: blocks of
+        `steps_per_execution` steps, see `CompiledLoop`.
+
         Raises:
             ValueError: arrays that the model cannot score, see `check_observations`. Batches of a data set
                 are checked as they come, by tf.errors.InvalidArgumentError; where XLA compiles the step,
                 their loss is NaN.
         """
+        if isinstance(x, IndexedBatches):
+            return self._fit_in_blocks(x, y, *args, **kwargs)
         self.check_arrays(x, y)
         self._build_optimizer()
         return super().fit(x, y, *args, **kwargs)
+
+    def _fit_in_blocks(
+        self,
+        batches: IndexedBatches,
+        y: None,
+        *args: Any,
+        steps_per_epoch: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """`fit` in the compiled loop."""
+        steps = batches.steps_per_epoch
+        if y is not None or steps_per_epoch not in (None, steps):
+            raise ValueError(
+                f"IndexedBatches hold the labels, and their epochs have {steps} steps. Leave y and "
+                f"steps_per_epoch out. Received: y={checks.shown(y)}, steps_per_epoch={steps_per_epoch}"
+            )
+        self._build_optimizer()
+        options = {**kwargs, "steps_per_epoch": steps, "shuffle": False}
+        with compiled_loop.installed(self, batches) as data:
+            return super().fit(data, None, *args, **options)
 
     def evaluate(
         self, x: DataLike | None = None, y: Tensor | None = None, *args: Any, **kwargs: Any
@@ -344,6 +373,19 @@ out; score what the model returns yourself, or write a callback. Received: metri
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Batch) -> Logs:
+        term_means.add(self._means, self.update(data, tf.equal(self._monitored.count, 0)))
+        return self._logs(training=True)
+
+    def update(self, data: Batch, unseen: Tensor) -> term_means.Sums:
+        """Trains on one batch: a training step without its metrics.
+
+        Args:
+            data: a batch from `fit`.
+            unseen: Bool scalar, whether the discrete path has not been evaluated yet in this epoch.
+
+        Returns:
+            sums: What the step adds to the mean of each term.
+        """
         x = self._unweighted(data)
         step = tf.convert_to_tensor(self.optimizer.iterations)
         counter = tf.convert_to_tensor(self.micro_step)
@@ -359,22 +401,23 @@ out; score what the model returns yourself, or write a callback. Received: metri
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
         reported = (*self._terms, *self._training_terms)
-        self._update_means({"loss": terms.loss, **terms.terms}, reported)
-        self._monitor(x, counter, step, terms.encoded, gradients)
+        sums = self._sums({"loss": terms.loss, **terms.terms}, reported)
+        due = tf.equal(step % self.monitor_every, 0) | unseen
+        sums |= self._monitor(x, counter, due, terms.encoded, gradients)
         self.optimizer.apply(gradients, variables)
         replicas.synchronize(self)
         self.micro_step.assign_add(1)
         self._note_nonfinite(loss, counter)
-        return self._logs(training=True)
+        return sums
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Batch) -> Logs:
         x = self._unweighted(data)
         counter = tf.convert_to_tensor(self.evaluation_step)
         terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
-        self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
+        sums = self._sums({"loss": terms.loss, **terms.terms}, self._terms)
         hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"), terms.encoded)
-        self._update_means(hard, self._hard_terms)
+        term_means.add(self._means, sums | self._sums(hard, self._hard_terms))
         self.evaluation_step.assign_add(1)
         return self._logs(training=False)
 
@@ -406,30 +449,37 @@ out; score what the model returns yourself, or write a callback. Received: metri
             )
         return self.observations(data)
 
+    @property
+    def _monitored(self) -> keras.metrics.Mean:
+        """Returns the mean that tells whether the discrete path has been evaluated in this epoch."""
+        return self._means[self._hard_terms[0]]
+
     def _monitor(
         self,
         x: Inputs,
         counter: Tensor,
-        step: Tensor,
+        due: Tensor,
         encoded: Encoded,
         gradients: list[Tensor | None],
-    ) -> None:
-        """Evaluates discrete path and gradient norm every `monitor_every` steps and first in each epoch."""
+    ) -> term_means.Sums:
+        """Evaluates discrete path and gradient norm where they are due; else their sums are 0."""
 
-        def look() -> tf.Tensor:
+        def evaluate() -> term_means.Sums:
             hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)
-            self._update_means(hard, self._hard_terms)
             norm, weight = self._gradient_norm(gradients), tf.cast(batch_size(x), tf.float32)
             if self._scales_loss():
                 # The optimizer skips a step that overflows under its loss scale, and lowers the scale.
                 finite = tf.math.is_finite(norm)
                 norm, weight = tf.where(finite, norm, 0.0), tf.where(finite, weight, 0.0)
-            self._means["gradient_norm"].update_state(norm, sample_weight=weight)
-            return tf.constant(True)
+            terms = {**hard, "gradient_norm": MaskedTerm(norm, weight)}
+            return self._sums(terms, names)
 
-        unseen = tf.equal(self._means[self._hard_terms[0]].count, 0)
-        due = tf.equal(step % self.monitor_every, 0) | unseen
-        tf.cond(due, look, lambda: tf.constant(False))
+        def skip() -> term_means.Sums:
+            zero = tf.zeros([], self._monitored.dtype)
+            return {name: (zero, zero) for name in names}
+
+        names = (*self._hard_terms, "gradient_norm")
+        return tf.cond(due, evaluate, skip)
 
     def _gradient_norm(self, gradients: list[Tensor | None]) -> tf.Tensor:
         """Returns the norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
@@ -446,11 +496,8 @@ out; score what the model returns yourself, or write a callback. Received: metri
         bad = ~tf.math.is_finite(loss) & tf.equal(first, 0)
         self.nonfinite_step.assign(tf.where(bad, counter + 1, first))
 
-    def _update_means(self, terms: Terms, names: tuple[str, ...]) -> None:
-        for name in names:
-            term = terms[name]
-            values, weights = term if isinstance(term, MaskedTerm) else (term, None)
-            self._means[name].update_state(values, sample_weight=weights)
+    def _sums(self, terms: Terms, names: tuple[str, ...]) -> term_means.Sums:
+        return {name: term_means.summed(terms[name], self._means[name].dtype) for name in names}
 
     def _logs(self, training: bool) -> Logs:
         names = (*self._terms, *(self._training_terms if training else ()), *self._hard_terms)
