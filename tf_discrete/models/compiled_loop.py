@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import keras
 import tensorflow as tf
 
+from tf_discrete import seeds
 from tf_discrete.datasets.indexed_batches import Block, IndexedBatches, Indices
 from tf_discrete.models import term_means
 from tf_discrete.types import Batch, Logs, Tensor
@@ -105,7 +106,8 @@ class CompiledLoop:
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             one = keras.tree.map_structure(lambda tensor: tf.gather(tensor, number), block)
             unseen = tf.equal(counts[monitored], 0)
-            sums = model.update(read(one), unseen)
+            with seeds.compiled_by_xla() if self.uses_xla else contextlib.nullcontext():
+                sums = model.update(read(one), unseen)
             return (number + 1, *term_means.added(means, totals, counts, sums))
 
         monitored = list(means).index(model._monitored.name)
