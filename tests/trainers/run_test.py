@@ -168,8 +168,9 @@ def test_choice_of_xla(flag, distribute, gpus, expected, monkeypatch):
     assert compiling.use_xla(settings) is expected
 
 
-def test_xla(finished, tmp_path: pathlib.Path):
-    small_runs.train(tmp_path, jit_compile="on", epochs=1)
+def test_xla(finished, tmp_path: pathlib.Path, recwarn):
+    small_runs.train(tmp_path, jit_compile="on", loop="compiled", epochs=1)
+    assert not any("XLA" in str(warning.message) for warning in recwarn)
     (row,), reference = small_runs.rows(tmp_path), small_runs.rows(finished)[0]
     # XLA draws other noise, but the model is the same.
     for name in ("train/loss", "validation/hard_elbo_nats"):
