@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from tf_discrete.datasets import pipeline
 from tf_discrete.datasets.indexed_batches import Epoch, IndexedBatches, Indices
 from tf_discrete.datasets.source import UNLABELLED
 from tf_discrete.datasets.split import Split
+from tf_discrete.types import Tensor
 
 
 def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int = 0) -> np.ndarray:
@@ -164,7 +166,10 @@ def indexed_batches(
     )
 
     def read(indices: Indices) -> dict[str, tf.Tensor]:
-        one, other = few.read(indices[0]), many.read(indices[1])
+        one, other = (
+            cast(dict[str, Tensor], batches.read(part))
+            for batches, part in zip((few, many), indices, strict=True)
+        )
         return {
             "labelled_image": one["image"],
             "labelled_label": one["label"],

@@ -94,9 +94,7 @@ class CompiledLoop:
 
         return tf.function(steps_on_read_batches, autograph=False)
 
-    def _loop(
-        self, block: Indices | Batch, steps: Tensor, read: Callable[[Indices | Batch], Batch]
-    ) -> Logs:
+    def _loop(self, block: Indices | Batch, steps: Tensor, read: Callable[..., Batch]) -> Logs:
         """Takes a step on what `read` returns for each of the first elements of a block."""
         model = self.model
         means = model._means

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -25,8 +25,8 @@ SECONDS = 1.0
 ADVANTAGE = 0.95
 """XLA is chosen if it takes less than this share of the time."""
 
-Data = tf.data.Dataset | datasets.IndexedBatches
-TrainFunction = Callable[[Iterator[Any]], dict[str, Any]]
+Data: TypeAlias = "tf.data.Dataset | datasets.IndexedBatches"
+TrainFunction: TypeAlias = Callable[[Iterator[Any]], dict[str, Any]]
 
 
 def choose(directory: RunDirectory, model: DiscreteModel, data: Data) -> bool:
