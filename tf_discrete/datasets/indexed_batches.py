@@ -13,7 +13,7 @@ from tf_discrete._internal import checks
 from tf_discrete.types import Batch, Tensor
 
 Indices: TypeAlias = "tuple[Tensor | Indices, ...]"
-"""What a batch is read from: a tuple of indices int64 [B] and seeds int32 [2], or of such tuples."""
+"""The address of a batch: a tuple of indices int64 [B] and seeds int32 [2], or a tuple of such tuples."""
 
 _PREFETCH = 2
 _unconverted = tf.autograph.experimental.do_not_convert
