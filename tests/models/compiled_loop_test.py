@@ -55,7 +55,14 @@ def with_dropout() -> CategoricalVAE:
     return vae(encoder=encoder, decoder="mlp")
 
 
+def regularized() -> CategoricalVAE:
+    options = {"kernel_regularizer": "l2", "activity_regularizer": "l2"}
+    layers = [keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(9, **options)]
+    return vae(encoder=keras.Sequential(layers), decoder="mlp")
+
+
 MODELS = {
+    "regularized": regularized,
     "small": lambda: vae(hidden_units=()),
     "categorical": lambda: vae(
         temperature=schedules.Linear(1.0, 0.5, 7), kl_weight=schedules.Linear(0.0, 1.0, 5)
@@ -86,7 +93,7 @@ MODELS = {
 }
 
 
-WITH_REST = ("with_rest", "categorical", "bernoulli", "dropout", "bound")
+WITH_REST = ("with_rest", "categorical", "bernoulli", "dropout", "bound", "regularized")
 
 
 def batches_for(name: str, start_epoch: int = 0) -> IndexedBatches:
@@ -201,6 +208,13 @@ def test_says_why_it_streams_the_batches():
         model.fit(batches, verbose=0)
     large = IndexedBatches(batches.epochs, batches.read, 4, in_memory=False)
     assert compiled_loop.why_not(model, large) == "The data are too large to stay in memory."
+
+    class Own(CategoricalVAE):
+        def train_step(self, data):
+            return super().train_step(data)
+
+    own = Own(SHAPE, num_variables=2, hidden_units=())
+    assert compiled_loop.why_not(own, batches) == "Own has a train_step of its own."
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
         reason = compiled_loop.why_not(made(), batches)
     assert reason == "The model was made for several devices, by a OneDeviceStrategy."

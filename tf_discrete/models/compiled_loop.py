@@ -26,8 +26,8 @@ class CompiledLoop:
 
     The function is given the indices of `steps_per_execution` batches. It gathers the data, takes the steps
     of `DiscreteModel.update` and adds up the means of all terms; Keras' metrics are written once, at
-    its end. With `jit_compile=True` XLA compiles the loop as a whole. The numbers are those of `train_step`
-    on the same batches.
+    its end. The numbers are those of `train_step` on the same batches, up to rounding. With
+    `jit_compile=True` XLA compiles the loop as a whole, and the noise is that of `seeds.compiled_by_xla`.
 
     Args:
         model: compiled and built.
@@ -120,6 +120,9 @@ class CompiledLoop:
 def why_not(model: DiscreteModel, batches: IndexedBatches) -> str | None:
     """Returns why `fit` cannot run the compiled loop, as a sentence; None if it can."""
     strategy = model.distribute_strategy
+    owner = next(cls for cls in type(model).__mro__ if "train_step" in vars(cls))
+    if owner.__module__ != "tf_discrete.models.base":
+        return f"{owner.__name__} has a train_step of its own."
     if not batches.in_memory:
         return "The data are too large to stay in memory."
     if tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():

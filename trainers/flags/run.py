@@ -141,8 +141,8 @@ class LoopFlags:
     loop: str = option(
         "auto",
         "'compiled' trains blocks of --steps_per_execution steps in one compiled function on data in memory; "
-        "'fit' feeds the batches to a compiled step one by one. The numbers are the same. 'auto': compiled "
-        "where the data stay in memory and one device trains.",
+        "'fit' feeds the batches to a compiled step one by one. Without XLA the numbers are the same up to "
+        "rounding. 'auto': compiled where the data stay in memory and one device trains.",
         choices=("auto", "compiled", "fit"),
     )
 
