@@ -133,3 +133,19 @@ def test_data_that_are_no_integers_are_refused(datum):
 
 def test_replica_id():
     assert int(seeds.replica_id()) == 0 and seeds.replica_id().dtype == tf.int32
+
+
+def test_what_xla_compiles_samples_by_its_own_generator():
+    def sample(alg: str) -> tf.Tensor:
+        return tf.random.stateless_uniform([50], seeds.base(1), alg=alg)
+
+    def ours() -> tf.Tensor:
+        with seeds.compiled_by_xla():
+            return sample(seeds.algorithm())
+
+    assert seeds.algorithm() == "auto_select"
+    found = tf.function(ours, jit_compile=True, autograph=False)()
+    expected = tf.function(sample, jit_compile=True, autograph=False)("threefry")
+    np.testing.assert_array_equal(found, expected)
+    assert len(np.unique(found)) == 50
+    assert seeds.algorithm() == "auto_select"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
     from keras.optimizers.schedules import LearningRateSchedule
 
+    from tf_discrete.datasets import IndexedBatches
     from tf_discrete.estimators import Estimator
     from tf_discrete.estimators.baselines import Baseline
     from tf_discrete.export.signature import Signature
@@ -77,8 +78,8 @@ PriorLike: TypeAlias = "Prior | Callable[[int, int], Prior] | Config"
 """A prior of codes, its config, or a function that makes it of N and K, such as the class
 `AutoregressivePrior`."""
 
-DataLike: TypeAlias = "Tensor | tf.data.Dataset | Mapping[str, Tensor]"
-"""Data for `fit`: arrays, a data set of batches, or a dict of arrays."""
+DataLike: TypeAlias = "Tensor | tf.data.Dataset | Mapping[str, Tensor] | IndexedBatches"
+"""Data for `fit`: arrays, a data set of batches, a dict of arrays, or batches of data in memory."""
 
 Batch: TypeAlias = "Tensor | Mapping[str, Tensor] | tuple[Batch, ...]"
 """A batch as `fit` hands it to a step: observations, a dict that holds them, or a tuple (x, y, weights)."""

@@ -63,6 +63,7 @@ def train(settings: Any, method: str, split: datasets.Split) -> Any:
     steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
     model = build(settings, method, split)
     compiling.compile_model(model, settings, steps)
+    model.steps_per_execution = compiling.choose_steps_per_execution(settings, steps)
     batches = split.batches(
         settings.batch_size, seed=settings.seed, shuffle=True, repeat=True, drop_remainder=True
     )

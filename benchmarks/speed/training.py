@@ -54,6 +54,8 @@ MODELS = {
 OURS = "ours"
 CONTENDERS = {
     OURS: "tf_discrete: fit",
+    "ours_loop": "tf_discrete: fit in the compiled loop",
+    "ours_loop_xla": "tf_discrete: fit in the compiled loop, by XLA",
     "ours_keras_adam": "tf_discrete: fit with Keras' Adam",
     "ours_gradients": "part of ours: forward and backward",
     "ours_update": "part of ours: forward, backward and update",
@@ -101,13 +103,16 @@ def ours(images: np.ndarray, sizes: Model, steps: int, threads: int, name: str) 
         estimator="gumbel_softmax",
     )
     adam = keras.optimizers.Adam if name == "ours_keras_adam" else FusedAdam
-    model.compile(adam(1e-3), steps_per_execution=STEPS_PER_EXECUTION, jit_compile=False)
+    xla = name == "ours_loop_xla"
+    model.compile(adam(1e-3), steps_per_execution=STEPS_PER_EXECUTION, jit_compile=xla)
     model.optimizer.build(model.trainable_variables)
-    split = Split("digits", "train", images.reshape(-1, 28, 28, 1) * 255, None, None)
-    batches = split.batches(BATCH_SIZE, seed=0, shuffle=True, repeat=True, drop_remainder=True)
+    pixels = images[: steps * BATCH_SIZE].reshape(-1, 28, 28, 1) * 255
+    batches = Split("digits", "train", pixels, None, None).indexed_batches(BATCH_SIZE, seed=0)
+    if name.startswith("ours_loop"):
+        return fit_in_turns(model, batches, steps)
     if name in ("ours_gradients", "ours_update"):
-        return _parts(model, iter(batches), steps, update=name == "ours_update")
-    return fit_in_turns(model, batches, steps)
+        return _parts(model, iter(batches.stream()), steps, update=name == "ours_update")
+    return fit_in_turns(model, batches.stream(), steps)
 
 
 def fit_in_turns(model: Any, batches: Any, steps: int) -> Turn:

@@ -79,6 +79,10 @@ REFUSED = {
         {"distribute": "mirrored", "jit_compile": "on"},
         ["one step per execution and no XLA", "Received: distribute='mirrored', jit_compile='on'"],
     ),
+    "mirrored loop": (
+        {"distribute": "mirrored", "loop": "compiled"},
+        ["one step per execution and no XLA", "Received: distribute='mirrored', loop='compiled'"],
+    ),
     "module": (
         {"import_module": ("no.such.module",)},
         ["import_module must name modules on the Python path", "import_module='no.such.module'"],

@@ -131,7 +131,7 @@ def test_own_kinds_of_latents_are_taken_from_the_command_line(tmp_path: pathlib.
 
 def test_steps_per_execution_do_not_change_the_numbers(finished, tmp_path: pathlib.Path, capsys):
     # 4 does not divide the 10 steps of an epoch.
-    small_runs.train(tmp_path / "run", steps_per_execution=4, epochs=2)
+    small_runs.train(tmp_path / "run", steps_per_execution=4, epochs=2, loop="fit")
     assert "steps_per_execution=2: it must divide the 10 steps" in capsys.readouterr().out
     assert small_runs.rows(tmp_path / "run") == small_runs.rows(finished)[:2]
 
@@ -167,8 +167,9 @@ def test_choice_of_xla(flag, distribute, gpus, expected, monkeypatch):
 
 
 @pytest.mark.slow
-def test_xla(finished, tmp_path: pathlib.Path):
-    small_runs.train(tmp_path, jit_compile="on", epochs=1)
+def test_xla(finished, tmp_path: pathlib.Path, recwarn):
+    small_runs.train(tmp_path, jit_compile="on", loop="compiled", epochs=1)
+    assert not any("XLA" in str(warning.message) for warning in recwarn)
     (row,), reference = small_runs.rows(tmp_path), small_runs.rows(finished)[0]
     # XLA draws other noise, but the model is the same.
     for name in ("train/loss", "validation/hard_elbo_nats"):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete.datasets import pipeline
+from tf_discrete.datasets.indexed_batches import Epoch, IndexedBatches, Indices
 from tf_discrete.datasets.source import UNLABELLED
 from tf_discrete.datasets.split import Split
+from tf_discrete.types import Tensor
 
 
 def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int = 0) -> np.ndarray:
@@ -136,32 +139,59 @@ def batches(
     Returns:
         tf.data.Dataset of dicts: `labelled_image`, `labelled_label` and `image`.
     """
+    given = (labelled, unlabelled, labelled_batch_size, batch_size)
+    return indexed_batches(*given, seed=seed, start_epoch=start_epoch).stream()
+
+
+def indexed_batches(
+    labelled: Split,
+    unlabelled: Split,
+    labelled_batch_size: int,
+    batch_size: int,
+    *,
+    seed: int,
+    start_epoch: int = 0,
+) -> IndexedBatches:
+    """Returns what `batches` returns as indices, for the compiled loop of `fit`; takes the same arguments."""
     steps = start_epoch * unlabelled.steps_per_epoch(batch_size, drop_remainder=True)
     steps_labelled = labelled.steps_per_epoch(labelled_batch_size, drop_remainder=True)
-    few = labelled.batches(
+    few = labelled.indexed_batches(
         labelled_batch_size,
         seed=seeds.fold(seeds.base(seed), "labelled"),
         start_epoch=steps // steps_labelled,
-        shuffle=True,
-        repeat=True,
-        drop_remainder=True,
-    ).skip(steps % steps_labelled)
-    many = unlabelled.batches(
-        batch_size,
-        seed=seed,
-        start_epoch=start_epoch,
-        shuffle=True,
-        repeat=True,
         drop_remainder=True,
     )
+    many = unlabelled.indexed_batches(
+        batch_size, seed=seed, start_epoch=start_epoch, drop_remainder=True
+    )
 
-    @tf.autograph.experimental.do_not_convert
-    def element(one: dict[str, tf.Tensor], other: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def read(indices: Indices) -> dict[str, tf.Tensor]:
+        one, other = (
+            cast(dict[str, Tensor], batches.read(part))
+            for batches, part in zip((few, many), indices, strict=True)
+        )
         return {
             "labelled_image": one["image"],
             "labelled_label": one["label"],
             "image": other["image"],
         }
 
+    @tf.autograph.experimental.do_not_convert
+    def one_by_one(epoch: Epoch) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(epoch.full)
+
+    @tf.autograph.experimental.do_not_convert
+    def both(some: Indices, epoch: Epoch) -> Epoch:
+        return Epoch((some, epoch.full))
+
     with tf.device("CPU:0"):
-        return tf.data.Dataset.zip((few, many)).map(element).prefetch(2)
+        some = few.epochs.flat_map(one_by_one).skip(steps % steps_labelled)
+        some = some.batch(many.steps_per_epoch, drop_remainder=True)
+        epochs = tf.data.Dataset.zip((some, many.epochs)).map(both)
+    return IndexedBatches(
+        epochs,
+        read,
+        many.steps_per_epoch,
+        samples=few.samples or many.samples,
+        in_memory=few.in_memory and many.in_memory,
+    )

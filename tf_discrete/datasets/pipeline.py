@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
-from tf_discrete.types import Seed, SeedLike
+from tf_discrete.datasets.indexed_batches import Epoch, IndexedBatches, Indices
+from tf_discrete.types import Batch, Seed, SeedLike
 
 if TYPE_CHECKING:
     from tf_discrete.datasets.split import Split
@@ -47,30 +49,17 @@ def batches(
     static_size = batch_size if drop_remainder or count % batch_size == 0 else None
 
     with tf.device("CPU:0"):
-        read = _reader(data, static_size)
-        labels = None if data.labels is None else tf.constant(data.labels, tf.int32)
+        read = _batch_reader(data, static_size)
 
         @tf.autograph.experimental.do_not_convert
         def batch(order: tf.Tensor, noise: Seed, number: tf.Tensor) -> dict[str, tf.Tensor]:
             start = number * batch_size
             indices = order[start : tf.minimum(start + batch_size, count)]
-            indices = tf.ensure_shape(indices, [static_size])
-            image = read(indices)
-            if _mode(data) == "dynamic":
-                image = _draw(image, seeds.fold(noise, number))
-            elif data.binarization == "threshold":
-                image = tf.cast(image > 0.5, tf.float32)
-            element = {"image": image}
-            if labels is not None:
-                element["label"] = tf.gather(labels, indices)
-            return element
+            return read(tf.ensure_shape(indices, [static_size]), seeds.fold(noise, number))
 
         @tf.autograph.experimental.do_not_convert
         def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            order = tf.range(count, dtype=tf.int64)
-            if shuffle:
-                order = permutation(count, seeds.fold(seed, "order", epoch))
-            noise = seeds.fold(seed, "binarize", epoch)
+            order, noise = _order(count, seed, epoch, shuffle), _noise(seed, epoch)
             return tf.data.Dataset.range(steps).map(lambda number: batch(order, noise, number))
 
         if repeat:
@@ -86,6 +75,75 @@ def batches(
         return (
             epochs.flat_map(one_epoch).apply(known_length).prefetch(_PREFETCH).with_options(options)
         )
+
+
+def indexed_batches(
+    data: Split,
+    batch_size: int,
+    *,
+    seed: SeedLike | None,
+    start_epoch: int,
+    shuffle: bool,
+    drop_remainder: bool,
+) -> IndexedBatches:
+    """See `Split.indexed_batches`."""
+    seed = data.seed if seed is None else seed
+    epochs = _epochs(len(data), batch_size, seed, start_epoch, shuffle, drop_remainder)
+    read = _batch_reader(data, None)
+    return IndexedBatches(
+        epochs,
+        lambda indices: read(*indices),
+        steps_per_epoch(len(data), batch_size, drop_remainder),
+        samples=_mode(data) == "dynamic",
+        in_memory=fits_into_memory(data),
+    )
+
+
+def indexed_arrays(
+    arrays: Batch,
+    batch_size: int,
+    *,
+    seed: SeedLike = 0,
+    start_epoch: int = 0,
+    shuffle: bool = True,
+    drop_remainder: bool = False,
+) -> IndexedBatches:
+    """Returns batches of arrays as indices, for the compiled loop of `DiscreteModel.fit`.
+
+    Args:
+        arrays: what `fit` takes as a batch, with all examples: an array [n, ...], a dict or a tuple of them.
+        batch_size: Int, at least 1.
+        seed: Seed of the order. Default: 0.
+        start_epoch: Int, the epoch to begin with. Default: 0.
+        shuffle: Bool, whether each epoch has a new order. Default: True.
+        drop_remainder: Bool, whether a last batch that is not full is left out. Default: False.
+
+    Raises:
+        ValueError: Arrays of different lengths, or see `Split.batches`.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> x = (np.arange(120).reshape(30, 4) % 2).astype("float32")
+        >>> model = CategoricalVAE((4,), num_variables=2, num_categories=3, hidden_units=())
+        >>> model.compile("adam", steps_per_execution=5)
+        >>> history = model.fit(indexed_arrays(x, batch_size=6), epochs=3, verbose=0)
+        >>> len(history.history["loss"])
+        3
+    """
+    tensors = keras.tree.map_structure(tf.convert_to_tensor, arrays)
+    lengths = {int(tensor.shape[0]) for tensor in keras.tree.flatten(tensors)}
+    if len(lengths) != 1:
+        raise ValueError(
+            "All arrays must have one row for each example. Give arrays of one length. "
+            f"Received: lengths={sorted(lengths)}"
+        )
+    count = lengths.pop()
+
+    def read(indices: Indices) -> Batch:
+        return keras.tree.map_structure(lambda tensor: tf.gather(tensor, indices[0]), tensors)
+
+    epochs = _epochs(count, batch_size, seed, start_epoch, shuffle, drop_remainder)
+    return IndexedBatches(epochs, read, steps_per_epoch(count, batch_size, drop_remainder))
 
 
 def steps_per_epoch(count: int, batch_size: int, drop_remainder: bool) -> int:
@@ -129,6 +187,75 @@ def permutation(count: int, seed: Seed) -> tf.Tensor:
     return tf.cast(tf.argsort(keys, stable=True), tf.int64)
 
 
+def fits_into_memory(data: Split) -> bool:
+    """Returns whether batches are gathered from a tensor of all images."""
+    return data.images.nbytes <= RESIDENT_BYTES
+
+
+def _order(count: int, seed: Seed, epoch: tf.Tensor, shuffle: bool) -> tf.Tensor:
+    """Returns the order of the examples in an epoch, int64 [count]."""
+    if shuffle:
+        return permutation(count, seeds.fold(seed, "order", epoch))
+    return tf.range(count, dtype=tf.int64)
+
+
+def _epochs(
+    count: int,
+    batch_size: int,
+    seed: SeedLike,
+    start_epoch: int,
+    shuffle: bool,
+    drop_remainder: bool,
+) -> tf.data.Dataset:
+    """Returns endless `Epoch`s of pairs: the indices of a batch, int64 [B], and its seed, int32 [2]."""
+    steps = steps_per_epoch(count, batch_size, drop_remainder)
+    start_epoch = checks.whole("start_epoch", start_epoch, 0, checks.INT64_MAX - 1)
+    shuffle, seed = checks.flag("shuffle", shuffle), seeds.convert(seed)
+    full = count // batch_size
+    used = full * batch_size
+
+    @tf.autograph.experimental.do_not_convert
+    def one_epoch(number: tf.Tensor) -> Epoch:
+        order, noise = _order(count, seed, number, shuffle), _noise(seed, number)
+        folded = tf.map_fn(
+            tf.autograph.experimental.do_not_convert(lambda batch: seeds.fold(noise, batch)),
+            tf.range(steps, dtype=tf.int64),
+            fn_output_signature=tf.TensorSpec([2], tf.int32),
+        )
+        folded = tf.ensure_shape(folded, [steps, 2])
+        rest = (order[used:], folded[full]) if steps > full else ()
+        return Epoch((tf.reshape(order[:used], [full, batch_size]), folded[:full]), rest)
+
+    with tf.device("CPU:0"):
+        return tf.data.Dataset.counter(start_epoch).map(one_epoch)
+
+
+def _noise(seed: Seed, epoch: tf.Tensor) -> Seed:
+    """Returns the seed of the dynamic binarisation in an epoch."""
+    return seeds.fold(seed, "binarize", epoch)
+
+
+def _batch_reader(
+    data: Split, batch_size: int | None
+) -> Callable[[tf.Tensor, Seed], dict[str, tf.Tensor]]:
+    """Returns a function from indices int64 [B] and the seed of a batch to the batch."""
+    read = _reader(data, batch_size)
+    labels = None if data.labels is None else tf.constant(data.labels, tf.int32)
+
+    def read_batch(indices: tf.Tensor, noise: Seed) -> dict[str, tf.Tensor]:
+        image = read(indices)
+        if _mode(data) == "dynamic":
+            image = _draw(image, noise)
+        elif data.binarization == "threshold":
+            image = tf.cast(image > 0.5, tf.float32)
+        element = {"image": image}
+        if labels is not None:
+            element["label"] = tf.gather(labels, indices)
+        return element
+
+    return read_batch
+
+
 def _mode(data: Split) -> str:
     """Returns the binarisation, with dynamic draws made static where the data serve evaluation."""
     if data.binarization == "dynamic" and data.split != "train":
@@ -144,7 +271,7 @@ def _static_seed(data: Split) -> Seed:
 
 def _reader(data: Split, batch_size: int | None) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a function from indices int64 [B] to float32 [B, H, W, C], static binarisation included."""
-    if data.images.nbytes <= RESIDENT_BYTES:
+    if fits_into_memory(data):
         images = data.in_memory
         return lambda indices: _to_unit(tf.gather(images, indices))
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete.datasets import fingerprint, pipeline
+from tf_discrete.datasets.indexed_batches import IndexedBatches
 from tf_discrete.datasets.source import SPLITS
 from tf_discrete.types import SeedLike
 
@@ -152,6 +153,46 @@ class Split:
             start_epoch=start_epoch,
             shuffle=shuffle,
             repeat=repeat,
+            drop_remainder=drop_remainder,
+        )
+
+    def indexed_batches(
+        self,
+        batch_size: int,
+        *,
+        seed: SeedLike | None = None,
+        start_epoch: int = 0,
+        shuffle: bool = True,
+        drop_remainder: bool = False,
+    ) -> IndexedBatches:
+        """Returns the endless batches of `batches(repeat=True)` as indices, for the compiled loop of `fit`.
+
+        Args:
+            batch_size: as of `batches`, and so are all that follow.
+            seed: Default: the seed of the split.
+            start_epoch: Default: 0.
+            shuffle: Default: True.
+            drop_remainder: Default: False.
+
+        Raises:
+            ValueError: see `batches`.
+
+        Example:
+            >>> import tf_discrete.datasets as datasets
+            >>> from tf_discrete.models import CategoricalVAE
+            >>> data = datasets.get("digits", "train", binarization="dynamic")
+            >>> model = CategoricalVAE(data.image_shape, num_variables=4, hidden_units=())
+            >>> model.compile("adam", steps_per_execution=13)
+            >>> history = model.fit(data.indexed_batches(100), epochs=2, verbose=0)
+            >>> len(history.history["loss"])
+            2
+        """
+        return pipeline.indexed_batches(
+            self,
+            batch_size,
+            seed=seed,
+            start_epoch=start_epoch,
+            shuffle=shuffle,
             drop_remainder=drop_remainder,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete import seeds
 from tf_discrete.types import Seed, Tensor
 
 
@@ -17,7 +18,8 @@ def open_uniform(seed: Seed, shape: Tensor, dtype: tf.DType = tf.float32) -> tf.
         dtype: tf.float32 or tf.float64.
     """
     tiny = float(np.finfo(dtype.as_numpy_dtype).tiny)
-    return tf.random.stateless_uniform(shape, seed, minval=tiny, maxval=1.0, dtype=dtype)
+    bounds = {"minval": tiny, "maxval": 1.0}
+    return tf.random.stateless_uniform(shape, seed, **bounds, dtype=dtype, alg=seeds.algorithm())
 
 
 def gumbel(seed: Seed, shape: Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:

@@ -137,7 +137,9 @@ def saturating_sigmoid(x: Tensor) -> tf.Tensor:
 
 def draw_noise(seed: Seed, shape: Tensor, dtype: tf.DType) -> tf.Tensor:
     """Returns standard normal and uniform noise for elements of a shape, [*shape, 2]."""
-    gaussian = tf.random.stateless_normal(shape, seeds.fold(seed, "noise"), dtype=dtype)
+    gaussian = tf.random.stateless_normal(
+        shape, seeds.fold(seed, "noise"), dtype=dtype, alg=seeds.algorithm()
+    )
     return tf.stack(
         [gaussian, noise_lib.open_uniform(seeds.fold(seed, "mix"), shape, dtype)], axis=-1
     )

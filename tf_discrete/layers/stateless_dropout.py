@@ -55,7 +55,8 @@ class StatelessDropout(keras.layers.Layer):
             return inputs
         step = tf.convert_to_tensor(self.step)
         seed = seeds.fold(seeds.base(self.seed), self.name, "dropout", step, seeds.replica_id())
-        kept = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
+        uniform = tf.random.stateless_uniform(tf.shape(inputs), seed, alg=seeds.algorithm())
+        kept = uniform >= self.rate
         self.step.assign_add(1)
         return tf.where(kept, inputs / (1 - self.rate), tf.zeros_like(inputs))
 

@@ -64,7 +64,7 @@ class Augmentation:
             x = shift(x, self.shift, seeds.fold(seed, "shift"))
         if self.noise_stddev:
             x += self.noise_stddev * tf.random.stateless_normal(
-                tf.shape(x), seeds.fold(seed, "noise"), dtype=x.dtype
+                tf.shape(x), seeds.fold(seed, "noise"), dtype=x.dtype, alg=seeds.algorithm()
             )
         return x
 
@@ -104,7 +104,7 @@ def shift(x: Tensor, pixels: int, seed: Seed) -> tf.Tensor:
     x = tf.convert_to_tensor(x)
     padded = tf.pad(x, [[0, 0], [pixels, pixels], [pixels, pixels], [0, 0]])
     corner = tf.random.stateless_uniform(
-        [tf.shape(x)[0], 2], seed, 0, 2 * pixels + 1, dtype=tf.int32
+        [tf.shape(x)[0], 2], seed, 0, 2 * pixels + 1, dtype=tf.int32, alg=seeds.algorithm()
     )
     rows = corner[:, :1] + tf.range(x.shape[1])
     columns = corner[:, 1:] + tf.range(x.shape[2])
@@ -128,7 +128,9 @@ def turn(x: Tensor, degrees: float, zoom: float, seed: Seed) -> tf.Tensor:
     """
     x = tf.convert_to_tensor(x)
     rows, (height, width) = tf.shape(x)[0], x.shape[1:3]
-    drawn = tf.random.stateless_uniform([2, rows, 1, 1], seed, -1, 1, dtype=x.dtype)
+    drawn = tf.random.stateless_uniform(
+        [2, rows, 1, 1], seed, -1, 1, dtype=x.dtype, alg=seeds.algorithm()
+    )
     angle, scale = drawn[0] * (degrees * math.pi / 180), 1 + drawn[1] * zoom
     cosine, sine = scale * tf.cos(angle), scale * tf.sin(angle)
     # Where the pixels of the new image lie in the old one, in pixels from its middle.

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from tf_discrete import evaluation, seeds
 from tf_discrete._internal import checks
+from tf_discrete.datasets import IndexedBatches
 from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import batches
+from tf_discrete.models import batches, compiled_loop
 from tf_discrete.models.training_step import TrainingStep
 from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import (
@@ -47,6 +48,10 @@ class DiscreteModel(TrainingStep):
             unless a layer of it may differ in training (dropout, batch norm, centering, noisy views):
             the discrete path of a training step then runs it as at inference. Default: 10.
     """
+
+    def __init__(self, seed: int = 0, monitor_every: int = 10, **kwargs: Any):
+        super().__init__(seed, monitor_every, **kwargs)
+        self._loop: compiled_loop.CompiledLoop | None = None
 
     @property
     def _wide(self) -> tf.DType:
@@ -182,6 +187,7 @@ out; score what the model returns yourself, or write a callback. Received: metri
                     f"{name} out; {remedy}. Received: {name}={checks.shown(value)}"
                 )
         super().compile(optimizer, **kwargs)
+        self._loop = None
 
     def compile_from_config(self, config: Config) -> None:
         """Compiles a model that was loaded from a file as it was compiled before."""
@@ -193,14 +199,39 @@ out; score what the model returns yourself, or write a callback. Received: metri
     ) -> Any:
         """Trains as `keras.Model.fit`; arrays are checked as a whole before the first step.
 
+        `IndexedBatches` of data in memory are trained on in the compiled loop: blocks of
+        `steps_per_execution` steps, see `CompiledLoop`.
+
         Raises:
             ValueError: arrays that the model cannot score, see `check_observations`. Batches of a data set
                 are checked as they come, by tf.errors.InvalidArgumentError; where XLA compiles the step,
                 their loss is NaN.
         """
+        if isinstance(x, IndexedBatches):
+            return self._fit_in_blocks(x, y, *args, **kwargs)
         self.check_arrays(x, y)
         self._build_optimizer()
         return super().fit(x, y, *args, **kwargs)
+
+    def _fit_in_blocks(
+        self,
+        batches: IndexedBatches,
+        y: None,
+        *args: Any,
+        steps_per_epoch: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """`fit` in the compiled loop."""
+        steps = batches.steps_per_epoch
+        if y is not None or steps_per_epoch not in (None, steps):
+            raise ValueError(
+                f"IndexedBatches hold the labels, and their epochs have {steps} steps. Leave y and "
+                f"steps_per_epoch out. Received: y={checks.shown(y)}, steps_per_epoch={steps_per_epoch}"
+            )
+        self._build_optimizer()
+        options = {**kwargs, "steps_per_epoch": steps, "shuffle": False}
+        with compiled_loop.installed(self, batches) as data:
+            return super().fit(data, None, *args, **options)
 
     def evaluate(
         self, x: DataLike | None = None, y: Tensor | None = None, *args: Any, **kwargs: Any

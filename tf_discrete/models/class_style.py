@@ -178,7 +178,8 @@ class ClassStyle:
     def style_noise(self, x: Tensor, seed: Seed) -> tf.Tensor:
         """Returns standard normal noise [B, D], one sample for all classes and samples of an image."""
         shape = [tf.shape(x)[0], self.style_size]
-        return tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self.dtype)
+        style = seeds.fold(seed, "style")
+        return tf.random.stateless_normal(shape, style, dtype=self.dtype, alg=seeds.algorithm())
 
     def parameters(self, y: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
         """Returns the parameters of p(x | y, z), [S, B, ...], for classes [S, B, K] and styles [S, B, D]."""
@@ -206,7 +207,7 @@ class ClassStyle:
         y = one[..., 0, :]
         mean, log_scale = self.style(self.image_part(x), y)
         noise = tf.random.stateless_normal(
-            tf.shape(mean), seeds.fold(seed, "style"), dtype=self.dtype
+            tf.shape(mean), seeds.fold(seed, "style"), dtype=self.dtype, alg=seeds.algorithm()
         )
         z = gaussian.sample(mean, log_scale, noise)
         zeros = tf.zeros_like(z)

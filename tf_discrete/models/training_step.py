@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks, replicas
+from tf_discrete.models import term_means
 from tf_discrete.models.batches import batch_mean, batch_size, inputs_of
 from tf_discrete.schedules import ScheduledVariable, scheduled_values
 from tf_discrete.types import (
@@ -100,6 +101,19 @@ class TrainingStep(keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Batch) -> Logs:
+        term_means.add(self._means, self.update(data, tf.equal(self._monitored.count, 0)))
+        return self._logs(training=True)
+
+    def update(self, data: Batch, unseen: Tensor) -> term_means.Sums:
+        """Trains on one batch: a training step without its metrics.
+
+        Args:
+            data: a batch from `fit`.
+            unseen: Bool scalar, whether the discrete path has not been evaluated yet in this epoch.
+
+        Returns:
+            sums: What the step adds to the mean of each term.
+        """
         x = self._unweighted(data)
         step = tf.convert_to_tensor(self.optimizer.iterations)
         counter = tf.convert_to_tensor(self.micro_step)
@@ -115,22 +129,23 @@ class TrainingStep(keras.Model):
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
         reported = (*self._terms, *self._training_terms)
-        self._update_means({"loss": terms.loss, **terms.terms}, reported)
-        self._monitor(x, counter, step, terms.encoded, gradients)
+        sums = self._sums({"loss": terms.loss, **terms.terms}, reported)
+        due = tf.equal(step % self.monitor_every, 0) | unseen
+        sums |= self._monitor(x, counter, due, terms.encoded, gradients)
         self.optimizer.apply(gradients, variables)
         replicas.synchronize(self)
         self.micro_step.assign_add(1)
         self._note_nonfinite(loss, counter)
-        return self._logs(training=True)
+        return sums
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Batch) -> Logs:
         x = self._unweighted(data)
         counter = tf.convert_to_tensor(self.evaluation_step)
         terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
-        self._update_means({"loss": terms.loss, **terms.terms}, self._terms)
+        sums = self._sums({"loss": terms.loss, **terms.terms}, self._terms)
         hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"), terms.encoded)
-        self._update_means(hard, self._hard_terms)
+        term_means.add(self._means, sums | self._sums(hard, self._hard_terms))
         self.evaluation_step.assign_add(1)
         return self._logs(training=False)
 
@@ -153,30 +168,37 @@ class TrainingStep(keras.Model):
             )
         return self.unpack_batch(data)
 
+    @property
+    def _monitored(self) -> keras.metrics.Mean:
+        """Returns the mean that tells whether the discrete path has been evaluated in this epoch."""
+        return self._means[self._hard_terms[0]]
+
     def _monitor(
         self,
         x: Inputs,
         counter: Tensor,
-        step: Tensor,
+        due: Tensor,
         encoded: Encoded,
         gradients: list[Tensor | None],
-    ) -> None:
-        """Evaluates discrete path and gradient norm every `monitor_every` steps and first in each epoch."""
+    ) -> term_means.Sums:
+        """Evaluates discrete path and gradient norm where they are due; else their sums are 0."""
 
-        def monitor_step() -> tf.Tensor:
+        def monitor_step() -> term_means.Sums:
             hard = self.hard_terms(x, self.step_seed(counter, "train_hard"), encoded)
-            self._update_means(hard, self._hard_terms)
             norm, weight = self._gradient_norm(gradients), tf.cast(batch_size(x), tf.float32)
             if self._scales_loss():
                 # The optimizer skips a step that overflows under its loss scale, and lowers the scale.
                 finite = tf.math.is_finite(norm)
                 norm, weight = tf.where(finite, norm, 0.0), tf.where(finite, weight, 0.0)
-            self._means["gradient_norm"].update_state(norm, sample_weight=weight)
-            return tf.constant(True)
+            terms = {**hard, "gradient_norm": MaskedTerm(norm, weight)}
+            return self._sums(terms, names)
 
-        unseen = tf.equal(self._means[self._hard_terms[0]].count, 0)
-        due = tf.equal(step % self.monitor_every, 0) | unseen
-        tf.cond(due, monitor_step, lambda: tf.constant(False))
+        def skip() -> term_means.Sums:
+            zero = tf.zeros([], self._monitored.dtype)
+            return {name: (zero, zero) for name in names}
+
+        names = (*self._hard_terms, "gradient_norm")
+        return tf.cond(due, monitor_step, skip)
 
     def _gradient_norm(self, gradients: list[Tensor | None]) -> tf.Tensor:
         """Returns the norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
@@ -193,11 +215,8 @@ class TrainingStep(keras.Model):
         bad = ~tf.math.is_finite(loss) & tf.equal(first, 0)
         self.nonfinite_step.assign(tf.where(bad, counter + 1, first))
 
-    def _update_means(self, terms: Terms, names: tuple[str, ...]) -> None:
-        for name in names:
-            term = terms[name]
-            values, weights = term if isinstance(term, MaskedTerm) else (term, None)
-            self._means[name].update_state(values, sample_weight=weights)
+    def _sums(self, terms: Terms, names: tuple[str, ...]) -> term_means.Sums:
+        return {name: term_means.summed(terms[name], self._means[name].dtype) for name in names}
 
     def _logs(self, training: bool) -> Logs:
         names = (*self._terms, *(self._training_terms if training else ()), *self._hard_terms)

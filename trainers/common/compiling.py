@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete import datasets
 from tf_discrete.models import DiscreteModel
 from tf_discrete.optimizers import FusedAdam
 
-from ..flags.run import TrainingFlags
+from ..flags.run import RunConfig, TrainingFlags
 
 MAX_STEPS_PER_EXECUTION = 20
 """Where the user leaves it open."""
@@ -25,7 +26,7 @@ def make_strategy(config: TrainingFlags) -> tf.distribute.Strategy:
 
 
 def compile_model(model: DiscreteModel, config: TrainingFlags, steps_per_epoch: int) -> None:
-    """Compiles a model as the configuration says and builds its optimizer."""
+    """Compiles a model as the configuration says, for one step per execution, and builds its optimizer."""
     rate: Any = config.learning_rate
     if config.learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
@@ -34,11 +35,7 @@ def compile_model(model: DiscreteModel, config: TrainingFlags, steps_per_epoch: 
         optimizer.exclude_from_weight_decay(
             [v for v in model.trainable_variables if v.name != "kernel"]
         )
-    model.compile(
-        optimizer=optimizer,
-        jit_compile=use_xla(config),
-        steps_per_execution=choose_steps_per_execution(config, steps_per_epoch),
-    )
+    model.compile(optimizer=optimizer, jit_compile=use_xla(config))
     model.optimizer.build(model.trainable_variables)
 
 
@@ -61,14 +58,34 @@ def use_xla(config: TrainingFlags) -> bool:
     return config.jit_compile == "on"
 
 
-def choose_steps_per_execution(config: TrainingFlags, steps_per_epoch: int) -> int:
-    """The largest divisor of an epoch's steps up to what was asked for.
+def training_data(
+    config: RunConfig, batches: tf.data.Dataset | datasets.IndexedBatches
+) -> tf.data.Dataset | datasets.IndexedBatches:
+    """Returns what `fit` trains on: indexed batches for the compiled loop, else the batches one by one."""
+    if not isinstance(batches, datasets.IndexedBatches):
+        if config.loop == "compiled":
+            print("loop=fit: the task gives its batches one by one")
+        return batches
+    if config.loop == "fit" or config.distribute != "none":
+        return batches.stream()
+    if not batches.in_memory:
+        print("loop=fit: the data are too large to stay in memory")
+        return batches.stream()
+    return batches
+
+
+def choose_steps_per_execution(
+    config: TrainingFlags, steps_per_epoch: int, in_loop: bool = False
+) -> int:
+    """The largest divisor of an epoch's steps up to what was asked for; any number in the compiled loop.
 
     Keras would run the last execution of an epoch in full, into the data of the next epoch.
     """
     if config.distribute == "mirrored":
         return 1
     most = min(config.steps_per_execution or MAX_STEPS_PER_EXECUTION, steps_per_epoch)
+    if in_loop:
+        return most
     chosen = max(k for k in range(1, most + 1) if steps_per_epoch % k == 0)
     if config.steps_per_execution not in (0, chosen):
         print(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
 from tf_discrete import datasets
 
 from ..flags.run import TrainingFlags
@@ -52,13 +50,8 @@ def load_splits(
     return splits
 
 
-def image_batches(config: Any, splits: Splits, start_epoch: int) -> tf.data.Dataset:
+def image_batches(config: Any, splits: Splits, start_epoch: int) -> datasets.IndexedBatches:
     """Endless batches of the training images, from the beginning of an epoch."""
-    return splits["train"].batches(
-        config.batch_size,
-        seed=config.seed,
-        start_epoch=start_epoch,
-        shuffle=True,
-        repeat=True,
-        drop_remainder=True,
+    return splits["train"].indexed_batches(
+        config.batch_size, seed=config.seed, start_epoch=start_epoch, drop_remainder=True
     )

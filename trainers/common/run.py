@@ -18,7 +18,16 @@ from tf_discrete.models.semi_supervised import LABELLED_TERMS
 
 from ..flags.config import check, to_json
 from ..flags.run import RunConfig
-from . import callbacks, classification, compiling, data, identity, interruption, trust
+from . import (
+    callbacks,
+    classification,
+    compiling,
+    data,
+    identity,
+    interruption,
+    trust,
+    xla_choice,
+)
 from .run_directory import RunDirectory
 from .task import Finish, Task
 from .tensorboard import Profile, TensorBoardLog, write_test_scalars
@@ -124,7 +133,13 @@ def fit(
     drawn = {name: value.schedule for name, value in model.scheduled.items()}
     if config.pictures_every and drawn:
         plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
-    training = task.batches(config, splits, checkpoints.epoch)
+    batches = task.batches(config, splits, checkpoints.epoch)
+    training = compiling.training_data(config, batches)
+    model.steps_per_execution = compiling.choose_steps_per_execution(
+        config, steps, in_loop=isinstance(training, datasets.IndexedBatches)
+    )
+    if config.jit_compile == "measure":
+        model.jit_compile = xla_choice.choose(directory, model, training)
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
     first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
     labels = first["label"].numpy() if "label" in first else None
@@ -168,10 +183,11 @@ def prepare(config: RunConfig) -> None:
         for flag, value, allowed in (
             ("steps_per_execution", config.steps_per_execution, (0, 1)),
             ("jit_compile", config.jit_compile, ("auto", "off")),
+            ("loop", config.loop, ("auto", "fit")),
         ):
             if value not in allowed:
                 raise ValueError(
-                    "Mirrored training takes one step per execution and no XLA. Leave "
+                    "Mirrored training takes one step per execution and no XLA, batch by batch. Leave "
                     f"--{flag} out. Received: distribute='mirrored', {flag}={value!r}"
                 )
         print("distribute=mirrored: one step per execution, no XLA")

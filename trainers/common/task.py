@@ -44,7 +44,8 @@ class Task:
         check: Refuses a configuration that cannot work, before data are read.
         load_split: (config, "train", "validation" or "test") -> the split of the data.
         divide: (config, splits of the data) -> splits, the same three among them; refuses bad data.
-        batches: (config, splits, start epoch) -> endless training batches.
+        batches: (config, splits, start epoch) -> endless training batches: `datasets.IndexedBatches`, which
+            can be trained on in the compiled loop, or a `tf.data.Dataset`.
         begin: (config, directory, splits); writes what belongs to the run from its start.
         callbacks: (config, directory, splits) -> callbacks that read the validation data; they may add to
             the logs.
@@ -61,7 +62,9 @@ class Task:
     check: Callable[[Any], None] = lambda config: None
     load_split: Callable[[Any, str], datasets.Split] = data.load_split
     divide: Callable[[Any, data.Splits], data.Splits] = lambda config, splits: splits
-    batches: Callable[[Any, data.Splits, int], tf.data.Dataset] = data.image_batches
+    batches: Callable[[Any, data.Splits, int], tf.data.Dataset | datasets.IndexedBatches] = (
+        data.image_batches
+    )
     begin: Callable[[Any, RunDirectory, data.Splits], None] = lambda config, directory, splits: None
     callbacks: Callable[[Any, RunDirectory, data.Splits], list[Any]] = lambda *arguments: []
     monitored: Callable[[Any, data.Splits], str] = lambda config, splits: callbacks.MONITORED

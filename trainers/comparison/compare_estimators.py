@@ -187,6 +187,8 @@ def compare_costs(config: Config, names: Sequence[str], split: datasets.Split) -
     for name in names:
         models[name] = build(config, name, split)
         compiling.compile_model(models[name], config, steps)
+        each = compiling.choose_steps_per_execution(config, steps)
+        models[name].steps_per_execution = each
         evaluations[name] = evaluation.count_evaluations(models[name])
     costs: dict[str, Any] = step_cost.measure(
         models, split, config.batch_size, config.reference, config.cost_rounds

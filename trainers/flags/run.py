@@ -97,8 +97,10 @@ class ExecutionFlags:
     )
     jit_compile: str = option(
         "auto",
-        "Whether XLA compiles the training step. 'auto': on with exactly one GPU, off otherwise.",
-        choices=("auto", "on", "off"),
+        "Whether XLA compiles the training step, or the whole loop of --loop. 'auto': on with exactly one "
+        "GPU, off otherwise. 'measure': trains for a second with and without it, and keeps the faster; "
+        "compiling for it takes some seconds, so it is for long runs. XLA samples other noise.",
+        choices=("auto", "on", "off", "measure"),
     )
     dtype_policy: str = option(
         "float32",
@@ -133,5 +135,18 @@ class CheckpointFlags:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig(CheckpointFlags, TrainingFlags):
+class LoopFlags:
+    """Whether the steps of a run are taken in one compiled loop."""
+
+    loop: str = option(
+        "auto",
+        "'compiled' trains blocks of --steps_per_execution steps in one compiled function on data in memory; "
+        "'fit' feeds the batches to a compiled step one by one. Without XLA the numbers are the same up to "
+        "rounding. 'auto': compiled where the data stay in memory and one device trains.",
+        choices=("auto", "compiled", "fit"),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(CheckpointFlags, LoopFlags, TrainingFlags):
     """Flags of every task. The configuration of a task derives from it."""

@@ -74,10 +74,10 @@ def choose(config: Config, train: datasets.Split) -> np.ndarray:
     )
 
 
-def batches(config: Config, splits: data.Splits, start_epoch: int) -> Any:
+def batches(config: Config, splits: data.Splits, start_epoch: int) -> datasets.IndexedBatches:
     """Batches of both kinds, from the beginning of an epoch."""
     labelled = splits["labelled"]
-    return few_labels.batches(
+    return few_labels.indexed_batches(
         labelled,
         splits["train"],
         min(config.labelled_batch_size, len(labelled)),

@@ -1,0 +1,68 @@
+"""Runs in the compiled loop: the numbers of runs that take the batches one by one, or a notice."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import tensorflow as tf
+
+from tests.trainers import small_runs
+from tf_discrete import datasets
+from tf_discrete.datasets import pipeline
+from trainers.common import compiling, run
+from trainers.flags.run import RunConfig
+from trainers.tasks import semi_supervised
+
+
+def test_the_loop_changes_no_number(finished, tmp_path: pathlib.Path, capsys):
+    small_runs.train(tmp_path / "fit", loop="fit", epochs=2)
+    small_runs.train(tmp_path / "loop", loop="compiled", epochs=2, steps_per_execution=4)
+    assert capsys.readouterr().out.count("steps_per_execution=") == 0  # 4 need not divide 10.
+    reference = small_runs.rows(finished)[:2]
+    assert small_runs.rows(tmp_path / "fit") == small_runs.rows(tmp_path / "loop") == reference
+    small_runs.assert_same_run(tmp_path / "fit", tmp_path / "loop")
+
+
+@pytest.mark.slow
+def test_a_run_of_few_labels_in_the_loop(tmp_path: pathlib.Path):
+    """Up to rounding, see tests/models/compiled_loop_test.py."""
+    rows = {}
+    for loop in ("fit", "compiled"):
+        settings = semi_supervised.Config(
+            output_dir=str(tmp_path / loop),
+            loop=loop,
+            max_examples=200,
+            batch_size=20,
+            labelled_batch_size=10,
+            labels_per_class=3,
+            epochs=1,
+            hidden_units=(8,),
+            pictures_every=0,
+        )
+        run.train(semi_supervised.TASK, settings, lambda *arguments: {})
+        (rows[loop],) = small_runs.rows(tmp_path / loop)
+    assert rows["fit"] == pytest.approx(rows["compiled"], rel=1e-4)
+
+
+def test_what_is_not_in_memory_is_streamed_with_a_notice(monkeypatch, capsys):
+    split = datasets.get("digits", "train", max_examples=60)
+    batches = split.indexed_batches(10)
+    assert compiling.training_data(RunConfig(), batches) is batches
+    assert isinstance(compiling.training_data(RunConfig(loop="fit"), batches), tf.data.Dataset)
+    mirrored = RunConfig(distribute="mirrored")
+    assert isinstance(compiling.training_data(mirrored, batches), tf.data.Dataset)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
+    large = split.indexed_batches(10)
+    assert isinstance(compiling.training_data(RunConfig(), large), tf.data.Dataset)
+    assert "loop=fit: the data are too large" in capsys.readouterr().out
+    own = batches.stream()
+    assert compiling.training_data(RunConfig(loop="compiled"), own) is own
+    assert "loop=fit: the task gives its batches one by one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("asked,steps,chosen", [(0, 23, 20), (5, 12, 5), (99, 12, 12)])
+def test_blocks_need_not_divide_an_epoch(asked, steps, chosen):
+    settings = RunConfig(steps_per_execution=asked)
+    assert compiling.choose_steps_per_execution(settings, steps, in_loop=True) == chosen

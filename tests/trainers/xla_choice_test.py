@@ -1,0 +1,51 @@
+"""The choice of XLA by a measurement: recorded, kept, and without a trace in the model."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from tests.trainers import small_runs
+from tf_discrete import datasets
+from tf_discrete.models import CategoricalVAE
+from trainers.common import xla_choice
+
+
+@pytest.mark.parametrize("on,chosen", [(1.0, True), (1.95, False), (3.0, False)])
+def test_the_choice_is_recorded_and_kept(on, chosen, tmp_path: pathlib.Path, monkeypatch, capsys):
+    seen: list[bool] = []
+    monkeypatch.setattr(xla_choice, "measure", lambda model, data: {"on": on, "off": 2.0})
+    monkeypatch.setattr(
+        "trainers.common.run.DiscreteModel.fit",
+        lambda self, *args, **kwargs: seen.append(bool(self.jit_compile)),
+    )
+    for _ in range(2):
+        small_runs.train(tmp_path, jit_compile="measure", epochs=1)
+        monkeypatch.setattr(xla_choice, "measure", None)  # Not a second time.
+    assert seen == [chosen, chosen]
+    recorded = json.loads((tmp_path / xla_choice.FILE).read_text())
+    assert recorded == {"jit_compile": chosen, "milliseconds_per_step": {"on": on, "off": 2.0}}
+    name = "on" if chosen else "off"
+    assert f"jit_compile={name}: a step takes {on:.3g} ms with XLA, 2 ms without" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_a_measurement_leaves_the_model_as_it_was(in_loop, monkeypatch):
+    monkeypatch.setattr(xla_choice, "SECONDS", 0.0)
+    batches = datasets.get("digits", "train", max_examples=60).indexed_batches(10)
+    model = CategoricalVAE((8, 8, 1), num_variables=2, num_categories=3, hidden_units=())
+    model.compile("adam", jit_compile=False, steps_per_execution=2)
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [np.array(variable) for variable in variables]
+    found = xla_choice.measure(model, batches if in_loop else batches.stream())
+    assert found.keys() == {"on", "off"} and min(found.values()) > 0
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value, err_msg=variable.path)
+    assert not model.jit_compile and model.train_function is None
