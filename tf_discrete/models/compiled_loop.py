@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_discrete import seeds
 from tf_discrete.datasets.indexed_batches import Block, IndexedBatches, Indices
 from tf_discrete.models import term_means
+from tf_discrete.models.training_step import TrainingStep
 from tf_discrete.types import Batch, Logs, Tensor
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def why_not(model: DiscreteModel, batches: IndexedBatches) -> str | None:
     """Returns why `fit` cannot run the compiled loop, as a sentence; None if it can."""
     strategy = model.distribute_strategy
     owner = next(cls for cls in type(model).__mro__ if "train_step" in vars(cls))
-    if owner.__module__ != "tf_discrete.models.base":
+    if owner is not TrainingStep:
         return f"{owner.__name__} has a train_step of its own."
     if not batches.in_memory:
         return "The data are too large to stay in memory."

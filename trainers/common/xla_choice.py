@@ -21,7 +21,7 @@ FILE = "execution.json"
 """In the folder of a run: the choice and the measurement. A run that continues keeps the choice."""
 
 SECONDS = 1.0
-"""Of training with and without XLA, after both are compiled."""
+"""Seconds of training with and without XLA, after both are compiled."""
 ADVANTAGE = 0.95
 """XLA is chosen if it takes less than this share of the time."""
 
