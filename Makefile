@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+SLOW_PART ?=
 DEMO_DIR ?= runs/demo
 
 BIN := $(VENV)/bin
@@ -41,7 +42,7 @@ conformance: $(VENV)/.installed-test  ## Run every test over the registries: wha
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal tests/conformance $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.installed-test  ## Run the tests that `test` leaves out: whole runs, killed and compared
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m slow $(SLOW_PART) $(PYTEST_ARGS)
 
 audit: $(VENV)/.installed-test  ## Report known vulnerabilities of what is installed (needs PyPI)
 	$(BIN)/python tools/audit.py

@@ -24,6 +24,21 @@ _XLA_FLAGS_KNOWN_TO = ("2.21",)
 """TensorFlow ends the process where it does not know a flag."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", metavar="N/M", help="Run the N-th (0, 1, ...) of M parts; whole files.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the files of other parts."""
+    if config.getoption("part"):
+        number, parts = (int(text) for text in config.getoption("part").split("/"))
+        items[:] = [
+            item
+            for item in items
+            if zlib.crc32(item.path.relative_to(config.rootpath).as_posix().encode()) % parts == number
+        ]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Sets what TensorFlow reads when it starts, unless the caller has: see CONTRIBUTING.md.
 
