@@ -18,6 +18,8 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 
 # The blocks of serving.md are Python, shell and a server in turn: tests/serving runs those.
 RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
+TRAINS_LONG = ("semantic_hashing.md", "stochastic_networks.md")
+"""Left to `make test-slow`."""
 
 
 @pytest.fixture
@@ -28,7 +30,14 @@ def restored_registries():
 
 
 @pytest.mark.usefixtures("restored_registries")
-@pytest.mark.parametrize("path", RUN_HERE, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] if path.name in TRAINS_LONG else [])
+        for path in RUN_HERE
+    ],
+    ids=lambda path: path.name,
+)
 def test_code_blocks_run(path, tmp_path, monkeypatch):
     """The Python blocks of a document run one after the other, in one module."""
     monkeypatch.chdir(tmp_path)

@@ -221,6 +221,8 @@ def _handle(one: socket.socket, request: dict[str, Any]) -> None:
 
 def _become(words: list[str], cwd: str, env: dict[str, str], outputs: list[str]) -> None:
     """Turns this fork into `python words`. Does not return."""
+    # A shell lets its background jobs ignore Ctrl-C, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

@@ -247,6 +247,7 @@ def test_variables_of_a_strategy_take_keras_own_update():
     np.testing.assert_allclose(variable.numpy(), [0.9, 1.1, 0.9], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_replicas_stay_equal_to_adam():
     program = textwrap.dedent(
         """

@@ -65,7 +65,6 @@ def test_trains_and_scores_by_name(name, latents):
 
 COMPILED = {
     ("gumbel_softmax", "categorical"),
-    ("gumbel_rao", "categorical"),
     ("darn", "bernoulli"),
     ("semantic_hashing", "bernoulli"),
 }

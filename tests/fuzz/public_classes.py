@@ -34,6 +34,7 @@ BASES = (
     tfd.schedules.Schedule,
     tfd.export.Manifest,
     tfd.datasets.Request,
+    tfd.datasets.IndexedBatches,
 )
 """What users derive from, and what the package makes: no user makes an object of these."""
 

@@ -133,7 +133,7 @@ def assert_same(model: DiscreteModel, reference: DiscreteModel, **tolerance: flo
         np.testing.assert_allclose(one, other, err_msg=one.path, **tolerance)
 
 
-FAST = ("categorical", "semi_supervised", "hashing", "structured")
+FAST = ("categorical", "semi_supervised")
 """The others are left to `make test-slow`."""
 
 

@@ -131,7 +131,9 @@ def test_a_partial_batch_counts_by_its_size():
     assert found["loss"] == pytest.approx(-expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, CONV], ids=["mlp", "conv"])
+@pytest.mark.parametrize(
+    "changes", [{}, pytest.param(CONV, marks=pytest.mark.slow)], ids=["mlp", "conv"]
+)
 def test_batches_of_any_size(changes):
     model = small_models.compiled(small_models.make(**changes))
     spec = tf.TensorSpec([None, *model.data_shape])

@@ -195,6 +195,7 @@ def test_model_and_saved_model_agree_with_the_best_checkpoint(finished: pathlib.
     assert manifest.preprocessing["binarization"] == "dynamic"
 
 
+@pytest.mark.slow
 def test_evaluation_again_gives_the_same_numbers(copied):
     folder = copied()
     reported = small_runs.result(folder)

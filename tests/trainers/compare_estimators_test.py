@@ -214,6 +214,7 @@ def test_a_killed_comparison_goes_on(compared: pathlib.Path, tmp_path: pathlib.P
         small_runs.assert_same_run(folder / f"runs/{name}-0", compared / f"runs/{name}-0")
 
 
+@pytest.mark.slow
 def test_the_gradients_of_a_run(finished, copied):
     folder = copied()
     names = ("score_function", "nvil", "arm")

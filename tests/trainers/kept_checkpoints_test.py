@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.trainers import small_runs
 from tf_discrete import datasets
@@ -11,6 +12,7 @@ from trainers.common.run_directory import RunDirectory
 from trainers.tasks import categorical_vae
 
 
+@pytest.mark.slow
 def test_every_so_many_epochs_are_kept(finished, tmp_path):
     small_runs.train(tmp_path / "run", epochs=2, early_stopping=0, keep_every=2, pictures_every=0)
     # Going on keeps what was kept, and may keep other epochs from there on.

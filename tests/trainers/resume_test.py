@@ -115,6 +115,7 @@ def test_a_moved_run_goes_on(copied, capsys):
     assert "is finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_early_stopping_by_the_hard_validation_bound(tmp_path: pathlib.Path, capsys):
     # Steps too small to change a weight: no epoch after the first has a better bound.
     standing = {"learning_rate": 1e-30, "epochs": 9, "kl_warmup_steps": 0}

@@ -69,6 +69,7 @@ def own_module(tmp_path, monkeypatch):
         forget()
 
 
+@pytest.mark.slow
 def test_own_modules_serve_training_evaluation_and_export(
     own_module, tmp_path: pathlib.Path, monkeypatch
 ):

@@ -135,8 +135,8 @@ def test_batches_of_a_run_that_goes_on():
     config = small.config("unused", labelled_batch_size=16)
     splits = semi_supervised.load_splits(config)
     steps = splits["train"].steps_per_epoch(30, drop_remainder=True)
-    whole = list(semi_supervised.batches(config, splits, 0).take(3 * steps))
-    rest = list(semi_supervised.batches(config, splits, 2).take(steps))
+    whole = list(semi_supervised.batches(config, splits, 0).stream().take(3 * steps))
+    rest = list(semi_supervised.batches(config, splits, 2).stream().take(steps))
     for one, other in zip(whole[2 * steps :], rest, strict=True):
         for name in ("labelled_image", "labelled_label", "image"):
             np.testing.assert_array_equal(one[name], other[name])
@@ -178,7 +178,7 @@ def test_own_data_with_some_labels_missing(tmp_path):
     assert len(splits["train"]) > len(splits["labelled"]) > 10
     model = semi_supervised.build_model(config, splits["train"], 3)
     model.compile("adam", run_eagerly=True)
-    batch = next(iter(semi_supervised.batches(config, splits, 0)))
+    batch = next(iter(semi_supervised.batches(config, splits, 0).stream()))
     assert np.isfinite(list(model.train_on_batch(batch, return_dict=True).values())).all()
     probs, labels = classification.read(model.classify, splits["test"])
     assert probs.shape == (len(labels), 2) and len(labels) < len(splits["test"])
