@@ -25,7 +25,9 @@ _XLA_FLAGS_KNOWN_TO = ("2.21",)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--part", metavar="N/M", help="Run the N-th (0, 1, ...) of M parts; whole files.")
+    parser.addoption(
+        "--part", metavar="N/M", help="Run the N-th (0, 1, ...) of M parts; whole files."
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,7 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [
             item
             for item in items
-            if zlib.crc32(item.path.relative_to(config.rootpath).as_posix().encode()) % parts == number
+            if zlib.crc32(item.path.relative_to(config.rootpath).as_posix().encode()) % parts
+            == number
         ]
 
 
