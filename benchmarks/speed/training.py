@@ -12,7 +12,8 @@ turns, in a new order each round.
     python -m benchmarks.speed.training --model=linear_categorical
 
 adds the result to benchmarks/results/training_speed.jsonl; `python -m tools.tables --write` then fills the
-table of benchmarks/README.md.
+table of benchmarks/README.md. Without a contender in PyTorch, as with `--contenders ours ours_loop`, nothing is
+recorded.
 """
 
 from __future__ import annotations
@@ -302,7 +303,11 @@ def main() -> None:
     if arguments.worker:
         work(arguments)
         return
-    print("\n" + table(store.append(RESULTS, race(arguments))))
+    found = race(arguments)
+    if any(name.startswith("torch") for name in arguments.contenders):
+        print("\n" + table(store.append(RESULTS, found)))
+    else:
+        print("\n" + turns.table(found["milliseconds_per_step"], CONTENDERS))
 
 
 if __name__ == "__main__":

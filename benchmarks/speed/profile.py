@@ -1,0 +1,184 @@
+"""What a training step spends its time on, by class of operation.
+
+    python -m benchmarks.speed.profile --model=linear_categorical --contender=ours_loop
+
+trains one of our contenders of `benchmarks.speed.training` under TensorFlow's profiler and prints the time of
+the processor in each class, as own time: that of an operation without those it contains. Under XLA
+(`ours_loop_xla`) the fused loops are counted by what XLA calls them. The events of the runtime are left
+out, for their own time holds the waiting for other threads. It records nothing: a profile slows the step that
+it watches, so its shares say more than its milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import pathlib
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks import tables
+from benchmarks.speed import training
+
+CLASSES = {
+    "matrix products": r"(_Fused|Batch)?MatMul|dot|Dot|custom-call|__onednn",
+    "optimizer": r"(Resource)?Apply.*|FusedAdam.*",
+    "random numbers": r"Stateless.*|Random.*|rng.*|threefry.*|philox.*",
+    "exponentials and logarithms": r"Exp|Log|Log1p|Expm1|Softplus|Sigmoid|Softmax|LogSoftmax|Tanh|.*Xent.*",
+    "reductions": r"Sum|Mean|Max|Min|Prod|All|Any|L2Loss|reduce.*|ArgMax",
+    "data and metrics": r"Gather.*|Iterator.*|.*Dataset.*|.*VariableOp|.*AddVariableOp|Assert.*",
+    "control": r"While|If|StatelessWhile|StatelessIf|Switch|Merge|Enter|Exit|NextIteration|LoopCond|.*Call.*",
+    "other fused loops": r".*fusion.*|copy.*|transpose.*|while.*|call.*",
+}
+"""Names of operations by class, the first that fits counts; all others are "other elementwise"."""
+REST = "other elementwise"
+_EXECUTOR = re.compile(
+    r"KernelAndDevice|Executor|Instantiated|TFE_Py|FunctionRun|EagerKernel|EagerLocal|ParallelFor|Thunk|PjRt|"
+    r"Xla|Cpu|Run|Session|Thread|Wait|Process|Schedule|Allocate|Buffer"
+)
+"""Events of the runtime, which enclose operations."""
+
+
+class Row(NamedTuple):
+    """A class of operations.
+
+    Attributes:
+        name: What the class is called.
+        milliseconds: Own time in a step, over all threads.
+        calls: Operations in a step.
+    """
+
+    name: str
+    milliseconds: float
+    calls: float
+
+
+class Event(NamedTuple):
+    """An interval of a thread, in microseconds."""
+
+    name: str
+    start: float
+    duration: float
+
+
+def own_times(events: Iterable[Event]) -> Iterator[tuple[str, float]]:
+    """Yields the name and the own time of each event of one thread, where events contain others."""
+    open_events: list[list[Any]] = []  # End, name, own time.
+    for event in sorted(events, key=lambda e: (e.start, -e.duration)):
+        while open_events and open_events[-1][0] <= event.start:
+            yield tuple(open_events.pop()[1:])
+        if open_events:
+            open_events[-1][2] -= event.duration
+        open_events.append([event.start + event.duration, event.name, event.duration])
+    while open_events:
+        yield tuple(open_events.pop()[1:])
+
+
+def class_of(name: str) -> str:
+    """Returns the class of an operation, by its name."""
+    return next((key for key, names in CLASSES.items() if re.fullmatch(names, name)), REST)
+
+
+def rows(times: Iterable[tuple[str, float]], steps: int) -> list[Row]:
+    """Adds up own times in microseconds by class, the largest first."""
+    sums: Mapping[str, list[float]] = collections.defaultdict(list)
+    for name, own in times:
+        if not _EXECUTOR.match(name):
+            sums[class_of(name)].append(own)
+    found = [
+        Row(name, sum(values) / steps / 1000, len(values) / steps) for name, values in sums.items()
+    ]
+    return sorted(found, key=lambda row: -row.milliseconds)
+
+
+def read(folder: pathlib.Path) -> list[list[Event]]:
+    """Reads the events of each thread of the processor from what the profiler has written."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace()
+    (path,) = folder.rglob("*.xplane.pb")
+    space.ParseFromString(path.read_bytes())
+    planes = [plane for plane in space.planes if "CPU" in plane.name]
+    return [
+        [
+            Event(
+                _operation(plane.event_metadata[event.metadata_id].name),
+                event.offset_ps / 1e6,
+                event.duration_ps / 1e6,
+            )
+            for event in line.events
+        ]
+        for plane in planes
+        for line in plane.lines
+    ]
+
+
+def _operation(name: str) -> str:
+    """Returns the type of an operation: TensorFlow writes "name:Type", XLA "fusion.12"."""
+    if ":" in name and "::" not in name:
+        return name.rsplit(":", 1)[-1]
+    return re.sub(r"\.\d+$", "", name.split("#")[0])
+
+
+def profile(turn: training.Turn, steps: int) -> tuple[list[Row], float]:
+    """Profiles one turn of a contender that is warm.
+
+    Returns:
+        rows: Classes, the largest first.
+        milliseconds: Of a step without the profiler, by the clock.
+    """
+    import tensorflow as tf
+
+    for _ in range(2):
+        next(turn)
+    began = time.perf_counter()
+    next(turn)
+    plain = 1000 * (time.perf_counter() - began) / steps
+    options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder, options=options)
+        next(turn)
+        tf.profiler.experimental.stop()
+        threads = read(pathlib.Path(folder))
+    return rows((own for events in threads for own in own_times(events)), steps), plain
+
+
+def table(found: list[Row]) -> str:
+    """The classes in Markdown."""
+    total = sum(row.milliseconds for row in found)
+    cells = [
+        (row.name, f"{row.milliseconds:.3f}", f"{row.milliseconds / total:.0%}", f"{row.calls:.1f}")
+        for row in found
+    ]
+    return tables.markdown(("operations", "ms a step", "share", "calls a step"), cells)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ours = [name for name in training.CONTENDERS if name.startswith(training.OURS)]
+    parser.add_argument("--model", choices=training.MODELS, default="linear_categorical")
+    parser.add_argument("--contender", choices=ours, default="ours_loop", help="that is trained")
+    parser.add_argument("--steps", type=int, default=200, help="training steps that are profiled")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.steps % training.STEPS_PER_EXECUTION:
+        parser.error(f"--steps must be a multiple of {training.STEPS_PER_EXECUTION}")
+    with tempfile.TemporaryDirectory() as folder:
+        images = pathlib.Path(folder) / "images.npy"
+        training.binary_images(images)
+        given = np.load(images), training.MODELS[arguments.model], arguments.steps
+        turn = training.ours(*given, arguments.threads, arguments.contender)
+        found, milliseconds = profile(turn, arguments.steps)
+    print(
+        f"{arguments.model}, {training.CONTENDERS[arguments.contender]}, threads={arguments.threads}: "
+        f"{milliseconds:.3f} ms a step without the profiler\n\n{table(found)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
