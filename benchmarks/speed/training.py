@@ -12,8 +12,8 @@ turns, in a new order each round.
     python -m benchmarks.speed.training --model=linear_categorical
 
 adds the result to benchmarks/results/training_speed.jsonl; `python -m tools.tables --write` then fills the
-table of benchmarks/README.md. Without a contender in PyTorch, as with `--contenders ours ours_loop`, nothing is
-recorded.
+table of benchmarks/README.md. Without a contender in PyTorch, as with `--contenders ours ours_loop`, it
+records nothing.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A folder with a run in it, in which the guide has been followed."""
     folder = tmp_path_factory.mktemp("guide")
     (folder / RUN).mkdir(parents=True)
-    (folder / RUN / "config.json").write_text(json.dumps({"binarization": "dynamic"}))
+    config = {"task": "categorical_vae", "binarization": "dynamic"}
+    (folder / RUN / "config.json").write_text(json.dumps(config))
     small_models.make("CategoricalVAE").save(folder / RUN / "model.keras")
     printed = [
         _execute(folder, language, "\n".join(code for _, code in group))
