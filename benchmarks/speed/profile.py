@@ -1,4 +1,4 @@
-"""What a training step spends its time on, by class of operation.
+"""The time of a training step by class of operation.
 
     python -m benchmarks.speed.profile --model=linear_categorical --contender=ours_loop
 
