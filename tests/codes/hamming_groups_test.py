@@ -30,6 +30,8 @@ def test_two_passes_find_what_one_finds(small, monkeypatch, num_words, values):
         with monkeypatch.context() as patch:
             patch.setattr(hamming_groups, "LEAST_PAIRS", 1)
             found = hamming.hamming_top_k(*packed, k)
+            with pytest.raises(ValueError, match="block must be .*Received: block=0"):
+                hamming.hamming_top_k(*packed, k, block=0)
         np.testing.assert_array_equal(found.indices, expected.indices)
         assert found.distances.dtype == np.int32 and found.indices.dtype == np.int64
 

@@ -99,7 +99,9 @@ def hamming_top_k(
     """
     query_words, words = _checked(queries, database)
     k = check_k(k, words.shape[1])
-    if hamming_groups.is_worthwhile(len(query_words), words.shape[1], k):
+    block = checks.whole("block", block, 1, checks.INT64_MAX)
+    # Another block is asked for to bound the memory.
+    if block == BLOCK and hamming_groups.is_worthwhile(len(query_words), words.shape[1], k):
         return Neighbors(*hamming_groups.top_k(query_words, words, k))
     distances = np.full([len(query_words), k], np.iinfo(np.int32).max, np.int32)
     indices = np.full([len(query_words), k], -1, np.int64)

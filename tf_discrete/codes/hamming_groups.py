@@ -75,7 +75,7 @@ def top_k(queries: np.ndarray, words: np.ndarray, k: int) -> tuple[np.ndarray, n
 def _compiled(
     num_words: int, group: int, stride: int, queries: int
 ) -> tf.types.experimental.ConcreteFunction:
-    """Returns `_least_of_groups` for arrays of one shape; a call costs a fifth of that of a `tf.function`."""
+    """Returns `_least_of_groups` for arrays of one shape, without a `tf.function`'s checks."""
     shapes = ([num_words, group, stride], [num_words, queries])
     compiled = tf.function(_least_of_groups, jit_compile=True, autograph=False)
     return compiled.get_concrete_function(*(tf.TensorSpec(shape, tf.uint64) for shape in shapes))
