@@ -98,8 +98,8 @@ def algorithm() -> str:
 def compiled_by_xla() -> Iterator[None]:
     """Makes what is traced inside sample by Threefry, which XLA alone has.
 
-    In a program of XLA for CPUs, 20 000 Gumbel variables by "auto_select", which is Philox, take 13 ms, and
-    0.8 ms by Threefry. Both are counter-based generators of Salmon et al.
+    On CPUs XLA is much slower with "auto_select", which is Philox there. Both are counter-based generators of
+    Salmon et al.
 
     Reference:
         Salmon et al. Parallel random numbers: as easy as 1, 2, 3. 2011.
