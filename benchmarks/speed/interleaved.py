@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks import provenance, store, tables
+from benchmarks.speed import idle
 
 Turn = Iterator[float]
 """Trains some steps for each `next`, after a warm-up before the first; gives the mean loss in nats."""
@@ -45,9 +46,10 @@ def serve(make: Callable[[], tuple[Turn, dict[str, Any]]], packages: Iterable[st
         next(turn)
     say(versions=provenance.versions(packages), facts=facts)
     for _ in sys.stdin:
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         loss = next(turn)
-        say(seconds=time.perf_counter() - began, loss=loss)
+        spent = {"seconds": time.perf_counter() - began, "processor": time.process_time() - used}
+        say(**spent, loss=loss)
 
 
 class Contender:
@@ -104,8 +106,9 @@ def race(
         threads: of each.
 
     Returns:
-        A record: `milliseconds_per_step` and `last_loss_nats` by contender, `facts` of those that have any,
-        and the provenance, with the contenders' versions.
+        A record: `milliseconds_per_step` by the clock, `processor_milliseconds_per_step` and
+        `last_loss_nats` by contender, `facts` of those that have any, `others`, the most cores that other
+        programs used before a turn, and the provenance, with the contenders' versions.
     """
     made = provenance.record()
     contenders: list[Contender] = []
@@ -125,10 +128,9 @@ def race(
         "provenance": {**made, "versions": versions},
         "threads": threads,
         "steps": steps,
-        "milliseconds_per_step": {
-            name: [round(1000 * turn["seconds"] / steps, 3) for turn in own]
-            for name, own in turns.items()
-        },
+        "others": round(max(turn["others"] for own in turns.values() for turn in own), 2),
+        "milliseconds_per_step": _milliseconds(turns, "seconds", steps),
+        "processor_milliseconds_per_step": _milliseconds(turns, "processor", steps),
         "last_loss_nats": {name: round(own[-1]["loss"], 2) for name, own in turns.items()},
         **({"facts": facts} if facts else {}),
     }
@@ -184,7 +186,14 @@ def _rounds(contenders: list[Contender], rounds: int, steps: int) -> dict[str, l
     for number in range(rounds):
         for contender in order.sample(contenders, len(contenders)):
             time.sleep(0.5)  # Threads of the last one stop spinning.
-            turns[contender.name].append(contender.train())
+            others = idle.used_cores(0.2)
+            turns[contender.name].append({**contender.train(), "others": others})
         line = (f"{n} {1000 * t[-1]['seconds'] / steps:.2f}" for n, t in turns.items())
         print(f"round {number + 1}, ms per step: {', '.join(line)}", flush=True)
     return turns
+
+
+def _milliseconds(
+    turns: Mapping[str, list[dict]], field: str, steps: int
+) -> dict[str, list[float]]:
+    return {name: [round(1000 * t[field] / steps, 3) for t in own] for name, own in turns.items()}
