@@ -1,4 +1,4 @@
-"""What is trained in a race: a model, its batches and its data, and the arithmetic of a step."""
+"""The setting of a race: a model, its batches and its data, and the arithmetic of a step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Model(NamedTuple):
 
     @property
     def logits(self) -> int:
-        """What the encoder puts out for an image: the size of a relaxed sample, too."""
+        """Number of logits for an image; a relaxed sample has as many numbers."""
         return self.variables * (1 if self.latents == "bernoulli" else self.categories)
 
     @property

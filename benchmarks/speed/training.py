@@ -46,7 +46,7 @@ PACKAGES = {
 DISTURBED = 0.3
 """Cores in use by others, before any turn, with which a race is not recorded."""
 FIRST = {"batch": 100, "dtype": "float32"}
-"""What the first records, named after their model, do not say."""
+"""Settings of the first records, which are named after their model."""
 HEADER = (
     *("model", "batch", "dtype", "threads", "`fit`", "loop", "loop, XLA"),
     *("PyTorch", "JAX", "PyTorch / ours", "share of limit", "processor"),

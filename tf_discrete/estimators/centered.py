@@ -15,7 +15,7 @@ from tf_discrete.types import BaselineLike, Config, Shape, Tensor
 
 
 class Credit(NamedTuple):
-    """What the score of each sample is multiplied with.
+    """Factors of the score of each sample.
 
     Attributes:
         weight: float [S, *B], centred, normalised, and weighted with the sample's part of the estimate.

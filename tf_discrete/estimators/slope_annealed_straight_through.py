@@ -25,7 +25,7 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
     It is straight-through of steeper logits: at slope 1, where the default schedule starts, that is
     `StraightThrough`, draw by draw. As the slope grows the codes become more certain and the function that
     is differentiated comes closer to the argmax. Codes, KL, posterior and export are those of the steeper
-    logits, too: were only the backward function steeper, it would move away from what is drawn. The
+    logits, too: were only the backward function steeper, it would move away from the samples. The
     slope is therefore a part of the model, and its files keep it. Exact for objectives that are linear in
     z, at every slope. It costs what straight-through costs, one evaluation a sample.
 
