@@ -111,15 +111,11 @@ def race(
         programs used before a turn, and the provenance, with the contenders' versions.
     """
     made = provenance.record()
-    contenders: list[Contender] = []
+    contenders = start(commands, threads)
     try:
-        for name, command in commands.items():
-            print(f"Warming up {name} ...", flush=True)
-            contenders.append(Contender(name, command, threads))
-        turns = _rounds(contenders, rounds, steps)
+        turns = take_turns(contenders, rounds, steps)
     finally:
-        for contender in contenders:
-            contender.stop()
+        stop(contenders)
     versions = {"python": platform.python_version()}
     for contender in contenders:
         versions.update(contender.versions)
@@ -129,8 +125,8 @@ def race(
         "threads": threads,
         "steps": steps,
         "others": round(max(turn["others"] for own in turns.values() for turn in own), 2),
-        "milliseconds_per_step": _milliseconds(turns, "seconds", steps),
-        "processor_milliseconds_per_step": _milliseconds(turns, "processor", steps),
+        "milliseconds_per_step": milliseconds(turns, "seconds", steps),
+        "processor_milliseconds_per_step": milliseconds(turns, "processor", steps),
         "last_loss_nats": {name: round(own[-1]["loss"], 2) for name, own in turns.items()},
         **({"facts": facts} if facts else {}),
     }
@@ -180,8 +176,30 @@ def made_on(result: Mapping[str, Any]) -> str:
     )
 
 
-def _rounds(contenders: list[Contender], rounds: int, steps: int) -> dict[str, list[dict]]:
-    turns: dict[str, list[dict]] = {contender.name: [] for contender in contenders}
+def start(commands: Mapping[str, Sequence[str]], threads: int) -> list[Contender]:
+    """Starts the contenders, by name, and waits until all are warm."""
+    contenders: list[Contender] = []
+    try:
+        for name, command in commands.items():
+            print(f"Warming up {name} ...", flush=True)
+            contenders.append(Contender(name, command, threads))
+    except BaseException:
+        stop(contenders)
+        raise
+    return contenders
+
+
+def stop(contenders: Iterable[Contender]) -> None:
+    """Ends their processes."""
+    for contender in contenders:
+        contender.stop()
+
+
+def take_turns(
+    contenders: Sequence[Contender], rounds: int, steps: int
+) -> dict[str, list[dict[str, float]]]:
+    """Has each contender train once in every round, in a new order; returns their turns by name."""
+    turns: dict[str, list[dict[str, float]]] = {contender.name: [] for contender in contenders}
     order = random.Random(0)
     for number in range(rounds):
         for contender in order.sample(contenders, len(contenders)):
@@ -193,7 +211,8 @@ def _rounds(contenders: list[Contender], rounds: int, steps: int) -> dict[str, l
     return turns
 
 
-def _milliseconds(
-    turns: Mapping[str, list[dict]], field: str, steps: int
+def milliseconds(
+    turns: Mapping[str, list[dict[str, float]]], field: str, steps: int
 ) -> dict[str, list[float]]:
+    """Milliseconds of a step in each turn, by "seconds" of the clock or by those of the "processor"."""
     return {name: [round(1000 * t[field] / steps, 3) for t in own] for name, own in turns.items()}

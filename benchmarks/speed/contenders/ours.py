@@ -19,18 +19,27 @@ STEPS_PER_EXECUTION = 20
 
 def make(images: np.ndarray, setting: Setting, name: str) -> tuple[Turn, dict[str, float]]:
     """Returns a generator that trains `setting.steps` steps for each turn, and the peak of TensorFlow."""
-    import keras
     import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(setting.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(setting.threads)
+    square = tf.ones([PEAK_SIZE, PEAK_SIZE], setting.dtype)
+    facts = {"peak": peak(lambda: tf.matmul(square, square).numpy())}
+    model, batches = model_and_batches(images, setting, name)
+    return fit_in_turns(
+        model, batches if "loop" in name else batches.stream(), setting.steps
+    ), facts
+
+
+def model_and_batches(images: np.ndarray, setting: Setting, name: str) -> tuple[Any, Any]:
+    """The compiled model of a contender, and the batches of a turn in memory."""
+    import keras
 
     from tf_discrete.datasets.split import Split
     from tf_discrete.models import CategoricalVAE
     from tf_discrete.optimizers import FusedAdam
 
-    tf.config.threading.set_intra_op_parallelism_threads(setting.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(setting.threads)
     keras.utils.set_random_seed(0)
-    square = tf.ones([PEAK_SIZE, PEAK_SIZE], setting.dtype)
-    facts = {"peak": peak(lambda: tf.matmul(square, square).numpy())}
     sizes = setting.sizes
     model = CategoricalVAE(
         (28, 28, 1),
@@ -49,12 +58,8 @@ def make(images: np.ndarray, setting: Setting, name: str) -> tuple[Turn, dict[st
     model.optimizer.build(model.trainable_variables)
     rows = np.arange(setting.steps * setting.batch) % len(images)
     pixels = images[rows].reshape(-1, 28, 28, 1) * 255
-    batches: Any = Split("digits", "train", pixels, None, None).indexed_batches(
-        setting.batch, seed=0
-    )
-    return fit_in_turns(
-        model, batches if "loop" in name else batches.stream(), setting.steps
-    ), facts
+    split = Split("digits", "train", pixels, None, None)
+    return model, split.indexed_batches(setting.batch, seed=0)
 
 
 def fit_in_turns(model: Any, batches: Any, steps: int) -> Turn:

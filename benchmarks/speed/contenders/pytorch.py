@@ -17,6 +17,7 @@ TITLES = {
     "torch_compile_fused": "PyTorch torch.compile, fused Adam",
     "torch_compile_all": "PyTorch torch.compile, compiled Adam",
 }
+ON_GPU = {"torch_compile_graphs": "PyTorch torch.compile, CUDA graphs"}
 
 
 def make(images: np.ndarray, setting: Setting, name: str) -> tuple[Turn, dict[str, float]]:
@@ -25,17 +26,19 @@ def make(images: np.ndarray, setting: Setting, name: str) -> tuple[Turn, dict[st
 
     torch.set_num_threads(setting.threads)
     torch.manual_seed(0)
-    square = torch.ones([PEAK_SIZE, PEAK_SIZE], dtype=getattr(torch, setting.dtype))
-    return _train(images, setting, name), {"peak": peak(lambda: square @ square)}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    square = torch.ones([PEAK_SIZE, PEAK_SIZE], dtype=getattr(torch, setting.dtype), device=device)
+    facts = {"peak": peak(lambda: (square @ square)[0, 0].item())}
+    return _train(images, setting, name, device), facts
 
 
-def _train(images: np.ndarray, setting: Setting, name: str) -> Turn:
+def _train(images: np.ndarray, setting: Setting, name: str, device: str) -> Turn:
     import torch
     from torch import nn
     from torch.nn import functional as F
 
     sizes = setting.sizes
-    data = torch.from_numpy(images).float()
+    data = torch.from_numpy(images).float().to(device)
     half = setting.dtype == "bfloat16"
 
     def mlp(*units: int) -> nn.Sequential:
@@ -67,29 +70,35 @@ def _train(images: np.ndarray, setting: Setting, name: str) -> Turn:
             self.decoder = mlp(sizes.logits, *reversed(sizes.hidden), size)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            with torch.autocast(device, torch.bfloat16, enabled=half):
                 logits = self.encoder(x).float()
                 z, kl = draw(logits)
                 pixels = self.decoder(z).float()
             reconstruction = F.binary_cross_entropy_with_logits(pixels, x, reduction="sum")
             return (reconstruction + kl) / len(x)
 
-    model = VAE()
+    model = VAE().to(device)
     kind = name.split("_")[-1]
-    options = {"fused": {"fused": True}, "foreach": {"foreach": True}, "all": {"foreach": True}}
+    options = {
+        "fused": {"fused": True},
+        "foreach": {"foreach": True},
+        "all": {"foreach": True},
+        "graphs": {"fused": True, "capturable": True},
+    }
     adam = torch.optim.Adam(model.parameters(), 1e-3, **options.get(kind, {}))
-    loss_of: Callable = torch.compile(model) if "compile" in name else model
+    mode = "reduce-overhead" if kind == "graphs" else None
+    loss_of: Callable = torch.compile(model, mode=mode) if "compile" in name else model
     update: Callable = torch.compile(adam.step) if kind == "all" else adam.step
 
     def batches() -> Iterator[torch.Tensor]:
         while True:
-            order = torch.randperm(len(data))
+            order = torch.randperm(len(data), device=device)
             for start in range(0, len(data) - setting.batch + 1, setting.batch):
                 yield data[order[start : start + setting.batch]]
 
     source = batches()
     while True:
-        total = torch.zeros([])
+        total = torch.zeros([], device=device)
         for _ in range(setting.steps):
             loss = loss_of(next(source))
             adam.zero_grad(set_to_none=True)
