@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from benchmarks.speed import idle, training
 from benchmarks.speed.contenders import ours
@@ -77,7 +78,10 @@ def test_the_use_of_cores_is_seen():
 
 
 @pytest.mark.parametrize("name", ["ours", pytest.param("ours_loop_xla", marks=pytest.mark.slow)])
-def test_our_contenders_train(name):
+def test_our_contenders_train(name, monkeypatch):
+    # A process that has run TensorFlow refuses other numbers of threads.
+    for setter in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
+        monkeypatch.setattr(tf.config.threading, setter, lambda count: None)
     images = np.random.default_rng(0).integers(0, 2, [100, 784]).astype(np.uint8)
     setting = Setting("linear_bernoulli", 10, "float32", 1, 20)
     turn, facts = ours.make(images, setting, name)
