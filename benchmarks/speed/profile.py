@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import tables
 from benchmarks.speed import training
+from trainers.common import tables
 
 CLASSES = {
     "matrix products": r"(_Fused|Batch)?MatMul|dot|Dot|custom-call|__onednn",
