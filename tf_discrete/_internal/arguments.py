@@ -167,19 +167,6 @@ def pathwise_estimator(
     return made
 
 
-def scheduled_kl_weight(kl_weight: ScheduleLike | None) -> ScheduledVariable | None:
-    """Returns the weight of the KL as a scheduled value; None where no KL is asked for.
-
-    Raises:
-        ValueError: a weight that is negative at some step.
-    """
-    return (
-        None
-        if kl_weight is None
-        else scheduled_weight("kl_weight", kl_weight, ", or None for no KL")
-    )
-
-
 def scheduled_weight(name: str, weight: ScheduleLike, otherwise: str = "") -> ScheduledVariable:
     """Returns a weight in a loss as a scheduled value.
 

@@ -14,8 +14,8 @@ from tf_discrete._internal import checks
 from tf_discrete.codes import packing
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature
+from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models import autoencoder, networks
-from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.types import (
     ActivationLike,
     Config,
