@@ -16,7 +16,6 @@ from tf_discrete.types import ActivationLike, EstimatorLike, PerLayer, ScheduleL
 
 _T = TypeVar("_T")
 
-check_choice = checks.choice
 PRIORS = ("uniform", "learned")
 """Priors that models take, unless they have others."""
 

@@ -102,8 +102,8 @@ class StochasticLayer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
-        arguments.check_choice("inference", inference, INFERENCE)
-        arguments.check_choice("prior", prior, arguments.PRIORS)
+        checks.choice("inference", inference, INFERENCE)
+        checks.choice("prior", prior, arguments.PRIORS)
         if prior == "learned" and kl_weight is None:
             raise ValueError(
                 "A learned prior is trained by the KL. Set kl_weight, or prior='uniform'. "

@@ -144,8 +144,8 @@ class SemiSupervisedVAE(ClassConditionalModel):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
-        arguments.check_choice("prior", prior, arguments.PRIORS)
-        arguments.check_choice("normalization", normalization, conditional_networks.NORMALIZATIONS)
+        checks.choice("prior", prior, arguments.PRIORS)
+        checks.choice("normalization", normalization, conditional_networks.NORMALIZATIONS)
         self.data_shape = checks.sizes("data_shape", data_shape)
         self.num_classes = checks.whole("num_classes", num_classes, lowest=2)
         self.style_size = checks.whole("style_size", style_size)
