@@ -105,11 +105,11 @@ def headline() -> str:
     return markdown(("task", "measure", "published", "ours", "seeds"), rows)
 
 
-def training_speed(model: str) -> str:
-    """Compares the speed of training a model with PyTorch."""
+def training_speed() -> str:
+    """Compares the speed of training with PyTorch and JAX."""
     from benchmarks.speed import training
 
-    return _measurement(training, model)
+    return training.table(store.read(training.RESULTS))
 
 
 def search_speed(codes: str) -> str:
