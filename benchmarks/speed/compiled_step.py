@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import tables
 from benchmarks.speed import interleaved as turns
 from benchmarks.speed import training
 from benchmarks.speed.contenders import in_jax, pytorch
 from benchmarks.speed.interleaved import Turn
 from benchmarks.speed.setting import DTYPES, MODELS, Setting, binary_images
+from trainers.common import tables
 
 OURS = "step"
 CONTENDERS = {

@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks import provenance, store, tables
+from benchmarks import provenance, store
 from benchmarks.speed import idle
+from trainers.common import tables
 
 Turn = Iterator[float]
 """Trains some steps for each `next`, after a warm-up before the first; gives the mean loss in nats."""

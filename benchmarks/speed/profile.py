@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import tables
 from benchmarks.speed import setting
 from benchmarks.speed.contenders import ours
 from benchmarks.speed.interleaved import Turn
+from trainers.common import tables
 
 CLASSES = {
     "matrix products": r"(_Fused|Batch)?MatMul|dot|Dot|custom-call|__onednn",

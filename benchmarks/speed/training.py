@@ -29,11 +29,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import provenance, store, tables
+from benchmarks import provenance, store
 from benchmarks.speed import idle
 from benchmarks.speed import interleaved as turns
 from benchmarks.speed.contenders import in_jax, ours, pytorch
 from benchmarks.speed.setting import DTYPES, MODELS, TITLES, Setting, binary_images
+from trainers.common import tables
 
 RESULTS = "training_speed"
 CONTENDERS = {**ours.TITLES, **pytorch.TITLES, **in_jax.TITLES}

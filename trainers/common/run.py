@@ -154,8 +154,7 @@ def fit(
     if config.jit_compile == "measure":
         model.jit_compile = xla_choice.choose(directory, model, training)
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
-    first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
-    labels = first["label"].numpy() if "label" in first else None
+    images, labels = data.some_images(splits["validation"])
     usage = package_callbacks.CollapseWarning(validation, begin=max(1, config.epochs // 10))
     average = weight_average.WeightAverage(model) if config.weight_average else None
     loop = [
@@ -168,7 +167,7 @@ def fit(
         TensorBoardLog(
             directory.tensorboard,
             to_json(config),
-            first["image"].numpy(),
+            images,
             labels,
             config.pictures_every,
             lambda: usage.usage,
@@ -215,10 +214,9 @@ def evaluate_split(
     model: DiscreteModel,
     split: datasets.Split,
     bound_samples: int,
-    batch_size: int = 100,
 ) -> dict[str, Any]:
     """Evaluates a trained model on a split: every term, the many-sample bound, use of its codes."""
-    batches = split.batches(min(batch_size, len(split)))
+    batches = split.batches(min(100, len(split)))
     terms = model.evaluate(batches, return_dict=True, verbose=0)
     result = {name: float(value) for name, value in terms.items()}
     if split.labels is None or not (split.labels >= 0).any():
@@ -256,12 +254,7 @@ def with_output_dir(config: Any, trainer: str) -> Any:
     if config.output_dir:
         return config
     name = config.dataset.rstrip("/").split("/")[-1]
-    return defaults_of(config, output_dir=f"runs/{trainer}-{name}")
-
-
-def defaults_of(config: Any, **changes: Any) -> Any:
-    """A copy of a configuration with fields changed."""
-    return dataclasses.replace(config, **changes)
+    return dataclasses.replace(config, output_dir=f"runs/{trainer}-{name}")
 
 
 def _json_number(value: Any) -> Any:
