@@ -27,7 +27,7 @@ _Outputs = dict[str, tf.Tensor]
 def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
     """Returns the signatures of a model with `encode`, `decode`, `sample_codes` and `log_weights`.
 
-    - encode: image [B, *data_shape] -> codes, int32 [B, N]
+    - encode: image [B, *data_shape] -> codes, int32 [B, N], int64 of trees
     - encode_probs: image -> probs, [B, N, K], or [B, N] for Bernoulli latents
     - decode: codes -> image, the mean of p(x | z)
     - reconstruct: image -> image
@@ -56,7 +56,7 @@ def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
         "num_samples": (1, MAX_COUNT),
     }
     image = batch_of("image", model.data_shape)
-    codes = batch_of("codes", [model.num_variables], tf.int32)
+    codes = batch_of("codes", [model.num_variables], model.latent_spec.code_dtype)
 
     def encode(image: Tensor) -> _Outputs:
         return {"codes": model.encode(image)}

@@ -14,7 +14,7 @@ from tf_discrete import estimators, objectives
 from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import Estimator
-from tf_discrete.models import autoencoder
+from tf_discrete.models import autoencoder, networks
 from tf_discrete.models.generative_chain import GenerativeChain
 from tf_discrete.models.layered_latents import LayeredLatents
 from tf_discrete.models.stochastic_chain import StochasticChain
@@ -174,6 +174,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         layers = dataclasses.replace(layers, dtype=self._wide)
         self.chain = StochasticChain(self.data_shape, layers, self.encoder, made, centering)
         self.prior: GenerativeChain = GenerativeChain(layers, learned=prior == "learned")
+        networks.check_code_embeddings(self.decoder, self.decoded_spec, made[:1])
         self.objective_name = objective
         self.prior_temperatures = [
             checks.positive("prior_temperature", value)
