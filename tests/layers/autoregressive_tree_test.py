@@ -18,6 +18,7 @@ CASES = {
         "branching": (2, 3, 4),
         "masked": [(0, 1), (1, 1, 0), (0, 0, 0), (0, 0, 1)],
     },
+    "two digits": {"num_categories": 11, "branching": (3, 4), "masked": [(1, 2)]},
 }
 X = tf.constant(np.random.RandomState(0).normal(size=[2, 5]))
 
@@ -110,7 +111,7 @@ WEIGHTS = tf.constant(np.random.RandomState(3).normal(size=[3, 4]))
 
 
 def objective(value, kl):
-    return tf.reduce_sum(WEIGHTS * value, axis=[-2, -1]) ** 3 - 0.7 * kl
+    return tf.reduce_sum(WEIGHTS[-value.shape[-2] :] * value, axis=[-2, -1]) ** 3 - 0.7 * kl
 
 
 def exact_gradient(tree):
@@ -133,14 +134,14 @@ def test_enumeration_of_the_digits_is_exact(case):
         np.testing.assert_allclose(one, other, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["score_function", "disarm"])
+@pytest.mark.parametrize("name", ["score_function", pytest.param("disarm", marks=pytest.mark.slow)])
 def test_score_estimators_show_no_bias(name):
     """Of value and gradient, the choice of the path included: t-tests of the means of independent batches."""
-    tree, batches = made("masked", scale=1.0), 20
+    tree, batches = made("two digits", scale=1.0), 12
     found = []
     for batch in range(batches):
         with tf.GradientTape() as tape:
-            estimate = tree.estimate(name, objective, X, seeds.fold(seeds.base(5), batch), 1000)
+            estimate = tree.estimate(name, objective, X, seeds.fold(seeds.base(5), batch), 500)
             value = tf.reduce_sum(estimate.value)
         gradient = tape.gradient(value, tree.trainable_variables)
         found.append(np.concatenate([[value], *(np.reshape(g, [-1]) for g in gradient)]))
