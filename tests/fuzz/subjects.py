@@ -133,6 +133,12 @@ def _distributions() -> list[Subject]:
             tensors=("logits",),
         ),
         subject(
+            tfd.distributions.get("tree:3,2"),
+            use,
+            lambda: {"logits": tf.zeros([2, 3])},
+            tensors=("logits",),
+        ),
+        subject(
             tfd.distributions.ExpRelaxedCategorical,
             use_relaxed,
             lambda: {**relaxed, "logits": tf.zeros([2, 3])},
@@ -198,6 +204,12 @@ def _layers() -> list[Subject]:
         round_trip(made)
 
     return [
+        subject(
+            layers.CodeEmbedding,
+            lambda made: (finite(made(tf.ones([2, 2, 4]) / 4)), round_trip(made)),
+            lambda: {"num_categories": 4, "width": 3},
+            later=("embeddings_initializer",),
+        ),
         subject(layers.GumbelSoftmax, use, more=LAYER, default=("seed", "temperature")),
         subject(layers.StraightThrough, use, more=LAYER, default=("seed", "temperature")),
         subject(layers.SemanticHashing, use, more=LAYER[1:], default=("seed",)),
@@ -305,6 +317,11 @@ def _models() -> list[Subject]:
         finite(made.log_prob(made.sample(2)))
         round_trip(made)
 
+    def use_tree(made: Any) -> None:
+        x = tf.ones([2, 3])
+        finite(made(x), made.log_prob(x, made.sample(x, seeds.base(0), 2)))
+        round_trip(made)
+
     def use_conditional(made: Any) -> None:
         finite(made(tf.ones([2, 3]), tf.ones([2, 2])))
 
@@ -316,6 +333,12 @@ def _models() -> list[Subject]:
     function = ("activation",)
     samples = ("num_samples", "temperature", "decoder", "kl_weight")
     return [
+        subject(
+            tfd.models.AutoregressiveTree,
+            use_tree,
+            lambda: {"num_categories": 3, "branching": (2, 2), "hidden_units": (3,)},
+            later=("activation",),
+        ),
         subject(tfd.DiscreteModel, lambda made: repr(made.get_config())),
         subject(
             tfd.CategoricalVAE,

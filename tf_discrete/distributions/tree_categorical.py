@@ -29,7 +29,7 @@ class TreeCategorical(Categorical):
 
     A digit may be masked by a logit of -inf, which leaves out the same child of every node at that depth: at
     the first depth a whole subtree. Independent digits cannot leave out a single category;
-    `AutoregressiveTree` can.
+    `tf_discrete.models.AutoregressiveTree` can.
 
     The class is made by its branching: `tf_discrete.distributions.get("tree:32,32,32,32")`.
 

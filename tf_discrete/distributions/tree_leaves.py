@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +40,7 @@ class TreeLeaves:
         self,
         num_categories: int,
         branching: Sequence[int],
-        masked: Iterable[Sequence[int]] = (),
+        masked: Sequence[Sequence[int]] = (),
     ):
         self.num_categories = checks.whole("num_categories", num_categories, 2, checks.INT64_MAX)
         self.branching = mixed_radix.check_branching(branching)
@@ -109,19 +109,22 @@ class TreeLeaves:
         nodes = sorted(found)
         return np.array(nodes, np.int64), np.array([found[node] for node in nodes], np.int64)
 
-    def _outermost(self, masked: Iterable[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    def _outermost(self, masked: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
         """Returns checked prefixes, those below others left out."""
+        if not isinstance(masked, (list, tuple)):
+            checks.refuse("masked", "a sequence of prefixes of digits", masked)
         prefixes = set()
         for given in masked:
-            prefix = tuple(checks.plain(digit) for digit in given)
+            prefix = tuple(map(checks.plain, given)) if isinstance(given, (list, tuple)) else ()
             inside = 0 < len(prefix) <= len(self.branching) and all(
-                isinstance(digit, int) and 0 <= digit < children
+                type(digit) is int and 0 <= digit < children
                 for digit, children in zip(prefix, self.branching, strict=False)
             )
             if not inside or not self._size(prefix):
                 raise ValueError(
                     "masked must be prefixes of digits of nodes that the tree has. Give 1 to "
-                    f"{len(self.branching)} digits below {self.branching}. Received: {checks.shown(given)}"
+                    f"{len(self.branching)} digits below {self.branching}. "
+                    f"Received: masked={checks.shown(masked)}, of which {checks.shown(given)}"
                 )
             prefixes.add(prefix)
         return tuple(

@@ -1,6 +1,5 @@
 """Keras layers with discrete latent variables, trained by plain `compile` and `fit`."""
 
-from tf_discrete.layers.autoregressive_tree import AutoregressiveTree
 from tf_discrete.layers.code_embedding import CodeEmbedding
 from tf_discrete.layers.gumbel_softmax import GumbelSoftmax
 from tf_discrete.layers.latent_head import LatentHead
@@ -9,7 +8,6 @@ from tf_discrete.layers.stochastic import StochasticLayer
 from tf_discrete.layers.straight_through import StraightThrough
 
 __all__ = [
-    "AutoregressiveTree",
     "CodeEmbedding",
     "GumbelSoftmax",
     "LatentHead",

@@ -35,7 +35,7 @@ class CodeEmbedding(keras.layers.Layer):
     their moments, in each step; `tf_discrete.optimizers.LazyAdam` updates those that the batch has read.
 
     Args:
-        num_categories: Int K >= 2.
+        num_categories: Int K >= 2. Default: 10.
         width: Int E >= 1, numbers of an embedding; ignored by "one_hot". Default: 64.
         latents: Kind of latents, such as "tree:32,32,32,32". Default: "categorical".
         mode: "table", "digit_sum" or "one_hot". Default: "table".
@@ -58,7 +58,7 @@ class CodeEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        num_categories: int,
+        num_categories: int = 10,
         width: int = 64,
         latents: str = "categorical",
         mode: str = "table",
@@ -72,6 +72,7 @@ class CodeEmbedding(keras.layers.Layer):
         self.embeddings_initializer = checks.keras_part(
             "embeddings_initializer", embeddings_initializer, keras.initializers.get
         )
+        self.supports_masking = True
         self.table: keras.Variable | None = None
         self._depth, self._digit_size = self.latent_spec.digit_sizes
         digits = np.eye(self._depth, dtype=np.int64)
@@ -103,11 +104,15 @@ class CodeEmbedding(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> tf.Tensor:
         self._check(inputs.shape)
-        z = self._by_variable(self.latent_spec.kind.over_categories(inputs))
+        kind = self.latent_spec.kind
+        value = kind.over_categories(inputs)
+        z = self._by_variable(value)
         if self.mode == "one_hot" or self.table is None:
             found = self._flat(z)
         elif self.has_rows:
-            found = self._rows(z)
+            # Of digits with fewer categories than others the rest is no category, whatever it holds.
+            digits = tf.argmax(kind.masked(value), axis=-1, output_type=tf.int64)
+            found = self._rows(z, self._by_variable(digits[..., tf.newaxis])[..., 0])
         else:
             found = tf.linalg.matmul(self._flat(z), tf.cast(self.table.value, z.dtype))
         return tf.cast(found, self.compute_dtype)
@@ -149,9 +154,8 @@ class CodeEmbedding(keras.layers.Layer):
             "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
         }
 
-    def _rows(self, z: tf.Tensor) -> tf.Tensor:
-        """Rows of one-hot digits [..., N, D, r], with the gradients of their multilinear continuation."""
-        digits = tf.argmax(z, axis=-1, output_type=tf.int64)
+    def _rows(self, z: tf.Tensor, digits: tf.Tensor) -> tf.Tensor:
+        """Rows of digits [..., N, D], for values z [..., N, D, r] with the multilinear gradient."""
         codes = tf.reduce_sum(digits * self._places, axis=-1)
         variable: Any = self.table
         table, highest = variable.value, self.latent_spec.num_categories - 1
@@ -176,9 +180,9 @@ class CodeEmbedding(keras.layers.Layer):
         return tf.gather(table, codes) + gradient_alone(z)
 
     def _by_variable(self, digits: tf.Tensor) -> tf.Tensor:
-        """Values [..., N * D, r] as [..., N, D, r]."""
+        """Returns [..., N * D, r] as [..., N, D, r]."""
         lead, count = digits.shape[:-2], digits.shape[-2]
-        shape = [-1 if count is None else count // self._depth, self._depth, self._digit_size]
+        shape = [-1 if count is None else count // self._depth, self._depth, digits.shape[-1]]
         grouped = tf.reshape(digits, tf.concat([tf.shape(digits)[:-2], shape], axis=0))
         return tf.ensure_shape(grouped, [*lead, None if shape[0] == -1 else shape[0], *shape[1:]])
 

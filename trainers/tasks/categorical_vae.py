@@ -60,13 +60,17 @@ def make_decoder(config: Config, latents: str, output_shape: tuple[int, ...]) ->
     """Returns the decoder that reads embeddings of codes; None for the one that reads one-hot codes."""
     if config.code_embedding == "one_hot":
         return None
-    sizes = [
+    num_variables, num_categories = (
         size[0] if isinstance(size, tuple) else size
         for size in (config.num_variables, config.num_categories)
-    ]
-    inputs = keras.Input(distributions.LatentSpec(*sizes, latents).shape)
+    )
+    inputs = keras.Input(distributions.LatentSpec(num_variables, num_categories, latents).shape)
     embedding = layers.CodeEmbedding(
-        sizes[1], config.embedding_width, latents, mode=config.code_embedding, name="embedding"
+        num_categories,
+        config.embedding_width,
+        latents,
+        mode=config.code_embedding,
+        name="embedding",
     )
     x = embedding(inputs)
     decoder = networks.decoder(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -9,20 +11,22 @@ from tf_discrete.types import ActivationLike, Shape, Tensor
 
 
 class DigitNetwork(keras.layers.Layer):
-    """One hidden layer for each depth d, read by all nodes at that depth. A part of a layer, which saves it.
+    """A fully connected network for each depth d, the same for all nodes at that depth.
+
+    A part of a layer, which saves its arguments.
 
     Args:
         branching: The children of a node at each depth, the outputs of its network.
-        hidden_units: Width of the hidden layers.
+        hidden_units: Widths of the hidden layers; () for an affine map.
         activation: Their Keras activation.
     """
 
     def __init__(
         self,
         branching: tuple[int, ...],
-        hidden_units: int,
+        hidden_units: tuple[int, ...],
         activation: ActivationLike,
-        **kwargs: object,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.branching, self.hidden_units = branching, hidden_units
@@ -31,17 +35,23 @@ class DigitNetwork(keras.layers.Layer):
         def dense(units: int, name: str, use_bias: bool = True) -> keras.layers.Dense:
             return keras.layers.Dense(units, use_bias=use_bias, dtype=self.dtype_policy, name=name)
 
-        depths = range(len(branching))
-        self.contexts = [dense(hidden_units, f"context_{depth}") for depth in depths]
-        self.prefixes = [dense(hidden_units, f"prefix_{depth}", False) for depth in depths[1:]]
-        self.outputs = [dense(branching[depth], f"output_{depth}") for depth in depths]
+        self.contexts, self.prefixes, self.others = [], [], []
+        for depth, children in enumerate(branching):
+            first, *widths = (*hidden_units, children)
+            self.contexts.append(dense(first, f"context_{depth}"))
+            if depth:
+                self.prefixes.append(dense(first, f"prefix_{depth}", use_bias=False))
+            self.others.append(
+                [dense(width, f"dense_{depth}_{i}") for i, width in enumerate(widths)]
+            )
 
     def build(self, context_shape: Shape) -> None:
-        for depth, (context, output) in enumerate(zip(self.contexts, self.outputs, strict=True)):
-            context.build((None, context_shape[-1]))
-            output.build((None, self.hidden_units))
+        for depth in range(len(self.branching)):
+            self.contexts[depth].build((None, context_shape[-1]))
             if depth:
                 self.prefixes[depth - 1].build((None, depth * max(self.branching)))
+            for width, layer in zip(self.hidden_units, self.others[depth], strict=True):
+                layer.build((None, width))
         self.built = True
 
     def logits(self, depth: int, context: Tensor, before: Tensor) -> tf.Tensor:
@@ -52,8 +62,10 @@ class DigitNetwork(keras.layers.Layer):
             context: float [*A, F].
             before: float [*A, depth, r], the digits before.
         """
-        hidden = self.contexts[depth](context)
+        outputs = self.contexts[depth](context)
         if depth:
             shape = tf.concat([tf.shape(before)[:-2], [depth * max(self.branching)]], axis=0)
-            hidden += self.prefixes[depth - 1](tf.reshape(before, shape))
-        return self.outputs[depth](self.activation(hidden))
+            outputs += self.prefixes[depth - 1](tf.reshape(before, shape))
+        for layer in self.others[depth]:
+            outputs = layer(self.activation(outputs))
+        return outputs

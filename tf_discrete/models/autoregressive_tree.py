@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,10 +15,11 @@ from tf_discrete.distributions import Categorical
 from tf_discrete.distributions.discrete import MAX_CONFIGURATIONS
 from tf_discrete.distributions.tree_leaves import TreeLeaves
 from tf_discrete.estimators import Estimator
-from tf_discrete.layers import tree_paths
-from tf_discrete.layers.digit_network import DigitNetwork
-from tf_discrete.layers.tree_paths import LogitsFn, over_children
+from tf_discrete.models import tree_paths
+from tf_discrete.models.digit_network import DigitNetwork
+from tf_discrete.models.tree_paths import LogitsFn, over_children
 from tf_discrete.types import (
+    ActivationLike,
     Config,
     Estimate,
     EstimatorLike,
@@ -30,7 +31,7 @@ from tf_discrete.types import (
 )
 
 
-@keras.saving.register_keras_serializable("tf_discrete.layers")
+@keras.saving.register_keras_serializable("tf_discrete.models")
 class AutoregressiveTree(keras.layers.Layer):
     """q(z | x) = q(d_1 | x) q(d_2 | x, d_1) ...: one variable of K categories, its digits in turn.
 
@@ -55,10 +56,11 @@ class AutoregressiveTree(keras.layers.Layer):
       missing, and the gradient of the mean is biased.
 
     Args:
-        num_categories: Int K >= 2.
-        branching: Integers >= 2, the children of a node at each depth; the product is at least K.
-        hidden_units: Int >= 1, width of the hidden layer of each depth. Default: 64.
-        activation: Name of its Keras activation. Default: "tanh".
+        num_categories: Int K >= 2. Default: 1024.
+        branching: Integers >= 2, the children of a node at each depth; the product is at least K. Default:
+            (32, 32).
+        hidden_units: Sequence of ints, hidden layers of the network of each depth. Default: (64,).
+        activation: Name of the Keras activation of the hidden layers. Default: "tanh".
         masked: Prefixes of digits that are left out, see `TreeLeaves`. Default: none.
 
     Input shape:
@@ -71,7 +73,7 @@ class AutoregressiveTree(keras.layers.Layer):
         ValueError: Branching that does not cover K, prefixes of no node, or no category that is left.
 
     Example:
-        >>> tree = AutoregressiveTree(10**6 + 3, (101, 101, 101), hidden_units=8)
+        >>> tree = AutoregressiveTree(10**6 + 3, (101, 101, 101), hidden_units=(8,))
         >>> x = tf.ones([2, 5])
         >>> z = tree.sample(x, seeds.base(0), num_samples=3)
         >>> z.shape, tree.code(z).dtype, tree.log_prob(x, z).shape
@@ -80,16 +82,16 @@ class AutoregressiveTree(keras.layers.Layer):
 
     def __init__(
         self,
-        num_categories: int,
-        branching: Sequence[int],
-        hidden_units: int = 64,
-        activation: str = "tanh",
-        masked: Iterable[Sequence[int]] = (),
+        num_categories: int = 1024,
+        branching: Sequence[int] = (32, 32),
+        hidden_units: Sequence[int] = (64,),
+        activation: ActivationLike = "tanh",
+        masked: Sequence[Sequence[int]] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.leaves = TreeLeaves(num_categories, branching, masked)
-        self.hidden_units = checks.whole("hidden_units", hidden_units)
+        self.hidden_units = arguments.hidden_units(hidden_units)
         self.activation = arguments.activation(activation)
         self.depth, self.digit_size = len(self.leaves.branching), max(self.leaves.branching)
         self._kind = distributions.get(distributions.tree_latents(self.leaves.branching))

@@ -8,7 +8,7 @@ from scipy import stats
 
 from tf_discrete import seeds
 from tf_discrete.distributions import Categorical
-from tf_discrete.layers import AutoregressiveTree
+from tf_discrete.models import AutoregressiveTree
 
 CASES = {
     "full": {"num_categories": 64, "branching": (4, 4, 4)},
@@ -25,7 +25,9 @@ X = tf.constant(np.random.RandomState(0).normal(size=[2, 5]))
 
 def made(case="ragged", seed=1, scale=2.0, **options):
     keras.utils.set_random_seed(seed)
-    tree = AutoregressiveTree(**{**CASES[case], "hidden_units": 6, "dtype": "float64", **options})
+    tree = AutoregressiveTree(
+        **{**CASES[case], "hidden_units": (6, 5), "dtype": "float64", **options}
+    )
     tree.build(X.shape)
     for variable in tree.weights:
         variable.assign(scale * variable.value)
@@ -184,7 +186,7 @@ def test_pathwise_estimators_train_the_first_digits_through_the_prefix(estimator
 
 
 def test_any_number_of_categories_in_a_graph_and_in_low_precision():
-    tree = AutoregressiveTree(10**9 + 7, (1001,) * 3, hidden_units=4, dtype="mixed_bfloat16")
+    tree = AutoregressiveTree(10**9 + 7, (1001,) * 3, hidden_units=(4,), dtype="mixed_bfloat16")
     x = tf.ones([2, 3])
 
     @tf.function(autograph=False)
@@ -208,7 +210,7 @@ def test_any_number_of_categories_in_a_graph_and_in_low_precision():
 
 def test_saving(tmp_path):
     inputs = keras.Input([5])
-    model = keras.Model(inputs, AutoregressiveTree(**CASES["masked"], hidden_units=3)(inputs))
+    model = keras.Model(inputs, AutoregressiveTree(**CASES["masked"], hidden_units=())(inputs))
     assert model.output_shape == (None, 3, 4)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -224,8 +226,8 @@ def test_saving(tmp_path):
         (lambda: AutoregressiveTree(65, (4, 4, 4)), "must reach num_categories"),
         (lambda: AutoregressiveTree(64, (4, 4, 4), masked=[(4,)]), "masked must be prefixes"),
         (
-            lambda: AutoregressiveTree(64, (4, 4, 4), hidden_units=0),
-            "hidden_units must be at least",
+            lambda: AutoregressiveTree(64, (4, 4, 4), hidden_units=(0,)),
+            "hidden_units must be a sequence",
         ),
         (lambda: made().mode(X, beam=0), "beam must be at least 1"),
         (lambda: AutoregressiveTree(8, (2, 4))(tf.zeros([3])), "features"),
