@@ -25,6 +25,7 @@ from tf_discrete.codes.packing import (
     pack_to_compare,
     unpack,
 )
+from tf_discrete.codes.prefixes import common_prefix
 
 __all__ = [
     "CodeIndex",
@@ -38,6 +39,7 @@ __all__ = [
     "bits_per_variable",
     "bytes_per_code",
     "collisions",
+    "common_prefix",
     "compress",
     "decompress",
     "encode_batches",

@@ -7,6 +7,7 @@ from tf_discrete.distributions.categorical import Categorical
 
 # isort: split
 from tf_discrete.distributions.bernoulli import Bernoulli
+from tf_discrete.distributions.cluster_order import cluster_order
 from tf_discrete.distributions.discrete import Discrete, get, names, register
 from tf_discrete.distributions.latent_spec import LatentSpec
 from tf_discrete.distributions.mixed_radix import balanced_branching
@@ -26,6 +27,7 @@ __all__ = [
     "Relaxable",
     "TreeCategorical",
     "balanced_branching",
+    "cluster_order",
     "get",
     "get_relaxable",
     "names",

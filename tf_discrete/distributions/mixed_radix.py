@@ -71,7 +71,7 @@ def balanced_branching(num_categories: int, most: int = MAX_BALANCED) -> tuple[i
     """
     num_categories = checks.whole("num_categories", num_categories, 2, checks.INT64_MAX)
     most = checks.whole("most", most, lowest=2)
-    primes = _prime_factors(num_categories, most)
+    primes = prime_factors(num_categories, most)
     if math.prod(primes) != num_categories:
         raise ValueError(
             "The prime factors of num_categories must be at most the children of a node. Choose another "
@@ -134,7 +134,7 @@ def from_digits(digits: Tensor, branching: Sequence[int]) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(digits, tf.int64) * place_values(branching), axis=-1)
 
 
-def _prime_factors(number: int, most: int) -> list[int]:
+def prime_factors(number: int, most: int) -> list[int]:
     """Returns the prime factors of a number up to `most`, in increasing order."""
     found: list[int] = []
     for prime in range(2, most + 1):

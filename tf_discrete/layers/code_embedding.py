@@ -52,7 +52,7 @@ class CodeEmbedding(keras.layers.Layer):
 
     Example:
         >>> layer = CodeEmbedding(10**6, width=8, latents="tree:100,100,100")
-        >>> layer(tf.one_hot([[4, 2, 1], [0, 0, 7]], 100)).shape, layer.table.shape
+        >>> layer(tf.one_hot([[4, 2, 1], [0, 0, 7]], 100)).shape, tuple(layer.table.shape)
         (TensorShape([2, 1, 8]), (1000000, 8))
     """
 

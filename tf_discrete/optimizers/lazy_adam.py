@@ -36,7 +36,7 @@ class LazyAdam(FusedAdam):
         >>> optimizer = LazyAdam(learning_rate=0.1)
         >>> slices = tf.IndexedSlices(tf.ones([2, 1]), indices=[3, 1], dense_shape=[5, 1])
         >>> optimizer.apply([slices], [table])
-        >>> tf.squeeze(table.value).numpy().round(4).tolist()
+        >>> [round(float(row[0]), 4) for row in table.numpy()]
         [0.0, -0.1, 0.0, -0.1, 0.0]
 
     Reference:
