@@ -181,7 +181,8 @@ class TreeCategorical(Categorical):
         shape, depth = of_digits.shape, len(cls.branching)
         grouped = tf.reshape(of_digits, tf.concat([tf.shape(of_digits)[:-1], [-1, depth]], axis=0))
         count = None if shape[-1] is None else shape[-1] // depth
-        return tf.ensure_shape(grouped, [*shape[:-1], count, depth])
+        grouped.set_shape([*shape[:-1], count, depth])
+        return grouped
 
 
 def tree_latents(branching: Sequence[int], num_categories: int | None = None) -> str:
