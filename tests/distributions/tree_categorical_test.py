@@ -101,9 +101,9 @@ def test_uniform_over_a_billion():
 def test_masked_digits():
     """The first child of every node at depth 2 and the subtree of the root's last child are left out."""
     branching = (3, 4)
-    logits = logits_of(branching, num_variables=1).numpy()
-    logits[:, 1, 0] = logits[:, 0, 2] = -np.inf
-    logits = tf.constant(logits)
+    masked = [(1, 0), (0, 2)]
+    logits = logits_of(branching, num_variables=1)
+    logits += distributions.digit_mask(branching, masked, logits.dtype)
     with tf.GradientTape() as tape:
         tape.watch(logits)
         q = tree_of(branching)(logits)
@@ -226,6 +226,10 @@ def test_estimators_of_bits_do_not(name):
         (lambda: tree_of((4, 4))(tf.zeros([3, 4])), r"num_variables \* 2, 4\].*=\(None, 3, 4\)"),
         (lambda: tree_of((4, 4))(tf.zeros([2, 5])), r"LatentHead\(num_variables, 16, 'tree:4,4'"),
         (lambda: mixed_radix.balanced_branching(2**31 - 1), "prime factors"),
+        (lambda: distributions.digit_mask((2, 3), [(0, 0), (0, 1)]), r"none at depths \[0\]"),
+        (lambda: distributions.digit_mask((2, 3), [(0, 2)]), r"Received: \(0, 2\)"),
+        (lambda: distributions.digit_mask((2, 3), [(2, 0)]), r"Received: \(2, 0\)"),
+        (lambda: distributions.digit_mask((2, 3), [1]), "pairs of a depth and a child"),
         (lambda: mixed_radix.balanced_branching(1), "at least 2"),
     ],
 )

@@ -2,8 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_discrete.distributions import mixed_radix
+from tf_discrete.distributions.discrete import finite
 from tf_discrete.distributions.tree_leaves import TreeLeaves
 
 CASES = {
@@ -37,10 +39,25 @@ def test_counts_of_every_node(case):
         for prefix in itertools.product(*map(range, branching[:depth])):
             if prefix not in inside:
                 continue
-            node = leaves.node(np.array(prefix, np.int64))
+            one_hot = tf.one_hot(np.array(prefix, np.int64), 4)
+            node = leaves.node(one_hot)
             below = digits[(digits[:, :depth] == prefix).all(axis=1), depth]
             expected = np.bincount(below, minlength=branching[depth])
             np.testing.assert_array_equal(leaves.counts(depth, node), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_categories_and_the_uniform_distribution(case):
+    leaves, codes = TreeLeaves(*CASES[case]), allowed_codes(*CASES[case])
+    np.testing.assert_array_equal(leaves.enumerate(), codes)
+    z = tf.one_hot(mixed_radix.to_digits(codes, leaves.branching), max(leaves.branching))
+    log_p = sum(
+        tf.reduce_sum(
+            z[:, depth] * finite(tf.nn.log_softmax(leaves.uniform_logits(depth, z[:, :depth]))), -1
+        )
+        for depth in range(len(leaves.branching))
+    )
+    np.testing.assert_allclose(log_p, -np.log(len(codes)), rtol=1e-5)
 
 
 def test_nodes_of_very_many_leaves():

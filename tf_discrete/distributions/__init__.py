@@ -12,7 +12,7 @@ from tf_discrete.distributions.discrete import Discrete, get, names, register
 from tf_discrete.distributions.latent_spec import LatentSpec
 from tf_discrete.distributions.mixed_radix import balanced_branching
 from tf_discrete.distributions.relaxable import Relaxable, get_relaxable
-from tf_discrete.distributions.tree_categorical import TreeCategorical, tree_latents
+from tf_discrete.distributions.tree_categorical import TreeCategorical, digit_mask, tree_latents
 
 if TYPE_CHECKING:
     from tf_discrete.distributions.relaxed import ExpRelaxedCategorical, RelaxedBernoulliLogit
@@ -28,6 +28,7 @@ __all__ = [
     "TreeCategorical",
     "balanced_branching",
     "cluster_order",
+    "digit_mask",
     "get",
     "get_relaxable",
     "names",

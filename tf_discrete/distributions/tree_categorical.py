@@ -203,6 +203,42 @@ def tree_latents(branching: Sequence[int], num_categories: int | None = None) ->
     return f"{TreeCategorical.latents}:{','.join(map(str, found))}"
 
 
+def digit_mask(
+    branching: Sequence[int], masked: Sequence[tuple[int, int]], dtype: tf.DType = tf.float32
+) -> tf.Tensor:
+    """Returns what to add to the logits of one variable to leave out digits: 0 or -inf, [D, r].
+
+    Args:
+        branching: Integers >= 2, the children of a node at each depth.
+        masked: Pairs of a depth in [0, D) and a child in [0, b_d): the child of all nodes at the depth.
+        dtype: Dtype of the logits. Default: float32.
+
+    Raises:
+        ValueError: No such child, or a depth that keeps none.
+
+    Example:
+        >>> digit_mask((2, 3), masked=[(1, 0)]).numpy().tolist()
+        [[0.0, 0.0, -inf], [-inf, 0.0, 0.0]]
+    """
+    branching = mixed_radix.check_branching(branching)
+    allowed = _allowed(branching)
+    for pair in masked:
+        depth, child = pair if isinstance(pair, (list, tuple)) and len(pair) == 2 else (None, None)
+        if not (_is_below(depth, len(branching)) and _is_below(child, branching[depth])):
+            raise ValueError(
+                "masked must be pairs of a depth and a child that nodes at this depth have. "
+                f"Received: {checks.shown(pair)} with branching={branching}"
+            )
+        allowed[depth, child] = False
+    empty = np.flatnonzero(~allowed.any(axis=1)).tolist()
+    if empty:
+        raise ValueError(
+            "Every digit must keep at least one child. Mask fewer children. "
+            f"Received: masked={checks.shown(masked)}, which leaves none at depths {empty}"
+        )
+    return tf.constant(np.where(allowed, 0.0, -math.inf), dtype)
+
+
 @functools.cache
 def _with_branching(branching: tuple[int, ...]) -> type[TreeCategorical]:
     """Returns the class of a branching, one and the same for the same branching."""
@@ -214,6 +250,10 @@ def _with_branching(branching: tuple[int, ...]) -> type[TreeCategorical]:
         "__doc__": TreeCategorical.__doc__,
     }
     return type(TreeCategorical.__name__, (TreeCategorical,), attributes)
+
+
+def _is_below(value: object, bound: int) -> bool:
+    return type(value) is int and 0 <= value < bound
 
 
 def _allowed(branching: tuple[int, ...]) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete import types
 from tf_discrete._internal import checks
 from tf_discrete.distributions import mixed_radix
 from tf_discrete.types import Tensor
@@ -83,10 +84,47 @@ class TreeLeaves:
         lost = tf.where(hit, tf.gather(sizes, index), tf.zeros_like(flat))
         return found - tf.reshape(lost, tf.shape(found))
 
-    def node(self, digits: Tensor) -> tf.Tensor:
-        """Returns the number of the node that a prefix of digits leads to, int64 [...] of int [..., d]."""
-        digits = tf.cast(digits, tf.int64)
+    def node(self, prefix: Tensor) -> tf.Tensor:
+        """Returns the number of the node that a prefix leads to, int64 [*A] of one-hot digits [*A, d, r]."""
+        digits = tf.argmax(prefix, axis=-1, output_type=tf.int64)
         return mixed_radix.from_digits(digits, self.branching[: digits.shape[-1]])
+
+    def mask(self, logits: Tensor, before: Tensor) -> tf.Tensor:
+        """Returns logits of the children of nodes with -inf where there is no category, [*A, r].
+
+        Args:
+            logits: float [*A, b_d].
+            before: One-hot digits of the prefixes that lead to the nodes, float [*A, d, r].
+        """
+        lost = max(self.branching) - logits.shape[-1]
+        logits = tf.pad(logits, [[0, 0]] * (logits.shape.rank - 1) + [[0, lost]])
+        counts = self._counts_after(before)
+        # Of a node that no path reaches all stay, so that it is finite.
+        possible = (counts > 0) | tf.reduce_all(tf.equal(counts, 0), axis=-1, keepdims=True)
+        return tf.where(possible, logits, tf.cast(-math.inf, logits.dtype))
+
+    def uniform_logits(self, depth: int, before: Tensor) -> tf.Tensor:
+        """Returns the logits of the children, [*A, r], of the uniform distribution over all categories."""
+        counts = self._counts_after(before)[..., : self.branching[depth]]
+        dtype = types.at_least_float32(before).dtype
+        return self.mask(tf.math.log(tf.cast(tf.maximum(counts, 1), dtype)), before)
+
+    def enumerate(self) -> tf.Tensor:
+        """Lists the codes of all categories, int64 [num_allowed]."""
+        codes = tf.range(self.num_categories, dtype=tf.int64)
+        digits = mixed_radix.to_digits(codes, self.branching)
+        value, inside = tf.one_hot(digits, max(self.branching)), tf.ones_like(codes, tf.bool)
+        for depth in range(len(self.branching)):
+            counts = self._counts_after(value[:, :depth])
+            inside &= tf.gather(counts, digits[:, depth], batch_dims=1) > 0
+        return tf.boolean_mask(codes, inside)
+
+    def _counts_after(self, before: Tensor) -> tf.Tensor:
+        """Returns `counts` of the nodes that one-hot digits [*A, d, r] lead to, int64 [*A, r]."""
+        depth = before.shape[-2]
+        counts = self.counts(depth, self.node(before))
+        lost = max(self.branching) - self.branching[depth]
+        return tf.pad(counts, [[0, 0]] * (counts.shape.rank - 1) + [[0, lost]])
 
     def _size(self, prefix: tuple[int, ...]) -> int:
         """Returns how many of the K leaves lie below a prefix."""

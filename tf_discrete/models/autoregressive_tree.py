@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import distributions, estimators, seeds, types
+from tf_discrete import estimators, seeds, types
 from tf_discrete._internal import arguments, checks
-from tf_discrete.distributions import Categorical
+from tf_discrete.distributions import Categorical, mixed_radix
 from tf_discrete.distributions.discrete import MAX_CONFIGURATIONS
 from tf_discrete.distributions.tree_leaves import TreeLeaves
 from tf_discrete.estimators import Estimator
@@ -94,7 +94,6 @@ class AutoregressiveTree(keras.layers.Layer):
         self.hidden_units = arguments.hidden_units(hidden_units)
         self.activation = arguments.activation(activation)
         self.depth, self.digit_size = len(self.leaves.branching), max(self.leaves.branching)
-        self._kind = distributions.get(distributions.tree_latents(self.leaves.branching))
         self.network = DigitNetwork(
             self.leaves.branching,
             self.hidden_units,
@@ -131,34 +130,17 @@ class AutoregressiveTree(keras.layers.Layer):
         if not self.built:
             self.build(context.shape)
         logits = types.at_least_float32(self.network.logits(depth, context, before))
-        counts = self.counts(depth, before)
-        lost = self.digit_size - self.leaves.branching[depth]
-        logits = tf.pad(logits, [[0, 0]] * (logits.shape.rank - 1) + [[0, lost]])
-        return tf.where(_possible(counts), logits, tf.cast(-math.inf, logits.dtype))
-
-    def uniform_logits(self, depth: int, before: Tensor) -> tf.Tensor:
-        """Returns those of the uniform distribution over all categories, [*A, r]."""
-        dtype = types.at_least_float32(before).dtype
-        counts = self.counts(depth, before)
-        log_counts = tf.math.log(tf.cast(tf.maximum(counts, 1), dtype))
-        return tf.where(_possible(counts), log_counts, tf.cast(-math.inf, dtype))
-
-    def counts(self, depth: int, before: Tensor) -> tf.Tensor:
-        """Returns the number of categories below each child of the node of a prefix, int64 [*A, r]."""
-        node = self.leaves.node(tf.argmax(before, axis=-1, output_type=tf.int64))
-        counts = self.leaves.counts(depth, node)
-        lost = self.digit_size - self.leaves.branching[depth]
-        return tf.pad(counts, [[0, 0]] * (counts.shape.rank - 1) + [[0, lost]])
+        return self.leaves.mask(logits, before)
 
     # Values and codes.
 
     def code(self, value: Tensor) -> tf.Tensor:
         """Converts values [*A, D, r] to codes, int64 [*A]."""
-        return self.leaves.node(tf.argmax(value, axis=-1, output_type=tf.int64))
+        return self.leaves.node(value)
 
     def one_hot(self, code: Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         """Converts codes int [*A] to values, float [*A, D, r]."""
-        digits = self._kind.digits(tf.convert_to_tensor(code)[..., tf.newaxis])
+        digits = mixed_radix.to_digits(code, self.leaves.branching)
         return tf.one_hot(digits, self.digit_size, dtype=dtype)
 
     def enumerate(self) -> tf.Tensor:
@@ -168,12 +150,7 @@ class AutoregressiveTree(keras.layers.Layer):
             ValueError: There are more than 65536 leaves.
         """
         self._check_size("enumerate", "sample")
-        codes = tf.range(self.leaves.num_categories, dtype=tf.int64)
-        value, inside = self.one_hot(codes), tf.ones_like(codes, tf.bool)
-        for depth in range(self.depth):
-            counts = tf.cast(self.counts(depth, value[:, :depth]), value.dtype)
-            inside &= tf.reduce_sum(counts * value[:, depth], axis=-1) > 0
-        return tf.boolean_mask(codes, inside)
+        return self.leaves.enumerate()
 
     # Probabilities.
 
@@ -244,7 +221,7 @@ class AutoregressiveTree(keras.layers.Layer):
             ValueError: There are more than 65536 leaves.
         """
         self._check_size("kl_divergence", "kl_along of samples")
-        prior = prior_logits_fn or self.uniform_logits
+        prior = prior_logits_fn or self.leaves.uniform_logits
         return self._over_nodes(
             context, lambda depth, before, q: q.kl_divergence(over_children(prior(depth, before)))
         )
@@ -260,7 +237,7 @@ class AutoregressiveTree(keras.layers.Layer):
         """KLs of the digits at the nodes of paths, summed: unbiased at samples of q; float [*A]."""
         value = tf.cast(value, self._wide)
         return self._kl_of(
-            self.path_logits(context, value), value, prior_logits_fn or self.uniform_logits
+            self.path_logits(context, value), value, prior_logits_fn or self.leaves.uniform_logits
         )
 
     def estimate(
@@ -292,7 +269,7 @@ class AutoregressiveTree(keras.layers.Layer):
         """
         layers = arguments.layer_estimators(estimator, Categorical.latents, None, self.depth)
         self.check_estimators(layers, num_samples, reduce)
-        prior = prior_logits_fn or self.uniform_logits
+        prior = prior_logits_fn or self.leaves.uniform_logits
 
         def logits_fn(before: tuple[Tensor, ...]) -> tf.Tensor:
             prefix = _joined(before) if before else self._root(tf.convert_to_tensor(context))
@@ -371,11 +348,6 @@ class AutoregressiveTree(keras.layers.Layer):
                 f"Received: num_categories={self.leaves.num_categories}, "
                 f"branching={self.leaves.branching} with {leaves} leaves"
             )
-
-
-def _possible(counts: tf.Tensor) -> tf.Tensor:
-    """Returns which children have categories; all of a node that no path reaches, to keep it finite."""
-    return (counts > 0) | tf.reduce_all(tf.equal(counts, 0), axis=-1, keepdims=True)
 
 
 def _joined(digits: Sequence[Tensor]) -> tf.Tensor:

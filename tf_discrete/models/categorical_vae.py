@@ -60,7 +60,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         num_variables: Int N, or a sequence of one for each layer: number of variables. Default: 20.
         num_categories: Int K >= 2, or a sequence of one for each layer: categories of each variable; 2 for
             Bernoulli latents. Default: 10.
-        latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`, or "tree:32,32,32,32", see
+            `tf_discrete.distributions.tree_latents`. Default: "categorical".
         num_layers: Int L >= 1, number of stochastic layers. Default: the length of the first argument that is
             a sequence of one value for each layer, else 1.
         encoder: "mlp", "conv", a registered name, or a Keras model from [B, *data_shape] to the N * K (N for
