@@ -1,4 +1,4 @@
-"""What a training step of one variable of K categories costs: a tree of digits against the dense categorical.
+"""Measures the cost of a step of training with K categories: a tree of digits and the dense categorical.
 
 Each model is 784-256-logits, a latent variable of K categories, an embedding of width 64, and 64-256-784,
 trained on batches of 100 binary images with ReinMax. "dense" has one logit and one row of the embedding for
