@@ -222,6 +222,11 @@ class Discrete(abc.ABC):
         return tf.exp(self.category_log_probs)
 
     @property
+    def code_probs(self) -> tf.Tensor:
+        """q of each code of each variable, float [..., N, K]; of trees the only tensor with an axis of K."""
+        return self.category_probs
+
+    @property
     def probs(self) -> tf.Tensor:
         """Returns the mean of a value, float [..., *value_shape]."""
         return self.category_probs

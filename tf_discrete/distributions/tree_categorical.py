@@ -158,6 +158,29 @@ class TreeCategorical(Categorical):
 
     # Probabilities.
 
+    @property
+    def code_probs(self) -> tf.Tensor:
+        """q of each category of each variable, float [..., N, K].
+
+        Raises:
+            ValueError: More than `MAX_CONFIGURATIONS` categories.
+        """
+        if self.num_categories > discrete.MAX_CONFIGURATIONS:
+            raise ValueError(
+                f"At most {discrete.MAX_CONFIGURATIONS} probabilities are listed. Read log_prob of the codes "
+                f"in question, or probs of the digits. Received: num_categories={self.num_categories}"
+            )
+        probs, size = self.category_probs, self.category_probs.shape[-1]
+        shape = tf.concat([tf.shape(probs)[:-2], [-1, len(self.branching), size]], axis=0)
+        digits = tf.reshape(probs, shape)
+        found = digits[..., 0, : self.branching[0]]
+        for depth, children in enumerate(self.branching[1:], 1):
+            pairs = found[..., tf.newaxis] * digits[..., depth, tf.newaxis, :children]
+            found = tf.reshape(pairs, tf.concat([tf.shape(pairs)[:-2], [-1]], axis=0))
+        count = None if probs.shape[-2] is None else probs.shape[-2] // len(self.branching)
+        found.set_shape([*probs.shape[:-2], count, self.num_categories])
+        return found
+
     def enumerate(self) -> tf.Tensor:
         """Lists all joint configurations, float [K**N, N * D, r], the last variable fastest.
 

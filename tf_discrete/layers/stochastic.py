@@ -67,7 +67,8 @@ class StochasticLayer(keras.layers.Layer):
             gives the same sample. Default: None, a new seed in every call.
 
     Output shape:
-        The shape of the input for categorical and Bernoulli latents and for trees; [batch, ..., *value_shape] in general.
+        The shape of the input for categorical and Bernoulli latents and for trees; [batch, ...,
+        *value_shape] in general.
 
     Raises:
         ValueError: The estimator is not pathwise, an argument is out of range, or logits have a wrong rank.
