@@ -109,7 +109,7 @@ class HasCodes(Protocol):
         """K, the values of each."""
 
     def encode(self, x: Tensor) -> tf.Tensor:
-        """The code of each observation, int32 [B, N]."""
+        """The code of each observation, int32 [B, N]; int64 of trees."""
 
 
 class HasCodeProbs(HasCodes, Protocol):
@@ -162,7 +162,7 @@ class Sample(NamedTuple):
 
     Attributes:
         value: float [S, *B, N(, K)], what the next network reads; carries the gradient.
-        code: int32 [S, *B, N], the discrete configuration that was drawn.
+        code: int32 [S, *B, N] (int64 of trees), the discrete configuration that was drawn.
         log_value: float [S, *B, N(, K)], the relaxed sample in log space (for Bernoulli latents: its
             logit), or None where the estimator has no relaxation.
     """

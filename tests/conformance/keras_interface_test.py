@@ -36,6 +36,7 @@ def head_of_image_and_class():
 # What a class is made of besides `SIZES`, and its inputs: shape and dtype of each.
 OTHERS = {
     "AutoregressivePrior": (dict, [((2,), "int32")]),
+    "AutoregressiveTree": (lambda: {"branching": (2, 2)}, [((4,), "float32")]),
     "IndependentPrior": (dict, [((2,), "int32")]),
     "ConditionalNetwork": (head_of_image_and_class, [((3,), "float32"), ((2,), "float32")]),
 }

@@ -15,6 +15,12 @@ from tf_discrete import estimators, layers, schedules
 ANNEALED = schedules.Linear(1.0, 0.5, steps=10)
 # Name of the layer, its options, the shape of an input without the batch.
 CASES = {
+    "CodeEmbedding": ("CodeEmbedding", {}, (4, 10)),
+    "CodeEmbedding-tree": (
+        "CodeEmbedding",
+        {"num_categories": 24, "latents": "tree:2,3,4", "width": 5},
+        (2, 6, 4),
+    ),
     "LatentHead": ("LatentHead", {}, (6,)),
     "LatentHead-bernoulli": (
         "LatentHead",
@@ -43,6 +49,7 @@ CASES = {
         (5, 4, 3),
     ),
 }
+DETERMINISTIC = ("CodeEmbedding", "LatentHead")
 OF_ESTIMATORS = {
     f"StochasticLayer-{name}": (
         "StochasticLayer",
@@ -56,7 +63,7 @@ OWN = tuple(CASES)
 CASES |= OF_ESTIMATORS
 every_case = pytest.mark.parametrize("case", CASES)
 stochastic_cases = pytest.mark.parametrize(
-    "case", [case for case, (name, _, _) in CASES.items() if name != "LatentHead"]
+    "case", [case for case, (name, _, _) in CASES.items() if name not in DETERMINISTIC]
 )
 
 
@@ -150,7 +157,9 @@ def test_dtype_policies(case, policy):
     assert value.dtype == layer.compute_dtype == layer(variable).dtype.name
     assert np.isfinite(tape.gradient(total, variable)).all()
     floats = {w.dtype for w in layer.trainable_weights}
-    assert floats <= {"float64" if policy == "float64" and "Head" in case else "float32"}
+    assert floats <= {
+        "float64" if policy == "float64" and CASES[case][0] in DETERMINISTIC else "float32"
+    }
 
 
 @stochastic_cases

@@ -105,6 +105,11 @@ def models() -> list[Subject]:
     def made_shape(made: Any) -> tuple[int, ...]:
         return made.parts.data_shape if hasattr(made, "parts") else made.data_shape
 
+    def use_tree(made: Any) -> None:
+        x = tf.ones([2, 3])
+        finite(made(x), made.log_prob(x, made.sample(x, seeds.base(0), 2)))
+        round_trip(made)
+
     def use_prior(made: Any) -> None:
         finite(made.log_prob(made.sample(2)))
         round_trip(made)
@@ -120,6 +125,12 @@ def models() -> list[Subject]:
     function = ("activation",)
     samples = ("num_samples", "temperature", "decoder", "kl_weight")
     return [
+        subject(
+            tfd.models.AutoregressiveTree,
+            use_tree,
+            lambda: {"num_categories": 3, "branching": (2, 2), "hidden_units": (3,)},
+            later=("activation",),
+        ),
         subject(tfd.DiscreteModel, lambda made: repr(made.get_config())),
         subject(
             tfd.CategoricalVAE,

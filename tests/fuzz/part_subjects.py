@@ -95,6 +95,12 @@ def distributions() -> list[Subject]:
             tensors=("logits",),
         ),
         subject(
+            tfd.distributions.get("tree:3,2"),
+            use,
+            lambda: {"logits": tf.zeros([2, 3])},
+            tensors=("logits",),
+        ),
+        subject(
             tfd.distributions.ExpRelaxedCategorical,
             use_relaxed,
             lambda: {**relaxed, "logits": tf.zeros([2, 3])},
@@ -160,6 +166,12 @@ def layers() -> list[Subject]:
         round_trip(made)
 
     return [
+        subject(
+            layers.CodeEmbedding,
+            lambda made: (finite(made(tf.ones([2, 2, 4]) / 4)), round_trip(made)),
+            lambda: {"num_categories": 4, "width": 3},
+            later=("embeddings_initializer",),
+        ),
         subject(layers.GumbelSoftmax, use, more=LAYER, default=("seed", "temperature")),
         subject(layers.StraightThrough, use, more=LAYER, default=("seed", "temperature")),
         subject(layers.SemanticHashing, use, more=LAYER[1:], default=("seed",)),

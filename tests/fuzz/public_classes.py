@@ -27,6 +27,7 @@ MODULES = (
 BASES = (
     tfd.distributions.Discrete,
     tfd.distributions.Relaxable,
+    tfd.distributions.TreeCategorical,
     tfd.estimators.Estimator,
     tfd.estimators.PathwiseEstimator,
     tfd.estimators.ScoreEstimator,

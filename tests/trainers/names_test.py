@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tf_discrete import distributions, estimators, likelihoods
+from tf_discrete import estimators, likelihoods
 from tf_discrete._internal import arguments
 from tf_discrete.codes import faiss_index
-from tf_discrete.distributions import latent_spec
+from tf_discrete.distributions import discrete, latent_spec
+from tf_discrete.layers import code_embedding
 from tf_discrete.models import categorical_vae, networks, structured_prediction
 from trainers.flags import names
 from trainers.flags.structured_prediction import Config as StructuredPrediction
@@ -17,7 +18,8 @@ def _own(found, cls):
 
 
 def test_registered_names():
-    assert list(names.LATENTS) == _own(distributions.names(), distributions.get)
+    kinds = discrete.REGISTRY
+    assert list(names.LATENTS) == _own([name for name, _ in kinds.items()], kinds.entry)
     assert list(names.ESTIMATORS) == _own(estimators.names(), estimators.get_class)
     categorical = estimators.names(latents="categorical")
     assert list(names.CATEGORICAL_ESTIMATORS) == _own(categorical, estimators.get_class)
@@ -28,6 +30,7 @@ def test_registered_names():
 def test_choices():
     assert names.OBJECTIVES == categorical_vae.OBJECTIVES
     assert names.CODE_VALUES == latent_spec.CODE_VALUES
+    assert set(names.CODE_EMBEDDINGS) == set(code_embedding.MODES)
     assert names.FAISS_KINDS == faiss_index.KINDS
     choices = {
         name: field.metadata["choices"]

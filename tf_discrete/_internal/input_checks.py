@@ -132,13 +132,16 @@ def same_batch(x: Tensor, y: Tensor, names: tuple[str, str] = ("x", "y")) -> tf.
         return tf.identity(y)
 
 
-def codes(values: Tensor, num_categories: int, num_variables: int) -> tf.Tensor:
-    """Returns codes as int32 [B, N], if they are codes of this size.
+def codes(
+    values: Tensor, num_categories: int, num_variables: int, dtype: tf.DType = tf.int32
+) -> tf.Tensor:
+    """Returns codes as integers [B, N], if they are codes of this size.
 
     Args:
         values: integers or booleans [B, N] in [0, K); B may be 0.
         num_categories: K.
         num_variables: N.
+        dtype: Dtype of the result, in which K - 1 must have a place. Default: int32.
 
     Raises:
         ValueError: another shape, no integers, or values out of range;
@@ -152,7 +155,7 @@ def codes(values: Tensor, num_categories: int, num_variables: int) -> tf.Tensor:
 Received: minimum=0, maximum=3
     """
     if not tf.is_tensor(values) or _is_known(values):
-        return tf.constant(check_codes(np.asarray(values), num_categories, num_variables))
+        return tf.constant(check_codes(np.asarray(values), num_categories, num_variables), dtype)
     if not (values.dtype.is_integer or values.dtype.is_bool):
         raise ValueError(
             "codes must be integers. Take the argmax of one-hot samples, or round bits. "
@@ -164,11 +167,13 @@ Received: minimum=0, maximum=3
             f"returns. Received: codes.shape={tuple(values.shape)}"
         )
     values = tf.ensure_shape(values, [None, num_variables])
-    return integers_in(values, 0, num_categories - 1, "codes")
+    return integers_in(values, 0, num_categories - 1, "codes", dtype)
 
 
-def integers_in(values: Tensor, lowest: int, highest: int, name: str) -> tf.Tensor:
-    """Returns integers of a graph as int32, asserted to lie in [lowest, highest].
+def integers_in(
+    values: Tensor, lowest: int, highest: int, name: str, dtype: tf.DType = tf.int32
+) -> tf.Tensor:
+    """Returns integers of a graph in a dtype, asserted to lie in [lowest, highest].
 
     Where the assertion is left out, others become `lowest - 1`.
     """
@@ -185,7 +190,7 @@ def integers_in(values: Tensor, lowest: int, highest: int, name: str) -> tf.Tens
         ],
     )
     with tf.control_dependencies([check]):
-        return tf.where(inside, tf.cast(values, tf.int32), lowest - 1)
+        return tf.where(inside, tf.cast(values, dtype), tf.cast(lowest - 1, dtype))
 
 
 def count(value: Tensor, name: str, lowest: int = 0, highest: int | None = None) -> int | tf.Tensor:

@@ -109,4 +109,5 @@ def _find_layer(model: keras.Model, name: str | None) -> StochasticLayer:
 
 
 def _codes_and_probs(distribution: Discrete) -> tuple[Tensor, Tensor]:
-    return distribution.code(distribution.mode()), distribution.probs
+    code = distribution.code(distribution.mode())
+    return distribution.digits(code), distribution.probs

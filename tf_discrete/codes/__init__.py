@@ -3,7 +3,7 @@
 from tf_discrete.codes.compression import Compressed, compress, decompress
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.codes.duplicates import Collisions, NearDuplicates, collisions, near_duplicates
-from tf_discrete.codes.encoding import encode_batches
+from tf_discrete.codes.encoding import encode_batches, encode_digits
 from tf_discrete.codes.faiss_index import FaissIndex
 from tf_discrete.codes.fixed_point import FixedPointPrior
 from tf_discrete.codes.hamming import (
@@ -25,6 +25,7 @@ from tf_discrete.codes.packing import (
     pack_to_compare,
     unpack,
 )
+from tf_discrete.codes.prefixes import common_prefix
 
 __all__ = [
     "CodeIndex",
@@ -38,9 +39,11 @@ __all__ = [
     "bits_per_variable",
     "bytes_per_code",
     "collisions",
+    "common_prefix",
     "compress",
     "decompress",
     "encode_batches",
+    "encode_digits",
     "hamming_distances",
     "hamming_radius",
     "hamming_top_k",

@@ -23,7 +23,7 @@ def encode_batches(model: HasCodes, batches: Iterable[Batch]) -> np.ndarray:
             `tf_discrete.datasets` gives them.
 
     Returns:
-        codes: int32 [M, N], in the order of the data.
+        codes: int32 [M, N] (int64 for more than 2**31 categories), in the order of the data.
 
     Raises:
         ValueError: no batch at all.
@@ -43,3 +43,36 @@ def encode_batches(model: HasCodes, batches: Iterable[Batch]) -> np.ndarray:
     if not parts:
         raise ValueError("There must be at least one batch to encode. Received: no batches")
     return check_codes(np.concatenate(parts), model.num_categories, model.num_variables)
+
+
+def encode_digits(model: HasCodes, batches: Iterable[Batch]) -> tuple[np.ndarray, int]:
+    """As `encode_batches`, as digits and their number of categories: what search and compression read.
+
+    The digits of all latents but trees are the codes.
+
+    Args:
+        model: As `encode_batches` takes it.
+        batches: As `encode_batches` takes them.
+
+    Returns:
+        digits: int32 [M, N], of trees [M, N * D].
+        num_categories: K, of trees r.
+
+    Raises:
+        ValueError: no batch at all.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((8, 8, 1), 1, 64, latents="tree:8,8", hidden_units=(16,))
+        >>> digits, num_categories = encode_digits(model, [tf.ones([5, 8, 8, 1])])
+        >>> digits.shape, num_categories
+        ((5, 2), 8)
+    """
+    codes = encode_batches(model, batches)
+    spec = getattr(model, "latent_spec", None)
+    if spec is None:
+        return codes, model.num_categories
+    num_variables, num_categories = spec.digit_sizes
+    return check_codes(
+        np.asarray(spec.digits(codes)), num_categories, num_variables
+    ), num_categories

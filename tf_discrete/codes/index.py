@@ -47,6 +47,8 @@ _REMEDY = "Build the index again."
 class CodeIndex:
     """A set of codes that is searched by the number of differing variables, exactly.
 
+    Of trees, whose codes have very many categories, the digits are searched: `encode_digits` returns them.
+
     Neighbours come by increasing distance, at equal distance in the order of the codes.
 
     Args:
@@ -153,6 +155,8 @@ class CodeIndex:
             ValueError: another model; if the index does not know its model, one with other codes.
         """
         sizes = (getattr(model, "num_variables", None), getattr(model, "num_categories", None))
+        if hasattr(model, "latent_spec"):
+            sizes = model.latent_spec.digit_sizes
         digest = model_digest(model)
         if sizes != (self.num_variables, self.num_categories) or self.model not in (None, digest):
             raise ValueError(

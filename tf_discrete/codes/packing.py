@@ -28,7 +28,7 @@ def check_codes(
         num_variables: N, or None for any.
 
     Returns:
-        int32 [B, N].
+        int32 [B, N]; int64 for more than 2**31 categories.
 
     Raises:
         ValueError: another shape, no integers, or values out of range.
@@ -51,12 +51,17 @@ def check_codes(
             f"codes must lie in [0, num_categories) = [0, {num_categories}). Give the num_categories of "
             f"their model. Received: minimum={array.min()}, maximum={array.max()}"
         )
-    return array.astype(np.int32, copy=False)
+    return array.astype(_dtype(num_categories), copy=False)
 
 
 def check_num_categories(num_categories: int) -> None:
     """Refuses variables with fewer than 2 categories, and what is no integer."""
-    checks.whole("num_categories", num_categories, lowest=2)
+    checks.whole("num_categories", num_categories, 2, checks.INT64_MAX)
+
+
+def _dtype(num_categories: int) -> type[np.signedinteger]:
+    """Returns the dtype of codes of K categories, the smallest that holds them all and at least int32."""
+    return np.int32 if num_categories <= 2**31 else np.int64
 
 
 def as_array(name: str, value: ArrayLike) -> np.ndarray:
@@ -122,7 +127,7 @@ def pack(codes: ArrayLike, num_categories: int = 2) -> np.ndarray:
     array = check_codes(codes, num_categories)
     if num_categories == 2:
         return np.packbits(array.astype(np.uint8), axis=1)
-    shifts = np.arange(bits_per_variable(num_categories) - 1, -1, -1, dtype=np.int32)
+    shifts = np.arange(bits_per_variable(num_categories) - 1, -1, -1, dtype=array.dtype)
     return _in_blocks(
         array,
         bytes_per_code(array.shape[1], num_categories),
@@ -139,7 +144,7 @@ def unpack(packed: ArrayLike, num_variables: int, num_categories: int = 2) -> np
         num_categories: K. Default: 2.
 
     Returns:
-        codes: int32 [B, N].
+        codes: int32 [B, N]; int64 for more than 2**31 categories.
 
     Raises:
         ValueError: bytes that are no packed codes of these sizes.
@@ -155,12 +160,7 @@ def unpack(packed: ArrayLike, num_variables: int, num_categories: int = 2) -> np
             f"Codes of {num_variables} variables with {num_categories} categories take {size} bytes each. "
             f"Give the sizes that they were packed with. Received: packed.shape={array.shape}"
         )
-    if width > 31:
-        raise ValueError(
-            f"num_categories must be at most 2**31, for codes are int32. "
-            f"Received: num_categories={num_categories}"
-        )
-    codes = np.empty([len(array), num_variables], np.int32)
+    codes = np.empty([len(array), num_variables], _dtype(num_categories))
     for start in range(0, len(array), _BLOCK):
         part = array[start : start + _BLOCK]
         codes[start : start + _BLOCK] = _unpack(part, num_variables, num_categories, width)
@@ -170,9 +170,9 @@ def unpack(packed: ArrayLike, num_variables: int, num_categories: int = 2) -> np
 def _unpack(array: np.ndarray, num_variables: int, num_categories: int, width: int) -> np.ndarray:
     bits = np.unpackbits(array, axis=1)
     used, padding = bits[:, : num_variables * width], bits[:, num_variables * width :]
-    codes = used.astype(np.int32)
+    codes = used.astype(_dtype(num_categories))
     if width > 1:
-        shifts = np.arange(width - 1, -1, -1, dtype=np.int32)
+        shifts = np.arange(width - 1, -1, -1, dtype=codes.dtype)
         codes = (codes.reshape(len(array), num_variables, width) << shifts).sum(-1)
     if padding.any() or (codes.size and codes.max() >= num_categories):
         raise ValueError(

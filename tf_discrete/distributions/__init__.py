@@ -7,9 +7,12 @@ from tf_discrete.distributions.categorical import Categorical
 
 # isort: split
 from tf_discrete.distributions.bernoulli import Bernoulli
+from tf_discrete.distributions.cluster_order import cluster_order
 from tf_discrete.distributions.discrete import Discrete, get, names, register
 from tf_discrete.distributions.latent_spec import LatentSpec
+from tf_discrete.distributions.mixed_radix import balanced_branching
 from tf_discrete.distributions.relaxable import Relaxable, get_relaxable
+from tf_discrete.distributions.tree_categorical import TreeCategorical, digit_mask, tree_latents
 
 if TYPE_CHECKING:
     from tf_discrete.distributions.relaxed import ExpRelaxedCategorical, RelaxedBernoulliLogit
@@ -22,10 +25,15 @@ __all__ = [
     "LatentSpec",
     "RelaxedBernoulliLogit",
     "Relaxable",
+    "TreeCategorical",
+    "balanced_branching",
+    "cluster_order",
+    "digit_mask",
     "get",
     "get_relaxable",
     "names",
     "register",
+    "tree_latents",
 ]
 
 

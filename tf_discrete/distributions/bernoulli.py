@@ -68,9 +68,9 @@ class Bernoulli(Relaxable):
                 f"missing. Received: inputs.shape={tuple(shape)}"
             )
 
-    def one_hot(self, code: Tensor) -> tf.Tensor:
-        """Converts codes, int or bool [..., N], to values, float [..., N]."""
-        return tf.cast(code, self.logits.dtype)
+    def from_digits(self, digits: Tensor) -> tf.Tensor:
+        """Converts bits, int or bool [..., N], to values, float [..., N]."""
+        return tf.cast(digits, self.logits.dtype)
 
     def code(self, value: Tensor) -> tf.Tensor:
         """Converts values, bits or relaxed, to codes, int32 [..., N]."""
@@ -97,7 +97,7 @@ class Bernoulli(Relaxable):
         return tf.math.sigmoid(self.logits)
 
     def mode(self) -> tf.Tensor:
-        return self.one_hot(self.logits > 0)
+        return self.from_digits(self.logits > 0)
 
     def log_prob(self, value: Tensor) -> tf.Tensor:
         sign = 2.0 * tf.cast(value, self.logits.dtype) - 1.0
@@ -130,7 +130,7 @@ class Bernoulli(Relaxable):
         return noise_lib.logistic(seed, shape, dtype)
 
     def harden(self, noise: Tensor) -> tf.Tensor:
-        return self.one_hot(self.logits + noise > 0)
+        return self.from_digits(self.logits + noise > 0)
 
     def relax(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
         """logit(z) of the relaxed sample that logistic noise makes, [..., N], reparameterised."""

@@ -58,9 +58,9 @@ class Categorical(Relaxable):
                 f"variable set latents='bernoulli'. Received: inputs.shape={tuple(shape)}"
             )
 
-    def one_hot(self, code: Tensor) -> tf.Tensor:
-        """Converts codes int [..., N] to values, float [..., N, K]."""
-        return tf.one_hot(code, tf.shape(self.logits)[-1], dtype=self.logits.dtype)
+    def from_digits(self, digits: Tensor) -> tf.Tensor:
+        """Converts digits int [..., N] to values, float [..., N, K]."""
+        return tf.one_hot(digits, tf.shape(self.logits)[-1], dtype=self.logits.dtype)
 
     @property
     def category_log_probs(self) -> tf.Tensor:
@@ -73,7 +73,7 @@ class Categorical(Relaxable):
         return tf.nn.softmax(self.logits)
 
     def mode(self) -> tf.Tensor:
-        return self.one_hot(tf.argmax(self.logits, axis=-1, output_type=tf.int32))
+        return self.from_digits(tf.argmax(self.logits, axis=-1, output_type=tf.int32))
 
     def entropy_per_variable(self) -> tf.Tensor:
         return closed_form.categorical_entropy(self.logits)
@@ -97,7 +97,7 @@ class Categorical(Relaxable):
         return noise_lib.gumbel(seed, shape, dtype)
 
     def harden(self, noise: Tensor) -> tf.Tensor:
-        return self.one_hot(tf.argmax(self.logits + noise, axis=-1, output_type=tf.int32))
+        return self.from_digits(tf.argmax(self.logits + noise, axis=-1, output_type=tf.int32))
 
     def relax(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
         """log z of the relaxed sample that Gumbel noise makes, [..., N, K], reparameterised."""

@@ -25,7 +25,7 @@ from tf_discrete import types
 from tf_discrete._internal import checks
 from tf_discrete._internal.registry import Registry
 from tf_discrete.distributions import noise
-from tf_discrete.types import Seed, Tensor
+from tf_discrete.types import JsonObject, Seed, Tensor
 
 MAX_CONFIGURATIONS = 65536
 """`enumerate` refuses to list more joint configurations than this."""
@@ -47,14 +47,33 @@ class Discrete(abc.ABC):
         latents: Name of the kind, as the arguments `latents=` take it.
         event_rank: Number of axes of one value, and of its logits.
         code_meaning: What the number of a code stands for, for a manifest.
+        code_dtype: Dtype of codes.
+        takes_parameters: Bool, whether the name of the kind goes on with parameters, as "tree:8,8" does.
     """
 
     latents: str
     event_rank = 2
     code_meaning = "category"
+    code_dtype = tf.int32
+    takes_parameters = False
 
     def __init__(self, logits: Tensor):
         self.logits = types.floats("logits", logits)
+
+    @classmethod
+    def with_parameters(cls, parameters: str) -> type[Discrete]:
+        """Returns the kind with the parameters that follow a colon in its name; "" for none."""
+        if parameters:
+            raise ValueError(
+                f"{cls.latents} latents take no parameters. Set latents={cls.latents!r}. "
+                f"Received: latents={f'{cls.latents}:{parameters}'!r}"
+            )
+        return cls
+
+    @classmethod
+    def formulas(cls) -> str:
+        """Returns the name of the kind whose formulas an estimator uses that has one for each kind."""
+        return cls.latents
 
     # Shapes.
 
@@ -81,7 +100,7 @@ class Discrete(abc.ABC):
 
     @classmethod
     def static_sizes(cls, logits: Tensor) -> tuple[int, int]:
-        """N and K of logits [..., *logits_shape].
+        """N and K of logits [..., *logits_shape], as estimators see them: of a tree, those of its digits.
 
         Raises:
             ValueError: The graph does not know them.
@@ -93,6 +112,11 @@ class Discrete(abc.ABC):
                 "Enumeration needs the number of variables and categories when the graph is built. "
                 f"Received: logits.shape={logits.shape}"
             )
+        return cls.digit_sizes(num_variables, num_categories)
+
+    @classmethod
+    def digit_sizes(cls, num_variables: int, num_categories: int) -> tuple[int, int]:
+        """Returns the number of digits of N variables, and of their categories; N and K of most kinds."""
         return num_variables, num_categories
 
     @classmethod
@@ -117,6 +141,14 @@ class Discrete(abc.ABC):
             )
 
     @classmethod
+    def masked(cls, logits: tf.Tensor) -> tf.Tensor:
+        """Returns logits with -inf where no value of the kind has a category; most kinds have none there.
+
+        Estimators and distributions read logits from outside through it.
+        """
+        return logits
+
+    @classmethod
     def concatenate_logits(cls, logits: Sequence[Tensor], num_categories: int) -> tf.Tensor:
         """Concatenates logits along the variables, each with `num_categories` categories.
 
@@ -135,14 +167,36 @@ class Discrete(abc.ABC):
 
     # Values and codes.
 
+    @classmethod
+    def digits(cls, code: Tensor) -> Tensor:
+        """Returns the digits that codes int [..., N] consist of: the codes themselves, but for trees."""
+        return code
+
+    @classmethod
+    def join_digits(cls, digits: Tensor) -> Tensor:
+        """Returns the codes of digits, the inverse of `digits`."""
+        return digits
+
+    def from_digits(self, digits: Tensor) -> tf.Tensor:
+        """Converts digits int [..., N] to values, float [..., *value_shape].
+
+        These are the digits of `digits`, the variables that estimators see.
+        """
+        _, num_categories = self.sizes_of(tuple(self.logits.shape[-self.event_rank :]))
+        return tf.one_hot(digits, num_categories, dtype=self.logits.dtype)
+
     def one_hot(self, code: Tensor) -> tf.Tensor:
         """Converts codes int [..., N] to values, float [..., *value_shape]."""
-        _, num_categories = self.sizes_of(tuple(self.logits.shape[-self.event_rank :]))
-        return tf.one_hot(code, num_categories, dtype=self.logits.dtype)
+        return self.from_digits(self.digits(code))
 
     def code(self, value: Tensor) -> tf.Tensor:
-        """Converts values, one-hot or relaxed, to codes, int32 [..., N]."""
+        """Converts values, one-hot or relaxed, to codes, `code_dtype` [..., N]."""
         return tf.argmax(value, axis=-1, output_type=tf.int32)
+
+    @classmethod
+    def describe_codes(cls) -> JsonObject:
+        """Returns what a manifest says of a code: its dtype, and what its number stands for."""
+        return {"dtype": cls.code_dtype.name, "value": cls.code_meaning}
 
     @classmethod
     def over_categories(cls, value: Tensor) -> tf.Tensor:
@@ -168,6 +222,11 @@ class Discrete(abc.ABC):
         return tf.exp(self.category_log_probs)
 
     @property
+    def code_probs(self) -> tf.Tensor:
+        """q of each code of each variable, float [..., N, K]; of trees the only tensor with an axis of K."""
+        return self.category_probs
+
+    @property
     def probs(self) -> tf.Tensor:
         """Returns the mean of a value, float [..., *value_shape]."""
         return self.category_probs
@@ -177,11 +236,11 @@ class Discrete(abc.ABC):
         log_probs = self.category_log_probs
         shape = tf.concat([[num_samples], tf.shape(log_probs)], axis=0)
         perturbed = log_probs + noise.gumbel(seed, shape, log_probs.dtype)
-        return self.one_hot(tf.argmax(perturbed, axis=-1, output_type=tf.int32))
+        return self.from_digits(tf.argmax(perturbed, axis=-1, output_type=tf.int32))
 
     def mode(self) -> tf.Tensor:
         """Returns the most probable value, float [..., *value_shape]."""
-        return self.one_hot(tf.argmax(self.category_log_probs, axis=-1, output_type=tf.int32))
+        return self.from_digits(tf.argmax(self.category_log_probs, axis=-1, output_type=tf.int32))
 
     def log_prob(self, value: Tensor) -> tf.Tensor:
         """log q(value) in nats, [...]."""
@@ -227,7 +286,7 @@ class Discrete(abc.ABC):
             weight = weights[..., member]
             for _ in range(self.event_rank - 1):
                 weight = weight[..., tf.newaxis]
-            total += weight * fixed.score(fixed.one_hot(codes[..., member]))
+            total += weight * fixed.score(fixed.from_digits(codes[..., member]))
         return total
 
     def probs_vjp(self, upstream: Tensor) -> tf.Tensor:
@@ -244,7 +303,7 @@ class Discrete(abc.ABC):
         Raises:
             ValueError: There are more than `MAX_CONFIGURATIONS`.
         """
-        return self.one_hot(_configurations(*self.static_sizes(self.logits)))
+        return self.from_digits(configurations(*self.static_sizes(self.logits)))
 
     def entropy_per_variable(self) -> tf.Tensor:
         """Entropy of each variable in nats, [..., N]."""
@@ -285,6 +344,8 @@ def register(cls: _Kind) -> _Kind:
 def names(interface: type = Discrete) -> tuple[str, ...]:
     """Returns the names of the registered kinds that implement an interface, in the order of registration.
 
+    Kinds that need parameters, such as "tree:8,8", are left out.
+
     Args:
         interface: `Discrete`, or `tf_discrete.distributions.Relaxable`. Default: `Discrete`.
 
@@ -292,16 +353,23 @@ def names(interface: type = Discrete) -> tuple[str, ...]:
         >>> names()
         ('categorical', 'bernoulli')
     """
-    return tuple(name for name, cls in REGISTRY.items() if issubclass(cls, interface))
+    return tuple(
+        name
+        for name, cls in REGISTRY.items()
+        if issubclass(cls, interface) and not cls.takes_parameters
+    )
 
 
 def get(latents: str) -> type[Discrete]:
-    """Returns the class of a kind of latents, such as "categorical" or "bernoulli".
+    """Returns the class of a kind of latents, such as "categorical", "bernoulli" or "tree:32,32".
 
     Raises:
-        ValueError: No kind has the name; the message lists all.
+        ValueError: No kind has the name, and the message lists all; or the parameters are wrong.
     """
-    return REGISTRY.entry(latents, "latents")
+    name, parameters = latents, ""
+    if isinstance(latents, str):
+        name, _, parameters = latents.partition(":")
+    return REGISTRY.entry(name, "latents").with_parameters(parameters)
 
 
 def finite(x: tf.Tensor) -> tf.Tensor:
@@ -321,7 +389,12 @@ def times_log_prob(value: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
     return value * tf.where(possible, log_prob, none) + tf.stop_gradient(made)
 
 
-def _configurations(variables: int, categories: int) -> tf.Tensor:
+def configurations(variables: int, categories: int) -> tf.Tensor:
+    """Lists the joint configurations of N variables of K categories, int32 [K**N, N], the last one fastest.
+
+    Raises:
+        ValueError: There are more than `MAX_CONFIGURATIONS`.
+    """
     count = categories**variables
     if count > MAX_CONFIGURATIONS:
         raise ValueError(

@@ -105,6 +105,24 @@ class LatentSpec:
         return self.kind.logits_shape(self.num_variables, self.num_categories)
 
     @property
+    def code_dtype(self) -> tf.DType:
+        """Returns the dtype of codes."""
+        return self.kind.code_dtype
+
+    @property
+    def digit_sizes(self) -> tuple[int, int]:
+        """Returns how many digits a code has, and how many categories each: N and K, but for trees."""
+        return self.kind.digit_sizes(self.num_variables, self.num_categories)
+
+    def digits(self, codes: Tensor) -> Tensor:
+        """Returns the digits of codes int [..., N], the variables that estimators see."""
+        return self.kind.digits(codes)
+
+    def join_digits(self, digits: Tensor) -> Tensor:
+        """Returns the codes of digits, the inverse of `digits`."""
+        return self.kind.join_digits(digits)
+
+    @property
     def num_logits(self) -> int:
         """Returns how many logits one value has, the outputs of the network that makes them."""
         return math.prod(self.logits_shape)

@@ -59,7 +59,7 @@ class ARSM(score.ScoreEstimator):
     def _sample(self, call: score.ScoreCall) -> tf.Tensor:
         fixed = tf.stop_gradient(call.logits)
         code = tf.argmin(call.noise - fixed, axis=-1, output_type=tf.int32)
-        return self.distribution(fixed).one_hot(code)
+        return self.distribution(fixed).from_digits(code)
 
     def _gradient(
         self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
@@ -68,7 +68,7 @@ class ARSM(score.ScoreEstimator):
         # The samples of all swaps in one call: [P * S, *B, N, K].
         swapped = _swapped(noise, fixed)
         folded = tf.reshape(swapped, tf.concat([[-1], tf.shape(noise)[1:-1]], axis=0))
-        z_swapped = self.distribution(fixed).one_hot(folded)
+        z_swapped = self.distribution(fixed).from_digits(folded)
         others = reductions.evaluate(call.objective_fn, z_swapped, self.event_rank).per_sample
         others = tf.reshape(others, tf.concat([[-1], tf.shape(noise)[:-2]], axis=0))
         values = tf.concat([estimate.per_sample[tf.newaxis], others], axis=0)

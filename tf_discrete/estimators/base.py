@@ -40,8 +40,7 @@ class Estimator(keras.layers.Layer):
 
     def __init__(self, latents: str = "categorical", **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        distributions.get(latents)
-        if latents not in self.spec.supports:
+        if not self.spec.takes(latents):
             raise ValueError(
                 f"{type(self).__name__} supports {' and '.join(self.spec.supports)} latents only. Choose "
                 f"another estimator, see tf_discrete.estimators.names(latents={latents!r}). "
@@ -151,7 +150,11 @@ class Estimator(keras.layers.Layer):
         logits = tf.convert_to_tensor(logits)
         self.check_dtype(logits.dtype)
         self.check(num_samples, None)
-        return self._draw(seed, types.at_least_float32(logits), num_samples)
+        return self._draw(seed, self._wide(logits), num_samples)
+
+    def _wide(self, logits: Tensor) -> tf.Tensor:
+        """Returns logits from outside in at least float32, with the masks of the kind of latents."""
+        return self.kind.masked(types.at_least_float32(logits))
 
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         """`draw_noise` of logits of at least float32, all checked. Default: samples of the codes."""
@@ -271,7 +274,7 @@ class PathwiseEstimator(Estimator):
         Returns:
             sample: see `tf_discrete.types.Sample`.
         """
-        return self._sample(types.at_least_float32(logits), noise)
+        return self._sample(self._wide(logits), noise)
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         """`sample` of logits of at least float32."""

@@ -65,11 +65,11 @@ class DisARM(antithetic.PairEstimator):
 
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         shape = sampling.noise_shape(logits, num_samples)
-        shape = _COUPLED[self.latents].noise_shape(self.coupling, shape, logits.shape[-1])
+        shape = _COUPLED[self.kind.formulas()].noise_shape(self.coupling, shape, logits.shape[-1])
         return noise_lib.open_uniform(seed, shape, logits.dtype)
 
     def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return _COUPLED[self.latents].draw_pair(self.coupling, noise, logits)
+        return _COUPLED[self.kind.formulas()].draw_pair(self.coupling, noise, logits)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "coupling": self.coupling}

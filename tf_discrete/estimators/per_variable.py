@@ -60,7 +60,7 @@ def evaluate(
     """
     members = _members(tf.stop_gradient(distribution.category_log_probs), perturbed, num_summed)
     drawn = members.codes[..., 0]
-    z = tf.stop_gradient(distribution.one_hot(drawn))
+    z = tf.stop_gradient(distribution.from_digits(drawn))
     result = call.evaluate(z)
     others = reductions.evaluate(
         call.objective_fn, _neighbours(distribution, members.codes), distribution.event_rank
@@ -131,7 +131,9 @@ def _neighbours(distribution: Discrete, codes: tf.Tensor) -> tf.Tensor:
     for _ in range(rank):
         one = one[:, tf.newaxis]
     moved = tf.where(one, others, drawn)  # [N, M - 1, S, *B, N]
-    return distribution.one_hot(tf.reshape(moved, tf.concat([[-1], tf.shape(drawn)[1:]], axis=0)))
+    return distribution.from_digits(
+        tf.reshape(moved, tf.concat([[-1], tf.shape(drawn)[1:]], axis=0))
+    )
 
 
 def _beside(drawn: tf.Tensor, others: tf.Tensor, num_summed: int) -> tf.Tensor:

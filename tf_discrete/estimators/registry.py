@@ -52,8 +52,7 @@ def names(family: str | None = None, latents: str | None = None) -> list[str]:
     return sorted(
         name
         for name, cls in REGISTRY.items()
-        if (family is None or cls.family == family)
-        and (latents is None or latents in cls.spec.supports)
+        if (family is None or cls.family == family) and (latents is None or cls.spec.takes(latents))
     )
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_discrete import types
 from tf_discrete.estimators import backward, base, reductions, sampling
 from tf_discrete.types import Estimate, Reduction, Tensor
 
@@ -81,7 +80,7 @@ class ScoreEstimator(base.Estimator):
         training: bool = False,
     ) -> Estimate:
         self.check(self._num_samples(noise), reduce)
-        wide = types.at_least_float32(logits)
+        wide = self._wide(logits)
         return self._estimate(
             ScoreCall(
                 objective_fn,

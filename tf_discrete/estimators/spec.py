@@ -54,9 +54,14 @@ class Spec(NamedTuple):
     @property
     def supports(self) -> tuple[str, ...]:
         """Names of the kinds of latents that the estimator takes, of all that are registered now."""
-        kinds = distributions.names(self.interface)
-        return tuple(name for name in kinds if not self.only or name in self.only)
+        return tuple(name for name in distributions.names() if self.takes(name))
+
+    def takes(self, latents: str) -> bool:
+        """Returns whether the estimator takes a kind of latents, which may have parameters."""
+        kind = distributions.get(latents)
+        return issubclass(kind, self.interface) and (not self.only or kind.formulas() in self.only)
 
     def exactness(self, latents: str) -> str:
         """`exact_for` of a kind of latents."""
-        return (self.exact_for_kind or {}).get(latents, self.exact_for)
+        formulas = distributions.get(latents).formulas()
+        return (self.exact_for_kind or {}).get(formulas, self.exact_for)

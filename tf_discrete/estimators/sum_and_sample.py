@@ -167,7 +167,7 @@ class SumAndSample(score.ScoreEstimator):
         variables, categories = self.kind.static_sizes(logits)
         places = [categories ** (variables - 1 - n) for n in range(variables)]
         codes = index[..., tf.newaxis] // tf.constant(places) % categories
-        return self.distribution(logits).one_hot(codes)
+        return self.distribution(logits).from_digits(codes)
 
 
 def _summed(order: tf.Tensor, log_probs: tf.Tensor, summed: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -178,7 +178,7 @@ class CodeUsage:
 
 
 def collect_usage(model: HasCodeProbs, batches: Iterable[Batch]) -> Usage:
-    """Counts how a model's codes are used over a data set.
+    """Counts how a model's codes are used over a data set. Of trees every digit counts as a variable.
 
     Args:
       model: with `encode`, `encode_probs` and `num_categories`.
@@ -191,12 +191,15 @@ def collect_usage(model: HasCodeProbs, batches: Iterable[Batch]) -> Usage:
       ValueError: if there is no batch.
     """
     usage: CodeUsage | None = None
+    spec = getattr(model, "latent_spec", None)
     for batch in batches:
         x = batch["image"] if isinstance(batch, dict) else batch
-        codes = np.asarray(model.encode(x))
+        codes, probs = model.encode(x), np.asarray(model.encode_probs(x))
+        if spec is not None:
+            codes = spec.digits(codes)
         if usage is None:
-            usage = CodeUsage(codes.shape[1], model.num_categories)
-        usage.update(codes, np.asarray(model.encode_probs(x)))
+            usage = CodeUsage(codes.shape[1], probs.shape[2] if probs.ndim == 3 else 2)
+        usage.update(np.asarray(codes), probs)
     if usage is None:
         raise ValueError("batches must hold at least one batch. Received: none")
     return usage.result()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import tensorflow as tf
-
 from tf_discrete._internal import input_checks
 from tf_discrete.export.signature import (
     MAX_COUNT,
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
     """Returns the signatures of a model with `encode`, `decode`, `sample_codes` and `log_weights`.
 
-    - encode: image [B, *data_shape] -> codes, int32 [B, N]
+    - encode: image [B, *data_shape] -> codes, int32 [B, N], int64 of trees
     - encode_probs: image -> probs, [B, N, K], or [B, N] for Bernoulli latents
     - decode: codes -> image, the mean of p(x | z)
     - reconstruct: image -> image
@@ -55,7 +53,7 @@ def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
         "num_samples": (1, MAX_COUNT),
     }
     image = batch_of("image", model.data_shape)
-    codes = batch_of("codes", [model.num_variables], tf.int32)
+    codes = batch_of("codes", [model.num_variables], model.latent_spec.code_dtype)
 
     def sample(num: Tensor, seed: Seed) -> Outputs:
         drawn = model.sample_codes(input_checks.count(num, "num", 0, rows), seed)

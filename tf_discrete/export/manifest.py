@@ -40,11 +40,11 @@ class Manifest:
         model: registered name of the model's class.
         data_shape: Shape of one observation.
         latent_shape: Shape of one latent, (N, K), or (N,) for Bernoulli latents.
-        latents: "categorical" or "bernoulli".
+        latents: Kind of latents, such as "categorical", "bernoulli" or "tree:32,32".
         num_variables: N.
         num_categories: K; 2 for Bernoulli latents.
         num_classes: Number of classes of the labels, or None for a model without labels.
-        codes: their dtype, axes, smallest and largest value and what a value means.
+        codes: their dtype, axes, smallest and largest value and what a value means; of trees the branching.
         preprocessing: what was done to the data before the model saw them, or None if not known.
         temperature: of the relaxation at the end of training, a list where several layers have one each,
             or None where there is none.
@@ -94,11 +94,10 @@ def make(
         num_categories=description["num_categories"],
         num_classes=description.get("num_classes"),
         codes={
-            "dtype": "int32",
             "axes": ["batch", "variable"],
             "min": 0,
             "max": description["num_categories"] - 1,
-            "value": distributions.get(description["latents"]).code_meaning,
+            **distributions.get(description["latents"]).describe_codes(),
         },
         preprocessing=None if preprocessing is None else dict(preprocessing),
         temperature=description.get("temperature"),
@@ -205,6 +204,14 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_latents(value: object) -> bool:
+    try:
+        distributions.get(value)  # type: ignore[arg-type]
+    except ValueError:
+        return False
+    return True
+
+
 def _is_object(value: object) -> bool:
     return isinstance(value, dict) and _is_finite(value)
 
@@ -234,7 +241,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "model": _is_text,
     "data_shape": _is_shape,
     "latent_shape": _is_shape,
-    "latents": lambda value: value in distributions.names(),
+    "latents": _is_latents,
     "num_variables": _is_whole,
     "num_categories": lambda value: _is_whole(value) and value >= 2,
     "num_classes": lambda value: value is None or _is_whole(value),

@@ -92,13 +92,15 @@ class IndependentPrior(keras.layers.Layer):
             ValueError: Codes of another shape or out of range; tf.errors.InvalidArgumentError in a graph.
                 Where XLA leaves out the check, their log_prob is NaN.
         """
-        codes = input_checks.codes(codes, self.num_categories, self.num_variables)
+        codes = input_checks.codes(
+            codes, self.num_categories, self.num_variables, self.latent_spec.code_dtype
+        )
         distribution = self.distribution()
         log_prob = distribution.log_prob(distribution.one_hot(codes))
         return input_checks.blank(log_prob, input_checks.rows_in(codes, 0, self.num_categories - 1))
 
     def sample(self, num_samples: int | Tensor, seed: SeedLike = 0) -> tf.Tensor:
-        """Returns sampled codes, int32 [num_samples, N].
+        """Returns sampled codes, integers [num_samples, N].
 
         Args:
             num_samples: Int, number of samples.

@@ -27,7 +27,7 @@ class LatentHead(keras.layers.Layer):
         [batch, ..., features]
 
     Output shape:
-        [batch, ..., N, K], or [batch, ..., N] for Bernoulli latents.
+        [batch, ..., N, K], [batch, ..., N] for Bernoulli latents, or [batch, ..., N * D, r] for trees.
 
     Raises:
         ValueError: A size is out of range, or the inputs have no axis of features.

@@ -62,13 +62,15 @@ class StochasticLayer(keras.layers.Layer):
             `tf_discrete.seeds.clone_with_new_seed` makes a copy with other noise. Default: None.
 
     Call arguments:
-        inputs: Logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents.
+        inputs: Logits, float [batch, ..., N, K], -inf where masked; [batch, ..., N] for Bernoulli latents,
+            [batch, ..., N * D, r] for trees.
         training: Bool, whether to return a training sample. Default: False.
         seed: Int or int32 [2], seed of this call, in training or with `inference="draw"`. The same seed
             gives the same sample. Default: None, a new seed in every call.
 
     Output shape:
-        The shape of the input for categorical and Bernoulli latents; [batch, ..., *value_shape] in general.
+        The shape of the input for categorical and Bernoulli latents and for trees; [batch, ...,
+        *value_shape] in general.
 
     Raises:
         ValueError: The estimator is not pathwise, an argument is out of range, or logits have a wrong rank.

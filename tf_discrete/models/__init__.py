@@ -3,6 +3,7 @@
 from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models.augmentation import Augmentation
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior
+from tf_discrete.models.autoregressive_tree import AutoregressiveTree
 from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.conditional_networks import ConditionalNetwork
@@ -15,6 +16,7 @@ from tf_discrete.models.structured_prediction import StructuredPrediction
 __all__ = [
     "Augmentation",
     "AutoregressivePrior",
+    "AutoregressiveTree",
     "CategoricalVAE",
     "ConditionalNetwork",
     "DiscreteModel",

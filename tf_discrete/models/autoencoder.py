@@ -132,7 +132,8 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         terms = self._objective(x, seed, training)
         if self.code_prior is None:
             return terms
-        codes = input_checks.blank(self._codes(x, terms.encoded), x)
+        codes = self.latent_spec.digits(self._codes(x, terms.encoded))
+        codes = input_checks.blank(codes, x)
         return code_priors.with_prior_nats(terms, self.code_prior, codes, training)
 
     def _objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
@@ -187,6 +188,8 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def encode(self, x: Tensor) -> tf.Tensor:
         """Returns the most probable codes, int32 [B, N]; of several layers those of each in turn.
 
+        Codes of trees are int64.
+
         Raises:
             ValueError: see `check_observations`. Where no check is possible, in XLA and TFLite, the code of
                 such an observation is -1, which `decode` answers with NaN.
@@ -198,7 +201,10 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         raise NotImplementedError
 
     def encode_probs(self, x: Tensor) -> tf.Tensor:
-        """Returns the probabilities q(z | x), float [B, N, K], or of a 1, [B, N], for Bernoulli latents."""
+        """Returns the probabilities q(z | x), float [B, N, K], or of a 1, [B, N], for Bernoulli latents.
+
+        Of trees those of the digits, [B, N * D, r].
+        """
         x = self.check_observations(x)
         return input_checks.blank(self._posterior(x).probs, x)
 
@@ -227,7 +233,9 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return input_checks.blank(x, input_checks.rows_in(codes, 0, self.num_categories - 1))
 
     def _check_codes(self, codes: Tensor) -> tf.Tensor:
-        return input_checks.codes(codes, self.num_categories, self.num_variables)
+        return input_checks.codes(
+            codes, self.num_categories, self.num_variables, self.latent_spec.code_dtype
+        )
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
         """Returns the mean of p(x | z) at the most probable code, float [B, *data_shape]."""
@@ -245,8 +253,9 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         Args:
             num_samples: Int, number of samples.
             seed: Int or int32 [2].
-            prior: Object with `sample(num_samples, seed)` that returns codes, int [num_samples, N], such as
-                an `AutoregressivePrior`. Default: `code_prior` of the model, or `prior` where it has none.
+            prior: Object with `sample(num_samples, seed)` that returns codes, int [num_samples, N], of trees
+                their digits, such as an `AutoregressivePrior`. Default: `code_prior` of the model, or
+                `prior` where it has none.
             **options: Arguments of the prior's `sample`, such as `temperature` and `top_p` of
                 `AutoregressivePrior`.
 
@@ -257,7 +266,10 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         own = self.prior if self.code_prior is None else self.code_prior
         source: Any = own if prior is None else prior
-        return tf.cast(source.sample(num_samples, seed, **options), tf.int32)
+        codes = source.sample(num_samples, seed, **options)
+        if source is not self.prior:
+            codes = self.latent_spec.join_digits(codes)
+        return tf.cast(codes, self.latent_spec.code_dtype)
 
     def sample(
         self,

@@ -14,7 +14,7 @@ from tf_discrete import estimators, objectives
 from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import Estimator
-from tf_discrete.models import autoencoder
+from tf_discrete.models import autoencoder, networks
 from tf_discrete.models.generative_chain import GenerativeChain
 from tf_discrete.models.layered_latents import LayeredLatents
 from tf_discrete.models.stochastic_chain import StochasticChain
@@ -60,7 +60,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         num_variables: Int N, or a sequence of one for each layer: number of variables. Default: 20.
         num_categories: Int K >= 2, or a sequence of one for each layer: categories of each variable; 2 for
             Bernoulli latents. Default: 10.
-        latents: Kind of latents, see `tf_discrete.distributions.names()`. Default: "categorical".
+        latents: Kind of latents, see `tf_discrete.distributions.names()`, or "tree:32,32,32,32", see
+            `tf_discrete.distributions.tree_latents`. Default: "categorical".
         num_layers: Int L >= 1, number of stochastic layers. Default: the length of the first argument that is
             a sequence of one value for each layer, else 1.
         encoder: "mlp", "conv", a registered name, or a Keras model from [B, *data_shape] to the N * K (N for
@@ -174,6 +175,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         layers = dataclasses.replace(layers, dtype=self._wide)
         self.chain = StochasticChain(self.data_shape, layers, self.encoder, made, centering)
         self.prior: GenerativeChain = GenerativeChain(layers, learned=prior == "learned")
+        networks.check_code_embeddings(self.decoder, self.decoded_spec, made[:1])
         self.objective_name = objective
         self.prior_temperatures = [
             checks.positive("prior_temperature", value)

@@ -57,7 +57,7 @@ class ClassConditionalModel(base.DiscreteModel):
         return tf.stop_gradient(input_checks.blank(features, x))
 
     def logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Computes the logits of q(y | x), float [B, 1, K], at least float32."""
+        """Computes the logits of q(y | x), float [B, 1, K], of trees [B, D, r], at least float32."""
         return self.class_style.class_logits(self.features(x), training)
 
     def posterior(self, x: Tensor, training: bool = False) -> Discrete:
@@ -82,7 +82,8 @@ class ClassConditionalModel(base.DiscreteModel):
         """Returns q(y | x) with the class as one variable, float [B, 1, K]."""
         features = self.features(x)
         return input_checks.blank(
-            self.estimator.distribution(self.class_style.class_logits(features)).probs, features
+            self.estimator.distribution(self.class_style.class_logits(features)).code_probs,
+            features,
         )
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -102,13 +103,12 @@ class ClassConditionalModel(base.DiscreteModel):
         """
         features = self.features(x)
         if label is None:
-            label = tf.argmax(
-                self.class_style.class_logits(features)[:, 0], axis=-1, output_type=tf.int32
-            )
+            posterior = self.estimator.distribution(self.class_style.class_logits(features))
+            label = tf.cast(posterior.code(posterior.mode())[:, 0], tf.int32)
         else:
             label = check_labels(label, self.num_classes)
             label = input_checks.same_batch(features, label, ("x", "label"))
-        y = tf.one_hot(label, self.num_classes, dtype=self._wide)
+        y = self.class_style.one_hot(label)
         image_part = self.class_style.image_part(features)
         style = self.class_style.style(image_part, y[tf.newaxis])[0][0]
         return input_checks.blank(label, features), input_checks.blank(style, features)
@@ -123,7 +123,7 @@ class ClassConditionalModel(base.DiscreteModel):
         label = check_labels(label, self.num_classes)
         style = input_checks.observations(style, (self.style_size,), name="style")
         style = input_checks.same_batch(label, style, ("label", "style"))
-        y = tf.one_hot(label, self.num_classes, dtype=self._wide)
+        y = self.class_style.one_hot(label)
         z = tf.cast(style, self._wide)
         parameters = self.class_style.parameters(y[tf.newaxis], z[tf.newaxis])[0]
         mean = self.likelihood.mean(parameters)
@@ -148,6 +148,7 @@ class ClassConditionalModel(base.DiscreteModel):
         num_samples = input_checks.count(num_samples, "num_samples")
         seed, prior = seeds.convert(seed), self.prior_distribution()
         label = prior.code(prior.sample(seeds.fold(seed, "class"), num_samples))[:, 0]
+        label = tf.cast(label, tf.int32)
         shape = [num_samples, self.style_size]
         style = tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self._wide)
         return self.generate(label, style)

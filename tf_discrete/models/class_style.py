@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_discrete import estimators, likelihoods, seeds
 from tf_discrete._internal import arguments, checks
 from tf_discrete._internal.serialization import check_serializable
-from tf_discrete.distributions import Discrete, gaussian
+from tf_discrete.distributions import Discrete, LatentSpec, gaussian
 from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models import conditional_networks, networks
 from tf_discrete.types import ActivationLike, Config, NetworkLike, Seed, Tensor
@@ -132,7 +132,8 @@ class ClassStyle:
 
     Args:
         parts: networks.
-        num_classes: K.
+        class_spec: `LatentSpec` of the class, one variable of K categories. To the networks a class is one
+            vector, its one-hot category or digits.
         style_size: D.
         likelihood: Likelihood of x.
         prior: Prior p(y), of one variable.
@@ -142,19 +143,30 @@ class ClassStyle:
     def __init__(
         self,
         parts: ClassStyleNetworks,
-        num_classes: int,
+        class_spec: LatentSpec,
         style_size: int,
         likelihood: likelihoods.Likelihood,
         prior: IndependentPrior,
         dtype: tf.DType,
     ):
-        self.parts, self.num_classes, self.style_size = parts, num_classes, style_size
+        self.parts, self.class_spec, self.style_size = parts, class_spec, style_size
+        self.num_classes = class_spec.num_categories
         self.likelihood, self.prior, self.dtype = likelihood, prior, dtype
 
     def class_logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the logits of q(y | x), float [B, 1, K], at least float32."""
+        """Returns the logits of q(y | x), float [B, *logits_shape] of the class, at least float32."""
         outputs = tf.cast(self.parts.classifier(x, training=training), self.dtype)
-        return tf.reshape(outputs, [-1, 1, self.num_classes])
+        return tf.reshape(outputs, [-1, *self.class_spec.logits_shape])
+
+    def one_hot(self, label: Tensor) -> tf.Tensor:
+        """Returns classes int [B] as vectors, float [B, K]; zeros for labels below 0."""
+        value = self.class_spec.uniform(self.dtype).one_hot(tf.maximum(label, 0)[:, tf.newaxis])
+        flat = self.class_spec.flatten(value)
+        return tf.where(label[:, tf.newaxis] >= 0, flat, tf.zeros_like(flat))
+
+    def distribution(self, logits: Tensor) -> Discrete:
+        """Returns the distribution of the class with logits in one vector, [B, K]."""
+        return self.class_spec.distribution(tf.reshape(logits, [-1, *self.class_spec.logits_shape]))
 
     def image_part(self, x: Tensor, training: bool = False) -> tf.Tensor:
         """Computes the part of q(z | x, y) that depends on images alone, [B, ...]."""
@@ -204,7 +216,7 @@ class ClassStyle:
             seed: int32 [2].
         """
         one = posterior.sample(seeds.fold(seed, "class"), num_samples)
-        y = one[..., 0, :]
+        y = posterior.flatten(one)
         mean, log_scale = self.style(self.image_part(x), y)
         noise = tf.random.stateless_normal(
             tf.shape(mean), seeds.fold(seed, "style"), dtype=self.dtype, alg=seeds.algorithm()
@@ -226,7 +238,7 @@ class ClassStyle:
             image_part: Image part of x.
             seed: int32 [2].
         """
-        y = posterior.sample(seeds.fold(seed, "class"), 1)[..., 0, :]
+        y = posterior.flatten(posterior.sample(seeds.fold(seed, "class"), 1))
         mean, log_scale = self.style(image_part, y)
         z = gaussian.sample(mean, log_scale, self.style_noise(x, seed))
         reconstruction = -self.log_likelihood(x, y, z)[0]

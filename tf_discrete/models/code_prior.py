@@ -18,6 +18,8 @@ ATTRIBUTES = ("num_variables", "num_categories", "log_prob", "sample", "get_conf
 def make(code_prior: PriorLike, model: HasCodes) -> Prior:
     """Returns the prior that an argument `code_prior=` of a model asks for.
 
+    The prior is one of the digits of the codes, which are the codes themselves for all latents but trees.
+
     Args:
         code_prior: Prior of the model's codes, its config, or a function of N and K that makes one. The
             function is called after the networks of the model were made, which then start with the weights
@@ -58,7 +60,7 @@ def with_prior_nats(
     Args:
         terms: Terms of the model's objective, [B] each.
         prior: Prior of the codes.
-        codes: int32 [B, N], the codes of the batch at this moment.
+        codes: Int [B, N], the codes, or digits, of the batch at this moment.
         training: Bool, training mode of the prior.
     """
     log_prob = prior.log_prob(tf.stop_gradient(codes), training)
@@ -69,10 +71,10 @@ def with_prior_nats(
 
 
 def sizes_of_codes(model: HasCodes) -> tuple[int, int]:
-    """Returns N and K of a model's codes, if all variables have as many categories.
+    """Returns N and K of a model's codes, if all variables have as many categories; of trees, of the digits.
 
     Raises:
-        ValueError: A model without discrete codes, or layers with different numbers of categories.
+        ValueError: A model without discrete codes, or layers or digits of different numbers of categories.
     """
     num_variables = getattr(model, "num_variables", None)
     num_categories = getattr(model, "num_categories", None)
@@ -87,7 +89,16 @@ def sizes_of_codes(model: HasCodes) -> tuple[int, int]:
             "A prior of codes gives every variable as many categories. Give num_categories of the model "
             f"once for all layers. Received: categories_per_variable={categories}"
         )
-    return num_variables, num_categories
+    spec = getattr(model, "latent_spec", None)
+    if spec is None:
+        return num_variables, num_categories
+    branching = spec.kind.describe_codes().get("branching", ())
+    if len(set(branching)) > 1:
+        raise ValueError(
+            "A prior of codes gives every digit as many categories. Give a branching of equal numbers. "
+            f"Received: branching={tuple(branching)}"
+        )
+    return spec.digit_sizes
 
 
 def _makes_priors(value: object) -> bool:

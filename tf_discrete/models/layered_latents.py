@@ -82,19 +82,20 @@ class LayeredLatents:
         return read_latents(self.total, network, z, training)
 
     def split(self, codes: Tensor) -> list[tf.Tensor]:
-        """Returns the codes of each layer, int32 [B, N_l], of those of all, int [B, N].
+        """Returns the codes of each layer, integers [B, N_l], of those of all, int [B, N].
 
         Raises:
             ValueError: codes of another shape or out of the range of their layer;
                 tf.errors.InvalidArgumentError in a graph. Where XLA leaves out the check, they are -1.
         """
         total = self.total
-        codes = input_checks.codes(codes, total.num_categories, total.num_variables)
+        dtype = total.code_dtype
+        codes = input_checks.codes(codes, total.num_categories, total.num_variables, dtype)
         if len(self.specs) == 1:
             return [codes]
         parts = tf.split(codes, [spec.num_variables for spec in self.specs], axis=1)
         return [
-            input_checks.codes(part, spec.num_categories, spec.num_variables)
+            input_checks.codes(part, spec.num_categories, spec.num_variables, dtype)
             for part, spec in zip(parts, self.specs, strict=True)
         ]
 

@@ -19,6 +19,9 @@ from keras.src.models.functional import Functional
 from tf_discrete._internal.input_checks import shaped
 from tf_discrete._internal.registry import Registry
 from tf_discrete._internal.serialization import check_serializable, deserialize
+from tf_discrete.distributions import LatentSpec
+from tf_discrete.estimators import Estimator
+from tf_discrete.layers.code_embedding import CodeEmbedding
 from tf_discrete.types import ActivationLike, NetworkLike, Tensor
 
 _Shape = Sequence[int]
@@ -97,6 +100,19 @@ def decoder(
         build = REGISTRY.entry(identifier, "decoder").decoder
         return build(tuple(latent_shape), tuple(output_shape), tuple(hidden_units), activation)
     return _own(identifier, "decoder", tuple(latent_shape), math.prod(output_shape))
+
+
+def check_code_embeddings(
+    network: keras.Model, spec: LatentSpec, estimators: Sequence[Estimator]
+) -> None:
+    """Refuses a decoder with a `CodeEmbedding` that cannot read what the estimators sample.
+
+    Raises:
+        ValueError: see `CodeEmbedding.check_model`.
+    """
+    for layer in network._flatten_layers():
+        if isinstance(layer, CodeEmbedding):
+            layer.check_model(spec, estimators)
 
 
 def check(name: str, identifier: NetworkLike) -> NetworkLike:

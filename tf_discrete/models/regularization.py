@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_discrete import seeds
 from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import deserialize
-from tf_discrete.distributions import Categorical, Discrete
+from tf_discrete.distributions import Discrete
 from tf_discrete.models.augmentation import Augmentation
 from tf_discrete.types import Config, Seed, Tensor
 
@@ -46,7 +46,8 @@ class Regularization:
         consistency: Weight of KL(q(y | x) || q(y | x')) between an image and a distorted view of it, on every
             row. With it the bound is of the image, and the classification term of the view; without it
             the classifier sees the view only. Default: 0.0.
-        balance: Weight of the KL from the batch's mean of q(y | x) to p(y). Default: 0.0.
+        balance: Weight of the KL from the batch's mean of q(y | x) to p(y), of a tree for each digit.
+            Default: 0.0.
 
     Raises:
         ValueError: An argument is out of range, or an image and its view cannot differ.
@@ -99,7 +100,7 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
         the classifier reads one distorted view for all.
 
         Args:
-            logits_fn: view [B, *feature_shape] -> logits [B, 1, K].
+            logits_fn: view [B, *feature_shape] -> logits of the class, [B, *logits_shape].
             image: float [B, *feature_shape].
             prior: distribution p(y) of one variable.
             seed: int32 [2].
@@ -107,17 +108,18 @@ noise_stddev=0.0), consistency=1.0, balance=0.0)
         view = self.augmentation(image, seeds.fold(seed, "view"))
         view_logits = logits_fn(view)
         logits = logits_fn(image) if self.consistency else view_logits
-        distribution = Categorical(logits)
+        kind = type(prior)
+        distribution = kind(logits)
         disagreement = loss = tf.zeros_like(logits[:, 0, 0])
         if self.consistency:
-            teacher = Categorical(tf.stop_gradient(logits))
-            disagreement = teacher.kl_divergence(Categorical(view_logits))
+            teacher = kind(tf.stop_gradient(logits))
+            disagreement = teacher.kl_divergence(kind(view_logits))
             loss += self.consistency * disagreement
         if self.balance:
             share = tf.reduce_mean(distribution.probs, axis=0, keepdims=True)
-            shares = Categorical(tf.math.log(share + 1e-7))
+            shares = kind(tf.math.log(share + 1e-7))
             loss += self.balance * shares.kl_divergence(prior)
-        return Reading(logits[:, 0], view_logits[:, 0], loss, disagreement)
+        return Reading(kind.flatten(logits), kind.flatten(view_logits), loss, disagreement)
 
 
 def get(regularization: Regularization | Config | None) -> Regularization:

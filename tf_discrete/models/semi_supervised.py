@@ -10,7 +10,7 @@ import keras
 
 from tf_discrete import likelihoods
 from tf_discrete._internal import arguments, checks
-from tf_discrete.distributions import LatentSpec
+from tf_discrete.distributions import Categorical, LatentSpec
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.layers.independent_prior import IndependentPrior
@@ -96,6 +96,9 @@ class SemiSupervisedVAE(ClassConditionalModel):
         feature_extractor: Frozen Keras model whose features the networks read in place of the image (M1+M2),
             see `feature_networks`. Bounds then refer to the features. Default: None.
         feature_decoder: Frozen Keras model from features to images. Default: None.
+        latents: Kind of latents of the class: "categorical", or for very many classes a tree such as
+            "tree:100,100", see `tf_discrete.distributions.tree_latents`. The networks then read and write
+            the digits. Default: "categorical".
         seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
@@ -139,6 +142,7 @@ class SemiSupervisedVAE(ClassConditionalModel):
         regularization: Regularization | Config | None = None,
         feature_extractor: keras.Model | Config | None = None,
         feature_decoder: keras.Model | Config | None = None,
+        latents: str = "categorical",
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
@@ -152,7 +156,13 @@ class SemiSupervisedVAE(ClassConditionalModel):
         self.labelled_weight = checks.number("labelled_weight", labelled_weight, lowest=0)
         self.regularization = regularization_lib.get(regularization)
         self.likelihood = likelihoods.get(likelihood)
-        self.estimator = arguments.estimator(estimator, "categorical", temperature)
+        self.class_spec = LatentSpec(1, self.num_classes, latents)
+        if self.class_spec.kind.formulas() != Categorical.latents:
+            raise ValueError(
+                "A class is a categorical variable or a path through a tree. Set latents='categorical', or a "
+                f"tree such as 'tree:100,100'. Received: latents={latents!r}"
+            )
+        self.estimator = arguments.estimator(estimator, latents, temperature)
         self.num_samples = arguments.num_samples(num_samples, [self.estimator])
         self.estimator.check(self.num_samples, None)
         self.feature_extractor = frozen(feature_extractor, "feature_extractor")
@@ -161,10 +171,12 @@ class SemiSupervisedVAE(ClassConditionalModel):
             self.data_shape, self.feature_extractor, self.feature_decoder
         )
         self.regularization.augmentation.check_shape(self.feature_shape)
-        self.estimator.build((None, 1, self.num_classes), (None, math.prod(self.feature_shape)))
+        self.estimator.build(
+            (None, *self.class_spec.logits_shape), (None, math.prod(self.feature_shape))
+        )
         self._networks = ClassStyleNetworks(
             self.feature_shape,
-            self.num_classes,
+            self.class_spec.num_logits,
             self.style_size,
             self.likelihood.parameters_shape(self.feature_shape),
             classifier,
@@ -181,13 +193,13 @@ class SemiSupervisedVAE(ClassConditionalModel):
         self.style_encoder = self._networks.style_encoder
         self.decoder = self._networks.decoder
         self.prior = IndependentPrior(
-            1, self.num_classes, learned=prior == "learned", dtype=self._wide.name
+            1, self.num_classes, latents, learned=prior == "learned", dtype=self._wide.name
         )
         self.alpha = arguments.scheduled_weight("alpha", alpha)
         self.kl_weight = arguments.scheduled_weight("kl_weight", kl_weight)
         self.class_style = ClassStyle(
             self._networks,
-            self.num_classes,
+            self.class_spec,
             self.style_size,
             self.likelihood,
             self.prior,
@@ -236,7 +248,7 @@ class SemiSupervisedVAE(ClassConditionalModel):
         return {
             **super().manifest_entries(),
             "data_shape": self.data_shape,
-            **LatentSpec(1, self.num_classes).manifest_entries(),
+            **self.class_spec.manifest_entries(),
             "num_classes": self.num_classes,
         }
 
@@ -249,6 +261,7 @@ class SemiSupervisedVAE(ClassConditionalModel):
             "data_shape": self.data_shape,
             "num_classes": self.num_classes,
             "style_size": self.style_size,
+            "latents": self.class_spec.latents,
             "estimator": serialized(self.estimator),
             "num_samples": self.num_samples,
             **self._networks.get_config(),

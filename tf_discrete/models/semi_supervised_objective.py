@@ -8,7 +8,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_discrete import estimators, objectives, seeds
-from tf_discrete.distributions import Categorical, gaussian
+from tf_discrete.distributions import gaussian
+from tf_discrete.distributions.discrete import finite
 from tf_discrete.estimators import backward
 from tf_discrete.models import conditional_networks
 from tf_discrete.models.class_style import ClassStyle
@@ -72,7 +73,7 @@ class SemiSupervisedObjective:
             parts.image_part(batch.image, training),
             parts.style_noise(batch.image, seed),
             reading.logits,
-            tf.one_hot(batch.label, parts.num_classes, dtype=parts.dtype),
+            parts.one_hot(batch.label),
             batch.label >= 0,
         )
         norms = conditional_networks.batch_norms(
@@ -82,7 +83,8 @@ class SemiSupervisedObjective:
             self._learn_statistics(rows, seed)
         with conditional_networks.stored_statistics(norms):
             bounds = self._bounds(rows, batch.num_labelled, seed, training)
-        log_class = tf.reduce_sum(rows.one_hot * tf.nn.log_softmax(reading.view_logits), axis=-1)
+        log_probs = finite(parts.distribution(reading.view_logits).category_log_probs)
+        log_class = tf.reduce_sum(rows.one_hot * parts.class_spec.flatten(log_probs), axis=-1)
         terms = objectives.semi_supervised(
             bounds.bound,
             bounds.auxiliary,
@@ -97,7 +99,8 @@ class SemiSupervisedObjective:
         wrong = (batch.label < UNLABELLED) | (batch.label >= parts.num_classes)
         loss = tf.where(wrong, tf.cast(math.nan, loss.dtype), loss)
         shared = not (training and self.differs_in_training)
-        encoded = (reading.logits[:, tf.newaxis], rows.image_part) if shared else None
+        logits = parts.distribution(reading.logits).logits
+        encoded = (logits, rows.image_part) if shared else None
         return terms._replace(loss=loss, encoded=encoded)
 
     def _read_class(self, image: Tensor, seed: Seed, training: bool) -> Reading:
@@ -110,14 +113,14 @@ class SemiSupervisedObjective:
                 self.parts.prior.distribution(),
                 seed,
             )
-        logits = logits_fn(image)[:, 0]
+        logits = self.parts.class_spec.flatten(logits_fn(image))
         zeros = tf.zeros_like(logits[:, 0])
         return Reading(logits, logits, zeros, zeros)
 
     def _learn_statistics(self, rows: _Rows, seed: Seed) -> None:
         """Lets batch norm see each image once, with its class or with a sampled one: never a relaxed one."""
-        posterior = Categorical(tf.stop_gradient(rows.logits)[:, tf.newaxis])
-        sampled = posterior.sample(seeds.fold(seed, "statistics"), 1)[0, :, 0]
+        posterior = self.parts.distribution(tf.stop_gradient(rows.logits))
+        sampled = posterior.flatten(posterior.sample(seeds.fold(seed, "statistics"), 1)[0])
         labelled = tf.reduce_sum(rows.one_hot, axis=-1, keepdims=True) > 0.5
         y = tf.where(labelled, rows.one_hot, sampled)[tf.newaxis]
         mean, log_scale = self.parts.style(rows.image_part, y, training=True)
@@ -151,7 +154,9 @@ class SemiSupervisedObjective:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """U(x), or L(x, y) where `one_hot` has a class, and the auxiliary loss, [B]."""
         noise = self.estimator.draw_noise(
-            seeds.fold(seed, "class"), rows.logits[:, tf.newaxis], self.num_samples
+            seeds.fold(seed, "class"),
+            self.parts.distribution(rows.logits).logits,
+            self.num_samples,
         )
         size = math.prod(rows.image.shape[1:])
         return objectives.unlabelled_bound(
@@ -180,10 +185,11 @@ class SemiSupervisedObjective:
     def _class_terms(self, reading: Reading, bounds: _Bounds, label: Tensor) -> Terms:
         """Returns the metrics of q(y | x) and, in evaluation, of the bounds."""
         dtype = bounds.bound.dtype
-        right = tf.argmax(reading.logits, axis=-1, output_type=tf.int32) == label
+        posterior = self.parts.distribution(reading.logits)
+        right = tf.cast(posterior.code(posterior.mode())[:, 0], label.dtype) == label
         found: Terms = {
             "accuracy": MaskedTerm(tf.cast(right, dtype), tf.cast(label >= 0, dtype)),
-            "class_entropy_nats": Categorical(reading.logits[:, tf.newaxis]).entropy(),
+            "class_entropy_nats": posterior.entropy(),
         }
         if bounds.unlabelled is not None:
             found["elbo_unlabelled_nats"] = bounds.unlabelled

@@ -8,12 +8,16 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import Discrete
+from tf_discrete.distributions.discrete import finite
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.base import Estimator
 from tf_discrete.types import MaskedTerm, ObjectiveTerms, Tensor
 
 BoundFn = Callable[[Tensor], Tensor]
-"""Maps classes y [S, B, K], one-hot or relaxed, to [S, B]: E_q(z|x,y)[log p(x|y,z)], less the style's KL."""
+"""Maps classes y [S, B, K], one-hot or relaxed, to [S, B]: E_q(z|x,y)[log p(x|y,z)], less the style's KL.
+
+Of a class that is a path through a tree, K stands for the digits in one vector, here and below.
+"""
 
 
 def labelled_bound(bound_fn: BoundFn, one_hot: Tensor, prior: Discrete) -> tf.Tensor:
@@ -52,7 +56,7 @@ def unlabelled_bound(
     estimator that draws, it is joint inference of class and style in one pass.
 
     Args:
-        estimator: Estimator of categorical latents.
+        estimator: Estimator of the class, a categorical or tree-structured variable.
         logits: float [B, K], of q(y|x).
         noise: Noise of the estimator, for logits [B, 1, K].
         bound_fn: see `BoundFn`.
@@ -72,16 +76,17 @@ def unlabelled_bound(
         logits = tf.where(known[:, tf.newaxis], tf.stop_gradient(logits), logits)
 
     def objective_fn(y: Tensor) -> tf.Tensor:
-        y = y[..., 0, :]
+        y = prior.flatten(y)
         if known is not None:
             y = tf.where(known[:, tf.newaxis], tf.cast(one_hot, y.dtype), y)
         return bound_fn(y)
 
     outside = backward.divide_gradient(logits, estimator.gradient_scale)
+    event = [-1, *prior.logits.shape]
     estimate = estimator.estimate(
-        objective_fn, logits[:, tf.newaxis], noise, context=context, training=training
+        objective_fn, tf.reshape(logits, event), noise, context=context, training=training
     )
-    kl = estimator.distribution(outside[:, tf.newaxis]).kl_divergence(prior)
+    kl = estimator.distribution(tf.reshape(outside, event)).kl_divergence(prior)
     if known is None:
         return estimate.value - kl, estimate.auxiliary
     class_term = tf.where(known, log_prior(prior, one_hot), -kl)
@@ -146,4 +151,5 @@ def semi_supervised(
 
 def log_prior(prior: Discrete, one_hot: Tensor) -> tf.Tensor:
     """Returns log p(y), [B], of classes float [B, K]; 0 for rows of zeros."""
-    return tf.linalg.matvec(types.at_least_float32(one_hot), prior.category_log_probs[0])
+    log_probs = prior.flatten(finite(prior.category_log_probs))
+    return tf.linalg.matvec(types.at_least_float32(one_hot), log_probs)

@@ -40,19 +40,23 @@ def draw_pictures(
 
 
 def traversal(model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.Usage) -> Any:
-    """One image with one variable at a time set to each category; the most informative variables."""
+    """One image with one variable, of trees digit, at a time set to each category; the most informative."""
     information = usage.mutual_information
     order = np.argsort(-(information if information is not None else usage.perplexity))
-    first = model.decoded_spec  # Images are decoded from the first layer.
-    order = order[order < first.num_variables][:10]
+    # Images are decoded from the first layer.
+    count, categories = model.decoded_spec.digit_sizes
+    order = order[order < count][:10]
     variables = sorted(int(index) for index in order)
-    code = model.encode(image).numpy()[0]
-    codes = np.tile(code, [len(variables), first.num_categories, 1])
+    spec = model.latent_spec
+    digits = np.asarray(spec.digits(model.encode(image)))[0]
+    sizes = np.sum(np.asarray(model.decoded_spec.uniform().category_probs) > 0, axis=-1)
+    changed = np.tile(digits, [len(variables), categories, 1])
     for row, variable in enumerate(variables):
-        codes[row, :, variable] = np.arange(first.num_categories)
-    images = results.as_image(model.decode(codes.reshape(-1, model.num_variables)))
-    images = images.reshape(len(variables), first.num_categories, *images.shape[1:])
-    return plots.traversal(images, code[variables], variables=variables)
+        changed[row, :, variable] = np.minimum(np.arange(categories), sizes[variable] - 1)
+    codes = spec.join_digits(changed.reshape(-1, len(digits)))
+    images = results.as_image(model.decode(codes))
+    images = images.reshape(len(variables), categories, *images.shape[1:])
+    return plots.traversal(images, digits[variables], variables=variables)
 
 
 def with_labels(split: datasets.Split) -> datasets.Split | None:

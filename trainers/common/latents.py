@@ -6,16 +6,38 @@ from typing import Any
 
 import numpy as np
 
-from tf_discrete import datasets, estimators, likelihoods, schedules
+from tf_discrete import datasets, distributions, estimators, likelihoods, schedules
 
 from ..flags import semantic_hashing, semi_supervised
-from ..flags.latents import KLFlags, LatentConfig
+from ..flags.latents import KLFlags, LatentConfig, LatentFlags
 
 AnnealedConfig = LatentConfig | semi_supervised.Config
 """Configurations with an estimator and its temperature."""
 
 PixelConfig = AnnealedConfig | semantic_hashing.Config
 """Configurations with a likelihood of the pixels."""
+
+
+def make_latents(config: LatentFlags) -> str:
+    """Returns the argument `latents=` of the model that a configuration asks for.
+
+    Raises:
+        ValueError: a branching of other latents than trees, or into another number of categories.
+    """
+    if config.latents != distributions.TreeCategorical.latents:
+        if config.branching:
+            raise ValueError(
+                "Only trees have a branching. Set latents=tree, or leave branching out. "
+                f"Received: branching={config.branching}, latents={config.latents!r}"
+            )
+        return config.latents
+    if isinstance(config.num_categories, tuple):
+        raise ValueError(
+            "All stochastic layers of trees have the same categories. Give num_categories once. "
+            f"Received: num_categories={config.num_categories}"
+        )
+    branching = config.branching or distributions.balanced_branching(config.num_categories)
+    return distributions.tree_latents(branching, config.num_categories)
 
 
 def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.Likelihood:

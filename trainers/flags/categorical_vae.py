@@ -62,6 +62,13 @@ class CategoricalVAEFlags(KLFlags, LatentFlags):
         "How a discrete value is encoded as network input: {0, 1} or {-1, 1}.",
         choices=names.CODE_VALUES,
     )
+    code_embedding: str = option(
+        "one_hot",
+        "What the decoder reads of a code. 'one_hot': one-hot categories, of trees digits; 'digit_sum': the "
+        "sum of a learned row for each digit; 'table': a learned row for each category.",
+        choices=names.CODE_EMBEDDINGS,
+    )
+    embedding_width: int = option(64, "Numbers of a row of --code_embedding.", lower=1)
     output_bias: str = option(
         "zero",
         "Initial bias of the decoder's last layer: 'zero', or 'mean', the logits of the mean image of "

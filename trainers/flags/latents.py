@@ -62,6 +62,12 @@ class LatentFlags(AnnealingFlags, PixelFlags):
         "Kind of latents: " + ", ".join(names.LATENTS) + ", or a registered one of yours.",
         registered=names.LATENTS,
     )
+    branching: tuple[int, ...] = option(
+        (),
+        "With --latents=tree, the children of a node at each depth, whose product is --num_categories. "
+        "Empty: as few depths of at most 64 children as possible.",
+        lower=2,
+    )
     activation: str = option("relu", "Keras activation of the hidden layers.")
     num_samples: int = option(
         0, "Latent samples per image in training. 0: the fewest that the estimator takes.", lower=0

@@ -11,7 +11,7 @@ import re
 
 TASKS = ("categorical_vae", "semantic_hashing", "semi_supervised", "structured_prediction")
 """Tasks of the package, each with a module in `flags` and one in `tasks`."""
-LATENTS = ("categorical", "bernoulli")
+LATENTS = ("categorical", "bernoulli", "tree")
 
 
 def registered(package: str, latents: str | None = None) -> tuple[str, ...]:
@@ -53,6 +53,7 @@ OBJECTIVES = (
 )
 """Objectives of the categorical VAE."""
 CODE_VALUES = ("zero_one", "plus_minus")
+CODE_EMBEDDINGS = ("one_hot", "digit_sum", "table")
 EXACT = "exact"
 """The search without an index of FAISS."""
 FAISS_KINDS = ("flat", "hnsw", "ivf")

@@ -88,7 +88,7 @@ def run(config: Config) -> dict[str, Any]:
             model_digest(finished.model),
         )
         codes = {
-            name: codes_lib.encode_batches(finished.model, split.batches(500))
+            name: codes_lib.encode_digits(finished.model, split.batches(500))[0]
             for name, split in splits.items()
         }
         epochs = fit(prior, codes, config, directory)
@@ -187,5 +187,5 @@ def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str,
 def samples(model: Any, prior: AutoregressivePrior, config: Config) -> Any:
     """Codes drawn from the prior, decoded by the frozen model."""
     drawn = prior.sample(100, config.seed, config.temperature, config.top_p)
-    images = np.clip(np.asarray(model.decode(drawn)), 0.0, 1.0)
+    images = np.clip(np.asarray(model.decode(model.latent_spec.join_digits(drawn))), 0.0, 1.0)
     return plots.image_grid(images, title="Samples of the autoregressive prior")

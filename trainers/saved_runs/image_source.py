@@ -80,7 +80,7 @@ class ImageSource:
             skip: whether a file that cannot be read is named on stderr and left out.
 
         Returns:
-            codes: int32 [M, N].
+            codes: int32 [M, N], of trees the digits.
             kept: the names of their images.
             skipped: the names of the others.
 
@@ -95,7 +95,7 @@ class ImageSource:
                 "There must be at least one image that can be read. "
                 f"Received: {len(names)} images, {len(skipped)} skipped"
             )
-        codes = codes_lib.encode_batches(self.model, itertools.chain([first], batches))
+        codes, _ = codes_lib.encode_digits(self.model, itertools.chain([first], batches))
         bad = set(skipped)
         return codes, [name for name in names if name not in bad], skipped
 

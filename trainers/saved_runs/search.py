@@ -130,7 +130,8 @@ def load_or_build(
     run = _absolute(config.run)
     metadata = {**wanted, "identity": identity, "run": run, "skipped": skipped}
     model = finished.model
-    index = codes_lib.CodeIndex(codes, model.num_categories, kept, model, metadata)
+    _, num_categories = model.latent_spec.digit_sizes
+    index = codes_lib.CodeIndex(codes, num_categories, kept, model, metadata)
     index.save(folder, overwrite=config.rebuild)
     return index
 

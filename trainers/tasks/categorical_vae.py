@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from tf_discrete import datasets
+import keras
+
+from tf_discrete import datasets, distributions, layers
 from tf_discrete.models import CategoricalVAE, networks
 
 from ..common import autoencoder_report, data, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import make_code_prior
-from ..common.latents import make_kl_weight, make_likelihood, make_mean_logits, make_temperature
+from ..common.latents import (
+    make_kl_weight,
+    make_latents,
+    make_likelihood,
+    make_mean_logits,
+    make_temperature,
+)
 from ..common.run_directory import RunDirectory
 from ..flags.categorical_vae import Config
 
 
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
     """The model that a configuration describes."""
-    likelihood = make_likelihood(config, split)
+    latents, likelihood = make_latents(config), make_likelihood(config, split)
     model = CategoricalVAE(
         split.image_shape,
         num_variables=config.num_variables,
         num_categories=config.num_categories,
-        latents=config.latents,
+        latents=latents,
         num_layers=config.num_layers if config.num_layers > 1 else None,
         encoder=config.encoder,
+        decoder=make_decoder(config, latents, likelihood.parameters_shape(split.image_shape)),
         hidden_units=config.hidden_units,
         activation=config.activation,
         prior=config.prior,
@@ -45,6 +54,29 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
     if config.output_bias == "mean":
         networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
     return model
+
+
+def make_decoder(config: Config, latents: str, output_shape: tuple[int, ...]) -> keras.Model | None:
+    """Returns the decoder that reads embeddings of codes; None for the one that reads one-hot codes."""
+    if config.code_embedding == "one_hot":
+        return None
+    num_variables, num_categories = (
+        size[0] if isinstance(size, tuple) else size
+        for size in (config.num_variables, config.num_categories)
+    )
+    inputs = keras.Input(distributions.LatentSpec(num_variables, num_categories, latents).shape)
+    embedding = layers.CodeEmbedding(
+        num_categories,
+        config.embedding_width,
+        latents,
+        mode=config.code_embedding,
+        name="embedding",
+    )
+    x = embedding(inputs)
+    decoder = networks.decoder(
+        config.encoder, x.shape[1:], output_shape, config.hidden_units, config.activation
+    )
+    return keras.Model(inputs, decoder(x), name="decoder")
 
 
 def finish(

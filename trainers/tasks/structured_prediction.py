@@ -11,7 +11,7 @@ from tf_discrete.models import StructuredPrediction
 
 from ..common import data, results, task, training
 from ..common import run as run_lib
-from ..common.latents import make_likelihood, make_temperature
+from ..common.latents import make_latents, make_likelihood, make_temperature
 from ..common.run_directory import RunDirectory
 from ..flags.structured_prediction import Config
 
@@ -26,7 +26,7 @@ def build_model(
         if len(config.num_variables) > 1
         else config.num_variables[0],
         num_categories=config.num_categories,
-        latents=config.latents,
+        latents=make_latents(config),
         num_layers=config.num_layers,
         hidden_units=config.hidden_units,
         activation=config.activation,

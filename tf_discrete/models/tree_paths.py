@@ -1,0 +1,100 @@
+"""Paths down a tree whose digits depend on the digits before: one path, the best paths, all of them.
+
+A tree is given by a function of a depth d and prefixes of one-hot digits, [*A, d, r], that returns the logits
+of the next digit, [*A, r]. All nodes at a depth have b_d children; impossible ones have logits of -inf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete.distributions import Categorical
+from tf_discrete.types import Tensor
+
+LogitsFn: TypeAlias = Callable[[int, Tensor], Tensor]
+"""Maps a depth d and prefixes of digits [*A, d, r] to the logits of the next digit, [*A, r]."""
+
+
+def over_children(logits: Tensor) -> Categorical:
+    """Returns the distribution of a digit, of one variable, by its logits [*A, r]."""
+    return Categorical(logits[..., tf.newaxis, :])
+
+
+def follow(
+    logits_fn: LogitsFn, depth: int, root: tf.Tensor, choose: Callable[[int, Categorical], Tensor]
+) -> tf.Tensor:
+    """Follows one path for each element of A: values [*A, D, r].
+
+    Args:
+        logits_fn: The tree.
+        depth: D.
+        root: The prefixes of no digit, [*A, 0, r].
+        choose: Maps a depth and the distribution of the digit to one-hot digits, [*A, 1, r].
+    """
+    before = root
+    for level in range(depth):
+        chosen = choose(level, over_children(logits_fn(level, before)))
+        before = tf.concat([before, tf.cast(chosen, before.dtype)], axis=-2)
+    return before
+
+
+def best_by_beam(logits_fn: LogitsFn, depth: int, root: tf.Tensor, beam: int) -> tf.Tensor:
+    """Returns the most probable path that a beam search finds, [*A, D, r].
+
+    Args:
+        logits_fn: The tree; its prefixes have one more axis, [*A, beam, d, r].
+        depth: D.
+        root: The prefixes of no digit, [*A, 0, r].
+        beam: Prefixes that are kept at each depth.
+    """
+    before = root[..., tf.newaxis, :, :]
+    axes, size = before.shape.rank - 3, root.shape[-1]
+    score = tf.zeros(tf.shape(before)[:-2], before.dtype)
+    for level in range(depth):
+        log_q = tf.nn.log_softmax(logits_fn(level, before))
+        total = score[..., tf.newaxis] + log_q
+        total = tf.reshape(total, tf.concat([tf.shape(total)[:-2], [-1]], axis=0))
+        score, index = tf.math.top_k(total, tf.minimum(beam, tf.shape(total)[-1]))
+        before = tf.gather(before, index // size, batch_dims=axes)
+        chosen = tf.one_hot(index % size, size, dtype=before.dtype)
+        before = tf.concat([before, chosen[..., tf.newaxis, :]], axis=-2)
+    return before[..., 0, :, :]
+
+
+def expectation_over_nodes(
+    logits_fn: LogitsFn,
+    branching: Sequence[int],
+    root: tf.Tensor,
+    quantity: Callable[[int, Tensor, Categorical], Tensor],
+) -> tf.Tensor:
+    """Sums over all nodes a quantity of their digit times the probability of reaching them, [*A].
+
+    Args:
+        logits_fn: The tree; its prefixes have one more axis, [*A, nodes, d, r].
+        branching: The children of a node at each depth.
+        root: The prefixes of no digit, [*A, 0, r].
+        quantity: Maps a depth, prefixes and the distribution of their digits to numbers, [*A, nodes].
+    """
+    reached = tf.ones(tf.concat([tf.shape(root)[:-2], [1]], axis=0), root.dtype)
+    nodes, total = np.zeros([1, 0, root.shape[-1]]), reached[..., 0] * 0
+    for level, children in enumerate(branching):
+        shape = tf.concat([tf.shape(root)[:-2], nodes.shape], axis=0)
+        before = tf.broadcast_to(tf.constant(nodes, root.dtype), shape)
+        digit = over_children(logits_fn(level, before))
+        own = tf.where(reached > 0, quantity(level, before, digit), tf.zeros_like(reached))
+        total += tf.reduce_sum(reached * own, axis=-1)
+        below = reached[..., tf.newaxis] * digit.probs[..., 0, :children]
+        reached = tf.reshape(below, tf.concat([tf.shape(below)[:-2], [-1]], axis=0))
+        nodes = _with_children(nodes, children)
+    return total
+
+
+def _with_children(nodes: np.ndarray, children: int) -> np.ndarray:
+    """Returns prefixes [P, d, r] each followed by each of its children, [P * children, d + 1, r]."""
+    repeated = np.repeat(nodes, children, axis=0)
+    last = np.tile(np.eye(children, nodes.shape[-1]), [len(nodes), 1])
+    return np.concatenate([repeated, last[:, np.newaxis]], axis=1)
