@@ -24,7 +24,7 @@ import tensorflow as tf
 from tf_discrete import types
 from tf_discrete._internal import checks
 from tf_discrete._internal.registry import Registry
-from tf_discrete.distributions import noise
+from tf_discrete.distributions import inversion
 from tf_discrete.types import Seed, Tensor
 
 MAX_CONFIGURATIONS = 65536
@@ -174,10 +174,7 @@ class Discrete(abc.ABC):
 
     def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
         """Samples values, float [num_samples, ..., *value_shape]."""
-        log_probs = self.category_log_probs
-        shape = tf.concat([[num_samples], tf.shape(log_probs)], axis=0)
-        perturbed = log_probs + noise.gumbel(seed, shape, log_probs.dtype)
-        return self.one_hot(tf.argmax(perturbed, axis=-1, output_type=tf.int32))
+        return self.one_hot(inversion.sample(self.category_log_probs, seed, num_samples))
 
     def mode(self) -> tf.Tensor:
         """Returns the most probable value, float [..., *value_shape]."""
