@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
+from tf_discrete import seeds
 from tf_discrete.distributions import noise
 from tf_discrete.types import Seed, Tensor
 
-MOST_CATEGORIES = 256
+MAX_CATEGORIES = 256
 """With more, the steps of a float32 uniform number would show in the probability of one category."""
 
 
 def sample(log_probs: Tensor, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
     """Samples the category of each variable.
 
-    With up to `MOST_CATEGORIES` categories a sample is the number of cumulative probabilities that a uniform
-    number has reached; with more, or a number unknown when the graph is built, it is the largest
-    log-probability with Gumbel noise.
+    Up to `MAX_CATEGORIES` categories, a sample is the first category whose cumulative probability exceeds a
+    uniform number. With more, or a number unknown when the graph is built, it is the category of the
+    largest log-probability plus Gumbel noise.
 
     Args:
         log_probs: float [..., K], normalised; -inf where masked.
@@ -24,27 +27,44 @@ def sample(log_probs: Tensor, seed: Seed, num_samples: int | Tensor) -> tf.Tenso
         num_samples: S.
 
     Returns:
-        codes: int32 [S, ...]. A masked category is never drawn.
+        codes: int32 [S, ...]. A masked category is never sampled.
+
+    Example:
+        >>> sample(tf.math.log([[0.0, 1.0, 0.0]]), seeds.base(0), 3).numpy().ravel().tolist()
+        [1, 1, 1]
 
     Reference:
         Devroye. Non-uniform random variate generation. 1986. Section III.2.1.
     """
-    if log_probs.shape[-1] is None or log_probs.shape[-1] > MOST_CATEGORIES:
+    num_categories = log_probs.shape[-1]
+    if num_categories is None or num_categories > MAX_CATEGORIES:
         shape = tf.concat([[num_samples], tf.shape(log_probs)], axis=0)
         perturbed = log_probs + noise.gumbel(seed, shape, log_probs.dtype)
         return tf.argmax(perturbed, axis=-1, output_type=tf.int32)
-    shape = tf.concat([[num_samples], tf.shape(log_probs)[:-1], [1]], axis=0)
-    uniform = tf.random.stateless_uniform(shape, seed, dtype=log_probs.dtype)
-    reached = uniform >= _cumulative(log_probs)[..., :-1]
-    return tf.math.count_nonzero(reached, axis=-1, dtype=tf.int32)
+    shape = tf.concat([[num_samples], tf.shape(log_probs)[:-1]], axis=0)
+    uniform = tf.random.stateless_uniform(shape, seed, dtype=log_probs.dtype, alg=seeds.algorithm())
+    return first_above(thresholds(log_probs), uniform)
 
 
-def _cumulative(log_probs: Tensor) -> tf.Tensor:
-    """Returns P(category <= k), [..., K]: infinite from the last category on that is not masked.
+def thresholds(log_probs: Tensor) -> tf.Tensor:
+    """Returns the cumulative probability of each category, [..., K]: -inf where it is masked.
 
-    So that a sum which rounding has left below 1 does not draw a masked category behind it.
+    That of the last category that is not masked is inf, because rounding may leave the sum below 1.
     """
-    allowed = tf.cast(tf.math.is_finite(log_probs), tf.int32)
-    behind = tf.cumsum(allowed, axis=-1, exclusive=True, reverse=True)
+    allowed = tf.math.is_finite(log_probs)
+    behind = tf.cumsum(tf.cast(allowed, tf.int32), axis=-1, exclusive=True, reverse=True)
     sums = tf.cumsum(tf.exp(log_probs), axis=-1)
-    return tf.where(behind > 0, sums, tf.cast(float("inf"), sums.dtype))
+    infinite = tf.cast(math.inf, sums.dtype)
+    return tf.where(allowed, tf.where(behind > 0, sums, infinite), -infinite)
+
+
+def first_above(thresholds: Tensor, uniform: Tensor) -> tf.Tensor:
+    """Returns the first category whose threshold exceeds a uniform number, int32 [S, ...].
+
+    Args:
+        thresholds: float [..., K], the last of which counts as infinite.
+        uniform: float [S, ...].
+    """
+    last = thresholds.shape[-1] - 1
+    above = uniform[..., tf.newaxis] < thresholds[..., :-1]
+    return tf.reduce_min(tf.where(above, tf.range(last), last), axis=-1)
