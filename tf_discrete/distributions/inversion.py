@@ -7,6 +7,7 @@ import math
 import tensorflow as tf
 
 from tf_discrete import seeds
+from tf_discrete._internal import fusion
 from tf_discrete.distributions import noise
 from tf_discrete.types import Seed, Tensor
 
@@ -43,6 +44,11 @@ def sample(log_probs: Tensor, seed: Seed, num_samples: int | Tensor) -> tf.Tenso
         return tf.argmax(perturbed, axis=-1, output_type=tf.int32)
     shape = tf.concat([[num_samples], tf.shape(log_probs)[:-1]], axis=0)
     uniform = tf.random.stateless_uniform(shape, seed, dtype=log_probs.dtype, alg=seeds.algorithm())
+    return _invert(log_probs, uniform)
+
+
+@fusion.part
+def _invert(log_probs: Tensor, uniform: Tensor) -> tf.Tensor:
     return first_above(thresholds(log_probs), uniform)
 
 
