@@ -24,7 +24,7 @@ import tensorflow as tf
 from tf_discrete import types
 from tf_discrete._internal import checks, fusion
 from tf_discrete._internal.registry import Registry
-from tf_discrete.distributions import inversion
+from tf_discrete.distributions import inversion, noise
 from tf_discrete.types import Seed, Tensor
 
 MAX_CONFIGURATIONS = 65536
@@ -173,8 +173,18 @@ class Discrete(abc.ABC):
         return self.category_probs
 
     def sample_codes(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
-        """Samples codes, int32 [num_samples, ..., N]."""
-        return inversion.sample(self.category_log_probs, seed, num_samples)
+        """Samples codes, int32 [num_samples, ..., N].
+
+        By inversion; with more than 256 categories, or a number unknown when the graph is built, as the
+        largest log-probability plus Gumbel noise.
+        """
+        probs = self.category_probs
+        if probs.shape[-1] is not None and probs.shape[-1] <= inversion.MAX_CATEGORIES:
+            return inversion.sample(probs, seed, num_samples)
+        log_probs = self.category_log_probs
+        shape = tf.concat([[num_samples], tf.shape(log_probs)], axis=0)
+        perturbed = log_probs + noise.gumbel(seed, shape, log_probs.dtype)
+        return tf.argmax(perturbed, axis=-1, output_type=tf.int32)
 
     def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
         """Samples values, float [num_samples, ..., *value_shape]: those of `sample_codes`."""
