@@ -1,4 +1,4 @@
-"""Times the importance-weighted bound of linear models: python -m benchmarks.bound_speed.
+"""Times the importance-weighted bound of linear models: python -m benchmarks.speed.bound.
 
     python -m benchmarks.speed.bound --dataset=binarized_mnist --data_dir=$TF_DISCRETE_DATA_DIR
 

@@ -1,5 +1,6 @@
 """The factored distributions against TensorFlow Probability, and at masks and extremes."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tests.distributions.generic_logits import LOGITS, PRIOR
 from tf_discrete import seeds
+from tf_discrete._internal import fusion
 from tf_discrete.distributions import (
     Bernoulli,
     Categorical,
@@ -86,6 +88,21 @@ def test_enumeration_lists_every_configuration_once_and_probabilities_sum_to_one
     np.testing.assert_array_equal(
         distribution.one_hot(distribution.code(configurations)), configurations
     )
+
+
+@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
+@pytest.mark.parametrize("latents", LATENTS)
+def test_the_log_prob_of_codes_is_that_of_their_values(latents, fused):
+    distribution = discrete.get(latents)(tf.constant(LOGITS[latents]))
+    with fusion.enabled() if fused else contextlib.nullcontext():
+        codes = distribution.sample_codes(seeds.base(0), 30)
+        assert codes.shape == [30, 4, 3] and codes.dtype == tf.int32
+        found = distribution.code_log_prob(codes)
+    values = distribution.one_hot(codes)
+    np.testing.assert_allclose(found, distribution.log_prob(values), rtol=1e-12)
+    np.testing.assert_array_equal(values, distribution.sample(seeds.base(0), 30))
+    prior = discrete.get(latents)(tf.constant(PRIOR[latents]))  # Without an axis of the batch.
+    np.testing.assert_allclose(prior.code_log_prob(codes), prior.log_prob(values), rtol=1e-12)
 
 
 @pytest.mark.parametrize("latents", LATENTS)

@@ -110,7 +110,7 @@ def test_over_a_data_set(monkeypatch):
     values = np.concatenate(
         [
             importance_weighted_bound(
-                recorder.log_weights, batch["image"], 5, seeds.fold(seeds.base(2), "bound", i)
+                recorder.log_weights, batch["image"], 5, seeds.fold(seeds.base(2), "bound", i, 0)
             )
             for i, batch in enumerate(data)
         ]
@@ -130,17 +130,31 @@ def test_tensors_will_do_and_one_example_has_no_standard_error():
 
 
 @pytest.mark.parametrize(
-    "model_rows,rows,expected",
-    [(10_000, None, 50), (12, None, 3), (1, None, 1), (10_000, 20, 5)],
+    "model_rows,rows,samples,examples",
+    [
+        (10_000, None, 50, 4),
+        (100, None, 50, 2),
+        (60, None, 50, 1),
+        (12, None, 12, 1),
+        (1, None, 1, 1),
+        (10_000, 20, 20, 1),
+        (10_000, 150, 50, 3),
+    ],
 )
-def test_memory_is_bounded(model_rows, rows, expected, monkeypatch):
-    """Batches of 4 examples: rows // 4 samples at once."""
+def test_memory_is_bounded(model_rows, rows, samples, examples):
+    """All samples at once if they fit, and as many of 4 examples as then do."""
     asked = []
 
     class Model(Recorder):
         def log_weights(self, x, num_samples, seed):
-            asked.append(num_samples)
+            asked.append((num_samples, x.shape[0] or 0))
             return super().log_weights(x, num_samples, seed)
 
-    evaluation.evaluate_bound(Model(model_rows), batches([4]), num_samples=50, rows=rows)
-    assert max(asked) == expected
+    found = evaluation.evaluate_bound(Model(model_rows), batches([4]), num_samples=50, rows=rows)
+    assert max(asked) == (samples, examples) and found.num_examples == 4
+
+
+def test_examples_of_a_batch_that_is_divided_have_other_samples():
+    """Equal examples, each in a part of its own: their bounds differ by the samples alone."""
+    found = evaluation.evaluate_bound(Recorder(), [tf.ones([6, 1])], num_samples=10, rows=10)
+    assert found.standard_error_nats > 0.01

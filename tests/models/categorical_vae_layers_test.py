@@ -18,7 +18,7 @@ from tf_discrete.models import AutoregressivePrior, CategoricalVAE
 def paths(model, x):
     """Of all choices of all layers: log q(z | x) and log p(x, z), [Z, B], differentiable."""
     log_q, draws = choices(model, x)
-    priors = model.prior.priors_given(tuple(draws))
+    priors = model.prior.priors_given(tuple(model.latent_spec.uniform().code(z) for z in draws))
     log_p = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
     return log_q, log_p + model.conditional_log_likelihood(x, draws[0])
 
@@ -257,7 +257,8 @@ def test_samples_follow_the_joint_law_of_all_layers():
     codes = model.sample_codes(20_000, seed=5).numpy()
     assert codes.shape == (20_000, 3)
     every = np.array(list(itertools.product([0, 1], repeat=3)), np.float32)
-    priors = model.prior.priors_given((tf.constant(every[:, :2]), tf.constant(every[:, 2:])))
+    given = tf.constant(every, tf.int32)
+    priors = model.prior.priors_given((given[:, :2], given[:, 2:]))
     log_p = priors[0].log_prob(every[:, :2]) + priors[1].log_prob(every[:, 2:])
     share = (codes[:, np.newaxis] == every).all(-1).mean(0)
     error = np.sqrt(np.exp(log_p) * (1 - np.exp(log_p)) / 20_000)

@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete._internal import checks
+from tf_discrete._internal import checks, fusion
 from tf_discrete._internal.registry import Registry
-from tf_discrete.distributions import noise
+from tf_discrete.distributions import inversion, noise
 from tf_discrete.types import JsonObject, Seed, Tensor
 
 MAX_CONFIGURATIONS = 65536
@@ -232,11 +232,25 @@ class Discrete(abc.ABC):
         return self.category_probs
 
     def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
-        """Samples values, float [num_samples, ..., *value_shape]."""
+        """Samples values, float [num_samples, ..., *value_shape]: those of `sample_codes`."""
+        return self.from_digits(self._sample_digits(seed, num_samples))
+
+    def sample_codes(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
+        """Samples codes, `code_dtype` [num_samples, ..., N].
+
+        By inversion; with more than 256 categories, or a number unknown when the graph is built, as the
+        largest log-probability plus Gumbel noise.
+        """
+        return self.join_digits(self._sample_digits(seed, num_samples))
+
+    def _sample_digits(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
+        probs = self.category_probs
+        if probs.shape[-1] is not None and probs.shape[-1] <= inversion.MAX_CATEGORIES:
+            return inversion.sample(probs, seed, num_samples)
         log_probs = self.category_log_probs
         shape = tf.concat([[num_samples], tf.shape(log_probs)], axis=0)
         perturbed = log_probs + noise.gumbel(seed, shape, log_probs.dtype)
-        return self.from_digits(tf.argmax(perturbed, axis=-1, output_type=tf.int32))
+        return tf.argmax(perturbed, axis=-1, output_type=tf.int32)
 
     def mode(self) -> tf.Tensor:
         """Returns the most probable value, float [..., *value_shape]."""
@@ -247,6 +261,18 @@ class Discrete(abc.ABC):
         log_probs = self.category_log_probs
         chosen = self.over_categories(tf.cast(value, log_probs.dtype)) > 0.5
         return tf.reduce_sum(tf.where(chosen, log_probs, tf.zeros_like(log_probs)), axis=[-2, -1])
+
+    def code_log_prob(self, codes: Tensor) -> tf.Tensor:
+        """log q(codes) in nats, [*A, ...]: `log_prob` of the values of codes int [*A, ..., N].
+
+        Example:
+            >>> from tf_discrete.distributions import Categorical
+            >>> distribution = Categorical(tf.math.log([[0.2, 0.8]]))
+            >>> round(float(distribution.code_log_prob([1])), 4)   # log 0.8
+            -0.2231
+        """
+        digits = tf.convert_to_tensor(self.digits(codes))
+        return _sum_at(self.category_log_probs, digits)
 
     def multilinear_log_prob(self, value: Tensor) -> tf.Tensor:
         """log q(value), [...], continued from the corners linearly in each variable.
@@ -375,6 +401,15 @@ def get(latents: str) -> type[Discrete]:
 def finite(x: tf.Tensor) -> tf.Tensor:
     """`x`, with 0 in the place of infinities."""
     return tf.where(tf.math.is_finite(x), x, tf.zeros_like(x))
+
+
+@fusion.part
+def _sum_at(log_probs: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+    """Sum over N of log_probs [..., N, K] at codes [*A, ..., N]."""
+    shape = tf.shape(log_probs, tf.int64)
+    starts = tf.reshape(tf.range(tf.reduce_prod(shape[:-1])) * shape[-1], shape[:-1])
+    places = tf.cast(codes, tf.int64) + starts
+    return tf.reduce_sum(tf.gather(tf.reshape(log_probs, [-1]), places), axis=-1)
 
 
 def x_times_log(x: tf.Tensor, log: tf.Tensor) -> tf.Tensor:

@@ -79,10 +79,6 @@ class Relaxable(discrete.Discrete):
     def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
         """Returns the offset of the logits by which `value` leads all others by at least `lead`."""
 
-    def sample(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
-        shape = tf.concat([[num_samples], tf.shape(self.logits)], axis=0)
-        return self.harden(self.draw_noise(seed, shape, self.logits.dtype))
-
 
 def get_relaxable(latents: str) -> type[Relaxable]:
     """As `discrete.get`, of a kind that can be relaxed.

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete._internal import checks, input_checks
+from tf_discrete._internal import checks, fusion, input_checks
 from tf_discrete.types import Batch, Inputs, Seed, Tensor
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ LogWeightsFn = Callable[[Inputs, int | Tensor, Seed], Tensor]
 
 MAX_CHUNK = 100
 """Most samples of an example that are drawn at once."""
+MAX_ROWS = 2_000
+"""Most samples times examples in an evaluation: the cache of a processor holds what more would not fit."""
 
 
 def importance_weighted_bound(
@@ -128,8 +130,9 @@ def evaluate_bound(
             takes.
         num_samples: m.
         seed: Seed of the samples; each batch gets one of its own.
-        rows: decoder rows held in memory at once; sets the chunk of samples. Default: what the model's
-            `max_decoder_rows` says.
+        rows: decoder rows held in memory at once, of as many samples of each example as the bound allows
+            and of as many examples of a batch as then fit. Default: `MAX_ROWS`, fewer if the model's
+            `max_decoder_rows` says so.
         progress: called after each batch with the number of its examples.
 
     Raises:
@@ -138,11 +141,14 @@ def evaluate_bound(
     """
     checks.having("model", model, ("log_weights", "max_decoder_rows"), "a DiscreteModel")
     num_samples, seed = checks.whole("num_samples", num_samples), checks.seed("seed", seed)
-    rows = model.max_decoder_rows() if rows is None else checks.whole("rows", rows)
+    if rows is None:
+        rows = min(MAX_ROWS, model.max_decoder_rows())
+    rows = checks.whole("rows", rows)
+    chunk = min(num_samples, MAX_CHUNK, rows)
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def bound(x: Tensor, batch_seed: tf.Tensor, chunk: int) -> tf.Tensor:
-        return importance_weighted_bound(model.log_weights, x, num_samples, batch_seed, chunk)
+    def bound(x: Tensor, part_seed: tf.Tensor) -> tf.Tensor:
+        return importance_weighted_bound(model.log_weights, x, num_samples, part_seed, chunk)
 
     values: list[np.ndarray] = []
     for index, batch in enumerate(batches):
@@ -150,16 +156,19 @@ def evaluate_bound(
         if hasattr(model, "check_observations"):
             x = model.check_observations(x)
         size = len(keras.tree.flatten(x)[0])
-        chunk = max(1, min(num_samples, rows // max(1, size)))
         batch_seed = seeds.fold(seeds.base(seed), "bound", index)
-        values.append(bound(x, batch_seed, chunk).numpy())
-        if values[-1].shape != (size,):
-            raise ValueError(
-                "log_weights must return [num_samples, B], one value for each sample and example. "
-                f"Received: bounds of shape {values[-1].shape} for {size} examples"
-            )
+        for start in range(0, max(size, 1), rows // chunk):
+            part = slice(start, min(size, start + rows // chunk))
+            some = keras.tree.map_structure(lambda values, part=part: values[part], x)
+            with fusion.enabled():
+                values.append(bound(some, seeds.fold(batch_seed, start)).numpy())
+            if values[-1].shape != (part.stop - part.start,):
+                raise ValueError(
+                    "log_weights must return [num_samples, B], one value for each sample and example. "
+                    f"Received: bounds of shape {values[-1].shape} for {part.stop - start} examples"
+                )
         if progress is not None:
-            progress(len(values[-1]))
+            progress(size)
     everything = np.concatenate(values or [np.zeros([0])]).astype(np.float64)
     if not len(everything):
         raise ValueError(

@@ -17,7 +17,7 @@ from tf_discrete.export.signature import Signature
 from tf_discrete.models import base, batches, networks
 from tf_discrete.models import code_prior as code_priors
 from tf_discrete.models.discrete_codes import DiscreteCodes
-from tf_discrete.models.layered_latents import read_latents
+from tf_discrete.models.layered_latents import read_codes, read_latents
 from tf_discrete.types import (
     ActivationLike,
     CodeSource,
@@ -175,6 +175,12 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def conditional_log_likelihood(self, x: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
         """Computes log p(x | z) in nats, [*A], given latents [*A, N(, K)]."""
         parameters = self.parameters(z, training)
+        return tf.cast(self.likelihood.log_prob(x, parameters), self._wide)
+
+    def _code_log_likelihood(self, x: Tensor, codes: Tensor) -> tf.Tensor:
+        """`conditional_log_likelihood` of codes of the decoded latents, int [*A, N], at inference."""
+        outputs = read_codes(self.decoded_spec, self.decoder, codes, self._wide)
+        parameters = self._as_parameters(outputs, codes.shape.rank - 1)
         return tf.cast(self.likelihood.log_prob(x, parameters), self._wide)
 
     # What a trained model is for.

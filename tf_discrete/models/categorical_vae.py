@@ -274,8 +274,9 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
 
     def hard_terms(self, x: Tensor, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
         x = self.check_observations(x)
-        z, posteriors = self.chain.draw(x, 1, seed, first_logits=encoded)
-        negative_kl = objectives.negative_kl(z, posteriors, self.prior.priors_given(z))
+        codes, posteriors = self.chain.sample_codes(x, 1, seed, first_logits=encoded)
+        z = [q.one_hot(code) for q, code in zip(posteriors, codes, strict=True)]
+        negative_kl = objectives.negative_kl(z, posteriors, self.prior.priors_given(codes))
         if self.num_layers > 1:  # Else it does not depend on the sample.
             negative_kl = negative_kl[0]
         log_likelihood = self.conditional_log_likelihood(x, z[0])[0]
@@ -287,11 +288,10 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
     def log_weights(self, x: Tensor, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """Computes log p(x, z) - log q(z | x) in nats for S samples of all layers, [S, B]."""
         x = self.check_observations(x)
-        samples, posteriors = self.chain.draw(x, num_samples, seed)
-        priors = self.prior.priors_given(samples)
-        layers = zip(samples, posteriors, priors, strict=True)
-        log_ratio = tf.add_n([p.log_prob(z) - q.log_prob(z) for z, q, p in layers])
-        return self.conditional_log_likelihood(x, samples[0]) + log_ratio
+        codes, posteriors = self.chain.sample_codes(x, num_samples, seed)
+        layers = zip(codes, posteriors, self.prior.priors_given(codes), strict=True)
+        log_ratio = tf.add_n([p.code_log_prob(z) - q.code_log_prob(z) for z, q, p in layers])
+        return self._code_log_likelihood(x, codes[0]) + log_ratio
 
     # What a trained model is for.
 

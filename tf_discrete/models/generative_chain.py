@@ -49,10 +49,15 @@ class GenerativeChain(keras.layers.Layer):
         between = [self._logits_below(depth + 1, z, training) for depth, z in enumerate(draws[1:])]
         return [*between, tf.convert_to_tensor(self.last.logits)]
 
-    def priors_given(self, draws: Draws, training: bool = False) -> Distributions:
-        """Returns p(z_l | z_{l+1}) of each layer, p(z_L) the last."""
-        return tuple(
-            self.latents.total.distribution(one) for one in self.logits_given(draws, training)
+    def priors_given(self, codes: Draws) -> Distributions:
+        """Returns p(z_l | z_{l+1}) of each layer given codes, int [*A, N_l] each, p(z_L) the last."""
+        between = [
+            self.latents.as_logits(self.latents.read_codes(network, code, depth), depth - 1)
+            for depth, (network, code) in enumerate(zip(self.maps, codes[1:], strict=True), 1)
+        ]
+        return (
+            *(self.latents.total.distribution(logits) for logits in between),
+            self.last.distribution(),
         )
 
     @property
@@ -68,12 +73,10 @@ class GenerativeChain(keras.layers.Layer):
     def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         """Returns log p(z_1, ..., z_L) in nats, float [B], of codes of all layers, int [B, N]."""
         parts = self.latents.split(codes)
-        draws = tuple(
-            spec.uniform(self.latents.dtype).one_hot(part)
-            for spec, part in zip(self.latents.specs, parts, strict=True)
+        priors = self.priors_given(tuple(parts))
+        log_prob = tf.add_n(
+            [p.log_prob(p.one_hot(part)) for p, part in zip(priors, parts, strict=True)]
         )
-        priors = self.priors_given(draws, training)
-        log_prob = tf.add_n([p.log_prob(z) for p, z in zip(priors, draws, strict=True)])
         accepted = input_checks.rows_in(tf.concat(parts, axis=1), 0, self.num_categories - 1)
         return input_checks.blank(log_prob, accepted)
 

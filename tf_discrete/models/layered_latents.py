@@ -10,10 +10,10 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import estimators
-from tf_discrete._internal import arguments, checks, input_checks
+from tf_discrete._internal import arguments, checks, fusion, input_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.distributions.latent_spec import CODE_VALUES
-from tf_discrete.models import networks
+from tf_discrete.models import networks, sum_of_rows
 from tf_discrete.types import ActivationLike, Config, Tensor
 
 Draws = tuple[tf.Tensor, ...]
@@ -81,6 +81,10 @@ class LayeredLatents:
         """Applies a network to samples [*A, N(, K)] of any layer."""
         return read_latents(self.total, network, z, training)
 
+    def read_codes(self, network: keras.Model, codes: Tensor, depth: int) -> tf.Tensor:
+        """Applies a network to codes [*A, N] of layer `depth`, at inference."""
+        return read_codes(self.specs[depth], network, codes, self.dtype)
+
     def split(self, codes: Tensor) -> list[tf.Tensor]:
         """Returns the codes of each layer, integers [B, N_l], of those of all, int [B, N].
 
@@ -120,6 +124,18 @@ def read_latents(
         lambda values: network(values, training=training),
         spec.network_input(z),
         batch_rank=z.shape.rank - spec.event_rank,
+    )
+
+
+def read_codes(
+    spec: LatentSpec, network: keras.Model, codes: Tensor, dtype: tf.DType = tf.float32
+) -> tf.Tensor:
+    """Applies a network to codes, int [*A, N], as `read_latents` to their values, at inference."""
+    parts = sum_of_rows.split(network, spec) if fusion.is_enabled() else None
+    if parts is None:
+        return read_latents(spec, network, spec.uniform(dtype).one_hot(codes), training=False)
+    return estimators.apply_to_samples(
+        lambda rows: sum_of_rows.apply(parts, spec, rows), codes, batch_rank=codes.shape.rank - 1
     )
 
 

@@ -164,9 +164,10 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         """Computes log p(x, z) - log q(z | x) in nats for S samples of the noisy code, [S, B]."""
         x = self.check_observations(x)
         posterior = self._posterior(x)
-        z = posterior.sample(seed, num_samples)
-        log_ratio = self.prior_distribution().log_prob(z) - posterior.log_prob(z)
-        return self.conditional_log_likelihood(x, z) + log_ratio
+        codes = posterior.sample_codes(seed, num_samples)
+        prior = self.prior_distribution()
+        log_ratio = prior.code_log_prob(codes) - posterior.code_log_prob(codes)
+        return self._code_log_likelihood(x, codes) + log_ratio
 
     def _codes(self, x: Tensor, encoded: Tensor | None = None) -> tf.Tensor:
         logits = self._logits(x) if encoded is None else encoded

@@ -95,31 +95,47 @@ class StochasticChain(keras.layers.Layer):
             inputs: x, float [B, *input_shape].
             num_samples: S; None for the most probable code of each layer in turn, without a sample axis.
             seed: int32 [2], of the samples.
-            training: Bool, training mode of the maps. Default: False.
+            training: Bool, training mode of the maps; samples are those at inference. Default: False.
             first_logits: Logits of the first layer, where they are known already. Default: None.
 
         Returns:
             draws: float [S, B, N(, K)] each.
             posteriors: Posterior of each layer given the samples before it.
         """
+        if num_samples is not None:
+            codes, found = self.sample_codes(inputs, num_samples, seed, first_logits)
+            return tuple(q.one_hot(code) for q, code in zip(found, codes, strict=True)), found
         before, draws, posteriors = inputs, [], []
         for depth, layer in enumerate(self.estimators):
             if depth or first_logits is None:
                 distribution = layer.distribution(self.logits(depth, before, training))
             else:
                 distribution = layer.distribution(first_logits)
-            if num_samples is None:
-                before = distribution.mode()
-            else:
-                own = seeds.fold(seed, "layer", depth)
-                before = (
-                    distribution.sample(own, 1)[0]
-                    if depth
-                    else distribution.sample(own, num_samples)
-                )
+            before = distribution.mode()
             draws.append(before)
             posteriors.append(distribution)
         return tuple(draws), tuple(posteriors)
+
+    def sample_codes(
+        self,
+        inputs: Tensor,
+        num_samples: int | Tensor,
+        seed: Seed,
+        first_logits: Tensor | None = None,
+    ) -> tuple[Draws, Distributions]:
+        """Samples codes of all layers at inference, int32 [S, B, N] each; see `draw`."""
+        logits = self.logits(0, inputs) if first_logits is None else first_logits
+        codes: list[tf.Tensor] = []
+        posteriors: list[Discrete] = []
+        for depth, layer in enumerate(self.estimators):
+            if depth:
+                outputs = self.latents.read_codes(self.maps[depth], codes[-1], depth - 1)
+                logits = self.latents.as_logits(outputs, depth)
+            posteriors.append(layer.distribution(logits))
+            own = seeds.fold(seed, "layer", depth)
+            sampled = posteriors[-1].sample_codes(own, 1 if depth else num_samples)
+            codes.append(sampled[0] if depth else sampled)
+        return tuple(codes), tuple(posteriors)
 
     def concatenated_logits(self, inputs: Tensor, training: bool = False) -> tf.Tensor:
         """Returns concatenated logits, [B, N(, K)], each layer given the most probable code before."""

@@ -155,7 +155,10 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
 
     def parameters(self, z: Tensor, training: bool = False) -> tf.Tensor:
         """Computes the likelihood's parameters, [*A, outputs, ...], given samples z_L, [*A, N(, K)]."""
-        outputs = self.chain.latents.read(self.head, z, training)
+        return self._as_parameters(self.chain.latents.read(self.head, z, training))
+
+    def _as_parameters(self, outputs: Tensor) -> tf.Tensor:
+        """Reshapes outputs [*A, D] of the last map as the likelihood needs them."""
         shape = tf.concat([tf.shape(outputs)[:-1], self._parameters_shape], axis=0)
         return tf.reshape(outputs, shape)
 
@@ -215,8 +218,9 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         self, x: Tensor, num_samples: int | Tensor, seed: Seed, first_logits: Tensor | None = None
     ) -> tf.Tensor:
         inputs, outputs = self._both(x)
-        draws, _ = self.chain.draw(inputs, num_samples, seed, first_logits=first_logits)
-        return self._log_prob(outputs, self.parameters(draws[-1]))
+        codes, _ = self.chain.sample_codes(inputs, num_samples, seed, first_logits)
+        found = self.chain.latents.read_codes(self.head, codes[-1], len(codes) - 1)
+        return self._log_prob(outputs, self._as_parameters(found))
 
     def values_per_row(self) -> int:
         return math.prod(self._parameters_shape)

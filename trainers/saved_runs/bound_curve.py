@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import datasets, plots, seeds
+from tf_discrete._internal import fusion
 from tf_discrete._internal.writing import write_json
 
-BATCH = 50
+BATCH = 20
 CHUNK = 100
 
 
@@ -76,19 +77,20 @@ def score(model: Any, images: Any, num_samples: tuple[int, ...]) -> dict[int, np
     """The bounds of every image of batches, by number of samples."""
     most = max(num_samples)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def log_weights(x: tf.Tensor, seed: tf.Tensor, samples: int) -> tf.Tensor:
         return model.log_weights(x, samples, seed)
 
     found: dict[int, list[np.ndarray]] = {m: [] for m in num_samples}
     for index, batch in enumerate(images):
         sizes = [min(CHUNK, most - start) for start in range(0, most, CHUNK)]
-        chunks = [
-            log_weights(
-                batch["image"], seeds.fold(seeds.base(0), "curve", index, number), size
-            ).numpy()
-            for number, size in enumerate(sizes)
-        ]
+        with fusion.enabled():
+            chunks = [
+                log_weights(
+                    batch["image"], seeds.fold(seeds.base(0), "curve", index, number), size
+                ).numpy()
+                for number, size in enumerate(sizes)
+            ]
         drawn = np.concatenate(chunks)
         for m in num_samples:
             found[m].append(bounds(drawn, m))

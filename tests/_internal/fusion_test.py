@@ -1,0 +1,39 @@
+"""Parts are compiled by XLA inside `enabled`, and nowhere else."""
+
+import pytest
+import tensorflow as tf
+
+from tf_discrete._internal import fusion
+
+
+@fusion.part
+def square(x):
+    """Says in the sign whether a graph is built of it."""
+    return x * x if tf.executing_eagerly() else -x * x
+
+
+def test_a_part_is_compiled_inside_only():
+    x = tf.constant(3.0)
+    assert not fusion.is_enabled() and float(square(x)) == 9.0
+    with fusion.enabled():
+        assert fusion.is_enabled() and float(square(x)) == -9.0
+    assert float(square(x)) == 9.0
+
+
+def test_it_is_over_after_an_error():
+    with pytest.raises(KeyError), fusion.enabled():
+        raise KeyError
+    assert not fusion.is_enabled()
+
+
+def test_a_graph_calls_the_compiled_part():
+    with fusion.enabled():
+        graph = tf.function(square, autograph=False).get_concrete_function(tf.TensorSpec([2]))
+    calls = [op for op in graph.graph.get_operations() if "Call" in op.type]
+    assert [op.get_attr("_XlaMustCompile") for op in calls] == [True]
+
+
+def test_without_xla_nothing_is_compiled(monkeypatch):
+    monkeypatch.setattr(fusion, "_available", lambda: False)
+    with fusion.enabled():
+        assert not fusion.is_enabled() and float(square(tf.constant(3.0))) == 9.0
