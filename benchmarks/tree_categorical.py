@@ -136,13 +136,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for row in rows:
         digits = " x ".join(map(str, row["branching"] or [row["num_categories"]]))
-        median = statistics.median(row["milliseconds"])
+        low, median, high = statistics.quantiles(row["milliseconds"], n=4)
         cells = [
             NAMES[row["kind"]],
             f"{row['num_categories']:,}".replace(",", " "),
             digits,
             f"{median:.2f}",
-            tables.spread(row["milliseconds"], 2),
+            f"{low:.2f} to {high:.2f}",
             f"{row['peak_mebibytes']:.0f}",
             f"{row['table_mebibytes']:.0f}",
         ]

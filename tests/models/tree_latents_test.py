@@ -53,9 +53,8 @@ def test_the_bounds_are_those_of_the_dense_model():
 
 def test_several_layers():
     model = vae(num_variables=(2, 1))
-    model.compile("sgd")
-    history = model.fit(X, epochs=1, batch_size=10, verbose=0).history
-    assert np.isfinite(history["hard_elbo_nats"]).all()
+    model.compile("sgd", run_eagerly=True)
+    assert np.isfinite(model.train_step(X)["hard_elbo_nats"])
     assert model.encode(X).shape == [20, 3] and model.sample(2).shape == [2, 4, 4, 1]
     with pytest.raises(ValueError, match="The product of branching must be num_categories"):
         vae(num_variables=2, num_categories=(K, 36))
