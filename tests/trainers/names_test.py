@@ -6,9 +6,11 @@ from tf_discrete import distributions, estimators, likelihoods
 from tf_discrete._internal import arguments
 from tf_discrete.codes import faiss_index
 from tf_discrete.distributions import latent_spec
+from tf_discrete.layers.quantizers import gradient_rules, vector
 from tf_discrete.models import categorical_vae, networks, structured_prediction
 from trainers.flags import names
 from trainers.flags.structured_prediction import Config as StructuredPrediction
+from trainers.tasks import quantized_autoencoder
 
 
 def _own(found, cls):
@@ -28,6 +30,9 @@ def test_registered_names():
 def test_choices():
     assert names.OBJECTIVES == categorical_vae.OBJECTIVES
     assert names.CODE_VALUES == latent_spec.CODE_VALUES
+    assert names.CODEBOOKS == vector.CODEBOOKS
+    assert list(names.GRADIENT_RULES) == gradient_rules.names()
+    assert names.QUANTIZERS == tuple(quantized_autoencoder.QUANTIZERS)
     assert names.FAISS_KINDS == faiss_index.KINDS
     choices = {
         name: field.metadata["choices"]

@@ -15,7 +15,7 @@ from tf_discrete.types import Config, Shape, Tensor
 
 
 class Quantized(NamedTuple):
-    """What a quantiser makes of vectors [..., D].
+    """Vectors [..., D] after quantisation.
 
     Attributes:
         vectors: float [..., D]; carries the gradient.

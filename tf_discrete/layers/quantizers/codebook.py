@@ -79,7 +79,7 @@ class MeasuredCodebook(replicas.ReplicaAverages, Codebook):
         size: Int K.
         dim: Int D.
         cosine: Bool, whether codewords are normalised to length 1. Default: False.
-        decay: Float in [0, 1), decay of the averages for each batch. Default: 0.99.
+        decay: Float in [0, 1), decay of the averages for each batch. Default: 0.95.
         dead_threshold: Float in [0, 1); 0 for no replacement. Default: 0.05.
         seed: Int, seed of the replacements. Default: 0.
     """
@@ -89,7 +89,7 @@ class MeasuredCodebook(replicas.ReplicaAverages, Codebook):
         size: int,
         dim: int,
         cosine: bool = False,
-        decay: float = 0.99,
+        decay: float = 0.95,
         dead_threshold: float = 0.05,
         seed: int = 0,
         **kwargs: Any,

@@ -45,7 +45,7 @@ class VectorQuantizer(NearestCodeword):
         code_size: Int, size of the codewords; an affine map leads there and back. None: that of the vectors.
             Default: None.
         commitment_weight: Float >= 0. Default: 0.25; 0 with "diveq".
-        decay: Float in [0, 1), decay of the averages for each batch. Default: 0.99.
+        decay: Float in [0, 1), decay of the averages for each batch. Default: 0.95.
         dead_threshold: Float in [0, 1), share of the mean use below which a codeword is replaced; 0 for
             never. Default: 0.05.
         seed: Int, seed of the first codewords and of replacements. Default: 0.
@@ -87,7 +87,7 @@ class VectorQuantizer(NearestCodeword):
         distance: str = "euclidean",
         code_size: int | None = None,
         commitment_weight: float | None = None,
-        decay: float = 0.99,
+        decay: float = 0.95,
         dead_threshold: float = 0.05,
         seed: int = 0,
         **kwargs: Any,
