@@ -18,8 +18,8 @@ class QuantizerFlags:
     quantizer: str = option(
         "vector",
         "How vectors become codes. 'vector': the nearest of --num_categories codewords; 'residual', "
-        "'grouped': --num_parts of these, each on the error of those before or on a part of the vector; 'sim_vq': "
-        "codewords that share one matrix; 'finite_scalar': numbers rounded to --levels; 'lookup_free', "
+        "'grouped': --num_parts of these, each on the error of those before or on a part of the vector; "
+        "'sim_vq': codewords that share one matrix; 'finite_scalar': numbers rounded to --levels; 'lookup_free', "
         "'spherical': the signs of --num_bits numbers.",
         choices=names.QUANTIZERS,
     )
