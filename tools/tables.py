@@ -137,7 +137,8 @@ def collapse() -> str:
     """Use of the codes of quantisers."""
     from benchmarks.quantizers import collapse as codebooks
 
-    return _measurement(codebooks)
+    records = store.read(codebooks.RESULTS)
+    return codebooks.table(records) if records else NOT_MEASURED
 
 
 def retrieval() -> str:

@@ -101,53 +101,56 @@ def lloyd(x: Tensor, seed: int) -> tuple[float, float]:
     return len(np.unique(indices)) / CODES, error
 
 
-def run(config: Config) -> dict[str, Any]:
-    """Trains every quantiser with every seed and records the result."""
+def run(config: Config) -> None:
+    """Trains every quantiser with every seed; records each when all its seeds are done."""
     made = provenance.record()
-    found: dict[str, list[tuple[float, float]]] = {"Lloyd's k-means": []}
-    for seed in range(config.seeds):
-        found["Lloyd's k-means"].append(lloyd(vectors_of(seed), seed))
+    base = [lloyd(vectors_of(seed), seed)[1] for seed in range(config.seeds)]
     for name, make in QUANTIZERS.items():
-        found[name] = []
+        found = []
         for seed in range(config.seeds):
             layer, x = make(seed), vectors_of(seed)
             train(layer, x, config.epochs, seed)
-            found[name].append(measure(layer, x))
-        print(f"{name}: {found[name]}", flush=True)
-    return store.append(
-        RESULTS,
-        {
+            found.append(measure(layer, x))
+        record = {
+            "name": name,
             "command": f"python -m benchmarks.quantizers.collapse --seeds={config.seeds} "
             f"--epochs={config.epochs}",
-            "seeds": config.seeds,
             "steps": config.epochs * VECTORS // BATCH,
-            "use": {name: [use for use, _ in rows] for name, rows in found.items()},
-            "error": {name: [error for _, error in rows] for name, rows in found.items()},
+            "use": [use for use, _ in found],
+            "error": [error for _, error in found],
+            "k_means_error": base,
             "provenance": made,
-        },
-    )
+        }
+        store.append(RESULTS, record)
+        print(table({name: record}), flush=True)
 
 
-def table(result: dict[str, Any]) -> str:
-    """The result in Markdown."""
-    base = result["error"]["Lloyd's k-means"]
+def table(records: dict[str, dict[str, Any]]) -> str:
+    """The records in Markdown, by name."""
     rows = []
-    for name, errors in result["error"].items():
-        ratios = [error / own for error, own in zip(errors, base, strict=True)]
+    for name in (name for name in QUANTIZERS if name in records):
+        record = records[name]
+        pairs = zip(record["error"], record["k_means_error"], strict=True)
+        ratios = [error / base for error, base in pairs]
         rows.append(
             (
                 name,
-                f"{100 * min(result['use'][name]):.1f} %",
-                f"{statistics.fmean(errors):.3f}",
-                f"{statistics.fmean(ratios):.3f}",
+                str(len(ratios)),
+                f"{100 * min(record['use']):.1f} %",
+                f"{statistics.fmean(record['error']):.3f}",
+                f"{statistics.fmean(record['k_means_error']):.3f}",
                 f"{max(ratios):.3f}",
             )
         )
-    header = ("quantiser", "codes in use, worst seed", "error", "error / k-means", "worst seed")
-    made = result["provenance"]
+    header = (
+        *("quantiser", "seeds", "codes in use, worst seed", "error", "of k-means"),
+        "error / k-means, worst seed",
+    )
+    last = list(records.values())[-1]
+    made = last["provenance"]
     return tables.markdown(header, rows, right=True) + (
-        f"\n{result['seeds']} seeds, {result['steps']} steps; {provenance.machine(made)}, tensorflow "
-        f"{made['versions']['tensorflow']}. Command: `{result['command']}`.\n"
+        f"\n{last['steps']} steps; {provenance.machine(made)}, tensorflow "
+        f"{made['versions']['tensorflow']}. Command: `{last['command']}`.\n"
     )
 
 

@@ -19,8 +19,8 @@ class QuantizerFlags:
         "vector",
         "How vectors become codes. 'vector': the nearest of --num_categories codewords; 'residual', "
         "'grouped': --num_parts of these, each on the error of those before or on a part of the vector; "
-        "'sim_vq': codewords that share one matrix; 'finite_scalar': numbers rounded to --levels; 'lookup_free', "
-        "'spherical': the signs of --num_bits numbers.",
+        "'sim_vq': codewords that share one matrix; 'finite_scalar': numbers rounded to --levels; "
+        "'lookup_free', 'spherical': the signs of --num_bits numbers.",
         choices=names.QUANTIZERS,
     )
     num_categories: int = option(256, "Number K of codewords of a codebook.", lower=2)

@@ -27,7 +27,7 @@ def test_a_small_codebook_is_in_use():
     assert collapse.measure(layer, x)[0] >= 0.95
 
 
-def test_the_record_and_its_table(monkeypatch, tmp_path):
+def test_the_records_and_their_table(monkeypatch, tmp_path):
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     monkeypatch.setattr(
         collapse, "vectors_of", lambda seed: tf.random.stateless_normal([1024, 16], [0, 1])
@@ -35,10 +35,6 @@ def test_the_record_and_its_table(monkeypatch, tmp_path):
     names = ("VectorQuantizer", "LookupFreeQuantizer")
     small = {name: collapse.QUANTIZERS[name] for name in names}
     monkeypatch.setattr(collapse, "QUANTIZERS", small)
-    record = collapse.run(collapse.Config(seeds=1, epochs=1))
-    lines = collapse.table(record).splitlines()
-    assert [line.split(" | ")[0] for line in lines[2:5]] == [
-        "| Lloyd's k-means",
-        *(f"| {name}" for name in names),
-    ]
-    assert lines[2].endswith("| 1.000 | 1.000 |")
+    collapse.run(collapse.Config(seeds=1, epochs=1))
+    lines = collapse.table(store.read(collapse.RESULTS)).splitlines()
+    assert [line.split(" | ")[:2] for line in lines[2:4]] == [[f"| {name}", "1"] for name in names]
