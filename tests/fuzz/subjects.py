@@ -31,6 +31,7 @@ def subjects() -> list[Subject]:
         *_distributions(),
         *_estimators(),
         *_layers(),
+        *_quantizers(),
         *_codes(),
         *_data(),
         *_models(),
@@ -211,6 +212,44 @@ def _layers() -> list[Subject]:
     ]
 
 
+def _quantizers() -> list[Subject]:
+    quantizers = tfd.layers.quantizers
+
+    def use(made: Any) -> None:
+        x = tf.reshape(tf.range(24.0), [6, 4]) / 24.0
+        vectors, codes = made(x, training=True)
+        finite(vectors, codes, made.decode(codes), *made.losses)
+        round_trip(made)
+
+    nearest = {"num_categories": 3}
+    sizes = ("code_size", "commitment_weight")
+    part = {"quantizer": quantizers.FiniteScalarQuantizer((2, 2))}
+    stacked = {"quantizer": quantizers.VectorQuantizer(3)}
+    weight = ("loss_weight",)
+    return [
+        subject(quantizers.VectorQuantizer, use, lambda: dict(nearest), weight, default=sizes),
+        subject(quantizers.SimVQ, use, lambda: dict(nearest), weight, default=sizes),
+        subject(quantizers.FiniteScalarQuantizer, use, lambda: {"levels": (3, 2)}, weight),
+        subject(
+            quantizers.LookupFreeQuantizer,
+            use,
+            lambda: {"num_bits": 2},
+            weight,
+            default=("bits_per_code",),
+        ),
+        subject(
+            quantizers.GroupedQuantizer, use, lambda: dict(part), weight, default=("quantizer",)
+        ),
+        subject(
+            quantizers.ResidualQuantizer,
+            use,
+            lambda: dict(stacked),
+            weight,
+            default=("quantizer", "code_size"),
+        ),
+    ]
+
+
 def _codes() -> list[Subject]:
     codes = tfd.codes
     some = np.array([[0, 1, 1], [1, 1, 0], [0, 0, 0]])
@@ -313,6 +352,7 @@ def _models() -> list[Subject]:
     deep = {"data_shape": shape, **latents}
     classes = {"data_shape": shape, "num_classes": 2, "style_size": 2, **NETWORK}
     bits = {"data_shape": shape, "num_bits": 2, **NETWORK}
+    bits_of_two = tfd.layers.quantizers.LookupFreeQuantizer(2)
     function = ("activation",)
     samples = ("num_samples", "temperature", "decoder", "kl_weight")
     return [
@@ -329,6 +369,18 @@ def _models() -> list[Subject]:
             use,
             lambda: dict(bits),
             default=("decoder", "code_prior"),
+            later=function,
+        ),
+        subject(
+            tfd.QuantizedAutoencoder,
+            use,
+            lambda: {
+                "data_shape": shape,
+                "latent_shape": (2, 2),
+                "quantizer": bits_of_two,
+                **NETWORK,
+            },
+            default=("quantizer", "decoder", "code_prior"),
             later=function,
         ),
         subject(tfd.StructuredPrediction, use, lambda: dict(deep), default=samples, later=function),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import check_serializable, deserialize
 from tf_discrete.layers.quantizers.base import Quantizer
 from tf_discrete.layers.quantizers.vector import VectorQuantizer
+from tf_discrete.types import Config
 
 
 class CompositeQuantizer(Quantizer):
@@ -76,6 +78,12 @@ def copies(name: str, quantizer: object, count: int) -> list[Quantizer]:
         made.append(type(found).from_config(config))
     check_serializable(made[0], name)
     return made
+
+
+def config_of(part: Quantizer) -> Config:
+    """Returns the config of a quantiser, the same before and after it was built."""
+    config: Config = keras.saving.serialize_keras_object(part)
+    return {key: value for key, value in config.items() if key != "build_config"}
 
 
 def default() -> Quantizer:

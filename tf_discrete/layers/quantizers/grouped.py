@@ -114,7 +114,7 @@ class GroupedQuantizer(composite.CompositeQuantizer):
     def get_config(self) -> Config:
         return {
             **super().get_config(),
-            "quantizer": keras.saving.serialize_keras_object(self.parts[0]),
+            "quantizer": composite.config_of(self.parts[0]),
             "num_groups": self._groups,
             "shared": self._shared,
         }

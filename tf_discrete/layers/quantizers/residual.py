@@ -155,7 +155,7 @@ class ResidualQuantizer(composite.CompositeQuantizer):
     def get_config(self) -> Config:
         return {
             **super().get_config(),
-            "quantizer": keras.saving.serialize_keras_object(self.parts[0]),
+            "quantizer": composite.config_of(self.parts[0]),
             "num_quantizers": self.num_quantizers,
             "dropout": self.dropout,
             "code_size": self.code_size,
