@@ -86,6 +86,7 @@ setuptools.setup(
             "tf-discrete-compare-estimators=tf_discrete_trainers.compare_estimators:cli",
             "tf-discrete-evaluate=tf_discrete_trainers.evaluate:cli",
             "tf-discrete-export=tf_discrete_trainers.export:cli",
+            "tf-discrete-quantized-autoencoder=tf_discrete_trainers.quantized_autoencoder:cli",
             "tf-discrete-search=tf_discrete_trainers.search:cli",
             "tf-discrete-semantic-hashing=tf_discrete_trainers.semantic_hashing:cli",
             "tf-discrete-semi-supervised=tf_discrete_trainers.semi_supervised:cli",

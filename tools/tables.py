@@ -133,6 +133,14 @@ def compression() -> str:
     return _measurement(compression)
 
 
+def collapse() -> str:
+    """Use of the codes of quantisers."""
+    from benchmarks.quantizers import collapse as codebooks
+
+    records = store.read(codebooks.RESULTS)
+    return codebooks.table(records) if records else NOT_MEASURED
+
+
 def retrieval() -> str:
     """Retrieval by codes of several sizes."""
     from benchmarks.codes import retrieval
@@ -164,6 +172,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "search_speed": search_speed,
     "training_speed": training_speed,
     "sweep": run_tables.sweep,
+    "collapse": collapse,
     "compression": compression,
     "retrieval": retrieval,
     "semantic_hashing_study": semantic_hashing_study,

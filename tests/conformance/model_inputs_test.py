@@ -70,6 +70,7 @@ def readers(model):
 def test_every_public_method_that_reads_observations_is_here():
     """A method with an argument x is listed above, or takes latents with it, or a batch of `fit`."""
     others = {
+        "adapt",
         "check_arrays",
         "check_observations",
         "class_logits",

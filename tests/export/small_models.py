@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete import export, likelihoods, models
+from tf_discrete.layers import quantizers
 
 ARGUMENTS = {
     "data_shape": (8, 8, 1),
@@ -43,6 +44,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """Of `CategoricalVAE`."""
 
+OWN: dict[str, dict[str, Any]] = {
+    "QuantizedAutoencoder": {
+        "quantizer": quantizers.VectorQuantizer(5),
+        "latent_shape": (3, 4),
+    },
+}
+"""Further arguments of classes that have their own."""
+
 NAMES = (*CLASSES, *VARIANTS)
 every_model = pytest.mark.parametrize(
     "name", [*CLASSES, *(pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS)]
@@ -54,7 +63,7 @@ SEEDS = ([3, 4], [3, 5])
 def make(name: str) -> models.DiscreteModel:
     """A model by its name in `NAMES`."""
     cls = CLASSES.get(name, models.CategoricalVAE)
-    variant = dict(VARIANTS.get(name, {}))
+    variant = dict(VARIANTS.get(name, OWN.get(name, {})))
     with dtype_policy(variant.pop("policy", "float32")):
         known = inspect.signature(cls).parameters
         arguments: dict[str, Any] = {key: value for key, value in ARGUMENTS.items() if key in known}

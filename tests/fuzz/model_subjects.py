@@ -122,6 +122,7 @@ def models() -> list[Subject]:
     deep = {"data_shape": shape, **latents}
     classes = {"data_shape": shape, "num_classes": 2, "style_size": 2, **NETWORK}
     bits = {"data_shape": shape, "num_bits": 2, **NETWORK}
+    bits_of_two = tfd.layers.quantizers.LookupFreeQuantizer(2)
     function = ("activation",)
     samples = ("num_samples", "temperature", "decoder", "kl_weight")
     return [
@@ -144,6 +145,18 @@ def models() -> list[Subject]:
             use,
             lambda: dict(bits),
             default=("decoder", "code_prior"),
+            later=function,
+        ),
+        subject(
+            tfd.QuantizedAutoencoder,
+            use,
+            lambda: {
+                "data_shape": shape,
+                "latent_shape": (2, 2),
+                "quantizer": bits_of_two,
+                **NETWORK,
+            },
+            default=("quantizer", "decoder", "code_prior"),
             later=function,
         ),
         subject(tfd.StructuredPrediction, use, lambda: dict(deep), default=samples, later=function),

@@ -183,3 +183,39 @@ def layers() -> list[Subject]:
             later=("kernel_initializer", "kernel_regularizer"),
         ),
     ]
+
+
+def quantizers() -> list[Subject]:
+    family = tfd.layers.quantizers
+
+    def use(made: Any) -> None:
+        x = tf.reshape(tf.range(24.0), [6, 4]) / 24.0
+        vectors, codes = made(x, training=True)
+        finite(vectors, codes, made.decode(codes), *made.losses)
+        round_trip(made)
+
+    nearest = {"num_categories": 3}
+    sizes = ("code_size", "commitment_weight")
+    part = {"quantizer": family.FiniteScalarQuantizer((2, 2))}
+    stacked = {"quantizer": family.VectorQuantizer(3)}
+    weight = ("loss_weight",)
+    return [
+        subject(family.VectorQuantizer, use, lambda: dict(nearest), weight, default=sizes),
+        subject(family.SimVQ, use, lambda: dict(nearest), weight, default=sizes),
+        subject(family.FiniteScalarQuantizer, use, lambda: {"levels": (3, 2)}, weight),
+        subject(
+            family.LookupFreeQuantizer,
+            use,
+            lambda: {"num_bits": 2},
+            weight,
+            default=("bits_per_code",),
+        ),
+        subject(family.GroupedQuantizer, use, lambda: dict(part), weight, default=("quantizer",)),
+        subject(
+            family.ResidualQuantizer,
+            use,
+            lambda: dict(stacked),
+            weight,
+            default=("quantizer", "code_size"),
+        ),
+    ]

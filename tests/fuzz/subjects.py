@@ -17,6 +17,7 @@ def subjects() -> list[Subject]:
         *part_subjects.distributions(),
         *part_subjects.estimators(),
         *part_subjects.layers(),
+        *part_subjects.quantizers(),
         *model_subjects.codes(),
         *model_subjects.data(),
         *model_subjects.models(),

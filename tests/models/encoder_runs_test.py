@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete import models, seeds
+from tf_discrete.layers import quantizers
 from tf_discrete.models import networks
 from tf_discrete.models.categorical_vae import OBJECTIVES
 
@@ -36,6 +37,9 @@ CASES = {
     "CategoricalVAE-rebar": lambda: vae(estimator="rebar"),
     "SemanticHashingAutoencoder": lambda: models.SemanticHashingAutoencoder(
         SHAPE, num_bits=3, hidden_units=(5,)
+    ),
+    "QuantizedAutoencoder": lambda: models.QuantizedAutoencoder(
+        SHAPE, quantizers.VectorQuantizer(5), latent_shape=(3, 2), hidden_units=(5,)
     ),
     "StructuredPrediction": lambda: models.StructuredPrediction(SHAPE, **LATENTS),
     "StructuredPrediction-multi": lambda: models.StructuredPrediction(

@@ -31,6 +31,7 @@ def test_the_programs_are_known():
         "compare_estimators",
         "evaluate",
         "export",
+        "quantized_autoencoder",
         "search",
         "semantic_hashing",
         "semi_supervised",

@@ -6,8 +6,44 @@ forward pass that mixes up the losses which Keras collects there, for all replic
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 import keras
 import tensorflow as tf
+
+_SYNCHRONIZED: contextvars.ContextVar[bool] = contextvars.ContextVar("synchronized", default=False)
+
+
+@contextlib.contextmanager
+def synchronized() -> Iterator[None]:
+    """Marks the forward pass of a training step that calls `synchronize` after the gradient."""
+    token = _SYNCHRONIZED.set(True)
+    try:
+        yield
+    finally:
+        _SYNCHRONIZED.reset(token)
+
+
+def check_synchronized(what: str, remedy: str) -> None:
+    """Refuses several replicas in a training step that never calls `synchronize`.
+
+    For averages that must not differ between replicas, other than those that only reduce a variance.
+
+    Args:
+        what: What has the averages, the subject of the message.
+        remedy: How to train it.
+
+    Raises:
+        ValueError: There are several replicas, and the step does not merge their averages.
+    """
+    count = tf.distribute.get_strategy().num_replicas_in_sync
+    if count > 1 and not _SYNCHRONIZED.get():
+        raise ValueError(
+            f"{what} must be merged over the replicas after every step, which this training step does not "
+            f"do. {remedy}. Received: num_replicas_in_sync={count}"
+        )
 
 
 class ReplicaAverages:

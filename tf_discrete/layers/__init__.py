@@ -1,5 +1,6 @@
 """Keras layers with discrete latent variables, trained by plain `compile` and `fit`."""
 
+from tf_discrete.layers import quantizers
 from tf_discrete.layers.code_embedding import CodeEmbedding
 from tf_discrete.layers.gumbel_softmax import GumbelSoftmax
 from tf_discrete.layers.latent_head import LatentHead
@@ -14,4 +15,5 @@ __all__ = [
     "SemanticHashing",
     "StochasticLayer",
     "StraightThrough",
+    "quantizers",
 ]

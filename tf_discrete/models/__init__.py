@@ -8,6 +8,7 @@ from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.conditional_networks import ConditionalNetwork
 from tf_discrete.models.feature_networks import feature_networks
+from tf_discrete.models.quantized_autoencoder import QuantizedAutoencoder
 from tf_discrete.models.regularization import Regularization
 from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE
@@ -21,6 +22,7 @@ __all__ = [
     "ConditionalNetwork",
     "DiscreteModel",
     "IndependentPrior",
+    "QuantizedAutoencoder",
     "Regularization",
     "SemanticHashingAutoencoder",
     "SemiSupervisedVAE",

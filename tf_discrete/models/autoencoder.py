@@ -54,6 +54,8 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         hidden_units: Sequence of ints, hidden layers of the named networks.
         activation: Name of the Keras activation of the hidden layers.
         likelihood: Name or object, see `tf_discrete.likelihoods`.
+        decoder_input_shape: Shape between encoder and decoder, if it is not that of `decoded_spec`: the
+            encoder gives as many numbers, and the decoder reads it. Default: None.
         **kwargs: Arguments `seed` and `monitor_every`, see `DiscreteModel`.
 
     Attributes:
@@ -77,6 +79,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         activation: ActivationLike,
         likelihood: LikelihoodLike,
         decoded_spec: LatentSpec | None = None,
+        decoder_input_shape: Sequence[int] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -100,12 +103,14 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
                 "With an encoder of your own give a decoder too, by name or as a model. "
                 "Received: decoder=None"
             )
+        between = decoder_input_shape
+        num_outputs = self.decoded_spec.num_logits if between is None else math.prod(between)
         self.encoder = networks.encoder(
-            encoder, self.data_shape, self.decoded_spec.num_logits, hidden_units, activation
+            encoder, self.data_shape, num_outputs, hidden_units, activation
         )
         self.decoder = networks.decoder(
             encoder if decoder is None else decoder,
-            self.decoded_spec.shape,
+            self.decoded_spec.shape if between is None else between,
             self._parameters_shape,
             hidden_units,
             activation,
@@ -229,14 +234,17 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
                 Where no check is possible, in XLA and TFLite, their observations are NaN.
         """
         codes = self._check_codes(codes)
-        first = self.decoded_spec
-        z = first.uniform(self._wide).one_hot(codes[:, : first.num_variables])
-        parameters = self.parameters(z)
+        parameters = self.parameters(self._latents_of(codes))
         if seed is None:
             x = self.likelihood.mean(parameters)
         else:
             x = self.likelihood.sample(parameters, seed)
         return input_checks.blank(x, input_checks.rows_in(codes, 0, self.num_categories - 1))
+
+    def _latents_of(self, codes: Tensor) -> tf.Tensor:
+        """Returns what the decoder reads for codes [B, N]."""
+        first = self.decoded_spec
+        return first.uniform(self._wide).one_hot(codes[:, : first.num_variables])
 
     def _check_codes(self, codes: Tensor) -> tf.Tensor:
         return input_checks.codes(

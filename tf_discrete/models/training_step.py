@@ -121,7 +121,7 @@ class TrainingStep(keras.Model):
         counter = tf.convert_to_tensor(self.micro_step)
         for value in self.scheduled.values():
             value.update(step)
-        with tf.GradientTape() as tape:
+        with replicas.synchronized(), tf.GradientTape() as tape:
             terms = self.objective(x, self.step_seed(counter, "train"), training=True)
             loss = batch_mean(terms.loss) + batch_mean(terms.auxiliary)
             if self.losses:

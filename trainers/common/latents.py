@@ -8,13 +8,13 @@ import numpy as np
 
 from tf_discrete import datasets, distributions, estimators, likelihoods, schedules
 
-from ..flags import semantic_hashing, semi_supervised
+from ..flags import quantized_autoencoder, semantic_hashing, semi_supervised
 from ..flags.latents import KLFlags, LatentConfig, LatentFlags
 
 AnnealedConfig = LatentConfig | semi_supervised.Config
 """Configurations with an estimator and its temperature."""
 
-PixelConfig = AnnealedConfig | semantic_hashing.Config
+PixelConfig = AnnealedConfig | semantic_hashing.Config | quantized_autoencoder.Config
 """Configurations with a likelihood of the pixels."""
 
 

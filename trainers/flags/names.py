@@ -9,7 +9,10 @@ import importlib.util
 import pathlib
 import re
 
-TASKS = ("categorical_vae", "semantic_hashing", "semi_supervised", "structured_prediction")
+TASKS = (
+    *("categorical_vae", "quantized_autoencoder", "semantic_hashing", "semi_supervised"),
+    "structured_prediction",
+)
 """Tasks of the package, each with a module in `flags` and one in `tasks`."""
 LATENTS = ("categorical", "bernoulli", "tree")
 
@@ -52,6 +55,12 @@ OBJECTIVES = (
     "doubly_reparameterized",
 )
 """Objectives of the categorical VAE."""
+QUANTIZERS = (
+    *("vector", "residual", "grouped", "sim_vq", "finite_scalar", "lookup_free", "spherical"),
+)
+"""Quantisers of the quantised autoencoder."""
+CODEBOOKS = ("moving_average", "gradient")
+GRADIENT_RULES = ("diveq", "rotation", "straight_through")
 CODE_VALUES = ("zero_one", "plus_minus")
 CODE_EMBEDDINGS = ("one_hot", "digit_sum", "table")
 EXACT = "exact"

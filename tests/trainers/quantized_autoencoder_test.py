@@ -1,0 +1,64 @@
+"""The trainer of quantised autoencoders: what a run leaves, and which quantisers its flags make."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.trainers import small_runs
+from tf_discrete import codes, datasets
+from trainers.tasks import quantized_autoencoder
+
+FLAGS: dict[str, Any] = {
+    "dataset": "digits",
+    "max_examples": 300,
+    "batch_size": 30,
+    "epochs": 3,
+    "num_vectors": 3,
+    "vector_size": 4,
+    "num_categories": 16,
+    "hidden_units": (12,),
+    "learning_rate": 0.01,
+    "pictures_every": 0,
+}
+
+
+def config(folder: Any, **changes: Any) -> quantized_autoencoder.Config:
+    return quantized_autoencoder.Config(output_dir=str(folder), **{**FLAGS, **changes})
+
+
+def test_a_run(tmp_path: pathlib.Path):
+    result = quantized_autoencoder.run(config(tmp_path))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"model.keras", "saved_model", "reconstructions.png", "codes.png"} <= names
+    rows = small_runs.rows(tmp_path)
+    for row in rows:
+        bound = -row["validation/hard_reconstruction_nats"] - 3 * np.log(16)
+        assert row["validation/hard_elbo_nats"] == pytest.approx(bound, rel=1e-5)
+    assert rows[-1]["validation/hard_elbo_nats"] > rows[0]["validation/hard_elbo_nats"] + 1
+    assert result["test/bound_nats"] == pytest.approx(result["test/hard_elbo_nats"], rel=1e-4)
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    encoded = codes.encode_batches(model, datasets.get("digits", "test").batches(50))
+    assert encoded.shape[1] == 3
+
+
+@pytest.mark.parametrize("name", quantized_autoencoder.QUANTIZERS)
+def test_flags_make_every_quantizer(name):
+    made = quantized_autoencoder.make_quantizer(config("unused", quantizer=name, num_parts=2))
+    made.build((None, 4))
+    assert made.num_categories in (16, 240, 256)
+    quantized_autoencoder.check(config("unused", quantizer=name, num_parts=2))
+
+
+def test_what_cannot_be_built_is_refused_before_data_are_read():
+    for changes, message in (
+        ({"quantizer": "grouped", "num_parts": 3}, "num_groups must divide"),
+        ({"gradient": "diveq"}, "Give codebook='gradient'"),
+        ({"quantizer": "lookup_free", "bits_per_code": 3}, "bits_per_code must divide num_bits"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            quantized_autoencoder.check(config("unused", **changes))

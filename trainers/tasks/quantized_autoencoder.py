@@ -1,0 +1,110 @@
+"""The quantised autoencoder: images to codewords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tf_discrete import datasets
+from tf_discrete.layers import quantizers
+from tf_discrete.models import QuantizedAutoencoder
+
+from ..common import autoencoder_report, data, results, task, training
+from ..common import run as run_lib
+from ..common.code_prior import make_code_prior
+from ..common.latents import make_likelihood
+from ..common.run_directory import RunDirectory
+from ..flags.quantized_autoencoder import Config
+
+
+def _vector(config: Config, code_size: int = 0, **options: Any) -> quantizers.VectorQuantizer:
+    return quantizers.VectorQuantizer(
+        config.num_categories,
+        config.codebook,
+        config.gradient,
+        code_size=code_size or None,
+        seed=config.seed,
+        **options,
+    )
+
+
+def _signs(config: Config, spherical: bool, **options: Any) -> quantizers.LookupFreeQuantizer:
+    return quantizers.LookupFreeQuantizer(
+        config.num_bits, config.bits_per_code or None, spherical, **options
+    )
+
+
+QUANTIZERS: dict[str, Callable[..., quantizers.Quantizer]] = {
+    "vector": lambda config, **options: _vector(config, config.code_size, **options),
+    "residual": lambda config, **options: quantizers.ResidualQuantizer(
+        _vector(config), config.num_parts, code_size=config.code_size or None, **options
+    ),
+    "grouped": lambda config, **options: quantizers.GroupedQuantizer(
+        _vector(config, config.code_size), config.num_parts, **options
+    ),
+    "sim_vq": lambda config, **options: quantizers.SimVQ(
+        config.num_categories,
+        config.gradient,
+        code_size=config.code_size or None,
+        seed=config.seed,
+        **options,
+    ),
+    "finite_scalar": lambda config, **options: quantizers.FiniteScalarQuantizer(
+        config.levels, **options
+    ),
+    "lookup_free": lambda config, **options: _signs(config, spherical=False, **options),
+    "spherical": lambda config, **options: _signs(config, spherical=True, **options),
+}
+"""Makes the quantiser of each name of a configuration."""
+
+
+def build_model(
+    config: Config, split: datasets.Split, steps_per_epoch: int
+) -> QuantizedAutoencoder:
+    """The model that a configuration describes."""
+    return QuantizedAutoencoder(
+        data_shape=split.image_shape,
+        quantizer=make_quantizer(config),
+        latent_shape=(config.num_vectors, config.vector_size),
+        encoder=config.encoder,
+        hidden_units=config.hidden_units,
+        activation=config.activation,
+        likelihood=make_likelihood(config, split),
+        code_prior=make_code_prior(config),
+        seed=config.seed,
+        monitor_every=config.monitor_every,
+    )
+
+
+def make_quantizer(config: Config) -> quantizers.Quantizer:
+    """The quantiser that a configuration describes."""
+    return QUANTIZERS[config.quantizer](config, loss_weight=config.quantizer_loss_weight)
+
+
+def finish(
+    model: QuantizedAutoencoder, config: Config, directory: RunDirectory, splits: data.Splits
+) -> dict[str, Any]:
+    """Scores the test split, draws the pictures, writes the model and the SavedModel."""
+    test = splits["test"]
+    result = run_lib.evaluate_split(model, test, bound_samples=1)  # All samples are the same.
+    images, labels = data.some_images(test)
+    autoencoder_report.draw_pictures(model, images, labels, directory)
+    results.write_model(model, directory)
+    return {f"test/{name}": value for name, value in result.items()}
+
+
+def check(config: Config) -> None:
+    """Refuses a quantiser that cannot be built, before data are read.
+
+    Raises:
+        ValueError: Names the argument of the quantiser.
+    """
+    make_quantizer(config).build((None, config.vector_size))
+
+
+TASK = task.register(task.Task("quantized_autoencoder", Config, build_model, finish, check=check))
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains the model of a configuration, or continues; returns what metrics.json holds."""
+    return training.run(TASK, config)
