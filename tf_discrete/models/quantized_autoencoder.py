@@ -181,7 +181,7 @@ class QuantizedAutoencoder(autoencoder.DiscreteAutoencoder):
         )
 
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
-        return self.distribution_of(self._logits(x))
+        return self.latent_spec.distribution(self._logits(x))
 
     def _objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         vectors = self._vectors(x, training)
