@@ -55,7 +55,7 @@ _EXTRAS = {
         "setuptools>=77",
         "wheel>=0.45",
     ],
-    "bench": ["pyro-ppl>=1.9.1,<2", "torch>=2.6,<3"],
+    "bench": ["jax>=0.6", "jaxlib>=0.6", "pyro-ppl>=1.9.1,<2", "torch>=2.6,<3"],
 }
 
 setuptools.setup(

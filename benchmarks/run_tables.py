@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks import store
-from benchmarks.tables import NOT_MEASURED, markdown
+from trainers.common.tables import NOT_MEASURED, markdown
 
 _REFERENCE = "gumbel_softmax"
 _MADE = ("epochs (best)", "training", "seeds", "command")

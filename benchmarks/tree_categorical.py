@@ -27,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import provenance, store, tables
+from benchmarks import provenance, store
+from trainers.common import tables
 
 RESULTS = "tree_categorical"
 BATCH_SIZE, HIDDEN, WIDTH = 100, 256, 64

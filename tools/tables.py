@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from benchmarks import run_tables, store
-from benchmarks.tables import NOT_MEASURED, markdown
+from trainers.common.tables import NOT_MEASURED, markdown
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _TABLE = re.compile(r"(<!-- table: (\w+)((?: \w+)*) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -105,11 +105,11 @@ def headline() -> str:
     return markdown(("task", "measure", "published", "ours", "seeds"), rows)
 
 
-def training_speed(model: str) -> str:
-    """Compares the speed of training a model with PyTorch."""
+def training_speed() -> str:
+    """Compares the speed of training with PyTorch and JAX."""
     from benchmarks.speed import training
 
-    return _measurement(training, model)
+    return training.table(store.read(training.RESULTS))
 
 
 def search_speed(codes: str) -> str:
@@ -145,8 +145,7 @@ def semantic_hashing_study() -> str:
     from benchmarks.semantic_hashing import report
 
     records = store.read("semantic_hashing")
-    picture = "images/semantic_hashing_study.png"
-    return report.text(records, picture) if "study" in records else NOT_MEASURED
+    return report.text(records) if "study" in records else NOT_MEASURED
 
 
 TABLES: dict[str, Callable[..., str]] = {

@@ -27,10 +27,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import provenance, store, tables
+from benchmarks import provenance, store
 from benchmarks.codes import image_bytes
 from tf_discrete import codes as codes_lib
-from trainers.common import command_line, finished_run
+from trainers.common import command_line, finished_run, tables
 from trainers.common.run_directory import RunDirectory
 from trainers.flags.config import check, option, to_json
 from trainers.saved_runs import autoregressive_prior

@@ -71,9 +71,7 @@ def principal_components(images: np.ndarray, num_bits: int) -> LinearHash:
     return LinearHash(mean, np.ascontiguousarray(vectors[:, : -num_bits - 1 : -1]))
 
 
-def iterative_quantization(
-    images: np.ndarray, num_bits: int, seed: Seed, iterations: int = ITERATIONS
-) -> LinearHash:
+def iterative_quantization(images: np.ndarray, num_bits: int, seed: Seed) -> LinearHash:
     """The principal components, turned so that they lie near the corners of a cube.
 
     With V the projections on them, B = sign(V R) and the rotation R that minimises |B - V R|^2 take turns.
@@ -82,7 +80,6 @@ def iterative_quantization(
         images: float32 [M, D].
         num_bits: N, at most D.
         seed: int32 [2], of the first rotation.
-        iterations: turns of each. Default: 50.
 
     Raises:
         ValueError: more bits than pixels.
@@ -93,7 +90,7 @@ def iterative_quantization(
     components = principal_components(images, num_bits)
     projections = components.project(images)
     rotation = random_rotation(num_bits, seed)
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         bits = np.where(projections @ rotation > 0, np.float32(1), np.float32(-1))
         rotation = best_rotation(projections, bits)
     return LinearHash(components.mean, components.matrix @ rotation)

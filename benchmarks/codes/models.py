@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from typing import Any
+
+import keras
 
 from tf_discrete import datasets
 from trainers.common import compiling
@@ -56,9 +59,13 @@ def build(settings: Any, method: str, split: datasets.Split) -> Any:
 def train(settings: Any, method: str, split: datasets.Split) -> Any:
     """Trains the model of a cell, and the prior of its codes that the settings ask for.
 
+    Keras forgets the models made before, so that many trainings fit into one process.
+
     Raises:
         TrainingDiverged: a loss that is not finite.
     """
+    keras.backend.clear_session()
+    gc.collect()
     run_lib.prepare(settings)
     steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
     model = build(settings, method, split)

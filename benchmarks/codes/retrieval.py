@@ -16,24 +16,22 @@ command goes on where it was stopped. Hyper-parameters are to be chosen with --q
 from __future__ import annotations
 
 import dataclasses
-import gc
 import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from benchmarks import provenance, store
-from benchmarks.codes import linear_hashing
+from benchmarks.codes import curves, linear_hashing
 from benchmarks.codes import models as code_models
-from benchmarks.tables import markdown, spread
 from tf_discrete import codes, datasets, evaluation, plots, seeds
 from tf_discrete._internal.writing import write_json
 from tf_discrete.codes import hamming
 from trainers.common import command_line, data
 from trainers.common.run_directory import RunDirectory, read_json
+from trainers.common.tables import markdown, spread
 from trainers.flags.config import check, defaults, option, to_json
 from trainers.flags.run import RunConfig
 
@@ -185,8 +183,6 @@ def run(config: Config) -> dict[str, Any]:
     for number, cell in enumerate(todo, 1):
         path = directory.path / "cells" / f"{cell.name}.json"
         if not path.exists():
-            keras.backend.clear_session()
-            gc.collect()
             write_json(path, measure(config, cell, splits))
         found.append(read_json(path))
         score = found[-1]["mean_average_precision"]
@@ -239,21 +235,16 @@ def picture(result: dict[str, Any]) -> Any:
         "mean_average_precision": "mAP",
         "precision_at_k": f"precision@{result['setting']['k']}",
     }
-    panels = []
-    for score, title in titles.items():
-        lines = {}
-        for method, name in NAMES.items():
-            groups: dict[int, list[float]] = {}
-            for cell in result["cells"]:
-                if cell["method"] == method:
-                    groups.setdefault(cell["bits"], []).append(cell[score])
-            sizes = sorted(groups)
-            if sizes:
-                lines[name] = plots.Line(
-                    sizes,
-                    *([float(f(groups[n])) for n in sizes] for f in (np.mean, np.min, np.max)),
-                )
-        panels.append(plots.LinePanel(title, "bits of a code", title, lines, whole=True))
+    panels = [
+        plots.LinePanel(
+            *(title, "bits of a code", title),
+            curves.lines(
+                (NAMES[cell["method"]], cell["bits"], cell[score]) for cell in result["cells"]
+            ),
+            whole=True,
+        )
+        for score, title in titles.items()
+    ]
     return plots.comparison(panels, title=f"Retrieval: {result['setting']['dataset']}")
 
 

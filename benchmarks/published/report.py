@@ -8,9 +8,10 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks import store, tables
+from benchmarks import store
 from benchmarks.published.cells import Cell, cells
 from tf_discrete import plots
+from trainers.common import tables
 
 HEADER = ("model", "estimator", "published", "ours", "difference", "seeds", "steps", "hardware")
 MAX_SEEDS = 100

@@ -1,208 +1,162 @@
-"""Conclusions of the slides on Gumbel-Softmax and semantic hashing, judged by the cells of the study.
-
-Every claim has one number, computed within each seed, and a bound. It is confirmed if the mean over the
-seeds is above the bound by more than two standard errors, not confirmed if it is below by as many, and not
-decided in between, or if a cell that it needs is missing or has diverged in every seed.
-"""
+"""Judges what the slides on Gumbel-Softmax and semantic hashing conclude, by the cells of the study."""
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
 
-from benchmarks.codes.models import GUMBEL, HASHING, NAMES
+from benchmarks.codes.models import GUMBEL, HASHING
+from trainers.common.tables import markdown
 
 COMPARABLE = 0.1
 """Errors that differ by less than this share of the smaller one are comparable."""
 SMALL = 32
 """Variables of the largest code that the slides call best for samples."""
+OUTCOMES = ("error", "inception score, independent", "inception score, lstm")
+ERROR, INDEPENDENT, LSTM = OUTCOMES
 
-Cells = dict[Any, dict[str, float]]
-"""The `outcomes` of one seed by code (method, variables, categories) and by setting (method, settings)."""
-Measure = Callable[[Cells], tuple[float, dict[str, float]]]
-"""The number of a seed and those that it is made of; a LookupError if the seed lacks a cell."""
+Cell = dict[str, Any]
+"""The record of one training."""
 
-
-class Verdict(NamedTuple):
-    """The outcome of a claim: the word, the number of each seed, and the means that it is computed from."""
-
-    claim: str
-    rule: str
-    bound: float
-    word: str
-    values: list[float]
-    numbers: dict[str, float]
-
-
-def outcomes(cell: dict[str, Any]) -> dict[str, float]:
-    """Returns the error of a cell, and its inception score under each prior."""
-    scores = {f"inception score, {k}": v["inception_score"] for k, v in cell["generation"].items()}
-    return {"error": cell["reconstruction_nats"], **scores}
+TEXT = """What the slides conclude, judged by the cells that every seed has finished. A number is computed \
+within each seed; here is its mean +- standard error, which counts as 0 for a single seed. *Confirmed*: the \
+mean is above the bound by more than 2 standard errors; *not confirmed*: below by as many; *not decided*: in \
+between, or cells are missing.
+"""
+HEADER = (
+    "the slides say",
+    "number (of binary codes, where none are named)",
+    "above",
+    "found",
+    "verdict",
+)
 
 
-def is_usual(cell: dict[str, Any], config: dict[str, Any]) -> bool:
+def outcome(cell: Cell, name: str) -> float:
+    """Returns the error of a cell, or its inception score under a prior."""
+    if name == ERROR:
+        return cell["reconstruction_nats"]
+    return cell["generation"][name.split(", ")[1]]["inception_score"]
+
+
+def is_usual(cell: Cell, config: dict[str, Any]) -> bool:
     """Whether a cell has the study's own noise or temperatures."""
     return all(config[name] == value for name, value in cell["settings"].items())
 
 
-def is_tried(cell: dict[str, Any], config: dict[str, Any]) -> bool:
+def is_tried(cell: Cell, config: dict[str, Any]) -> bool:
     """Whether a cell belongs to the comparison of hyper-parameters."""
     return (cell["num_variables"], cell["num_categories"]) == (config["sensitivity_bits"], 2)
 
 
-def judge(results: list[dict[str, Any]], config: dict[str, Any]) -> list[Verdict]:
-    """A verdict on each claim by the finished cells; the diverged ones tell what was tried."""
-    keys: dict[Any, None] = {}
-    seeds: dict[int, Cells] = {}
-    for r in sorted(results, key=lambda r: r["seed"]):
-        code = (r["method"], r["num_variables"], r["num_categories"])
-        own: list[Any] = [code] if is_usual(r, config) else []
-        own += [(r["method"], tuple(sorted(r["settings"].items())))] if is_tried(r, config) else []
-        keys |= dict.fromkeys(own)
-        finished = own if r["status"] == "finished" else []
-        seeds.setdefault(r["seed"], {}).update({key: outcomes(r) for key in finished})
-    priors = dict.fromkeys(prior for r in results for prior in r.get("generation", ()))
-    verdicts = []
-    for claim, rule, bound, measure in claims(sorted(keys, key=str), list(priors)):
-        made = []
-        for cells in seeds.values():
-            with contextlib.suppress(LookupError):
-                made.append(measure(cells))
-        values = [value for value, _ in made]
-        above = float(np.mean(values)) - bound if values else 0.0
-        clear = abs(above) > 2 * standard_error(values)
-        word = ("confirmed" if above > 0 else "not confirmed") if clear else "not decided"
-        names = made[0][1] if made else ()
-        means = {n: float(np.mean([some[n] for _, some in made if n in some])) for n in names}
-        verdicts.append(Verdict(claim, rule, bound, word, values, means))
-    return verdicts
+def groups(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Returns the finished cells by bits and method; those that differ only in the seed are a group."""
+    found: dict[Any, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: cell["seed"]):
+        key = (cell["bits"], cell["method"], cell["num_variables"], *cell["settings"].values())
+        if cell["status"] == "finished":
+            found.setdefault(key, []).append(cell)
+    return [found[key] for key in sorted(found)]
 
 
-def claims(keys: list[Any], priors: list[str]) -> Iterator[tuple[str, str, float, Measure]]:
-    """Sentence, rule, bound and number of those of the slides, given the codes and settings of the study."""
-    codes, settings = (sorted(key for key in keys if len(key) == size) for size in (3, 2))
-    binary = {m: {n for method, n, k in codes if (method, k) == (m, 2)} for m in NAMES}
-    shared = sorted(binary[GUMBEL] & binary[HASHING])
-    pairs = [((GUMBEL, n, 2), (HASHING, n, 2)) for n in shared]
-    ends = [pair[::-1] for pair in (pairs[0], pairs[-1])] if len(pairs) > 1 else []
+def table(cells: Sequence[Cell], config: dict[str, Any]) -> str:
+    """Returns a verdict on each claim, with its number."""
+    num_seeds = len({cell["seed"] for cell in cells})
+    complete = [group for group in groups(cells) if len(group) == num_seeds]
+    seeds = [list(claims(some, config)) for some in zip(*complete, strict=True)]
+    rows = []
+    for same in zip(*seeds, strict=True):
+        claim, rule, bound, _ = same[0]
+        values = [value for *_, value in same]
+        number = f"{fmean(values):.3f} +- {standard_error(values):.3f}"
+        rows.append((claim, rule, f"{bound:g}", number, verdict(values, bound)))
+    return f"{TEXT}\n{markdown(HEADER, rows)}"
+
+
+def claims(
+    cells: Sequence[Cell], config: dict[str, Any]
+) -> Iterator[tuple[str, str, float, float]]:
+    """Yields claims: the sentence, the rule, the bound, the number in the cells of one seed or NaN."""
+    usual = [cell for cell in cells if is_usual(cell, config)]
+    binary = [cell for cell in usual if cell["num_categories"] == 2]
+    gumbel, hashing = (
+        {cell["num_variables"]: cell for cell in binary if cell["method"] == method}
+        for method in (GUMBEL, HASHING)
+    )
+    equal = [(gumbel[n], hashing[n]) for n in sorted(gumbel.keys() & hashing.keys())]
     coarse = []
-    for code in (code for code in codes if code[0] == GUMBEL and code[2] > 2):
-        away = {n: abs(n - code[1] * math.log2(code[2])) for n in binary[GUMBEL]}
-        nearest = min(away, key=away.__getitem__, default=0)
-        if nearest and away[nearest] <= COMPARABLE * code[1] * math.log2(code[2]):
-            coarse.append((code, (GUMBEL, nearest, 2)))
+    for cell in (cell for cell in usual if cell not in binary):
+        distance, n = min(((abs(n - cell["bits"]), n) for n in gumbel), default=(math.inf, 0))
+        coarse += [(cell, gumbel[n])] if distance <= COMPARABLE * cell["bits"] else []
+    small = [cell for cell in binary if cell["num_variables"] <= SMALL]
+    praised = [outcome(cell, LSTM) for cell in small]
+    others = [outcome(cell, INDEPENDENT) for cell in usual]
+    others += [outcome(cell, LSTM) for cell in usual if cell not in small]
 
-    def over(groups: list[Any], key: str, number: Callable[[np.ndarray], float]) -> Measure:
-        def measure(cells: Cells) -> tuple[float, dict[str, float]]:
-            if not groups:
-                raise LookupError
-            found = np.array([[cells[code][key] for code in group] for group in groups])
-            names = [_name(code) for group in groups for code in group]
-            return float(number(found)), dict(zip(names, found.flat, strict=True))
+    def apart(pairs: list[tuple[Cell, Cell]]) -> float:
+        errors = [[outcome(cell, ERROR) for cell in pair] for pair in pairs]
+        return _mean([abs(one - other) / min(one, other) for one, other in errors])
 
-        return measure
+    def leads(name: str) -> list[float]:
+        return [outcome(one, name) - outcome(other, name) for one, other in equal]
 
-    def apart(errors: np.ndarray) -> float:
-        return np.mean(abs(errors[:, 0] - errors[:, 1]) / errors.min(axis=1))
-
-    def best_samples(cells: Cells) -> tuple[float, dict[str, float]]:
-        scores = {
-            (c, prior): cells[c][f"inception score, {prior}"] for c in codes for prior in priors
-        }
-        praised = {
-            (c, prior) for c, prior in scores if c[2] == 2 and c[1] <= SMALL and prior == "lstm"
-        }
-        if not praised or praised == set(scores):
-            raise LookupError
-        ours, best = (max(s, key=scores.__getitem__) for s in (praised, scores.keys() - praised))
-        numbers = {f"{_name(c)} ({prior})": scores[c, prior] for c, prior in (ours, best)}
-        return scores[ours] - scores[best], numbers
-
-    def deviations(cells: Cells, key: str) -> tuple[float, dict[str, float]]:
-        spreads: list[float] = []
-        numbers: dict[str, float] = {}
-        for method, title in NAMES.items():
-            values = [cells[setting][key] for setting in settings if setting[0] == method]
-            if len(values) < 2:
-                raise LookupError
-            name = f"{title}, {len(values)} settings"
-            numbers |= {f"least of {name}": min(values), f"most of {name}": max(values)}
-            spreads.append(float(np.std(values, ddof=1)))
-        return spreads[0] - spreads[1], numbers
+    def deviation(method: str, name: str) -> float:
+        tried = [c for c in cells if c["method"] == method and is_tried(c, config)]
+        return stdev(outcome(c, name) for c in tried) if len(tried) > 1 else math.nan
 
     share = f"{100 * COMPARABLE:.0f} %"
     yield (
-        "The two are comparable overall.",
-        f"{share} less the difference of the errors at equal bits (binary codes, share of the smaller "
-        "error, mean over the sizes) is positive.",
-        *(0.0, over(pairs, "error", lambda errors: COMPARABLE - apart(errors))),
+        "The two are comparable.",
+        f"{share} less the difference of the errors at equal bits (share of the smaller, mean over sizes)",
+        *(0.0, COMPARABLE - apart(equal)),
     )
-    for prior in priors:
+    for name in (INDEPENDENT, LSTM):
         yield (
-            f"Gumbel-Softmax is better at sampling ({prior}).",
-            "The inception score of Gumbel-Softmax less that of semantic hashing (binary codes, mean "
-            "over the sizes) is positive.",
-            *(0.0, over(pairs, f"inception score, {prior}", lambda s: np.mean(s[:, 0] - s[:, 1]))),
+            "Gumbel-Softmax is better at sampling.",
+            f"{name}: Gumbel-Softmax less semantic hashing, mean over the sizes",
+            *(0.0, _mean(leads(name))),
         )
     yield (
         "Semantic hashing scales better with the number of variables.",
-        "What semantic hashing gains in error from the fewest to the most binary variables, less what "
-        "Gumbel-Softmax gains, is positive (nats).",
-        *(0.0, over(ends, "error", lambda e: e[0, 0] - e[1, 0] - (e[0, 1] - e[1, 1]))),
+        "gain in error from the fewest to the most variables: semantic hashing less Gumbel-Softmax, nats",
+        *(0.0, leads(ERROR)[-1] - leads(ERROR)[0] if len(equal) > 1 else math.nan),
     )
     yield (
         "Gumbel-Softmax is sensitive to the number of categories.",
-        "The difference of its errors with more than two categories and with two, at bits that differ by at "
-        f"most {share} (share of the smaller error, mean over the sizes), is above {share}.",
-        *(COMPARABLE, over(coarse, "error", apart)),
+        "difference of its errors with more than two categories and with two, at bits that differ by at most "
+        f"{share} (share of the smaller, mean over the sizes)",
+        *(COMPARABLE, apart(coarse)),
     )
     yield (
         "Sampling is best with binary variables and the recurrent prior.",
-        f"The best inception score of LSTM samples of binary codes with at most {SMALL} variables, less the "
-        "best of all other codes and priors, is positive.",
-        *(0.0, best_samples),
+        f"best {LSTM}, at most {SMALL} variables, less the best of all other codes and priors",
+        *(0.0, max(praised, default=math.nan) - max(others, default=math.nan)),
     )
-    for key in ("error", *(f"inception score, {prior}" for prior in priors)):
+    for name in OUTCOMES:
         yield (
-            f"Semantic hashing has fewer hyper-parameters to tune ({key}).",
-            "The standard deviation over the temperatures of Gumbel-Softmax, less that over the noise "
-            "of semantic hashing, is positive. (More settings do not make it larger by themselves.)",
-            *(0.0, lambda cells, key=key: deviations(cells, key)),
+            "Semantic hashing has fewer hyper-parameters to tune.",
+            f"{name}: standard deviation over the temperatures of Gumbel-Softmax less that over the noise of "
+            "semantic hashing",
+            *(0.0, deviation(GUMBEL, name) - deviation(HASHING, name)),
         )
 
 
-def write(verdicts: list[Verdict]) -> str:
-    """The verdicts, each with its rule and the numbers that it used."""
-    lines = [
-        "What the slides conclude, judged by these cells. A number is computed within each seed; "
-        "*confirmed*: its mean is above the bound by more than 2 standard errors; *not confirmed*: below by "
-        "as many; *not decided*: in between, or cells are missing.\n",
-    ]
-    if max((len(verdict.values) for verdict in verdicts), default=0) < 2:
-        lines.append(
-            "**There is one seed. How far seeds lie apart is unknown and counted as 0: each verdict tells "
-            "the sign only.**\n"
-        )
-    for place, (claim, rule, bound, word, values, numbers) in enumerate(verdicts, 1):
-        found = "No seed has the cells that it takes."
-        if values:
-            several = f" +- {standard_error(values):.3f} ({len(values)} seeds)"
-            used = "; ".join(f"{name} {value:.2f}" for name, value in numbers.items())
-            number = f"{np.mean(values):.3f}{several if values[1:] else ''}"
-            found = f"Number: {number}, bound {bound:g}. Of: {used}."
-        lone = ", by one seed" if len(values) == 1 else ""
-        lines.append(f"{place}. {claim} **{word}{lone}**. {rule} {found}\n")
-    return "\n".join(lines)
+def verdict(values: Sequence[float], bound: float) -> str:
+    """Returns the verdict on a claim whose number in each seed should be above a bound."""
+    above = fmean(values) - bound
+    if abs(above) > 2 * standard_error(values):
+        return "confirmed" if above > 0 else "not confirmed"
+    return "not decided"
 
 
-def standard_error(values: list[float]) -> float:
+def standard_error(values: Sequence[float]) -> float:
     """Returns the standard error of the mean; 0 for a single value, whose spread is unknown."""
     return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
-def _name(code: tuple[str, int, int]) -> str:
-    return f"{NAMES[code[0]]} {code[1]} x {code[2]}"
+def _mean(values: list[float]) -> float:
+    return fmean(values) if values else math.nan

@@ -3,12 +3,9 @@
     python -m benchmarks.semantic_hashing.study --data_dir=$TF_DISCRETE_DATA_DIR
 
 trains autoencoders of both kinds with codes of many sizes, each with several seeds, and then with other
-noise, temperatures and annealing rates at one size, by the protocol of Kozakowski's slides: the network
-784-512-256-(code)-256-512-784, ReLU, Adam with 1e-3, batches of 100 raw images, 10 epochs; Gumbel-Softmax
-with relaxed samples, tau = max(0.5, exp(-3e-5 * step)) and the KL to the uniform prior; semantic hashing with
-noise of standard deviation 1, half of the bits rounded, no KL. Scored on the test images: the cross-entropy
-of deterministic codes, and both inception scores of samples, from independent variables and from an LSTM
-that learns the codes of each batch next to the model. The report says what differs from the slides.
+noise, temperatures and annealing rates at one size, by the protocol of Kozakowski's slides, which is that of
+the defaults. Scored on the test images: the cross-entropy of deterministic codes, and both inception scores
+of samples, from independent variables and from an LSTM that learns the codes of each batch next to the model.
 
 Each training is a cell, added to benchmarks/results as soon as it is done, as one that diverges if it does.
 The same command goes on where it was stopped.
@@ -17,13 +14,11 @@ The same command goes on where it was stopped.
 from __future__ import annotations
 
 import dataclasses
-import gc
 import math
 import pathlib
 import time
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -39,6 +34,7 @@ from trainers.flags.config import check, option, to_json
 from trainers.flags.run import RunConfig
 
 SIZES = ("16x2", "32x2", "64x2", "96x2", "32x4", "16x16", "10x10", "20x10", "30x10")
+FILES = ("output_dir", "results", "picture")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +43,11 @@ class Config(code_models.Flags):
 
     output_dir: str = option("runs/semantic_hashing_study", "Folder of the classifier.")
     results: str = option("semantic_hashing", "Table of benchmarks/results that takes the cells.")
-    picture: str = option(str(store.IMAGES / "semantic_hashing_study.png"), "PNG of the report.")
+    picture: str = option(str(store.ROOT / "docs" / report.PICTURE), "PNG of the report.")
     bits: tuple[int, ...] = option((16, 32, 64, 96), "Sizes of the semantic hashing codes.")
     sizes: tuple[str, ...] = option(SIZES, "Of Gumbel-Softmax codes, variables x categories.")
     temperature_rate: float = option(3e-5, "Rate at which the temperature falls from 1.", lower=0)
-    sensitivity_bits: int = option(32, "Bits of the other hyper-parameters. 0: none.", lower=0)
+    sensitivity_bits: int = option(32, "Bits of the other hyper-parameters.", lower=1)
     noise_stddevs: tuple[float, ...] = option((0.5, 1.0, 2.0), "Noise to try.")
     temperature_finals: tuple[float, ...] = option((0.1, 0.5, 1.0), "Lowest temperatures to try.")
     temperature_rates: tuple[float, ...] = option((3e-4, 1e-3), "Rates to try with each of them.")
@@ -59,7 +55,6 @@ class Config(code_models.Flags):
     classifier_epochs: int = option(3, "Of the classifier that reads the samples.", lower=1)
 
 
-PLACES = ("output_dir", "data_dir", "results", "picture")
 MAY_DIFFER = (
     *("bits", "sizes", "sensitivity_bits", "noise_stddevs", "num_seeds"),
     *("temperature_finals", "temperature_rates"),
@@ -73,13 +68,13 @@ class Cell(NamedTuple):
     method: str
     num_variables: int
     num_categories: int
-    settings: tuple[tuple[str, float], ...]
+    settings: dict[str, float]
     seed: int
 
     @property
     def name(self) -> str:
         """Name of its record."""
-        settings = "-".join(f"{name}={value:g}" for name, value in self.settings)
+        settings = "-".join(f"{name}={value:g}" for name, value in self.settings.items())
         size = f"{self.num_variables}x{self.num_categories}"
         return f"{self.method}-{size}-{settings}-seed={self.seed}"
 
@@ -87,21 +82,25 @@ class Cell(NamedTuple):
 def cells(config: Config) -> list[Cell]:
     """All cells, each once; one seed after the other, so that a part of the study is of use."""
     size, usual = config.sensitivity_bits, (config.temperature_final, config.temperature_rate)
-    hashing = [(bits, config.noise_stddev) for bits in config.bits]
-    hashing += [(size, noise) for noise in config.noise_stddevs if size]
-    gumbel = [(parse_size(text), usual) for text in config.sizes]
     finals, rates = config.temperature_finals, config.temperature_rates
-    gumbel += [((size, 2), (final, rate)) for final in finals for rate in rates if size]
-    found = [Cell(HASHING, bits, 2, (("noise_stddev", noise),), 0) for bits, noise in hashing]
+    hashing = [(bits, config.noise_stddev) for bits in config.bits]
+    hashing += [(size, noise) for noise in config.noise_stddevs]
+    gumbel = [(parse_size(text), usual) for text in config.sizes]
+    gumbel += [((size, 2), (final, rate)) for final in finals for rate in rates]
+    found = [Cell(HASHING, bits, 2, {"noise_stddev": noise}, 0) for bits, noise in hashing]
     found += [Cell(GUMBEL, *size, temperatures(*pair), 0) for size, pair in gumbel]
     seeds = range(config.seed, config.seed + config.num_seeds)
-    return [cell._replace(seed=seed) for seed in seeds for cell in dict.fromkeys(found)]
+    made = [cell._replace(seed=seed) for seed in seeds for cell in found]
+    return list({cell.name: cell for cell in made}.values())
 
 
-def temperatures(final: float, rate: float) -> tuple[tuple[str, float], ...]:
+def temperatures(final: float, rate: float) -> dict[str, float]:
     """The settings of an annealed temperature; one that stays at 1 has the rate 0."""
-    final, rate = (final, rate) if final < 1 and rate > 0 else (1.0, 0.0)
-    return ("temperature_final", final), ("temperature_rate", rate)
+    falls = final < 1 and rate > 0
+    return {
+        "temperature_final": final if falls else 1.0,
+        "temperature_rate": rate if falls else 0.0,
+    }
 
 
 def parse_size(size: str) -> tuple[int, int]:
@@ -114,13 +113,11 @@ def parse_size(size: str) -> tuple[int, int]:
 
 def run_config(config: Config, cell: Cell) -> RunConfig:
     """The configuration of the trainer that a cell is a run of."""
-    settings: dict[str, Any] = {"code_prior": "lstm", "validation_fraction": 0.001}
-    settings |= dict(cell.settings)
+    settings: dict[str, Any] = {"code_prior": "lstm", "validation_fraction": 0.001, **cell.settings}
     if cell.method == GUMBEL:
-        settings |= {"temperature": 1.0, "temperature_update_period": 100}
-        settings["temperature_schedule"] = (
-            "exponential" if settings["temperature_rate"] else "constant"
-        )
+        schedule = "exponential" if settings["temperature_rate"] else "constant"
+        settings |= {"temperature_schedule": schedule, "temperature_update_period": 100}
+        settings["temperature"] = 1.0
     size = (cell.num_variables, cell.num_categories)
     return code_models.run_config(config, cell.method, size, cell.seed, **settings)
 
@@ -129,7 +126,7 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
     """Trains a cell and scores it: its record."""
     settings, test = run_config(config, cell), splits["test"]
     bits = cell.num_variables * math.log2(cell.num_categories)
-    found = {"name": cell.name, **cell._asdict(), "settings": dict(cell.settings), "bits": bits}
+    found = {"name": cell.name, **cell._asdict(), "bits": bits}
     began = time.monotonic()
     try:
         model = code_models.train(settings, cell.method, splits["train"])
@@ -141,43 +138,40 @@ def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) ->
         return {**found, "status": "diverged", "message": str(diverged)}
     usage = evaluation.collect_usage(model, test.batches(500))
     codes = codes_lib.encode_batches(model, test.batches(500))
-    found |= {
-        "status": "finished",
-        "reconstruction_nats": error.mean_nats,
-        "reconstruction_standard_error_nats": error.standard_error_nats,
-        "reconstruction_accuracy": autoencoder_report.classify_reconstructions(
-            model, classifier, test
-        ),
-        "active_variables": usage.active_units,
-        "mean_perplexity": float(np.mean(usage.perplexity)),
-        "lstm_bits_per_code": model.code_prior.bits_per_item(codes),
-        "generation": {},
-        "training_seconds": round(seconds, 1),
-    }
-    for name, source in {"independent": model.prior, "lstm": model.code_prior}.items():
+    accuracy = autoencoder_report.classify_reconstructions(model, classifier, test)
+    generation = {}
+    for name, prior in {"independent": model.prior, "lstm": model.code_prior}.items():
         scores = evaluation.evaluate_generation(
-            model, classifier, config.num_samples, cell.seed, source
+            model, classifier, config.num_samples, cell.seed, prior
         )
-        found["generation"][name] = {
+        generation[name] = {
             "inception_score": scores.inception_score.mean,
             "inception_score_spread": scores.inception_score.spread,
             "slides_score": scores.slides_score.mean,
             "slides_score_spread": scores.slides_score.spread,
             "slides_as_standard": scores.slides_as_standard,
         }
-    return found
+    return {
+        **found,
+        "status": "finished",
+        "reconstruction_nats": error.mean_nats,
+        "reconstruction_standard_error_nats": error.standard_error_nats,
+        "reconstruction_accuracy": accuracy,
+        "active_variables": usage.active_units,
+        "mean_perplexity": float(np.mean(usage.perplexity)),
+        "lstm_bits_per_code": model.code_prior.bits_per_item(codes),
+        "generation": generation,
+        "training_seconds": round(seconds, 1),
+    }
 
 
 def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str, float]]:
     """The classifier of the slides, kept in the folder of the study, and its scores on test images."""
     train, test = splits["train"], splits["test"]
-    labels, test_labels = np.asarray(train.labels), np.asarray(test.labels)
-    folder = pathlib.Path(config.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
     classifier = evaluation.cached_classifier(
-        folder / "classifier.keras",
+        pathlib.Path(config.output_dir) / "classifier.keras",
         train.images,
-        labels,
+        np.asarray(train.labels),
         train.num_classes or 0,
         network="mlp",
         decay=False,
@@ -186,8 +180,9 @@ def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str,
         batch_size=config.batch_size,
     )
     real = evaluation.predict_probs(classifier, test.images)
+    labels = np.asarray(test.labels)
     return classifier, {
-        "test_accuracy": evaluation.reconstruction_accuracy(classifier, test.images, test_labels),
+        "test_accuracy": evaluation.reconstruction_accuracy(classifier, test.images, labels),
         "inception_score_of_test_images": evaluation.inception_score(real).mean,
         "slides_score_of_test_images": evaluation.slides_inception_score(real).mean,
     }
@@ -208,16 +203,18 @@ def run(config: Config) -> str:
             "The samples are read by a classifier. Give data with labels. "
             f"Received: dataset={config.dataset!r}"
         )
-    for cell in {cell._replace(seed=config.seed): None for cell in todo}:
-        settings = run_config(config, cell)
-        check(settings)
-        code_models.build(settings, cell.method, splits["train"])
+    for cell in todo:
+        if cell.seed == config.seed:
+            trained = run_config(config, cell)
+            check(trained)
+            code_models.build(trained, cell.method, splits["train"])
+    settings = to_json(config)
     study: dict[str, Any] = {
         "name": "study",
         "command": provenance.command_of(
-            "benchmarks.semantic_hashing.study", Config, to_json(config), PLACES[:1] + PLACES[2:]
+            "benchmarks.semantic_hashing.study", Config, settings, FILES
         ),
-        "config": {name: value for name, value in to_json(config).items() if name not in PLACES},
+        "config": {n: v for n, v in settings.items() if n not in (*FILES, "data_dir")},
     }
     before = known.get("study", study)["config"]
     for name, value in study["config"].items():
@@ -231,17 +228,13 @@ def run(config: Config) -> str:
         store.append(config.results, {**study, "provenance": made})
     for number, cell in enumerate(todo, 1):
         if cell.name not in known:
-            keras.backend.clear_session()
-            gc.collect()
             found = measure(config, cell, splits, classifier)
             store.append(config.results, {**found, "provenance": made})
-            outcome = found.get("message", f"{found.get('reconstruction_nats', 0):.2f} nats")
-            print(f"{number}/{len(todo)} {cell.name}: {outcome}", flush=True)
+            print(f"{number}/{len(todo)} {cell.name}: {found['status']}", flush=True)
     records = store.read(config.results)
-    plots.save(report.draw(*report.compared(records)[1:]), config.picture, dpi=plots.canvas.DPI)
-    text = report.text(records, config.picture)
-    print(f"\n{text}")
-    return text
+    plots.save(report.draw(records), config.picture, dpi=plots.canvas.DPI)
+    print(report.text(records))
+    return report.text(records)
 
 
 if __name__ == "__main__":

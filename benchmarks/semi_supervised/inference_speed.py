@@ -32,11 +32,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import provenance, store, tables
+from benchmarks import provenance, store
 from tf_discrete import plots
 from tf_discrete.models import SemiSupervisedVAE, conditional_networks
 from tf_discrete.optimizers import FusedAdam
-from trainers.common import command_line
+from trainers.common import command_line, tables
 from trainers.flags.config import check, option
 
 RESULTS = "inference_speed"

@@ -33,7 +33,8 @@ import numpy as np
 
 from benchmarks import store
 from benchmarks.speed import interleaved as turns
-from benchmarks.speed import training as speed
+from benchmarks.speed import setting
+from benchmarks.speed.contenders import ours as speed
 from benchmarks.speed.interleaved import Turn
 
 RESULTS = "pyro_speed"
@@ -65,7 +66,7 @@ PACKAGES = {
 
 def write_data(folder: pathlib.Path) -> None:
     """Writes images [n, 784], labels of the first 100, and the weights that all contenders begin with."""
-    speed.binary_images(folder / "images.npy")
+    setting.binary_images(folder / "images.npy")
     rng = np.random.default_rng(1)
     arrays: dict[str, Any] = {"labels": np.arange(BATCH_SIZE) % CLASSES}
     for network, sizes in LAYERS.items():

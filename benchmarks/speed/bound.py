@@ -16,10 +16,10 @@ import resource
 import time
 from typing import Any
 
-from benchmarks import provenance, store, tables
+from benchmarks import provenance, store
 from tf_discrete import datasets, evaluation
 from tf_discrete.models import CategoricalVAE, StructuredPrediction
-from trainers.common import command_line
+from trainers.common import command_line, tables
 from trainers.flags.config import option
 
 RESULTS = "bound_speed"

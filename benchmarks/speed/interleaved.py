@@ -18,7 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks import provenance, store, tables
+from benchmarks import provenance, store
+from benchmarks.speed import idle
+from trainers.common import tables
 
 Turn = Iterator[float]
 """Trains some steps for each `next`, after a warm-up before the first; gives the mean loss in nats."""
@@ -45,9 +47,10 @@ def serve(make: Callable[[], tuple[Turn, dict[str, Any]]], packages: Iterable[st
         next(turn)
     say(versions=provenance.versions(packages), facts=facts)
     for _ in sys.stdin:
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         loss = next(turn)
-        say(seconds=time.perf_counter() - began, loss=loss)
+        spent = {"seconds": time.perf_counter() - began, "processor": time.process_time() - used}
+        say(**spent, loss=loss)
 
 
 class Contender:
@@ -104,19 +107,16 @@ def race(
         threads: of each.
 
     Returns:
-        A record: `milliseconds_per_step` and `last_loss_nats` by contender, `facts` of those that have any,
-        and the provenance, with the contenders' versions.
+        A record: `milliseconds_per_step` by the clock, `processor_milliseconds_per_step` and
+        `last_loss_nats` by contender, `facts` of those that have any, `others`, the most cores that other
+        programs used before a turn, and the provenance, with the contenders' versions.
     """
     made = provenance.record()
-    contenders: list[Contender] = []
+    contenders = start(commands, threads)
     try:
-        for name, command in commands.items():
-            print(f"Warming up {name} ...", flush=True)
-            contenders.append(Contender(name, command, threads))
-        turns = _rounds(contenders, rounds, steps)
+        turns = take_turns(contenders, rounds, steps)
     finally:
-        for contender in contenders:
-            contender.stop()
+        stop(contenders)
     versions = {"python": platform.python_version()}
     for contender in contenders:
         versions.update(contender.versions)
@@ -125,10 +125,9 @@ def race(
         "provenance": {**made, "versions": versions},
         "threads": threads,
         "steps": steps,
-        "milliseconds_per_step": {
-            name: [round(1000 * turn["seconds"] / steps, 3) for turn in own]
-            for name, own in turns.items()
-        },
+        "others": round(max(turn["others"] for own in turns.values() for turn in own), 2),
+        "milliseconds_per_step": milliseconds(turns, "seconds", steps),
+        "processor_milliseconds_per_step": milliseconds(turns, "processor", steps),
         "last_loss_nats": {name: round(own[-1]["loss"], 2) for name, own in turns.items()},
         **({"facts": facts} if facts else {}),
     }
@@ -178,13 +177,43 @@ def made_on(result: Mapping[str, Any]) -> str:
     )
 
 
-def _rounds(contenders: list[Contender], rounds: int, steps: int) -> dict[str, list[dict]]:
-    turns: dict[str, list[dict]] = {contender.name: [] for contender in contenders}
+def start(commands: Mapping[str, Sequence[str]], threads: int) -> list[Contender]:
+    """Starts the contenders, by name, and waits until all are warm."""
+    contenders: list[Contender] = []
+    try:
+        for name, command in commands.items():
+            print(f"Warming up {name} ...", flush=True)
+            contenders.append(Contender(name, command, threads))
+    except BaseException:
+        stop(contenders)
+        raise
+    return contenders
+
+
+def stop(contenders: Iterable[Contender]) -> None:
+    """Ends their processes."""
+    for contender in contenders:
+        contender.stop()
+
+
+def take_turns(
+    contenders: Sequence[Contender], rounds: int, steps: int
+) -> dict[str, list[dict[str, float]]]:
+    """Has each contender train once in every round, in a new order; returns their turns by name."""
+    turns: dict[str, list[dict[str, float]]] = {contender.name: [] for contender in contenders}
     order = random.Random(0)
     for number in range(rounds):
         for contender in order.sample(contenders, len(contenders)):
             time.sleep(0.5)  # Threads of the last one stop spinning.
-            turns[contender.name].append(contender.train())
+            others = idle.used_cores(0.2)
+            turns[contender.name].append({**contender.train(), "others": others})
         line = (f"{n} {1000 * t[-1]['seconds'] / steps:.2f}" for n, t in turns.items())
         print(f"round {number + 1}, ms per step: {', '.join(line)}", flush=True)
     return turns
+
+
+def milliseconds(
+    turns: Mapping[str, list[dict[str, float]]], field: str, steps: int
+) -> dict[str, list[float]]:
+    """Milliseconds of a step in each turn, by "seconds" of the clock or by those of the "processor"."""
+    return {name: [round(1000 * t[field] / steps, 3) for t in own] for name, own in turns.items()}

@@ -22,8 +22,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import tables
-from benchmarks.speed import training
+from benchmarks.speed import setting
+from benchmarks.speed.contenders import ours
+from benchmarks.speed.interleaved import Turn
+from trainers.common import tables
 
 CLASSES = {
     "matrix products": r"(_Fused|Batch)?MatMul|dot|Dot|custom-call|__onednn",
@@ -125,7 +127,7 @@ def _operation(name: str) -> str:
     return re.sub(r"\.\d+$", "", name.split("#")[0])
 
 
-def profile(turn: training.Turn, steps: int) -> tuple[list[Row], float]:
+def profile(turn: Turn, steps: int) -> tuple[list[Row], float]:
     """Profiles one turn of a contender that is warm.
 
     Returns:
@@ -160,22 +162,23 @@ def table(found: list[Row]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    ours = [name for name in training.CONTENDERS if name.startswith(training.OURS)]
-    parser.add_argument("--model", choices=training.MODELS, default="linear_categorical")
-    parser.add_argument("--contender", choices=ours, default="ours_loop", help="that is trained")
+    parser.add_argument("--model", choices=setting.MODELS, default="linear_categorical")
+    parser.add_argument("--batch", type=int, default=100, help="images of a step")
+    parser.add_argument("--dtype", choices=setting.DTYPES, default="float32")
+    parser.add_argument("--contender", choices=ours.TITLES, default="ours_loop")
     parser.add_argument("--steps", type=int, default=200, help="training steps that are profiled")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    if arguments.steps % training.STEPS_PER_EXECUTION:
-        parser.error(f"--steps must be a multiple of {training.STEPS_PER_EXECUTION}")
+    if arguments.steps % ours.STEPS_PER_EXECUTION:
+        parser.error(f"--steps must be a multiple of {ours.STEPS_PER_EXECUTION}")
+    given = setting.Setting(*(getattr(arguments, name) for name in setting.Setting._fields))
     with tempfile.TemporaryDirectory() as folder:
         images = pathlib.Path(folder) / "images.npy"
-        training.binary_images(images)
-        given = np.load(images), training.MODELS[arguments.model], arguments.steps
-        turn = training.ours(*given, arguments.threads, arguments.contender)
+        setting.binary_images(images)
+        turn, _ = ours.make(np.load(images), given, arguments.contender)
         found, milliseconds = profile(turn, arguments.steps)
     print(
-        f"{arguments.model}, {training.CONTENDERS[arguments.contender]}, threads={arguments.threads}: "
+        f"{arguments.model}, {ours.TITLES[arguments.contender]}, threads={arguments.threads}: "
         f"{milliseconds:.3f} ms a step without the profiler\n\n{table(found)}"
     )
 

@@ -31,10 +31,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import provenance, store, tables
+from benchmarks import provenance, store
 from benchmarks.codes import augmented as augmented_codes
 from tf_discrete import codes, seeds
-from trainers.common import finished_run
+from trainers.common import finished_run, tables
 
 RESULTS = "search_speed"
 NAMES = {

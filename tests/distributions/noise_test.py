@@ -13,6 +13,22 @@ LOGITS = np.array([[0.5, -1.0, 2.0, 0.0], [3.0, 0.0, -4.0, 1.0]])
 BITS = np.array([0.5, -2.0, 3.0])
 
 
+def conditional_gumbel(seed, logits, one_hot):
+    """Gumbel noise given that `one_hot` was the argmax of logits + noise."""
+    logits = tf.convert_to_tensor(logits)
+    shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(one_hot))
+    drawn = noise.gumbel(seed, shape, logits.dtype)
+    return noise.condition_gumbel(drawn, logits, one_hot)
+
+
+def conditional_logistic(seed, logits, bits):
+    """Logistic noise given that `bits` = [logits + noise > 0]."""
+    logits = tf.convert_to_tensor(logits)
+    shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(bits))
+    drawn = noise.open_uniform(seed, shape, logits.dtype)
+    return noise.condition_logistic(drawn, logits, bits)
+
+
 def assert_law(samples, cdf):
     """Kolmogorov-Smirnov at 1e-6 over the family; sees a distance of about 0.013 of the distribution."""
     samples = np.asarray(samples).reshape(len(samples), -1)
@@ -41,7 +57,7 @@ def conditioned(dtype=tf.float64, logits=LOGITS):
     """Draws from softmax(logits), and Gumbel noise given them: what an estimator does."""
     logits = tf.constant(logits, dtype)
     one_hot = Categorical(logits).sample(seeds.base(0), DRAWS)
-    return logits, one_hot, noise.conditional_gumbel(seeds.base(1), logits, one_hot)
+    return logits, one_hot, conditional_gumbel(seeds.base(1), logits, one_hot)
 
 
 def test_conditional_gumbel_makes_the_sample_that_it_was_given():
@@ -71,7 +87,7 @@ def test_conditional_gumbel_has_the_law_of_the_noise_that_was_rejected_otherwise
     plain = noise.gumbel(seeds.base(5), [400_000, 4], tf.float64)
     kept = plain.numpy()[tf.argmax(logits + plain, -1).numpy() == chosen]
     one_hot = tf.one_hot([chosen] * 20_000, 4, dtype=tf.float64)
-    drawn = noise.conditional_gumbel(seeds.base(6), logits, one_hot).numpy()
+    drawn = conditional_gumbel(seeds.base(6), logits, one_hot).numpy()
     for k in range(4):
         assert scipy.stats.ks_2samp(kept[:, k], drawn[:, k]).pvalue > 1e-6
     assert len(kept) > 5_000
@@ -92,7 +108,7 @@ def test_conditional_gumbel_has_finite_gradients(scale):
         one_hot = Categorical(logits).sample(seeds.base(0), 100)
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            gumbel = noise.conditional_gumbel(seeds.base(1), logits, one_hot)
+            gumbel = conditional_gumbel(seeds.base(1), logits, one_hot)
         gradient = tape.gradient(gumbel, logits).numpy()
         assert np.isfinite(gumbel).all() and np.isfinite(gradient).all()
         assert (gradient[..., 1] == 0).all()
@@ -101,13 +117,13 @@ def test_conditional_gumbel_has_finite_gradients(scale):
 def test_conditional_gradients_are_those_of_finite_differences():
     one_hot = tf.eye(4, dtype=tf.float64)
     theory, numeric = tf.test.compute_gradient(
-        lambda x: noise.conditional_gumbel(seeds.base(1), x, one_hot),
+        lambda x: conditional_gumbel(seeds.base(1), x, one_hot),
         [tf.constant(LOGITS[0])],
         delta=1e-6,
     )
     np.testing.assert_allclose(theory[0], numeric[0], atol=1e-7)
     theory, numeric = tf.test.compute_gradient(
-        lambda x: noise.conditional_logistic(seeds.base(1), x, [1.0, 0.0, 0.0]),
+        lambda x: conditional_logistic(seeds.base(1), x, [1.0, 0.0, 0.0]),
         [tf.constant(BITS)],
         delta=1e-6,
     )
@@ -118,7 +134,7 @@ def test_conditional_gradients_are_those_of_finite_differences():
 def test_conditional_logistic_makes_the_bits_that_it_was_given(dtype):
     logits = tf.constant(BITS, dtype)
     bits = Bernoulli(logits).sample(seeds.base(0), DRAWS)
-    logistic = noise.conditional_logistic(seeds.base(1), logits, bits)
+    logistic = conditional_logistic(seeds.base(1), logits, bits)
     signed = (2 * bits - 1) * (logits + logistic)
     assert float(tf.reduce_min(signed)) > (-1e-6 if dtype == tf.float32 else 0.0)
     assert_law(logistic, scipy.stats.logistic.cdf)
@@ -130,7 +146,7 @@ def test_conditional_logistic_makes_the_bits_that_it_was_given(dtype):
 def test_conditional_logistic_has_the_law_of_rejection(bit):
     plain = noise.logistic(seeds.base(5), [100_000], tf.float64)
     kept = plain.numpy()[((0.8 + plain) > 0).numpy() == bool(bit)]
-    drawn = noise.conditional_logistic(
+    drawn = conditional_logistic(
         seeds.base(6), tf.fill([20_000], tf.constant(0.8, tf.float64)), bit
     )
     assert scipy.stats.ks_2samp(kept, drawn.numpy()).pvalue > 1e-6
@@ -142,7 +158,7 @@ def test_conditional_logistic_has_finite_gradients(value):
     for bit in (0.0, 1.0):
         with tf.GradientTape() as tape:
             tape.watch(logits)
-            logistic = noise.conditional_logistic(seeds.base(1), logits, bit)
+            logistic = conditional_logistic(seeds.base(1), logits, bit)
         assert np.isfinite(logistic).all()
         assert np.isfinite(tape.gradient(logistic, logits)).all()
 
@@ -150,6 +166,6 @@ def test_conditional_logistic_has_finite_gradients(value):
 def test_conditional_logistic_of_certain_bits_is_zero():
     logits = tf.Variable([np.inf, -np.inf, 0.3])
     with tf.GradientTape() as tape:
-        drawn = noise.conditional_logistic(seeds.base(0), logits, tf.constant([1.0, 0.0, 1.0]))
+        drawn = conditional_logistic(seeds.base(0), logits, tf.constant([1.0, 0.0, 1.0]))
     assert (drawn.numpy()[:2] == 0).all() and float(drawn[2]) > -0.3
     np.testing.assert_array_equal(np.isfinite(tape.gradient(drawn, logits)), [True] * 3)

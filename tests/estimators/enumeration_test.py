@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tests.estimators import problems
 from tf_discrete import estimators
-from tf_discrete.estimators import base
+from tf_discrete.estimators import reductions
 from tf_discrete.types import Estimate
 
 
@@ -24,7 +24,7 @@ def test_value_and_gradient_are_those_of_the_oracle(latents):
     value, gradient = problems.oracle(f, logits, latents)
     np.testing.assert_allclose(result.value, value, atol=1e-12)
     np.testing.assert_allclose(tape.gradient(result.value, logits), gradient, atol=1e-12)
-    assert result.pathwise and result.reduction is base.mean
+    assert result.pathwise and result.reduction is reductions.mean
     assert result.per_sample.shape[1:] == [3] and not np.any(result.auxiliary)
 
 

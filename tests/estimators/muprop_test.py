@@ -66,6 +66,42 @@ def test_variance_against_no_baseline(latents):
     assert high < 0.2
 
 
+@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
+def test_a_baseline_makes_the_variance_of_a_residual_with_a_mean_smaller(latents):
+    problem = learning.Problem(latents)
+    estimator = estimators.get("muprop", latents=latents)
+    learning.train(estimator, problem, steps=50)
+    centred = learning.gradients(estimator, problem)
+    plain = learning.gradients(estimators.get("muprop", latents=latents, baseline="none"), problem)
+    ratio, low, high = learning.variance_ratio(centred, plain)
+    print(f"variance ratio {ratio:.3f}, 95 % interval [{low:.3f}, {high:.3f}]")
+    assert high < 0.9
+
+
+def test_the_moving_average_follows_the_mean_residual():
+    estimator = estimators.get("muprop")
+    f, logits = problems.objective("network", "categorical"), problems.generic_logits("categorical")
+    for step in range(3):
+        noise = estimator.draw_noise(seeds.fold(seeds.base(0), step), logits, 4)
+        estimator.estimate(f, logits, noise, training=True)
+    assert float(estimator.baseline.moments.mean) != 0.0
+
+
+def test_under_variance_normalisation_the_whole_gradient_is_divided():
+    f, logits = problems.objective("network", "categorical"), problems.generic_logits("categorical")
+    plain = estimators.get("muprop", baseline="none")
+    normalized = estimators.get("muprop", baseline="none", variance_normalization=True)
+    normalized.spread.update(tf.constant([-3.0, 3.0]))
+    noise = plain.draw_noise(seeds.base(0), logits, 2)
+    found = []
+    for estimator in (plain, normalized):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = estimator.estimate(f, logits, noise).value
+        found.append(tape.gradient(value, logits))
+    np.testing.assert_allclose(found[0], 3.0 * found[1], rtol=1e-6)
+
+
 def test_what_is_evaluated_at_the_mean_trains_nothing():
     estimator, logits = estimators.get("muprop"), problems.generic_logits("categorical")
     weights = problems.network_weights("categorical")

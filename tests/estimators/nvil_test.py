@@ -16,7 +16,8 @@ def test_unbiased_up_to_the_running_deviation(latents):
     estimator = estimators.get("nvil", latents=latents)
     f, logits = problems.objective("network", latents), problems.generic_logits(latents)
     diagnostics.expected_gradient(estimator, f, logits)  # Makes the weights.
-    estimator._update(tf.constant([[-5.0, 9.0]]))
+    for average in (estimator.baseline, estimator.spread):
+        average.update(tf.constant([[-5.0, 9.0]]))
     scale = float(tf.sqrt(estimator.spread.variance))
     assert scale == pytest.approx(7.0)
     result = diagnostics.expected_gradient(estimator, f, logits)

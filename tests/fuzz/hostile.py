@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import numbers
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -221,3 +222,24 @@ def _time_limit() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+KERAS = ("args", "kwargs", "dtype", "reduction")
+"""Arguments that are Keras' own."""
+
+
+def arguments_of(cls: Callable[..., Any], more: Iterable[str] = ()) -> tuple[str, ...]:
+    """The names of a constructor's own arguments, and those that it hands to its base."""
+    own = [name for name in inspect.signature(cls).parameters if name not in KERAS]
+    return (*own, *more)
+
+
+def subject(
+    cls: Any,
+    use: Callable[[Any], None],
+    given: Callable[[], dict[str, Any]] = dict,
+    more: Iterable[str] = (),
+    **options: Any,
+) -> Subject:
+    name = f"{cls.__module__.removeprefix('tf_discrete.')}.{cls.__name__}"
+    return Subject(name, cls, given, arguments_of(cls, more), use, **options)

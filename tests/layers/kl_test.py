@@ -138,7 +138,7 @@ def test_gradient_of_a_fitted_functional_model_is_that_of_the_categorical_vae(
     if prior == "learned":
         start = tf.random.stateless_normal(shape, [4, 5])
         vae.prior.last.logits.assign(start)
-        layer.prior_logits.assign(start)
+        layer.prior.logits.assign(start)
     x = np.random.default_rng(0).integers(0, 2, [7, 6, 6, 1]).astype("float32")
     # The model folds the seed of a step with the number of the stochastic layer.
     noise = seeds.fold(seeds.base(0), "layer", 0)
@@ -146,7 +146,7 @@ def test_gradient_of_a_fitted_functional_model_is_that_of_the_categorical_vae(
 
     shared = [*vae.encoder.trainable_variables, *vae.decoder.trainable_variables]
     of_vae = [*shared, vae.prior.last.logits] if prior == "learned" else shared
-    of_model = [*shared, layer.prior_logits] if prior == "learned" else shared
+    of_model = [*shared, layer.prior.logits] if prior == "learned" else shared
     with tf.GradientTape() as tape:
         terms = vae.objective(x, seeds.base(0), training=True)
         loss = tf.reduce_mean(terms.loss)

@@ -150,7 +150,8 @@ def test_refuses_logits_of_a_wrong_shape(latents, shape, message):
         layer(tf.zeros(shape))
 
 
-def test_a_learned_prior_needs_known_axes():
-    layer = layers.StochasticLayer(kl_weight=1.0, prior="learned")
+@pytest.mark.parametrize("prior", ["uniform", "learned"])
+def test_a_kl_needs_known_axes(prior):
+    layer = layers.StochasticLayer(kl_weight=1.0, prior=prior)
     with pytest.raises(ValueError, match=r"Fix the last axes.*\(None, None, 4\)"):
         layer(keras.Input([None, 4]))

@@ -13,10 +13,15 @@ SHIFTED = models.Regularization(augmentation=models.Augmentation(shift=1))
 X = tf.cast(tf.random.stateless_uniform([5, 4, 4, 1], [0, 1]) > 0.5, tf.float32)
 
 
-def make(latents: str = "categorical"):
+def make(latents: str = "categorical", estimator: str = "gumbel_softmax"):
     categories = 3 if latents == "categorical" else 2
     m1 = models.CategoricalVAE(
-        (4, 4, 1), num_variables=2, num_categories=categories, latents=latents, hidden_units=(5,)
+        (4, 4, 1),
+        num_variables=2,
+        num_categories=categories,
+        latents=latents,
+        estimator=estimator,
+        hidden_units=(5,),
     )
     extractor, decoder = models.feature_networks(m1)
     m2 = models.SemiSupervisedVAE(
@@ -30,9 +35,17 @@ def make(latents: str = "categorical"):
     return m1, m2
 
 
-@pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
-def test_features_are_the_probabilities_of_the_code(latents):
-    m1, m2 = make(latents)
+@pytest.mark.parametrize(
+    "latents, estimator",
+    [
+        ("categorical", "gumbel_softmax"),
+        ("bernoulli", "gumbel_softmax"),
+        # Its codes are those of flatter logits.
+        ("categorical", "decoupled_straight_through_gumbel_softmax"),
+    ],
+)
+def test_features_are_the_probabilities_of_the_code(latents, estimator):
+    m1, m2 = make(latents, estimator)
     probs = m1.encode_probs(X)
     np.testing.assert_allclose(m2.features(X), tf.reshape(probs, [5, -1]), rtol=1e-6)
     decoded = m1.likelihood.mean(m1.decoder(probs))

@@ -121,7 +121,7 @@ def test_layers(prior, tmp_path):
     model.fit(rows, rows[:, :1], verbose=0)
     assert 0 <= float(layer.kl_nats.result()) < 2 * np.log(K)
     posterior = layer.posterior(head(rows))
-    uniform = layer.prior_distribution(head(rows))
+    uniform = layer.prior.distribution()
     assert np.isfinite(posterior.kl_divergence(uniform)).all()
     value = layer(head(rows), training=True)
     np.testing.assert_array_equal(posterior.one_hot(posterior.code(value)), value)

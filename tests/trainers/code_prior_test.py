@@ -66,7 +66,7 @@ def test_the_variables_of_several_layers_are_drawn(tmp_path):
     split = data.load_split(settings, "test")
     model = categorical_vae.build_model(settings, split, 10)
     assert model.code_prior.num_variables == 4 and model.code_prior.units == 4
-    images, _ = autoencoder_report.some_images(split, 20)
+    images, _ = data.some_images(split, 20)
     usage = evaluation.collect_usage(model, [images])
     figure = autoencoder_report.traversal(model, images[:1], usage)
     assert plots.to_image(figure).std() > 5

@@ -16,7 +16,6 @@ from tf_discrete.types import ActivationLike, EstimatorLike, PerLayer, ScheduleL
 
 _T = TypeVar("_T")
 
-check_choice = checks.choice
 PRIORS = ("uniform", "learned")
 """Priors that models take, unless they have others."""
 
@@ -165,19 +164,6 @@ def pathwise_estimator(
     made: Any = estimator(identifier, latents, temperature)
     _check_pathwise(type(made), latents)
     return made
-
-
-def scheduled_kl_weight(kl_weight: ScheduleLike | None) -> ScheduledVariable | None:
-    """Returns the weight of the KL as a scheduled value; None where no KL is asked for.
-
-    Raises:
-        ValueError: a weight that is negative at some step.
-    """
-    return (
-        None
-        if kl_weight is None
-        else scheduled_weight("kl_weight", kl_weight, ", or None for no KL")
-    )
 
 
 def scheduled_weight(name: str, weight: ScheduleLike, otherwise: str = "") -> ScheduledVariable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -34,21 +33,18 @@ def check_serializable(thing: object, argument: str) -> None:
         _check_class(type(thing), argument)
 
 
-def deserialize(
-    argument: str, config: object, custom_objects: Mapping[str, object] | None = None
-) -> Any:
+def deserialize(argument: str, config: object) -> Any:
     """Makes the object of a Keras config that was given as an argument.
 
     Args:
         argument: Name of the argument, for the message.
         config: Dictionary, as `keras.saving.serialize_keras_object` returns it.
-        custom_objects: Classes by name, see Keras. Default: None.
 
     Raises:
         ValueError: The config describes no object.
     """
     try:
-        return keras.saving.deserialize_keras_object(config, custom_objects)
+        return keras.saving.deserialize_keras_object(config)
     except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{argument} must be the config of an object, as keras.saving.serialize_keras_object "

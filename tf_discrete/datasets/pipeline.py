@@ -28,6 +28,7 @@ RESIDENT_BYTES = 512 * 2**20
 
 _EVALUATION_SEED = 0
 _PREFETCH = 2
+_CHUNK = 1000
 
 
 def batches(
@@ -285,20 +286,20 @@ def _reader(data: Split, batch_size: int | None) -> Callable[[tf.Tensor], tf.Ten
     return read
 
 
-def load_into_memory(data: Split, chunk: int = 1000) -> tf.Tensor:
+def load_into_memory(data: Split) -> tf.Tensor:
     """Returns all images as one tensor in memory, binarised if that is static."""
     if _mode(data) != "static":
         return tf.constant(data.images)
-    return tf.constant(static_images(data, np.arange(len(data)), chunk))
+    return tf.constant(static_images(data, np.arange(len(data))))
 
 
-def static_images(data: Split, indices: np.ndarray, chunk: int = 1000) -> np.ndarray:
+def static_images(data: Split, indices: np.ndarray) -> np.ndarray:
     """Returns the examples at some indices, statically binarised: uint8 [m, H, W, C] of 0 and 255."""
     draw = tf.function(_draw_each, autograph=False)
     seed = _static_seed(data)
     drawn = []
-    for start in range(0, len(indices), chunk):
-        part = indices[start : start + chunk]
+    for start in range(0, len(indices), _CHUNK):
+        part = indices[start : start + _CHUNK]
         image = _to_unit(tf.constant(data.images[part]))
         bits = draw(image, tf.constant(part, tf.int64), seed)
         drawn.append(tf.cast(bits * 255.0, tf.uint8).numpy())

@@ -42,22 +42,6 @@ def logistic(seed: Seed, shape: Tensor, dtype: tf.DType = tf.float32) -> tf.Tens
     return tf.math.log(u) - tf.math.log1p(-u)
 
 
-def conditional_gumbel(seed: Seed, logits: Tensor, one_hot: Tensor) -> tf.Tensor:
-    """Gumbel noise given that `one_hot` was the argmax of logits + noise: `condition_gumbel` of a sample.
-
-    Args:
-        seed: int32 [2].
-        logits: float [..., K], -inf where masked.
-        one_hot: float [..., K], broadcastable against `logits`; its category must not be masked.
-
-    Returns:
-        float noise of the broadcast shape, differentiable in `logits`; 0 at masked categories.
-    """
-    logits = tf.convert_to_tensor(logits)
-    shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(one_hot))
-    return condition_gumbel(gumbel(seed, shape, logits.dtype), logits, one_hot)
-
-
 def condition_gumbel(noise: Tensor, logits: Tensor, one_hot: Tensor) -> tf.Tensor:
     """Turns free Gumbel noise into such as makes `one_hot` the argmax of logits + noise.
 
@@ -86,22 +70,6 @@ def condition_gumbel(noise: Tensor, logits: Tensor, one_hot: Tensor) -> tf.Tenso
     others = -_log_add_exp(log_exponential - safe, top) - safe
     conditioned = tf.where(one_hot > 0.5, -top - safe, others)
     return tf.where(finite, conditioned, 0.0)
-
-
-def conditional_logistic(seed: Seed, logits: Tensor, bits: Tensor) -> tf.Tensor:
-    """Logistic noise given that `bits` = [logits + noise > 0]: `condition_logistic` of a sample.
-
-    Args:
-        seed: int32 [2].
-        logits: float [...]; +-inf for a certain bit.
-        bits: float [...] of 0 and 1, broadcastable against `logits`.
-
-    Returns:
-        float noise of the broadcast shape, differentiable in `logits`; 0 where the bit is certain.
-    """
-    logits = tf.convert_to_tensor(logits)
-    shape = tf.broadcast_dynamic_shape(tf.shape(logits), tf.shape(bits))
-    return condition_logistic(open_uniform(seed, shape, logits.dtype), logits, bits)
 
 
 def condition_logistic(uniform: Tensor, logits: Tensor, bits: Tensor) -> tf.Tensor:

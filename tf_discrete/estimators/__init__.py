@@ -3,13 +3,7 @@
 from tf_discrete.estimators.arm import ARM as ARM
 from tf_discrete.estimators.arsm import ARSM as ARSM
 from tf_discrete.estimators.backward import divide_gradient
-from tf_discrete.estimators.base import (
-    Estimator,
-    PathwiseEstimator,
-    Spec,
-    log_mean_exp,
-    mean,
-)
+from tf_discrete.estimators.base import Estimator, PathwiseEstimator, Spec
 from tf_discrete.estimators.darn import DARN as DARN
 from tf_discrete.estimators.decoupled_straight_through_gumbel_softmax import (
     DecoupledStraightThroughGumbelSoftmax as DecoupledStraightThroughGumbelSoftmax,
@@ -28,6 +22,7 @@ from tf_discrete.estimators.muprop import MuProp as MuProp
 from tf_discrete.estimators.nested import check_nested, nested_estimate
 from tf_discrete.estimators.nvil import NVIL as NVIL
 from tf_discrete.estimators.rebar import REBAR as REBAR
+from tf_discrete.estimators.reductions import log_mean_exp, mean
 from tf_discrete.estimators.registry import (
     arguments,
     deserialize,

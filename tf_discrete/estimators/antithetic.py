@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_discrete.estimators import base, sampling, score
+from tf_discrete.estimators import reductions, sampling, score
 from tf_discrete.types import Estimate, Reduction, Tensor
 
 
@@ -31,7 +31,7 @@ class PairEstimator(score.ScoreEstimator):
 
 
 def evaluate_pair(
-    objective_fn: base.ObjectiveFn,
+    objective_fn: reductions.ObjectiveFn,
     first: Tensor,
     second: Tensor,
     event_rank: int,
@@ -49,8 +49,8 @@ def evaluate_pair(
         estimate: the mean of the pair, in value, auxiliary and per sample.
         half_difference: (f(first) - f(second)) / 2, float [S, *B], times 1 / S under `mean`; no gradient.
     """
-    one, two = (base.evaluate(objective_fn, z, event_rank) for z in (first, second))
-    both = base.Evaluation(
+    one, two = (reductions.evaluate(objective_fn, z, event_rank) for z in (first, second))
+    both = Estimate(
         0.5 * (one.value + two.value),
         0.5 * (one.auxiliary + two.auxiliary),
         0.5 * (one.per_sample + two.per_sample),
@@ -59,7 +59,7 @@ def evaluate_pair(
     )
     half = 0.5 * (one.per_sample - two.per_sample)
     weight = sampling.sample_weight(first, reduce, half.dtype)
-    return base.reduced(both, reduce), tf.stop_gradient(weight * half)
+    return reductions.reduced(both, reduce), tf.stop_gradient(weight * half)
 
 
 def bits(uniform: Tensor, logits: Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -7,7 +7,7 @@ import itertools
 import tensorflow as tf
 
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import base, sampling, score
+from tf_discrete.estimators import base, reductions, sampling, score
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Seed
 
@@ -69,7 +69,7 @@ class ARSM(score.ScoreEstimator):
         swapped = _swapped(noise, fixed)
         folded = tf.reshape(swapped, tf.concat([[-1], tf.shape(noise)[1:-1]], axis=0))
         z_swapped = self.distribution(fixed).from_digits(folded)
-        others = base.evaluate(call.objective_fn, z_swapped, self.event_rank).per_sample
+        others = reductions.evaluate(call.objective_fn, z_swapped, self.event_rank).per_sample
         others = tf.reshape(others, tf.concat([[-1], tf.shape(noise)[:-2]], axis=0))
         values = tf.concat([estimate.per_sample[tf.newaxis], others], axis=0)
         categories = fixed.shape[-1]

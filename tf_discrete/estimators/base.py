@@ -9,36 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
 
 from tf_discrete import distributions, types
 from tf_discrete.distributions import Discrete, Relaxable
+from tf_discrete.estimators.reductions import ObjectiveFn, evaluate, mean, reduced
 from tf_discrete.estimators.spec import Spec as Spec
 from tf_discrete.types import Config, Estimate, Reduction, Sample, Seed, Shape, Tensor
 
 LOWEST_IN_FLOAT16 = 4e-6
 """The slope of a softmax at a lower temperature, 1 / (4 t), is larger than any number of float16."""
-
-ObjectiveFn = Callable[[Tensor], "Tensor | Estimate"]
-
-
-def mean(values: Tensor) -> tf.Tensor:
-    """Values [S, *B] averaged over the samples, [*B]: with log p(x, z) / q(z | x) the ELBO."""
-    return tf.reduce_mean(values, axis=0)
-
-
-def log_mean_exp(values: Tensor) -> tf.Tensor:
-    """log of the mean of exp(values) over the samples, [S, *B] to [*B]: the importance-weighted bound.
-
-    Reference:
-        Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
-    """
-    count = tf.cast(tf.shape(values)[0], values.dtype)
-    return tf.reduce_logsumexp(values, axis=0) - tf.math.log(count)
-
 
 LAYERS = ("GumbelSoftmax", "SemanticHashing", "StraightThrough")
 """Estimators that have the name of a layer."""
@@ -311,68 +294,3 @@ class PathwiseEstimator(Estimator):
         self.check(noise.shape[0], reduce)
         value = self.sample(logits, noise).value
         return reduced(evaluate(objective_fn, value, self.event_rank), reduce)
-
-
-class Evaluation(NamedTuple):
-    """An objective's answer, brought to one form: a value for each sample, or an inner reduction."""
-
-    value: Tensor
-    auxiliary: Tensor
-    per_sample: Tensor
-    pathwise: bool
-    reduction: Reduction | None
-
-
-def evaluate(objective_fn: ObjectiveFn, z: Tensor, event_rank: int) -> Evaluation:
-    """Calls the objective and sorts out whether an inner layer has reduced the samples already."""
-    result = objective_fn(z)
-    samples_rank = z.shape.rank - event_rank
-    if not isinstance(result, Estimate):
-        values = types.at_least_float32(result)
-        _check_rank(values, (samples_rank,), z)
-        return Evaluation(values, tf.zeros_like(values), tf.stop_gradient(values), True, None)
-    _check_rank(result.value, (samples_rank, samples_rank - 1), z)
-    if result.value.shape.rank == samples_rank:
-        return Evaluation(
-            result.value, result.auxiliary, tf.stop_gradient(result.value), result.pathwise, None
-        )
-    return Evaluation(*result)
-
-
-def reduced(evaluation: Evaluation, reduce: Reduction | None) -> Estimate:
-    """Applies `reduce` where no inner layer has done so."""
-    inner = evaluation.reduction
-    if inner is not None:
-        if reduce is not inner:
-            raise ValueError(
-                "Nested stochastic layers must be given one and the same reduction. Pass the outer one "
-                f"to the inner call. Received: reduce={_name(reduce)}, of the inner layer {_name(inner)}"
-            )
-        return Estimate(*evaluation)
-    if reduce is None:
-        return Estimate(*evaluation)
-    if reduce is not mean and not evaluation.pathwise:
-        raise ValueError(
-            "A non-linear reduction over the unreduced estimate of an inner score layer would give the "
-            "right value and a wrong gradient. Give the inner layer the same reduction and draw its "
-            f"noise with num_samples=None. Received: reduce={_name(reduce)}"
-        )
-    return Estimate(
-        reduce(evaluation.value),
-        mean(evaluation.auxiliary),
-        evaluation.per_sample,
-        evaluation.pathwise,
-        reduce,
-    )
-
-
-def _check_rank(values: Tensor, ranks: tuple[int, ...], z: Tensor) -> None:
-    if values.shape.rank not in ranks:
-        raise ValueError(
-            "objective_fn must return one value for each sample and example, [S, *B]; do not average "
-            f"inside it. Received: values of shape {values.shape} for z of shape {z.shape}"
-        )
-
-
-def _name(reduce: Reduction | None) -> str:
-    return "None" if reduce is None else reduce.__name__

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete._internal.registry import ClassRegistry
-from tf_discrete.estimators.base import mean
 from tf_discrete.estimators.moving_moments import MovingMoments
+from tf_discrete.estimators.reductions import mean
 from tf_discrete.types import ActivationLike, BaselineLike, Config, Reduction, Shape, Tensor, cast
 
 

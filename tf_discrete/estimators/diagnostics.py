@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds, types
-from tf_discrete.estimators import base, expectations
+from tf_discrete.estimators import base, expectations, reductions
 from tf_discrete.estimators.expectations import Expectation as Expectation
 from tf_discrete.estimators.expectations import exact_gradient as exact_gradient
 from tf_discrete.estimators.expectations import expected_gradient as expected_gradient
@@ -63,13 +63,13 @@ class Measurement(NamedTuple):
 
 def gradient_samples(
     estimator: base.Estimator,
-    objective_fn: base.ObjectiveFn,
+    objective_fn: reductions.ObjectiveFn,
     logits: Tensor,
     seed: Seed,
     num_gradients: int,
     num_samples: int | None = None,
     *,
-    reduce: Reduction = base.mean,
+    reduce: Reduction = reductions.mean,
     chunk_size: int = 4096,
 ) -> tf.Tensor:
     """Returns independent samples of an estimator's gradient for the logits.
@@ -111,13 +111,13 @@ def gradient_samples(
 
 def measure(
     estimator: base.Estimator,
-    objective_fn: base.ObjectiveFn,
+    objective_fn: reductions.ObjectiveFn,
     logits: Tensor,
     seed: Seed,
     num_gradients: int = 10_000,
     num_samples: int | None = None,
     *,
-    reduce: Reduction = base.mean,
+    reduce: Reduction = reductions.mean,
     family_wise_error: float = 1e-6,
     chunk_size: int = 4096,
 ) -> Measurement:
@@ -153,7 +153,7 @@ def measure(
             f"A variance needs at least 2 gradients. Received: num_gradients={num_gradients}"
         )
     samples = estimator.min_samples if num_samples is None else num_samples
-    exact_samples = 1 if reduce is base.mean else samples
+    exact_samples = 1 if reduce is reductions.mean else samples
     exact = expectations.exact_under(
         objective_fn, logits, estimator.distribution, exact_samples, reduce
     ).gradient

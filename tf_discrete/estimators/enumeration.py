@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete._internal import checks
-from tf_discrete.estimators import base, per_variable, score
+from tf_discrete.estimators import base, per_variable, reductions, score
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Config, Estimate, Seed, Tensor
 
@@ -90,7 +90,7 @@ class Enumeration(score.ScoreEstimator):
         lead = tf.shape(call.logits)[: -self.event_rank]
         event = configurations.shape[-self.event_rank :]
         z = tf.broadcast_to(configurations, tf.concat([[count], lead, event], axis=0))
-        evaluation = base.evaluate(call.objective_fn, z, self.event_rank)
+        evaluation = reductions.evaluate(call.objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:
             raise ValueError(
                 "An inner layer of enumeration must keep the configurations apart. Give the inner call "
@@ -99,7 +99,9 @@ class Enumeration(score.ScoreEstimator):
         weights = tf.exp(distribution.log_prob(z))
         value = _expectation(weights, evaluation.value)
         auxiliary = _expectation(tf.stop_gradient(weights), evaluation.auxiliary)
-        return Estimate(value, auxiliary, evaluation.per_sample, evaluation.pathwise, base.mean)
+        return Estimate(
+            value, auxiliary, evaluation.per_sample, evaluation.pathwise, reductions.mean
+        )
 
     def get_config(self) -> Config:
         return {

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tf_discrete import distributions, types
 from tf_discrete.distributions import discrete
-from tf_discrete.estimators import base
+from tf_discrete.estimators import base, reductions
 from tf_discrete.types import Reduction, Tensor
 
 
@@ -35,12 +35,12 @@ class Expectation(NamedTuple):
 
 
 def exact_gradient(
-    objective_fn: base.ObjectiveFn,
+    objective_fn: reductions.ObjectiveFn,
     logits: Tensor,
     latents: str = "categorical",
     *,
     num_samples: int = 1,
-    reduce: Reduction = base.mean,
+    reduce: Reduction = reductions.mean,
     variables: Sequence[keras.Variable] = (),
 ) -> Expectation:
     """Returns E[reduce(f(z_1), ..., f(z_S))] over independent z_s, and its gradient, by enumeration.
@@ -73,11 +73,11 @@ def exact_gradient(
 
 def expected_gradient(
     estimator: base.Estimator,
-    objective_fn: base.ObjectiveFn,
+    objective_fn: reductions.ObjectiveFn,
     logits: Tensor,
     num_samples: int | None = None,
     *,
-    reduce: Reduction = base.mean,
+    reduce: Reduction = reductions.mean,
     variables: Sequence[keras.Variable] = (),
 ) -> Expectation:
     """Returns the exact expectation of an estimator's value and gradient over all the noise it can draw.
@@ -137,7 +137,7 @@ def expected_gradient(
 
 
 def exact_under(
-    objective_fn: base.ObjectiveFn,
+    objective_fn: reductions.ObjectiveFn,
     logits: Tensor,
     law_fn: Callable[[Tensor], discrete.Discrete],
     num_samples: int,
@@ -151,7 +151,9 @@ def exact_under(
         distribution = law_fn(logits)
         z = _tuples(distribution, logits, num_samples)
         weights = _probability(distribution, z)
-        values = base.reduced(base.evaluate(objective_fn, z, distribution.event_rank), reduce).value
+        values = reductions.reduced(
+            reductions.evaluate(objective_fn, z, distribution.event_rank), reduce
+        ).value
         possible = tf.where(weights > 0, values, tf.zeros_like(values))
         value = tf.reduce_sum(weights * possible, axis=0)
         total = tf.reduce_sum(value)

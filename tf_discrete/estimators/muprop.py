@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
+from tf_discrete import types
 from tf_discrete.estimators import base, sampling, score
+from tf_discrete.estimators.centered import CenteredScoreEstimator
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Estimate
+from tf_discrete.types import BaselineLike, Estimate
 
 
 @register("muprop")
-class MuProp(score.ScoreEstimator):
-    """Subtracts the tangent of f at the mean of q, and adds its exact expectation.
+class MuProp(CenteredScoreEstimator):
+    """Subtracts the tangent of f at the mean of q and a baseline, and adds the tangent's exact expectation.
 
     With m = E_q[z] (the probabilities) and h(z) = f(m) + f'(m) . (z - m),
-    gradient = (f(z) - h(z)) * d log q(z) / d logits + f'(m) . d m / d logits. Unbiased for every
-    objective, and without any variance where f is linear. Two evaluations a sample, one of them at the
+    gradient = (f(z) - h(z) - baseline) * d log q(z) / d logits + f'(m) . d m / d logits. Unbiased for
+    every objective, and without any variance where f is linear. Where f is not, f(z) - h(z) has a mean
+    far from 0, and without a baseline that mean is noise. Two evaluations a sample, one of them at the
     relaxed point m, with a backward pass.
 
     Args:
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
+        baseline: Of f(z) - h(z), see `ScoreFunction`. Default: "moving_average".
+        variance_normalization: Divide the gradient by the running standard deviation of f(z) - h(z) -
+            baseline where that exceeds 1, see `ScoreFunction`. Default: False.
+        decay: Float in [0, 1), decay of that running variance for each training step. Default: 0.99.
 
     Example:
         >>> from tf_discrete import seeds
@@ -43,6 +52,16 @@ class MuProp(score.ScoreEstimator):
         reference="Gu, Levine, Sutskever, Mnih 2015, arXiv:1511.05176",
     )
 
+    def __init__(
+        self,
+        latents: str = "categorical",
+        baseline: BaselineLike = "moving_average",
+        variance_normalization: bool = False,
+        decay: float = 0.99,
+        **kwargs: Any,
+    ):
+        super().__init__(latents, baseline, variance_normalization, decay, **kwargs)
+
     def _gradient(
         self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
     ) -> score.ScoreGradient:
@@ -53,9 +72,12 @@ class MuProp(score.ScoreEstimator):
             tape.watch(mean)
             control = call.evaluate(mean)
             total = tf.reduce_sum(control.value)
+        # Of the reduced value, so with the weight of a sample; the control of each sample is without it.
         slope = tf.convert_to_tensor(tape.gradient(total, mean, unconnected_gradients="zero"))
         event = list(range(-self.event_rank, 0))
-        tangent = tf.reduce_sum(slope * (z - mean), axis=event)
+        tangent = tf.reduce_sum(slope * (z - mean), axis=event) / call.weight
         difference = tf.cast(estimate.per_sample - control.per_sample, call.logits.dtype)
-        credit = sampling.expand(call.weight * difference - tangent, self.event_rank)
-        return score.ScoreGradient(credit * distribution.score(z) + distribution.probs_vjp(slope))
+        scale = types.cast(self.gradient_scale, call.logits.dtype)
+        credit = self._credit(call, difference - tangent)
+        by_score = sampling.expand(credit.weight, self.event_rank) * distribution.score(z)
+        return score.ScoreGradient(by_score + distribution.probs_vjp(slope) / scale, credit.loss)

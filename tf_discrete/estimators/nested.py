@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete.estimators import base
+from tf_discrete.estimators import base, reductions
 from tf_discrete.types import Estimate, Reduction, Seed, Tensor
 
 Latents = tuple[Tensor, ...]
@@ -23,7 +23,7 @@ def nested_estimate(
     num_samples: int,
     *,
     noise: Tensor | None = None,
-    reduce: Reduction = base.mean,
+    reduce: Reduction = reductions.mean,
     context: Tensor | None = None,
     training: bool = False,
 ) -> Estimate:
@@ -64,7 +64,7 @@ def nested_estimate(
         TensorShape([5])
     """
     # Under the mean the inner samples are left to the outer layer, which every estimator takes.
-    inner_reduce = None if reduce is base.mean else reduce
+    inner_reduce = None if reduce is reductions.mean else reduce
 
     def estimate(depth: int, before: Latents, logits_before: Latents) -> Estimate:
         layer, logits = layers[depth], logits_fn(before)
@@ -93,7 +93,7 @@ def nested_estimate(
 
 
 def check_nested(
-    layers: Sequence[base.Estimator], num_samples: int, reduce: Reduction = base.mean
+    layers: Sequence[base.Estimator], num_samples: int, reduce: Reduction = reductions.mean
 ) -> None:
     """Refuses estimators that cannot stand in the layers of `nested_estimate`.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_discrete.distributions import Discrete
-from tf_discrete.estimators import base, sampling, score
+from tf_discrete.estimators import reductions, sampling, score
 from tf_discrete.types import Estimate, Tensor
 
 
@@ -62,7 +62,7 @@ def evaluate(
     drawn = members.codes[..., 0]
     z = tf.stop_gradient(distribution.from_digits(drawn))
     result = call.evaluate(z)
-    others = base.evaluate(
+    others = reductions.evaluate(
         call.objective_fn, _neighbours(distribution, members.codes), distribution.event_rank
     )
     values = _beside(result.per_sample, others.per_sample, num_summed)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tf_discrete import seeds, types
 from tf_discrete._internal import checks
 from tf_discrete.distributions import Relaxable
-from tf_discrete.estimators import base, sampling, score
+from tf_discrete.estimators import base, reductions, sampling, score
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import ScheduledVariable
 from tf_discrete.types import Config, Estimate, ScheduleLike, Seed, Tensor
@@ -147,7 +147,7 @@ class REBAR(score.ScoreEstimator):
         """
 
         def control(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            evaluation = base.evaluate(call.objective_fn, z, self.event_rank)
+            evaluation = reductions.evaluate(call.objective_fn, z, self.event_rank)
             values, total = evaluation.value, tf.reduce_sum(evaluation.value)
             if evaluation.reduction is not None:
                 values = evaluation.per_sample

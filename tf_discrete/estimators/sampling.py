@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tf_discrete.distributions import Discrete
-from tf_discrete.estimators.base import mean
+from tf_discrete.estimators.reductions import mean
 from tf_discrete.types import Reduction, Tensor
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_discrete.estimators import backward, base, sampling
+from tf_discrete.estimators import backward, base, reductions, sampling
 from tf_discrete.types import Estimate, Reduction, Tensor
 
 
@@ -24,7 +24,7 @@ class ScoreCall:
         event_rank: Number of axes of one value.
     """
 
-    objective_fn: base.ObjectiveFn
+    objective_fn: reductions.ObjectiveFn
     given: tf.Tensor
     logits: tf.Tensor
     noise: tf.Tensor
@@ -36,7 +36,9 @@ class ScoreCall:
 
     def evaluate(self, z: Tensor) -> Estimate:
         """Evaluates the objective at values [S, *B, *value_shape] and reduces the samples."""
-        return base.reduced(base.evaluate(self.objective_fn, z, self.event_rank), self.reduce)
+        return reductions.reduced(
+            reductions.evaluate(self.objective_fn, z, self.event_rank), self.reduce
+        )
 
     @property
     def weight(self) -> tf.Tensor:
@@ -68,11 +70,11 @@ class ScoreEstimator(base.Estimator):
 
     def estimate(
         self,
-        objective_fn: base.ObjectiveFn,
+        objective_fn: reductions.ObjectiveFn,
         logits: Tensor,
         noise: Tensor,
         *,
-        reduce: Reduction | None = base.mean,
+        reduce: Reduction | None = reductions.mean,
         context: Tensor | None = None,
         control_fn: Callable[..., Tensor] | None = None,
         training: bool = False,
@@ -126,6 +128,6 @@ class ScoreEstimator(base.Estimator):
         """Returns the estimate with a gradient for `call.logits`."""
         auxiliary, extra = estimate.auxiliary, gradient.auxiliary
         if extra is not None:
-            auxiliary += extra if call.reduce is None else base.mean(extra)
+            auxiliary += extra if call.reduce is None else reductions.mean(extra)
         value = backward.attach(estimate.value, call.logits, gradient.logits, self.event_rank)
         return estimate._replace(value=value, auxiliary=auxiliary, pathwise=False)

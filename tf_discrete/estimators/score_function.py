@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from tf_discrete import types
-from tf_discrete._internal import checks
-from tf_discrete.estimators import base, baselines, sampling, score
-from tf_discrete.estimators.moving_moments import MovingMoments
+from tf_discrete.estimators import base, sampling, score
+from tf_discrete.estimators.centered import CenteredScoreEstimator
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import BaselineLike, Config, Estimate, Shape, Tensor
+from tf_discrete.types import BaselineLike, Estimate
 
 
 @register("score_function")
-class ScoreFunction(score.ScoreEstimator):
+class ScoreFunction(CenteredScoreEstimator):
     """Weighs the gradient of log q(z) with the objective at z, less a baseline that z does not reach.
 
     gradient = mean over s of (f(z_s) - baseline) * d log q(z_s) / d logits, z_s ~ q. Unbiased for every
@@ -69,54 +66,13 @@ class ScoreFunction(score.ScoreEstimator):
         decay: float = 0.99,
         **kwargs: Any,
     ):
-        super().__init__(latents=latents, **kwargs)
-        self.baseline = baselines.get(baseline)
-        self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
-        normalized = checks.flag("variance_normalization", variance_normalization)
-        self.spread = MovingMoments(self.decay) if normalized else None
-
-    @property
-    def min_samples(self) -> int:
-        return self.baseline.min_samples
-
-    @property
-    def gradient_scale(self) -> Tensor:
-        """max(1, running standard deviation) under variance normalisation, float32; else 1."""
-        if self.spread is None:
-            return 1.0
-        return tf.maximum(1.0, tf.sqrt(self.spread.variance))
-
-    def build(self, logits_shape: Shape, context_shape: Shape | None = None) -> None:
-        if self.baseline.learned and not self.baseline.built:
-            size = self.value_size(logits_shape)
-            self.baseline.build((None, size) if context_shape is None else context_shape)
+        super().__init__(latents, baseline, variance_normalization, decay, **kwargs)
 
     def _gradient(
         self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
     ) -> score.ScoreGradient:
-        features = sampling.features(self.distribution(call.given), call.context)
-        residual = self.baseline.residual(estimate.per_sample, call.reduce, features)
-        scale = types.cast(self.gradient_scale, residual.dtype)
-        credit = tf.stop_gradient(residual / scale) * sampling.sample_weight(
-            z, call.reduce, residual.dtype
+        credit = self._credit(call, estimate.per_sample)
+        scores = self.distribution(call.logits).score(z)
+        return score.ScoreGradient(
+            sampling.expand(credit.weight, self.event_rank) * scores, credit.loss
         )
-        gradient = sampling.expand(credit, self.event_rank) * self.distribution(call.logits).score(
-            z
-        )
-        loss = 0.5 * tf.square(residual) / scale if self.baseline.learned else None
-        if call.training:
-            self._update(tf.stop_gradient(residual))
-        return score.ScoreGradient(gradient, loss)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "baseline": keras.saving.serialize_keras_object(self.baseline),
-            "variance_normalization": self.spread is not None,
-            "decay": self.decay,
-        }
-
-    def _update(self, residual: tf.Tensor) -> None:
-        self.baseline.update(residual)
-        if self.spread is not None:
-            self.spread.update(residual)

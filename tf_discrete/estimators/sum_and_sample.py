@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete.distributions import noise as noise_lib
-from tf_discrete.estimators import base, per_variable, sampling, score
+from tf_discrete.estimators import base, per_variable, reductions, sampling, score
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Config, Estimate, Seed, Tensor
 
@@ -117,7 +117,7 @@ class SumAndSample(score.ScoreEstimator):
             weight = tf.concat([weight, tf.broadcast_to(rest, tf.shape(drawn))], axis=0)
         # Impossible values contribute nothing; the objective sees the most probable configuration instead.
         z = self._values(tf.where(weight > 0, index, index[:1]), logits)
-        evaluation = base.evaluate(call.objective_fn, z, self.event_rank)
+        evaluation = reductions.evaluate(call.objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:
             raise ValueError(
                 "An inner layer of sum-and-sample must keep the configurations apart. Give the inner call "
@@ -135,7 +135,7 @@ class SumAndSample(score.ScoreEstimator):
         if not own_samples:
             value, gradient, auxiliary = value[0], gradient[0], auxiliary[0]
         elif call.reduce is not None:
-            value, gradient, auxiliary = (base.mean(x) for x in (value, gradient, auxiliary))
+            value, gradient, auxiliary = (reductions.mean(x) for x in (value, gradient, auxiliary))
         else:
             call = dataclasses.replace(call, logits=tf.broadcast_to(logits, tf.shape(gradient)))
         estimate = Estimate(value, auxiliary, evaluation.per_sample, False, call.reduce)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import tensorflow as tf
-
 from tf_discrete._internal import input_checks
 from tf_discrete.export.signature import (
     MAX_COUNT,
     SEED,
+    Outputs,
     Signature,
     batch_of,
     count,
@@ -20,8 +19,6 @@ from tf_discrete.types import Seed, Tensor
 
 if TYPE_CHECKING:
     from tf_discrete.models.autoencoder import DiscreteAutoencoder
-
-_Outputs = dict[str, tf.Tensor]
 
 
 def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
@@ -43,6 +40,7 @@ def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
             to these methods.
 
     Example:
+        >>> import tensorflow as tf
         >>> from tf_discrete.models import CategoricalVAE
         >>> model = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
         >>> autoencoder_signatures(model)["sample"].fn(5, tf.constant([1, 2]))["codes"].shape
@@ -58,36 +56,20 @@ def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
     image = batch_of("image", model.data_shape)
     codes = batch_of("codes", [model.num_variables], model.latent_spec.code_dtype)
 
-    def encode(image: Tensor) -> _Outputs:
-        return {"codes": model.encode(image)}
-
-    def encode_probs(image: Tensor) -> _Outputs:
-        return {"probs": model.encode_probs(image)}
-
-    def decode(codes: Tensor) -> _Outputs:
-        return {"image": model.decode(codes)}
-
-    def reconstruct(image: Tensor) -> _Outputs:
-        return {"image": model.reconstruct(image)}
-
-    def sample(num: Tensor, seed: Seed) -> _Outputs:
+    def sample(num: Tensor, seed: Seed) -> Outputs:
         drawn = model.sample_codes(input_checks.count(num, "num", 0, rows), seed)
         return {"image": model.decode(drawn), "codes": drawn}
 
-    def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
+    def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> Outputs:
         samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(image, samples, seed)}
 
-    return with_limits(
-        {
-            "encode": Signature(encode, (image,), deterministic=True),
-            "encode_probs": Signature(encode_probs, (image,), deterministic=True),
-            "decode": Signature(decode, (codes,), deterministic=True),
-            "reconstruct": Signature(reconstruct, (image,), deterministic=True),
-            "sample": Signature(sample, (count("num"), SEED), deterministic=False),
-            "log_likelihood": Signature(
-                log_likelihood, (image, count("num_samples"), SEED), deterministic=False
-            ),
-        },
-        limits,
-    )
+    signatures = {
+        "encode": Signature(lambda image: {"codes": model.encode(image)}, (image,)),
+        "encode_probs": Signature(lambda image: {"probs": model.encode_probs(image)}, (image,)),
+        "decode": Signature(lambda codes: {"image": model.decode(codes)}, (codes,)),
+        "reconstruct": Signature(lambda image: {"image": model.reconstruct(image)}, (image,)),
+        "sample": Signature(sample, (count("num"), SEED)),
+        "log_likelihood": Signature(log_likelihood, (image, count("num_samples"), SEED)),
+    }
+    return with_limits(signatures, limits)

@@ -11,6 +11,7 @@ from tf_discrete.export.signature import (
     MAX_COUNT,
     SEED,
     Limits,
+    Outputs,
     Signature,
     batch_of,
     count,
@@ -21,8 +22,6 @@ from tf_discrete.types import Seed, Tensor
 
 if TYPE_CHECKING:
     from tf_discrete.models import SemiSupervisedVAE
-
-_Outputs = dict[str, tf.Tensor]
 
 
 def classifier_signatures(model: SemiSupervisedVAE) -> dict[str, Signature]:
@@ -50,32 +49,21 @@ def classifier_signatures(model: SemiSupervisedVAE) -> dict[str, Signature]:
         limits.update(limits_of(model.likelihood.support, "image"))
     image = batch_of("image", model.data_shape)
 
-    def classify(image: Tensor) -> _Outputs:
-        return {"probs": model.classify(image)}
-
-    def encode(image: Tensor) -> _Outputs:
+    def encode(image: Tensor) -> Outputs:
         label, style = model.encode(image)
         return {"label": label, "style": style}
 
-    def generate(label: Tensor, style: Tensor) -> _Outputs:
-        return {"image": model.generate(label, style)}
-
-    def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
+    def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> Outputs:
         samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(image, samples, seed)}
 
-    return with_limits(
-        {
-            "classify": Signature(classify, (image,), deterministic=True),
-            "encode": Signature(encode, (image,), deterministic=True),
-            "generate": Signature(
-                generate,
-                (batch_of("label", [], tf.int32), batch_of("style", [model.style_size])),
-                deterministic=True,
-            ),
-            "log_likelihood": Signature(
-                log_likelihood, (image, count("num_samples"), SEED), deterministic=False
-            ),
-        },
-        limits,
-    )
+    signatures = {
+        "classify": Signature(lambda image: {"probs": model.classify(image)}, (image,)),
+        "encode": Signature(encode, (image,)),
+        "generate": Signature(
+            lambda label, style: {"image": model.generate(label, style)},
+            (batch_of("label", [], tf.int32), batch_of("style", [model.style_size])),
+        ),
+        "log_likelihood": Signature(log_likelihood, (image, count("num_samples"), SEED)),
+    }
+    return with_limits(signatures, limits)

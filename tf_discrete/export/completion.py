@@ -11,6 +11,7 @@ from tf_discrete._internal import input_checks
 from tf_discrete.export.signature import (
     MAX_COUNT,
     SEED,
+    Outputs,
     Signature,
     batch_of,
     count,
@@ -21,8 +22,6 @@ from tf_discrete.types import Seed, Tensor
 
 if TYPE_CHECKING:
     from tf_discrete.models import StructuredPrediction
-
-_Outputs = dict[str, tf.Tensor]
 
 
 def completion_signatures(model: StructuredPrediction) -> dict[str, Signature]:
@@ -54,51 +53,37 @@ def completion_signatures(model: StructuredPrediction) -> dict[str, Signature]:
     rows = model.max_decoder_rows()
     given = batch_of("input", model.parts.data_shape)
 
-    def complete(input: Tensor) -> _Outputs:
-        return {"output": model.complete(input)}
-
-    def mean(input: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
+    def mean(input: Tensor, num_samples: Tensor, seed: Seed) -> Outputs:
         samples = input_checks.count(num_samples, "num_samples", 1, rows)
         return {"output": model.complete(input, samples, seed)}
 
-    def sample(input: Tensor, num: Tensor, seed: Seed) -> _Outputs:
+    def sample(input: Tensor, num: Tensor, seed: Seed) -> Outputs:
         drawn = model.sample(input, input_checks.count(num, "num", 0, rows), seed)
         return {"output": tf.transpose(drawn, [1, 0, *range(2, drawn.shape.rank)])}
 
-    def encode(input: Tensor) -> _Outputs:
-        return {"codes": model.encode(input)}
-
-    def encode_probs(input: Tensor) -> _Outputs:
-        return {"probs": model.encode_probs(input)}
-
-    def log_likelihood(input: Tensor, num_samples: Tensor, seed: Seed) -> _Outputs:
+    def log_likelihood(input: Tensor, num_samples: Tensor, seed: Seed) -> Outputs:
         samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(input, samples, seed)}
 
     def log_likelihood_of(
         input: Tensor, output: Tensor, num_samples: Tensor, seed: Seed
-    ) -> _Outputs:
+    ) -> Outputs:
         samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood((input, output), samples, seed)}
 
     scored: tuple[tf.TensorSpec, ...] = (given,)
-    score: Callable[..., _Outputs] = log_likelihood
+    score: Callable[..., Outputs] = log_likelihood
     if model.parts.output_shape is not None:
         scored, score = (given, batch_of("output", model.parts.output_shape)), log_likelihood_of
     signatures = {
-        "complete": Signature(complete, (given,), deterministic=True),
+        "complete": Signature(lambda input: {"output": model.complete(input)}, (given,)),
         "mean": Signature(
-            mean,
-            (given, count("num_samples"), SEED),
-            deterministic=False,
-            limits={"num_samples": (1, rows)},
+            mean, (given, count("num_samples"), SEED), limits={"num_samples": (1, rows)}
         ),
-        "sample": Signature(sample, (given, count("num"), SEED), deterministic=False),
-        "encode": Signature(encode, (given,), deterministic=True),
-        "encode_probs": Signature(encode_probs, (given,), deterministic=True),
-        "log_likelihood": Signature(
-            score, (*scored, count("num_samples"), SEED), deterministic=False
-        ),
+        "sample": Signature(sample, (given, count("num"), SEED)),
+        "encode": Signature(lambda input: {"codes": model.encode(input)}, (given,)),
+        "encode_probs": Signature(lambda input: {"probs": model.encode_probs(input)}, (given,)),
+        "log_likelihood": Signature(score, (*scored, count("num_samples"), SEED)),
     }
     limits = {
         **limits_of(model.input_support, "input"),

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_discrete._internal import writing
 from tf_discrete.export import manifest as manifest_lib
 from tf_discrete.export.manifest import Manifest
-from tf_discrete.export.signature import Signature
+from tf_discrete.export.signature import Outputs, Signature
 from tf_discrete.types import JsonObject, Servable
 
 
@@ -107,10 +107,10 @@ def write(
     return described
 
 
-def float32_outputs(fn: Callable[..., dict[str, tf.Tensor]]) -> Callable[..., dict[str, tf.Tensor]]:
+def float32_outputs(fn: Callable[..., Outputs]) -> Callable[..., Outputs]:
     """`fn` with its floating outputs cast to float32."""
 
-    def cast(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    def cast(*inputs: tf.Tensor) -> Outputs:
         outputs = fn(*inputs)
         return {
             name: tf.cast(value, tf.float32) if value.dtype.is_floating else tf.identity(value)

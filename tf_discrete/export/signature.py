@@ -18,22 +18,28 @@ SEED = tf.TensorSpec([2], tf.int32, name="seed")
 MAX_COUNT = 10_000
 """The most samples that a request may ask for, so that none can hold a server for long."""
 
+Outputs: TypeAlias = dict[str, tf.Tensor]
+"""The answer of a signature: tensors by name."""
+
 
 class Signature(NamedTuple):
     """A function that a model offers to whoever serves it.
 
     Attributes:
         fn: takes one tensor for each of `inputs`, in that order; returns a dict of named tensors.
-        inputs: Named specs; None is the axis of the batch.
-        deterministic: Bool, whether it draws nothing. Such signatures go into a TFLite file too.
+        inputs: Named specs; None is the axis of the batch. What draws has the input `SEED`.
         limits: Name of an input -> the smallest and the largest value that `fn` answers, for the manifest;
             `fn` itself refuses others. Default: none.
     """
 
-    fn: Callable[..., dict[str, tf.Tensor]]
+    fn: Callable[..., Outputs]
     inputs: tuple[tf.TensorSpec, ...]
-    deterministic: bool
     limits: Mapping[str, Limits] = {}
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether it draws nothing. Such signatures go into a TFLite file too."""
+        return SEED not in self.inputs
 
 
 def batch_of(name: str, shape: Sequence[int], dtype: tf.DType = tf.float32) -> tf.TensorSpec:

@@ -10,9 +10,10 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import seeds, types
-from tf_discrete._internal import arguments, checks
+from tf_discrete._internal import arguments, checks, counters
 from tf_discrete.distributions import Discrete
 from tf_discrete.layers import passes
+from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import Config, EstimatorLike, ScheduleLike, Seed, SeedLike, Shape, Tensor
 
@@ -52,7 +53,8 @@ class StochasticLayer(keras.layers.Layer):
         inference: Output at inference: "mode" (the most probable value), "draw" (a one-hot sample) or
             "mean" (the probabilities). Default: "mode".
         kl_weight: Float >= 0 or schedule, weight of the KL in the loss; None for no KL. Default: None.
-        prior: Prior p(z) of the KL, "uniform" or "learned". Default: "uniform".
+        prior: Prior p(z) of the KL, "uniform" or "learned"; the attribute `prior` of a layer with a KL is the
+            `tf_discrete.IndependentPrior`, once the layer is built. Default: "uniform".
         seed: Int, base seed. None for a random one (set by `keras.utils.set_random_seed`). The name of the
             layer is folded into the seed, so the layers of a model share no noise; to build the same layer
             twice in one process, set `name` too. The config has the seed and the name, so a copy made by
@@ -102,8 +104,8 @@ class StochasticLayer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
-        arguments.check_choice("inference", inference, INFERENCE)
-        arguments.check_choice("prior", prior, arguments.PRIORS)
+        checks.choice("inference", inference, INFERENCE)
+        checks.choice("prior", prior, arguments.PRIORS)
         if prior == "learned" and kl_weight is None:
             raise ValueError(
                 "A learned prior is trained by the KL. Set kl_weight, or prior='uniform'. "
@@ -112,14 +114,18 @@ class StochasticLayer(keras.layers.Layer):
         self.estimator = arguments.pathwise_estimator(estimator, latents, temperature)
         self.latents = latents
         self.inference = inference
-        self.prior = prior
-        self.kl_weight = arguments.scheduled_kl_weight(kl_weight)
+        self.prior: IndependentPrior | None = None
+        self._learns_prior = prior == "learned"
+        self.kl_weight = None
+        if kl_weight is not None:
+            self.kl_weight = arguments.scheduled_weight(
+                "kl_weight", kl_weight, ", or None for no KL"
+            )
         self.seed = seeds.random_seed() if seed is None else checks.seed("seed", seed)
         self.supports_masking = True
-        self.step = self._counter("step")
-        self.inference_step = self._counter("inference_step")
-        self.repeat = self._counter("repeat")
-        self.prior_logits: keras.Variable | None = None
+        self.step = counters.add(self, "step")
+        self.inference_step = counters.add(self, "inference_step")
+        self.repeat = counters.add(self, "repeat")
         if self.kl_weight is not None:
             self.kl_nats = keras.metrics.Mean(name=f"{self.name}_kl_nats")
             # SavedModel finds attributes; a metric's variables it does not.
@@ -129,15 +135,21 @@ class StochasticLayer(keras.layers.Layer):
 
     def build(self, inputs_shape: Shape) -> None:
         self.estimator.kind.check_logits(inputs_shape)
-        if self.prior == "learned":
-            shape = tuple(inputs_shape[-self.estimator.event_rank :])
-            if None in shape:
+        if self.kl_weight is not None:
+            kind = self.estimator.kind
+            num_variables, num_categories = kind.sizes_of(tuple(inputs_shape[-kind.event_rank :]))
+            if num_variables is None or num_categories is None:
                 raise ValueError(
-                    "A learned prior needs to know the number of variables and categories. Fix the last "
-                    f"axes of the inputs. Received: inputs.shape={tuple(inputs_shape)}"
+                    "A KL needs to know the number of variables and categories. Fix the last axes of the "
+                    f"inputs. Received: inputs.shape={tuple(inputs_shape)}"
                 )
-            self.prior_logits = self.add_weight(
-                shape=shape, dtype="float32", initializer="zeros", name="prior_logits"
+            self.prior = IndependentPrior(
+                num_variables,
+                num_categories,
+                self.latents,
+                learned=self._learns_prior,
+                dtype="float32",
+                name="prior",
             )
         self.built = True
 
@@ -164,8 +176,8 @@ class StochasticLayer(keras.layers.Layer):
         if first:
             self.repeat.assign(0)
         value = (self._training_value if training else self._inference_value)(logits, seed)
-        if self.kl_weight is not None:
-            kl = self._kl_of_rows(logits, mask)
+        if self.kl_weight is not None and self.prior is not None:
+            kl = self._kl_of_rows(self.prior, logits, mask)
             self._add_kl(tf.reshape(kl, self._lead(inputs)), self.kl_weight.value, first)
         event = tf.shape(value)[-self.estimator.event_rank :]
         shape = tf.concat([self._lead(inputs), event], axis=0)
@@ -173,26 +185,9 @@ class StochasticLayer(keras.layers.Layer):
         value.set_shape(self.compute_output_shape(inputs.shape))
         return value
 
-    @property
-    def variable_dtype(self) -> str:
-        """Returns the compute dtype, so that Keras casts no weight: they are float32 under every policy."""
-        return self.compute_dtype
-
     def posterior(self, logits: Tensor) -> Discrete:
         """Returns q(z | logits), the posterior distribution over codes."""
         return self.estimator.distribution(logits)
-
-    def prior_distribution(self, logits: Tensor) -> Discrete:
-        """Returns p(z) for latents of the shape of `logits`."""
-        logits = types.at_least_float32(logits)
-        kind = self.estimator.kind
-        _, num_categories = kind.sizes_of(tuple(logits.shape[-kind.event_rank :]))
-        prior_logits = tf.zeros_like(logits) + tf.constant(
-            kind.uniform_logits(num_categories), logits.dtype
-        )
-        if self.prior == "learned":
-            prior_logits += tf.cast(tf.convert_to_tensor(self.prior_logits), logits.dtype)
-        return self.estimator.kind(prior_logits)
 
     def next_seed(self, training: bool) -> Seed:
         """Returns the seed of the next pass, int32 [2]; different on every replica."""
@@ -230,7 +225,7 @@ class StochasticLayer(keras.layers.Layer):
             "latents": self.latents,
             "inference": self.inference,
             "kl_weight": kl_weight,
-            "prior": self.prior,
+            "prior": "learned" if self._learns_prior else "uniform",
             "seed": self.seed,
         }
 
@@ -294,14 +289,16 @@ class StochasticLayer(keras.layers.Layer):
         rows.set_shape([None, *logits.shape[-event_rank:]])
         return rows, mask
 
-    def _kl_of_rows(self, logits: tf.Tensor, mask: Tensor | None) -> tf.Tensor:
+    def _kl_of_rows(
+        self, prior: IndependentPrior, logits: tf.Tensor, mask: Tensor | None
+    ) -> tf.Tensor:
         """Computes KL(q || p) in nats, [R], summed over the variables; 0 where masked."""
         if mask is not None:
             # What is masked may hold anything; a constant keeps its gradient finite.
             event = (..., *[tf.newaxis] * self.estimator.event_rank)
             logits = tf.where(mask[event], logits, tf.zeros_like(logits))
         posterior = self.posterior(logits)
-        kl = posterior.kl_divergence(self.prior_distribution(logits))
+        kl = posterior.kl_divergence(prior.distribution(logits.dtype))
         return kl if mask is None else tf.where(mask, kl, tf.zeros_like(kl))
 
     def _add_kl(self, kl: tf.Tensor, weight: tf.Tensor, first: bool) -> None:
@@ -319,15 +316,6 @@ class StochasticLayer(keras.layers.Layer):
             self.kl_nats.total.assign_add(tf.cast(tf.reduce_sum(kl), self.kl_nats.dtype))
         mean = tf.math.divide_no_nan(tf.reduce_sum(kl), tf.cast(tf.size(kl), kl.dtype))
         self.add_loss(tf.cast(tf.cast(weight, kl.dtype) * mean, keras.config.floatx()))
-
-    def _counter(self, name: str) -> keras.Variable:
-        return self.add_weight(
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            name=name,
-        )
 
 
 class _Recorder:

@@ -1,5 +1,6 @@
 """Models with discrete latents."""
 
+from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models.augmentation import Augmentation
 from tf_discrete.models.autoregressive_prior import AutoregressivePrior
 from tf_discrete.models.autoregressive_tree import AutoregressiveTree
@@ -7,7 +8,6 @@ from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.categorical_vae import CategoricalVAE
 from tf_discrete.models.conditional_networks import ConditionalNetwork
 from tf_discrete.models.feature_networks import feature_networks
-from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.models.regularization import Regularization
 from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE

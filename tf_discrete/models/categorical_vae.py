@@ -143,8 +143,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         monitor_every: int = 10,
         **kwargs: Any,
     ):
-        arguments.check_choice("objective", objective, OBJECTIVES)
-        arguments.check_choice("prior", prior, arguments.PRIORS)
+        checks.choice("objective", objective, OBJECTIVES)
+        checks.choice("prior", prior, arguments.PRIORS)
         num_layers = arguments.num_layers(
             num_layers, num_variables, num_categories, estimator, temperature, prior_temperature
         )

@@ -11,8 +11,8 @@ from tf_discrete import estimators, likelihoods, seeds
 from tf_discrete._internal import arguments, checks
 from tf_discrete._internal.serialization import check_serializable
 from tf_discrete.distributions import Discrete, LatentSpec, gaussian
+from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models import conditional_networks, networks
-from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.types import ActivationLike, Config, NetworkLike, Seed, Tensor
 
 NETWORKS = ("classifier", "style_encoder", "decoder")

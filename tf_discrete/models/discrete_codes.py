@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tf_discrete.distributions import Discrete, LatentSpec
-from tf_discrete.types import JsonObject, Tensor
+from tf_discrete.distributions import LatentSpec
+from tf_discrete.types import JsonObject
 
 
 class DiscreteCodes:
@@ -32,10 +32,6 @@ class DiscreteCodes:
     def latents(self) -> str:
         """Returns the kind of latents."""
         return self.latent_spec.latents
-
-    def distribution_of(self, logits: Tensor) -> Discrete:
-        """Returns the distribution of codes with these logits."""
-        return self.latent_spec.distribution(logits)
 
     def manifest_entries(self) -> JsonObject:
         inherited: Any = super()

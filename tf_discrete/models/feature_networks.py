@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import distributions, likelihoods
+from tf_discrete import estimators, likelihoods
 from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import check_serializable, deserialize
-from tf_discrete.types import Config, LikelihoodLike, Tensor
+from tf_discrete.types import Config, EstimatorLike, LikelihoodLike, Tensor
 
 if TYPE_CHECKING:
     from tf_discrete.models import CategoricalVAE
@@ -42,26 +42,26 @@ class LikelihoodMean(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class LatentProbs(keras.layers.Layer):
-    """The probabilities of discrete latents, from their logits, as a layer.
+class CodeProbs(keras.layers.Layer):
+    """The probabilities of the codes that an estimator draws, from their logits, as a layer.
 
     Args:
-        latents: Kind of latents, see `tf_discrete.distributions.names()`.
+        estimator: Estimator, or its config.
 
     Example:
-        >>> LatentProbs("categorical")(tf.zeros([1, 1, 2])).numpy().tolist()
+        >>> CodeProbs(estimators.get("straight_through"))(tf.zeros([1, 1, 2])).numpy().tolist()
         [[[0.5, 0.5]]]
     """
 
-    def __init__(self, latents: str, **kwargs: Any):
+    def __init__(self, estimator: EstimatorLike, **kwargs: Any):
         super().__init__(**kwargs)
-        self.latents, self._kind = latents, distributions.get(latents)
+        self.estimator = estimators.get(estimator)
 
     def call(self, logits: Tensor) -> tf.Tensor:
-        return self._kind(logits).probs
+        return self.estimator.distribution(logits).probs
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "latents": self.latents}
+        return {**super().get_config(), "estimator": estimators.serialize(self.estimator)}
 
 
 def feature_networks(model: CategoricalVAE) -> tuple[keras.Model, keras.Model]:
@@ -101,7 +101,7 @@ def feature_networks(model: CategoricalVAE) -> tuple[keras.Model, keras.Model]:
     image = keras.Input(model.data_shape)
     spec = model.decoded_spec
     logits = keras.layers.Reshape(spec.logits_shape)(model.encoder(image))
-    probs = LatentProbs(spec.latents, dtype="float32")(logits)
+    probs = CodeProbs(model.chain.estimators[0], dtype="float32")(logits)
     features = keras.layers.Flatten()(probs)
     extractor = keras.Model(image, features, name="feature_extractor")
     inputs = keras.Input(features.shape[1:])

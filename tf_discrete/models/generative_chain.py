@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import input_checks
-from tf_discrete.models.independent_prior import IndependentPrior
+from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
 from tf_discrete.types import SeedLike, Shape, Tensor
 

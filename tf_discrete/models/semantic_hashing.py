@@ -14,8 +14,8 @@ from tf_discrete._internal import checks
 from tf_discrete.codes import packing
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature
+from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models import autoencoder, networks
-from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.types import (
     ActivationLike,
     Config,
@@ -180,12 +180,10 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         return packing.pack_tensor(self._codes(self.check_observations(x)))
 
     def signatures(self) -> dict[str, Signature]:
-        def encode_packed(image: Tensor) -> dict[str, Tensor]:
-            return {"packed": self.encode_packed(image)}
-
         found = super().signatures()
         del found["encode_probs"]  # Served codes are deterministic.
-        packed = Signature(encode_packed, found["encode"].inputs, deterministic=True)
+        inputs = found["encode"].inputs
+        packed = Signature(lambda image: {"packed": self.encode_packed(image)}, inputs)
         return {**found, "encode_packed": packed}
 
     def get_config(self) -> Config:

@@ -13,12 +13,12 @@ from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Categorical, LatentSpec
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
+from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models import conditional_networks
 from tf_discrete.models import regularization as regularization_lib
 from tf_discrete.models.class_conditional import ClassConditionalModel
 from tf_discrete.models.class_style import ClassStyle, ClassStyleNetworks
 from tf_discrete.models.feature_networks import feature_shape, frozen
-from tf_discrete.models.independent_prior import IndependentPrior
 from tf_discrete.models.observations import Observations, observe
 from tf_discrete.models.regularization import Regularization
 from tf_discrete.models.semi_supervised_objective import HARD_TERMS, TERMS, SemiSupervisedObjective
@@ -148,8 +148,8 @@ class SemiSupervisedVAE(ClassConditionalModel):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
-        arguments.check_choice("prior", prior, arguments.PRIORS)
-        arguments.check_choice("normalization", normalization, conditional_networks.NORMALIZATIONS)
+        checks.choice("prior", prior, arguments.PRIORS)
+        checks.choice("normalization", normalization, conditional_networks.NORMALIZATIONS)
         self.data_shape = checks.sizes("data_shape", data_shape)
         self.num_classes = checks.whole("num_classes", num_classes, lowest=2)
         self.style_size = checks.whole("style_size", style_size)

@@ -119,7 +119,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, monitor_every=monitor_every, **kwargs)
-        arguments.check_choice("objective", objective, tuple(OBJECTIVES))
+        checks.choice("objective", objective, tuple(OBJECTIVES))
         self.parts = InputOutputSplit(data_shape, output_shape, mask)
         num_layers = checks.whole("num_layers", num_layers)
         layers = LayeredLatents.make(

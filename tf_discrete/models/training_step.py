@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete._internal import checks, replicas
+from tf_discrete._internal import checks, counters, replicas
 from tf_discrete.models import term_means
 from tf_discrete.models.batches import batch_mean, batch_size, inputs_of
 from tf_discrete.schedules import ScheduledVariable, scheduled_values
@@ -42,9 +42,11 @@ class TrainingStep(keras.Model):
         super().__init__(**kwargs)
         self.seed = checks.seed("seed", seed)
         self.monitor_every = checks.whole("monitor_every", monitor_every, 1, checks.INT64_MAX)
-        self.micro_step = self._counter("micro_step")
-        self.evaluation_step = self._counter("evaluation_step")
-        self.nonfinite_step = self._counter("nonfinite_step")
+        self.micro_step = counters.add(self, "micro_step", aggregation="only_first_replica")
+        self.evaluation_step = counters.add(
+            self, "evaluation_step", aggregation="only_first_replica"
+        )
+        self.nonfinite_step = counters.add(self, "nonfinite_step", aggregation="only_first_replica")
 
     def unpack_batch(self, data: Batch) -> Inputs:
         """Unpacks a batch from `fit` into the inputs of `objective` and `hard_terms`: a tensor or a tuple."""
@@ -227,16 +229,6 @@ class TrainingStep(keras.Model):
         if _multi_worker():  # Keras' fit reduces logs over workers along their first axis.
             logs = {name: tf.reshape(value, [1]) for name, value in logs.items()}
         return logs
-
-    def _counter(self, name: str) -> keras.Variable:
-        return self.add_weight(
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-            name=name,
-        )
 
 
 def _multi_worker() -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.estimators import base
+from tf_discrete.estimators import reductions
 from tf_discrete.objectives import stochastic_layers
 from tf_discrete.objectives.stochastic_layers import Latents, StochasticLayers
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -84,7 +84,7 @@ def elbo(
             seed,
             num_samples,
             noise,
-            reduce=base.mean,
+            reduce=reductions.mean,
             context=context,
             training=training,
         )
@@ -141,7 +141,7 @@ def relaxed_elbo(
     log_likelihood, ratio = stochastic_layers.relaxed_terms(
         layers, *drawn, log_likelihood_fn, prior_temperature
     )
-    reconstruction, kl = -base.mean(log_likelihood), -base.mean(ratio)
+    reconstruction, kl = -reductions.mean(log_likelihood), -reductions.mean(ratio)
     return ObjectiveTerms(
         reconstruction + types.cast(kl_weight, kl.dtype) * kl,
         tf.zeros_like(kl),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tf_discrete import seeds, types
-from tf_discrete.estimators import base
+from tf_discrete.estimators import reductions
 from tf_discrete.objectives import stochastic_layers
 from tf_discrete.objectives.stochastic_layers import Latents, StochasticLayers
 from tf_discrete.types import ObjectiveTerms, Seed, Tensor
@@ -66,18 +66,18 @@ def importance_weighted(
         seed,
         num_samples,
         noise,
-        reduce=base.log_mean_exp,
+        reduce=reductions.log_mean_exp,
         context=context,
         training=training,
     )
     # Estimators that take this reduction evaluate the objective at their samples, and once.
     log_likelihood, negative_kl = parts[0]
     if len(layers.estimators) > 1:
-        negative_kl = base.mean(negative_kl)
+        negative_kl = reductions.mean(negative_kl)
     return ObjectiveTerms(
         loss=-estimate.value,
         auxiliary=estimate.auxiliary,
-        terms=_terms(estimate.value, -base.mean(log_likelihood), -negative_kl),
+        terms=_terms(estimate.value, -reductions.mean(log_likelihood), -negative_kl),
     )
 
 
@@ -136,11 +136,11 @@ def relaxed_importance_weighted(
         *_, log_weights = parts(tf.stop_gradient(first_logits))
         factor = doubly_reparameterized_factor(log_weights, kl_weight)
     log_likelihood, ratio, log_weights = parts(first_logits, factor)
-    bound = base.log_mean_exp(log_weights)
+    bound = reductions.log_mean_exp(log_weights)
     return ObjectiveTerms(
         loss=-bound,
         auxiliary=tf.zeros_like(bound),
-        terms=_terms(bound, -base.mean(log_likelihood), -base.mean(ratio)),
+        terms=_terms(bound, -reductions.mean(log_likelihood), -reductions.mean(ratio)),
     )
 
 

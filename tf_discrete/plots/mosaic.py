@@ -16,6 +16,7 @@ from tf_discrete.plots import canvas
 
 GAP = 6  # pixels between tiles
 MARGIN = 16  # pixels around everything
+_WIDTH = 1000  # pixels of a row of tiles
 
 
 class Grid(NamedTuple):
@@ -69,8 +70,8 @@ def as_images(images: ArrayLike, name: str = "images") -> np.ndarray:
     return np.broadcast_to(array, array.shape[:-1] + (3,))
 
 
-def tiles(images: np.ndarray, columns: int, width: int = 1000, largest: int = 256) -> np.ndarray:
-    """Resizes images so that `columns` of them fill about `width` pixels.
+def tiles(images: np.ndarray, columns: int, largest: int = 256) -> np.ndarray:
+    """Resizes images so that `columns` of them fill about 1000 pixels.
 
     Small images grow by a whole factor, to 128 pixels at most (every pixel stays a sharp
     square), large ones shrink by averaging.
@@ -78,7 +79,6 @@ def tiles(images: np.ndarray, columns: int, width: int = 1000, largest: int = 25
     Args:
       images: uint8 `[B, H, W, 3]`.
       columns: Tiles in a row.
-      width: pixels to fill.
       largest: upper limit for the longer side of a tile, in pixels.
 
     Returns:
@@ -90,7 +90,7 @@ def tiles(images: np.ndarray, columns: int, width: int = 1000, largest: int = 25
     """
     height, image_width = images.shape[1:3]
     longer = max(height, image_width)
-    target = int(np.clip(width // columns - GAP, 12, largest))
+    target = int(np.clip(_WIDTH // columns - GAP, 12, largest))
     if longer <= target:
         factor = max(1, min(target, 128) // longer)
         return images.repeat(factor, axis=1).repeat(factor, axis=2)

@@ -12,15 +12,11 @@ from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 
 from ..flags.run import RunConfig
-from . import results
+from . import data, results
 from .run_directory import RunDirectory
 
-
-def some_images(split: datasets.Split, most: int = 500) -> tuple[np.ndarray, np.ndarray | None]:
-    """The first images of a split and their labels, or None."""
-    batch = next(iter(split.batches(min(most, len(split)))))
-    labels = batch.get("label")
-    return batch["image"].numpy(), None if labels is None else labels.numpy()
+MOST = 10_000
+"""Images that a classifier learns from, and those that it reads."""
 
 
 def draw_pictures(
@@ -43,15 +39,13 @@ def draw_pictures(
         plots.save(figure, directory.path / f"{name}.png")
 
 
-def traversal(
-    model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.Usage, rows: int = 10
-) -> Any:
+def traversal(model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.Usage) -> Any:
     """One image with one variable, of trees digit, at a time set to each category; the most informative."""
     information = usage.mutual_information
     order = np.argsort(-(information if information is not None else usage.perplexity))
     # Images are decoded from the first layer.
     count, categories = model.decoded_spec.digit_sizes
-    order = order[order < count][:rows]
+    order = order[order < count][:10]
     variables = sorted(int(index) for index in order)
     spec = model.latent_spec
     digits = np.asarray(spec.digits(model.encode(image)))[0]
@@ -76,10 +70,10 @@ def with_labels(split: datasets.Split) -> datasets.Split | None:
 
 
 def make_classifier(
-    config: RunConfig, directory: RunDirectory, train: datasets.Split, most: int = 10_000
+    config: RunConfig, directory: RunDirectory, train: datasets.Split
 ) -> keras.Model:
     """A classifier of real training images, all labelled, kept in classifier.keras of the run."""
-    batch = next(iter(train.batches(min(most, len(train)), shuffle=True)))
+    batch = next(iter(train.batches(min(MOST, len(train)), shuffle=True)))
     return evaluation.cached_classifier(
         directory.path / "classifier.keras",
         batch["image"].numpy(),
@@ -90,10 +84,10 @@ def make_classifier(
 
 
 def classify_reconstructions(
-    model: DiscreteAutoencoder, classifier: keras.Model, test: datasets.Split, most: int = 10_000
+    model: DiscreteAutoencoder, classifier: keras.Model, test: datasets.Split
 ) -> float:
     """How a classifier of real images reads the reconstructions of test images, all labelled."""
-    images, labels = some_images(test, most)
+    images, labels = data.some_images(test, MOST)
     return evaluation.reconstruction_accuracy(
         classifier, results.as_image(model.reconstruct(images)), np.asarray(labels)
     )

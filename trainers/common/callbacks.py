@@ -254,7 +254,6 @@ class Progress(keras.callbacks.Callback):
     Args:
         epochs: of the run.
         steps_per_epoch: of the run.
-        steps_per_execution: steps between two calls.
         fields: of the logs, with the short names to show them under.
     """
 

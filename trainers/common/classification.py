@@ -14,7 +14,7 @@ from tf_discrete import datasets, evaluation, plots
 from tf_discrete._internal import writing
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
 
-from . import results
+from . import data, results
 
 METRICS = ("accuracy", "calibration_error")
 Classify = Callable[[Any], tf.Tensor]
@@ -102,7 +102,7 @@ class ClassificationLog(keras.callbacks.Callback):
                     logs.pop(f"val_{name}", None)
             logs.update({f"val_{name}": value for name, value in metrics(probs, labels).items()})
         if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
-            drawn = figures(self.model, _some(self.validation))
+            drawn = figures(self.model, data.some_images(self.validation, ROWS)[0])
             if len(labels):
                 matrix = evaluation.confusion_matrix(probs, labels)
                 drawn["confusion"] = plots.confusion(matrix)
@@ -113,7 +113,3 @@ class ClassificationLog(keras.callbacks.Callback):
             ):
                 for name, figure in drawn.items():
                     tf.summary.image(name, plots.to_image(figure)[np.newaxis])
-
-
-def _some(split: datasets.Split) -> np.ndarray:
-    return next(iter(split.batches(min(ROWS, len(split)))))["image"].numpy()

@@ -26,13 +26,23 @@ def make_strategy(config: TrainingFlags) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
-def compile_model(model: DiscreteModel, config: TrainingFlags, steps_per_epoch: int) -> None:
-    """Compiles a model as the configuration says, for one step per execution, and builds its optimizer."""
+def compile_model(
+    model: DiscreteModel, config: TrainingFlags, steps_per_epoch: int, weight_average: float = 0.0
+) -> None:
+    """Compiles a model as the configuration says, for one step per execution, and builds its optimizer.
+
+    Args:
+        model: The model.
+        config: Its flags.
+        steps_per_epoch: Over which the learning rate decays, times the epochs.
+        weight_average: Decay of the average of the weights that the optimizer keeps. Default: 0, none.
+    """
     rate: Any = config.learning_rate
     if config.learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
+    average = {"use_ema": True, "ema_momentum": weight_average} if weight_average else {}
     adam = LazyAdam if any(_has_rows(layer) for layer in model._flatten_layers()) else FusedAdam
-    optimizer = adam(rate, weight_decay=config.weight_decay or None)
+    optimizer = adam(rate, weight_decay=config.weight_decay or None, **average)
     if config.weight_decay:
         optimizer.exclude_from_weight_decay(
             [v for v in model.trainable_variables if v.name != "kernel"]

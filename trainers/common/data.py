@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tf_discrete import datasets
 
 from ..flags.run import TrainingFlags
@@ -55,3 +57,10 @@ def image_batches(config: Any, splits: Splits, start_epoch: int) -> datasets.Ind
     return splits["train"].indexed_batches(
         config.batch_size, seed=config.seed, start_epoch=start_epoch, drop_remainder=True
     )
+
+
+def some_images(split: datasets.Split, most: int = 500) -> tuple[np.ndarray, np.ndarray | None]:
+    """The first images of a split and their labels, or None."""
+    batch = next(iter(split.batches(min(most, len(split)))))
+    labels = batch.get("label")
+    return batch["image"].numpy(), None if labels is None else labels.numpy()

@@ -26,6 +26,7 @@ from . import (
     identity,
     interruption,
     trust,
+    weight_average,
     xla_choice,
 )
 from .run_directory import RunDirectory
@@ -73,7 +74,7 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
     strategy = compiling.make_strategy(config)
     with strategy.scope():
         model = task.build_model(config, splits["train"], steps)
-        compiling.compile_model(model, config, steps)
+        compiling.compile_model(model, config, steps, config.weight_average)
         compiling.check_objective(model, splits["train"].image_shape)
     directory = RunDirectory(config.output_dir)
     interruption.check()
@@ -104,11 +105,23 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
                 "epochs": last_epoch,
                 "steps": last_epoch * steps,
                 "training_seconds": round(sum(row["seconds"] for row in rows), 1),
-                **(finish or task.finish)(model, config, directory, splits),
+                **_finished(finish or task.finish, model, config, directory, splits),
             }
             write_json(directory.result_path, result)
             write_test_scalars(directory.tensorboard, result)
     return result
+
+
+def _finished(
+    finish: Finish, model: DiscreteModel, config: Any, directory: RunDirectory, splits: data.Splits
+) -> dict[str, Any]:
+    """Calls `finish` on the average of the weights, if there is one, and tests the weights too."""
+    if not config.weight_average:
+        return finish(model, config, directory, splits)
+    plain = evaluate_split(model, splits["test"], config.bound_samples)
+    with weight_average.WeightAverage(model).used():
+        found = finish(model, config, directory, splits)
+    return {**found, **{f"plain_test/{name}": value for name, value in plain.items()}}
 
 
 def standing(checkpoints: callbacks.Checkpoints, epochs: int) -> str:
@@ -141,10 +154,11 @@ def fit(
     if config.jit_compile == "measure":
         model.jit_compile = xla_choice.choose(directory, model, training)
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
-    first = next(iter(splits["validation"].batches(min(500, len(splits["validation"])))))
-    labels = first["label"].numpy() if "label" in first else None
+    images, labels = data.some_images(splits["validation"])
     usage = package_callbacks.CollapseWarning(validation, begin=max(1, config.epochs // 10))
+    average = weight_average.WeightAverage(model) if config.weight_average else None
     loop = [
+        *([weight_average.UseAverage(average)] if average else []),
         callbacks.StopWhenInterrupted(),
         callbacks.StopAtNaN(),
         usage,
@@ -153,12 +167,13 @@ def fit(
         TensorBoardLog(
             directory.tensorboard,
             to_json(config),
-            first["image"].numpy(),
+            images,
             labels,
             config.pictures_every,
             lambda: usage.usage,
             task.pictures,
         ),
+        *([weight_average.UseWeights(average)] if average else []),
         checkpoints,
     ]
     if config.profile:
@@ -199,10 +214,9 @@ def evaluate_split(
     model: DiscreteModel,
     split: datasets.Split,
     bound_samples: int,
-    batch_size: int = 100,
 ) -> dict[str, Any]:
     """Evaluates a trained model on a split: every term, the many-sample bound, use of its codes."""
-    batches = split.batches(min(batch_size, len(split)))
+    batches = split.batches(min(100, len(split)))
     terms = model.evaluate(batches, return_dict=True, verbose=0)
     result = {name: float(value) for name, value in terms.items()}
     if split.labels is None or not (split.labels >= 0).any():
@@ -240,12 +254,7 @@ def with_output_dir(config: Any, trainer: str) -> Any:
     if config.output_dir:
         return config
     name = config.dataset.rstrip("/").split("/")[-1]
-    return defaults_of(config, output_dir=f"runs/{trainer}-{name}")
-
-
-def defaults_of(config: Any, **changes: Any) -> Any:
-    """A copy of a configuration with fields changed."""
-    return dataclasses.replace(config, **changes)
+    return dataclasses.replace(config, output_dir=f"runs/{trainer}-{name}")
 
 
 def _json_number(value: Any) -> Any:

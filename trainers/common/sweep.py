@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import pathlib
@@ -113,7 +114,7 @@ def grid(config: Any) -> dict[str, Any]:
                 "Values of a sweep must differ in their first four digits, which name the folders. "
                 f"Received: {name} twice"
             )
-        points[name] = run_lib.defaults_of(
+        points[name] = dataclasses.replace(
             config,
             output_dir=f"{config.output_dir}/{name}",
             learning_rate=rate,

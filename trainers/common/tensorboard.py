@@ -149,30 +149,26 @@ class TensorBoardLog(keras.callbacks.Callback):
 
 
 class Profile(keras.callbacks.Callback):
-    """Profiles a few calls of the first epoch of a run, after a warm-up.
+    """Profiles calls `FIRST` to `LAST` of a run for a folder of TensorBoard, after a warm-up."""
 
-    Args:
-        folder: of TensorBoard.
-        first: call to begin with.
-        calls: to profile.
-    """
+    FIRST, LAST = 2, 5
 
-    def __init__(self, folder: pathlib.Path, first: int = 2, calls: int = 3):
+    def __init__(self, folder: pathlib.Path):
         super().__init__()
-        self.folder, self.first, self.calls = folder, first, calls
+        self.folder = folder
         self._seen = 0
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if self._seen == self.first:
+        if self._seen == self.FIRST:
             tf.profiler.experimental.start(str(self.folder))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._seen += 1
-        if self._seen == self.first + self.calls:
+        if self._seen == self.LAST:
             tf.profiler.experimental.stop()
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self.first < self._seen < self.first + self.calls:
+        if self.FIRST < self._seen < self.LAST:
             tf.profiler.experimental.stop()
 
 

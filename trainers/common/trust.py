@@ -24,18 +24,6 @@ def import_modules(
     Raises:
         ValueError: The run needs modules that the user has not named, or one that cannot be imported.
     """
-    for module in allowed_modules(stored, given, trust, run):
-        import_module(module)
-
-
-def allowed_modules(
-    stored: Any, given: Sequence[str], trust: bool, run: str | os.PathLike[str]
-) -> tuple[str, ...]:
-    """Returns the modules that `import_modules` imports.
-
-    Raises:
-        ValueError: The run needs modules that the user has not named.
-    """
     if not isinstance(stored, (list, tuple)) or not all(isinstance(x, str) for x in stored):
         raise ValueError(
             "import_module in the configuration of a run must be a list of names. Correct the file. "
@@ -49,7 +37,8 @@ def allowed_modules(
             f"--import_module={wanted}, or --trust_run where the program has it. Received: "
             f"run={os.fspath(run)!r} with import_module={list(stored)!r}"
         )
-    return tuple(dict.fromkeys((*stored, *given)))
+    for module in dict.fromkeys((*stored, *given)):
+        import_module(module)
 
 
 def import_module(module: str) -> None:

@@ -43,9 +43,7 @@ def run(config: Config) -> dict[str, Any]:
             config.import_module,
             config.accept_changed_data,
         )
-    if not config.output_dir:
-        name = config.dataset.rstrip("/").split("/")[-1]
-        config = run_lib.defaults_of(config, output_dir=f"runs/comparison-{name}")
+    config = run_lib.with_output_dir(config, "comparison")
     run_lib.prepare(run_config(config, config.reference, 0))
     splits = data.load_splits(config)
     names = gradient_comparison.resolve((config.reference, *config.estimators))

@@ -9,7 +9,7 @@ from typing import Any
 
 from tf_discrete._internal import reading
 
-from ..common import run_directory
+from ..common import callbacks, run_directory
 from ..common.run_directory import RunDirectory
 
 DIVERGED = "diverged.json"
@@ -18,7 +18,6 @@ MACHINE = "machine.json"
 """In the folder of a finished run: what it was trained on."""
 GRADIENTS, COSTS = "gradients.json", "cost.json"
 """Files in the folder of a comparison with the measurements that are not runs."""
-MONITORED = "validation/hard_elbo_nats"
 BOUNDS = ("test/hard_elbo_nats", "test/bound_nats")
 
 
@@ -44,7 +43,7 @@ def read_run(folder: pathlib.Path) -> dict[str, Any] | None:
         history = {
             "step": [row["step"] for row in rows],
             "seconds": [row["seconds"] for row in rows],
-            "hard_elbo_nats": [row[MONITORED] for row in rows],
+            "hard_elbo_nats": [row[callbacks.MONITORED] for row in rows],
         }
     return {
         "status": "diverged" if message else "finished" if finished else "unfinished",

@@ -14,6 +14,7 @@ from tf_discrete import estimators, plots
 from tf_discrete._internal import writing
 from tf_discrete._internal.writing import write_json, write_text
 
+from ..common import tables
 from .compared_runs import BOUNDS
 
 
@@ -56,12 +57,12 @@ def cells(
 def table(found: Mapping[str, Any], reference: str, latents: str) -> str:
     """Formats `cells` as Markdown; below it, why an estimator does not apply."""
     header, rows = cells(found, reference, latents)
-    lines = [header, tuple("---" for _ in header), *rows.values()]
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     skipped = [
         f"- `{name}`: {entry['skipped']}\n" for name, entry in found.items() if "skipped" in entry
     ]
-    return text + ("\nNot applicable:\n\n" + "".join(skipped) if skipped else "")
+    return tables.markdown(header, rows.values()) + (
+        "\nNot applicable:\n\n" + "".join(skipped) if skipped else ""
+    )
 
 
 def draw(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tf_discrete.models import DiscreteModel
 
 from ..common import compiling
 from ..common.run_directory import read_json
+from ..common.tables import markdown
 from . import compared_runs
 from .compared_runs import GRADIENTS
 
@@ -251,8 +252,8 @@ def sort_out(
 
 def draws_from_posterior(model: DiscreteModel, x: Any) -> bool:
     """Whether a model's estimator draws codes from softmax(logits) (sigmoid for Bernoulli latents)."""
-    own, plain = model.posterior(x).probs, model.distribution_of(model.logits(x)).probs
-    return bool(np.allclose(own, plain, rtol=1e-4, atol=1e-5))
+    plain = model.latent_spec.distribution(model.logits(x))
+    return bool(np.allclose(model.posterior(x).probs, plain.probs, rtol=1e-4, atol=1e-5))
 
 
 def tables(rows: Mapping[str, Mapping[str, Any]], parts: bool = False) -> str:
@@ -263,24 +264,27 @@ def tables(rows: Mapping[str, Mapping[str, Any]], parts: bool = False) -> str:
         parts: leave single layers out.
     """
     groups = [g for g in next(iter(rows.values()))["groups"] if not (parts and "/" in g)]
+    header = (
+        *("estimator", "evaluations", "variance", "signal to noise", "cosine"),
+        *("cosine of the mean", "bias (noise)"),
+    )
     texts = []
     for group in groups:
-        lines = [
-            "| estimator | evaluations | variance | signal to noise | cosine | cosine of the mean | "
-            "bias (noise) |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
-        ]
+        cells = []
         order = sorted(rows, key=lambda name: -(rows[name]["groups"][group]["cosine"] or -2.0))
         for name in order:
             row, s = rows[name], rows[name]["groups"][group]
             bias = "" if s["relative_bias"] is None else f"{s['relative_bias']:.3f}"
             noise = "" if s["bias_noise"] is None else f" ({s['bias_noise']:.3f})"
-            lines.append(
-                f"| `{name}` | {row['evaluations']} | {s['variance']:.3g} "
-                f"| {_short(s['signal_to_noise'])} | {_short(s['cosine'])} "
-                f"| {_short(s['mean_cosine'])} | {bias}{noise} |"
+            ratios = (s["signal_to_noise"], s["cosine"], s["mean_cosine"])
+            cells.append(
+                (
+                    *(f"`{name}`", str(row["evaluations"]), f"{s['variance']:.3g}"),
+                    *(_short(ratio) for ratio in ratios),
+                    f"{bias}{noise}",
+                )
             )
-        texts.append(f"### {group}\n\n" + "\n".join(lines) + "\n")
+        texts.append(f"### {group}\n\n{markdown(header, cells)}")
     return "\n".join(texts)
 
 

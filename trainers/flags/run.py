@@ -148,5 +148,19 @@ class LoopFlags:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig(CheckpointFlags, LoopFlags, TrainingFlags):
+class AverageFlags:
+    """Which weights of a run are evaluated and kept."""
+
+    weight_average: float = option(
+        0.0,
+        "Decay of an exponential average of the weights in each step, such as 0.999. Validation, the "
+        "choice of the best epoch, the test and all files then use the average; the test's numbers of the "
+        "weights themselves are kept as plain_test/. 0: no average.",
+        lower=0,
+        upper=0.9999999,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(CheckpointFlags, LoopFlags, AverageFlags, TrainingFlags):
     """Flags of every task. The configuration of a task derives from it."""

@@ -184,8 +184,8 @@ def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str,
     return result
 
 
-def samples(model: Any, prior: AutoregressivePrior, config: Config, count: int = 100) -> Any:
+def samples(model: Any, prior: AutoregressivePrior, config: Config) -> Any:
     """Codes drawn from the prior, decoded by the frozen model."""
-    drawn = prior.sample(count, config.seed, config.temperature, config.top_p)
+    drawn = prior.sample(100, config.seed, config.temperature, config.top_p)
     images = np.clip(np.asarray(model.decode(model.latent_spec.join_digits(drawn))), 0.0, 1.0)
     return plots.image_grid(images, title="Samples of the autoregressive prior")

@@ -85,7 +85,7 @@ def finish(
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
-    autoencoder_report.draw_pictures(model, *autoencoder_report.some_images(test), directory)
+    autoencoder_report.draw_pictures(model, *data.some_images(test), directory)
     learned = autoencoder_report.with_labels(splits["train"])
     read = autoencoder_report.with_labels(test)
     if config.classify_reconstructions and learned and read:

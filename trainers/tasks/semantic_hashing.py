@@ -58,7 +58,7 @@ def finish(
     """Scores the test split and samples, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
-    images, labels = autoencoder_report.some_images(test)
+    images, labels = data.some_images(test)
     autoencoder_report.draw_pictures(model, images, labels, directory)
     plots.save(plots.bit_statistics(np.asarray(model.encode(images))), directory.path / "bits.png")
     learned = autoencoder_report.with_labels(splits["train"])

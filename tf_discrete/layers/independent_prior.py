@@ -17,8 +17,9 @@ from tf_discrete.types import Config, SeedLike, Shape, Tensor
 class IndependentPrior(keras.layers.Layer):
     """p(z) = prod_n p(z_n), the uniform distribution or one whose logits are learned.
 
-    The prior of `CategoricalVAE` (of its last layer) and of `SemanticHashingAutoencoder`. As the
-    `code_prior=` of a model it learns the frequencies of each variable of the codes.
+    The prior of `StochasticLayer`, of `CategoricalVAE` (of its last layer) and of
+    `SemanticHashingAutoencoder`. As the `code_prior=` of a model it learns the frequencies of each variable
+    of the codes.
 
     Args:
         num_variables: Int N >= 1, number of variables.
@@ -68,9 +69,14 @@ class IndependentPrior(keras.layers.Layer):
         """K of the codes."""
         return self.latent_spec.num_categories
 
-    def distribution(self) -> Discrete:
-        """Returns p(z) as a distribution, with logits [*logits_shape]."""
-        return self.latent_spec.distribution(tf.convert_to_tensor(self.logits))
+    def distribution(self, dtype: tf.DType | None = None) -> Discrete:
+        """Returns p(z) as a distribution, with logits [*logits_shape].
+
+        Args:
+            dtype: Dtype of the logits. Default: that of the weight.
+        """
+        logits = tf.convert_to_tensor(self.logits)
+        return self.latent_spec.distribution(logits if dtype is None else tf.cast(logits, dtype))
 
     def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         """Returns log p(z) in nats.

@@ -1,0 +1,89 @@
+"""The race of training: its arithmetic, its rows, and what is not recorded."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks.speed import idle, training
+from benchmarks.speed.contenders import ours
+from benchmarks.speed.setting import MODELS, Setting
+
+RECORD = {
+    "name": "linear_bernoulli, batch 100, float32, 2 threads, A processor",
+    **Setting("linear_bernoulli", 100, "float32", 2, 200)._asdict(),
+    "milliseconds_per_step": {
+        "ours": [2.0, 2.0, 2.0],
+        "ours_loop_xla": [1.0, 2.0, 1.0],
+        "torch_eager": [3.0, 3.0, 3.0],
+        "torch_compile_all": [2.0, 2.0, 1.5],
+    },
+    "facts": {"ours": {"peak": 100.0}, "torch_eager": {"peak": 156.8}},
+    "provenance": {"processor": "A processor", "cores": 2, "date": "2026-01-01", "versions": {}},
+}
+
+
+def test_operations_of_a_step():
+    # Forward and the weights' gradients of both layers, the inputs' gradient of the decoder's.
+    assert Setting("linear_bernoulli", 100, "float32", 2, 200).operations == 2 * 100 * 784 * 200 * 5
+    assert MODELS["mlp"].layers[:3] == ((784, 512), (512, 256), (256, 200))
+    assert MODELS["mlp"].layers[3:] == ((200, 256), (256, 512), (512, 784))
+
+
+def test_a_row_compares_the_fastest_of_each():
+    assert training.limit(RECORD) == pytest.approx(1.0)
+    row = training.row(RECORD)
+    assert row[4:7] == ("2.00", "", "1.00")
+    assert row[7:] == ("2.00 (torch.compile, compiled Adam)", "", "**1.50**", "100%", "A processor")
+
+
+def test_the_table_reads_the_first_records_too():
+    first = {
+        "name": "mlp",
+        "threads": 2,
+        "milliseconds_per_step": {"ours": [4.0, 4.0], "ours_update": [1.0, 1.0]},
+        "provenance": {**RECORD["provenance"], "processor": "Another"},
+    }
+    lines = training.table({"mlp": first, RECORD["name"]: RECORD}).splitlines()
+    assert len(lines) == 2 + 2 + 1 + 2
+    assert "784-200 bits" in lines[2] and "| 4.00 |" in lines[3] and "Another" in lines[3]
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--steps=30"], "--steps must be a multiple of 20"),
+        (["--contenders", "ours"], "Add --no_record"),
+    ],
+)
+def test_bad_flags(flags, message, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["training", *flags])
+    with pytest.raises(SystemExit):
+        training.main()
+    assert message in capsys.readouterr().err
+
+
+def test_a_busy_machine_records_nothing(monkeypatch):
+    monkeypatch.setattr(idle, "used_cores", lambda seconds=0.5: 1.5)
+    monkeypatch.setattr(sys, "argv", ["training", "--patience=0"])
+    with pytest.raises(SystemExit, match="The machine is busy"):
+        training.main()
+
+
+def test_the_use_of_cores_is_seen():
+    assert 0.0 <= idle.used_cores(0.05) < 1000.0
+
+
+@pytest.mark.parametrize("name", ["ours", pytest.param("ours_loop_xla", marks=pytest.mark.slow)])
+def test_our_contenders_train(name, monkeypatch):
+    # A process that has run TensorFlow refuses other numbers of threads.
+    for setter in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
+        monkeypatch.setattr(tf.config.threading, setter, lambda count: None)
+    images = np.random.default_rng(0).integers(0, 2, [100, 784]).astype(np.uint8)
+    setting = Setting("linear_bernoulli", 10, "float32", 1, 20)
+    turn, facts = ours.make(images, setting, name)
+    first = next(turn)
+    assert next(turn) < first < 800 and facts["peak"] > 0
