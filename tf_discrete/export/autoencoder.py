@@ -40,6 +40,7 @@ def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
             to these methods.
 
     Example:
+        >>> import tensorflow as tf
         >>> from tf_discrete.models import CategoricalVAE
         >>> model = CategoricalVAE((8, 8, 1), num_variables=4, num_categories=3, hidden_units=(16,))
         >>> autoencoder_signatures(model)["sample"].fn(5, tf.constant([1, 2]))["codes"].shape
