@@ -114,11 +114,6 @@ def models() -> list[Subject]:
         finite(made.log_prob(made.sample(2)))
         round_trip(made)
 
-    def use_tree(made: Any) -> None:
-        x = tf.ones([2, 3])
-        finite(made(x), made.log_prob(x, made.sample(x, seeds.base(0), 2)))
-        round_trip(made)
-
     def use_conditional(made: Any) -> None:
         finite(made(tf.ones([2, 3]), tf.ones([2, 2])))
 
