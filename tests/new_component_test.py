@@ -24,6 +24,7 @@ def project(tmp_path_factory):
     for folder in FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__", "images")
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+    (root / "docs" / "images").symlink_to(ROOT / "docs" / "images")
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy(path, root)
