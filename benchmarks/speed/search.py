@@ -30,6 +30,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from benchmarks import provenance, store
 from benchmarks.codes import augmented as augmented_codes
@@ -38,7 +39,7 @@ from trainers.common import finished_run, tables
 
 RESULTS = "search_speed"
 NAMES = {
-    "exact": "tf_discrete: exact, NumPy, one thread",
+    "exact": "tf_discrete: exact",
     "faiss_flat": "FAISS flat, exact",
     "faiss_hnsw": "FAISS HNSW, 32 links, effort 64",
     "faiss_ivf": "FAISS IVF, 16 probes",
@@ -177,7 +178,7 @@ def table(result: dict[str, Any]) -> str:
         f"{setting['codes']:,} codes{distinct} of {setting['bits']} bits {made_of}, k = {setting['k']}, "
         f"batches of {setting['queries']} queries, median of {setting['rounds']} rounds.\n\n"
         f"{tables.markdown(header, cells)}\n"
-        f"{provenance.machine(made)}, FAISS on {setting['threads']} threads, load before the run "
+        f"{provenance.machine(made)}, {setting['threads']} threads, load before the run "
         f"{made['load']}; faiss-cpu {made['versions']['faiss-cpu']}, numpy {made['versions']['numpy']}; "
         f"{made['date']}. Command: `{result['command']}`.\n"
     )
@@ -199,13 +200,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
-        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of FAISS"
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each"
     )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     import faiss
 
     faiss.omp_set_num_threads(options.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     made = provenance.record(["faiss-cpu"])
     changed = {
         name: "$TF_DISCRETE_DATA_DIR" if name == "data_dir" else value

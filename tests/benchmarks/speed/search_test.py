@@ -1,6 +1,7 @@
 """The benchmark of search, on few codes: every method is measured, and the table says so."""
 
 import pytest
+import tensorflow as tf
 
 from benchmarks import store
 from benchmarks.speed import search as search_speed
@@ -14,8 +15,10 @@ pytest.importorskip("faiss", reason="FAISS is an extra")
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    """Writes results to a folder of the test."""
+    """Writes results to a folder of the test, with the threads that TensorFlow has begun with."""
     monkeypatch.setattr(store, "RESULTS", tmp_path)
+    for setter in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
+        monkeypatch.setattr(tf.config.threading, setter, lambda count: None)
 
 
 def test_every_method_is_measured_in_one_run(capsys):
