@@ -24,6 +24,7 @@ SCRIPTS = (
     "tf-discrete-evaluate",
     "tf-discrete-export",
     "tf-discrete-search",
+    "tf-discrete-quantized-autoencoder",
     "tf-discrete-semantic-hashing",
     "tf-discrete-semi-supervised",
     "tf-discrete-structured-prediction",

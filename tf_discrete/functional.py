@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds, types
 from tf_discrete._internal import checks
-from tf_discrete.distributions import noise
+from tf_discrete.distributions import Categorical, noise
 from tf_discrete.estimators import backward, semantic_hashing
 from tf_discrete.estimators.base import check_temperature
 from tf_discrete.estimators.semantic_hashing import saturating_sigmoid as saturating_sigmoid
@@ -78,9 +78,9 @@ def straight_through(
     """
     wide, logits = _wide(logits, "[..., num_categories]"), tf.convert_to_tensor(logits)
     _check_temperature(temperature, wide, logits.dtype)
-    gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
+    hard = Categorical(wide[tf.newaxis]).sample(seeds.convert(seed), 1)[0, 0]
     soft = tf.nn.softmax(wide / types.cast(temperature, wide.dtype))
-    return tf.cast(backward.straight_through(_one_hot(wide + gumbel), soft), logits.dtype)
+    return tf.cast(backward.straight_through(hard, soft), logits.dtype)
 
 
 def semantic_hash(

@@ -199,9 +199,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--queries", type=int, default=200, help="in a batch")
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument(
-        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each"
-    )
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     import faiss

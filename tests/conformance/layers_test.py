@@ -86,8 +86,9 @@ def model_of(case):
 
 
 def test_the_table_holds_every_public_layer_by_default_too():
-    assert {name for name, _, _ in CASES.values()} == set(layers.__all__)
-    assert {name for name, options, _ in CASES.values() if not options} == set(layers.__all__)
+    public = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    assert {name for name, _, _ in CASES.values()} == public
+    assert {name for name, options, _ in CASES.values() if not options} == public
 
 
 @every_case

@@ -105,7 +105,11 @@ def test_draws_differ_between_seeds_and_nothing_else_does(exported, name):
     for key, signature in small_models.make(name).signatures().items():
         same, other = (np.load(exported(name) / f"{key}-{i}.answer.npz") for i in (2, 3))
         equal = all(np.array_equal(same[output], other[output]) for output in same)
-        assert equal == signature.deterministic, key
+        certain = (name, key) == (
+            "QuantizedAutoencoder",
+            "log_likelihood",
+        )  # One code has all of q.
+        assert equal == (signature.deterministic or certain), key
 
 
 @pytest.mark.parametrize("name", small_models.CLASSES)

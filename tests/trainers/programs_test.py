@@ -134,7 +134,10 @@ def test_other_help_too(flag):
             ["--estimator=gumbel_sofmax"],
             "or registered by a module of --import_module. Did you mean 'gumbel_softmax'? Received: ",
         ),
-        (["--latents=ordinal"], "latents must be one of categorical, bernoulli, or registered by"),
+        (
+            ["--latents=ordinal"],
+            "latents must be one of categorical, bernoulli, tree, or registered by",
+        ),
         (["--estimator=reinmax,rebar,r"], "Received: estimator='r'"),
         (["dynamic"], "Unknown arguments. Received: dynamic"),
     ],

@@ -157,10 +157,10 @@ def test_flags_are_explained_and_named_as_the_arguments_of_the_model():
         assert field.metadata["help"].rstrip().endswith("."), name
     arguments = set(inspect.signature(SemiSupervisedVAE).parameters)
     # Shape and classes come from the data, the networks of features from --features; the regularization
-    # has flags of its own.
+    # has flags of its own. Classes as paths through a tree are for Python alone.
     assert arguments - fields.keys() == {
         *("data_shape", "num_classes", "feature_extractor", "feature_decoder", "kwargs"),
-        "regularization",
+        *("regularization", "latents"),
     }
     changes = {
         "classifier_dropout": 0.3,

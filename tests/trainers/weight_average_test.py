@@ -44,6 +44,7 @@ def test_the_average_is_that_of_the_steps_and_goes_back():
         np.testing.assert_array_equal(variable, value)
 
 
+@pytest.mark.slow
 def test_a_run_evaluates_keeps_and_continues_with_the_average(tmp_path: pathlib.Path):
     seen = {}
 

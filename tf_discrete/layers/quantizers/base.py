@@ -129,7 +129,7 @@ class Quantizer(keras.layers.Layer):
         return Quantized(
             self._unfold(tf.cast(vectors, self.compute_dtype), lead, inputs.shape),
             self._unfold(codes, lead, [*inputs.shape[:-1], self.num_variables]),
-            tf.ensure_shape(tf.reshape(loss, lead), inputs.shape[:-1]),
+            _reshape(loss, lead, inputs.shape[:-1]),
         )
 
     def encode(self, inputs: Tensor, mask: Tensor | None = None) -> tf.Tensor:
@@ -278,7 +278,7 @@ class Quantizer(keras.layers.Layer):
     @staticmethod
     def _unfold(rows: Tensor, lead: Tensor, static: Shape) -> tf.Tensor:
         shape = tf.concat([lead, [static[-1]]], axis=0)
-        return tf.ensure_shape(tf.reshape(rows, shape), static)
+        return _reshape(rows, shape, static)
 
     def _as_codes(self, codes: Tensor) -> tf.Tensor:
         """Returns codes as integers of `code_dtype`, [..., N]."""
@@ -326,3 +326,10 @@ class Quantizer(keras.layers.Layer):
 
 def _apply(projection: keras.layers.Dense | None, rows: Tensor) -> tf.Tensor:
     return rows if projection is None else projection(rows)
+
+
+def _reshape(values: Tensor, shape: Tensor, static: Shape) -> tf.Tensor:
+    """Reshapes, and says what is known of the shape; TFLite has no operation that checks it."""
+    made = tf.reshape(values, shape)
+    made.set_shape(static)
+    return made

@@ -40,6 +40,7 @@ class SimVQ(NearestCodeword):
         ValueError: An argument is out of range; see `Quantizer.quantize_vectors` and `Quantizer.decode`.
 
     Example:
+        >>> import tensorflow as tf
         >>> vectors, codes = SimVQ(num_categories=64)(tf.ones([3, 5, 4]))
         >>> vectors.shape, codes.shape
         (TensorShape([3, 5, 4]), TensorShape([3, 5, 1]))

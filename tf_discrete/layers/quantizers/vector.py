@@ -65,6 +65,7 @@ class VectorQuantizer(NearestCodeword):
             see `Quantizer.quantize_vectors` and `Quantizer.decode`.
 
     Example:
+        >>> import tensorflow as tf
         >>> layer = VectorQuantizer(num_categories=2)
         >>> layer.adapt(tf.constant([[0.0], [0.2], [5.0]]))
         >>> vectors, codes = layer(tf.constant([[4.0], [1.0]]))
