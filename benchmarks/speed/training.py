@@ -107,8 +107,7 @@ def row(record: Mapping[str, Any]) -> tuple[str, ...]:
         return min(names, key=medians.__getitem__, default=None)
 
     own, torch, jax = best("ours"), best("torch"), best("jax")
-    assert own is not None
-    pairs = zip(times[torch], times[own], strict=True) if torch else ()
+    pairs = zip(times[torch], times[own], strict=True) if torch and own else ()
     ratios = [theirs / mine for theirs, mine in pairs]
     bound = limit(record)
     return (
@@ -117,7 +116,7 @@ def row(record: Mapping[str, Any]) -> tuple[str, ...]:
         f"{medians[torch]:.2f} ({CONTENDERS[torch].removeprefix('PyTorch ')})" if torch else "",
         f"{medians[jax]:.2f}" if jax else "",
         f"**{statistics.median(ratios):.2f}**" if ratios else "",
-        f"{bound / medians[own]:.0%}" if bound else "",
+        f"{bound / medians[own]:.0%}" if bound and own else "",
         record["provenance"]["processor"],
     )
 

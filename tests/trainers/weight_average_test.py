@@ -18,7 +18,7 @@ from trainers.tasks import categorical_vae
 SETTINGS = {"max_examples": 60, "epochs": 2, "weight_average": 0.5, "pictures_every": 0}
 
 
-def small_model(**arguments) -> CategoricalVAE:
+def small_model() -> CategoricalVAE:
     model = CategoricalVAE((2, 2, 1), num_variables=1, num_categories=2, hidden_units=())
     model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), run_eagerly=True)
     model.optimizer.build(model.trainable_variables)

@@ -110,8 +110,7 @@ class IndependentPrior(keras.layers.Layer):
             ValueError: A negative number of samples.
         """
         num_samples = input_checks.count(num_samples, "num_samples")
-        distribution = self.distribution()
-        return distribution.code(distribution.sample(seeds.convert(seed), num_samples))
+        return self.distribution().sample_codes(seeds.convert(seed), num_samples)
 
     def call(self, codes: Tensor) -> tf.Tensor:
         return self.log_prob(codes)

@@ -147,7 +147,7 @@ class ClassConditionalModel(base.DiscreteModel):
         """Observations of classes and styles drawn from the prior, float [num_samples, *data_shape]."""
         num_samples = input_checks.count(num_samples, "num_samples")
         seed, prior = seeds.convert(seed), self.prior_distribution()
-        label = prior.code(prior.sample(seeds.fold(seed, "class"), num_samples))[:, 0]
+        label = prior.sample_codes(seeds.fold(seed, "class"), num_samples)[:, 0]
         label = tf.cast(label, tf.int32)
         shape = [num_samples, self.style_size]
         style = tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self._wide)

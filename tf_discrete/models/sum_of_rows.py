@@ -17,9 +17,9 @@ from tf_discrete.distributions import LatentSpec
 from tf_discrete.types import Tensor
 
 MIN_CATEGORIES = 6
-"""With fewer, a matrix product is as fast."""
+"""With fewer, a matrix product of as many numbers is short; an estimate, measured at 10 categories alone."""
 MAX_VARIABLES = 64
-"""With more, the loop that XLA compiles is long."""
+"""With more, the loop that XLA compiles is long; an estimate, measured at 20 variables alone."""
 
 
 class Split(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -73,8 +74,21 @@ def test_a_busy_machine_records_nothing(monkeypatch):
         training.main()
 
 
-def test_the_use_of_cores_is_seen():
-    assert 0.0 <= idle.used_cores(0.05) < 1000.0
+def test_a_row_of_rivals_alone_has_no_ratio():
+    times = {"torch_eager": [3.0, 3.0]}
+    row = training.row({**RECORD, "milliseconds_per_step": times})
+    assert row[4:11] == ("", "", "", "3.00 (eager)", "", "", "")
+
+
+def test_the_use_of_cores_is_that_of_the_ticks(tmp_path, monkeypatch):
+    state = tmp_path / "stat"
+    state.write_text("cpu  10 1 5 1000 70 2 3 4 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
+    monkeypatch.setattr(idle, "_STATE", state)
+    assert idle._busy_ticks() == 25  # Without idle ones and waiting for disks.
+    assert idle.used_cores(0.01) == 0.0
+    ticks = iter([0, 50])
+    monkeypatch.setattr(idle, "_busy_ticks", lambda: next(ticks))
+    assert 0.5 < idle.used_cores(0.5) * os.sysconf("SC_CLK_TCK") / 100 <= 1.0
 
 
 @pytest.mark.parametrize("name", ["ours", pytest.param("ours_loop_xla", marks=pytest.mark.slow)])

@@ -281,7 +281,7 @@ class Quantizer(keras.layers.Layer):
         return _reshape(rows, shape, static)
 
     def _as_codes(self, codes: Tensor) -> tf.Tensor:
-        """Returns codes as integers of `code_dtype`, [..., N]."""
+        """Returns codes as int64, [..., N], so that any that is out of range is seen."""
         try:
             codes = tf.convert_to_tensor(codes)
         except (TypeError, ValueError):
