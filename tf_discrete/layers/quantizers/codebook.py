@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -16,6 +16,32 @@ _NEVER_USED = 2.0**-20
 """Average use of a codeword at the start. A power of two, so that dividing by it is exact."""
 _LEAST_USE = 2.0**-60
 """Where the averages of an unused codeword stop decaying: their quotient must stay a number."""
+
+
+class Replacement(NamedTuple):
+    """Which codewords a step replaces, and by what.
+
+    Attributes:
+        dead: bool [K], the codewords to be replaced.
+        own: bool [K], those for which this replica decides.
+        filled: bool [K], those that it has a vector for.
+        vectors: float [K, D], the vectors.
+        use: float [K], the average use with which they begin.
+    """
+
+    dead: Tensor
+    own: Tensor
+    filled: Tensor
+    vectors: Tensor
+    use: Tensor
+
+    def apply(self, value: Tensor, fresh: Tensor) -> tf.Tensor:
+        """Replaces dead rows [K, ...]; the average over replicas is what the owner of a row decided."""
+        shape = [-1, *[1] * (value.shape.rank - 1)]
+        masks = (self.dead, self.own, self.filled)
+        dead, own, filled = (tf.reshape(mask, shape) for mask in masks)
+        decided = _num_replicas() * tf.where(filled, fresh, value)
+        return tf.where(dead, tf.where(own, decided, tf.zeros_like(value)), value)
 
 
 class Codebook(keras.layers.Layer):
@@ -126,10 +152,9 @@ class MeasuredCodebook(replicas.ReplicaAverages, Codebook):
         own = tf.equal(tf.range(self.size) % _num_replicas(), seeds.replica_id())
         offers, filled = self._offers(vectors, indices, weights, dead & own, step)
         fresh = tf.fill([self.size], count / self.size)
-        self.use.assign(_replaced(average, fresh, dead, own, filled))
-        self._update(
-            vectors * weights[:, tf.newaxis], indices, decay, offers, fresh, dead, own, filled
-        )
+        replacement = Replacement(dead, own, filled, offers, fresh)
+        self.use.assign(replacement.apply(average, fresh))
+        self._update(vectors * weights[:, tf.newaxis], indices, decay, replacement)
         self.step.assign_add(1)
 
     def _offers(
@@ -153,17 +178,16 @@ class MeasuredCodebook(replicas.ReplicaAverages, Codebook):
         return tf.cond(some, choose, nothing)
 
     def _update(
-        self,
-        vectors: Tensor,
-        indices: Tensor,
-        decay: Tensor,
-        offers: Tensor,
-        fresh: Tensor,
-        dead: Tensor,
-        own: Tensor,
-        filled: Tensor,
+        self, vectors: Tensor, indices: Tensor, decay: Tensor, replacement: Replacement
     ) -> None:
-        """Updates what a subclass owns: vectors are 0 where not valid; the others as in `update`."""
+        """Updates what a subclass owns.
+
+        Args:
+            vectors: float [R, D], 0 where they are not valid.
+            indices: int [R], their codewords.
+            decay: float [K], of the average of each codeword.
+            replacement: Of dead codewords.
+        """
         raise NotImplementedError
 
     def assign(self, codewords: Tensor) -> None:
@@ -198,20 +222,13 @@ class MovingAverageCodebook(MeasuredCodebook):
         return self._normalized(sums / use[..., tf.newaxis])
 
     def _update(
-        self,
-        vectors: Tensor,
-        indices: Tensor,
-        decay: Tensor,
-        offers: Tensor,
-        fresh: Tensor,
-        dead: Tensor,
-        own: Tensor,
-        filled: Tensor,
+        self, vectors: Tensor, indices: Tensor, decay: Tensor, replacement: Replacement
     ) -> None:
         sums = tf.math.unsorted_segment_sum(vectors, indices, self.size)
         decay = decay[:, tf.newaxis]
         average = decay * tf.convert_to_tensor(self.sums) + (1.0 - decay) * sums
-        self.sums.assign(_replaced(average, fresh[:, tf.newaxis] * offers, dead, own, filled))
+        start = replacement.use[:, tf.newaxis] * replacement.vectors
+        self.sums.assign(replacement.apply(average, start))
 
     def assign(self, codewords: Tensor) -> None:
         super().assign(codewords)
@@ -247,19 +264,11 @@ class GradientCodebook(MeasuredCodebook):
             super().update(vectors, indices, valid)
 
     def _update(
-        self,
-        vectors: Tensor,
-        indices: Tensor,
-        decay: Tensor,
-        offers: Tensor,
-        fresh: Tensor,
-        dead: Tensor,
-        own: Tensor,
-        filled: Tensor,
+        self, vectors: Tensor, indices: Tensor, decay: Tensor, replacement: Replacement
     ) -> None:
         offset = tf.convert_to_tensor(self.offset)
-        moved = offers - tf.convert_to_tensor(self.kernel)
-        self.offset.assign(_replaced(offset, moved, dead, own, filled))
+        moved = replacement.vectors - tf.convert_to_tensor(self.kernel)
+        self.offset.assign(replacement.apply(offset, moved))
 
     def assign(self, codewords: Tensor) -> None:
         super().assign(codewords)
@@ -288,14 +297,6 @@ class LinearCodebook(Codebook):
     def lookup(self, indices: Tensor) -> tf.Tensor:
         chosen = tf.gather(tf.convert_to_tensor(self.frozen), indices)
         return self._normalized(tf.linalg.matmul(chosen, tf.convert_to_tensor(self.kernel)))
-
-
-def _replaced(value: Tensor, fresh: Tensor, dead: Tensor, own: Tensor, filled: Tensor) -> tf.Tensor:
-    """Replaces dead rows [K, ...] so that the average over replicas is what the owner of a row decided."""
-    shape = [-1, *[1] * (value.shape.rank - 1)]
-    dead, own, filled = (tf.reshape(mask, shape) for mask in (dead, own, filled))
-    decided = _num_replicas() * tf.where(filled, fresh, value)
-    return tf.where(dead, tf.where(own, decided, tf.zeros_like(value)), value)
 
 
 def _initial(dim: int, seed: int, scale: float = 1.0) -> keras.initializers.Initializer:
