@@ -9,12 +9,12 @@ import keras
 
 from tf_discrete import likelihoods, schedules
 from tf_discrete.datasets import source
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import kinds
 from tf_discrete.estimators import registry
 from tf_discrete.models import networks
 
 REGISTRIES = (
-    discrete.REGISTRY,
+    kinds.REGISTRY,
     registry.REGISTRY,
     likelihoods.registry.REGISTRY,
     schedules.schedule.REGISTRY,

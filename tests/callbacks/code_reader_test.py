@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tf_discrete import layers, models
 from tf_discrete.callbacks.code_reader import code_reader, input_batches
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import kinds
 
 X = tf.random.stateless_uniform([6, 5], [0, 1])
 
@@ -30,7 +30,7 @@ def test_reads_the_layer_of_a_nested_model(latents):
     inputs = keras.Input([5])
     model = keras.Model(inputs, keras.layers.Flatten()(inner(inputs)))
     codes, probs = code_reader(model)(X)
-    distribution = discrete.get(latents)(head(X))
+    distribution = kinds.get(latents)(head(X))
     np.testing.assert_array_equal(codes, distribution.code(distribution.mode()))
     np.testing.assert_allclose(probs, distribution.probs, rtol=1e-5)
 

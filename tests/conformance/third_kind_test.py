@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete import codes, distributions, estimators, export, layers, models, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import kinds
 from tf_discrete.estimators import diagnostics
 
 N, K = 2, 3
@@ -44,8 +44,8 @@ class Ordinal(distributions.Discrete):
 
 @pytest.fixture(autouse=True, scope="module")
 def ordinal():
-    with discrete.REGISTRY.restored():
-        discrete.register(Ordinal)
+    with kinds.REGISTRY.restored():
+        kinds.register(Ordinal)
         yield
 
 

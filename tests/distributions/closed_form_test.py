@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete.distributions import Discrete, discrete
+from tf_discrete.distributions import Discrete, kinds
 
 INF = math.inf
 CORNERS = (-INF, -800.0, -30.0, -1.0, 0.0, 0.5, 40.0, 800.0)
@@ -38,14 +38,14 @@ def value_and_gradients(function, *arguments):
 
 
 def closed(latents, name):
-    kind = discrete.get(latents)
+    kind = kinds.get(latents)
     if name == "entropy":
         return lambda q: kind(q).entropy_per_variable()
     return lambda q, p: kind(q).kl_per_variable(kind(p))
 
 
 def op_by_op(latents, name):
-    kind = discrete.get(latents)
+    kind = kinds.get(latents)
     if name == "entropy":
         return lambda q: Discrete.entropy_per_variable(kind(q))
     return lambda q, p: Discrete.kl_per_variable(kind(q), kind(p))

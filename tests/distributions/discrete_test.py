@@ -14,8 +14,8 @@ from tf_discrete._internal import fusion
 from tf_discrete.distributions import (
     Bernoulli,
     Categorical,
-    discrete,
     get_relaxable,
+    kinds,
 )
 
 tfd = tfp.distributions
@@ -33,7 +33,7 @@ def reference(latents, logits):
 @pytest.mark.parametrize("latents", LATENTS)
 def test_log_prob_entropy_and_kl_are_those_of_tfp(latents, dtype, tolerance):
     logits, prior = tf.constant(LOGITS[latents], dtype), tf.constant(PRIOR[latents], dtype)
-    q, p = discrete.get(latents)(logits), discrete.get(latents)(prior)
+    q, p = kinds.get(latents)(logits), kinds.get(latents)(prior)
     tfp_q, tfp_p = reference(latents, logits), reference(latents, prior)
     z = tfp_q.sample(7, seed=seeds.base(0))
     values = {
@@ -54,27 +54,27 @@ def test_log_prob_entropy_and_kl_are_those_of_tfp(latents, dtype, tolerance):
 def test_gradients_are_those_of_finite_differences(latents):
     """And `score` is the gradient of `log_prob`."""
     logits = tf.constant(LOGITS[latents])
-    p = discrete.get(latents)(tf.constant(PRIOR[latents]))
-    z = discrete.get(latents)(logits).sample(seeds.base(1), 1)[0]
+    p = kinds.get(latents)(tf.constant(PRIOR[latents]))
+    z = kinds.get(latents)(logits).sample(seeds.base(1), 1)[0]
     functions = {
-        "log_prob": lambda x: discrete.get(latents)(x).log_prob(z),
-        "entropy": lambda x: discrete.get(latents)(x).entropy(),
-        "kl": lambda x: discrete.get(latents)(x).kl_divergence(p),
-        "kl of the prior": lambda x: p.kl_divergence(discrete.get(latents)(x)),
+        "log_prob": lambda x: kinds.get(latents)(x).log_prob(z),
+        "entropy": lambda x: kinds.get(latents)(x).entropy(),
+        "kl": lambda x: kinds.get(latents)(x).kl_divergence(p),
+        "kl of the prior": lambda x: p.kl_divergence(kinds.get(latents)(x)),
     }
     for name, function in functions.items():
         theory, numeric = tf.test.compute_gradient(function, [logits], delta=1e-6)
         np.testing.assert_allclose(theory[0], numeric[0], atol=1e-8, err_msg=name)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        log_prob = discrete.get(latents)(logits).log_prob(z)
-    score = discrete.get(latents)(logits).score(z)
+        log_prob = kinds.get(latents)(logits).log_prob(z)
+    score = kinds.get(latents)(logits).score(z)
     np.testing.assert_allclose(score, tape.gradient(log_prob, logits), atol=1e-12)
 
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_enumeration_lists_every_configuration_once_and_probabilities_sum_to_one(latents):
-    distribution = discrete.get(latents)(tf.constant(LOGITS[latents]))
+    distribution = kinds.get(latents)(tf.constant(LOGITS[latents]))
     configurations = distribution.enumerate()
     count = 5**3 if latents == "categorical" else 2**3
     assert configurations.shape[0] == count and configurations.dtype == tf.float64
@@ -93,7 +93,7 @@ def test_enumeration_lists_every_configuration_once_and_probabilities_sum_to_one
 @pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 @pytest.mark.parametrize("latents", LATENTS)
 def test_the_log_prob_of_codes_is_that_of_their_values(latents, fused):
-    distribution = discrete.get(latents)(tf.constant(LOGITS[latents]))
+    distribution = kinds.get(latents)(tf.constant(LOGITS[latents]))
     with fusion.enabled() if fused else contextlib.nullcontext():
         codes = distribution.sample_codes(seeds.base(0), 30)
         assert codes.shape == [30, 4, 3] and codes.dtype == tf.int32
@@ -101,13 +101,13 @@ def test_the_log_prob_of_codes_is_that_of_their_values(latents, fused):
     values = distribution.one_hot(codes)
     np.testing.assert_allclose(found, distribution.log_prob(values), rtol=1e-12)
     np.testing.assert_array_equal(values, distribution.sample(seeds.base(0), 30))
-    prior = discrete.get(latents)(tf.constant(PRIOR[latents]))  # Without an axis of the batch.
+    prior = kinds.get(latents)(tf.constant(PRIOR[latents]))  # Without an axis of the batch.
     np.testing.assert_allclose(prior.code_log_prob(codes), prior.log_prob(values), rtol=1e-12)
 
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_samples_are_in_the_support_and_have_the_mean(latents):
-    distribution = discrete.get(latents)(tf.constant(LOGITS[latents], tf.float32))
+    distribution = kinds.get(latents)(tf.constant(LOGITS[latents], tf.float32))
     z = distribution.sample(seeds.base(0), 50_000)
     assert z.shape == [50_000, *distribution.logits.shape] and set(np.unique(z)) == {0.0, 1.0}
     if latents == "categorical":
@@ -209,8 +209,8 @@ def test_bernoulli_kl_is_infinite_only_where_the_prior_rules_a_value_out():
 def test_low_precision_is_lifted(latents, dtype):
     logits = tf.cast(LOGITS[latents], dtype)
     distribution, wide = (
-        discrete.get(latents)(logits),
-        discrete.get(latents)(tf.cast(logits, tf.float32)),
+        kinds.get(latents)(logits),
+        kinds.get(latents)(tf.cast(logits, tf.float32)),
     )
     z = distribution.sample(seeds.base(0), 3)
     assert (
@@ -273,7 +273,7 @@ def test_errors():
     with pytest.raises(ValueError, match=r"\[..., num_variables\].*logits.shape=\(\)"):
         Bernoulli(tf.zeros([]))
     with pytest.raises(ValueError, match="categorical.*Received: latents='gaussian'"):
-        discrete.get("gaussian")
+        kinds.get("gaussian")
     with pytest.raises(
         ValueError, match="num_variables=20, num_categories=10, which makes 1000000"
     ):
@@ -291,7 +291,7 @@ def test_errors():
 
 @pytest.mark.parametrize("latents", LATENTS)
 def test_the_multilinear_log_prob_is_linear_between_the_corners(latents):
-    distribution = discrete.get(latents)(tf.constant(LOGITS[latents][0]))
+    distribution = kinds.get(latents)(tf.constant(LOGITS[latents][0]))
     corners = distribution.enumerate()
     found = distribution.multilinear_log_prob(corners)
     np.testing.assert_allclose(found, distribution.log_prob(corners), atol=1e-12)
@@ -304,11 +304,11 @@ def test_the_multilinear_log_prob_of_masked_categories(latents):
     infinity = float("inf")
     masked_logits = [[0.5, -infinity, 1.0]] if latents == "categorical" else [infinity, 0.0]
     logits = tf.constant(masked_logits)
-    distribution = discrete.get(latents)(logits)
+    distribution = kinds.get(latents)(logits)
     allowed = distribution.sample(seeds.base(0), 4)
     with tf.GradientTape() as tape:
         tape.watch([logits, allowed])
-        found = discrete.get(latents)(logits).multilinear_log_prob(allowed)
+        found = kinds.get(latents)(logits).multilinear_log_prob(allowed)
     np.testing.assert_allclose(found, distribution.log_prob(allowed), rtol=1e-6)
     assert all(np.isfinite(g).all() for g in tape.gradient(found, [logits, allowed]))
     other = [[0.0, 1.0, 0.0]] if latents == "categorical" else [0.0, 1.0]

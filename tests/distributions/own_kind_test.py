@@ -12,6 +12,7 @@ from tf_discrete.distributions import (
     Relaxable,
     discrete,
     get_relaxable,
+    kinds,
 )
 
 _random = np.random.RandomState(0)
@@ -73,15 +74,15 @@ def test_a_kind_that_cannot_be_relaxed_samples_its_probabilities():
 
 @pytest.fixture
 def plain():
-    with discrete.REGISTRY.restored():
-        discrete.register(Plain)
+    with kinds.REGISTRY.restored():
+        kinds.register(Plain)
         yield
 
 
 def test_a_registered_kind_is_known_by_its_name(plain):
-    assert discrete.get("plain") is discrete.register(Plain) is Plain
-    assert discrete.names() == ("categorical", "bernoulli", "plain")
-    assert discrete.names(Relaxable) == ("categorical", "bernoulli")
+    assert kinds.get("plain") is kinds.register(Plain) is Plain
+    assert kinds.names() == ("categorical", "bernoulli", "plain")
+    assert kinds.names(Relaxable) == ("categorical", "bernoulli")
     with pytest.raises(ValueError, match="have a relaxation.*Received: latents='plain'"):
         get_relaxable("plain")
 
@@ -91,8 +92,8 @@ def test_the_name_of_a_kind_must_be_new():
         latents = "categorical"
 
     with pytest.raises(ValueError, match="must be new.*name='categorical', registered for .*Cat"):
-        discrete.register(Other)
-    assert discrete.get("categorical") is Categorical
+        kinds.register(Other)
+    assert kinds.get("categorical") is Categorical
 
 
 def test_shapes_and_sizes():

@@ -6,7 +6,8 @@ import tensorflow as tf
 from scipy import stats
 
 from tf_discrete import distributions, estimators, seeds
-from tf_discrete.distributions import Categorical, LatentSpec, discrete, mixed_radix
+from tf_discrete.distributions import Categorical, LatentSpec, mixed_radix
+from tf_discrete.distributions.configurations import joint_configurations
 from tf_discrete.estimators import diagnostics
 
 BRANCHINGS = [(4, 4, 4), (2, 3, 5), (6,)]
@@ -65,7 +66,7 @@ def test_enumeration_lists_the_leaves_only():
     q = tree_of(branching)(logits_of(branching))
     configurations = q.enumerate()
     assert configurations.shape == [36, 4, 3]
-    np.testing.assert_array_equal(q.code(configurations), discrete.configurations(2, 6))
+    np.testing.assert_array_equal(q.code(configurations), joint_configurations(2, 6))
     total = tf.reduce_sum(tf.exp(q.log_prob(configurations[:, tf.newaxis])), axis=0)
     np.testing.assert_allclose(total, np.ones(3), atol=1e-12)
     with pytest.raises(ValueError, match="At most 65536.*num_variables=1, num_categories=1048576"):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete.distributions import mixed_radix
-from tf_discrete.distributions.discrete import finite
+from tf_discrete.distributions.masked_logs import finite
 from tf_discrete.distributions.tree_leaves import TreeLeaves
 
 CASES = {

@@ -6,13 +6,13 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete import layers, losses, models, schedules, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import kinds
 
 LOGITS = tf.random.stateless_normal([3, 5, 2, 4], [0, 1])
 
 
 def _kl(logits, latents="categorical"):
-    return discrete.get(latents)(logits).kl_divergence(discrete.get(latents)(tf.zeros_like(logits)))
+    return kinds.get(latents)(logits).kl_divergence(kinds.get(latents)(tf.zeros_like(logits)))
 
 
 @pytest.mark.parametrize("latents", ["categorical", "bernoulli"])

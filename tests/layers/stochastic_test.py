@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete import layers, schedules, seeds
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import kinds
 
 LOGITS = tf.random.stateless_normal([3, 2, 4], [0, 1])
 
@@ -15,7 +15,7 @@ def _same(a, b):
 
 @pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
 def test_inference_mode_draw_and_mean(latents):
-    distribution = discrete.get(latents)(LOGITS)
+    distribution = kinds.get(latents)(LOGITS)
     make = {
         kind: layers.StochasticLayer(latents=latents, inference=kind)
         for kind in ("mode", "draw", "mean")

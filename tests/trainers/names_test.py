@@ -5,7 +5,7 @@ from __future__ import annotations
 from tf_discrete import estimators, likelihoods
 from tf_discrete._internal import arguments
 from tf_discrete.codes import faiss_index
-from tf_discrete.distributions import discrete, latent_spec
+from tf_discrete.distributions import kinds, latent_spec
 from tf_discrete.layers import code_embedding
 from tf_discrete.layers.quantizers import gradient_rules, vector
 from tf_discrete.models import categorical_vae, networks, structured_prediction
@@ -20,8 +20,8 @@ def _own(found, cls):
 
 
 def test_registered_names():
-    kinds = discrete.REGISTRY
-    assert list(names.LATENTS) == _own([name for name, _ in kinds.items()], kinds.entry)
+    latents = kinds.REGISTRY
+    assert list(names.LATENTS) == _own([name for name, _ in latents.items()], latents.entry)
     assert list(names.ESTIMATORS) == _own(estimators.names(), estimators.get_class)
     categorical = estimators.names(latents="categorical")
     assert list(names.CATEGORICAL_ESTIMATORS) == _own(categorical, estimators.get_class)

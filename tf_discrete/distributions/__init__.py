@@ -8,7 +8,8 @@ from tf_discrete.distributions.categorical import Categorical
 # isort: split
 from tf_discrete.distributions.bernoulli import Bernoulli
 from tf_discrete.distributions.cluster_order import cluster_order
-from tf_discrete.distributions.discrete import Discrete, get, names, register
+from tf_discrete.distributions.discrete import Discrete
+from tf_discrete.distributions.kinds import get, names, register
 from tf_discrete.distributions.latent_spec import LatentSpec
 from tf_discrete.distributions.mixed_radix import balanced_branching
 from tf_discrete.distributions.relaxable import Relaxable, get_relaxable

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import closed_form, discrete
+from tf_discrete.distributions import closed_form, discrete, kinds
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.discrete import Discrete
+from tf_discrete.distributions.masked_logs import times_log_prob
 from tf_discrete.distributions.relaxable import Relaxable
 from tf_discrete.distributions.relaxed_density import relaxed_bernoulli_logit_log_prob
 from tf_discrete.types import Seed, Tensor
 
 
-@discrete.register
+@kinds.register
 class Bernoulli(Relaxable):
     """N independent binary variables, values 0 and 1.
 
@@ -105,8 +106,8 @@ class Bernoulli(Relaxable):
 
     def multilinear_log_prob(self, value: Tensor) -> tf.Tensor:
         value = tf.cast(value, self.logits.dtype)
-        one = discrete.times_log_prob(value, tf.math.log_sigmoid(self.logits))
-        zero = discrete.times_log_prob(1.0 - value, tf.math.log_sigmoid(-self.logits))
+        one = times_log_prob(value, tf.math.log_sigmoid(self.logits))
+        zero = times_log_prob(1.0 - value, tf.math.log_sigmoid(-self.logits))
         return tf.reduce_sum(one + zero, axis=-1)
 
     def entropy_per_variable(self) -> tf.Tensor:

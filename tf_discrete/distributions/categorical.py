@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import closed_form, discrete
+from tf_discrete.distributions import closed_form, kinds
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.distributions.relaxable import Relaxable
@@ -15,7 +15,7 @@ from tf_discrete.distributions.relaxed_density import exp_relaxed_categorical_lo
 from tf_discrete.types import Seed, Tensor
 
 
-@discrete.register
+@kinds.register
 class Categorical(Relaxable):
     """N independent categorical variables of K categories.
 

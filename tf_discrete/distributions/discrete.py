@@ -1,4 +1,4 @@
-"""The interface of a kind of discrete latents, and the registry of kinds.
+"""The interface of a kind of discrete latents.
 
 A kind is a class: N independent variables of K categories each, with the logits as its parameters.
 Everything that depends on the kind is a method of it, so no caller asks which kind it has. Logits are
@@ -6,29 +6,26 @@ unnormalised or log-odds; a category that they rule out (a logit of -inf) is nev
 probability 0, and every quantity and its gradient stay finite. The KL is infinite only where the posterior
 allows what the prior masks.
 
-To add a kind, write a subclass of `Discrete` in a module of its own, decorate it with `register`, and test
-it. Only `category_log_probs` is needed for values that are one-hot; `score` is worth a closed form.
+To add a kind, write a subclass of `Discrete` in a module of its own, decorate it with `kinds.register`, and
+test it. Only `category_log_probs` is needed for values that are one-hot; `score` is worth a closed form.
 """
 
 from __future__ import annotations
 
 import abc
-import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete._internal import checks, fusion
-from tf_discrete._internal.registry import Registry
 from tf_discrete.distributions import inversion, noise
+from tf_discrete.distributions.configurations import joint_configurations
+from tf_discrete.distributions.masked_logs import finite, times_log_prob, x_times_log
 from tf_discrete.types import JsonObject, Seed, Tensor
-
-MAX_CONFIGURATIONS = 65536
-"""`enumerate` refuses to list more joint configurations than this."""
 
 Axes = tuple[Any, ...]
 """Sizes of axes, integers; None where the graph does not know one."""
@@ -327,9 +324,9 @@ class Discrete(abc.ABC):
         """Lists all joint configurations, float [K**N, *value_shape], the last variable fastest.
 
         Raises:
-            ValueError: There are more than `MAX_CONFIGURATIONS`.
+            ValueError: There are more than `configurations.MAX_CONFIGURATIONS`.
         """
-        return self.from_digits(configurations(*self.static_sizes(self.logits)))
+        return self.from_digits(joint_configurations(*self.static_sizes(self.logits)))
 
     def entropy_per_variable(self) -> tf.Tensor:
         """Entropy of each variable in nats, [..., N]."""
@@ -353,56 +350,6 @@ class Discrete(abc.ABC):
         return tf.reduce_sum(self.kl_per_variable(other), axis=-1)
 
 
-REGISTRY: Registry[type[Discrete]] = Registry("kind of latents")
-_Kind = TypeVar("_Kind", bound=type[Discrete])
-
-
-def register(cls: _Kind) -> _Kind:
-    """Class decorator: makes a kind of latents known by its attribute `latents`.
-
-    Raises:
-        ValueError: Another class has the name.
-    """
-    REGISTRY.add(cls.latents, cls)
-    return cls
-
-
-def names(interface: type = Discrete) -> tuple[str, ...]:
-    """Returns the names of the registered kinds that implement an interface, in the order of registration.
-
-    Kinds that need parameters, such as "tree:8,8", are left out.
-
-    Args:
-        interface: `Discrete`, or `tf_discrete.distributions.Relaxable`. Default: `Discrete`.
-
-    Example:
-        >>> names()
-        ('categorical', 'bernoulli')
-    """
-    return tuple(
-        name
-        for name, cls in REGISTRY.items()
-        if issubclass(cls, interface) and not cls.takes_parameters
-    )
-
-
-def get(latents: str) -> type[Discrete]:
-    """Returns the class of a kind of latents, such as "categorical", "bernoulli" or "tree:32,32".
-
-    Raises:
-        ValueError: No kind has the name, and the message lists all; or the parameters are wrong.
-    """
-    name, parameters = latents, ""
-    if isinstance(latents, str):
-        name, _, parameters = latents.partition(":")
-    return REGISTRY.entry(name, "latents").with_parameters(parameters)
-
-
-def finite(x: tf.Tensor) -> tf.Tensor:
-    """`x`, with 0 in the place of infinities."""
-    return tf.where(tf.math.is_finite(x), x, tf.zeros_like(x))
-
-
 @fusion.part
 def _sum_at(log_probs: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
     """Sum over N of log_probs [..., N, K] at codes [*A, ..., N]."""
@@ -410,31 +357,3 @@ def _sum_at(log_probs: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
     starts = tf.reshape(tf.range(tf.reduce_prod(shape[:-1])) * shape[-1], shape[:-1])
     places = tf.cast(codes, tf.int64) + starts
     return tf.reduce_sum(tf.gather(tf.reshape(log_probs, [-1]), places), axis=-1)
-
-
-def x_times_log(x: tf.Tensor, log: tf.Tensor) -> tf.Tensor:
-    """x * log with 0 * (-inf) = 0, in value and gradient."""
-    return tf.where(x > 0, x * finite(log), tf.zeros_like(x))
-
-
-def times_log_prob(value: tf.Tensor, log_prob: tf.Tensor) -> tf.Tensor:
-    """Their product; masked categories (log-probability -inf) contribute nothing unless they were sampled."""
-    possible, none = tf.math.is_finite(log_prob), tf.zeros_like(log_prob)
-    made = tf.where(~possible & (value > 0), log_prob, none)
-    return value * tf.where(possible, log_prob, none) + tf.stop_gradient(made)
-
-
-def configurations(variables: int, categories: int) -> tf.Tensor:
-    """Lists the joint configurations of N variables of K categories, int32 [K**N, N], the last one fastest.
-
-    Raises:
-        ValueError: There are more than `MAX_CONFIGURATIONS`.
-    """
-    count = categories**variables
-    if count > MAX_CONFIGURATIONS:
-        raise ValueError(
-            f"At most {MAX_CONFIGURATIONS} joint configurations are enumerated. Use fewer variables or "
-            f"categories, or an estimator that samples. Received: num_variables={variables}, "
-            f"num_categories={categories}, which makes {count}"
-        )
-    return tf.constant(list(itertools.product(range(categories), repeat=variables)), tf.int32)

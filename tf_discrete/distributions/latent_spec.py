@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete._internal import checks
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import discrete, kinds
 from tf_discrete.types import Config, JsonObject, Tensor
 
 CODE_VALUES = ("zero_one", "plus_minus")
@@ -87,7 +87,7 @@ class LatentSpec:
     @property
     def kind(self) -> type[discrete.Discrete]:
         """Returns the class of the kind of latents."""
-        return discrete.get(self.latents)
+        return kinds.get(self.latents)
 
     @property
     def event_rank(self) -> int:

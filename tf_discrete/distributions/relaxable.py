@@ -6,7 +6,7 @@ import abc
 
 import tensorflow as tf
 
-from tf_discrete.distributions import discrete
+from tf_discrete.distributions import discrete, kinds
 from tf_discrete.types import Seed, Tensor
 
 
@@ -81,15 +81,15 @@ class Relaxable(discrete.Discrete):
 
 
 def get_relaxable(latents: str) -> type[Relaxable]:
-    """As `discrete.get`, of a kind that can be relaxed.
+    """As `kinds.get`, of a kind that can be relaxed.
 
     Raises:
         ValueError: No kind has the name, or it has no relaxation.
     """
-    cls = discrete.get(latents)
+    cls = kinds.get(latents)
     if not issubclass(cls, Relaxable):
         raise ValueError(
-            f"Only {' and '.join(discrete.names(Relaxable))} latents have a relaxation. Choose one of "
+            f"Only {' and '.join(kinds.names(Relaxable))} latents have a relaxation. Choose one of "
             "these, or an estimator and an objective without relaxation. "
             f"Received: latents={latents!r}"
         )

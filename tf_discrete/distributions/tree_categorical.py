@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import checks
-from tf_discrete.distributions import discrete, mixed_radix
+from tf_discrete.distributions import discrete, kinds, mixed_radix
 from tf_discrete.distributions.categorical import Categorical
+from tf_discrete.distributions.configurations import MAX_CONFIGURATIONS, joint_configurations
 from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.types import JsonObject, Tensor
 
 
-@discrete.register
+@kinds.register
 class TreeCategorical(Categorical):
     """N independent variables of K categories, each category a path of D independent digits.
 
@@ -165,9 +166,9 @@ class TreeCategorical(Categorical):
         Raises:
             ValueError: More than `MAX_CONFIGURATIONS` categories.
         """
-        if self.num_categories > discrete.MAX_CONFIGURATIONS:
+        if self.num_categories > MAX_CONFIGURATIONS:
             raise ValueError(
-                f"At most {discrete.MAX_CONFIGURATIONS} probabilities are listed. Read log_prob of the codes "
+                f"At most {MAX_CONFIGURATIONS} probabilities are listed. Read log_prob of the codes "
                 f"in question, or probs of the digits. Received: num_categories={self.num_categories}"
             )
         probs, size = self.category_probs, self.category_probs.shape[-1]
@@ -188,9 +189,7 @@ class TreeCategorical(Categorical):
             ValueError: There are more than `MAX_CONFIGURATIONS`.
         """
         count, _ = self.static_sizes(self.logits)
-        return self.one_hot(
-            discrete.configurations(count // len(self.branching), self.num_categories)
-        )
+        return self.one_hot(joint_configurations(count // len(self.branching), self.num_categories))
 
     def entropy_per_variable(self) -> tf.Tensor:
         return tf.reduce_sum(self._by_variable(super().entropy_per_variable()), axis=-1)

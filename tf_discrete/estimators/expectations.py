@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tf_discrete import distributions, types
 from tf_discrete.distributions import discrete
+from tf_discrete.distributions.configurations import MAX_CONFIGURATIONS
 from tf_discrete.estimators import base, reductions
 from tf_discrete.types import Reduction, Tensor
 
@@ -58,7 +59,7 @@ def exact_gradient(
         expectation: value and gradients, in float64 if the logits are.
 
     Raises:
-        ValueError: for more than `discrete.MAX_CONFIGURATIONS` S-tuples of configurations.
+        ValueError: for more than `MAX_CONFIGURATIONS` S-tuples of configurations.
 
     Example:
         >>> logits = tf.math.log([[0.25, 0.75]])
@@ -177,9 +178,9 @@ def _tuples(distribution: discrete.Discrete, logits: tf.Tensor, num_samples: int
     """Returns all S-tuples of configurations, [S, tuples, *B, N(, K)]."""
     configurations = distribution.enumerate()
     count = configurations.shape[0] ** num_samples
-    if count > discrete.MAX_CONFIGURATIONS:
+    if count > MAX_CONFIGURATIONS:
         raise ValueError(
-            f"At most {discrete.MAX_CONFIGURATIONS} tuples of configurations are enumerated. Use fewer "
+            f"At most {MAX_CONFIGURATIONS} tuples of configurations are enumerated. Use fewer "
             "samples, variables or categories, or measure, which draws. Received: "
             f"num_samples={num_samples} of {configurations.shape[0]} configurations, which makes {count}"
         )

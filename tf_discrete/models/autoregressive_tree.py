@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_discrete import estimators, seeds, types
 from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Categorical, mixed_radix
-from tf_discrete.distributions.discrete import MAX_CONFIGURATIONS
+from tf_discrete.distributions.configurations import MAX_CONFIGURATIONS
 from tf_discrete.distributions.tree_leaves import TreeLeaves
 from tf_discrete.estimators import Estimator
 from tf_discrete.models import tree_paths

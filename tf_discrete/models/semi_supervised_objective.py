@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import estimators, objectives, seeds
 from tf_discrete.distributions import gaussian
-from tf_discrete.distributions.discrete import finite
+from tf_discrete.distributions.masked_logs import finite
 from tf_discrete.estimators import backward
 from tf_discrete.models import conditional_networks
 from tf_discrete.models.class_style import ClassStyle

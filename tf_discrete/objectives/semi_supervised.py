@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete.distributions import Discrete
-from tf_discrete.distributions.discrete import finite
+from tf_discrete.distributions.masked_logs import finite
 from tf_discrete.estimators import backward
 from tf_discrete.estimators.base import Estimator
 from tf_discrete.types import MaskedTerm, ObjectiveTerms, Tensor
