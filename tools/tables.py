@@ -59,6 +59,13 @@ def semi_supervised(*variant_and_labels: str) -> str:
     return markdown(semi_supervised_table.HEADER, some)
 
 
+def semi_supervised_curve() -> str:
+    """The validation accuracy of the plain semi-supervised VAE after a number of steps."""
+    from benchmarks.semi_supervised import few_labels as semi_supervised_table
+
+    return markdown(semi_supervised_table.CURVE_HEADER, semi_supervised_table.curve(), right=True)
+
+
 def semi_supervised_speed() -> str:
     """The cost of marginalising the class."""
     from benchmarks.semi_supervised import inference_speed as speed
@@ -162,6 +169,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "categorical_vae": run_tables.categorical_vae,
     "structured_prediction": run_tables.structured_prediction,
     "semi_supervised": semi_supervised,
+    "semi_supervised_curve": semi_supervised_curve,
     "semi_supervised_speed": semi_supervised_speed,
     "semi_supervised_pyro": semi_supervised_pyro,
     "estimator_comparison": run_tables.estimator_comparison,

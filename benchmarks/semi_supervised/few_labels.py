@@ -110,6 +110,7 @@ HEADER = (
     "draws",
     "training of one",
 )
+CURVE_HEADER = ("steps", "step size x steps", "`enumeration`", "`gumbel_softmax`")
 HISTORY = {"accuracy": "validation/accuracy", "hard_elbo_nats": "validation/hard_elbo_nats"}
 """Recorded values of every epoch, and the trainer's names of them."""
 
@@ -260,6 +261,29 @@ def cells() -> list[tuple[str, ...]]:
             )
         )
     return found
+
+
+def curve() -> list[tuple[str, ...]]:
+    """Returns the validation accuracy of the first runs of "paper" after some steps, under `CURVE_HEADER`."""
+    runs = [Row("paper", PUBLISHED_LABELS, name[1:-1]).run(0) for name in CURVE_HEADER[2:]]
+    kept = next((run for run in runs if run and run["result"]), None)
+    if kept is None:
+        return []
+    epochs = kept["result"]["epochs"]
+    steps = kept["result"]["steps"] // epochs
+    rate = kept["settings"]["learning_rate"]
+    return [
+        (
+            f"{epoch * steps}",
+            f"{epoch * steps * rate:.0f}",
+            *(
+                f"{100 * run['history']['accuracy'][epoch - 1]:.1f} %" if run else ""
+                for run in runs
+            ),
+        )
+        for epoch in (1, 2, 5, 10, 20, 30, 50, epochs)
+        if epoch <= epochs
+    ]
 
 
 def _compared(

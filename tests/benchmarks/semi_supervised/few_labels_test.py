@@ -110,3 +110,10 @@ def test_a_row_that_is_not_of_the_table_is_refused(changes):
     (name,) = changes
     with pytest.raises(ValueError, match=f"{name} must be of .* Received: {name}="):
         study.run(study.Config(**changes))
+
+
+def test_the_curve_is_that_of_the_recorded_runs():
+    rows = study.curve()
+    first = store.read("few_labels")["paper-100-gumbel_softmax-0"]
+    assert [row[0] for row in rows][:3] == ["540", "1080", "2700"]
+    assert rows[-1][1] == "113" and rows[-1][3] == f"{100 * first['history']['accuracy'][-1]:.1f} %"
