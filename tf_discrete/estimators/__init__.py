@@ -33,6 +33,8 @@ from tf_discrete.estimators.registry import (
     serialize,
 )
 from tf_discrete.estimators.reinmax import ReinMax as ReinMax
+from tf_discrete.estimators.reinmax_cv import ReinMaxCV as ReinMaxCV
+from tf_discrete.estimators.reinmax_rao import ReinMaxRao as ReinMaxRao
 from tf_discrete.estimators.relax import RELAX as RELAX
 from tf_discrete.estimators.sampling import apply_to_samples
 from tf_discrete.estimators.score import ScoreEstimator
