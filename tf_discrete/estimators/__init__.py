@@ -9,6 +9,7 @@ from tf_discrete.estimators.decoupled_straight_through_gumbel_softmax import (
     DecoupledStraightThroughGumbelSoftmax as DecoupledStraightThroughGumbelSoftmax,
 )
 from tf_discrete.estimators.disarm import DisARM as DisARM
+from tf_discrete.estimators.discrete_vae import DiscreteVAE as DiscreteVAE
 from tf_discrete.estimators.enumeration import Enumeration as Enumeration
 from tf_discrete.estimators.gapped_straight_through import (
     GappedStraightThrough as GappedStraightThrough,
@@ -18,9 +19,13 @@ from tf_discrete.estimators.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
 from tf_discrete.estimators.gumbel_softmax import (
     StraightThroughGumbelSoftmax as StraightThroughGumbelSoftmax,
 )
+from tf_discrete.estimators.hard_concrete import HardConcrete as HardConcrete
 from tf_discrete.estimators.muprop import MuProp as MuProp
 from tf_discrete.estimators.nested import check_nested, nested_estimate
 from tf_discrete.estimators.nvil import NVIL as NVIL
+from tf_discrete.estimators.overlapping_exponentials import (
+    OverlappingExponentials as OverlappingExponentials,
+)
 from tf_discrete.estimators.rebar import REBAR as REBAR
 from tf_discrete.estimators.reductions import log_mean_exp, mean
 from tf_discrete.estimators.registry import (
