@@ -180,6 +180,16 @@ def test_erratum_a_difference_of_mean_zero_never_lowers_the_variance():
         assert added > 0.05 * ours[:, n].var()
 
 
+def test_on_a_network_reinmax_rao_has_less_variance_than_reinmax_and_reinmax_cv_has_more():
+    logits = problems.generic_logits("categorical", tf.float32)
+    f = problems.objective("network", "categorical", tf.float32)
+    rao, plain, cv = (
+        diagnostics.measure(estimators.get(name), f, logits, seeds.base(4), 4000).total_variance
+        for name in ("reinmax_rao", "reinmax", "reinmax_cv")
+    )
+    assert rao < 0.85 * plain and plain < 0.85 * cv
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_config_keeps_its_arguments(name):
     arguments = {"num_conditional": 3, "temperature": 0.5}

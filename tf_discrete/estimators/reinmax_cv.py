@@ -26,9 +26,10 @@ class ReinMaxCV(ReinMaxRao):
     temperature 1. The article calls the difference a control variate; its mean is not 0, because G_0 is
     noise given argmax(logits + G_0) = D, and the G_m are given argmax(l + G_m) = D, which is more probable.
     The gradient is therefore biased for every objective. With G_0 from the distribution of the G_m the mean
-    is that of ReinMax, and the variance is larger for every scale but 0 (docs/estimators.md, Errata). At
-    scale 0 this is ReinMax. One evaluation a sample; noise and backward pass take memory and time in
-    proportion to M * N * K for each sample.
+    is that of ReinMax, and the variance is larger for every scale but 0 (docs/estimators.md, Errata). As it
+    is the variance is larger, too, on the objectives of the tests. At scale 0 this is ReinMax. One
+    evaluation a sample; noise and backward pass take memory and time in proportion to M * N * K for each
+    sample.
 
     The formula is that of the authors' published code at temperature 1. There the temperature divides r_0
     outside of the softmax alone; here it does so in both places, as in the G_m.
