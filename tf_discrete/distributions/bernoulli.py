@@ -81,6 +81,10 @@ class Bernoulli(Relaxable):
         return tf.stack([1.0 - value, value], axis=-1)
 
     @classmethod
+    def from_categories(cls, value: Tensor) -> tf.Tensor:
+        return tf.convert_to_tensor(value)[..., 1]
+
+    @classmethod
     def flatten(cls, value: Tensor) -> tf.Tensor:
         return tf.convert_to_tensor(value)
 

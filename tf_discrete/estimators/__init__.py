@@ -4,6 +4,7 @@ from tf_discrete.estimators.arm import ARM as ARM
 from tf_discrete.estimators.arsm import ARSM as ARSM
 from tf_discrete.estimators.backward import divide_gradient
 from tf_discrete.estimators.base import Estimator, PathwiseEstimator, Spec
+from tf_discrete.estimators.daps import DAPS as DAPS
 from tf_discrete.estimators.darn import DARN as DARN
 from tf_discrete.estimators.decoupled_straight_through_gumbel_softmax import (
     DecoupledStraightThroughGumbelSoftmax as DecoupledStraightThroughGumbelSoftmax,
@@ -27,6 +28,7 @@ from tf_discrete.estimators.overlapping_exponentials import (
     OverlappingExponentials as OverlappingExponentials,
 )
 from tf_discrete.estimators.rebar import REBAR as REBAR
+from tf_discrete.estimators.redge import ReDGE as ReDGE
 from tf_discrete.estimators.reductions import log_mean_exp, mean
 from tf_discrete.estimators.registry import (
     arguments,
