@@ -139,7 +139,10 @@ def test_certain_variables_give_finite_values_and_gradients(name, latents, dtype
     wide = tf.cast(logits, "float64" if dtype == "float64" else "float32")
     infinite = ~np.isfinite(logits.numpy())
     f = conformance.Recorder(problems.objective("network", latents, wide.dtype))
-    prior = distributions.get(latents)(tf.where(infinite, wide, tf.zeros_like(wide)))
+    certain = estimator.distribution(
+        wide
+    ).logits  # Of a code that smoothing may turn they are finite.
+    prior = distributions.get(latents)(tf.where(infinite, certain, tf.zeros_like(wide)))
     own = [v.value for v in estimator.trainable_variables]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
@@ -152,12 +155,14 @@ def test_certain_variables_give_finite_values_and_gradients(name, latents, dtype
     for result in (f.z, terms.loss, gradient, auxiliary, *learned):
         assert np.isfinite(result).all()
     assert (gradient[infinite] == 0).all()
-    if estimator.spec.noise != "none":
+    if estimator.spec.noise != "none" and name not in SMOOTHED:
         drawn = np.broadcast_to(infinite, f.z.shape)
         expected = np.broadcast_to(logits.numpy() == np.inf, f.z.shape)
         np.testing.assert_array_equal(f.z.numpy()[drawn], expected[drawn])
 
 
+SMOOTHED = ("discrete_vae", "overlapping_exponentials")
+"""Estimators whose values are random where the code is certain."""
 WITH_TEMPERATURE = [case for case in conformance.CASES if conformance.takes_temperature(case[0])]
 
 

@@ -45,7 +45,7 @@ def test_training_moves_every_weight_and_evaluation_none(name, latents):
     assert np.isfinite([logs["loss"], logs["gradient_norm"]]).all()
     after = [w.numpy().copy() for w in model.estimator.weights]
     for weight, old, new in zip(model.estimator.weights, before, after, strict=True):
-        scheduled = weight.path.split("/")[-1] in ("temperature", "scale")
+        scheduled = weight.path.split("/")[-1] in ("temperature", "scale", "entropy_weight")
         assert scheduled or np.any(old != new), weight.path
     if after:
         model.test_step(images())

@@ -82,6 +82,10 @@ class Bernoulli(Relaxable):
         return tf.stack([1.0 - value, value], axis=-1)
 
     @classmethod
+    def from_categories(cls, value: Tensor) -> tf.Tensor:
+        return tf.convert_to_tensor(value)[..., 1]
+
+    @classmethod
     def flatten(cls, value: Tensor) -> tf.Tensor:
         return tf.convert_to_tensor(value)
 
@@ -163,6 +167,11 @@ class Bernoulli(Relaxable):
 
     def centre(self) -> tf.Tensor:
         return tf.fill(tf.shape(self.logits), tf.cast(0.5, self.logits.dtype))
+
+    def halfway_logits(self, value: Tensor) -> tf.Tensor:
+        one = tf.math.log1p(self.probs) - tf.math.log_sigmoid(-self.logits)
+        zero = tf.math.log_sigmoid(self.logits) - tf.math.log1p(tf.sigmoid(-self.logits))
+        return tf.where(value > 0.5, one, zero)
 
     def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
         """Moves the logit to the side of `value`, and there to at least `lead` from 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -134,6 +135,10 @@ class Categorical(Relaxable):
     def centre(self) -> tf.Tensor:
         allowed = tf.cast(tf.math.is_finite(self.logits), self.logits.dtype)
         return allowed / tf.reduce_sum(allowed, axis=-1, keepdims=True)
+
+    def halfway_logits(self, value: Tensor) -> tf.Tensor:
+        chosen = tf.math.log1p(self.category_probs)
+        return tf.where(value > 0.5, chosen, self.category_log_probs) - math.log(2.0)
 
     def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
         """Lifts the category of `value` to the highest logit, and lowers the others to `lead` below it."""

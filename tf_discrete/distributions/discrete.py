@@ -201,6 +201,11 @@ class Discrete(abc.ABC):
         return tf.convert_to_tensor(value)
 
     @classmethod
+    def from_categories(cls, value: Tensor) -> tf.Tensor:
+        """Returns vectors over the categories, [..., N, K], as a value; the inverse of `over_categories`."""
+        return tf.convert_to_tensor(value)
+
+    @classmethod
     def flatten(cls, value: Tensor) -> tf.Tensor:
         """Returns a value [..., *value_shape] as one vector, [..., D]."""
         size = math.prod(value.shape[-cls.event_rank :])

@@ -76,6 +76,10 @@ class Relaxable(discrete.Discrete):
         """Returns the mean of the uniform distribution over all categories that are not masked."""
 
     @abc.abstractmethod
+    def halfway_logits(self, value: Tensor) -> tf.Tensor:
+        """Returns the logits whose probabilities are the mean of `probs` and `value`."""
+
+    @abc.abstractmethod
     def with_lead(self, value: Tensor, lead: float) -> tf.Tensor:
         """Returns the offset of the logits by which `value` leads all others by at least `lead`."""
 

@@ -67,12 +67,9 @@ class GumbelRao(StraightThroughGumbelSoftmax):
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         """Returns the one-hot sample and the noise given it, stacked: [S, *B, 1 + M, N(, K)]."""
         hard = self._draw_codes(seeds.fold(seed, "draw"), logits, num_samples)
-        hard = tf.expand_dims(hard, self._stack_axis)
-        noise = self.relaxable_kind(tf.expand_dims(logits, self._stack_axis)).conditional_noise(
-            seeds.fold(seed, "noise"),
-            tf.repeat(hard, self.num_conditional, axis=self._stack_axis),
-        )
-        return tf.concat([hard, tf.stop_gradient(noise)], axis=self._stack_axis)
+        relaxed = self._relaxed_logits(logits, hard)
+        noise = self._conditional_noise(seeds.fold(seed, "noise"), relaxed, hard)
+        return tf.concat([tf.expand_dims(hard, self._stack_axis), noise], axis=self._stack_axis)
 
     def _sample(self, logits: tf.Tensor, noise: Tensor) -> Sample:
         axis = self._stack_axis
@@ -81,6 +78,21 @@ class GumbelRao(StraightThroughGumbelSoftmax):
         distribution = self.relaxable_kind(tf.expand_dims(logits, axis))
         soft = tf.reduce_mean(distribution.relaxed_value(noise, self.temperature.value), axis=axis)
         return Sample(backward.straight_through(hard, soft), self.distribution(logits).code(hard))
+
+    def _relaxed_logits(self, logits: tf.Tensor, hard: tf.Tensor) -> tf.Tensor:
+        """The logits that the backward pass relaxes, given the sample."""
+        return logits
+
+    def _conditional_noise(
+        self, seed: Seed, logits: tf.Tensor, hard: tf.Tensor, count: int | None = None
+    ) -> tf.Tensor:
+        """Returns noises that make `hard` of the logits, [S, *B, count, N(, K)]. Default count: M."""
+        hard = tf.expand_dims(hard, self._stack_axis)
+        count = self.num_conditional if count is None else count
+        noise = self.relaxable_kind(tf.expand_dims(logits, self._stack_axis)).conditional_noise(
+            seed, tf.repeat(hard, count, axis=self._stack_axis)
+        )
+        return tf.stop_gradient(noise)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "num_conditional": self.num_conditional}
