@@ -132,7 +132,7 @@ def test_draws(name, latents):
     seen, estimate, f, _ = asked(estimator, 3)
     found = [
         draws
-        for draws in range(1, min(2, len(seen)) + 1)
+        for draws in range(1, min(4, len(seen)) + 1)
         if all(z.shape[0] == 3 for z in seen[:draws])
         and np.allclose(estimate.value, estimators.mean(sum(map(f, seen[:draws])) / draws))
     ]

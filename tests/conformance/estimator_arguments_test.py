@@ -38,6 +38,8 @@ WRONG = {
     "num_summed": COUNT,
     "max_configurations": COUNT,
     "decay": SHARE,
+    "learning_rate_factor": POSITIVE,
+    "num_coupled": [1, *COUNT],
     "learn_temperature": FLAG,
     "learn_scale": FLAG,
     "objective_control": FLAG,
@@ -93,6 +95,7 @@ def test_a_wrong_value_is_refused(name, argument):
         (baselines.Learned, "hidden_units"),
         (baselines.Learned, "moving_average"),
         (baselines.Learned, "decay"),
+        (baselines.Learned, "learning_rate_factor"),
         (MovingMoments, "decay"),
     ],
 )

@@ -15,9 +15,11 @@ from tf_discrete import estimators, seeds
 from tf_discrete.estimators import mean
 
 NUM_DRAWS = 20_000
-OUTERS = ["score_function", "nvil", "muprop", "rebar", "relax", "disarm", "sum_and_sample"]
+OUTERS = ["score_function", "nvil", "muprop", "rebar", "relax", "disarm", "carms", "double_cv"]
+OUTERS += ["sum_and_sample"]
 INNERS = ["score_function", "muprop", "rebar", "disarm", "arm"]
 PAIRS = [(outer, "score_function") for outer in OUTERS]
+PAIRS += [("disarm", "carms"), ("disarm", "double_cv"), ("double_cv", "disarm")]
 PAIRS += [("rebar", inner) for inner in INNERS[1:]] + [("disarm", inner) for inner in INNERS[1:]]
 
 

@@ -8,14 +8,15 @@ import math
 import pytest
 from absl import flags
 
-from tf_discrete import schedules
+from tf_discrete import datasets, schedules
 from tf_discrete._internal.arguments import PRIORS
 from tf_discrete.models import CategoricalVAE
 from tf_discrete.models.categorical_vae import OBJECTIVES
-from trainers.common import stored_config
+from tf_discrete.schedules import scheduled_values
+from trainers.common import latents, stored_config
 from trainers.flags import config
 from trainers.saved_runs import evaluate, export
-from trainers.tasks import categorical_vae, structured_prediction
+from trainers.tasks import categorical_vae, semi_supervised, structured_prediction
 
 CLASSES = {"categorical_vae": categorical_vae.Config, "evaluate": evaluate.Config}
 CLASSES["export"] = export.Config
@@ -203,6 +204,33 @@ def test_automatic_temperature_is_that_of_the_estimator(estimator, temperature, 
     made = categorical_vae.make_temperature(settings, total_steps=600)
     assert type(made) is type(expected)
     assert expected is None or made.get_config() == expected.get_config()
+
+
+def test_the_slope_grows_over_the_whole_run():
+    name = "slope_annealed_straight_through"
+    settings = categorical_vae.Config(estimator=name, slope_final=3.0)
+    made = latents.make_estimator(settings, "bernoulli", total_steps=600)
+    assert made.latents == "bernoulli"
+    assert made.slope.schedule.values([0, 300, 600, 900]).tolist() == [1.0, 2.0, 3.0, 3.0]
+    shorter = dataclasses.replace(settings, slope_steps=300, estimator=(name, "reinmax"))
+    first, second = latents.make_estimator(shorter, "categorical", total_steps=600)
+    assert first.slope.schedule.values([150, 300]).tolist() == [2.0, 3.0]
+    assert second == "reinmax"
+
+
+def test_the_slope_of_a_run_reaches_the_model():
+    split = datasets.get("digits", "train", binarization="threshold", max_examples=10)
+    for task, sizes in (
+        (categorical_vae, {"num_variables": 2}),
+        (structured_prediction, {"num_variables": (2,)}),
+        (semi_supervised, {"style_size": 2}),
+    ):
+        settings = task.Config(
+            estimator="slope_annealed_straight_through", epochs=3, hidden_units=(4,), **sizes
+        )
+        model = task.build_model(settings, split, steps_per_epoch=7)
+        values = [v for v in scheduled_values(model) if v.name == "slope"]
+        assert values and all(v.schedule.get_config()["steps"] == 21 for v in values)
 
 
 def test_warm_up_of_the_kl():

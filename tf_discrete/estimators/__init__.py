@@ -4,6 +4,7 @@ from tf_discrete.estimators.arm import ARM as ARM
 from tf_discrete.estimators.arsm import ARSM as ARSM
 from tf_discrete.estimators.backward import divide_gradient
 from tf_discrete.estimators.base import Estimator, PathwiseEstimator, Spec
+from tf_discrete.estimators.carms import CARMS as CARMS
 from tf_discrete.estimators.daps import DAPS as DAPS
 from tf_discrete.estimators.darn import DARN as DARN
 from tf_discrete.estimators.decoupled_straight_through_gumbel_softmax import (
@@ -11,6 +12,7 @@ from tf_discrete.estimators.decoupled_straight_through_gumbel_softmax import (
 )
 from tf_discrete.estimators.disarm import DisARM as DisARM
 from tf_discrete.estimators.discrete_vae import DiscreteVAE as DiscreteVAE
+from tf_discrete.estimators.double_cv import DoubleCV as DoubleCV
 from tf_discrete.estimators.enumeration import Enumeration as Enumeration
 from tf_discrete.estimators.gapped_straight_through import (
     GappedStraightThrough as GappedStraightThrough,

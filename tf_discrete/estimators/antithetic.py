@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from tf_discrete.estimators import reductions, sampling, score
-from tf_discrete.types import Estimate, Reduction, Tensor
+from tf_discrete.estimators.normalized import NormalizedScoreEstimator
+from tf_discrete.types import Estimate, Tensor
 
 
-class PairEstimator(score.ScoreEstimator):
-    """A score estimator that weighs the difference of two opposite samples by a direction."""
+class PairEstimator(NormalizedScoreEstimator):
+    """A score estimator that weighs the difference of two opposite samples by a direction.
+
+    It takes no baseline: whatever both samples are compared with cancels in their difference.
+    """
 
     def _pair(self, logits: tf.Tensor, noise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns two values, and the gradient of each unit of half their difference, all [S, *B, N(, K)].
@@ -23,43 +29,38 @@ class PairEstimator(score.ScoreEstimator):
     def _estimate(self, call: score.ScoreCall) -> Estimate:
         call = self._tiled(call)
         first, second, direction = self._pair(tf.stop_gradient(call.logits), call.noise)
-        estimate, half = evaluate_pair(
-            call.objective_fn, first, second, self.event_rank, call.reduce
-        )
-        gradient = sampling.expand(half, self.event_rank) * direction
+        estimate, (one, other) = evaluate_together(call, (first, second))
+        half = 0.5 * (one - other)
+        credit = call.weight * half / self._scale(half.dtype)
+        self._take_in(call, half)
+        gradient = sampling.expand(credit, self.event_rank) * direction
         return self._attach(call, estimate, score.ScoreGradient(gradient))
 
 
-def evaluate_pair(
-    objective_fn: reductions.ObjectiveFn,
-    first: Tensor,
-    second: Tensor,
-    event_rank: int,
-    reduce: Reduction | None,
-) -> tuple[Estimate, tf.Tensor]:
-    """Calls the objective on both draws, one after the other, so that inner layers share their noise.
+def evaluate_together(
+    call: score.ScoreCall, samples: Sequence[Tensor]
+) -> tuple[Estimate, list[tf.Tensor]]:
+    """Calls the objective on coupled samples, one after the other, so that inner layers share their noise.
 
     Args:
-        objective_fn: see `Estimator.estimate`.
-        first, second: float [S, *B, N(, K)].
-        event_rank: 2 for categorical, 1 for Bernoulli latents.
-        reduce: see `Estimator.estimate`.
+        call: of the estimator.
+        samples: float [S, *B, N(, K)] each.
 
     Returns:
-        estimate: the mean of the pair, in value, auxiliary and per sample.
-        half_difference: (f(first) - f(second)) / 2, float [S, *B], times 1 / S under `mean`; no gradient.
+        estimate: the mean over the samples, in value, auxiliary and per sample.
+        values: the objective at each of them, float [S, *B], in the dtype of the logits; no gradient.
     """
-    one, two = (reductions.evaluate(objective_fn, z, event_rank) for z in (first, second))
-    both = Estimate(
-        0.5 * (one.value + two.value),
-        0.5 * (one.auxiliary + two.auxiliary),
-        0.5 * (one.per_sample + two.per_sample),
-        one.pathwise and two.pathwise,
-        one.reduction,
+    each = [reductions.evaluate(call.objective_fn, z, call.event_rank) for z in samples]
+    share = 1.0 / len(each)
+    together = Estimate(
+        share * tf.add_n([one.value for one in each]),
+        share * tf.add_n([one.auxiliary for one in each]),
+        share * tf.add_n([one.per_sample for one in each]),
+        all(one.pathwise for one in each),
+        each[0].reduction,
     )
-    half = 0.5 * (one.per_sample - two.per_sample)
-    weight = sampling.sample_weight(first, reduce, half.dtype)
-    return reductions.reduced(both, reduce), tf.stop_gradient(weight * half)
+    values = [tf.cast(tf.stop_gradient(one.per_sample), call.logits.dtype) for one in each]
+    return reductions.reduced(together, call.reduce), values
 
 
 def bits(uniform: Tensor, logits: Tensor) -> tuple[tf.Tensor, tf.Tensor]:

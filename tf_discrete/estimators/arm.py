@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from tf_discrete.distributions import noise as noise_lib
@@ -21,6 +23,8 @@ class ARM(antithetic.PairEstimator):
 
     Args:
         latents: "bernoulli".
+        variance_normalization: Of half the difference of the pair, see `ScoreFunction`. Default: False.
+        decay: Float in [0, 1), decay of its running variance for each training step. Default: 0.99.
 
     Example:
         >>> from tf_discrete import seeds
@@ -46,8 +50,14 @@ class ARM(antithetic.PairEstimator):
         only=("bernoulli",),  # The paper pairs uniform numbers of bits; `arsm` is for categories.
     )
 
-    def __init__(self, latents: str = "bernoulli", **kwargs: object):
-        super().__init__(latents=latents, **kwargs)
+    def __init__(
+        self,
+        latents: str = "bernoulli",
+        variance_normalization: bool = False,
+        decay: float = 0.99,
+        **kwargs: Any,
+    ):
+        super().__init__(latents, variance_normalization, decay, **kwargs)
 
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         return noise_lib.open_uniform(seed, sampling.noise_shape(logits, num_samples), logits.dtype)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import tensorflow as tf
 
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.estimators import base, reductions, sampling, score
+from tf_discrete.estimators.normalized import NormalizedScoreEstimator
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Estimate, Seed
 
 
 @register("arsm")
-class ARSM(score.ScoreEstimator):
+class ARSM(NormalizedScoreEstimator):
     """Compares the samples that one point of the simplex makes when its coordinates change places.
 
     With p uniform on the simplex, z = argmin over k of log p_k - logits_k, and z(c, j) the same after p_c
@@ -26,6 +28,8 @@ class ARSM(score.ScoreEstimator):
 
     Args:
         latents: "categorical".
+        variance_normalization: Of f(z(c, j)) less its mean over c, see `ScoreFunction`. Default: False.
+        decay: Float in [0, 1), decay of its running variance for each training step. Default: 0.99.
 
     Example:
         >>> from tf_discrete import seeds
@@ -49,6 +53,15 @@ class ARSM(score.ScoreEstimator):
         reference="Yin, Yue, Zhou 2019, arXiv:1905.01413",
         only=("categorical",),
     )
+
+    def __init__(
+        self,
+        latents: str = "categorical",
+        variance_normalization: bool = False,
+        decay: float = 0.99,
+        **kwargs: Any,
+    ):
+        super().__init__(latents, variance_normalization, decay, **kwargs)
 
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:
         """Logarithms of points that are uniform on the simplex, float [S, *B, N, K]."""
@@ -80,7 +93,9 @@ class ARSM(score.ScoreEstimator):
         gradient = tf.linalg.matmul(1.0 / categories - tf.exp(noise), table, transpose_b=True)
         # A masked category's gradient is 0 in the mean; it is 0 in every sample.
         gradient = tf.where(tf.math.is_finite(fixed), gradient, tf.zeros_like(gradient))
-        return score.ScoreGradient(call.weight * gradient)
+        scale = self._scale(gradient.dtype)
+        self._take_in(call, table)
+        return score.ScoreGradient(call.weight * gradient / scale)
 
 
 def _pairs(categories: int) -> list[tuple[int, int]]:

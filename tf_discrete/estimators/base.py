@@ -37,6 +37,8 @@ class Estimator(keras.layers.Layer):
 
     spec: Spec
     family: str
+    mean_field_control = False
+    """Whether `nested_estimate` gives the estimator a `control_fn`: the objective of a mean-field pass."""
 
     def __init__(self, latents: str = "categorical", **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
@@ -204,7 +206,8 @@ class Estimator(keras.layers.Layer):
                 given the same one; the innermost applies it.
             context: float [*B, D] that learned baselines read; ignored by the others. Default: the
                 probabilities of q, in one vector.
-            control_fn: a learned control variate's network; ignored by the others.
+            control_fn: maps z [S, *B, N(, K)] to values [S, *B]: of `relax` the network of its control
+                variate, of `muprop` the function whose tangent it subtracts; ignored by the others.
             training: Bool, whether this is a step of training: then moving averages take the batch in, and
                 `auxiliary` trains what the estimator learns. Default: False.
 

@@ -109,6 +109,10 @@ class Baseline(keras.layers.Layer):
     def update(self, residual: Tensor) -> None:
         """Takes a training batch into the averages, after they have been read."""
 
+    def loss(self, residual: Tensor) -> tf.Tensor:
+        """Returns what trains the weights of a learned baseline, half the squared residual, [S, *B]."""
+        return 0.5 * tf.square(residual)
+
     def get_config(self) -> Config:
         config = super().get_config()
         del config["dtype"]
@@ -206,6 +210,8 @@ class Learned(Baseline):
         hidden_units: Sizes of the tanh layers before the linear output. Default: (100,).
         moving_average: Bool, whether to subtract the average of past residuals too. Default: False.
         decay: Float in [0, 1), decay of that average. Default: 0.99.
+        learning_rate_factor: Float from 1e-6 to 1e6: the network learns as if the optimizer's learning rate
+            were this many times larger, for a baseline has to follow a model that moves. Default: 1.0.
 
     Reference:
         Mnih, Gregor. Neural variational inference and learning in belief networks. 2014.
@@ -219,11 +225,17 @@ class Learned(Baseline):
         hidden_units: Sequence[int] = (100,),
         moving_average: bool = False,
         decay: float = 0.99,
+        learning_rate_factor: float = 1.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.hidden_units = checks.sizes("hidden_units", hidden_units, "layer")
-        self.network = network(self.hidden_units, activation="tanh")
+        self.learning_rate_factor = checks.number(
+            "learning_rate_factor", learning_rate_factor, lowest=1e-6, highest=1e6
+        )
+        self.network = network(
+            self.hidden_units, activation="tanh", weight_factor=self.learning_rate_factor
+        )
         self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
         self.moments = None
         if checks.flag("moving_average", moving_average):
@@ -247,12 +259,18 @@ class Learned(Baseline):
         if self.moments is not None:
             self.moments.update(residual + cast(self.moments.mean, residual.dtype))
 
+    def loss(self, residual: Tensor) -> tf.Tensor:
+        # The network multiplies its weights by the factor: a step of theirs counts for that many, and with
+        # the gradient divided by the factor that is all. See `network`.
+        return super().loss(residual) / self.learning_rate_factor
+
     def get_config(self) -> Config:
         return {
             **super().get_config(),
             "hidden_units": self.hidden_units,
             "moving_average": self.moments is not None,
             "decay": self.decay,
+            "learning_rate_factor": self.learning_rate_factor,
         }
 
 
@@ -275,14 +293,45 @@ def get(identifier: BaselineLike, **arguments: Any) -> Baseline:
 
 
 def network(
-    hidden_units: Sequence[int], activation: ActivationLike, final: str = "glorot_uniform"
+    hidden_units: Sequence[int],
+    activation: ActivationLike,
+    final: str = "glorot_uniform",
+    weight_factor: float = 1.0,
 ) -> keras.Sequential:
-    """Returns a multi-layer perceptron with one output, in float32 under every dtype policy."""
-    layers = [
-        keras.layers.Dense(units, activation=activation, dtype="float32") for units in hidden_units
+    """Returns a multi-layer perceptron with one output, in float32 under every dtype policy.
+
+    Args:
+        hidden_units: Sizes of the hidden layers.
+        activation: Of the hidden layers.
+        final: Initializer of the last kernel. Default: "glorot_uniform".
+        weight_factor: By which every layer multiplies its weights, which start that many times smaller: the
+            same function of the input, whose weights move that many times further in a step of an
+            optimizer that, like Adam, does not look at the size of gradients. Default: 1.0.
+    """
+    layers: list[keras.layers.Layer] = []
+    for units in hidden_units:
+        layers += _dense(units, "glorot_uniform", weight_factor, activation)
+    return keras.Sequential([*layers, *_dense(1, final, weight_factor, None)])
+
+
+def _dense(
+    units: int, initializer: str, weight_factor: float, activation: ActivationLike
+) -> list[keras.layers.Layer]:
+    """A dense layer, in three parts where its weights are multiplied."""
+    if weight_factor == 1.0:
+        return [
+            keras.layers.Dense(
+                units, activation=activation, kernel_initializer=initializer, dtype="float32"
+            )
+        ]
+    kernel = initializer
+    if initializer == "glorot_uniform":
+        kernel = keras.initializers.VarianceScaling(weight_factor**-2, "fan_avg", "uniform")
+    return [
+        keras.layers.Dense(units, kernel_initializer=kernel, dtype="float32"),
+        keras.layers.Rescaling(weight_factor, dtype="float32"),
+        keras.layers.Activation(activation, dtype="float32"),
     ]
-    last = keras.layers.Dense(1, kernel_initializer=final, dtype="float32")
-    return keras.Sequential([*layers, last])
 
 
 def _log_mean_exp_of_others(values: tf.Tensor) -> tf.Tensor:

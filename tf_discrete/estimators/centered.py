@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_discrete import types
-from tf_discrete._internal import checks
 from tf_discrete.estimators import baselines, sampling, score
-from tf_discrete.estimators.moving_moments import MovingMoments
-from tf_discrete.types import BaselineLike, Config, Shape, Tensor
+from tf_discrete.estimators.normalized import NormalizedScoreEstimator
+from tf_discrete.types import BaselineLike, Config, Shape
 
 
 class Credit(NamedTuple):
@@ -26,7 +24,7 @@ class Credit(NamedTuple):
     loss: tf.Tensor | None
 
 
-class CenteredScoreEstimator(score.ScoreEstimator):
+class CenteredScoreEstimator(NormalizedScoreEstimator):
     """A score estimator that subtracts a baseline from its signal, and may divide by the signal's spread.
 
     A subclass calls `_credit` with its signal, such as f(z), in `_gradient`.
@@ -46,22 +44,12 @@ class CenteredScoreEstimator(score.ScoreEstimator):
         decay: float = 0.99,
         **kwargs: Any,
     ):
-        super().__init__(latents=latents, **kwargs)
+        super().__init__(latents, variance_normalization, decay, **kwargs)
         self.baseline = baselines.get(baseline)
-        self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
-        normalized = checks.flag("variance_normalization", variance_normalization)
-        self.spread = MovingMoments(self.decay) if normalized else None
 
     @property
     def min_samples(self) -> int:
         return self.baseline.min_samples
-
-    @property
-    def gradient_scale(self) -> Tensor:
-        """max(1, running standard deviation) under variance normalisation, float32; else 1."""
-        if self.spread is None:
-            return 1.0
-        return tf.maximum(1.0, tf.sqrt(self.spread.variance))
 
     def build(self, logits_shape: Shape, context_shape: Shape | None = None) -> None:
         if self.baseline.learned and not self.baseline.built:
@@ -70,23 +58,27 @@ class CenteredScoreEstimator(score.ScoreEstimator):
 
     def _credit(self, call: score.ScoreCall, signal: tf.Tensor) -> Credit:
         """Centres and normalises a signal [S, *B], and lets the averages take it in during training."""
+        return self._weigh(call, self._residual(call, signal))
+
+    def _residual(self, call: score.ScoreCall, signal: tf.Tensor) -> tf.Tensor:
+        """Returns a signal [S, *B] less the baseline; its gradient reaches the baseline's weights alone."""
         features = sampling.features(self.distribution(call.given), call.context)
-        residual = self.baseline.residual(signal, call.reduce, features)
-        scale = types.cast(self.gradient_scale, residual.dtype)
+        return self.baseline.residual(signal, call.reduce, features)
+
+    def _weigh(self, call: score.ScoreCall, residual: tf.Tensor) -> Credit:
+        """Normalises a residual [S, *B], and lets the averages take it in during training."""
+        scale = self._scale(residual.dtype)
         weight = sampling.sample_weight(call.noise, call.reduce, residual.dtype)
-        loss = 0.5 * tf.square(residual) / scale if self.baseline.learned else None
+        loss = self.baseline.loss(residual) / scale if self.baseline.learned else None
         fixed = tf.stop_gradient(residual)
-        credit = Credit(tf.stop_gradient(residual / scale) * weight, loss)
+        credit = Credit(fixed / scale * weight, loss)
         if call.training:
             self.baseline.update(fixed)
-            if self.spread is not None:
-                self.spread.update(fixed)
+        self._take_in(call, fixed)
         return credit
 
     def get_config(self) -> Config:
         return {
             **super().get_config(),
             "baseline": keras.saving.serialize_keras_object(self.baseline),
-            "variance_normalization": self.spread is not None,
-            "decay": self.decay,
         }

@@ -32,6 +32,8 @@ class DisARM(antithetic.PairEstimator):
         latents: "categorical" or "bernoulli".
         coupling: the tree of a categorical variable: "tree" (balanced) or "stick_breaking" (one category
             after the other, the least probable first). Default: "tree".
+        variance_normalization: Of half the difference of the pair, see `ScoreFunction`. Default: False.
+        decay: Float in [0, 1), decay of its running variance for each training step. Default: 0.99.
 
     Example:
         >>> from tf_discrete import seeds
@@ -59,8 +61,15 @@ class DisARM(antithetic.PairEstimator):
         only=("categorical", "bernoulli"),
     )
 
-    def __init__(self, latents: str = "categorical", coupling: str = "tree", **kwargs: Any):
-        super().__init__(latents=latents, **kwargs)
+    def __init__(
+        self,
+        latents: str = "categorical",
+        coupling: str = "tree",
+        variance_normalization: bool = False,
+        decay: float = 0.99,
+        **kwargs: Any,
+    ):
+        super().__init__(latents, variance_normalization, decay, **kwargs)
         self.coupling = checks.choice("coupling", coupling, couplings.COUPLINGS)
 
     def _draw(self, seed: Seed, logits: tf.Tensor, num_samples: int | None) -> tf.Tensor:

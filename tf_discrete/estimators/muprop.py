@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import tensorflow as tf
@@ -21,7 +22,8 @@ class MuProp(CenteredScoreEstimator):
     gradient = (f(z) - h(z) - baseline) * d log q(z) / d logits + f'(m) . d m / d logits. Unbiased for
     every objective, and without any variance where f is linear. Where f is not, f(z) - h(z) has a mean
     far from 0, and without a baseline that mean is noise. Two evaluations a sample, one of them at the
-    relaxed point m, with a backward pass.
+    relaxed point m, with a backward pass. In a stack of layers that one is a mean-field pass: each layer
+    below takes the mean of its distribution, so that h has no noise of its own.
 
     Args:
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
@@ -52,6 +54,8 @@ class MuProp(CenteredScoreEstimator):
         reference="Gu, Levine, Sutskever, Mnih 2015, arXiv:1511.05176",
     )
 
+    mean_field_control = True
+
     def __init__(
         self,
         latents: str = "categorical",
@@ -66,11 +70,12 @@ class MuProp(CenteredScoreEstimator):
         self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
     ) -> score.ScoreGradient:
         distribution = self.distribution(call.logits)
+        of_control = dataclasses.replace(call, objective_fn=call.control_fn or call.objective_fn)
         mean = tf.stop_gradient(distribution.probs)
         # As many copies of the mean as samples, for an inner layer draws its noise by their number.
         with tf.GradientTape() as tape:
             tape.watch(mean)
-            control = call.evaluate(mean)
+            control = of_control.evaluate(mean)
             total = tf.reduce_sum(control.value)
         # Of the reduced value, so with the weight of a sample; the control of each sample is without it.
         slope = tf.convert_to_tensor(tape.gradient(total, mean, unconnected_gradients="zero"))

@@ -31,7 +31,8 @@ def nested_estimate(
 
     Each estimator's objective is the estimate of the layers below it. All noise of a layer comes from
     one seed, so every evaluation that an outer estimator makes sees the same. Each sample of the first
-    layer has one of every other.
+    layer has one of every other. An estimator with `mean_field_control` is given the objective of a pass
+    without noise, in which the layers below it take their means.
 
     Args:
         layers: the estimators, from the first layer to the last.
@@ -80,12 +81,23 @@ def nested_estimate(
                 return estimate(depth + 1, draws, all_logits)
             return objective_fn(draws, all_logits)
 
+        def mean_field(z: Tensor) -> Tensor:
+            """f where each layer below takes the mean of its distribution in the place of a sample."""
+            values = (*(_aligned(earlier, z) for earlier in before), z)
+            all_logits = tuple(_aligned(one, z) for one in (*logits_before, logits))
+            for deeper in layers[depth + 1 :]:
+                all_logits = (*all_logits, logits_fn(values))
+                values = (*values, deeper.distribution(all_logits[-1]).probs)
+            return objective_fn(values, all_logits)
+
+        has_control = layer.mean_field_control and depth + 1 < len(layers)
         return layer.estimate(
             below,
             logits,
             drawn,
             reduce=inner_reduce if depth else reduce,
             context=None if depth else context,
+            control_fn=mean_field if has_control else None,
             training=training,
         )
 

@@ -26,6 +26,8 @@ class NVIL(ScoreFunction):
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
         hidden_units: Sizes of the baseline's tanh layers. Default: (100,).
         decay: Float in [0, 1), decay of c and s for each training step. Default: 0.8.
+        learning_rate_factor: Float, by which C learns faster than the rest of the model, see
+            `baselines.Learned`. Default: 1.0.
 
     Example:
         >>> import tensorflow as tf
@@ -52,12 +54,22 @@ class NVIL(ScoreFunction):
         latents: str = "categorical",
         hidden_units: Sequence[int] = (100,),
         decay: float = 0.8,
+        learning_rate_factor: float = 1.0,
         **kwargs: Any,
     ):
-        baseline = baselines.Learned(hidden_units, moving_average=True, decay=decay)
+        baseline = baselines.Learned(
+            hidden_units,
+            moving_average=True,
+            decay=decay,
+            learning_rate_factor=learning_rate_factor,
+        )
         super().__init__(latents, baseline, variance_normalization=True, decay=decay, **kwargs)
 
     def get_config(self) -> Config:
-        config = {**super().get_config(), "hidden_units": self.baseline.hidden_units}
+        learned = ("hidden_units", "learning_rate_factor")
+        config = {
+            **super().get_config(),
+            **{name: getattr(self.baseline, name) for name in learned},
+        }
         del config["baseline"], config["variance_normalization"]
         return config

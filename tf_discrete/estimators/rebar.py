@@ -12,9 +12,10 @@ from tf_discrete import seeds, types
 from tf_discrete._internal import checks
 from tf_discrete.distributions import Relaxable
 from tf_discrete.estimators import base, reductions, sampling, score
+from tf_discrete.estimators.centered import CenteredScoreEstimator
 from tf_discrete.estimators.registry import register
 from tf_discrete.schedules import ScheduledVariable
-from tf_discrete.types import Config, Estimate, ScheduleLike, Seed, Tensor
+from tf_discrete.types import BaselineLike, Config, Estimate, ScheduleLike, Seed, Tensor
 
 _Control = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 MAX_SCALE = 1e9
@@ -22,7 +23,7 @@ MAX_SCALE = 1e9
 
 
 @register("rebar")
-class REBAR(score.ScoreEstimator):
+class REBAR(CenteredScoreEstimator):
     """Cancels the noise of the score function with a relaxed sample, and adds back its exact gradient.
 
     Free noise u makes the one-hot sample z and the relaxed sample r = relax(u, t); conditional noise,
@@ -31,7 +32,7 @@ class REBAR(score.ScoreEstimator):
                   softmax((logits + u) / t + logits * t / (t + 1))       "modified";
     both are z in the limit of low t; in that of high t the first is the uniform vector and the second the
     mean of q, where REBAR is MuProp without its linear term. With c(r) = scale * f(r),
-    gradient = (f(z) - c(r')) * d log q(z) / d logits + d c(r) / d logits - d c(r') / d logits.
+    gradient = (f(z) - c(r') - baseline) * d log q(z) / d logits + d c(r) / d logits - d c(r') / d logits.
     Unbiased for every objective, at every temperature and scale; a scale of 0 is the score function.
     Three evaluations a sample, two of them relaxed with a backward pass. In training temperature and
     scale follow the gradient of the variance of one sample's gradient, which costs a second-order pass.
@@ -44,6 +45,10 @@ class REBAR(score.ScoreEstimator):
         learn_scale: Bool, whether a learned factor, from 1 on, multiplies the scale. Default: True.
         relaxation: "concrete" or "modified". Default: "concrete".
         latents: "categorical" or "bernoulli".
+        baseline: Of f(z) - c(r'), see `ScoreFunction`. Default: "none".
+        variance_normalization: Divide the gradient by the running standard deviation of f(z) - c(r') -
+            baseline where that exceeds 1, see `ScoreFunction`. Default: False.
+        decay: Float in [0, 1), decay of that running variance for each training step. Default: 0.99.
 
     Example:
         >>> estimator, logits = REBAR(), tf.zeros([3, 5, 4])
@@ -77,9 +82,12 @@ class REBAR(score.ScoreEstimator):
         learn_scale: bool = True,
         relaxation: str = "concrete",
         latents: str = "categorical",
+        baseline: BaselineLike = "none",
+        variance_normalization: bool = False,
+        decay: float = 0.99,
         **kwargs: Any,
     ):
-        super().__init__(latents=latents, **kwargs)
+        super().__init__(latents, baseline, variance_normalization, decay, **kwargs)
         self.temperature = ScheduledVariable(temperature, name="temperature", positive=True)
         self.scale = ScheduledVariable(scale, name="scale")
         initial = float(self.scale.schedule(0))
@@ -116,15 +124,26 @@ class REBAR(score.ScoreEstimator):
         self, call: score.ScoreCall, z: tf.Tensor, estimate: Estimate
     ) -> score.ScoreGradient:
         control = self._control(call)
+        losses: list[tf.Tensor | None] = []
 
         def gradient() -> tf.Tensor:
-            return self._gradient_of_each(control, estimate.per_sample, call, z)
+            signal, slope = self._signal_and_slope(control, estimate.per_sample, call, z)
+            scale = self._scale(signal.dtype)
+            residual = self._residual(call, signal)
+            losses.append(self._weigh(call, residual).loss)
+            # Temperature and scale learn with the baseline as it is.
+            centred = signal - tf.stop_gradient(signal - residual)
+            scores = self.distribution(tf.stop_gradient(call.logits)).score(z)
+            return (sampling.expand(centred, self.event_rank) * scores + slope) / scale
 
         learned = [v.value for v in self._learned(call.control_fn)] if call.training else []
-        if not learned:
-            return score.ScoreGradient(call.weight * gradient())
-        one, power = _linearised_power(gradient, learned, self.event_rank)
-        return score.ScoreGradient(call.weight * one, power)
+        if learned:
+            one, auxiliary = _linearised_power(gradient, learned, self.event_rank)
+        else:
+            one, auxiliary = gradient(), None
+        if losses[0] is not None:
+            auxiliary = losses[0] if auxiliary is None else auxiliary + losses[0]
+        return score.ScoreGradient(call.weight * one, auxiliary)
 
     def get_config(self) -> Config:
         return {
@@ -159,10 +178,10 @@ class REBAR(score.ScoreEstimator):
 
         return control
 
-    def _gradient_of_each(
+    def _signal_and_slope(
         self, control: _Control, values: tf.Tensor, call: score.ScoreCall, hard: tf.Tensor
-    ) -> tf.Tensor:
-        """The gradient of each sample for the logits, [S, *B, N(, K)], differentiable in what is learned."""
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """f(z) - c(r') [S, *B], and d (c(r) - c(r')) / d logits; both differentiable in what is learned."""
         logits, free, conditional = (
             tf.stop_gradient(call.logits),
             call.noise[..., 0],
@@ -175,10 +194,7 @@ class REBAR(score.ScoreEstimator):
             bound_values, bound_total = control(self._relax(logits, bound))
             difference = free_total - bound_total
         slope = tape.gradient(difference, logits, unconnected_gradients="zero")
-        credit = tf.cast(values, logits.dtype) - tf.cast(bound_values, logits.dtype)
-        return (
-            sampling.expand(credit, self.event_rank) * self.distribution(logits).score(hard) + slope
-        )
+        return tf.cast(values, logits.dtype) - tf.cast(bound_values, logits.dtype), slope
 
     def _relax(self, logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         temperature = types.cast(self.temperature.value, logits.dtype)

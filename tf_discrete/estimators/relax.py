@@ -12,7 +12,7 @@ from tf_discrete._internal import checks
 from tf_discrete.estimators import baselines, sampling, score
 from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import register
-from tf_discrete.types import Config, ScheduleLike, Shape, Tensor
+from tf_discrete.types import BaselineLike, Config, ScheduleLike, Shape, Tensor
 
 
 @register("relax")
@@ -34,6 +34,9 @@ class RELAX(REBAR):
             where there is none). Default: (100,).
         objective_control: Bool, whether c contains scale * f. Default: True.
         latents: "categorical" or "bernoulli".
+        baseline: Of f(z) - c(r'), see `ScoreFunction`. Default: "none".
+        variance_normalization: See `REBAR`. Default: False.
+        decay: Float in [0, 1), decay of the running variance for each training step. Default: 0.99.
 
     Example:
         >>> from tf_discrete import seeds
@@ -59,6 +62,9 @@ class RELAX(REBAR):
         hidden_units: Sequence[int] = (100,),
         objective_control: bool = True,
         latents: str = "categorical",
+        baseline: BaselineLike = "none",
+        variance_normalization: bool = False,
+        decay: float = 0.99,
         **kwargs: Any,
     ):
         uses_objective = checks.flag("objective_control", objective_control)
@@ -69,6 +75,9 @@ class RELAX(REBAR):
             checks.flag("learn_scale", learn_scale) and uses_objective,
             relaxation,
             latents,
+            baseline,
+            variance_normalization,
+            decay,
             **kwargs,
         )
         self.hidden_units = checks.sizes("hidden_units", hidden_units, "layer")
@@ -77,6 +86,7 @@ class RELAX(REBAR):
         self.built = False
 
     def build(self, logits_shape: Shape, context_shape: Shape | None = None) -> None:
+        super().build(logits_shape, context_shape)
         if self.network.built:
             return
         size = self.value_size(logits_shape)

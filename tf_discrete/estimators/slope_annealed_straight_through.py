@@ -31,7 +31,7 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
 
     Args:
         slope: Positive float or schedule, factor of the logits. Default: from 1 to 5 on a straight line
-            over 50 000 steps.
+            over 50 000 steps; the trainers stretch it over the run (`--slope_final`, `--slope_steps`).
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Bernoulli ones have a
             sigmoid in place of the softmax.
 

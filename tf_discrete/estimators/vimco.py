@@ -24,6 +24,8 @@ class VIMCO(ScoreFunction):
         latents: Kind of latents, see `tf_discrete.distributions.names()`.
         replacement: m_s is the logarithm of the "geometric" mean of the other exp f (the mean of the f)
             or of their "arithmetic" mean. Default: "geometric".
+        variance_normalization: Of the difference of bounds, see `ScoreFunction`. Default: False.
+        decay: Float in [0, 1), decay of its running variance for each training step. Default: 0.99.
 
     Example:
         >>> import tensorflow as tf
@@ -41,10 +43,18 @@ class VIMCO(ScoreFunction):
 
     spec = ScoreFunction.spec._replace(reference="Mnih, Rezende 2016, arXiv:1602.06725")
 
-    def __init__(self, latents: str = "categorical", replacement: str = "geometric", **kwargs: Any):
-        super().__init__(latents, baselines.LeaveOneOut(replacement), **kwargs)
+    def __init__(
+        self,
+        latents: str = "categorical",
+        replacement: str = "geometric",
+        variance_normalization: bool = False,
+        decay: float = 0.99,
+        **kwargs: Any,
+    ):
+        baseline = baselines.LeaveOneOut(replacement)
+        super().__init__(latents, baseline, variance_normalization, decay, **kwargs)
 
     def get_config(self) -> Config:
         config = {**super().get_config(), "replacement": self.baseline.replacement}
-        del config["baseline"], config["variance_normalization"], config["decay"]
+        del config["baseline"]
         return config

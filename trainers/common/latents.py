@@ -79,6 +79,22 @@ def make_kl_weight(config: KLFlags) -> Any:
     return config.kl_weight
 
 
+def make_estimator(config: AnnealedConfig, latents: str, total_steps: int) -> Any:
+    """The estimator of a configuration, or a tuple of one for each layer: names, and objects with a slope.
+
+    A slope grows over the whole run unless `slope_steps` says otherwise, however long the run is.
+    """
+    names = config.estimator if isinstance(config.estimator, tuple) else (config.estimator,)
+    slope = schedules.Linear(1.0, config.slope_final, config.slope_steps or max(1, total_steps))
+    found = tuple(
+        estimators.get(name, latents=latents, slope=slope)
+        if "slope" in estimators.arguments(estimators.get_class(name))
+        else name
+        for name in names
+    )
+    return found if isinstance(config.estimator, tuple) else found[0]
+
+
 def make_temperature(config: AnnealedConfig, total_steps: int) -> Any:
     """The schedule of the temperature, or a tuple of one for each layer where these differ.
 

@@ -28,7 +28,7 @@ class PixelFlags:
 
 @dataclasses.dataclass(frozen=True)
 class AnnealingFlags:
-    """The schedule of the temperature."""
+    """The schedules of the temperature and of the slope."""
 
     temperature_schedule: str = option(
         "auto",
@@ -44,6 +44,14 @@ class AnnealingFlags:
     )
     temperature_update_period: int = option(
         500, "Training steps between two updates of the exponential schedule.", lower=1
+    )
+    slope_final: float = option(
+        5.0,
+        "Last slope of slope_annealed_straight_through, which it reaches from 1 on a straight line.",
+        positive=True,
+    )
+    slope_steps: int = option(
+        0, "Training steps after which it is reached. 0: those of the whole run.", lower=0
     )
 
 

@@ -13,6 +13,7 @@ from ..common import autoencoder_report, data, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import make_code_prior
 from ..common.latents import (
+    make_estimator,
     make_kl_weight,
     make_latents,
     make_likelihood,
@@ -39,7 +40,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         prior=config.prior,
         code_prior=make_code_prior(config),
         likelihood=likelihood,
-        estimator=config.estimator,
+        estimator=make_estimator(config, latents, steps_per_epoch * config.epochs),
         temperature=make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         objective=config.objective,

@@ -21,7 +21,7 @@ from tf_discrete.plots import Panel
 from ..common import classification, data, results, task, training
 from ..common import run as run_lib
 from ..common.finished_run import load_model, read_settings
-from ..common.latents import make_kl_weight, make_likelihood, make_temperature
+from ..common.latents import make_estimator, make_kl_weight, make_likelihood, make_temperature
 from ..common.run_directory import RunDirectory
 from ..flags.semi_supervised import Config
 
@@ -131,7 +131,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         data_shape=split.image_shape,
         num_classes=split.num_classes or 0,
         style_size=config.style_size,
-        estimator=config.estimator,
+        estimator=make_estimator(config, "categorical", steps_per_epoch * config.epochs),
         temperature=make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         classifier=config.classifier,

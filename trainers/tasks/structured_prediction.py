@@ -11,7 +11,7 @@ from tf_discrete.models import StructuredPrediction
 
 from ..common import data, results, task, training
 from ..common import run as run_lib
-from ..common.latents import make_latents, make_likelihood, make_temperature
+from ..common.latents import make_estimator, make_latents, make_likelihood, make_temperature
 from ..common.run_directory import RunDirectory
 from ..flags.structured_prediction import Config
 
@@ -31,7 +31,7 @@ def build_model(
         hidden_units=config.hidden_units,
         activation=config.activation,
         likelihood=make_likelihood(config, split),
-        estimator=config.estimator,
+        estimator=make_estimator(config, make_latents(config), steps_per_epoch * config.epochs),
         temperature=config.layer_temperatures
         or make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
