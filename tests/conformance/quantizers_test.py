@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -36,6 +38,7 @@ CASES = {
     "residual_diveq": lambda: ResidualQuantizer(
         VectorQuantizer(8, "gradient", "diveq"), 2, code_size=4
     ),
+    "residual_beam": lambda: ResidualQuantizer(VectorQuantizer(8), 2, beam_size=3),
     "grouped": lambda: GroupedQuantizer(VectorQuantizer(8), 3),
     "grouped_shared": lambda: GroupedQuantizer(FiniteScalarQuantizer((5, 5)), 3, shared=True),
     "grouped_residual": lambda: GroupedQuantizer(ResidualQuantizer(VectorQuantizer(8), 2), 2),
@@ -45,13 +48,23 @@ COMPILED = ("vector", "sim_vq", "finite_scalar", "lookup_free", "spherical")
 every_case = pytest.mark.parametrize("case", CASES)
 
 
-def make(case, **changes):
+@functools.cache
+def _adapted(case):
+    """The weights of a case that was started at the k-means of `X`."""
     keras.utils.set_random_seed(0)
+    layer = CASES[case]()
+    layer.build((None, SIZE))
+    layer.adapt(X)
+    return [variable.numpy() for variable in layer.weights]
+
+
+def make(case, **changes):
     layer = CASES[case]()
     if changes:
         layer = type(layer).from_config({**layer.get_config(), **changes})
     layer.build((None, SIZE))
-    layer.adapt(X)
+    for variable, value in zip(layer.weights, _adapted(case), strict=True):
+        variable.assign(value)
     return layer
 
 

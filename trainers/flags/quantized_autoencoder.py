@@ -25,6 +25,7 @@ class QuantizerFlags:
     )
     num_categories: int = option(256, "Number K of codewords of a codebook.", lower=2)
     num_parts: int = option(4, "Quantisers of 'residual' and 'grouped'.", lower=1)
+    beam_size: int = option(1, "Sums of codewords that 'residual' keeps; 1 is greedy.", lower=1)
     levels: tuple[int, ...] = option((8, 6, 5), "Levels of each number of 'finite_scalar'.")
     num_bits: int = option(8, "Bits of a vector of 'lookup_free' and 'spherical'.", lower=1)
     bits_per_code: int = option(

@@ -37,7 +37,11 @@ def _signs(config: Config, spherical: bool, **options: Any) -> quantizers.Lookup
 QUANTIZERS: dict[str, Callable[..., quantizers.Quantizer]] = {
     "vector": lambda config, **options: _vector(config, config.code_size, **options),
     "residual": lambda config, **options: quantizers.ResidualQuantizer(
-        _vector(config), config.num_parts, code_size=config.code_size or None, **options
+        _vector(config),
+        config.num_parts,
+        code_size=config.code_size or None,
+        beam_size=config.beam_size,
+        **options,
     ),
     "grouped": lambda config, **options: quantizers.GroupedQuantizer(
         _vector(config, config.code_size), config.num_parts, **options

@@ -19,6 +19,9 @@ def test_nearest_is_that_of_all_distances_in_any_blocks(monkeypatch, block):
     distances = np.linalg.norm(X[:, None] - X[None, :20], axis=-1)
     np.testing.assert_array_equal(k_means.nearest(X, X[:20]), distances.argmin(1))
     assert k_means.nearest(X[:1], tf.zeros([20, 3])).numpy() == [0]
+    indices, errors = k_means.nearest_several(X, X[:20], 9)
+    np.testing.assert_array_equal(indices, distances.argsort(1)[:, :9])
+    np.testing.assert_allclose(errors, np.square(np.sort(distances)[:, :9]), atol=1e-5)
 
 
 def test_lloyd_ends_where_codewords_are_the_means_of_their_vectors():

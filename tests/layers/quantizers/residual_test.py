@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -62,6 +64,29 @@ def test_the_rule_is_applied_once_to_the_sum(gradient, codebook):
         # What does not reach the vector reaches each codeword of the sum.
         rest = tf.reduce_sum(1.0 - to_x, axis=0)
         np.testing.assert_allclose(tf.reduce_sum(kernel.values, axis=0), rest, rtol=1e-3)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_a_wide_beam_finds_the_nearest_of_all_sums(distance):
+    """By enumeration of all 4^3 codes; a beam of 2 lies between that and the greedy choice."""
+    errors = {}
+    for beam_size in (1, 2, 16):
+        layer = ResidualQuantizer(VectorQuantizer(4, distance=distance), 3, beam_size=beam_size)
+        layer.adapt(X)
+        vectors, codes = layer(X)
+        np.testing.assert_allclose(layer.decode(codes), vectors, atol=1e-6)
+        errors[beam_size] = np.square(X - vectors).sum(axis=-1)
+        every = layer.decode(list(itertools.product(range(4), repeat=3))).numpy()
+    least = np.square(X.numpy()[:, None] - every).sum(axis=-1).min(axis=-1)
+    np.testing.assert_allclose(errors[16], least, atol=1e-5)
+    assert errors[1].mean() > errors[2].mean() > least.mean()
+
+
+def test_a_beam_needs_codebooks():
+    with pytest.raises(ValueError, match="needs quantisers with a codebook.*Received: beam_size=2"):
+        ResidualQuantizer(FiniteScalarQuantizer((5,) * 4), 2, beam_size=2)
+    with pytest.raises(ValueError, match="beam_size must be .*Received: beam_size=0"):
+        ResidualQuantizer(VectorQuantizer(4), 2, beam_size=0)
 
 
 def test_dropout_decodes_a_prefix_and_keeps_the_codes():

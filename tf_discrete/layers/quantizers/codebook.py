@@ -298,6 +298,10 @@ class LinearCodebook(Codebook):
         chosen = tf.gather(tf.convert_to_tensor(self.frozen), indices)
         return self._normalized(tf.linalg.matmul(chosen, tf.convert_to_tensor(self.kernel)))
 
+    def assign(self, codewords: Tensor) -> None:
+        self.frozen.assign(codewords)
+        self.kernel.assign(tf.eye(self.dim, dtype=self.kernel.dtype))
+
 
 def _initial(dim: int, seed: int, scale: float = 1.0) -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=scale * dim**-0.5, seed=seed % 2**31)

@@ -43,6 +43,37 @@ def nearest(vectors: Tensor, codewords: Tensor) -> tf.Tensor:
     return indices
 
 
+def nearest_several(vectors: Tensor, codewords: Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the nearest codewords of each vector, the nearest first.
+
+    Args:
+        vectors: float [R, D].
+        codewords: float [K, D], of the same dtype; K must be known.
+        count: Int in 1..K.
+
+    Returns:
+        indices: int32 [R, count]; of equally near codewords the first.
+        errors: float [R, count], squared distances.
+
+    Example:
+        >>> indices, errors = nearest_several(tf.constant([[0.5]]), tf.constant([[3.0], [0.0], [1.5]]), 2)
+        >>> indices.numpy().tolist(), errors.numpy().tolist()
+        ([[1, 2]], [[0.25, 1.0]])
+    """
+    scores, indices = [], []
+    for start in range(0, codewords.shape[0], BLOCK):
+        block = codewords[start : start + BLOCK]
+        score = tf.linalg.matmul(vectors, block, transpose_b=True)
+        score -= tf.reduce_sum(tf.square(block), axis=-1) / 2.0
+        found = tf.math.top_k(score, min(count, block.shape[0]))
+        scores.append(found.values)
+        indices.append(found.indices + start)
+    best = tf.math.top_k(tf.concat(scores, axis=-1), count)
+    squares = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)
+    chosen = tf.gather(tf.concat(indices, axis=-1), best.indices, batch_dims=1)
+    return chosen, tf.maximum(squares - 2.0 * best.values, 0.0)
+
+
 def far_rows(errors: Tensor, valid: Tensor, seed: types.Seed) -> tf.Tensor:
     """Returns a random order of rows in which rows of large squared errors tend to come first.
 

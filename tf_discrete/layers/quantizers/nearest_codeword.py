@@ -73,8 +73,14 @@ class NearestCodeword(Quantizer):
         raise NotImplementedError
 
     def _quantize(self, latents: Tensor, valid: Tensor, training: bool) -> Quantized:
+        indices = k_means.nearest(self._compared(latents), self.codebook.codewords())
+        return self.quantize_as(latents, indices, valid, training)
+
+    def quantize_as(
+        self, latents: Tensor, indices: Tensor, valid: Tensor, training: bool
+    ) -> Quantized:
+        """Replaces latents [R, D] by the codewords of indices [R], whether or not these are the nearest."""
         latents = self._compared(latents)
-        indices = k_means.nearest(latents, self.codebook.codewords())
         codewords = self.codebook.lookup(indices)
         loss = self.commitment_weight * _squared_distance(latents, tf.stop_gradient(codewords))
         if self.codebook.trains_by_gradient and not self._by_rule:
@@ -86,6 +92,10 @@ class NearestCodeword(Quantizer):
 
     def _latents(self, codes: Tensor) -> tf.Tensor:
         return self.codebook.lookup(codes[:, 0])
+
+    def _adapt(self, latents: Tensor) -> None:
+        latents = self._compared(latents)
+        self.codebook.assign(k_means.lloyd(latents, self.num_categories, seed=self.seed))
 
     def _compared(self, latents: Tensor) -> tf.Tensor:
         if self.distance == "cosine":

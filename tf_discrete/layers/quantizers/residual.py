@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
-from tf_discrete.layers.quantizers import composite, gradient_rules
+from tf_discrete.layers.quantizers import beam_search, composite, gradient_rules
 from tf_discrete.layers.quantizers.base import Quantized, Quantizer
+from tf_discrete.layers.quantizers.nearest_codeword import NearestCodeword
 from tf_discrete.types import Config, Tensor
 
 
@@ -21,6 +22,10 @@ class ResidualQuantizer(composite.CompositeQuantizer):
     The first codes are coarse and the last ones fine. The residual is the difference of values, whatever the
     gradient rule, so the codes in training are those at inference. The rule of the quantisers is applied
     once, to the vector and the sum of its codewords, so the gradient does not grow with L.
+
+    With `beam_size=1` each quantiser takes its nearest codeword. A larger beam keeps that many sums of
+    codewords after each quantiser, in training and at inference, and finds codes with a smaller error; see
+    `beam_search.search`.
 
     With `dropout`, a training batch is decoded from its first l codes alone with that probability, l drawn
     uniformly from 1..L - 1, so that a prefix of the codes is a code too. The codes and the statistics of the
@@ -34,6 +39,8 @@ class ResidualQuantizer(composite.CompositeQuantizer):
         dropout: Float in [0, 1), see above. Default: 0.0.
         code_size: Int, size of the codewords; an affine map leads there and back, once for all quantisers.
             None: that of the vectors. Default: None.
+        beam_size: Int >= 1, see above; a larger one takes that many times the distances. More than 1 needs
+            quantisers with a codebook, `VectorQuantizer` or `SimVQ`. Default: 1.
         seed: Int, seed of the dropout. Default: 0.
         loss_weight: Float >= 0, weight of the loss that a call adds. Default: 1.0.
 
@@ -69,6 +76,7 @@ class ResidualQuantizer(composite.CompositeQuantizer):
         num_quantizers: int = 4,
         dropout: float = 0.0,
         code_size: int | None = None,
+        beam_size: int = 1,
         seed: int = 0,
         **kwargs: Any,
     ):
@@ -79,6 +87,12 @@ class ResidualQuantizer(composite.CompositeQuantizer):
         self.code_size = checks.optional(checks.whole, "code_size", code_size)
         rule = getattr(self.parts[0], "gradient", "straight_through")
         self._rule, self._by_rule = gradient_rules.get(rule), rule in gradient_rules.TRAINS_CODEBOOK
+        self.beam_size = checks.whole("beam_size", beam_size)
+        if self.beam_size > 1 and not isinstance(self.parts[0], NearestCodeword):
+            raise ValueError(
+                "Beam search needs quantisers with a codebook. Give a VectorQuantizer or SimVQ, or "
+                f"beam_size=1. Received: beam_size={beam_size}, quantizer={type(self.parts[0]).__name__}"
+            )
         self.seed = checks.seed("seed", seed)
         self.step = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
@@ -119,8 +133,12 @@ class ResidualQuantizer(composite.CompositeQuantizer):
         used = self._num_used() if training and self.dropout else None
         total, residual = tf.zeros_like(latents), latents
         loss, codes = tf.zeros_like(latents[:, 0]), []
+        paths = self._paths(latents) if self.beam_size > 1 else None
         for number, part in enumerate(self.parts):
-            found = part.quantize_rows(residual, valid, training)
+            if paths is not None and isinstance(part, NearestCodeword):
+                found = part.quantize_as(residual, paths[:, number], valid, training)
+            else:
+                found = part.quantize_rows(residual, valid, training)
             value, own = tf.stop_gradient(found.vectors), found.loss
             residual -= value
             if self._by_rule:
@@ -131,6 +149,12 @@ class ResidualQuantizer(composite.CompositeQuantizer):
             total, loss = total + value, loss + own
             codes.append(found.codes)
         return Quantized(self._rule(latents, total), tf.concat(codes, axis=-1), loss)
+
+    def _paths(self, latents: Tensor) -> tf.Tensor:
+        """Returns the codes [R, L] that beam search finds."""
+        parts = [part for part in self.parts if isinstance(part, NearestCodeword)]
+        codebooks = [part.codebook.codewords() for part in parts]
+        return beam_search.search(latents, codebooks, self.beam_size)
 
     def _num_used(self) -> tf.Tensor:
         """Draws how many quantisers are decoded in this batch."""
@@ -159,5 +183,6 @@ class ResidualQuantizer(composite.CompositeQuantizer):
             "num_quantizers": self.num_quantizers,
             "dropout": self.dropout,
             "code_size": self.code_size,
+            "beam_size": self.beam_size,
             "seed": self.seed,
         }

@@ -14,8 +14,10 @@ from tf_discrete.layers.quantizers.nearest_codeword import NearestCodeword
 class SimVQ(NearestCodeword):
     """A vector quantiser whose codewords are frozen random vectors times one trained matrix.
 
-    Each step moves all codewords together, so none is left behind, with any number of them. The loss is that
-    of `VectorQuantizer` with a "gradient" codebook.
+    Each step moves all codewords together, so none is left behind, with any number of them. But no codeword
+    moves on its own: random vectors stay a random code, whose error is larger than that of k-means, unless
+    `adapt` starts the frozen vectors at the k-means of data. The loss is that of `VectorQuantizer` with a
+    "gradient" codebook.
 
     Args:
         num_categories: Int K >= 2, number of codewords. Default: 512.

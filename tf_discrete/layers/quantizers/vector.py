@@ -7,14 +7,13 @@ from typing import Any
 import keras
 
 from tf_discrete._internal import checks
-from tf_discrete.layers.quantizers import k_means
 from tf_discrete.layers.quantizers.codebook import (
     Codebook,
     GradientCodebook,
     MovingAverageCodebook,
 )
 from tf_discrete.layers.quantizers.nearest_codeword import NearestCodeword
-from tf_discrete.types import Config, Tensor
+from tf_discrete.types import Config
 
 CODEBOOKS = ("moving_average", "gradient")
 
@@ -117,10 +116,6 @@ class VectorQuantizer(NearestCodeword):
             dtype=self.wide.name,
             name="codebook",
         )
-
-    def _adapt(self, latents: Tensor) -> None:
-        latents = self._compared(latents)
-        self.codebook.assign(k_means.lloyd(latents, self.num_categories, seed=self.seed))
 
     def get_config(self) -> Config:
         return {
