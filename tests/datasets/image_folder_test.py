@@ -274,3 +274,34 @@ def test_classes_that_train_does_not_have_are_refused(tmp_path):
         ValueError, match=r"among those of train.*\['b'\] in test and \['a'\] in train"
     ):
         datasets.get(str(tmp_path), "test")
+
+
+def test_unreadable_files_are_named_and_skipped_on_request(tmp_path):
+    for name in ("ant", "cat"):
+        write(tmp_path / name, 20)
+    (tmp_path / "ant" / "bad.png").write_bytes(b"no picture")
+    whole = (tmp_path / "cat" / "png000.png").read_bytes()
+    (tmp_path / "cat" / "cut.png").write_bytes(whole[:50])  # Its header is fine.
+    (tmp_path / "cat" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(ValueError, match="--skip_unreadable leaves it out. See docs/your_data.md"):
+        datasets.get(str(tmp_path), "train")
+    splits = []
+    for split in SPLITS:
+        with pytest.warns(UserWarning, match="3 files .* are skipped:(?s:.*)bad.png") as caught:
+            splits.append(datasets.get(str(tmp_path), split, skip_unreadable=True))
+        text = str(caught[0].message)
+        assert all(name in text for name in ("bad.png", "cut.png", "gone.png"))
+    assert sum(map(len, splits)) == 40 and splits[0].num_classes == 2
+
+
+def test_a_folder_of_nothing_but_unreadable_files_is_refused(tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="an image that can be read.*with 1 files in train"):
+        datasets.get(str(tmp_path), "train", skip_unreadable=True)
+
+
+def test_a_split_that_the_folder_keeps_apart_is_not_carved(tmp_path):
+    for name in ("train", "test"):
+        write(tmp_path / name, 20)
+    carved = {split: datasets.get(str(tmp_path), split).carved for split in SPLITS}
+    assert carved == {"train": False, "validation": True, "test": False}

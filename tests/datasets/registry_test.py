@@ -38,7 +38,10 @@ def test_the_home_directory_may_be_abbreviated(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["./nothing", "/nothing/here", "~/nothing"])
 def test_a_path_that_does_not_exist_is_refused(name):
-    with pytest.raises(FileNotFoundError, match=f"must exist. Check it. Received: name='{name}'"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=f"must exist. Check it. See docs/your_data.md. Received: name='{name}'",
+    ):
         datasets.get(name, "train")
 
 
@@ -92,3 +95,14 @@ def test_ones_own_data_set_is_loaded_by_its_name():
 def test_a_registered_data_set_is_not_replaced():
     with pytest.raises(ValueError, match="The name of a data set must be new.*name='digits'"):
         datasets.register("digits")(lambda request: None)
+
+
+def test_every_refusal_of_data_names_the_guide(tmp_path):
+    (tmp_path / "empty").mkdir()
+    np.savez(tmp_path / "wrong.npz", picture=np.zeros([3, 4, 4]))
+    (tmp_path / "text.txt").write_text("")
+    for name in ("empty", "wrong.npz", "text.txt", "missing.npz", "missing"):
+        with pytest.raises((ValueError, FileNotFoundError), match="See docs/your_data.md. Rec"):
+            datasets.get(str(tmp_path / name), "train")
+    with pytest.raises(ValueError, match="See docs/your_data.md. Received: name='mnits'"):
+        datasets.get("mnits", "train")

@@ -190,7 +190,8 @@ def _opened(path: str) -> Iterator[Image.Image]:
     except Exception as error:  # Pillow's readers raise whatever their parsers meet.
         raise ValueError(
             f"Images must be whole, readable files of these kinds: {', '.join(EXTENSIONS)}. Remove or "
-            f"replace the file. Received: {path!r}: {reading.reason(error)}"
+            "replace the file; in training, --skip_unreadable leaves it out. "
+            f"Received: {path!r}: {reading.reason(error)}"
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from tf_discrete.datasets.image_file import Header, WhiteLevels
 from tf_discrete.datasets.source import UNLABELLED, Arrays, Request
 
 _CHUNK = 256
+_REFUSED_SHOWN = 20
 _DECODING = 2
 """Version of the way from files to pixels; a cache of another one is not used."""
 
@@ -45,11 +47,14 @@ def load(request: Request) -> Arrays:
         Arrays with uint8 images.
 
     Raises:
-        ValueError: if there is no image, one cannot be read, or sizes differ without `image_size`.
+        ValueError: if there is no image, one cannot be read (unless `skip_unreadable`), or sizes differ
+            without `image_size`.
     """
     root = os.path.expanduser(request.name)
     folder = folder_layout.read(root)
     folder_layout.tell(root, folder.left_out)
+    if request.skip_unreadable:
+        folder = _readable(root, folder)
     source = request.split if request.split in folder.splits else "train"
     listing = folder.splits[source]
     labels = _labels(folder, source, root)
@@ -88,7 +93,51 @@ def load(request: Request) -> Arrays:
         len(folder.class_names) or None if folder.class_names is not None else None,
         folder.class_names or None,
         white,
+        carved=source != request.split,
     )
+
+
+def _readable(root: str, folder: folder_layout.Folder) -> folder_layout.Folder:
+    """Returns the folder without the files that cannot be read, and warns of each.
+
+    Raises:
+        ValueError: no image of a split can be read.
+    """
+    refused: list[str] = []
+    splits = {}
+    for split, listing in folder.splits.items():
+        reasons = [_refusal(*_identity(path)) for path in listing.paths]
+        refused += filter(None, reasons)
+        kept = [i for i, reason in enumerate(reasons) if not reason]
+        if not kept:
+            raise ValueError(
+                "A split must hold an image that can be read. Check the files. "
+                f"Received: folder={root!r} with {len(reasons)} files in {split}; {reasons[0]}"
+            )
+        splits[split] = folder_layout.Listing(
+            [listing.paths[i] for i in kept],
+            None if listing.classes is None else [listing.classes[i] for i in kept],
+        )
+    if refused:
+        shown = "\n  ".join(refused[:_REFUSED_SHOWN])
+        more = (
+            f"\n  and {len(refused) - _REFUSED_SHOWN} more" if len(refused) > _REFUSED_SHOWN else ""
+        )
+        warnings.warn(
+            f"{len(refused)} files in {root!r} cannot be read and are skipped:\n  {shown}{more}",
+            stacklevel=4,
+        )
+    return folder._replace(splits=splits)
+
+
+@functools.lru_cache(maxsize=2**20)
+def _refusal(path: str, size: int, modified: int) -> str:
+    """Returns why a file cannot be read as an image, or "". Each version of a file is decoded once."""
+    try:
+        image_file.decode(path, 3, image_file.header(path).size, WhiteLevels())
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 def read(
@@ -127,7 +176,8 @@ def files(folder: str | os.PathLike[str]) -> Iterator[str]:
 
 def _identity(path: str) -> tuple[str, int, int]:
     """Returns a key that changes when a file does."""
-    status = os.stat(path)
+    # A link to nowhere is refused when it is read.
+    status = os.stat(path) if os.path.exists(path) else os.lstat(path)
     return os.path.abspath(path), status.st_size, status.st_mtime_ns
 
 

@@ -82,6 +82,7 @@ def load(request: Request) -> Arrays:
         None if label is None else label[chosen],
         num_classes,
         white_levels=(white, None),
+        carved=source != request.split,
     )
 
 

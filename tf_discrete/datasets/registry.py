@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from tf_discrete.datasets import image_folder, npz_file, pipeline, tfds_images
 from tf_discrete.datasets.source import REGISTRY, SPLITS, Load, Request
 from tf_discrete.datasets.split import Split
 
+GUIDE = "docs/your_data.md"
+"""The document that every refusal of data leads to."""
 _CHECKED_ON_DISK = 4096
 
 
@@ -37,6 +40,7 @@ def get(
     seed: int = 0,
     image_size: Sequence[int] | None = None,
     max_examples: int | None = None,
+    skip_unreadable: bool = False,
 ) -> Split:
     """Loads one split of a data set.
 
@@ -57,6 +61,9 @@ def get(
         image_size: (height, width) to resize to; needed where sizes differ.
         max_examples: Maximum number of examples of the split, stratified by class; of a TFDS data set
             the first ones.
+        skip_unreadable: Bool, whether files of a folder that cannot be read as images are left out, with
+            a warning that names them. Every file is then decoded once more. Default: False, they are
+            refused.
 
     Returns:
         Split.
@@ -87,8 +94,10 @@ def get(
         validation_fraction=validation_fraction,
         image_size=size,
         max_examples=max_examples,
+        skip_unreadable=checks.flag("skip_unreadable", skip_unreadable),
     )
-    arrays = _source(name, request.data_dir)(request)
+    with _naming_the_guide():
+        arrays = _source(name, request.data_dir)(request)
     _tell_constant(arrays.images, request)
     return Split(
         name=name,
@@ -100,7 +109,21 @@ def get(
         seed=seed,
         class_names=arrays.class_names,
         white_levels=arrays.white_levels,
+        carved=arrays.carved,
     )
+
+
+@contextlib.contextmanager
+def _naming_the_guide() -> Iterator[None]:
+    """Adds to every refusal of data where their keys, layouts and limits are explained."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        told = str(error)
+        if len(error.args) == 1 and GUIDE not in told:
+            before, received, after = told.partition(" Received:")
+            error.args = (f"{before} See {GUIDE}.{received}{after}",)
+        raise
 
 
 def _tell_constant(images: np.ndarray, request: Request) -> None:

@@ -25,6 +25,7 @@ class Request:
         validation_fraction: Fraction of the training images, where no validation split exists.
         image_size: (height, width) to resize to, or None to keep the size.
         max_examples: most examples to read, or None for all.
+        skip_unreadable: whether image files that cannot be read are left out with a warning.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Request:
     validation_fraction: float = 0.1
     image_size: tuple[int, int] | None = None
     max_examples: int | None = None
+    skip_unreadable: bool = False
 
 
 class Arrays(NamedTuple):
@@ -45,6 +47,7 @@ class Arrays(NamedTuple):
         class_names: the name of each class, in the order of their numbers; None where there are none.
         white_levels: the stored values that became white, of 8 and of 16 bits; None where the data set
             has no values of that kind. See `image_file.WhiteLevels`.
+        carved: whether the data set has no such split of its own, so that it was taken from another one.
     """
 
     images: np.ndarray
@@ -52,6 +55,7 @@ class Arrays(NamedTuple):
     num_classes: int | None
     class_names: tuple[str, ...] | None = None
     white_levels: tuple[int | None, int | None] = (255, None)
+    carved: bool = False
 
 
 Load = Callable[[Request], Arrays]

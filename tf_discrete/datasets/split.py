@@ -31,6 +31,7 @@ class Split:
         white_levels: the stored values that became white (1.0), of 8 and of 16 bits; None where the data
             have no values of that kind. `image_folder.read` takes them, so that a single file is scaled
             as the data set was.
+        carved: whether the data set has no such split of its own, so that it was taken from another one.
 
     Example:
         >>> import tf_discrete.datasets as datasets
@@ -48,6 +49,7 @@ class Split:
     seed: int = 0
     class_names: tuple[str, ...] | None = dataclasses.field(default=None, repr=False)
     white_levels: tuple[int | None, int | None] = dataclasses.field(default=(255, None), repr=False)
+    carved: bool = dataclasses.field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         checks.text("name", self.name)
@@ -61,6 +63,7 @@ class Split:
         if self.class_names is not None:
             _check_class_names(self.class_names, self.num_classes)
         _check_white_levels(self.white_levels)
+        checks.flag("carved", self.carved)
 
     def __len__(self) -> int:
         return len(self.images)

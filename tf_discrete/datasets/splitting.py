@@ -37,6 +37,7 @@ def take_split(
     return everything._replace(
         images=resizing.resize(images[members], request.image_size),
         labels=None if labels is None else labels[members],
+        carved=request.split != "train",
     )
 
 

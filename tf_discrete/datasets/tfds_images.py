@@ -111,6 +111,7 @@ def load(request: Request) -> Arrays:
         num_classes,
         tuple(builder.info.features[label_key].names) if label_key else None,
         (white, None),
+        carved=source != request.split,
     )
 
 
