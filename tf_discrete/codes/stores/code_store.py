@@ -1,0 +1,123 @@
+"""`CodeStore`: what all stores have in common, and how their answers become exact and ordered."""
+
+from __future__ import annotations
+
+import abc
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tf_discrete._internal import checks
+from tf_discrete.codes.code_files import CodeFiles, CodeLayout
+from tf_discrete.codes.exact.building import checked, checked_ids
+from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
+from tf_discrete.codes.packing import pack_one_hot, unpack
+
+
+class CodeStore(abc.ABC):
+    """Packed codes by id in a store; all of them find the same neighbours, by distance and then by id.
+
+    A store that orders equally distant items as it likes is asked for more of them, until all items at the
+    k-th distance are there.
+
+    Args:
+        layout: What the bytes of the codes mean.
+
+    Attributes:
+        layout: What the bytes of the codes mean.
+        num_bits: Bits that the store compares: N, or N * K for more than 2 categories.
+    """
+
+    def __init__(self, layout: CodeLayout):
+        self.layout = layout
+        self._bits = 1 if layout.num_categories == 2 else 2
+        self.num_bits = layout.num_variables * (1 if self._bits == 1 else layout.num_categories)
+
+    def fill(self, files: CodeFiles, size: int = 1 << 16) -> None:
+        """Adds all codes of Parquet files, `size` at once.
+
+        Raises:
+            ValueError: Codes of other sizes, or of another model.
+        """
+        same = files.layout[:2] == self.layout[:2]
+        if not same or (self.layout.model and files.layout.model != self.layout.model):
+            raise ValueError(
+                "The files must hold codes as the store does, of the same model. "
+                f"Received: files of {tuple(files.layout)}, a store of {tuple(self.layout)}"
+            )
+        for batch in files.batches(size):
+            self.add(batch.packed, batch.ids, batch.labels)
+
+    def add(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
+        """Adds items. An id must be new: stores differ in what they do with one that is there.
+
+        Args:
+            packed: uint8 [A, bytes], the bytes of `pack`.
+            ids: int64 [A], >= 0.
+            labels: int64 [A]; kept by LanceDB and PostgreSQL. Default: none.
+        """
+        bytes_ = self._to_compare(packed)
+        names = checked_ids(ids, len(bytes_))
+        if len(names) and int(names.min()) < 0:
+            checks.refuse("ids", "at least 0", int(names.min()))
+        if len(names):
+            given = None if labels is None else checked_ids(labels, len(bytes_))
+            self._add(bytes_, names, given)
+
+    def update(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
+        """Gives items other codes."""
+        self.delete(ids)
+        self.add(packed, ids, labels)
+
+    @abc.abstractmethod
+    def delete(self, ids: ArrayLike) -> None:
+        """Deletes items; ids that are not there are ignored."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """The number of items."""
+
+    def search(self, packed: ArrayLike, k: int) -> Neighbors:
+        """Returns the k nearest items of each code, exactly; `indices` are ids.
+
+        Args:
+            packed: uint8 [Q, bytes], the bytes of `pack`.
+            k: 1 to the number of items.
+
+        Raises:
+            ValueError: No query, k out of range, or codes of other sizes.
+        """
+        queries, size = self._to_compare(packed), len(self)
+        check_queries(queries)
+        k = check_k(checks.whole("k", k), size)
+        asked = min(size, 2 * k + 8)
+        while True:
+            distances, ids = self._search(queries, asked)
+            if asked == size or (distances.max(axis=1) > np.sort(distances)[:, k - 1]).all():
+                break
+            asked = min(size, 4 * asked)
+        order = np.lexsort([ids, distances], axis=1)[:, :k]
+        return Neighbors(
+            np.take_along_axis(distances, order, axis=1).astype(np.int32) // self._bits,
+            np.take_along_axis(ids, order, axis=1).astype(np.int64),
+        )
+
+    @abc.abstractmethod
+    def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
+        """Adds bytes to compare, uint8 [A, ceil(num_bits / 8)]."""
+
+    @abc.abstractmethod
+    def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns distances and ids [Q, k] of the k nearest, in any order."""
+
+    def _to_compare(self, packed: ArrayLike) -> np.ndarray:
+        sizes = self.layout[:2]
+        array = checked(packed, *sizes)
+        return array if self._bits == 1 else pack_one_hot(unpack(array, *sizes), sizes[1])
+
+
+def missing(package: str, extra: str, error: ImportError) -> ImportError:
+    """Returns the error for a store whose package is not installed."""
+    return ImportError(
+        f"This store needs {package}. Install it: pip install '{extra}'. Received: {error}"
+    )

@@ -1,0 +1,81 @@
+"""`LanceStore`: a table of LanceDB."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tf_discrete.codes.code_files import CodeLayout
+from tf_discrete.codes.stores.code_store import CodeStore, missing
+
+
+class LanceStore(CodeStore):
+    """Codes in a table of LanceDB with the columns id, code (a list of bytes) and label.
+
+    Queries go without a vector index and are exact.
+
+    Args:
+        layout: What the bytes of the codes mean.
+        uri: Folder of the database, or another address that `lancedb.connect` takes.
+        table: Name of the table, which is opened if it is there and created if not. Default: "codes".
+
+    Attributes:
+        table: The table of LanceDB.
+
+    Raises:
+        ImportError: LanceDB is not installed.
+    """
+
+    def __init__(self, layout: CodeLayout, uri: str | os.PathLike[str], table: str = "codes"):
+        super().__init__(layout)
+        try:
+            import lancedb
+            import pyarrow
+        except ImportError as error:
+            raise missing("LanceDB", "tf-discrete[stores]", error) from error
+        self._pyarrow = pyarrow
+        self._width = -(-self.num_bits // 8)
+        code = pyarrow.list_(pyarrow.uint8(), self._width)
+        columns = [("id", pyarrow.int64()), ("code", code), ("label", pyarrow.int64())]
+        self._schema = pyarrow.schema(columns)
+        database = lancedb.connect(os.fspath(uri))
+        self.table = database.create_table(table, schema=self._schema, exist_ok=True)
+
+    def __len__(self) -> int:
+        return self.table.count_rows()
+
+    def update(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
+        """Gives items other codes, in one version of the table; ids that are new are added."""
+        bytes_ = self._to_compare(packed)
+        rows = self._rows(bytes_, np.asarray(ids), None if labels is None else np.asarray(labels))
+        merge = self.table.merge_insert("id").when_matched_update_all()
+        merge.when_not_matched_insert_all().execute(rows)
+
+    def delete(self, ids: ArrayLike) -> None:
+        """Deletes items; ids that are not there are ignored."""
+        names = np.asarray(ids, np.int64)
+        for start in range(0, len(names), 1000):
+            listed = ", ".join(map(str, names[start : start + 1000].tolist()))
+            self.table.delete(f"id IN ({listed})")
+
+    def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
+        self.table.add(self._rows(packed, ids, labels))
+
+    def _rows(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None):  # type: ignore[no-untyped-def]
+        arrow = self._pyarrow
+        flat = arrow.array(np.ascontiguousarray(packed).ravel())
+        code = arrow.FixedSizeListArray.from_arrays(flat, self._width)
+        label = arrow.nulls(len(ids), arrow.int64()) if labels is None else arrow.array(labels)
+        columns = [arrow.array(ids, arrow.int64()), code, label.cast(arrow.int64())]
+        return arrow.Table.from_arrays(columns, schema=self._schema)
+
+    def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = []
+        for query in queries:
+            asked = self.table.search(query, vector_column_name="code").distance_type("hamming")
+            found = asked.bypass_vector_index().limit(k).to_arrow()
+            rows.append((found["_distance"].to_numpy(), found["id"].to_numpy()))
+        distances, ids = (np.stack(column) for column in zip(*rows, strict=True))
+        return distances.astype(np.int64), ids

@@ -1,0 +1,95 @@
+"""`PostgresStore`: a table of PostgreSQL with the type `bit` and the operator `<~>` of pgvector."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tf_discrete._internal import checks
+from tf_discrete.codes.code_files import CodeLayout
+from tf_discrete.codes.stores.code_store import CodeStore, missing
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+class PostgresStore(CodeStore):
+    """Codes in a table with the columns id bigint, code bit(n) and label bigint.
+
+    The first variable is the leftmost bit. Without an index on `code` queries are exact.
+
+    Args:
+        layout: What the bytes of the codes mean.
+        connection: An open `psycopg.Connection`. The caller commits, or has set `autocommit`.
+        table: Name of the table, which is created if it is not there. Default: "codes".
+
+    Raises:
+        ImportError: psycopg is not installed.
+        ValueError: A name of a table with other characters than lower-case letters, digits and underscores.
+    """
+
+    def __init__(self, layout: CodeLayout, connection: Any, table: str = "codes"):
+        super().__init__(layout)
+        try:
+            import psycopg  # noqa: F401
+        except ImportError as error:
+            raise missing("psycopg", "tf-discrete[stores]", error) from error
+        if not isinstance(table, str) or not _NAME.fullmatch(table):
+            checks.refuse("table", "of lower-case letters, digits and underscores", table)
+        self._connection, self._table = connection, table
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} (id bigint PRIMARY KEY, "
+            f"code bit({self.num_bits}) NOT NULL, label bigint)"
+        )
+
+    def __len__(self) -> int:
+        return self._connection.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0]
+
+    def update(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
+        """Gives items other codes; those that are not there are ignored."""
+        given = [None] * len(np.asarray(ids)) if labels is None else np.asarray(labels).tolist()
+        texts = self._texts(self._to_compare(packed))
+        rows = zip(texts, given, np.asarray(ids).tolist(), strict=True)
+        with self._connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {self._table} SET code = %s::text::bit({self.num_bits}), label = %s "
+                "WHERE id = %s",
+                list(rows),
+            )
+
+    def delete(self, ids: ArrayLike) -> None:
+        """Deletes items; ids that are not there are ignored."""
+        names = np.asarray(ids).tolist()
+        self._connection.execute(f"DELETE FROM {self._table} WHERE id = ANY(%s)", [names])
+
+    def search_statement(self) -> str:
+        """Returns the SELECT of `search`, whose parameters are a text of 0 and 1 and the limit."""
+        return (
+            f"SELECT code <~> %s::text::bit({self.num_bits}) AS distance, id FROM {self._table} "
+            "ORDER BY distance, id LIMIT %s"
+        )
+
+    def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
+        given = [None] * len(ids) if labels is None else labels.tolist()
+        statement = f"COPY {self._table} (id, code, label) FROM STDIN"
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in zip(ids.tolist(), self._texts(packed), given, strict=True):
+                copy.write_row(row)
+
+    def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        statement = self.search_statement()
+        found = [
+            self._connection.execute(statement, [text, k]).fetchall()
+            for text in self._texts(queries)
+        ]
+        table = np.array(found, np.float64).reshape(len(queries), k, 2)
+        ids = np.array([[row[1] for row in rows] for rows in found], np.int64)
+        return table[..., 0].astype(np.int64), ids
+
+    def _texts(self, packed: np.ndarray) -> list[str]:
+        """Each code as a text of 0 and 1, the first variable first."""
+        bits = np.unpackbits(packed, axis=1)[:, : self.num_bits] + np.uint8(ord("0"))
+        return [bytes(row).decode() for row in bits]

@@ -1,0 +1,59 @@
+"""`UsearchStore`: an index of usearch over bits."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tf_discrete._internal import writing
+from tf_discrete.codes.code_files import CodeLayout
+from tf_discrete.codes.stores.code_store import CodeStore, missing
+
+
+class UsearchStore(CodeStore):
+    """Codes in `usearch.index.Index` with the data type b1 and the Hamming metric, searched exactly.
+
+    The index is also a graph: `index.search(queries, k)` of usearch without `exact=True` is approximate
+    and faster.
+
+    Args:
+        layout: What the bytes of the codes mean.
+
+    Attributes:
+        index: The index of usearch.
+
+    Raises:
+        ImportError: usearch is not installed.
+    """
+
+    def __init__(self, layout: CodeLayout):
+        super().__init__(layout)
+        try:
+            from usearch.index import Index, MetricKind
+        except ImportError as error:
+            raise missing("usearch", "tf-discrete[stores]", error) from error
+        bits = -(-self.num_bits // 8) * 8
+        self.index = Index(ndim=bits, metric=MetricKind.Hamming, dtype="b1")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes usearch's own file, atomically; `Index.restore(path, view=True)` maps it into memory."""
+        with writing.replaced_file(path) as new:
+            self.index.save(os.fspath(new))
+
+    def delete(self, ids: ArrayLike) -> None:
+        """Deletes items; ids that are not there are ignored."""
+        self.index.remove(np.asarray(ids, np.uint64))
+
+    def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
+        self.index.add(ids.astype(np.uint64), np.ascontiguousarray(packed))
+
+    def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        found = self.index.search(np.ascontiguousarray(queries), k, exact=True)
+        shape = len(queries), k  # A single query has its result without the first axis.
+        distances = np.asarray(found.distances).reshape(shape).astype(np.int64)
+        return distances, np.asarray(found.keys).reshape(shape).astype(np.int64)
