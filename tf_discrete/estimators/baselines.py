@@ -306,7 +306,7 @@ def network(
         final: Initializer of the last kernel. Default: "glorot_uniform".
         weight_factor: By which every layer multiplies its weights, which start that many times smaller: the
             same function of the input, whose weights move that many times further in a step of an
-            optimizer that, like Adam, does not look at the size of gradients. Default: 1.0.
+            optimizer that, like Adam, is invariant to the size of gradients. Default: 1.0.
     """
     layers: list[keras.layers.Layer] = []
     for units in hidden_units:
