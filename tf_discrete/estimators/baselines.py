@@ -311,7 +311,7 @@ def network(
     layers: list[keras.layers.Layer] = []
     for units in hidden_units:
         layers += _dense(units, "glorot_uniform", weight_factor, activation)
-    return keras.Sequential([*layers, *_dense(1, final, weight_factor, None)])
+    return keras.Sequential([*layers, *_dense(1, final, weight_factor, "linear")])
 
 
 def _dense(
