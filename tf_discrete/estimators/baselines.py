@@ -306,7 +306,7 @@ def network(
         final: Initializer of the last kernel. Default: "glorot_uniform".
         weight_factor: By which every layer multiplies its weights, which start that many times smaller: the
             same function of the input, whose weights move that many times further in a step of an
-            optimizer that, like Adam, is invariant to the size of gradients. Default: 1.0.
+            optimizer whose steps, like those of Adam, do not depend on the size of gradients. Default: 1.0.
     """
     layers: list[keras.layers.Layer] = []
     for units in hidden_units:
@@ -315,7 +315,7 @@ def network(
 
 
 def _dense(
-    units: int, initializer: str, weight_factor: float, activation: ActivationLike
+    units: int, initializer: str, weight_factor: float, activation: ActivationLike | None
 ) -> list[keras.layers.Layer]:
     """A dense layer, in three parts where its weights are multiplied."""
     if weight_factor == 1.0:

@@ -132,15 +132,14 @@ class DoubleCV(CenteredScoreEstimator):
         change = tf.stop_gradient(change + weight * through_mean)
         # The gradient is linear in the scale, and its square has the gradient of the variance.
         line = tf.stop_gradient(gradient) + (scale - fixed) * change
-        if (
-            call.given.shape.rank < call.logits.shape.rank
-        ):  # One gradient, the sum over the samples.
+        shared = call.given.shape.rank < call.logits.shape.rank
+        if shared:  # The samples have one gradient, the sum of theirs.
             line = tf.reduce_sum(line, axis=0, keepdims=True)
         power = tf.reduce_sum(tf.square(line), axis=event)
         auxiliary = tf.broadcast_to(power, tf.shape(values))
-        return score.ScoreGradient(
-            gradient, auxiliary + (0.0 if credit.loss is None else credit.loss)
-        )
+        if credit.loss is not None:
+            auxiliary += credit.loss
+        return score.ScoreGradient(gradient, auxiliary)
 
     def get_config(self) -> Config:
         return {
