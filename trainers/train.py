@@ -5,6 +5,7 @@ A task of yours is registered by a module of --import_module.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 from absl import flags
 
 from .common import command_line, interruption
-from .flags import names
+from .flags import config_file, names
 from .flags.config import config_from_flags, define_flags
 from .flags.train import Config
 
@@ -26,8 +27,11 @@ def chosen(arguments: list[str]) -> tuple[type, Callable[[], Callable[[Any], Any
     """
     own = flags.FlagValues()
     define_flags(Config, own)
+    config_file.define(own)
     own(arguments, known_only=True)
     config = config_from_flags(Config, own)
+    if not config.task and own[config_file.FLAG].value:
+        config = dataclasses.replace(config, task=config_file.task(own[config_file.FLAG].value))
     if not config.task:
         return Config, _refuse
     flags.DEFINE_string("task", config.task, Config.__dataclass_fields__["task"].metadata["help"])
@@ -67,7 +71,7 @@ def cli() -> None:
             config_class, load = chosen(sys.argv)
         except flags.Error:
             config_class, load = Config, _refuse  # `start` says what is wrong.
-        except (ImportError, ValueError) as error:
+        except (ImportError, OSError, ValueError) as error:
             sys.exit(f"{type(error).__name__}: {error}")
         command_line.start(config_class, load, __doc__)
 

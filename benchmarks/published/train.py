@@ -27,6 +27,9 @@ from trainers.common import run as run_lib
 from trainers.comparison import compare_estimators, compared_runs
 from trainers.flags.config import check, option, to_json
 
+BOUND_SAMPLES = 1000
+"""Samples of the bounds that the papers report, unless a cell has its own number."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -78,7 +81,7 @@ def train(cell: Cell, seed: int, config: Config) -> None:
     trained = task.get(cell.trainer)
     folder = pathlib.Path(config.output_dir) / cell.results / cell.run(seed)
     settings: Any = trained.config_class(
-        **cell.settings,
+        **{"bound_samples": BOUND_SAMPLES, **cell.settings},
         seed=seed,
         epochs=config.epochs or cell.epochs,
         data_dir=config.data_dir,

@@ -34,6 +34,10 @@ COUNTS = {
     "calibration_error": 0.03,
     "perplexity": 0.1,
     "perplexity_min": 0.1,
+    "linear_accuracy": 0.03,
+    "reconstruction_mse": 0.003,
+    "reconstruction_mse_standard_error": 0.001,
+    "accuracy_standard_error": 0.003,
 }
 """Of values that count: one example more or less at a near-tie moves them by a step."""
 

@@ -18,7 +18,14 @@ from tensorboard.plugins.projector import projector_config_pb2
 
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export, likelihoods
-from trainers.common import autoencoder_report, callbacks, data, run_directory, stored_config
+from trainers.common import (
+    autoencoder_report,
+    callbacks,
+    charts,
+    data,
+    run_directory,
+    stored_config,
+)
 from trainers.saved_runs import evaluate
 from trainers.tasks import categorical_vae
 
@@ -115,24 +122,37 @@ def test_pictures(finished: pathlib.Path, name):
 def test_scalars(log):
     for split in ("train", "validation"):
         for name in (*TERMS, *HARD_TERMS):
-            assert [step for step, _, _ in log[split][name]] == [10, 20, 30, 40, 50], name
+            tag = charts.chart(name).tag
+            assert [step for step, _, _ in log[split][tag]] == [10, 20, 30, 40, 50], name
     for name in ("temperature", "kl_weight", "learning_rate", "gradient_norm"):
-        assert len(log["train"][name]) == 5, name
-    for name in ("usage/perplexity", "usage/active_units"):
+        assert len(log["train"][f"optimisation/{name}"]) == 5, name
+    for name in ("codes/perplexity", "codes/active_units"):
         assert len(log["validation"][name]) == 5, name
-    assert [float(value) for _, value, _ in log["train"]["learning_rate"]] == pytest.approx(
-        [0.003] * 5
-    )
+    rates = log["train"]["optimisation/learning_rate"]
+    assert [float(value) for _, value, _ in rates] == pytest.approx([0.003] * 5)
+
+
+def test_every_chart_is_described_and_one_decides(finished: pathlib.Path):
+    deciding = []
+    for split in ("train", "validation", "test"):
+        events = event_accumulator.EventAccumulator(str(finished / "tensorboard" / split))
+        events.Reload()
+        for tag in events.PluginTagToContent("scalars"):
+            text = events.SummaryMetadata(tag).summary_description
+            assert text and "averaged over examples" not in text, tag  # The words of unknown ones.
+            if "decides the best epoch" in text:
+                deciding.append((split, tag))
+    assert deciding == [("validation", "discrete_path/hard_elbo_nats")]
 
 
 def test_scalars_are_the_history(log, finished: pathlib.Path):
     for name in ("validation/hard_elbo_nats", "train/kl_nats", "train/temperature"):
-        split, tag = name.split("/")
-        logged = [float(value) for _, value, _ in log[split][tag]]
+        split, field = name.split("/")
+        logged = [float(value) for _, value, _ in log[split][charts.chart(field).tag]]
         assert logged == pytest.approx([row[name] for row in small_runs.rows(finished)], rel=1e-6)
     test = {tag: float(values[-1][1]) for tag, values in log["test"].items()}
     result = small_runs.result(finished)
-    assert test["bound_nats"] == pytest.approx(result["test/bound_nats"], rel=1e-6)
+    assert test["test/bound_nats"] == pytest.approx(result["test/bound_nats"], rel=1e-6)
 
 
 def test_images_and_histograms(log):
@@ -228,7 +248,7 @@ def test_reconstructions_are_read_by_a_classifier(
     seen = {}
     Classifier = collections.namedtuple("Classifier", "name")
 
-    def cached_classifier(path, images, labels, num_classes, seed):
+    def cached_classifier(path, images, labels, num_classes, seed, **options):
         seen.update(path=path, trained=len(images), classes=num_classes, seed=seed)
         return Classifier("stub")
 
@@ -240,7 +260,9 @@ def test_reconstructions_are_read_by_a_classifier(
     monkeypatch.setattr(evaluation, "reconstruction_accuracy", accuracy)
     directory = run_directory.RunDirectory(tmp_path)
     classifier = autoencoder_report.make_classifier(settings, directory, splits["train"])
-    assert autoencoder_report.classify_reconstructions(model, classifier, splits["test"]) == 0.5
+    found = autoencoder_report.classify(model, classifier, splits["test"])
+    assert (found["reconstruction_accuracy"], found["original_accuracy"]) == (0.5, 0.5)
+    assert found["reconstruction_accuracy_standard_error"] == pytest.approx(0.5 / 300**0.5)
     assert seen["path"] == tmp_path / "classifier.keras"
     assert (seen["trained"], seen["read"], seen["classes"]) == (300, 300, 10)
     assert seen["shape"] == (8, 8, 1)

@@ -36,9 +36,11 @@ def _main(folder, *arguments):
 def test_both_files_are_written_from_the_command_line(run, tmp_path):
     result = _main(tmp_path, "--run=run", "--path=out/saved_model", "--tflite=out/model.tflite")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines() == [
-        "SavedModel: out/saved_model",
-        "TFLite: out/model.tflite",
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
+        "SavedModel out/saved_model ...",
+        "SavedModel out/saved_model",
+        "TFLite file out/model.tflite ...",
+        "TFLite file out/model.tflite",
     ]
     assert sorted(os.listdir(tmp_path / "out")) == ["model.tflite", "saved_model"]
     manifest = export.load_manifest(tmp_path / "out" / "saved_model")

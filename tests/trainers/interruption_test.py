@@ -74,3 +74,15 @@ def test_a_signal_that_is_lost_in_training_stops_the_run(tmp_path, monkeypatch):
         with interruption.as_interrupt():
             small_runs.train(tmp_path / "run")
     assert not (tmp_path / "run/metrics.jsonl").exists()
+
+
+def test_stderr_is_silenced_and_an_exception_brings_it_back(capfd):
+    with interruption.silenced():
+        os.write(2, b"noise")
+        os.write(interruption._stderr, b"Interrupted")
+    os.write(2, b" and after")
+    assert capfd.readouterr().err == "Interrupted and after"
+    with pytest.raises(ImportError), interruption.silenced():
+        os.write(2, b"the cause")
+        raise ImportError
+    assert capfd.readouterr().err == "the cause"

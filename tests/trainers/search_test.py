@@ -93,6 +93,34 @@ def test_a_file_of_faiss_with_as_many_other_codes_is_not_taken(tmp_path):
         assert found.distances == 6 * (1 - value)
 
 
+def test_a_labelled_folder_is_scored_by_its_classes(run, finished, tmp_path):
+    train = run.split("train")
+    for number in range(40):
+        folder = tmp_path / "images" / str(train.labels[number])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(train.images[number, :, :, 0]).save(folder / f"{number}.png")
+    flags = {"images": str(tmp_path / "images"), "k": 5}
+    result = search.run(config(finished, tmp_path, **flags))
+    assert result["labelled_queries"] == 10
+    stored = codes.CodeIndex.load(tmp_path / "index")
+    labels = np.array([int(path.split("/")[-2]) for path in stored.ids])
+    test = run.split("test")
+    asked = run.model.encode(binary(test, 10)).numpy()
+    distances = (asked[:, np.newaxis] != stored.codes).sum(-1)
+    relevant = test.labels[:10, np.newaxis] == labels
+    expected = evaluation.precision_at_k(distances, relevant, 5, "expected").mean()
+    np.testing.assert_allclose(result["retrieval/precision_at_k"], expected)
+    # A query file has the class of its folder, unless it is in the index itself.
+    other = tmp_path / "others" / str(test.labels[0])
+    other.mkdir(parents=True)
+    Image.fromarray(test.images[0, :, :, 0]).save(other / "a.png")
+    result = search.run(config(finished, tmp_path, query=(str(other / "a.png"),), **flags))
+    expected = evaluation.precision_at_k(distances[:1], relevant[:1], 5, "expected").mean()
+    np.testing.assert_allclose(result["retrieval/precision_at_k"], expected)
+    result = search.run(config(finished, tmp_path, query=(stored.ids[0],), **flags))
+    assert "labelled_queries" not in result
+
+
 @pytest.fixture
 def images(run, tmp_path):
     """A folder of some test images, one of them twice, and three files that cannot be read."""

@@ -67,7 +67,13 @@ def test_the_log_of_tensorboard(hashed):
     events = event_accumulator.EventAccumulator(str(hashed / "tensorboard/validation"))
     events.Reload()
     tags = set(events.Tags()["tensors"])
-    assert {"hard_elbo_nats", "reconstructions", "samples", "codes", "posterior_probs"} <= tags
+    assert {
+        "discrete_path/hard_elbo_nats",
+        "reconstructions",
+        "samples",
+        "codes",
+        "posterior_probs",
+    } <= tags
 
 
 def test_the_saved_model_goes_from_images_to_bytes(hashed):

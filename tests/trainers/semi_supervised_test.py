@@ -83,7 +83,13 @@ def test_the_log_of_tensorboard(finished):
     events = event_accumulator.EventAccumulator(str(finished / "tensorboard/validation"))
     events.Reload()
     tags = set(events.Tags()["tensors"])
-    assert {"accuracy", "calibration_error", "confusion", "class_grid", "analogies"} <= tags
+    assert {
+        "classification/accuracy",
+        "classification/calibration_error",
+        "confusion",
+        "class_grid",
+        "analogies",
+    } <= tags
 
 
 def test_metrics_and_saved_model_agree_with_the_model(finished):

@@ -16,6 +16,8 @@ from tf_discrete.datasets.source import UNLABELLED, Arrays, Request
 
 _CHUNK = 256
 _REFUSED_SHOWN = 20
+_told: set[str] = set()
+"""Files that cannot be read, with the reason, of which a warning has told."""
 _DECODING = 2
 """Version of the way from files to pixels; a cache of another one is not used."""
 
@@ -98,7 +100,7 @@ def load(request: Request) -> Arrays:
 
 
 def _readable(root: str, folder: folder_layout.Folder) -> folder_layout.Folder:
-    """Returns the folder without the files that cannot be read, and warns of each.
+    """Returns the folder without the files that cannot be read, and warns of each of them once.
 
     Raises:
         ValueError: no image of a split can be read.
@@ -118,13 +120,14 @@ def _readable(root: str, folder: folder_layout.Folder) -> folder_layout.Folder:
             [listing.paths[i] for i in kept],
             None if listing.classes is None else [listing.classes[i] for i in kept],
         )
-    if refused:
-        shown = "\n  ".join(refused[:_REFUSED_SHOWN])
-        more = (
-            f"\n  and {len(refused) - _REFUSED_SHOWN} more" if len(refused) > _REFUSED_SHOWN else ""
-        )
+    new = [reason for reason in refused if reason not in _told]  # Other splits are read later.
+    _told.update(new)
+    if new:
+        more = f"\n  and {len(new) - _REFUSED_SHOWN} more" if len(new) > _REFUSED_SHOWN else ""
         warnings.warn(
-            f"{len(refused)} files in {root!r} cannot be read and are skipped:\n  {shown}{more}",
+            f"{len(new)} files in {root!r} cannot be read and are skipped:"
+            + "".join(f"\n  {reason}" for reason in new[:_REFUSED_SHOWN])
+            + more,
             stacklevel=4,
         )
     return folder._replace(splits=splits)
@@ -136,7 +139,7 @@ def _refusal(path: str, size: int, modified: int) -> str:
     try:
         image_file.decode(path, 3, image_file.header(path).size, WhiteLevels())
     except (OSError, ValueError) as error:
-        return str(error)
+        return str(error).split("Received: ", 1)[-1]
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -23,6 +24,7 @@ def train_classifier(
     network: str = "conv",
     decay: bool = True,
     seed: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> keras.Model:
     """Trains a small classifier on real images.
 
@@ -40,6 +42,7 @@ def train_classifier(
         units).
       decay: Bool, whether the learning rate falls to zero along a cosine.
       seed: Seed of the weights and of the order of the images.
+      progress: called with 1 after each step. Default: None.
 
     Returns:
       A `keras.Model` from float images `[B, H, W, C]` in [0, 1] to probabilities
@@ -85,6 +88,8 @@ def train_classifier(
             order = np.concatenate([order, rng.permutation(len(x))])
         batch, order = order[:batch_size], order[batch_size:]
         model.train_on_batch(x[batch], y[batch])
+        if progress is not None:
+            progress(1)
     return model
 
 

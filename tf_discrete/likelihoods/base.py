@@ -17,9 +17,12 @@ class Likelihood:
         support: the smallest and the largest value that an observation may have. Models, losses and
             served signatures refuse others. None for a likelihood that reads any value, NaN too.
             Default: all finite numbers.
+        density: whether `log_prob` is the logarithm of a density, which may be positive, or of a
+            probability, which is at most 0. Default: None, the likelihood does not say it.
     """
 
     support: Support | None = input_checks.REAL
+    density: bool | None = None
 
     def parameters_shape(self, data_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Returns the shape of the decoder's output for one example."""

@@ -27,6 +27,7 @@ class Bernoulli(base.Likelihood):
     """
 
     support = (0.0, 1.0)
+    density = False
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
         logits, x = base.widen(self, parameters, x)

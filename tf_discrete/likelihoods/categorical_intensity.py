@@ -26,6 +26,7 @@ class CategoricalIntensity(base.Likelihood):
     """
 
     support = (0.0, 1.0)
+    density = False
 
     def __init__(self, levels: int = 256):
         self.levels = checks.whole("levels", levels, lowest=2)

@@ -25,6 +25,8 @@ class Gaussian(base.Likelihood):
         -1.8379
     """
 
+    density = True
+
     def __init__(self, scale: float | None = 1.0):
         self.scale = checks.optional(checks.positive, "scale", scale)
 

@@ -12,31 +12,33 @@ from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 
 from ..flags.run import RunConfig
-from . import data, results
+from . import data, narration, references, results
 from .run_directory import RunDirectory
 
 MOST = 10_000
 """Images that a classifier learns from, and those that it reads."""
+CLASSIFIER_STEPS = 800
+"""Training steps of that classifier."""
 
 
 def draw_pictures(
-    model: DiscreteAutoencoder,
-    images: np.ndarray,
-    labels: np.ndarray | None,
-    directory: RunDirectory,
+    model: DiscreteAutoencoder, test: datasets.Split, directory: RunDirectory
 ) -> None:
     """reconstructions.png, samples.png, codes.png, traversal.png and curves.png."""
-    reconstructions = results.as_image(model.reconstruct(images))
-    usage = evaluation.collect_usage(model, [images])
-    figures = {
-        "reconstructions": plots.reconstructions(images, reconstructions, labels),
-        "samples": plots.image_grid(results.as_image(model.sample(100, seed=1))),
-        "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
-        "curves": plots.curves(directory.history()),
-        "traversal": traversal(model, images[:1], usage),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, directory.path / f"{name}.png")
+    with narration.phase("Pictures"):
+        images, labels = data.some_images(test)
+        reconstructions = results.as_image(model.reconstruct(images))
+        usage = evaluation.collect_usage(model, [images])
+        named = data.class_names_of(test, labels)
+        figures = {
+            "reconstructions": plots.reconstructions(images, reconstructions, named),
+            "samples": plots.image_grid(results.as_image(model.sample(100, seed=1))),
+            "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
+            "curves": plots.curves(directory.history()),
+            "traversal": traversal(model, images[:1], usage),
+        }
+        for name, figure in figures.items():
+            plots.save(figure, directory.path / f"{name}.png")
 
 
 def traversal(model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.Usage) -> Any:
@@ -74,13 +76,16 @@ def make_classifier(
 ) -> keras.Model:
     """A classifier of real training images, all labelled, kept in classifier.keras of the run."""
     batch = next(iter(train.batches(min(MOST, len(train)), shuffle=True)))
-    return evaluation.cached_classifier(
-        directory.path / "classifier.keras",
-        batch["image"].numpy(),
-        batch["label"].numpy(),
-        train.num_classes or 0,
-        seed=config.seed,
-    )
+    with narration.phase("Classifier of real images", CLASSIFIER_STEPS, "step") as advance:
+        return evaluation.cached_classifier(
+            directory.path / "classifier.keras",
+            batch["image"].numpy(),
+            batch["label"].numpy(),
+            train.num_classes or 0,
+            num_steps=CLASSIFIER_STEPS,
+            seed=config.seed,
+            progress=advance,
+        )
 
 
 def classify_reconstructions(
@@ -91,3 +96,20 @@ def classify_reconstructions(
     return evaluation.reconstruction_accuracy(
         classifier, results.as_image(model.reconstruct(images)), np.asarray(labels)
     )
+
+
+def classify(
+    model: DiscreteAutoencoder, classifier: keras.Model, test: datasets.Split
+) -> dict[str, float]:
+    """Returns the accuracy of a classifier of real images on reconstructions, and on the originals."""
+    images, labels = data.some_images(test, MOST)
+    on_reconstructions = classify_reconstructions(model, classifier, test)
+    return {
+        "reconstruction_accuracy": on_reconstructions,
+        "reconstruction_accuracy_standard_error": references.share_error(
+            on_reconstructions, len(images)
+        ),
+        "original_accuracy": evaluation.reconstruction_accuracy(
+            classifier, images, np.asarray(labels)
+        ),
+    }

@@ -17,6 +17,7 @@ from tf_discrete._internal import reading
 
 from . import interruption
 from .checkpoints import EXPECTED, REMEDY, CheckpointFolder
+from .duration import duration
 from .run_directory import HISTORY, RunDirectory
 
 MONITORED = "validation/hard_elbo_nats"
@@ -288,11 +289,18 @@ class Progress(keras.callbacks.Callback):
         if self._bar.disable:
             rate = self.steps_per_epoch / max(time.monotonic() - self._began, 1e-9)
             fields = " ".join(f"{name}={value}" for name, value in self._shown.items())
-            print(f"epoch {epoch + 1}/{self.epochs} {fields} {rate:.0f} steps/s", flush=True)
+            left = self._left(epoch)
+            print(f"epoch {epoch + 1}/{self.epochs} {fields} {rate:.0f} steps/s{left}", flush=True)
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    def _left(self, epoch: int) -> str:
+        """Returns the time that the other epochs will take if they are like this one, in words."""
+        others = self.epochs - epoch - 1
+        seconds = others * (time.monotonic() - self._began)
+        return f", {duration(seconds)} left" if others else ""
 
     def _epoch_start(self) -> int:
         assert self._bar is not None

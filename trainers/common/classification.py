@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -55,12 +55,15 @@ def metrics(probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return dict(zip(METRICS, values, strict=True))
 
 
-def figures(model: Any, images: np.ndarray, seed: int = 0) -> dict[str, Any]:
+def figures(
+    model: Any, images: np.ndarray, names: Sequence[str] | None = None, seed: int = 0
+) -> dict[str, Any]:
     """The class-by-style grid of generated images, and the analogies of some images.
 
     Args:
         model: with `generate`, `transfer`, `num_classes` and `style_size`.
         images: float [B, H, W, C], of which the first few lend their style.
+        names: of the classes. Default: None, their numbers.
         seed: of the styles that are drawn from the prior.
     """
     shape = [ROWS, model.style_size]
@@ -70,8 +73,8 @@ def figures(model: Any, images: np.ndarray, seed: int = 0) -> dict[str, Any]:
     grid = grid.reshape(ROWS, model.num_classes, *grid.shape[1:])
     shown = images[:ROWS]
     return {
-        "class_grid": plots.class_grid(results.as_image(grid)),
-        "analogies": plots.class_grid(results.as_image(model.transfer(shown)), shown),
+        "class_grid": plots.class_grid(results.as_image(grid), names=names),
+        "analogies": plots.class_grid(results.as_image(model.transfer(shown)), shown, names=names),
     }
 
 
@@ -102,10 +105,11 @@ class ClassificationLog(keras.callbacks.Callback):
                     logs.pop(f"val_{name}", None)
             logs.update({f"val_{name}": value for name, value in metrics(probs, labels).items()})
         if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
-            drawn = figures(self.model, data.some_images(self.validation, ROWS)[0])
+            names = self.validation.class_names
+            drawn = figures(self.model, data.some_images(self.validation, ROWS)[0], names)
             if len(labels):
                 matrix = evaluation.confusion_matrix(probs, labels)
-                drawn["confusion"] = plots.confusion(matrix)
+                drawn["confusion"] = plots.confusion(matrix, names=names)
             step = int(np.asarray(self.model.optimizer.iterations))
             with (
                 writing.naming(pathlib.Path(self._folder)),

@@ -25,6 +25,7 @@ def load_split(config: TrainingFlags, split: str) -> datasets.Split:
         seed=config.seed,
         image_size=config.image_size or None,
         max_examples=config.max_examples or None,
+        skip_unreadable=config.skip_unreadable,
     )
 
 
@@ -42,6 +43,7 @@ def load_splits(
     if len(set(shapes.values())) > 1:
         raise ValueError(
             "The images of all splits must have one shape. Resize them with --image_size. "
+            "See docs/your_data.md. "
             f"Received: dataset={config.dataset!r} with shapes {shapes}"
         )
     if config.batch_size > len(splits["train"]):
@@ -57,6 +59,14 @@ def image_batches(config: Any, splits: Splits, start_epoch: int) -> datasets.Ind
     return splits["train"].indexed_batches(
         config.batch_size, seed=config.seed, start_epoch=start_epoch, drop_remainder=True
     )
+
+
+def class_names_of(split: datasets.Split, labels: np.ndarray | None) -> list[str] | None:
+    """Returns the name of the class of each label, its number where classes have no names, "" for -1."""
+    if labels is None:
+        return None
+    names = split.class_names or tuple(map(str, range(split.num_classes or 0)))
+    return [names[label] if label >= 0 else "" for label in labels]
 
 
 def some_images(split: datasets.Split, most: int = 500) -> tuple[np.ndarray, np.ndarray | None]:

@@ -7,12 +7,15 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 STATUS = 128
 """A shell reports a program that ended by signal n with status 128 + n."""
 
+_stderr = 2
+"""The descriptor that messages go to, also while `silenced` has another one in its place."""
 _received: list[int] = []
 """The signals that `as_interrupt` has turned into exceptions."""
 
@@ -41,11 +44,37 @@ def ending_at_once() -> Iterator[None]:
     def end(number: int, _: Any) -> NoReturn:
         told = f"Interrupted before anything was started; nothing was written. {_again()}\n"
         with contextlib.suppress(OSError):  # Without buffers and locks, which may be taken.
-            os.write(2, told.encode(errors="replace"))
+            os.write(_stderr, told.encode(errors="replace"))
         os._exit(STATUS + number)
 
     with _handling(end):
         yield
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Hides what is written to stderr as long as the block runs; an exception brings it back.
+
+    TensorFlow's libraries write there directly, whatever the levels of Python's logging.
+    """
+    global _stderr
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as hidden:
+        saved = os.dup(2)
+        _stderr = saved
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            hidden.seek(0)
+            os.write(saved, hidden.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            _stderr = 2
+            os.close(saved)
 
 
 @contextlib.contextmanager

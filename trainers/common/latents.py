@@ -10,6 +10,7 @@ from tf_discrete import datasets, distributions, estimators, likelihoods, schedu
 
 from ..flags import quantized_autoencoder, semantic_hashing, semi_supervised
 from ..flags.latents import KLFlags, LatentConfig, LatentFlags
+from . import likelihood_words, references
 
 AnnealedConfig = LatentConfig | semi_supervised.Config
 """Configurations with an estimator and its temperature."""
@@ -44,9 +45,7 @@ def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.L
     """The likelihood of the pixels."""
     name = config.likelihood
     if name == "auto":
-        some = split.images[:1000]
-        binary = config.binarization != "none" or bool(np.isin(some, (0, some.max())).all())
-        name = "bernoulli" if binary else "gaussian"
+        name = "bernoulli" if likelihood_words.is_black_and_white(split) else "gaussian"
     if name == "gaussian":
         return likelihoods.Gaussian(config.likelihood_scale or None)
     return likelihoods.get(name)
@@ -63,12 +62,7 @@ def make_mean_logits(split: datasets.Split, likelihood: likelihoods.Likelihood) 
             "Only the Bernoulli likelihood reads logits. Leave --output_bias out. "
             f"Received: output_bias='mean', likelihood={type(likelihood).__name__}"
         )
-    images = split.images
-    highest = np.iinfo(images.dtype).max if images.dtype == np.uint8 else 1
-    if split.binarization == "threshold":
-        images, highest = images > 0.5 * highest, 1
-    mean = images.mean(axis=0, dtype=np.float64) / highest
-    mean = np.clip(mean, 1e-3, 1 - 1e-3)
+    mean = np.clip(references.mean_image(split), 1e-3, 1 - 1e-3)
     return np.log(mean) - np.log1p(-mean)
 
 

@@ -12,6 +12,7 @@ from tf_discrete import export
 from tf_discrete._internal import writing
 from tf_discrete.models import DiscreteModel
 
+from . import narration
 from .run_directory import RunDirectory
 
 
@@ -21,16 +22,17 @@ def write_model(model: DiscreteModel, directory: RunDirectory) -> None:
     Raises:
         OSError: No permission or no space; names the file.
     """
-    with writing.replaced_file(directory.model_path) as new:
-        model.save(new)
-    settings = directory.config()
-    export.save(
-        model,
-        directory.saved_model_path,
-        preprocessing=preprocessing_of(settings),
-        metadata={"run": settings},
-        overwrite=True,
-    )
+    with narration.phase("Model and SavedModel"):
+        with writing.replaced_file(directory.model_path) as new:
+            model.save(new)
+        settings = directory.config()
+        export.save(
+            model,
+            directory.saved_model_path,
+            preprocessing=preprocessing_of(settings),
+            metadata={"run": settings},
+            overwrite=True,
+        )
 
 
 def as_image(mean: Any) -> np.ndarray:
@@ -39,9 +41,28 @@ def as_image(mean: Any) -> np.ndarray:
 
 
 def print_result(config: Any, result: dict[str, Any]) -> None:
-    """Prints what a run has come to, and where it is."""
-    print_table(f"{config.output_dir}: test results (nats)", result)
-    print(f"\nEverything is in {config.output_dir}; {tensorboard_command(config.output_dir)}")
+    """Prints what a run has come to, where it is, and the commands that go on with it."""
+    folder = config.output_dir
+    print_table(f"{folder}: test results, nats are per image", result)
+    print(f"\nEverything is in {folder}. Curves and pictures, a tighter bound, a copy to serve:")
+    for command in (
+        tensorboard_command(folder),
+        program_command("evaluate", run=folder, bound_samples=1000),
+        program_command("export", run=folder, path="exported"),
+    ):
+        print(f"  {command}")
+
+
+def program_command(program: str, **flags: Any) -> str:
+    """Returns the command that starts a program of this package, quoted for a shell.
+
+    Example:
+        >>> print(program_command("evaluate", run="my runs/a"))
+        python -m trainers.evaluate '--run=my runs/a'
+    """
+    package = __name__.split(".")[0]
+    words = [f"--{name}={value}" for name, value in flags.items()]
+    return shlex.join(["python", "-m", f"{package}.{program}", *words])
 
 
 def tensorboard_command(folder: str | os.PathLike[str]) -> str:
@@ -55,12 +76,57 @@ def tensorboard_command(folder: str | os.PathLike[str]) -> str:
 
 
 def print_table(title: str, result: dict[str, Any]) -> None:
-    """Prints results, one a line."""
-    width = max(len(name) for name in result)
+    """Prints results, one a line, each with its standard error and what it is read against."""
+    rows = table_rows(result)
+    width = max(len(name) for name, _, _ in rows)
     print(f"\n{title}")
+    for name, value, note in rows:
+        print(f"  {name:<{width}}  {value}{f'  ({note})' if note else ''}")
+
+
+NOTES = {
+    "accuracy": (("linear_accuracy", "linear classifier on the same labels"),),
+    "bound_nats": (("bound_samples", "samples"), ("bound_of", "")),
+    "reconstruction_accuracy": (("original_accuracy", "on the originals"),),
+    "reconstruction_mse": (("mean_image_mse", "mean training image"),),
+}
+"""Results that are shown next to another one, with their words: the references of a number."""
+
+
+def table_rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Returns name, value and note of each result; errors and references stand next to their number.
+
+    Example:
+        >>> table_rows({"bound_nats": -90.1234, "bound_standard_error_nats": 0.5, "bound_samples": 100})
+        [('bound_nats', '-90.12 +- 0.5', '100 samples')]
+    """
+    used: set[str] = set()
+    rows = []
     for name, value in result.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        print(f"  {name:<{width}}  {shown}")
+        split, _, base = name.rpartition("/")
+        prefix = f"{split}/" if split else ""
+        shown = _shown(value)
+        stem, unit = (base[:-5], "_nats") if base.endswith("_nats") else (base, "")
+        error = f"{prefix}{stem}_standard_error{unit}"
+        if result.get(error) is not None:
+            shown += f" +- {result[error]:.2g}"
+            used.add(error)
+        notes = []
+        for other, words in NOTES.get(base, ()):
+            if result.get(prefix + other) is not None:
+                used.add(prefix + other)
+                reference = _shown(result[prefix + other])
+                notes.append(reference if not words else _noted(reference, words))
+        rows.append((name, shown, ", ".join(notes)))
+    return [row for row in rows if row[0] not in used]
+
+
+def _noted(value: str, words: str) -> str:
+    return f"{value} {words}" if words == "samples" else f"{words}: {value}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def preprocessing_of(settings: dict[str, Any]) -> dict[str, Any]:

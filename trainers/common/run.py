@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tqdm
 
 from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation, plots
@@ -25,6 +24,10 @@ from . import (
     data,
     identity,
     interruption,
+    likelihood_words,
+    narration,
+    notices,
+    references,
     trust,
     weight_average,
     xla_choice,
@@ -42,6 +45,7 @@ MAY_DIFFER = (
     "pictures_every",
     "keep_every",
     "profile",
+    "skip_unreadable",
     "accept_changed_data",
 )
 """Fields in which the command that continues a run may differ from the one that began it."""
@@ -85,6 +89,14 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
         del loaded
         task.begin(config, directory, splits)
         monitored = task.monitored(config, splits)
+        narration.say_start(
+            config.dataset,
+            splits,
+            model,
+            epochs=config.epochs,
+            steps=steps,
+            monitored=monitored,
+        )
         checkpoints = callbacks.Checkpoints(
             model, directory, config.early_stopping, steps, config.keep_every, monitored
         )
@@ -107,6 +119,8 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
                 "training_seconds": round(sum(row["seconds"] for row in rows), 1),
                 **_finished(finish or task.finish, model, config, directory, splits),
             }
+            for notice in notices.of_result(result, narration.likelihood_of(model)):
+                narration.say("Notice", notice)
             write_json(directory.result_path, result)
             write_test_scalars(directory.tensorboard, result)
     return result
@@ -154,7 +168,8 @@ def fit(
     if config.jit_compile == "measure":
         model.jit_compile = xla_choice.choose(directory, model, training)
     validation = splits["validation"].batches(min(config.batch_size, len(splits["validation"])))
-    images, labels = data.some_images(splits["validation"])
+    images, numbers = data.some_images(splits["validation"])
+    labels = data.class_names_of(splits["validation"], numbers)
     usage = package_callbacks.CollapseWarning(validation, begin=max(1, config.epochs // 10))
     average = weight_average.WeightAverage(model) if config.weight_average else None
     loop = [
@@ -164,6 +179,7 @@ def fit(
         usage,
         *task.callbacks(config, directory, splits),
         callbacks.Progress(config.epochs, steps, task.fields),
+        notices.NoticeLog(directory.history()),
         TensorBoardLog(
             directory.tensorboard,
             to_json(config),
@@ -172,6 +188,7 @@ def fit(
             config.pictures_every,
             lambda: usage.usage,
             task.pictures,
+            checkpoints.monitored,
         ),
         *([weight_average.UseWeights(average)] if average else []),
         checkpoints,
@@ -214,22 +231,27 @@ def evaluate_split(
     model: DiscreteModel,
     split: datasets.Split,
     bound_samples: int,
+    train: datasets.Split | None = None,
 ) -> dict[str, Any]:
-    """Evaluates a trained model on a split: every term, the many-sample bound, use of its codes."""
+    """Evaluates a trained model on a split: every term, the many-sample bound, use of its codes.
+
+    Args:
+        model: Trained.
+        split: On which it is evaluated.
+        bound_samples: Of the bound.
+        train: Training images, whose mean is what reconstructions are compared with. Default: None,
+            there is no comparison.
+    """
     batches = split.batches(min(100, len(split)))
-    terms = model.evaluate(batches, return_dict=True, verbose=0)
-    result = {name: float(value) for name, value in terms.items()}
+    with narration.phase(f"Terms of the objective, {len(split):,} {split.split} images"):
+        terms = model.evaluate(batches, return_dict=True, verbose=0)
+    result: dict[str, Any] = {name: float(value) for name, value in terms.items()}
     if split.labels is None or not (split.labels >= 0).any():
         for name in LABELLED_TERMS:
             result.pop(name, None)
-    with tqdm.tqdm(
-        total=len(split),
-        desc=f"bound with {bound_samples} samples",
-        unit="image",
-        leave=False,
-        disable=None,
-    ) as bar:
-        bound = evaluation.evaluate_bound(model, batches, bound_samples, progress=bar.update)
+    name = f"Bound with {bound_samples:,} samples, {len(split):,} {split.split} images"
+    with narration.phase(name, len(split)) as advance:
+        bound = evaluation.evaluate_bound(model, batches, bound_samples, progress=advance)
     result.update(
         {
             "bound_nats": bound.mean_nats,
@@ -238,10 +260,18 @@ def evaluate_split(
             "num_examples": bound.num_examples,
         }
     )
+    of = likelihood_words.bound_of(split, narration.likelihood_of(model))
+    if of:
+        result["bound_of"] = of
+    if train is not None and hasattr(model, "reconstruct"):
+        result.update(references.image_errors(model, split, train))
     if hasattr(model, "num_classes"):
-        result.update(
-            classification.metrics(*classification.read(classification.compiled(model), split))
-        )
+        probs, labels = classification.read(classification.compiled(model), split)
+        result.update(classification.metrics(probs, labels))
+        if len(labels):
+            result["accuracy_standard_error"] = references.share_error(
+                result["accuracy"], len(labels)
+            )
     else:  # A class is no code.
         usage = evaluation.collect_usage(model, batches)
         result["mean_perplexity"] = float(np.mean(usage.perplexity))

@@ -13,7 +13,7 @@ from tf_discrete._internal import reading
 from tf_discrete._internal.writing import write_json
 
 from ..flags.config import check
-from . import data, identity
+from . import data, identity, narration
 from . import run as run_lib
 from .callbacks import TrainingDiverged
 from .run_directory import RunDirectory
@@ -177,7 +177,11 @@ def _outcome(task: Task, settings: Any) -> dict[str, Any]:
     def score(model: Any, config: Any, _: RunDirectory, splits: data.Splits) -> dict[str, Any]:
         validation = splits["validation"]
         batches = validation.batches(min(100, len(validation)))
-        bound = evaluation.evaluate_bound(model, batches, config.bound_samples)
+        name = f"Bound with {config.bound_samples:,} samples, {len(validation):,} validation images"
+        with narration.phase(name, len(validation)) as advance:
+            bound = evaluation.evaluate_bound(
+                model, batches, config.bound_samples, progress=advance
+            )
         return {
             "bound_nats": bound.mean_nats,
             "bound_standard_error_nats": bound.standard_error_nats,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -18,17 +18,16 @@ from tf_discrete import plots, seeds
 from tf_discrete._internal import writing
 from tf_discrete.evaluation import Usage
 
+from . import charts
 from .callbacks import rows_of
 from .checkpoints import CheckpointFolder
 
-_UNITS = {"elbo_nats": "nats, higher is better", "kl_nats": "nats, summed over variables"}
-
-Pictures = Callable[[Any, np.ndarray, "np.ndarray | None"], dict[str, Any]]
-"""(model, validation images, their classes or None) -> named figures."""
+Pictures = Callable[[Any, np.ndarray, "Sequence[str] | None"], dict[str, Any]]
+"""(model, validation images, the names of their classes or None) -> named figures."""
 
 
 def autoencoder_pictures(
-    model: Any, images: np.ndarray, labels: np.ndarray | None
+    model: Any, images: np.ndarray, labels: Sequence[str] | None
 ) -> dict[str, Any]:
     """Reconstructions, and samples from the prior."""
     shown, labels = images[:20], None if labels is None else labels[:20]
@@ -47,11 +46,12 @@ class TensorBoardLog(keras.callbacks.Callback):
         folder: of the event files; one sub-folder each for train and validation.
         config: hyper-parameters of the run.
         images: a batch of validation images, float [B, H, W, C].
-        labels: their classes, or None.
+        labels: the names of their classes, "" for an image without one, or None.
         pictures_every: epochs; 0 for no pictures, no histograms and no projector.
         usage: of the codes of the last epoch, read from the logs' callback; a function without
             arguments.
         pictures: of the model, see `Pictures`.
+        monitored: field of the history that decides the best epoch, which its chart says.
     """
 
     def __init__(
@@ -59,13 +59,14 @@ class TensorBoardLog(keras.callbacks.Callback):
         folder: pathlib.Path,
         config: dict[str, Any],
         images: np.ndarray,
-        labels: np.ndarray | None,
+        labels: Sequence[str] | None,
         pictures_every: int,
         usage: Any,
         pictures: Pictures,
+        monitored: str = "",
     ):
         super().__init__()
-        self.folder, self.config = folder, config
+        self.folder, self.config, self.monitored = folder, config, monitored
         self.images, self.labels = images, labels
         self.pictures_every, self.usage, self.pictures = pictures_every, usage, pictures
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
@@ -76,16 +77,23 @@ class TensorBoardLog(keras.callbacks.Callback):
             hparams.hparams(values, trial_id=str(self.folder.parent.name))
             text = json.dumps(self.config, indent=2)
             tf.summary.text("config", f"```\n{text}\n```")
+            if self.monitored:
+                tag = charts.chart(self.monitored.split("/", 1)[1]).tag
+                tf.summary.text("best_epoch", f"The highest validation value of `{tag}` decides.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = int(np.asarray(self.model.optimizer.iterations))
         for name, value in rows_of(logs or {}).items():
-            split, tag = name.split("/", 1)
+            split, field = name.split("/", 1)
+            chart = charts.chart(field)
+            text = (
+                charts.deciding(chart.description) if name == self.monitored else chart.description
+            )
             with self._writer(split).as_default(step=step):
-                tf.summary.scalar(tag, value, description=_UNITS.get(tag))
+                tf.summary.scalar(chart.tag, value, description=text)
         with self._writer("train").as_default(step=step):
-            rate = self.model.optimizer.learning_rate
-            tf.summary.scalar("learning_rate", float(np.asarray(rate)))
+            rate, chart = self.model.optimizer.learning_rate, charts.chart("learning_rate")
+            tf.summary.scalar(chart.tag, float(np.asarray(rate)), description=chart.description)
         if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
             with self._writer("validation").as_default(step=step):
                 self._pictures()
@@ -121,7 +129,8 @@ class TensorBoardLog(keras.callbacks.Callback):
         points = CheckpointFolder(checkpoint, folder / "embedding", keep=2)
         step = int(np.asarray(self.model.optimizer.iterations))
         points.save(step)
-        labels = self.labels if self.labels is not None else np.arange(len(self.images))
+        numbers = map(str, range(len(self.images)))
+        labels = numbers if self.labels is None else (x or "unlabelled" for x in self.labels)
         writing.write_text(folder / "labels.tsv", "".join(f"{label}\n" for label in labels))
         side = int(np.ceil(np.sqrt(len(self.images))))
         height, width, channels = self.images.shape[1:]
@@ -184,8 +193,9 @@ def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
         tf.summary.create_file_writer(str(folder / "test")).as_default(step=result["steps"]),
     ):
         for name, value in result.items():
-            if name.startswith("test/") and value is not None:
-                tf.summary.scalar(name.removeprefix("test/"), value)
+            if name.startswith("test/") and isinstance(value, (int, float)):
+                chart = charts.chart(name.removeprefix("test/"))
+                tf.summary.scalar(chart.tag, value, description=chart.description)
 
 
 def _image(tag: str, figure: Any) -> None:

@@ -19,6 +19,7 @@ from tf_discrete.models import CategoricalVAE
 
 from ..common import callbacks, compiling, data, identity, provenance, results
 from ..common import run as run_lib
+from ..common.duration import duration
 from ..common.run_directory import RunDirectory, read_json
 from ..flags.compare_estimators import Config
 from ..flags.config import check, to_json
@@ -118,7 +119,7 @@ def train_all(config: Config, names: Sequence[str], skipped: dict[str, str]) -> 
             print(f"{title} is finished")
             continue
         each = (time.monotonic() - began) / done if done else None
-        left = f"; about {_time(each * (len(todo) - number + 1))} left" if each else ""
+        left = f"; about {duration(each * (len(todo) - number + 1))} left" if each else ""
         print(f"\n{title}{left}", flush=True)
         keras.backend.clear_session()
         gc.collect()
@@ -213,7 +214,3 @@ def _run_of(config: Config, name: str, seed: int) -> dict[str, Any] | None:
 
 def _epochs(run: dict[str, Any]) -> int:
     return len(run["history"]["step"])
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

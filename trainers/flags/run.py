@@ -32,6 +32,11 @@ class DataFlags:
         0.1, "Fraction of the training images used for validation.", lower=0.001, upper=0.9
     )
     max_examples: int = option(0, "Maximum number of examples of each split. 0: all.", lower=0)
+    skip_unreadable: bool = option(
+        False,
+        "Leave out files of a folder that cannot be read as images, with a warning that names them, instead "
+        "of refusing the folder.",
+    )
     accept_changed_data: bool = option(
         False, "Continue a run although its data have changed since it started."
     )
@@ -86,8 +91,9 @@ class ExecutionFlags:
         lower=0,
     )
     bound_samples: int = option(
-        1000,
-        "Number m of samples of the importance-weighted test bound at the end of the run.",
+        100,
+        "Number m of samples of the importance-weighted test bound at the end of the run. Papers often "
+        "report 1000, which takes ten times as long; trainers.evaluate computes that later.",
         lower=1,
     )
     steps_per_execution: int = option(

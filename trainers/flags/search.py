@@ -22,7 +22,8 @@ class Config(TrustFlags, MovedDataFlags):
     rebuild: bool = option(False, "Build the index again; necessary if the images have changed.")
     images: str = option(
         "",
-        "Folder of images to index, with subfolders. Default: --split of the run's data.",
+        "Folder of images to index, with subfolders. With a subfolder for each class, precision is reported "
+        "too. Default: --split of the run's data.",
         path=True,
     )
     split: str = option(

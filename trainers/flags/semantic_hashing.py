@@ -50,11 +50,6 @@ class Config(CodePriorFlags, PixelFlags, RunConfig):
         "'auto': 'mean' with that likelihood and 'mlp' or 'conv', 'zero' otherwise.",
         choices=("auto", "zero", "mean"),
     )
-    bound_samples: int = option(
-        100,
-        "Number m of samples of the importance-weighted test bound at the end of the run.",
-        lower=1,
-    )
     generation_samples: int = option(
         6400,
         "Number of samples for the inception scores at the end; the accuracy of the same classifier on "

@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import codes as codes_lib
-from tf_discrete import plots
+from tf_discrete import datasets, plots
 from tf_discrete._internal import writing
 from tf_discrete._internal.writing import write_json
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.models import AutoregressivePrior
 
-from ..common import callbacks, finished_run, identity, interruption, results
+from ..common import callbacks, finished_run, identity, interruption, narration, results
 from ..common import run as run_lib
 from ..common.run_directory import RunDirectory
 from ..flags.autoregressive_prior import Config
@@ -87,23 +87,31 @@ def run(config: Config) -> dict[str, Any]:
             identity.of_splits(splits),
             model_digest(finished.model),
         )
-        codes = {
-            name: codes_lib.encode_digits(finished.model, split.batches(500))[0]
-            for name, split in splits.items()
-        }
+        narration.say("Data", narration.data_words(finished.config.dataset, splits))
+        narration.say("Model", narration.model_words(finished.model))
+        codes = {name: encode(finished.model, split) for name, split in splits.items()}
         epochs = fit(prior, codes, config, directory)
-        result = {**score(prior, codes), "epochs": epochs}
+        with narration.phase("Bits of the codes of every split"):
+            result = {**score(prior, codes), "epochs": epochs}
         if config.compress:
-            report = codes_lib.compress(
-                codes["test"], prior, directory.path / "codes.bin", overwrite=True
-            )
+            with narration.phase(f"Compression of {len(codes['test']):,} test codes"):
+                report = codes_lib.compress(
+                    codes["test"], prior, directory.path / "codes.bin", overwrite=True
+                )
             result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
-        with writing.replaced_file(directory.path / "prior.keras") as new:
-            prior.save(new)
-        plots.save(samples(finished.model, prior, config), directory.path / "samples.png")
+        with narration.phase("Prior and samples"):
+            with writing.replaced_file(directory.path / "prior.keras") as new:
+                prior.save(new)
+            plots.save(samples(finished.model, prior, config), directory.path / "samples.png")
         write_json(directory.result_path, result)
     results.print_table(f"{directory.path}: codes of {config.run}", result)
     return result
+
+
+def encode(model: Any, split: datasets.Split) -> np.ndarray:
+    """Returns the codes of the images of a split, int [n, N], of trees the digits."""
+    with narration.phase(f"Codes of {len(split):,} {split.split} images"):
+        return codes_lib.encode_digits(model, split.batches(500))[0]
 
 
 def fit(

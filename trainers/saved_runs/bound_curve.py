@@ -14,6 +14,8 @@ from tf_discrete import datasets, plots, seeds
 from tf_discrete._internal import fusion
 from tf_discrete._internal.writing import write_json
 
+from ..common import narration
+
 BATCH = 20
 CHUNK = 100
 
@@ -52,7 +54,9 @@ def write(
         split, images=split.images[:num_examples], labels=None, num_classes=None, class_names=None
     )
     began = time.perf_counter()
-    values = score(model, first.batches(BATCH), num_samples)
+    name = f"Curve of bounds with up to {most:,} samples, {len(first):,} {split.split} images"
+    with narration.phase(name, len(first)) as advance:
+        values = score(model, first.batches(BATCH), num_samples, advance)
     count = len(values[most])
     result = {
         "split": split.split,
@@ -73,7 +77,12 @@ def write(
     return result
 
 
-def score(model: Any, images: Any, num_samples: tuple[int, ...]) -> dict[int, np.ndarray]:
+def score(
+    model: Any,
+    images: Any,
+    num_samples: tuple[int, ...],
+    progress: narration.Progress = lambda count: None,
+) -> dict[int, np.ndarray]:
     """The bounds of every image of batches, by number of samples."""
     most = max(num_samples)
 
@@ -94,8 +103,7 @@ def score(model: Any, images: Any, num_samples: tuple[int, ...]) -> dict[int, np
         drawn = np.concatenate(chunks)
         for m in num_samples:
             found[m].append(bounds(drawn, m))
-        done = np.concatenate(found[most])
-        print(f"{len(done)} images: {done.mean():.3f} nats with {most} samples", flush=True)
+        progress(drawn.shape[-1])
     return {m: np.concatenate(values) for m, values in found.items()}
 
 

@@ -14,6 +14,8 @@ from ..common import (
     compiling,
     finished_run,
     identity,
+    likelihood_words,
+    narration,
     results,
 )
 from ..common import run as run_lib
@@ -68,15 +70,21 @@ def run(config: Config) -> dict[str, Any]:
     split = train if config.split == "train" else task.load_split(run_config, config.split)
     read = {"train": train, config.split: split}
     identity.check(directory.path, read, config.accept_changed_data)
+    narration.say("Run", f"{directory.path}, epoch {epoch}, the {config.checkpoint} one")
+    narration.say("Data", f"{run_config.dataset}: {len(split):,} {config.split} images")
+    narration.say("Pixels", likelihood_words.pixels(split, narration.likelihood_of(model)))
+    narration.say("Model", narration.model_words(model))
     result = {
         "checkpoint": config.checkpoint,
         "epoch": epoch,
         "split": config.split,
-        **run_lib.evaluate_split(model, split, config.bound_samples),
+        **run_lib.evaluate_split(model, split, config.bound_samples, train),
     }
     output = config.output or directory.path / f"evaluation-{config.split}.json"
     write_json(output, result)
     examples = config.bound_curve_examples
     bound_curve.write(model, split, config.bound_curve, examples, directory.path)
-    results.print_table(f"{config.run}, epoch {epoch}, {config.split} (nats)", result)
+    title = f"{config.run}, epoch {epoch}, {config.split}; nats are per image"
+    results.print_table(title, result)
+    print(f"\nWritten to {output}")
     return result

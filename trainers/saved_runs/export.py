@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tf_discrete import export
 
-from ..common import results
+from ..common import narration, results
 from ..common.finished_run import load_model, open_run
 from ..common.run_directory import RunDirectory
 from ..flags.export import Config
@@ -31,14 +31,14 @@ def run(config: Config) -> None:
     model = load_model(directory, of_run.dtype_policy)
     settings = directory.config()
     if config.path:
-        export.save(
-            model,
-            config.path,
-            preprocessing=results.preprocessing_of(settings),
-            metadata={"run": settings},
-            overwrite=config.overwrite,
-        )
-        print(f"SavedModel: {config.path}")
+        with narration.phase(f"SavedModel {config.path}"):
+            export.save(
+                model,
+                config.path,
+                preprocessing=results.preprocessing_of(settings),
+                metadata={"run": settings},
+                overwrite=config.overwrite,
+            )
     if config.tflite:
-        export.save_tflite(model, config.tflite, overwrite=config.overwrite)
-        print(f"TFLite: {config.tflite}")
+        with narration.phase(f"TFLite file {config.tflite}"):
+            export.save_tflite(model, config.tflite, overwrite=config.overwrite)

@@ -13,8 +13,10 @@ import numpy as np
 import tqdm
 
 from tf_discrete import codes as codes_lib
-from tf_discrete.datasets import image_folder
+from tf_discrete.datasets import folder_layout, image_folder
+from tf_discrete.datasets.folder_layout import UNLABELLED_FOLDER
 
+from ..common import data
 from ..common.finished_run import FinishedRun
 
 _BATCH = 256
@@ -43,6 +45,31 @@ class ImageSource:
         if self.split is not None:
             return [f"{self.name}/{index}" for index in range(len(self.split))]
         return list(image_folder.files(folder))
+
+    def classes(self, names: Sequence[str], folder: str = "") -> list[str]:
+        """Returns the name of the class of each image; "" where it has none.
+
+        Args:
+            names: Of images of the split, or of files in `folder`.
+            folder: Of files, in one of the layouts of a data set: with a subfolder for each class.
+        """
+        if self.split is not None:
+            if self.split.labels is None:
+                return ["" for _ in names]
+            numbers = [int(name.rsplit("/", 1)[1]) for name in names]
+            labels = np.asarray(self.split.labels)[numbers]
+            return data.class_names_of(self.split, labels) or []
+        try:
+            splits = folder_layout.read(folder).splits.values()
+        except ValueError:  # Another layout, which is searched all the same.
+            return ["" for _ in names]
+        known = {
+            path: name
+            for one in splits
+            for path, name in zip(one.paths, one.classes or (), strict=False)
+            if name != UNLABELLED_FOLDER
+        }
+        return [known.get(name, "") for name in names]
 
     def identity(self, folder: str = "") -> dict[str, Any]:
         """Returns a fingerprint of the images for JSON; another one means other images, or a change.

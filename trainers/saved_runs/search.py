@@ -60,9 +60,9 @@ def run(config: Config) -> dict[str, Any]:
             asked, config.k
         )
         result["recall_against_exact"] = codes_lib.recall_against(found, exact)
-    if queries.labels is not None and source.labels is not None and source.name != "test":
-        labels = queries.labels[: len(asked)], source.labels
-        result.update(score(asked, index, *labels, config.k))
+    known = source.classes(index.ids, config.images)
+    wanted = query_classes(config, queries, names, set(known), set(index.ids))
+    result.update(score(asked, wanted, index, known, config.k))
     output = writing.expand(config.output or finished.directory.path / "search")
     plots.save(picture(queries, names, source, index, found), output / "search.png")
     results.print_table(f"Search in {folder}", result)
@@ -203,14 +203,57 @@ def report(index: codes_lib.CodeIndex, config: Config) -> dict[str, Any]:
     return result
 
 
+def query_classes(
+    config: Config, queries: ImageSource, names: list[str], known: set[str], indexed: set[str]
+) -> list[str]:
+    """Returns the class of each query, "" where it has none among those that are known.
+
+    A query file has the class that its folder is named after. A query that is in the index itself would find
+    itself first, and has none.
+    """
+    if config.query:
+        found = [os.path.basename(os.path.dirname(os.path.abspath(name))) for name in names]
+        indexed = {os.path.abspath(name) for name in indexed}
+        names = [os.path.abspath(name) for name in names]
+    else:
+        found = queries.classes(names)
+    return [
+        one if one in known and name not in indexed else ""
+        for one, name in zip(found, names, strict=True)
+    ]
+
+
 def score(
-    asked: np.ndarray, index: codes_lib.CodeIndex, query_labels: Any, labels: Any, k: int
+    asked: np.ndarray,
+    wanted: list[str],
+    index: codes_lib.CodeIndex,
+    known: list[str],
+    k: int,
 ) -> dict[str, Any]:
-    """Whether what is near has the same label; ties averaged over their orders."""
+    """Returns whether what is near has the class of the query; ties averaged over their orders.
+
+    Args:
+        asked: Codes of the queries.
+        wanted: Classes of the queries; those with "" are left out.
+        index: Searched.
+        known: Classes of its items.
+        k: Neighbours.
+    """
+    some = [number for number, name in enumerate(wanted) if name]
+    if not some:
+        return {}
+    numbers = {name: number for number, name in enumerate(sorted(set(known) | set(wanted)))}
     scores = evaluation.evaluate_retrieval(
-        asked, query_labels, index.codes, labels, k, index.num_categories, ties="expected"
+        asked[some],
+        np.array([numbers[wanted[i]] for i in some]),
+        index.codes,
+        np.array([numbers[name] for name in known]),
+        k,
+        index.num_categories,
+        ties="expected",
     )
-    return {f"retrieval/{name}": value for name, value in scores._asdict().items()}
+    found = {f"retrieval/{name}": value for name, value in scores._asdict().items()}
+    return {"labelled_queries": len(some), **found}
 
 
 def picture(

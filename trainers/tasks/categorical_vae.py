@@ -85,14 +85,13 @@ def finish(
 ) -> dict[str, Any]:
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
-    result = run_lib.evaluate_split(model, test, config.bound_samples)
-    autoencoder_report.draw_pictures(model, *data.some_images(test), directory)
+    result = run_lib.evaluate_split(model, test, config.bound_samples, splits["train"])
+    autoencoder_report.draw_pictures(model, test, directory)
     learned = autoencoder_report.with_labels(splits["train"])
     read = autoencoder_report.with_labels(test)
     if config.classify_reconstructions and learned and read:
         classifier = autoencoder_report.make_classifier(config, directory, learned)
-        accuracy = autoencoder_report.classify_reconstructions(model, classifier, read)
-        result["reconstruction_accuracy"] = accuracy
+        result.update(autoencoder_report.classify(model, classifier, read))
     results.write_model(model, directory)
     return {f"test/{name}": value for name, value in result.items()}
 

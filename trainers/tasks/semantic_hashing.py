@@ -9,7 +9,7 @@ import numpy as np
 from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
 from tf_discrete.models import SemanticHashingAutoencoder, networks
 
-from ..common import autoencoder_report, data, results, task, training
+from ..common import autoencoder_report, data, narration, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import make_code_prior
 from ..common.latents import make_likelihood, make_mean_logits
@@ -57,19 +57,19 @@ def finish(
 ) -> dict[str, Any]:
     """Scores the test split and samples, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
-    result = run_lib.evaluate_split(model, test, config.bound_samples)
-    images, labels = data.some_images(test)
-    autoencoder_report.draw_pictures(model, images, labels, directory)
+    result = run_lib.evaluate_split(model, test, config.bound_samples, splits["train"])
+    autoencoder_report.draw_pictures(model, test, directory)
+    images, _ = data.some_images(test)
     plots.save(plots.bit_statistics(np.asarray(model.encode(images))), directory.path / "bits.png")
     learned = autoencoder_report.with_labels(splits["train"])
     read = autoencoder_report.with_labels(test)
     if config.generation_samples and learned and read:
         classifier = autoencoder_report.make_classifier(config, directory, learned)
-        accuracy = autoencoder_report.classify_reconstructions(model, classifier, read)
-        result["reconstruction_accuracy"] = accuracy
-        scores = evaluation.evaluate_generation(
-            model, classifier, config.generation_samples, config.seed
-        )
+        result.update(autoencoder_report.classify(model, classifier, read))
+        with narration.phase(f"Inception scores of {config.generation_samples:,} samples"):
+            scores = evaluation.evaluate_generation(
+                model, classifier, config.generation_samples, config.seed
+            )
         for name in ("inception_score", "slides_score"):
             score = getattr(scores, name)
             result.update({name: score.mean, f"{name}_spread": score.spread})

@@ -18,7 +18,7 @@ from tf_discrete.models import (
 )
 from tf_discrete.plots import Panel
 
-from ..common import classification, data, results, task, training
+from ..common import classification, data, narration, references, results, task, training
 from ..common import run as run_lib
 from ..common.finished_run import load_model, read_settings
 from ..common.latents import make_estimator, make_kl_weight, make_likelihood, make_temperature
@@ -195,24 +195,31 @@ def finish(
 ) -> dict[str, Any]:
     """Scores validation and test, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
-    scores = run_lib.evaluate_split(model, test, config.bound_samples)
+    scores = run_lib.evaluate_split(model, test, config.bound_samples, splits["train"])
     classify = classification.compiled(model)
     probs, labels = classification.read(classify, test)
     result = {f"test/{name}": value for name, value in scores.items()}
     read = classification.metrics(*classification.read(classify, splits["validation"]))
     result.update({f"validation/{name}": value for name, value in read.items()})
     result["labels"] = len(splits["labelled"])
-    images = next(iter(test.batches(min(100, len(test)))))["image"].numpy()
-    figures = classification.figures(model, images)
-    reconstructions = results.as_image(model.reconstruct(images))
-    figures["reconstructions"] = plots.reconstructions(images, reconstructions)
-    figures["samples"] = plots.image_grid(results.as_image(model.sample(100, seed=1)))
-    figures["curves"] = plots.curves(directory.history(), panels=PANELS)
-    if len(labels):
-        matrix = evaluation.confusion_matrix(probs, labels)
-        figures["confusion"] = plots.confusion(matrix, title="Test images")
-    for name, figure in figures.items():
-        plots.save(figure, directory.path / f"{name}.png")
+    result.update(references.linear_accuracy(splits["labelled"], test))
+    with narration.phase("Pictures"):
+        images, true = data.some_images(test, 100)
+        figures = classification.figures(model, images, test.class_names)
+        reconstructions = results.as_image(model.reconstruct(images))
+        named = data.class_names_of(test, true)
+        figures["reconstructions"] = plots.reconstructions(images, reconstructions, named)
+        figures["samples"] = plots.image_grid(results.as_image(model.sample(100, seed=1)))
+        figures["curves"] = plots.curves(directory.history(), panels=PANELS)
+        if len(labels):
+            matrix = evaluation.confusion_matrix(probs, labels)
+            figures["confusion"] = plots.confusion(
+                matrix, names=test.class_names, title="Test images"
+            )
+        for name, figure in figures.items():
+            plots.save(figure, directory.path / f"{name}.png")
+    if len(labels) and test.class_names:
+        narration.say("Classes", references.accuracy_by_class(probs, labels, test.class_names))
     results.write_model(model, directory)
     return result
 

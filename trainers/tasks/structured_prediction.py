@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete.models import StructuredPrediction
 
-from ..common import data, results, task, training
+from ..common import data, narration, results, task, training
 from ..common import run as run_lib
 from ..common.latents import make_estimator, make_latents, make_likelihood, make_temperature
 from ..common.run_directory import RunDirectory
@@ -50,20 +51,21 @@ def finish(
     test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
     images = next(iter(test.batches(min(500, len(test)))))["image"].numpy()
-    usage = evaluation.collect_usage(model, [images])
-    figures = {
-        **completion_pictures(model, images),
-        "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
-        "curves": plots.curves(directory.history()),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, directory.path / f"{name}.png")
+    with narration.phase("Pictures"):
+        usage = evaluation.collect_usage(model, [images])
+        figures = {
+            **completion_pictures(model, images),
+            "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
+            "curves": plots.curves(directory.history()),
+        }
+        for name, figure in figures.items():
+            plots.save(figure, directory.path / f"{name}.png")
     results.write_model(model, directory)
     return {f"test/{name}": value for name, value in result.items()}
 
 
 def completion_pictures(
-    model: StructuredPrediction, images: np.ndarray, labels: np.ndarray | None = None
+    model: StructuredPrediction, images: np.ndarray, labels: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Draws the inputs, some completions, the mean of many, and the truth, for the first images."""
     shown = images[:10]

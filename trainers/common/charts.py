@@ -1,0 +1,123 @@
+"""The charts of a run in TensorBoard: the question that each belongs to, and what it shows."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+OBJECTIVE, DISCRETE, CODES = "objective", "discrete_path", "codes"
+CLASSES, OPTIMISATION, TEST = "classification", "optimisation", "test"
+"""The groups: what is trained, what the discrete model scores, how codes are used, how well classes are read,
+the state of the optimizer, and the numbers of the end."""
+
+
+class Chart(NamedTuple):
+    """One chart.
+
+    Attributes:
+        tag: Its name in TensorBoard, GROUP/QUANTITY: the same for train, validation and test.
+        description: What it shows, with its unit and direction.
+    """
+
+    tag: str
+    description: str
+
+
+_NATS = "Nats per example."
+_DESCRIPTIONS: dict[str, dict[str, str]] = {
+    OBJECTIVE: {
+        "loss": "What the optimizer minimises, with all weights. Lower is better.",
+        "elbo_nats": f"The ELBO as trained, with the samples of the estimator. {_NATS} Higher is better; "
+        "with relaxed samples it is no bound of the discrete model.",
+        "multi_sample_bound_nats": f"The bound of several samples, as trained. {_NATS} Higher is better.",
+        "reconstruction_nats": f"-log p(x | z) as trained. {_NATS} Lower is better.",
+        "kl_nats": f"KL from posterior to prior, summed over variables. {_NATS}",
+        "prior_nats": f"-log p(z) of the codes under the code prior. {_NATS} Lower is better.",
+        "elbo_labelled_nats": f"The ELBO of images with a label. {_NATS} Higher is better.",
+        "elbo_unlabelled_nats": f"The ELBO of images without a label. {_NATS} Higher is better.",
+        "classification_nats": f"Cross-entropy of the labels. {_NATS} Lower is better.",
+        "class_entropy_nats": f"Entropy of the inferred class. {_NATS}",
+        "consistency_nats": f"Cross-entropy of distorted views. {_NATS} Lower is better.",
+        "balance_nats": "KL from the mean class probabilities of a batch to the prior, in nats.",
+    },
+    DISCRETE: {
+        "hard_elbo_nats": f"The ELBO of the discrete model, with one-hot samples. {_NATS} Higher is better; "
+        "compare models by it.",
+        "hard_reconstruction_nats": f"-log p(x | z) with one-hot samples. {_NATS} Lower is better.",
+        "style_kl_nats": f"KL of the style to its prior. {_NATS}",
+        "class_kl_nats": f"KL of the inferred class to its prior. {_NATS}",
+    },
+    CODES: {
+        "perplexity": "Effective number of categories, averaged over the variables.",
+        "perplexity_min": "Effective number of categories of the variable that uses the fewest.",
+        "active_units": "Variables whose category depends on the image.",
+        "collapsed_units": "Variables that tell nothing about the image. Lower is better.",
+        "mutual_information_nats": "Nats that a variable tells about the image, mean over the variables.",
+    },
+    CLASSES: {
+        "accuracy": "Share of labelled images whose most probable class is right. Higher is better.",
+        "calibration_error": "How far confidence and accuracy are apart, on average. Lower is better.",
+    },
+    OPTIMISATION: {
+        "learning_rate": "Learning rate of the optimizer.",
+        "gradient_norm": "Norm over all weights of the gradient of the mean loss.",
+        "temperature": "Temperature of the estimator; low is nearly discrete.",
+        "kl_weight": "Weight of the KL in the objective.",
+        "alpha": "Weight of the cross-entropy of the labels.",
+        "slope": "Slope of the logits that are sampled; high is nearly discrete.",
+        "discrete_fraction": "Probability that a bit is rounded in training.",
+    },
+    TEST: {
+        "bound_nats": f"Importance-weighted bound at the end. {_NATS} Higher is better.",
+        "bound_standard_error_nats": "Standard error of the bound over examples.",
+        "bound_samples": "Samples of the bound.",
+        "num_examples": "Examples that were scored.",
+        "reconstruction_mse": "Squared error of a pixel of reconstructions. Lower is better.",
+        "reconstruction_mse_standard_error": "Standard error of that over examples.",
+        "mean_image_mse": "Squared error of a pixel of the mean training image; compare reconstruction_mse.",
+        "reconstruction_accuracy": "Share of reconstructions that a classifier of real images gets right.",
+        "reconstruction_accuracy_standard_error": "Standard error of that share.",
+        "original_accuracy": "Share of the originals that it gets right; compare reconstruction_accuracy.",
+        "accuracy_standard_error": "Standard error of the accuracy.",
+        "linear_accuracy": "Accuracy of a linear classifier of the pixels on the same labels.",
+        "inception_score": "Inception score of samples. Higher is better.",
+        "inception_score_spread": "Spread of the inception score over parts of the samples.",
+        "slides_score": "The score of the 2018 comparison, of samples. Higher is better.",
+        "slides_score_spread": "Spread of that score over parts of the samples.",
+    },
+}
+_SAME = {"mean_perplexity": "perplexity"}
+"""Other names of a quantity in the results of a run."""
+
+CHARTS = {
+    name: Chart(f"{group}/{name}", description)
+    for group, charts in _DESCRIPTIONS.items()
+    for name, description in charts.items()
+}
+
+
+def chart(name: str) -> Chart:
+    """Returns the chart of a quantity.
+
+    Args:
+        name: Of a term of the logs, `usage/...` of the use of codes, or of a test result.
+
+    Example:
+        >>> [chart(name).tag for name in ("kl_nats", "usage/perplexity", "mean_perplexity", "temperature_2")]
+        ['objective/kl_nats', 'codes/perplexity', 'codes/perplexity', 'optimisation/temperature_2']
+    """
+    name = name.removeprefix("usage/")
+    name = _SAME.get(name, name)
+    if name in CHARTS:
+        return CHARTS[name]
+    stem = re.sub(r"_\d+$", "", name)
+    if stem in CHARTS:
+        group = CHARTS[stem].tag.split("/")[0]
+        return Chart(f"{group}/{name}", f"{CHARTS[stem].description} Of one of several layers.")
+    group = DISCRETE if name.startswith("hard_") else OBJECTIVE
+    return Chart(f"{group}/{name}", f"{name.replace('_', ' ')}, averaged over examples.")
+
+
+def deciding(description: str) -> str:
+    """Returns the description of the chart whose highest value decides the best epoch."""
+    return f"**Its highest value decides the best epoch.** {description}"

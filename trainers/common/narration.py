@@ -1,0 +1,160 @@
+"""The words of a run from its first to its last line: data, model, epochs, and each phase of the end.
+
+Every trainer says it with these functions. On a terminal a phase is a bar; in a log file it is a line when it
+begins, one every half a minute, and one when it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from tf_discrete import datasets
+from tf_discrete.likelihoods import Likelihood
+from tf_discrete.models import DiscreteModel
+
+from . import likelihood_words
+from .data import Splits
+from .duration import duration
+
+SECONDS = 30.0
+"""Seconds between two lines of a phase in a log file."""
+_NAMES_SHOWN = 12
+
+Progress = Callable[[int], None]
+"""Called with the number of items that were done since the last call."""
+
+
+def say(title: str, text: str) -> None:
+    """Prints one line of what a run does, at once."""
+    print(f"{title + ':':<10}{text}", flush=True)
+
+
+def say_start(
+    name: str, splits: Splits, model: DiscreteModel, *, epochs: int, steps: int, monitored: str
+) -> None:
+    """Says what was read, what is trained, and for how long.
+
+    Args:
+        name: Name of the data set.
+        splits: Of the run.
+        model: Built.
+        epochs: At most.
+        steps: Of an epoch.
+        monitored: Field of the history by which the best epoch is chosen.
+    """
+    say("Data", data_words(name, splits))
+    say("Pixels", likelihood_words.pixels(splits["train"], likelihood_of(model)))
+    say("Model", model_words(model))
+    say(
+        "Training",
+        f"{epochs} epochs of {steps} steps; the best epoch has the highest {monitored}",
+    )
+
+
+def data_words(name: str, splits: Splits) -> str:
+    """Returns the number of images of each split, their shape and their classes, in words.
+
+    Example:
+        >>> digits = {split: datasets.get("digits", split) for split in ("train", "validation", "test")}
+        >>> print(data_words("digits", digits))
+        digits: 1,294 training, 144 validation (carved) and 359 test (carved) images of 8 x 8 x 1; 10 classes
+    """
+    train = splits["train"]
+    counts = []
+    for split, word in (("train", "training"), ("validation", "validation"), ("test", "test")):
+        taken = " (carved)" if splits[split].carved else ""
+        counts.append(f"{len(splits[split]):,} {word}{taken}")
+    shape = " x ".join(map(str, train.image_shape))
+    text = f"{name}: {', '.join(counts[:2])} and {counts[2]} images of {shape}; {_classes(train)}"
+    if "labelled" in splits:
+        text += f"; {len(splits['labelled']):,} of the training images lend their label"
+    return text
+
+
+def model_words(model: DiscreteModel) -> str:
+    """Returns the class of a model, its codes, its estimator and the number of its parameters, in words."""
+    parts = [type(model).__name__]
+    spec = getattr(model, "latent_spec", None)
+    if spec is not None:
+        variables, categories = spec.digit_sizes
+        parts.append(f"{variables} variables of {categories} categories")
+    parts += dict.fromkeys(
+        str(getattr(one, "registered_name", type(one).__name__)) for one in _estimators(model)
+    )
+    count = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
+    return ", ".join([*parts, f"{count:,} parameters"])
+
+
+def likelihood_of(model: Any) -> Likelihood | None:
+    """Returns the likelihood of a model; None for one that has none."""
+    found = getattr(model, "likelihood", None)
+    return found if isinstance(found, Likelihood) else None
+
+
+@contextlib.contextmanager
+def phase(name: str, total: int | None = None, unit: str = "image") -> Iterator[Progress]:
+    """Says that a phase begins, how far it is, and how long it took.
+
+    Args:
+        name: Of the phase, such as "Test bound".
+        total: Items that it works through. Default: None, unknown.
+        unit: What an item is. Default: "image".
+
+    Yields:
+        A function that is called with the number of items done since the last call.
+
+    Example:
+        >>> with phase("Counting", total=3, unit="number") as advance:
+        ...     for number in range(3):
+        ...         advance(1)
+        Counting ...
+        Counting: ... s
+    """
+    terminal = sys.stderr.isatty()
+    began = told = time.monotonic()
+    done = 0
+    if not terminal:
+        print(f"{name} ...", flush=True)
+    bar = tqdm.tqdm(
+        total=total, desc=name, unit=unit, leave=False, dynamic_ncols=True, disable=not terminal
+    )
+    bar.refresh()
+
+    def advance(count: int) -> None:
+        nonlocal done, told
+        done += count
+        bar.update(count)
+        now = time.monotonic()
+        if not terminal and total and now - told >= SECONDS:
+            told = now
+            left = duration((now - began) / done * (total - done))
+            print(f"{name}: {done:,} of {total:,} {unit}s, {left} left", flush=True)
+
+    try:
+        yield advance
+    finally:
+        bar.close()
+    print(f"{name}: {duration(time.monotonic() - began)}", flush=True)
+
+
+def _classes(split: datasets.Split) -> str:
+    if split.num_classes is None:
+        return "no labels"
+    text = f"{split.num_classes} classes"
+    names = split.class_names
+    if names is None or tuple(map(str, range(len(names)))) == names:
+        return text
+    shown = ", ".join(f"{number} {name}" for number, name in enumerate(names[:_NAMES_SHOWN]))
+    return f"{text}: {shown}{', ...' if len(names) > _NAMES_SHOWN else ''}"
+
+
+def _estimators(model: Any) -> list[Any]:
+    found = getattr(model, "estimators", None) or getattr(model, "estimator", None) or ()
+    return list(found) if isinstance(found, (list, tuple)) else [found]

@@ -1,0 +1,103 @@
+"""Notices: what the numbers of a run say that a newcomer may not see in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from tf_discrete.likelihoods import Likelihood
+
+from .callbacks import rows_of
+
+PATIENCE = 10
+"""Epochs after which a validation accuracy that has not risen has stalled."""
+MEMORISED = 0.9995
+"""Train accuracy that counts as 1."""
+CERTAIN = 5.0
+"""Standard errors by which a number must be out of its bounds."""
+
+Row = Mapping[str, Any]
+
+
+def memorised(rows: Sequence[Row]) -> str:
+    """Returns a notice where the labels of training are memorised and validation has stalled, else "".
+
+    Args:
+        rows: Of the history so far, in order.
+
+    Example:
+        >>> rows = [{"train/accuracy": 1.0, "validation/accuracy": 0.7}] * 11
+        >>> memorised(rows).split(":")[0]
+        'Train accuracy has been 1 for 11 epochs, and validation accuracy has not risen above 70.0 % for 10'
+    """
+    accuracies = [float(row["validation/accuracy"]) for row in rows if "validation/accuracy" in row]
+    if len(rows) <= PATIENCE or len(accuracies) < len(rows):
+        return ""
+    perfect = 0
+    for row in reversed(rows):
+        if row.get("train/accuracy", 0.0) < MEMORISED:
+            break
+        perfect += 1
+    before, recent = accuracies[:-PATIENCE], accuracies[-PATIENCE:]
+    best = max(before)
+    if perfect < PATIENCE or max(recent) > best or best >= MEMORISED:
+        return ""
+    return (
+        f"Train accuracy has been 1 for {perfect} epochs, and validation accuracy has not risen above "
+        f"{100 * best:.1f} % for {PATIENCE}: the model overfits its labels. More labels, --augment_shift, "
+        "--augment_rotation and --consistency help; --early_stopping ends such a run."
+    )
+
+
+def of_result(result: Mapping[str, Any], likelihood: Likelihood | None) -> list[str]:
+    """Returns notices of test results that cannot be bounds on the log-likelihood of the discrete model.
+
+    Args:
+        result: What metrics.json holds.
+        likelihood: Of the model.
+    """
+    found: list[str] = []
+    bound, error = result.get("test/bound_nats"), result.get("test/bound_standard_error_nats")
+    if bound is None:
+        return found
+    margin = CERTAIN * (error or 0.0)
+    trained, discrete = result.get("test/elbo_nats"), result.get("test/hard_elbo_nats")
+    if likelihood is not None and likelihood.density is False and bound > 0:
+        found.append(
+            f"The bound of {bound:.4g} nats cannot be one: a {type(likelihood).__name__} likelihood has "
+            "probabilities, whose logarithm is at most 0. Check the pixels."
+        )
+    if trained is not None and trained > bound + margin:
+        found.append(
+            f"elbo_nats is {trained:.4g} and the bound {bound:.4g}: the objective as trained, with relaxed "
+            "samples, is no bound of the discrete model. Compare models by bound_nats or hard_elbo_nats."
+        )
+    if discrete is not None and discrete > bound + margin:
+        found.append(
+            f"hard_elbo_nats is {discrete:.4g} and the bound of {result.get('test/bound_samples')} samples "
+            f"{bound:.4g}: more samples cannot lower a bound, so one of the two is none. Check an objective "
+            "or a likelihood of your own."
+        )
+    return found
+
+
+class NoticeLog(keras.callbacks.Callback):
+    """Prints that labels are memorised, once.
+
+    Args:
+        rows: Of the history of a run that continues.
+    """
+
+    def __init__(self, rows: Sequence[Row]):
+        super().__init__()
+        self._rows: list[Row] = list(rows)
+        self._said = False
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._rows.append(rows_of(logs or {}))
+        notice = "" if self._said else memorised(self._rows)
+        if notice:
+            self._said = True
+            print(f"\nNotice: {notice}", flush=True)

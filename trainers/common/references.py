@@ -1,0 +1,108 @@
+"""Numbers that the results of a run are read against: the mean image, originals, a linear classifier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_discrete import datasets
+
+MOST_LABELS = 5_000
+"""Labels up to which a linear classifier is trained, which then takes seconds."""
+
+
+def share_error(share: float, count: int) -> float:
+    """Returns the standard error of a share of independent examples.
+
+    Example:
+        >>> round(share_error(0.9, 100), 3)
+        0.03
+    """
+    return math.sqrt(share * (1 - share) / count)
+
+
+def mean_image(split: datasets.Split) -> np.ndarray:
+    """Returns the mean image of a split as it is binarised, float64 [H, W, C] in [0, 1]."""
+    images = split.images
+    highest = np.iinfo(images.dtype).max if images.dtype == np.uint8 else 1
+    if split.binarization == "threshold":
+        images, highest = images > 0.5 * highest, 1
+    return images.mean(axis=0, dtype=np.float64) / highest
+
+
+def image_errors(model: Any, split: datasets.Split, train: datasets.Split) -> dict[str, float]:
+    """Returns the squared error of a pixel, averaged: of reconstructions, and of the mean training image.
+
+    Args:
+        model: With `reconstruct`.
+        split: Whose images are reconstructed, from their most probable codes.
+        train: The training images.
+    """
+    mean = mean_image(train)
+    reconstruct = tf.function(model.reconstruct, reduce_retracing=True, autograph=False)
+    errors: list[np.ndarray] = []
+    of_mean: list[np.ndarray] = []
+    for batch in split.batches(min(100, len(split))):
+        images = batch["image"].numpy().astype(np.float64)
+        shown = np.asarray(reconstruct(batch["image"]), np.float64)
+        errors.append(np.square(images - shown).mean(axis=(1, 2, 3)))
+        of_mean.append(np.square(images - mean).mean(axis=(1, 2, 3)))
+    values = np.concatenate(errors)
+    found = {
+        "reconstruction_mse": float(values.mean()),
+        "mean_image_mse": float(np.concatenate(of_mean).mean()),
+    }
+    if len(values) > 1:
+        found["reconstruction_mse_standard_error"] = float(
+            values.std(ddof=1) / math.sqrt(len(values))
+        )
+    return found
+
+
+def linear_accuracy(labelled: datasets.Split, test: datasets.Split) -> dict[str, float]:
+    """Returns the test accuracy of a linear classifier of the pixels, trained on the same labels.
+
+    It is logistic regression with scikit-learn's default penalty. Nothing is returned for test images
+    without labels, for labels of fewer than two classes, or for more labels than `MOST_LABELS`.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = _pixels_and_labels(labelled)
+    if len(y) > MOST_LABELS or len(np.unique(y)) < 2:
+        return {}
+    test_x, test_y = _pixels_and_labels(test)
+    if not len(test_y):
+        return {}
+    model = LogisticRegression(max_iter=1000).fit(x, y)
+    return {"test/linear_accuracy": float(np.mean(model.predict(test_x) == test_y))}
+
+
+def accuracy_by_class(probs: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> str:
+    """Returns the accuracy on the images of each class, the lowest first, in words.
+
+    Example:
+        >>> probs = np.float64([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+        >>> accuracy_by_class(probs, np.array([0, 0, 1, 1]), ("cat", "dog"))
+        'accuracy of dog: 50.0 %, cat: 100.0 %'
+    """
+    right = probs.argmax(axis=-1) == labels
+    shares = {
+        name: right[labels == number].mean()
+        for number, name in enumerate(names)
+        if (labels == number).any()
+    }
+    ordered = sorted(shares.items(), key=lambda item: item[1])
+    return "accuracy of " + ", ".join(f"{name}: {100 * share:.1f} %" for name, share in ordered)
+
+
+def _pixels_and_labels(split: datasets.Split) -> tuple[np.ndarray, np.ndarray]:
+    """Returns float32 [n, pixels] and int [n] of the examples of a split that have a label."""
+    images = np.concatenate(
+        [batch["image"].numpy() for batch in split.batches(min(1000, len(split)))]
+    )
+    labels = np.full(len(split), -1) if split.labels is None else np.asarray(split.labels)
+    return images.reshape(len(images), -1)[labels >= 0], labels[labels >= 0]
