@@ -41,7 +41,7 @@ unit: $(VENV)/.installed-test  ## Run the tests (PYTEST_ARGS="-k name" narrows i
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
 
 conformance: $(VENV)/.installed-test  ## Run every test over the registries: what a new component must pass
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal tests/conformance $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "slow or not slow" tests/conformance $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.installed-test  ## Run the tests that `test` leaves out: whole runs, killed and compared
 	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m slow $(SLOW_PART) $(PYTEST_ARGS)

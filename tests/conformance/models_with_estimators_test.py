@@ -63,11 +63,7 @@ def test_trains_and_scores_by_name(name, latents):
     assert np.isfinite(bound).all()
 
 
-COMPILED = {
-    ("gumbel_softmax", "categorical"),
-    ("darn", "bernoulli"),
-    ("semantic_hashing", "bernoulli"),
-}
+COMPILED = {("gumbel_softmax", "categorical"), ("darn", "bernoulli")}
 """Compiled in a model by `make test`, all by `make test-slow`; estimator_numerics_test compiles every one."""
 
 

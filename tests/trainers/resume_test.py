@@ -20,6 +20,7 @@ class Killed(BaseException):
     """Nothing that a program would catch."""
 
 
+@pytest.mark.slow
 def test_kill_9_in_mid_epoch(finished: pathlib.Path, tmp_path: pathlib.Path):
     # One step an execution makes the epochs long. It changes no number, and pictures do not either.
     flags = small_runs.arguments(tmp_path / "run", steps_per_execution=1, pictures_every=0)
