@@ -48,7 +48,8 @@ class OverlappingExponentials(DiscreteVAE):
     """
 
     spec = DiscreteVAE.spec._replace(
-        reference="Vahdat, Macready, Bian, Khoshaman, Andriyash 2018, arXiv:1802.04920"
+        reference="Vahdat, Macready, Bian, Khoshaman, Andriyash 2018, arXiv:1802.04920",
+        only=("bernoulli",),
     )
 
     def distribution(self, logits: Tensor) -> Bernoulli:
