@@ -36,7 +36,8 @@ class ReinMaxRao(GumbelRao):
         ValueError: num_conditional < 1.
 
     Example:
-        >>>         >>> estimator = ReinMaxRao(num_conditional=20)
+        >>> from tf_discrete import seeds
+        >>> estimator = ReinMaxRao(num_conditional=20)
         >>> logits = tf.zeros([2, 5])
         >>> estimator.sample(logits, estimator.draw_noise(seeds.base(0), logits)).value.shape
         TensorShape([1, 2, 5])
