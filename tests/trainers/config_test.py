@@ -218,6 +218,12 @@ def test_the_slope_grows_over_the_whole_run():
     assert second == "reinmax"
 
 
+def test_the_baseline_of_nvil_learns_as_fast_as_the_flag_says():
+    settings = categorical_vae.Config(estimator="nvil", baseline_learning_rate_factor=10.0)
+    made = latents.make_estimator(settings, "bernoulli", total_steps=600)
+    assert made.baseline.learning_rate_factor == 10.0 and made.latents == "bernoulli"
+
+
 def test_the_slope_of_a_run_reaches_the_model():
     split = datasets.get("digits", "train", binarization="threshold", max_examples=10)
     for task, sizes in (

@@ -74,19 +74,21 @@ def make_kl_weight(config: KLFlags) -> Any:
 
 
 def make_estimator(config: AnnealedConfig, latents: str, total_steps: int) -> Any:
-    """The estimator of a configuration, or a tuple of one for each layer: names, and objects with a slope.
+    """The estimator of a configuration, or a tuple of one for each layer: a name where no flag sets more.
 
     A slope grows over the whole run unless `slope_steps` says otherwise, however long the run is.
     """
-    names = config.estimator if isinstance(config.estimator, tuple) else (config.estimator,)
     slope = schedules.Linear(1.0, config.slope_final, config.slope_steps or max(1, total_steps))
-    found = tuple(
-        estimators.get(name, latents=latents, slope=slope)
-        if "slope" in estimators.arguments(estimators.get_class(name))
-        else name
-        for name in names
-    )
-    return found if isinstance(config.estimator, tuple) else found[0]
+    given = {"slope": slope, "learning_rate_factor": config.baseline_learning_rate_factor}
+
+    def make(name: str) -> str | estimators.Estimator:
+        taken = estimators.arguments(estimators.get_class(name))
+        own = {key: value for key, value in given.items() if key in taken}
+        return estimators.get(name, latents=latents, **own) if own else name
+
+    if isinstance(config.estimator, tuple):
+        return tuple(make(name) for name in config.estimator)
+    return make(config.estimator)
 
 
 def make_temperature(config: AnnealedConfig, total_steps: int) -> Any:

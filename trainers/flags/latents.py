@@ -56,7 +56,19 @@ class AnnealingFlags:
 
 
 @dataclasses.dataclass(frozen=True)
-class LatentFlags(AnnealingFlags, PixelFlags):
+class BaselineFlags:
+    """The learned baseline of an estimator."""
+
+    baseline_learning_rate_factor: float = option(
+        1.0,
+        "How many times faster than the model the learned baseline of nvil learns.",
+        lower=1e-6,
+        upper=1e6,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentFlags(AnnealingFlags, BaselineFlags, PixelFlags):
     """Flags of the latents; each has the name of the argument that it sets."""
 
     num_categories: int | tuple[int, ...] = option(

@@ -6,12 +6,12 @@ import dataclasses
 
 from . import names
 from .config import option, same_option
-from .latents import AnnealingFlags, KLFlags, LatentFlags, PixelFlags
+from .latents import AnnealingFlags, BaselineFlags, KLFlags, LatentFlags, PixelFlags
 from .run import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(KLFlags, AnnealingFlags, PixelFlags, RunConfig):
+class Config(KLFlags, AnnealingFlags, BaselineFlags, PixelFlags, RunConfig):
     """Flags of this trainer; those of the model have the names of its arguments."""
 
     batch_size: int = option(
