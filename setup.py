@@ -38,15 +38,17 @@ _REQUIRES = [
 ]
 _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
-_PARQUET = ["pyarrow>=17"]
+_PARQUET = ["pyarrow>=18"]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "search": _SEARCH,
     "compress": _COMPRESS,
+    "parquet": _PARQUET,
     "stores": [*_PARQUET, "lancedb>=0.30", "psycopg[binary]>=3.2,<4", "usearch>=2.20,<3"],
     "test": [
         *_SEARCH,
         *_COMPRESS,
+        *_PARQUET,
         "mypy==2.4.1",
         "pip-audit>=2.9,<3",
         "protobuf>=6.31.1,<8",
@@ -91,6 +93,7 @@ setuptools.setup(
             "tf-discrete-quantized-autoencoder=tf_discrete_trainers.quantized_autoencoder:cli",
             "tf-discrete-search=tf_discrete_trainers.search:cli",
             "tf-discrete-semantic-hashing=tf_discrete_trainers.semantic_hashing:cli",
+            "tf-discrete-semantic-ids=tf_discrete_trainers.semantic_ids:cli",
             "tf-discrete-semi-supervised=tf_discrete_trainers.semi_supervised:cli",
             "tf-discrete-structured-prediction=tf_discrete_trainers.structured_prediction:cli",
             "tf-discrete-train=tf_discrete_trainers.train:cli",

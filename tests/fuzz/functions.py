@@ -86,6 +86,12 @@ def _codes() -> list[Subject]:
             codes=CODES,
             radius=1,
         ),
+        function(
+            codes.semantic_ids,
+            ("embeddings", "batch_size"),
+            quantizer=tfd.layers.quantizers.FiniteScalarQuantizer((2, 2)),
+            embeddings=np.array([[0.0, 1.0], [-1.0, 1.0]], np.float32),
+        ),
         function(codes.hamming_distances, tuple(both), **both),
         function(codes.hamming_top_k, ("queries", "database", "k", "block"), **both, k=1),
         function(

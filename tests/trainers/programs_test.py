@@ -34,6 +34,7 @@ def test_the_programs_are_known():
         "quantized_autoencoder",
         "search",
         "semantic_hashing",
+        "semantic_ids",
         "semi_supervised",
         "structured_prediction",
         "train",

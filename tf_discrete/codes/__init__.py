@@ -19,6 +19,7 @@ from tf_discrete.codes.hamming import (
     recall_against,
 )
 from tf_discrete.codes.index import CodeIndex
+from tf_discrete.codes.item_ids import SemanticIds, semantic_ids
 from tf_discrete.codes.packing import (
     bits_per_variable,
     bytes_per_code,
@@ -42,6 +43,7 @@ __all__ = [
     "NearDuplicates",
     "Neighbors",
     "RadiusNeighbors",
+    "SemanticIds",
     "bits_per_variable",
     "bytes_per_code",
     "collisions",
@@ -61,5 +63,6 @@ __all__ = [
     "pack_tensor",
     "pack_to_compare",
     "recall_against",
+    "semantic_ids",
     "unpack",
 ]

@@ -255,7 +255,7 @@ def _parquet():  # type: ignore[no-untyped-def]
         import pyarrow.parquet
     except ImportError as error:
         raise ImportError(
-            "Parquet files are read and written by pyarrow. Install it: pip install 'tf-discrete[stores]'. "
+            "Parquet files are read and written by pyarrow. Install it: pip install 'tf-discrete[parquet]'. "
             f"Received: {error}"
         ) from error
     return pyarrow.parquet

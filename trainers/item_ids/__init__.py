@@ -1,0 +1,1 @@
+"""Semantic IDs of tables of embeddings."""
