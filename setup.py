@@ -38,13 +38,16 @@ _REQUIRES = [
 ]
 _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
+_DOCS = ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "search": _SEARCH,
     "compress": _COMPRESS,
+    "docs": _DOCS,
     "test": [
         *_SEARCH,
         *_COMPRESS,
+        *_DOCS,
         "mypy==2.4.1",
         "pip-audit>=2.9,<3",
         "protobuf>=6.31.1,<8",
