@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE =
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint unit conformance audit format build-files clean
+.PHONY: help demo docs test test-slow lint unit conformance audit format build-files clean
 .PHONY: new-estimator new-likelihood new-dataset triton-env
 
 help:  ## Print this list
@@ -52,6 +52,11 @@ audit: $(VENV)/.installed-test  ## Report known vulnerabilities of what is insta
 format: $(VENV)/.installed-test  ## Rewrite the sources in the project's style
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
+
+docs: $(VENV)/.installed-test  ## Build the documentation site in build/site, and check its links
+	$(BIN)/python -m tools.site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "The site is in build/site:  $(BIN)/python -m http.server --directory build/site"
 
 build-files:  ## Rewrite the BUILD files from the imports
 	$(PYTHON) tools/build_files.py --write

@@ -39,16 +39,19 @@ _REQUIRES = [
 _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
 _PARQUET = ["pyarrow>=18"]
+_DOCS = ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "search": _SEARCH,
     "compress": _COMPRESS,
     "parquet": _PARQUET,
     "stores": [*_PARQUET, "lancedb>=0.30", "psycopg[binary]>=3.2,<4", "usearch>=2.20,<3"],
+    "docs": _DOCS,
     "test": [
         *_SEARCH,
         *_COMPRESS,
         *_PARQUET,
+        *_DOCS,
         "mypy==2.4.1",
         "pip-audit>=2.9,<3",
         "protobuf>=6.31.1,<8",
