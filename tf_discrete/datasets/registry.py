@@ -10,11 +10,13 @@ import numpy as np
 
 from tf_discrete._internal import checks
 from tf_discrete.datasets import embedded as embedded  # Registers its own.
-from tf_discrete.datasets import image_folder, npz_file, pipeline, tfds_images
+from tf_discrete.datasets import image_folder, npz_file, pipeline, record_folder, tfds_images
+from tf_discrete.datasets.on_demand import BUFFER, OnDemandImages
 from tf_discrete.datasets.source import REGISTRY, SPLITS, Load, Request
 from tf_discrete.datasets.split import Split
 
 _CHECKED_ON_DISK = 4096
+_CHECKED_IN_FILES = 256
 
 
 def names() -> tuple[str, ...]:
@@ -37,6 +39,8 @@ def get(
     seed: int = 0,
     image_size: Sequence[int] | None = None,
     max_examples: int | None = None,
+    stream: bool = False,
+    buffer: int = BUFFER,
 ) -> Split:
     """Loads one split of a data set.
 
@@ -57,6 +61,11 @@ def get(
         image_size: (height, width) to resize to; needed where sizes differ.
         max_examples: Maximum number of examples of the split, stratified by class; of a TFDS data set
             the first ones.
+        stream: Bool, whether images stay in their files and are decoded when a batch is read, for data larger
+            than memory. For folders of images or of TFRecord files, and TFDS data. Default: False; they are
+            decoded once.
+        buffer: Int, number of images among which the records of TFRecord files are shuffled, after the
+            files themselves. Default: 10 000.
 
     Returns:
         Split.
@@ -87,6 +96,8 @@ def get(
         validation_fraction=validation_fraction,
         image_size=size,
         max_examples=max_examples,
+        stream=checks.flag("stream", stream),
+        buffer=checks.whole("buffer", buffer),
     )
     arrays = _source(name, request.data_dir)(request)
     _tell_constant(arrays.images, request)
@@ -103,8 +114,10 @@ def get(
     )
 
 
-def _tell_constant(images: np.ndarray, request: Request) -> None:
+def _tell_constant(images: np.ndarray | OnDemandImages, request: Request) -> None:
     """Warns of images of one colour; checks only the beginning of a data set on disk."""
+    if isinstance(images, OnDemandImages):
+        images = images.sample(_CHECKED_IN_FILES)
     if isinstance(images, np.memmap):
         images = images[:_CHECKED_ON_DISK]
     count = sum(
@@ -136,7 +149,7 @@ def _source(name: str, data_dir: str | None) -> Load:
     path = os.path.expanduser(name)
     bare = os.path.basename(name) == name
     if os.path.isdir(path) and not (bare and tfds_images.knows(name, data_dir)):
-        return image_folder.load
+        return record_folder.load if record_folder.shards(path) else image_folder.load
     if os.path.isfile(path):
         raise ValueError(
             "A file of images must be an .npz. Write one with np.savez, or give the folder that holds the "
