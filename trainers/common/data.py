@@ -25,6 +25,8 @@ def load_split(config: TrainingFlags, split: str) -> datasets.Split:
         seed=config.seed,
         image_size=config.image_size or None,
         max_examples=config.max_examples or None,
+        stream=config.stream,
+        buffer=config.shuffle_buffer,
     )
 
 

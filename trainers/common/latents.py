@@ -40,6 +40,10 @@ def make_latents(config: LatentFlags) -> str:
     return distributions.tree_latents(branching, config.num_categories)
 
 
+_FOR_THE_MEAN = 10_000
+"""Images of streamed data from which the mean is estimated."""
+
+
 def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.Likelihood:
     """The likelihood of the pixels."""
     name = config.likelihood
@@ -64,6 +68,8 @@ def make_mean_logits(split: datasets.Split, likelihood: likelihoods.Likelihood) 
             f"Received: output_bias='mean', likelihood={type(likelihood).__name__}"
         )
     images = split.images
+    if not isinstance(images, np.ndarray):  # They stay in their files.
+        images = images.sample(_FOR_THE_MEAN)
     highest = np.iinfo(images.dtype).max if images.dtype == np.uint8 else 1
     if split.binarization == "threshold":
         images, highest = images > 0.5 * highest, 1
