@@ -66,7 +66,7 @@ def hashing_noise(
     stddevs: tuple[float, ...] = (0.01, 1.0), steps: tuple[int, ...] = (0, 100, 1000)
 ) -> Figure:
     """Codes of an autoencoder of digits, before rounding, as training goes on, with and without noise."""
-    images = datasets.get("digits", "train").images.reshape(-1, 64).astype(np.float32) / 255.0
+    images = datasets.get("digits", "train").images[:].reshape(-1, 64).astype(np.float32) / 255.0
     figure = canvas.new_figure(3.6 * len(steps), 2.6 * len(stddevs), constrained=True)
     rows = figure.subplots(len(stddevs), len(steps), sharex=True, sharey=True, squeeze=False)
     for row, stddev in zip(rows, stddevs, strict=True):

@@ -170,7 +170,7 @@ def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str,
     train, test = splits["train"], splits["test"]
     classifier = evaluation.cached_classifier(
         pathlib.Path(config.output_dir) / "classifier.keras",
-        train.images,
+        train.images[:],
         np.asarray(train.labels),
         train.num_classes or 0,
         network="mlp",
@@ -179,10 +179,10 @@ def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str,
         num_steps=config.classifier_epochs * max(1, len(train) // config.batch_size),
         batch_size=config.batch_size,
     )
-    real = evaluation.predict_probs(classifier, test.images)
+    real = evaluation.predict_probs(classifier, test.images[:])
     labels = np.asarray(test.labels)
     return classifier, {
-        "test_accuracy": evaluation.reconstruction_accuracy(classifier, test.images, labels),
+        "test_accuracy": evaluation.reconstruction_accuracy(classifier, test.images[:], labels),
         "inception_score_of_test_images": evaluation.inception_score(real).mean,
         "slides_score_of_test_images": evaluation.slides_inception_score(real).mean,
     }

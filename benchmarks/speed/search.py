@@ -72,7 +72,7 @@ def image_codes(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     items, queries = (
         augmented_codes.encode(
             finished.model,
-            finished.split(name).images,
+            finished.split(name).images[:],
             count,
             seeds.fold(seeds.base(options.seed), "moved images", name),
             threshold=finished.config.binarization != "none",

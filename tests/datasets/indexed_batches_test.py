@@ -79,3 +79,46 @@ def test_labelled_and_unlabelled_batches_in_blocks():
     np.testing.assert_array_equal(
         steps_of(later, 2, 1)[0]["labelled_image"], expected[8]["labelled_image"]
     )
+
+
+@pytest.mark.parametrize("mode", pipeline.BINARIZATIONS)
+def test_shares_make_up_the_batches(mode):
+    data = pipeline_test.make(mode)
+    whole = data.indexed_batches(8, **SEED, drop_remainder=True)
+    shares = [
+        pipeline_test.collect(whole.stream(datasets.Share(number, 4)).take(3))
+        for number in range(4)
+    ]
+    for batch, *parts in zip(pipeline_test.collect(whole.stream().take(3)), *shares, strict=True):
+        for name, values in batch.items():
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
+
+
+@pytest.mark.parametrize("mode", ["none", "dynamic"])
+def test_shares_of_batches_that_are_not_full(mode):
+    """23 examples: a last batch of 3 for two replicas."""
+    data = pipeline_test.make(mode)
+    options = {**SEED, "shuffle": True}
+    shares = [
+        pipeline_test.collect(data.batches(5, **options, share=datasets.Share(number, 2)))
+        for number in range(2)
+    ]
+    sizes = [[len(batch["image"]) for batch in share] for share in shares]
+    assert sizes == [[2, 2, 2, 2, 1], [3, 3, 3, 3, 2]]
+    if mode == "none":
+        for batch, *parts in zip(
+            pipeline_test.collect(data.batches(5, **options)), *shares, strict=True
+        ):
+            joined = np.concatenate([part["image"] for part in parts])
+            np.testing.assert_array_equal(joined, batch["image"])
+
+
+def test_shares_of_labelled_and_unlabelled_rows():
+    data = pipeline_test.make("dynamic")
+    few, many = labels.divide(data, np.arange(8))
+    both = labels.indexed_batches(few, many, 4, 6, seed=1)
+    parts = [next(iter(both.stream(datasets.Share(number, 2)))) for number in range(2)]
+    for name, values in next(iter(both.stream())).items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
+    with pytest.raises(ValueError, match=r"multiple of 4, also of labelled.*batch sizes \[4, 6\]"):
+        both.stream(datasets.Share(0, 4))

@@ -232,3 +232,16 @@ def test_real_binarized_mnist(real_data):
     batch = next(splits["test"].batches(100).as_numpy_iterator())
     assert set(np.unique(batch["image"])) == {0.0, 1.0}
     assert list(batch) == ["image"]
+
+
+def test_streamed_data_are_those_in_memory(tmp_path):
+    prepare(tmp_path, "streamed_pictures")
+    for split in SPLITS:
+        resident, streamed = (
+            datasets.get("streamed_pictures", split, data_dir=tmp_path, stream=stream)
+            for stream in (False, True)
+        )
+        np.testing.assert_array_equal(streamed.images[:], resident.images)
+        np.testing.assert_array_equal(streamed.labels, resident.labels)
+        assert streamed.class_names == resident.class_names
+        assert (streamed.num_classes, streamed.white_levels) == (4, resident.white_levels)

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from tests.models import small_models
 from tf_discrete import likelihoods, schedules, seeds
-from tf_discrete.models import training_step
 from tf_discrete.schedules import ScheduledVariable
 
 CONV = {"data_shape": (9, 8, 1), "encoder": "conv", "hidden_units": (6,)}
@@ -301,13 +300,6 @@ def test_the_losses_of_own_layers_are_minimised_too():
         model.train_step(x)
         changes.append(kernel.numpy() - before)
     np.testing.assert_allclose(changes[1] - changes[0], -0.1 * 2 * 0.5 * before, rtol=1e-4)
-
-
-def test_logs_of_several_workers_have_an_axis(monkeypatch):
-    model = small_models.compiled(small_models.make())
-    monkeypatch.setattr(training_step, "_multi_worker", lambda: True)
-    for logs in (model.train_step(small_models.data()), model.test_step(small_models.data())):
-        assert {tuple(value.shape) for value in logs.values()} == {(1,)}
 
 
 @pytest.mark.parametrize("argument", ["sample_weight", "class_weight"])

@@ -83,6 +83,26 @@ REFUSED = {
         {"distribute": "mirrored", "loop": "compiled"},
         ["one step per execution and no XLA", "Received: distribute='mirrored', loop='compiled'"],
     ),
+    "workers and steps": (
+        {"distribute": "multi_worker", "steps_per_execution": 4},
+        ["Multi-worker training takes one step per execution and no XLA", "steps_per_execution=4"],
+    ),
+    "workers and XLA": (
+        {"distribute": "multi_worker", "jit_compile": "measure"},
+        ["one step per execution and no XLA", "jit_compile='measure'"],
+    ),
+    "workers and loop": (
+        {"distribute": "multi_worker", "loop": "compiled"},
+        ["one step per execution and no XLA", "loop='compiled'"],
+    ),
+    "no TF_CONFIG": (
+        {"distribute": "multi_worker"},
+        ["TF_CONFIG must be set for --distribute=multi_worker", "Received: TF_CONFIG=''"],
+    ),
+    "workers and a sweep": (
+        {"distribute": "multi_worker", "sweep": True},
+        ["A sweep trains several runs in one process", "distribute='multi_worker'"],
+    ),
     "module": (
         {"import_module": ("no.such.module",)},
         ["import_module must name modules on the Python path", "import_module='no.such.module'"],

@@ -54,17 +54,19 @@ def test_a_run_of_few_labels_in_the_loop(tmp_path: pathlib.Path):
 def test_what_is_not_in_memory_is_streamed_with_a_notice(monkeypatch, capsys):
     split = datasets.get("digits", "train", max_examples=60)
     batches = split.indexed_batches(10)
-    assert compiling.training_data(RunConfig(), batches) is batches
-    assert isinstance(compiling.training_data(RunConfig(loop="fit"), batches), tf.data.Dataset)
+    one = tf.distribute.get_strategy()
+    assert compiling.training_data(RunConfig(), batches, one) is batches
+    fit = compiling.training_data(RunConfig(loop="fit"), batches, one)
+    assert isinstance(fit, tf.data.Dataset)
     mirrored = RunConfig(distribute="mirrored")
-    assert isinstance(compiling.training_data(mirrored, batches), tf.data.Dataset)
+    assert isinstance(compiling.training_data(mirrored, batches, one), tf.data.Dataset)
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(pipeline, "RESIDENT_BYTES", 0)
     large = split.indexed_batches(10)
-    assert isinstance(compiling.training_data(RunConfig(), large), tf.data.Dataset)
+    assert isinstance(compiling.training_data(RunConfig(), large, one), tf.data.Dataset)
     assert "loop=fit: the data are too large" in capsys.readouterr().out
     own = batches.stream()
-    assert compiling.training_data(RunConfig(loop="compiled"), own) is own
+    assert compiling.training_data(RunConfig(loop="compiled"), own, one) is own
     assert "loop=fit: the task gives its batches one by one" in capsys.readouterr().out
 
 

@@ -179,7 +179,8 @@ def _entries(folder: str) -> tuple[list[str], collections.Counter[str]]:
     return sorted(images), left_out
 
 
-def _split_of(name: str) -> str | None:
+def split_of(name: str) -> str | None:
+    """Returns the split that a folder or a word is named after, or None."""
     match = re.fullmatch(f"({'|'.join(_SPLIT_WORDS)}){_OF_A_SPLIT}", name.strip().lower())
     return _SPLIT_WORDS[match[1]] if match else None
 
@@ -195,7 +196,7 @@ def _split_folders(root: str) -> tuple[dict[str, str], str | None]:
     unlabelled: list[str] = []
     others: list[str] = []
     for name in inside:
-        if split := _split_of(name):
+        if split := split_of(name):
             by_split[split].append(name)
         else:
             (unlabelled if _is_unlabelled(name) else others).append(name)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tf_discrete.datasets import folder_layout, image_cache, image_file, splitting
+from tf_discrete.datasets.folder_images import FolderImages
 from tf_discrete.datasets.folder_layout import UNLABELLED_FOLDER
 from tf_discrete.datasets.image_file import Header, WhiteLevels
 from tf_discrete.datasets.source import UNLABELLED, Arrays, Request
@@ -18,6 +19,7 @@ _CHUNK = 256
 _REFUSED_SHOWN = 20
 _told: set[str] = set()
 """Files that cannot be read, with the reason, of which a warning has told."""
+_CONSULTED = 1000
 _DECODING = 2
 """Version of the way from files to pixels; a cache of another one is not used."""
 
@@ -42,6 +44,9 @@ def load(request: Request) -> Arrays:
     over black where nothing could be seen on white. EXIF orientation is obeyed. Resizing comes last. If
     some images are grey and some are not, all become RGB.
 
+    With `request.stream` the images stay in their files. Size, colour and white are then decided by 1000 of
+    them, evenly spaced; a file of another size is refused when it is read.
+
     Args:
         request: what is wanted; `name` is the path.
 
@@ -63,14 +68,17 @@ def load(request: Request) -> Arrays:
     chosen = splitting.chosen(len(listing.paths), request, folder.splits, labels)
 
     # Grey or colour, and white, are decided over all splits, so that every split has the same.
-    headers = {
-        path: image_file.header(path) for one in folder.splits.values() for path in one.paths
-    }
+    everything = [path for one in folder.splits.values() for path in one.paths]
+    headers = {path: image_file.header(path) for path in _consulted(everything, request.stream)}
     channels = 1 if all(header.grey for header in headers.values()) else 3
     size = request.image_size or _common_size(headers)
     white = image_file.white_levels(headers)
     _tell_white(root, white)
     paths = [listing.paths[i] for i in chosen]
+    images: np.ndarray | FolderImages
+    if request.stream:
+        images = FolderImages(paths, (*size, channels), white, request.image_size is not None)
+        return _arrays(images, labels, chosen, folder, white, carved=source != request.split)
 
     def decode() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for begin in range(0, len(paths), _CHUNK):
@@ -89,14 +97,7 @@ def load(request: Request) -> Arrays:
         ),
         key=repr([_DECODING, tuple(white), *map(_identity, paths)]),
     )
-    return Arrays(
-        images,
-        labels if labels is None else labels[chosen],
-        len(folder.class_names) or None if folder.class_names is not None else None,
-        folder.class_names or None,
-        white,
-        carved=source != request.split,
-    )
+    return _arrays(images, labels, chosen, folder, white, carved=source != request.split)
 
 
 def _readable(root: str, folder: folder_layout.Folder) -> folder_layout.Folder:
@@ -175,6 +176,31 @@ def files(folder: str | os.PathLike[str]) -> Iterator[str]:
     (paths,), left_out = folder_layout.walk([os.fspath(folder)])
     folder_layout.tell(os.fspath(folder), left_out)
     yield from paths
+
+
+def _arrays(
+    images: np.ndarray | FolderImages,
+    labels: np.ndarray | None,
+    chosen: np.ndarray,
+    folder: folder_layout.Folder,
+    white: WhiteLevels,
+    carved: bool,
+) -> Arrays:
+    return Arrays(
+        images,
+        labels if labels is None else labels[chosen],
+        len(folder.class_names) or None if folder.class_names is not None else None,
+        folder.class_names or None,
+        white,
+        carved=carved,
+    )
+
+
+def _consulted(paths: list[str], stream: bool) -> list[str]:
+    """Returns the files whose headers decide on size, colour and white: all, or some of those that stay."""
+    if not stream or len(paths) <= _CONSULTED:
+        return paths
+    return [paths[i] for i in np.linspace(0, len(paths) - 1, _CONSULTED).round().astype(int)]
 
 
 def _identity(path: str) -> tuple[str, int, int]:

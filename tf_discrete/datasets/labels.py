@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete.datasets import pipeline
-from tf_discrete.datasets.indexed_batches import Epoch, IndexedBatches, Indices
+from tf_discrete.datasets.indexed_batches import WHOLE, Epoch, IndexedBatches, Indices, Share
 from tf_discrete.datasets.source import UNLABELLED
 from tf_discrete.datasets.split import Split
 from tf_discrete.types import Tensor
@@ -165,9 +165,9 @@ def indexed_batches(
         batch_size, seed=seed, start_epoch=start_epoch, drop_remainder=True
     )
 
-    def read(indices: Indices) -> dict[str, tf.Tensor]:
+    def read(indices: Indices, share: Share = WHOLE) -> dict[str, tf.Tensor]:
         one, other = (
-            cast(dict[str, Tensor], batches.read(part))
+            cast(dict[str, Tensor], batches.read(part, share))
             for batches, part in zip((few, many), indices, strict=True)
         )
         return {
@@ -194,4 +194,5 @@ def indexed_batches(
         many.steps_per_epoch,
         samples=few.samples or many.samples,
         in_memory=few.in_memory and many.in_memory,
+        parallel_reads=many.parallel_reads,
     )

@@ -7,7 +7,7 @@ replay after a restart.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
-from tf_discrete.datasets.indexed_batches import Epoch, IndexedBatches, Indices
+from tf_discrete.datasets.indexed_batches import WHOLE, Epoch, IndexedBatches, Indices, Share
 from tf_discrete.types import Batch, Seed, SeedLike
 
 if TYPE_CHECKING:
@@ -40,14 +40,16 @@ def batches(
     shuffle: bool,
     repeat: bool,
     drop_remainder: bool,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
-    """See `Split.batches`."""
+    """See `Split.batches`; `share` is the share of every batch that is read."""
     count = len(data)
     steps = steps_per_epoch(count, batch_size, drop_remainder)
     start_epoch = checks.whole("start_epoch", start_epoch, 0, checks.INT64_MAX - 1)
     shuffle, repeat = checks.flag("shuffle", shuffle), checks.flag("repeat", repeat)
     seed = seeds.convert(data.seed if seed is None else seed)
-    static_size = batch_size if drop_remainder or count % batch_size == 0 else None
+    static = drop_remainder or count % batch_size == 0
+    static_size = len(share.of(np.empty(batch_size))) if static else None
 
     with tf.device("CPU:0"):
         read = _batch_reader(data, static_size)
@@ -55,13 +57,16 @@ def batches(
         @tf.autograph.experimental.do_not_convert
         def batch(order: tf.Tensor, noise: Seed, number: tf.Tensor) -> dict[str, tf.Tensor]:
             start = number * batch_size
-            indices = order[start : tf.minimum(start + batch_size, count)]
-            return read(tf.ensure_shape(indices, [static_size]), seeds.fold(noise, number))
+            indices = share.of(order[start : tf.minimum(start + batch_size, count)])
+            return read(tf.ensure_shape(indices, [static_size]), seeds.fold(noise, number), share)
 
         @tf.autograph.experimental.do_not_convert
         def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            order, noise = _order(count, seed, epoch, shuffle), _noise(seed, epoch)
-            return tf.data.Dataset.range(steps).map(lambda number: batch(order, noise, number))
+            order = _order(count, seed, epoch, shuffle, _shards(data))
+            noise = _noise(seed, epoch)
+            return tf.data.Dataset.range(steps).map(
+                lambda number: batch(order, noise, number), num_parallel_calls=_parallel(data)
+            )
 
         if repeat:
             epochs, length = tf.data.Dataset.counter(start_epoch), tf.data.INFINITE_CARDINALITY
@@ -89,14 +94,22 @@ def indexed_batches(
 ) -> IndexedBatches:
     """See `Split.indexed_batches`."""
     seed = data.seed if seed is None else seed
-    epochs = _epochs(len(data), batch_size, seed, start_epoch, shuffle, drop_remainder)
-    read = _batch_reader(data, None)
+    epochs = _epochs(
+        len(data), batch_size, seed, start_epoch, shuffle, drop_remainder, _shards(data)
+    )
+    read_batch = _batch_reader(data, None)
+
+    def read(indices: Indices, share: Share = WHOLE) -> Batch:
+        rows, noise = indices
+        return read_batch(rows, noise, share)
+
     return IndexedBatches(
         epochs,
-        lambda indices: read(*indices),
+        read,
         steps_per_epoch(len(data), batch_size, drop_remainder),
         samples=_mode(data) == "dynamic",
         in_memory=fits_into_memory(data),
+        parallel_reads=_parallel(data),
     )
 
 
@@ -140,7 +153,7 @@ def indexed_arrays(
         )
     count = lengths.pop()
 
-    def read(indices: Indices) -> Batch:
+    def read(indices: Indices, share: Share = WHOLE) -> Batch:
         return keras.tree.map_structure(lambda tensor: tf.gather(tensor, indices[0]), tensors)
 
     epochs = _epochs(count, batch_size, seed, start_epoch, shuffle, drop_remainder)
@@ -190,14 +203,66 @@ def permutation(count: int, seed: Seed) -> tf.Tensor:
 
 def fits_into_memory(data: Split) -> bool:
     """Returns whether batches are gathered from a tensor of all images."""
-    return data.images.nbytes <= RESIDENT_BYTES
+    return isinstance(data.images, np.ndarray) and data.images.nbytes <= RESIDENT_BYTES
 
 
-def _order(count: int, seed: Seed, epoch: tf.Tensor, shuffle: bool) -> tf.Tensor:
+def shard_permutation(sizes: Sequence[int], buffer: int, seed: Seed) -> tf.Tensor:
+    """Returns a random order of examples that lie in large files, which are then read almost in a row.
+
+    The files follow one another in a random order. Of the examples in this order, those of each stretch of
+    `buffer` are shuffled; where the first stretch ends is random, too.
+
+    Args:
+        sizes: Number of examples in each file.
+        buffer: Number of examples that are shuffled among one another.
+        seed: int32 [2]; each seed is another order.
+
+    Returns:
+        int64 [n], a permutation of 0..n - 1.
+
+    Example:
+        >>> shard_permutation([2, 3], 1, seeds.base(1)).numpy().tolist()
+        [2, 3, 4, 0, 1]
+    """
+    ends = np.cumsum(np.asarray(sizes, np.int64))
+    files = permutation(len(ends), seeds.fold(seed, "files"))
+    starts, limits = tf.gather(ends - sizes, files), tf.gather(ends, files)
+    in_files = tf.ragged.range(starts, limits).values
+    count = int(ends[-1])
+    offset = tf.random.stateless_uniform(
+        [], seeds.fold(seed, "offset"), maxval=buffer, dtype=tf.int64
+    )
+    stretch = (tf.range(count, dtype=tf.int64) + offset) // buffer
+    uniform = tf.random.stateless_uniform([count], seeds.fold(seed, "within"), dtype=tf.float64)
+    order = tf.argsort(tf.cast(stretch, tf.float64) + uniform, stable=True)
+    return tf.gather(in_files, order)
+
+
+def _order(
+    count: int,
+    seed: Seed,
+    epoch: tf.Tensor,
+    shuffle: bool,
+    shards: tuple[tuple[int, ...], int] | None = None,
+) -> tf.Tensor:
     """Returns the order of the examples in an epoch, int64 [count]."""
-    if shuffle:
-        return permutation(count, seeds.fold(seed, "order", epoch))
-    return tf.range(count, dtype=tf.int64)
+    if not shuffle:
+        return tf.range(count, dtype=tf.int64)
+    seed = seeds.fold(seed, "order", epoch)
+    return permutation(count, seed) if shards is None else shard_permutation(*shards, seed)
+
+
+def _shards(data: Split) -> tuple[tuple[int, ...], int] | None:
+    """Returns the sizes of large files and the buffer, for images that stay in them."""
+    images = data.images
+    if isinstance(images, np.ndarray) or not images.shards:
+        return None
+    return images.shards, images.buffer
+
+
+def _parallel(data: Split) -> int | None:
+    """Returns how many batches are decoded at once."""
+    return None if isinstance(data.images, np.ndarray) else tf.data.AUTOTUNE
 
 
 def _epochs(
@@ -207,6 +272,7 @@ def _epochs(
     start_epoch: int,
     shuffle: bool,
     drop_remainder: bool,
+    shards: tuple[tuple[int, ...], int] | None = None,
 ) -> tf.data.Dataset:
     """Returns endless `Epoch`s of pairs: the indices of a batch, int64 [B], and its seed, int32 [2]."""
     steps = steps_per_epoch(count, batch_size, drop_remainder)
@@ -217,7 +283,7 @@ def _epochs(
 
     @tf.autograph.experimental.do_not_convert
     def one_epoch(number: tf.Tensor) -> Epoch:
-        order, noise = _order(count, seed, number, shuffle), _noise(seed, number)
+        order, noise = _order(count, seed, number, shuffle, shards), _noise(seed, number)
         folded = tf.map_fn(
             tf.autograph.experimental.do_not_convert(lambda batch: seeds.fold(noise, batch)),
             tf.range(steps, dtype=tf.int64),
@@ -238,15 +304,15 @@ def _noise(seed: Seed, epoch: tf.Tensor) -> Seed:
 
 def _batch_reader(
     data: Split, batch_size: int | None
-) -> Callable[[tf.Tensor, Seed], dict[str, tf.Tensor]]:
-    """Returns a function from indices int64 [B] and the seed of a batch to the batch."""
+) -> Callable[[tf.Tensor, Seed, Share], dict[str, tf.Tensor]]:
+    """Returns a function from indices int64 [B], the seed of a batch and their share of it to the batch."""
     read = _reader(data, batch_size)
     labels = None if data.labels is None else tf.constant(data.labels, tf.int32)
 
-    def read_batch(indices: tf.Tensor, noise: Seed) -> dict[str, tf.Tensor]:
+    def read_batch(indices: tf.Tensor, noise: Seed, share: Share) -> dict[str, tf.Tensor]:
         image = read(indices)
         if _mode(data) == "dynamic":
-            image = _draw(image, noise)
+            image = _draw(image, noise, share)
         elif data.binarization == "threshold":
             image = tf.cast(image > 0.5, tf.float32)
         element = {"image": image}
@@ -311,9 +377,15 @@ def _to_unit(image: tf.Tensor) -> tf.Tensor:
     return tf.cast(image, tf.float32) / 255.0 if image.dtype == tf.uint8 else image
 
 
-def _draw(image: tf.Tensor, seed: Seed) -> tf.Tensor:
-    """Pixels 1 with the probability that their intensity gives; 0 and 1 stay as they are."""
-    return tf.cast(tf.random.stateless_uniform(tf.shape(image), seed) < image, tf.float32)
+def _draw(image: tf.Tensor, seed: Seed, share: Share = WHOLE) -> tf.Tensor:
+    """Pixels 1 with the probability that their intensity gives; 0 and 1 stay as they are.
+
+    The pixels of a share are those that the whole batch would have.
+    """
+    shape = tf.shape(image)
+    whole = tf.concat([shape[:1] * share.total, shape[1:]], axis=0)
+    uniform = share.of(tf.random.stateless_uniform(whole, seed))
+    return tf.cast(uniform < image, tf.float32)
 
 
 def _draw_each(image: tf.Tensor, indices: tf.Tensor, seed: Seed) -> tf.Tensor:

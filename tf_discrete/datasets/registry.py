@@ -11,13 +11,15 @@ import numpy as np
 
 from tf_discrete._internal import checks
 from tf_discrete.datasets import embedded as embedded  # Registers its own.
-from tf_discrete.datasets import image_folder, npz_file, pipeline, tfds_images
+from tf_discrete.datasets import image_folder, npz_file, pipeline, record_folder, tfds_images
+from tf_discrete.datasets.on_demand import BUFFER, OnDemandImages
 from tf_discrete.datasets.source import REGISTRY, SPLITS, Load, Request
 from tf_discrete.datasets.split import Split
 
 GUIDE = "docs/your_data.md"
 """The document that every refusal of data leads to."""
 _CHECKED_ON_DISK = 4096
+_CHECKED_IN_FILES = 256
 
 
 def names() -> tuple[str, ...]:
@@ -41,6 +43,8 @@ def get(
     image_size: Sequence[int] | None = None,
     max_examples: int | None = None,
     skip_unreadable: bool = False,
+    stream: bool = False,
+    buffer: int = BUFFER,
 ) -> Split:
     """Loads one split of a data set.
 
@@ -64,6 +68,11 @@ def get(
         skip_unreadable: Bool, whether files of a folder that cannot be read as images are left out, with
             a warning that names them. Every file is then decoded once more. Default: False, they are
             refused.
+        stream: Bool, whether images stay in their files and are decoded when a batch is read, for data larger
+            than memory. For folders of images or of TFRecord files, and TFDS data. Default: False; they are
+            decoded once.
+        buffer: Int, number of images among which the records of TFRecord files are shuffled, after the
+            files themselves. Default: 10 000.
 
     Returns:
         Split.
@@ -95,6 +104,8 @@ def get(
         image_size=size,
         max_examples=max_examples,
         skip_unreadable=checks.flag("skip_unreadable", skip_unreadable),
+        stream=checks.flag("stream", stream),
+        buffer=checks.whole("buffer", buffer),
     )
     with _naming_the_guide():
         arrays = _source(name, request.data_dir)(request)
@@ -126,8 +137,10 @@ def _naming_the_guide() -> Iterator[None]:
         raise
 
 
-def _tell_constant(images: np.ndarray, request: Request) -> None:
+def _tell_constant(images: np.ndarray | OnDemandImages, request: Request) -> None:
     """Warns of images of one colour; checks only the beginning of a data set on disk."""
+    if isinstance(images, OnDemandImages):
+        images = images.sample(_CHECKED_IN_FILES)
     if isinstance(images, np.memmap):
         images = images[:_CHECKED_ON_DISK]
     count = sum(
@@ -159,7 +172,7 @@ def _source(name: str, data_dir: str | None) -> Load:
     path = os.path.expanduser(name)
     bare = os.path.basename(name) == name
     if os.path.isdir(path) and not (bare and tfds_images.knows(name, data_dir)):
-        return image_folder.load
+        return record_folder.load if record_folder.shards(path) else image_folder.load
     if os.path.isfile(path):
         raise ValueError(
             "A file of images must be an .npz. Write one with np.savez, or give the folder that holds the "

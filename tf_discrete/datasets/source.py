@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from tf_discrete._internal.registry import Registry
+from tf_discrete.datasets.on_demand import BUFFER, OnDemandImages
 
 SPLITS = ("train", "validation", "test")
 UNLABELLED = -1
@@ -26,6 +27,9 @@ class Request:
         image_size: (height, width) to resize to, or None to keep the size.
         max_examples: most examples to read, or None for all.
         skip_unreadable: whether image files that cannot be read are left out with a warning.
+        stream: Whether the images stay in their files, as `OnDemandImages`; sources that cannot do so
+            load them.
+        buffer: Number of images among which records of large files are shuffled.
     """
 
     name: str
@@ -35,13 +39,15 @@ class Request:
     image_size: tuple[int, int] | None = None
     max_examples: int | None = None
     skip_unreadable: bool = False
+    stream: bool = False
+    buffer: int = BUFFER
 
 
 class Arrays(NamedTuple):
     """The images of one split.
 
     Attributes:
-        images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1].
+        images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1]; `OnDemandImages` if they stay in files.
         labels: int32 [n], -1 where unlabelled; None where the data set has no labels.
         num_classes: Number of classes over all splits; None without labels.
         class_names: the name of each class, in the order of their numbers; None where there are none.
@@ -50,7 +56,7 @@ class Arrays(NamedTuple):
         carved: whether the data set has no such split of its own, so that it was taken from another one.
     """
 
-    images: np.ndarray
+    images: np.ndarray | OnDemandImages
     labels: np.ndarray | None
     num_classes: int | None
     class_names: tuple[str, ...] | None = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import checks
 from tf_discrete.datasets import fingerprint, pipeline
-from tf_discrete.datasets.indexed_batches import IndexedBatches
+from tf_discrete.datasets.indexed_batches import WHOLE, IndexedBatches, Share
+from tf_discrete.datasets.on_demand import OnDemandImages
 from tf_discrete.datasets.source import SPLITS
 from tf_discrete.types import SeedLike
 
@@ -22,7 +24,8 @@ class Split:
     Attributes:
         name: Name of the data set, as given to `datasets.get`.
         split: "train", "validation" or "test".
-        images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1]; an `np.memmap` if large.
+        images: [n, H, W, C], uint8 in 0..255 or float32 in [0, 1]; an `np.memmap` if large,
+            or `OnDemandImages` that stay in their files.
         labels: int32 [n], -1 where unlabelled; None where the data set has no labels.
         num_classes: Number of classes over all splits; None without labels.
         binarization: 'none', 'threshold', 'static' or 'dynamic'; see `batches`.
@@ -42,7 +45,7 @@ class Split:
 
     name: str
     split: str
-    images: np.ndarray = dataclasses.field(repr=False)
+    images: np.ndarray | OnDemandImages = dataclasses.field(repr=False)
     labels: np.ndarray | None = dataclasses.field(repr=False)
     num_classes: int | None
     binarization: str = "none"
@@ -88,6 +91,8 @@ class Split:
             >>> one.fingerprint == other.fingerprint
             True
         """
+        if isinstance(self.images, OnDemandImages):
+            return self.images.fingerprint(self.labels)
         return fingerprint.of(self.images, self.labels)
 
     @functools.cached_property
@@ -114,6 +119,7 @@ class Split:
         shuffle: bool = False,
         repeat: bool = False,
         drop_remainder: bool = False,
+        share: Share = WHOLE,
     ) -> tf.data.Dataset:
         """Returns batches of the split, in an order that depends on the seed and the epoch alone.
 
@@ -135,6 +141,8 @@ class Split:
             shuffle: Bool, whether each epoch has a new order.
             repeat: go on for ever; otherwise one epoch.
             drop_remainder: leave out the last batch of an epoch if it is not full.
+            share: The share of every batch that is read, for one of several workers; the same images
+                with the same pixels. Default: the whole batch.
 
         Returns:
             tf.data.Dataset of dicts: "image", float32 [B, H, W, C] in [0, 1], and, if there are
@@ -157,6 +165,7 @@ class Split:
             shuffle=shuffle,
             repeat=repeat,
             drop_remainder=drop_remainder,
+            share=share,
         )
 
     def indexed_batches(
@@ -200,8 +209,8 @@ class Split:
         )
 
 
-def _check_images(images: np.ndarray) -> None:
-    right = isinstance(images, np.ndarray) and images.ndim == 4
+def _check_images(images: Any) -> None:
+    right = isinstance(images, (np.ndarray, OnDemandImages)) and images.ndim == 4
     if not right or images.dtype not in (np.uint8, np.float32):
         checks.refuse("images", "an array [n, H, W, C] of uint8 or float32", images)
 

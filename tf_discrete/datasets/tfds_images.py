@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete.datasets import image_cache, resizing, splitting
+from tf_discrete.datasets import image_cache, record_file, record_folder, resizing, splitting
 from tf_discrete.datasets.source import REGISTRY, SPLITS, UNLABELLED, Arrays, Request
 from tf_discrete.types import Tensor
 
@@ -31,7 +31,7 @@ def load(request: Request) -> Arrays:
     otherwise. 'validation' and 'test' are the official splits where they exist; else validation is
     the last `validation_fraction` of the training images, and test their last tenth. Images of 0 and
     1 only become 0 and 255 before they are resized. Data of more than 2 GiB are decoded once into a
-    cache file under `data_dir`.
+    cache file under `data_dir`; with `request.stream` the images stay in the files of TFDS.
 
     Args:
         request: what is wanted; `name` may carry a config and a version ("name/config:1.0.0").
@@ -63,6 +63,9 @@ def load(request: Request) -> Arrays:
         start, stop = splitting.bounds(stop, request, explicit)
     elif request.max_examples is not None:
         stop = min(stop, request.max_examples)
+
+    if request.stream:
+        return _stream(builder, source, (start, stop), (image_key, label_key), num_classes, request)
 
     def examples(split: str) -> tf.data.Dataset:
         in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
@@ -113,6 +116,28 @@ def load(request: Request) -> Arrays:
         (white, None),
         carved=source != request.split,
     )
+
+
+def _stream(
+    builder: tensorflow_datasets.core.DatasetBuilder,
+    source: str,
+    part: tuple[int, int],
+    keys: tuple[str, str | None],
+    num_classes: int | None,
+    request: Request,
+) -> Arrays:
+    """Returns the images of a split, which stay in the TFRecord files that TFDS has written."""
+    paths = [os.fspath(path) for path in builder.info.splits[source].filepaths]
+    if not all(".tfrecord" in os.path.basename(path) for path in paths):
+        raise ValueError(
+            "TFDS data are streamed from TFRecord files. Prepare them with file_format='tfrecord', or leave "
+            f"stream out. Received: name={request.name!r} with {os.path.basename(paths[0])!r}"
+        )
+    channels = builder.info.features[keys[0]].shape[-1]
+    images = record_folder.RecordImages(paths, request, record_file.Keys(*keys), channels)
+    label = keys[1]
+    names = tuple(builder.info.features[label].names) if label else None
+    return record_folder.arrays(images.part(*part), request, num_classes, names)
 
 
 class _NotBinaryError(Exception):

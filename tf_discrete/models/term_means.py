@@ -42,6 +42,19 @@ def add(means: Means, sums: Sums) -> None:
         means[name].count.assign_add(count)
 
 
+def results(means: Means) -> dict[str, tf.Tensor]:
+    """Returns the value of every mean so far; on several workers that of all their examples.
+
+    Elsewhere each replica returns its own, and Keras reduces them.
+    """
+    strategy = tf.distribute.get_strategy()
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return {name: mean.result() for name, mean in means.items()}
+    context = tf.distribute.get_replica_context()
+    totals, counts = context.all_reduce(tf.distribute.ReduceOp.SUM, stack(means))
+    return dict(zip(means, tf.unstack(tf.math.divide_no_nan(totals, counts)), strict=True))
+
+
 def stack(means: Means) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the totals and the counts of all means, float [M] each."""
     totals = tf.stack([tf.convert_to_tensor(mean.total) for mean in means.values()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -96,6 +97,35 @@ class TrainingStep(keras.Model):
             same = sum(other.name == value.name for other in named.values())
             named[f"{value.name}_{same + 1}" if same else value.name] = value
         return named
+
+    def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
+        """Builds as Keras does, but not on several workers, where Keras fails on batches that are dicts."""
+        if not self._on_workers:
+            super()._maybe_symbolic_build(iterator, data_batch)
+
+    def _make_function(self, step_function: Callable[[Batch], Logs]) -> Callable[[Any], Logs]:
+        """Returns Keras' function of a step; on several workers one of our own, whose logs are reduced."""
+        if not self._on_workers:
+            return super()._make_function(step_function)
+        if self.steps_per_execution != 1 or self.jit_compile:
+            raise ValueError(
+                "Training on several workers takes one step per execution and no XLA. Compile the model with "
+                "steps_per_execution=1 and jit_compile=False. Received: "
+                f"steps_per_execution={self.steps_per_execution}, jit_compile={self.jit_compile}"
+            )
+        strategy = self.distribute_strategy
+
+        def one_step(batches: Any) -> Logs:
+            logs = strategy.run(step_function, args=(next(batches),))
+            return {
+                name: strategy.experimental_local_results(value)[0] for name, value in logs.items()
+            }
+
+        return one_step if self.run_eagerly else tf.function(one_step, autograph=False)
+
+    @property
+    def _on_workers(self) -> bool:
+        return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     def step_seed(self, counter: Tensor, purpose: str) -> Seed:
         """Returns the seed of a step for one purpose, different on every replica."""
@@ -221,16 +251,9 @@ class TrainingStep(keras.Model):
         return {name: term_means.summed(terms[name], self._means[name].dtype) for name in names}
 
     def _logs(self, training: bool) -> Logs:
-        names = (*self._terms, *(self._training_terms if training else ()), *self._hard_terms)
-        logs = {name: self._means[name].result() for name in names}
+        names = [*self._terms, *(self._training_terms if training else ()), *self._hard_terms]
+        names += ["gradient_norm"] if training else []
+        logs = term_means.results({name: self._means[name] for name in names})
         if training:
-            logs["gradient_norm"] = self._means["gradient_norm"].result()
             logs.update({name: scheduled.value for name, scheduled in self.scheduled.items()})
-        if _multi_worker():  # Keras' fit reduces logs over workers along their first axis.
-            logs = {name: tf.reshape(value, [1]) for name, value in logs.items()}
         return logs
-
-
-def _multi_worker() -> bool:
-    strategy = tf.distribute.get_strategy()
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

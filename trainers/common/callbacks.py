@@ -256,10 +256,15 @@ class Progress(keras.callbacks.Callback):
         epochs: of the run.
         steps_per_epoch: of the run.
         fields: of the logs, with the short names to show them under.
+        batch_size: Images of a step, by which the speed is shown as images a second. Default: 0, for
+            steps a second.
     """
 
-    def __init__(self, epochs: int, steps_per_epoch: int, fields: dict[str, str]):
+    def __init__(
+        self, epochs: int, steps_per_epoch: int, fields: dict[str, str], batch_size: int = 0
+    ):
         super().__init__()
+        self.per_step, self.unit = (batch_size, "images") if batch_size else (1, "steps")
         self.epochs, self.steps_per_epoch, self.fields = epochs, steps_per_epoch, fields
         self._shown: dict[str, str] = {}
         self._bar: tqdm.tqdm | None = None
@@ -269,7 +274,8 @@ class Progress(keras.callbacks.Callback):
             self._bar = tqdm.tqdm(
                 total=self.epochs * self.steps_per_epoch,
                 initial=epoch * self.steps_per_epoch,
-                unit="step",
+                unit=f" {self.unit}",
+                unit_scale=self.per_step if self.per_step > 1 else False,
                 dynamic_ncols=True,
                 disable=not sys.stderr.isatty(),
                 bar_format="{desc} {percentage:3.0f}%|{bar}| {rate_fmt} {elapsed}<{remaining}{postfix}",
@@ -287,10 +293,13 @@ class Progress(keras.callbacks.Callback):
         assert self._bar is not None
         self._show(logs or {})
         if self._bar.disable:
-            rate = self.steps_per_epoch / max(time.monotonic() - self._began, 1e-9)
+            rate = self.per_step * self.steps_per_epoch / max(time.monotonic() - self._began, 1e-9)
             fields = " ".join(f"{name}={value}" for name, value in self._shown.items())
             left = self._left(epoch)
-            print(f"epoch {epoch + 1}/{self.epochs} {fields} {rate:.0f} steps/s{left}", flush=True)
+            print(
+                f"epoch {epoch + 1}/{self.epochs} {fields} {rate:.0f} {self.unit}/s{left}",
+                flush=True,
+            )
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._bar is not None:

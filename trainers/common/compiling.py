@@ -13,17 +13,56 @@ from tf_discrete.models import DiscreteModel
 from tf_discrete.optimizers import FusedAdam, LazyAdam
 
 from ..flags.run import RunConfig, TrainingFlags
+from ..workers import batches as worker_batches
+
+KINDS = {"mirrored": "Mirrored", "multi_worker": "Multi-worker"}
+"""How messages name the values of `--distribute`."""
 
 MAX_STEPS_PER_EXECUTION = 20
 """Where the user leaves it open."""
 
 
 def make_strategy(config: TrainingFlags) -> tf.distribute.Strategy:
-    """The strategy of `--distribute`."""
+    """The strategy of `--distribute`; that of several workers must be made before anything is computed."""
+    if config.distribute == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
     if config.distribute == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     return tf.distribute.get_strategy()
+
+
+def check_strategy(config: RunConfig) -> None:
+    """Refuses flags that `--distribute` cannot honour.
+
+    Raises:
+        ValueError: Several steps per execution, XLA or the compiled loop on several devices.
+    """
+    if config.distribute == "none":
+        return
+    for flag, value, allowed in (
+        ("steps_per_execution", config.steps_per_execution, (0, 1)),
+        ("jit_compile", config.jit_compile, ("auto", "off")),
+        ("loop", config.loop, ("auto", "fit")),
+    ):
+        if value not in allowed:
+            raise ValueError(
+                f"{KINDS[config.distribute]} training takes one step per execution and no XLA, batch by "
+                f"batch. Leave --{flag} out. Received: distribute={config.distribute!r}, {flag}={value!r}"
+            )
+
+
+def refuse_workers(config: TrainingFlags, what: str) -> None:
+    """Refuses several runs in one process on several workers.
+
+    Raises:
+        ValueError: `--distribute=multi_worker`.
+    """
+    if config.distribute == "multi_worker":
+        raise ValueError(
+            f"{what} trains several runs in one process; workers take part in one. Train the runs one by "
+            "one, or leave --distribute out. Received: distribute='multi_worker'"
+        )
 
 
 def compile_model(
@@ -76,9 +115,13 @@ def use_xla(config: TrainingFlags) -> bool:
 
 
 def training_data(
-    config: RunConfig, batches: tf.data.Dataset | datasets.IndexedBatches
-) -> tf.data.Dataset | datasets.IndexedBatches:
+    config: RunConfig,
+    batches: tf.data.Dataset | datasets.IndexedBatches,
+    strategy: tf.distribute.Strategy,
+) -> tf.data.Dataset | datasets.IndexedBatches | tf.distribute.DistributedDataset:
     """Returns what `fit` trains on: indexed batches for the compiled loop, else the batches one by one."""
+    if config.distribute == "multi_worker":
+        return shared_batches(strategy, batches)
     if not isinstance(batches, datasets.IndexedBatches):
         if config.loop == "compiled":
             print("loop=fit: the task gives its batches one by one")
@@ -91,6 +134,32 @@ def training_data(
     return batches
 
 
+def shared_batches(
+    strategy: tf.distribute.Strategy, batches: tf.data.Dataset | datasets.IndexedBatches
+) -> tf.distribute.DistributedDataset:
+    """Returns training batches of which every replica of the workers reads its share.
+
+    Raises:
+        ValueError: Batches that cannot be divided into equal shares.
+    """
+    if isinstance(batches, datasets.IndexedBatches):
+        return worker_batches.distributed(strategy, batches.stream)
+    return worker_batches.distributed(
+        strategy, lambda share: worker_batches.share_of(batches, share)
+    )
+
+
+def validation_data(
+    config: TrainingFlags, split: datasets.Split, strategy: tf.distribute.Strategy
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Returns the validation batches, or those of which every replica of the workers reads its share."""
+    size = min(config.batch_size, len(split))
+    if config.distribute != "multi_worker":
+        return split.batches(size)
+    size = worker_batches.rows_for_all(len(split), size, strategy.num_replicas_in_sync)
+    return worker_batches.distributed(strategy, lambda share: split.batches(size, share=share))
+
+
 def choose_steps_per_execution(
     config: TrainingFlags, steps_per_epoch: int, in_loop: bool = False
 ) -> int:
@@ -98,7 +167,7 @@ def choose_steps_per_execution(
 
     Keras would run the last execution of an epoch in full, into the data of the next epoch.
     """
-    if config.distribute == "mirrored":
+    if config.distribute != "none":
         return 1
     most = min(config.steps_per_execution or MAX_STEPS_PER_EXECUTION, steps_per_epoch)
     if in_loop:

@@ -26,6 +26,8 @@ def load_split(config: TrainingFlags, split: str) -> datasets.Split:
         image_size=config.image_size or None,
         max_examples=config.max_examples or None,
         skip_unreadable=config.skip_unreadable,
+        stream=config.stream,
+        buffer=config.shuffle_buffer,
     )
 
 

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from tf_discrete import datasets
 
+FOR_THE_MEAN = 10_000
+"""Images of streamed data from which the mean is estimated."""
 MOST_LABELS = 5_000
 """Labels up to which a linear classifier is trained, which then takes seconds."""
 
@@ -28,6 +30,8 @@ def share_error(share: float, count: int) -> float:
 def mean_image(split: datasets.Split) -> np.ndarray:
     """Returns the mean image of a split as it is binarised, float64 [H, W, C] in [0, 1]."""
     images = split.images
+    if not isinstance(images, np.ndarray):  # They stay in their files.
+        images = images.sample(FOR_THE_MEAN)
     highest = np.iinfo(images.dtype).max if images.dtype == np.uint8 else 1
     if split.binarization == "threshold":
         images, highest = images > 0.5 * highest, 1

@@ -17,6 +17,8 @@ from tf_discrete.models.semi_supervised import LABELLED_TERMS
 
 from ..flags.config import check, to_json
 from ..flags.run import RunConfig
+from ..workers import shared_run
+from ..workers.shared_run import SharedRun
 from . import (
     callbacks,
     classification,
@@ -71,22 +73,31 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
     """
     check(config)
     task.check(config)
+    compiling.check_strategy(config)
+    with shared_run.joined(task.name, config) as shared:
+        return _train(task, config, finish or task.finish, shared)
+
+
+def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[str, Any]:
+    """`train` on this worker; only the chief finishes and has results."""
+    strategy = compiling.make_strategy(config)
     prepare(config)
     loaded = data.load_splits(config, task.load_split)
+    shared.agree_on_data(identity.of_splits(loaded))
     splits = task.divide(config, loaded)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
-    strategy = compiling.make_strategy(config)
     with strategy.scope():
-        model = task.build_model(config, splits["train"], steps)
-        compiling.compile_model(model, config, steps, config.weight_average)
-        compiling.check_objective(model, splits["train"].image_shape)
-    directory = RunDirectory(config.output_dir)
+        model = _model(task, config, splits, steps)
+    if shared.has_others:  # Shares that cannot be made are refused before anything is written.
+        compiling.shared_batches(strategy, task.batches(config, splits, 0))
+    directory = shared.directory(config.output_dir)
     interruption.check()
     with directory.lock():
         config = identity.claim(
             directory, task.name, config, MAY_DIFFER, identity.of_splits(loaded)
         )
         del loaded
+        shared.share(directory)
         task.begin(config, directory, splits)
         monitored = task.monitored(config, splits)
         narration.say_start(
@@ -102,14 +113,24 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
         )
         if checkpoints.resume():
             print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
+        shared.agree_on_epoch(checkpoints.epoch)
+        shared.say(lambda: standing(checkpoints, config.epochs))
         with interruption.saying(lambda: standing(checkpoints, config.epochs)):
             if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
                 directory.result_path.unlink(missing_ok=True)  # Of a shorter run, which goes on.
-                fit(task, model, config, splits, steps, directory, checkpoints)
+                fit(task, model, config, splits, steps, directory, checkpoints, shared)
             elif directory.result_path.exists():
                 print(f"{directory.path} is finished; nothing to train")
                 return directory.result()
             last_epoch = checkpoints.epoch
+            if not shared.is_chief:
+                shared.wait_for_the_chief()
+                return {}
+            if (
+                shared.has_others
+            ):  # The chief finishes alone, with a model that needs no other worker.
+                model = _model(task, config, splits, steps)
+                checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
             checkpoints.restore_best()
             rows = directory.history()
             result = {
@@ -117,13 +138,21 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
                 "epochs": last_epoch,
                 "steps": last_epoch * steps,
                 "training_seconds": round(sum(row["seconds"] for row in rows), 1),
-                **_finished(finish or task.finish, model, config, directory, splits),
+                **_finished(finish, model, config, directory, splits),
             }
             for notice in notices.of_result(result, narration.likelihood_of(model)):
                 narration.say("Notice", notice)
             write_json(directory.result_path, result)
             write_test_scalars(directory.tensorboard, result)
     return result
+
+
+def _model(task: Task, config: Any, splits: data.Splits, steps: int) -> DiscreteModel:
+    """Returns the compiled model of a configuration, for the strategy in whose scope this is called."""
+    model = task.build_model(config, splits["train"], steps)
+    compiling.compile_model(model, config, steps, config.weight_average)
+    compiling.check_objective(model, splits["train"].image_shape)
+    return model
 
 
 def _finished(
@@ -155,13 +184,14 @@ def fit(
     steps: int,
     directory: RunDirectory,
     checkpoints: callbacks.Checkpoints,
+    shared: SharedRun,
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
     drawn = {name: value.schedule for name, value in model.scheduled.items()}
     if config.pictures_every and drawn:
         plots.save(plots.schedule(drawn, config.epochs * steps), directory.path / "schedules.png")
     batches = task.batches(config, splits, checkpoints.epoch)
-    training = compiling.training_data(config, batches)
+    training = compiling.training_data(config, batches, model.distribute_strategy)
     model.steps_per_execution = compiling.choose_steps_per_execution(
         config, steps, in_loop=isinstance(training, datasets.IndexedBatches)
     )
@@ -172,13 +202,10 @@ def fit(
     labels = data.class_names_of(splits["validation"], numbers)
     usage = package_callbacks.CollapseWarning(validation, begin=max(1, config.epochs // 10))
     average = weight_average.WeightAverage(model) if config.weight_average else None
-    loop = [
-        *([weight_average.UseAverage(average)] if average else []),
-        callbacks.StopWhenInterrupted(),
-        callbacks.StopAtNaN(),
+    own = [
         usage,
         *task.callbacks(config, directory, splits),
-        callbacks.Progress(config.epochs, steps, task.fields),
+        callbacks.Progress(config.epochs, steps, task.fields, config.batch_size),
         notices.NoticeLog(directory.history()),
         TensorBoardLog(
             directory.tensorboard,
@@ -190,17 +217,24 @@ def fit(
             task.pictures,
             checkpoints.monitored,
         ),
-        *([weight_average.UseWeights(average)] if average else []),
-        checkpoints,
+        *([Profile(directory.tensorboard)] if config.profile else []),
     ]
-    if config.profile:
-        loop.append(Profile(directory.tensorboard))
+    loop = [
+        *([weight_average.UseAverage(average)] if average else []),
+        callbacks.StopWhenInterrupted(),
+        callbacks.StopAtNaN(),
+        *shared.callbacks(
+            own, [*([weight_average.UseWeights(average)] if average else []), checkpoints]
+        ),
+    ]
     model.fit(
         training,
         epochs=config.epochs,
         initial_epoch=checkpoints.epoch,
         steps_per_epoch=steps,
-        validation_data=validation,
+        validation_data=compiling.validation_data(
+            config, splits["validation"], model.distribute_strategy
+        ),
         callbacks=loop,
         shuffle=False,
         verbose=0,
@@ -211,18 +245,9 @@ def prepare(config: RunConfig) -> None:
     """Imports the user's modules, checks contradictions, sets the dtype policy and the seeds."""
     for module in config.import_module:
         trust.import_module(module)
-    if config.distribute == "mirrored":
-        for flag, value, allowed in (
-            ("steps_per_execution", config.steps_per_execution, (0, 1)),
-            ("jit_compile", config.jit_compile, ("auto", "off")),
-            ("loop", config.loop, ("auto", "fit")),
-        ):
-            if value not in allowed:
-                raise ValueError(
-                    "Mirrored training takes one step per execution and no XLA, batch by batch. Leave "
-                    f"--{flag} out. Received: distribute='mirrored', {flag}={value!r}"
-                )
-        print("distribute=mirrored: one step per execution, no XLA")
+    compiling.check_strategy(config)
+    if config.distribute != "none":
+        print(f"distribute={config.distribute}: one step per execution, no XLA")
     keras.config.set_dtype_policy(config.dtype_policy)
     keras.utils.set_random_seed(config.seed)
 

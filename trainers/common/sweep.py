@@ -13,7 +13,7 @@ from tf_discrete._internal import reading
 from tf_discrete._internal.writing import write_json
 
 from ..flags.config import check
-from . import data, identity, narration
+from . import compiling, data, identity, narration
 from . import run as run_lib
 from .callbacks import TrainingDiverged
 from .run_directory import RunDirectory
@@ -48,6 +48,7 @@ def run(task: Task, config: Any) -> dict[str, Any]:
         TrainingDiverged: every run of the grid has diverged.
     """
     check(config)
+    compiling.refuse_workers(config, "A sweep")
     config = run_lib.with_output_dir(config, f"sweep-{task.name}")
     points = grid(config)
     directory = RunDirectory(config.output_dir)

@@ -16,5 +16,6 @@ def run(task: Task, config: Any) -> dict[str, Any]:
     else:
         config = run_lib.with_output_dir(config, task.name)
         result = run_lib.train(task, config)
-    results.print_result(config, result)
+    if result:  # A worker that is not the chief has none.
+        results.print_result(config, result)
     return result

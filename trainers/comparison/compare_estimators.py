@@ -45,6 +45,7 @@ def run(config: Config) -> dict[str, Any]:
             config.accept_changed_data,
         )
     config = run_lib.with_output_dir(config, "comparison")
+    compiling.refuse_workers(config, "A comparison")
     run_lib.prepare(run_config(config, config.reference, 0))
     splits = data.load_splits(config)
     names = gradient_comparison.resolve((config.reference, *config.estimators))

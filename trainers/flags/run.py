@@ -13,8 +13,8 @@ class DataFlags:
 
     dataset: str = option(
         "digits",
-        "'digits' (embedded), a TFDS image data set ('mnist', 'binarized_mnist', ...), an .npz file "
-        "or a folder of images.",
+        "'digits' (embedded), a TFDS image data set ('mnist', 'binarized_mnist', ...), an .npz file, "
+        "or a folder of images or of TFRecord files.",
         path=True,
     )
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.", path=True)
@@ -36,6 +36,17 @@ class DataFlags:
         False,
         "Leave out files of a folder that cannot be read as images, with a warning that names them, instead "
         "of refusing the folder.",
+    )
+    stream: bool = option(
+        False,
+        "Decode images when a batch is read, for data larger than memory. Otherwise they are decoded "
+        "once, into memory or a cache file.",
+    )
+    shuffle_buffer: int = option(
+        10_000,
+        "Number of images among which streamed TFRecord files are shuffled, after the files themselves. "
+        "Image folders are shuffled as a whole.",
+        lower=1,
     )
     accept_changed_data: bool = option(
         False, "Continue a run although its data have changed since it started."
@@ -115,8 +126,10 @@ class ExecutionFlags:
     )
     distribute: str = option(
         "none",
-        "'mirrored' trains on all GPUs (or logical CPUs); it forces one step per execution and no XLA.",
-        choices=("none", "mirrored"),
+        "'mirrored' trains on all GPUs (or logical CPUs) of this machine, 'multi_worker' on those of all "
+        "machines that TF_CONFIG names, with the same command on each (docs/workers.md). Both take one step "
+        "per execution and no XLA.",
+        choices=("none", "mirrored", "multi_worker"),
     )
     profile: bool = option(False, "Profile some steps of the first epoch for TensorBoard.")
     import_module: tuple[str, ...] = option(

@@ -1,0 +1,90 @@
+"""Runs of two workers on the loopback interface, each a process of its own.
+
+Run as a process, it is one of the workers: it trains without what comes after the last epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import socket
+import sys
+import time
+from typing import Any
+
+import tensorflow as tf
+
+from tests import forked
+from tests.trainers import small_runs
+from tf_discrete.models import CategoricalVAE
+from trainers.common import run as run_lib
+
+# Enumeration draws nothing, so all ways of training must come to the same losses.
+EXACT = {
+    "estimator": "enumeration",
+    "num_variables": 2,
+    "temperature_update_period": 1,
+    "distribute": "multi_worker",
+}
+
+
+def addresses(count: int = 2) -> list[str]:
+    """Addresses of this machine whose ports are free."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return [f"127.0.0.1:{port}" for port in ports]
+
+
+def tf_config(workers: list[str], index: int) -> str:
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+
+
+def start(
+    workers: list[str], index: int, folder: pathlib.Path, log: pathlib.Path, **changes: Any
+) -> forked.Process:
+    """Starts a worker; what it prints goes to a file."""
+    environment = small_runs.environment(TF_CONFIG=tf_config(workers, index))
+    words = ["-m", "tests.trainers.two_workers", str(folder), json.dumps(changes)]
+    return forked.start(*words, env=environment, stdout=log, stderr=log)
+
+
+def run(folder: pathlib.Path, logs: pathlib.Path, **changes: Any) -> list[tuple[int, str]]:
+    """Runs both workers to their end; returns the exit status of each and what it has printed."""
+    workers = addresses()
+    paths = [logs / f"worker-{index}" for index in range(2)]
+    both = [start(workers, i, folder, path, **changes) for i, path in enumerate(paths)]
+    return [(one.wait(300), path.read_text()) for one, path in zip(both, paths, strict=True)]
+
+
+def main(folder: str, changes: str) -> None:
+    """Trains; prints samples of this replica's noise and the seconds of its processor."""
+    settings = json.loads(changes)
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    fit = run_lib.fit
+
+    def fit_and_tell(task: Any, model: CategoricalVAE, *arguments: Any) -> None:
+        fit(task, model, *arguments)
+        print(f"noise {json.dumps(noise(model))}")
+
+    run_lib.fit = fit_and_tell
+    small_runs.train(folder, **{**EXACT, **settings})
+    print(f"processor {time.process_time():.1f} s")
+
+
+def noise(model: CategoricalVAE) -> list[float]:
+    """Some samples as a step on this replica takes them."""
+
+    @tf.function(autograph=False)
+    def sample() -> tf.Tensor:
+        return tf.random.stateless_uniform([4], model.step_seed(model.micro_step.value, "train"))
+
+    return model.distribute_strategy.run(sample).numpy().tolist()
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], sys.argv[2])
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
