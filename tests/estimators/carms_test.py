@@ -85,10 +85,10 @@ def test_coupled_samples_avoid_one_another():
 @pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
 def test_variance_at_equal_cost_against_independent_samples(latents):
     problem = learning.Problem(latents)
-    ours = learning.gradients(estimators.get("carms", latents=latents), problem)
+    ours = learning.gradients(estimators.get("carms", latents=latents), problem, 200)
     other = estimators.get("score_function", latents=latents)
     ratio, low, high = learning.variance_ratio(
-        ours, learning.gradients(other, problem, num_samples=4)
+        ours, learning.gradients(other, problem, 200, num_samples=4)
     )
     print(f"{latents}: {ratio:.3f} [{low:.3f}, {high:.3f}]")
     assert high < 1.0

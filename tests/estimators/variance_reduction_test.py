@@ -10,6 +10,11 @@ from tf_discrete import estimators, seeds
 from tf_discrete.estimators import baselines
 
 WITH_BASELINE = ["double_cv", "muprop", "rebar", "relax", "score_function"]
+# RELAX inherits its baseline from REBAR, and takes longest.
+BASELINE_CASES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name == "relax" else [])
+    for name in WITH_BASELINE
+]
 NORMALIZED = sorted([*WITH_BASELINE, "arm", "arsm", "carms", "disarm", "vimco"])
 
 
@@ -55,7 +60,7 @@ def test_the_running_deviation_is_read_before_the_batch_enters(name):
     assert float(estimator.spread.variance) > 0
 
 
-@pytest.mark.parametrize("name", WITH_BASELINE)
+@pytest.mark.parametrize("name", BASELINE_CASES)
 def test_a_constant_baseline_subtracts_its_multiple_of_the_score(name):
     without, two, four = (draw(make(name, baseline=b))[0] for b in ("none", 2.0, 4.0))
     assert np.abs(two - without).max() > 1e-3
@@ -69,7 +74,7 @@ def test_a_constant_baseline_subtracts_its_multiple_of_the_score(name):
         np.testing.assert_allclose(two - without, -2.0 * score, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", WITH_BASELINE)
+@pytest.mark.parametrize("name", BASELINE_CASES)
 def test_every_baseline_leaves_out_of_its_mean_what_it_predicts(name):
     """A moving average of a steady signal is its constant; a learned one has a gradient of its own."""
     average = make(name, baseline="moving_average")
