@@ -256,3 +256,13 @@ def test_mutual_information_needs_three_axes():
 def test_impossible_counts_are_refused(counts):
     with pytest.raises(ValueError, match="finite and >= 0.*Received: minimum="):
         evaluation.perplexity(counts)
+
+
+def test_deterministic_codes_need_no_probabilities():
+    usage = evaluation.CodeUsage(2, 3, deterministic=True)
+    usage.update([[0, 1], [1, 1], [2, 1]])
+    found = usage.result()
+    np.testing.assert_allclose(found.mutual_information, [np.log(3), 0.0])
+    assert found.collapsed == [1]
+    with pytest.raises(ValueError, match="Deterministic codes have no probabilities"):
+        usage.update([[0, 1]], np.full([1, 2, 3], 1 / 3))

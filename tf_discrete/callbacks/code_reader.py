@@ -15,7 +15,7 @@ from tf_discrete.models.base import DiscreteModel
 from tf_discrete.models.batches import inputs_of
 from tf_discrete.types import DataLike, Inputs, Tensor
 
-Reader = Callable[[Inputs], tuple[Tensor, Tensor]]
+Reader = Callable[[Inputs], tuple[Tensor, Tensor | None]]
 
 
 def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
@@ -27,12 +27,16 @@ def code_reader(model: keras.Model, layer: str | None = None) -> Reader:
 
     Returns:
         reader: maps a batch of inputs to codes, int32 [R, N], the most probable ones, and
-            probabilities, float [R, N, K] ([R, N], of a 1, for Bernoulli latents). Time steps and the
-            like count as rows; those that a Keras mask excludes are left out.
+            probabilities, float [R, N, K] ([R, N], of a 1, for Bernoulli latents; None of deterministic
+            codes). Time steps and the like count as rows; those that a Keras mask excludes are left out.
 
     Raises:
         ValueError: a model without discrete latents, an unknown name, or several layers and no name.
     """
+    if layer is None and getattr(model, "deterministic_codes", False):
+        return tf.function(
+            lambda x: (model.encode(inputs_of(x)), None), reduce_retracing=True, autograph=False
+        )
     if layer is None and isinstance(model, DiscreteModel) and hasattr(model, "posterior"):
         return tf.function(
             lambda x: _codes_and_probs(model.posterior(inputs_of(x))),

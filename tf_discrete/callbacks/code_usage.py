@@ -77,11 +77,14 @@ class CodeUsageCallback(keras.callbacks.Callback):
         """Encodes the data with the model as it is now."""
         counted: CodeUsage | None = None
         for x in code_reader.input_batches(self.data, self.max_examples, self.batch_size):
-            codes, probs = (tensor.numpy() for tensor in self._read(x))
+            codes, probs = self._read(x)
             if counted is None:
-                categories = probs.shape[2] if probs.ndim == 3 else 2
-                counted = CodeUsage(codes.shape[1], categories)
-            counted.update(codes, probs)
+                if probs is None:
+                    categories = self.model.num_categories
+                else:
+                    categories = probs.shape[2] if probs.shape.rank == 3 else 2
+                counted = CodeUsage(codes.shape[1], categories, deterministic=probs is None)
+            counted.update(codes.numpy(), None if probs is None else probs.numpy())
         if counted is None or not counted.num_examples:
             raise ValueError(
                 "data must hold at least one example, or there is nothing to encode. "

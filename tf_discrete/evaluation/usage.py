@@ -46,6 +46,8 @@ class CodeUsage:
       active_nats: threshold of the first rule, nats.
       active_share: threshold of the second rule, the least share of examples outside the
         commonest category.
+      deterministic: Bool, whether each example has one code, as a quantiser gives it. The information
+        is then the entropy of the marginal, for which no probabilities are needed. Default: False.
 
     Raises:
       ValueError: if there is no variable or fewer than two categories.
@@ -70,11 +72,13 @@ class CodeUsage:
         num_categories: int,
         active_nats: float = ACTIVE_NATS,
         active_share: float = ACTIVE_SHARE,
+        deterministic: bool = False,
     ):
         self.num_variables = checks.whole("num_variables", num_variables)
         self.num_categories = checks.whole("num_categories", num_categories, lowest=2)
         self.active_nats = checks.number("active_nats", active_nats, lowest=0)
         self.active_share = checks.fraction("active_share", active_share)
+        self.deterministic = checks.flag("deterministic", deterministic)
         self.reset()
 
     def reset(self) -> None:
@@ -100,7 +104,7 @@ class CodeUsage:
 
         Raises:
           ValueError: for wrong shapes, codes out of range, probabilities that are no
-            distribution, or probabilities in some batches only.
+            distribution, or probabilities in some batches only or of deterministic codes.
         """
         codes = np.asarray(codes)
         _check_codes(codes, self.num_variables, self.num_categories)
@@ -151,6 +155,9 @@ class CodeUsage:
             mean_entropy = self._entropy / total
             information = np.maximum(entropy(self._probs / total) - mean_entropy, 0.0)
             active = information > self.active_nats
+        elif self.deterministic:
+            information = entropy(marginal) if total else np.full(self.num_variables, np.nan)
+            active = information > self.active_nats
         else:
             active = total - self._counts.max(axis=1) > self.active_share * total
         return Usage(
@@ -166,6 +173,11 @@ class CodeUsage:
         )
 
     def _agree(self, with_probs: bool) -> None:
+        if with_probs and self.deterministic:
+            raise ValueError(
+                "Deterministic codes have no probabilities. Leave probs out, or build with "
+                "deterministic=False. Received: probs=given, deterministic=True"
+            )
         if self._with_probs is None:
             self._with_probs = with_probs
         elif self._with_probs != with_probs:
@@ -181,7 +193,7 @@ def collect_usage(model: HasCodeProbs, batches: Iterable[Batch]) -> Usage:
     """Counts how a model's codes are used over a data set. Of trees every digit counts as a variable.
 
     Args:
-      model: with `encode`, `encode_probs` and `num_categories`.
+      model: with `encode`, `num_categories` and, unless its `deterministic_codes` are true, `encode_probs`.
       batches: at least one; images, or dicts with `image`.
 
     Returns:
@@ -192,13 +204,18 @@ def collect_usage(model: HasCodeProbs, batches: Iterable[Batch]) -> Usage:
     """
     usage: CodeUsage | None = None
     spec = getattr(model, "latent_spec", None)
+    deterministic = getattr(model, "deterministic_codes", False)
     for batch in batches:
         x = batch["image"] if isinstance(batch, dict) else batch
-        codes, probs = model.encode(x), np.asarray(model.encode_probs(x))
+        codes = model.encode(x)
+        probs = None if deterministic else np.asarray(model.encode_probs(x))
         if spec is not None:
             codes = spec.digits(codes)
         if usage is None:
-            usage = CodeUsage(codes.shape[1], probs.shape[2] if probs.ndim == 3 else 2)
+            categories = model.num_categories
+            if probs is not None:
+                categories = probs.shape[2] if probs.ndim == 3 else 2
+            usage = CodeUsage(codes.shape[1], categories, deterministic=deterministic)
         usage.update(np.asarray(codes), probs)
     if usage is None:
         raise ValueError("batches must hold at least one batch. Received: none")

@@ -79,6 +79,9 @@ class QuantizedAutoencoder(autoencoder.DiscreteAutoencoder):
         van den Oord, Vinyals, Kavukcuoglu. Neural discrete representation learning. 2017. arXiv:1711.00937.
     """
 
+    deterministic_codes = True
+    """Whether an observation has one code, so that meters need no probabilities of size N x K."""
+
     collapse_advice = (
         "Start the codebook at data by adapt, raise the quantiser's dead_threshold, or lower the learning "
         "rate."

@@ -1,0 +1,234 @@
+"""Runs the study: tunes every family, trains every cell, scores it, and records it."""
+
+from __future__ import annotations
+
+import gc
+import math
+import pathlib
+import time
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import provenance, store
+from benchmarks.bottlenecks import families, rates, report, scores, setting
+from benchmarks.bottlenecks.setting import Cell, Config
+from benchmarks.codes import linear_hashing
+from tf_discrete import codes as codes_lib
+from tf_discrete import evaluation, plots, seeds
+from tf_discrete.models import networks
+from tf_discrete.models.autoencoder import DiscreteAutoencoder
+from tf_discrete.optimizers import FusedAdam
+from trainers.common import data
+from trainers.flags.config import to_json
+from trainers.flags.run import RunConfig
+
+
+class Trained(NamedTuple):
+    """A trained model, its steps, and the time of a step."""
+
+    model: DiscreteAutoencoder
+    steps: int
+    milliseconds: float
+
+
+def run(config: Config) -> str:
+    """Trains the cells that are missing, and makes the report; returns its text.
+
+    Raises:
+        ValueError: Options out of range, data without labels, or a table of another study.
+    """
+    config = setting.resolve(config)
+    made = provenance.record(["constriction"])
+    tf.get_logger().setLevel("ERROR")  # It would warn of a function traced for each of many models.
+    splits = data.load_splits(
+        RunConfig(
+            dataset=config.dataset, data_dir=config.data_dir, max_examples=config.max_examples
+        )
+    )
+    if splits["train"].num_classes is None:
+        raise ValueError(
+            f"Retrieval is scored by labels. Give data that has them. Received: {config.dataset!r}"
+        )
+    _claim(config, made)
+    classifier = make_classifier(config, splits) if config.num_samples else None
+    for bits in config.bits:
+        _record(config, f"itq-{bits}", lambda bits=bits: measure_itq(config, bits, splits), made)
+    for name in config.families:
+        settings = tune(config, name, splits, made)
+        for bits in config.bits:
+            for seed in range(config.seed, config.seed + config.num_seeds):
+                cell = Cell(name, bits, seed, settings)
+                _record(
+                    config,
+                    cell.name,
+                    lambda cell=cell: measure(config, cell, splits, classifier),
+                    made,
+                )
+    records = store.read(config.results)
+    plots.save(report.draw(records), config.picture, dpi=plots.canvas.DPI)
+    print(report.text(records))
+    return report.text(records)
+
+
+def tune(config: Config, name: str, splits: data.Splits, made: Any) -> dict[str, float]:
+    """Returns the best of as many settings as every family may try, by the error on validation images."""
+    tried = []
+    for trial in range(config.trials):
+        if config.trials == 1:
+            return families.settings_of(name, 0)
+        settings = families.settings_of(name, trial)
+        cell = Cell(name, config.tune_bits, config.seed, settings, trial)
+        tried.append(
+            _record(config, cell.name, lambda cell=cell: measure_trial(config, cell, splits), made)
+        )
+    finished = [record for record in tried if record["status"] == "finished"] or tried[:1]
+    best: dict[str, float] = min(finished, key=lambda r: r.get("nats", math.inf))["settings"]
+    return best
+
+
+def train(config: Config, cell: Cell, splits: data.Splits) -> Trained:
+    """Trains the model of a cell on the training images.
+
+    Raises:
+        FloatingPointError: A loss that is not finite.
+    """
+    keras.backend.clear_session()
+    gc.collect()
+    keras.utils.set_random_seed(cell.seed)
+    split = splits["train"]
+    size = min(config.batch_size, len(split))
+    batches = split.indexed_batches(size, seed=cell.seed, drop_remainder=True)
+    epochs = max(1, round(config.steps / batches.steps_per_epoch))
+    steps = epochs * batches.steps_per_epoch
+    place = families.Place(split.image_shape, cell.bits, (), steps, cell.seed)
+    model = families.build(cell.family, place, config.parameters, cell.settings)
+    networks.set_output_bias(model.decoder, mean_logits(split.images))
+    model.monitor_every = steps
+    model.compile(
+        FusedAdam(cell.settings["learning_rate"]),
+        steps_per_execution=min(20, batches.steps_per_epoch),
+    )
+    ends: list[float] = [time.perf_counter()]
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
+    history = model.fit(batches, epochs=epochs, callbacks=[clock], verbose=0)
+    if not np.isfinite(history.history["loss"]).all():
+        raise FloatingPointError("The loss is not finite.")
+    first = 1 if epochs > 1 else 0  # The first epoch compiles.
+    taken = (ends[-1] - ends[first]) / ((epochs - first) * batches.steps_per_epoch)
+    return Trained(model, steps, 1000 * taken)
+
+
+def mean_logits(images: np.ndarray) -> np.ndarray:
+    """Returns the logits of the mean image."""
+    scale = 255.0 if images.dtype == np.uint8 else 1.0
+    mean = np.clip(images.mean(axis=0, dtype=np.float64) / scale, 1e-3, 1 - 1e-3)
+    found: np.ndarray = np.log(mean / (1 - mean)).astype(np.float32)
+    return found
+
+
+def measure_trial(config: Config, cell: Cell, splits: data.Splits) -> dict[str, Any]:
+    """Trains a cell and scores it on validation images."""
+    trained = train(config, cell, splits)
+    return {
+        "settings": cell.settings,
+        "nats": scores.distortion(trained.model, splits["validation"])["nats"],
+    }
+
+
+def measure(
+    config: Config, cell: Cell, splits: data.Splits, classifier: Any = None
+) -> dict[str, Any]:
+    """Trains a cell and scores it on test images."""
+    model, steps, milliseconds = train(config, cell, splits)
+    known, asked = splits["train"], splits["test"]
+    train_digits, categories = codes_lib.encode_digits(model, known.batches(500))
+    digits, _ = codes_lib.encode_digits(model, asked.batches(500))
+    prior = rates.fit_prior(
+        train_digits, categories, config.prior_units, config.prior_steps, cell.seed
+    )
+    found = {
+        **cell._asdict(),
+        "title": families.FAMILIES[cell.family].title,
+        "steps": steps,
+        "milliseconds_per_step": round(milliseconds, 3),
+        "parameters": families.count_parameters(model),
+        **scores.distortion(model, asked),
+        **rates.measure(prior, digits),
+        **scores.use(digits, categories),
+        "flipped_bit_nats": scores.flipped_bit_harm(model, digits, categories, asked),
+        **scores.retrieval(train_digits, digits, categories, (known, asked), config.k),
+    }
+    if classifier is not None:
+        found |= scores.generation(model, prior, classifier, config.num_samples, cell.seed)
+    return found
+
+
+def measure_itq(config: Config, bits: int, splits: data.Splits) -> dict[str, Any]:
+    """Scores retrieval by iterative quantisation of principal components."""
+    known, asked = (
+        np.concatenate(
+            [np.reshape(b["image"], [len(b["image"]), -1]) for b in splits[name].batches(1000)]
+        )
+        for name in ("train", "test")
+    )
+    seed = seeds.fold(seeds.base(config.seed), "linear hashing", bits)
+    made = linear_hashing.iterative_quantization(known, min(bits, known.shape[1]), seed)
+    pair = (splits["train"], splits["test"])
+    codes, queries = made.encode(known), made.encode(asked)
+    return {"bits": bits, **scores.retrieval(codes, queries, 2, pair, config.k)}
+
+
+def make_classifier(config: Config, splits: data.Splits) -> Any:
+    """Returns the classifier that reads samples, trained once for a table."""
+    split = splits["train"]
+    return evaluation.cached_classifier(
+        pathlib.Path("runs") / config.results / "classifier.keras",
+        split.images,
+        np.asarray(split.labels),
+        split.num_classes or 0,
+        network="mlp",
+        decay=False,
+        seed=config.seed,
+        num_steps=3 * max(1, len(split) // config.batch_size),
+        batch_size=config.batch_size,
+    )
+
+
+def _claim(config: Config, made: Any) -> None:
+    """Records the options of a study, or refuses those of another.
+
+    Raises:
+        ValueError: The table holds the cells of other options.
+    """
+    settings = to_json(config)
+    own = {name: value for name, value in settings.items() if name not in setting.MAY_DIFFER}
+    known = store.newest(config.results, "study")
+    for name, value in (known or {"config": own})["config"].items():
+        if own[name] != value:
+            raise ValueError(
+                "A table holds the cells of one study. Give the same options, or another --results. "
+                f"Received: {name}={value} there, {own[name]} here"
+            )
+    command = provenance.command_of("benchmarks.bottlenecks", Config, settings, ("picture",))
+    if known is None or known["command"] != command:
+        store.append(
+            config.results,
+            {"name": "study", "config": own, "command": command, "provenance": made},
+        )
+
+
+def _record(config: Config, name: str, make: Any, made: Any) -> dict[str, Any]:
+    """Returns the record of a name, made if it is missing; a training that diverges is one too."""
+    known = store.newest(config.results, name)
+    if known is not None:
+        return known
+    try:
+        found = {"status": "finished", **make()}
+    except FloatingPointError as error:
+        found = {"status": "diverged", "message": str(error)}
+    record = store.append(config.results, {**found, "name": name, "provenance": made})
+    print(f"{name}: {record['status']}", flush=True)
+    return record

@@ -1,0 +1,102 @@
+"""The study of bottlenecks: equal terms, the toy from end to end, and going on with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import store
+from benchmarks.bottlenecks import families, report, scores, setting, study
+from benchmarks.bottlenecks.setting import Config
+
+PLACE = families.Place((28, 28, 1), 32, (), 100, 0)
+
+
+@pytest.fixture
+def results(monkeypatch, tmp_path):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("vq_residual", "reinmax") else pytest.mark.slow)
+        for name in families.FAMILIES
+    ],
+)
+def test_every_family_has_as_many_parameters_and_bits(name):
+    settings = families.settings_of(name, 0)
+    model = families.build(name, PLACE, 1_200_000, settings)
+    assert abs(families.count_parameters(model) / 1_200_000 - 1) < 0.02
+    assert math.isclose(model.num_variables * math.log2(model.num_categories), PLACE.bits)
+
+
+def test_trials_are_of_the_space_and_the_first_is_the_default():
+    for name, family in families.FAMILIES.items():
+        assert families.settings_of(name, 0) == {k: v[0] for k, v in family.space.items()}
+        tried = [families.settings_of(name, trial) for trial in range(1, 6)]
+        assert tried == [families.settings_of(name, trial) for trial in range(1, 6)]
+        assert len({tuple(one.values()) for one in tried}) > 1
+        assert all(value in family.space[key][1:] for one in tried for key, value in one.items())
+
+
+def test_sizes_and_families_that_do_not_exist_are_refused():
+    with pytest.raises(ValueError, match="must be of .*Received: families='other'"):
+        setting.resolve(Config(families=("other", "fsq")))
+    with pytest.raises(ValueError, match="bits of fsq must be a multiple of 8. Received: bits=12"):
+        setting.resolve(Config(families=("fsq",), bits=(12,)))
+    with pytest.raises(ValueError, match="have that number of parameters.*family='vq_grouped'"):
+        families.build("vq_grouped", PLACE, 9000, families.settings_of("vq_grouped", 0))
+
+
+def test_one_bit_of_each_code_is_flipped(monkeypatch):
+    digits = np.random.default_rng(0).integers(0, 16, [50, 3]).astype(np.int32)
+    seen = []
+    monkeypatch.setattr(scores, "_nats", lambda model, d, split: seen.append(d) or d.sum(axis=1))
+    scores.flipped_bit_harm(None, digits, 16, None)
+    assert (np.bitwise_count(seen[0] ^ seen[1]).sum(axis=1) == 1).all()
+
+
+def test_intervals_and_failures():
+    assert report.interval([1.0]) == math.inf
+    np.testing.assert_allclose(report.interval([1.0, 3.0]), 12.706)
+    assert report.shown([1.0, None], 1) == "1.0" and report.shown([None], 1) == ""
+    found = {"a": {"status": "diverged"}, "b": {"active": 0.5}, "c": {"active": 1.0}}
+    assert report.failures(found) == "Diverged: a.\n\nCollapsed: b.\n"
+
+
+def test_the_toy_runs_and_goes_on(results, tmp_path):
+    config = Config(toy=True, picture=str(tmp_path / "picture.png"))
+    text = study.run(config)
+    records = store.read(config.results)
+    names = [f"{name}-16-seed=0" for name in setting.TOY["families"]]
+    assert set(records) == {"study", "itq-16", *names}
+    for name in names:
+        record = records[name]
+        assert record["title"] in text and record["status"] == "finished"
+        assert record["nominal_bits"] == 16 and 0 < record["prior_bits"] < 40
+        assert record["bytes_on_disk"] is None or record["bytes_on_disk"] > record["prior_bits"] / 8
+        assert record["nats"] > 0 and record["psnr"] > 3 and 0 < record["use"] <= 1
+        assert abs(record["parameters"] / 60_000 - 1) < 0.02
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+    lines = store.path_of(config.results).read_text()
+    assert study.run(config) == text
+    assert store.path_of(config.results).read_text() == lines
+    with pytest.raises(ValueError, match="cells of one study.*Received: seed=0 there, 1 here"):
+        study.run(dataclasses.replace(config, seed=1))
+
+
+def test_the_best_trial_is_taken_and_one_that_diverges_is_recorded(monkeypatch, results):
+    def measure(config, cell, splits):
+        if cell.trial == 1:
+            raise FloatingPointError("The loss is not finite.")
+        return {"settings": cell.settings, "nats": 10.0 - cell.trial}
+
+    monkeypatch.setattr(study, "measure_trial", measure)
+    best = study.tune(Config(trials=4), "fsq", {}, {})
+    assert best == families.settings_of("fsq", 3)
+    assert store.read("bottlenecks")["fsq-64-trial=1"]["status"] == "diverged"
