@@ -38,13 +38,20 @@ _REQUIRES = [
 ]
 _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
+_BROWSER = ["playwright>=1.50,<2"]
+_ATLAS = ["pyarrow>=17"]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "search": _SEARCH,
     "compress": _COMPRESS,
+    "browser": _BROWSER,
+    "atlas": _ATLAS,
+    "notebook": ["anywidget>=0.9,<1", "traitlets>=5,<6"],
     "test": [
         *_SEARCH,
         *_COMPRESS,
+        *_BROWSER,
+        *_ATLAS,
         "mypy==2.4.1",
         "pip-audit>=2.9,<3",
         "protobuf>=6.31.1,<8",
@@ -75,7 +82,7 @@ setuptools.setup(
         ),
     ],
     package_dir={"tf_discrete_trainers": "trainers"},
-    package_data={"tf_discrete": ["py.typed"]},
+    package_data={"tf_discrete": ["py.typed"], "tf_discrete.explorer": ["assets/*"]},
     zip_safe=False,
     install_requires=_REQUIRES,
     extras_require=_EXTRAS,
@@ -85,6 +92,7 @@ setuptools.setup(
             "tf-discrete-categorical-vae=tf_discrete_trainers.categorical_vae:cli",
             "tf-discrete-compare-estimators=tf_discrete_trainers.compare_estimators:cli",
             "tf-discrete-evaluate=tf_discrete_trainers.evaluate:cli",
+            "tf-discrete-explore=tf_discrete_trainers.explore:cli",
             "tf-discrete-export=tf_discrete_trainers.export:cli",
             "tf-discrete-quantized-autoencoder=tf_discrete_trainers.quantized_autoencoder:cli",
             "tf-discrete-search=tf_discrete_trainers.search:cli",
