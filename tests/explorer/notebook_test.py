@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.explorer import browsers, small_pages
+from tests.explorer import small_pages
 from tf_discrete.explorer import notebook
 
 _CELL = """
@@ -20,14 +20,14 @@ async ([text, payload]) => {
 """
 
 
-def test_the_module_draws_the_page_in_a_cell():
+def test_the_module_draws_the_page_in_a_cell(browser):
     payload = json.dumps(small_pages.payload(small_pages.categorical()))
-    with browsers.launched() as browser:
-        page = browser.new_page()
-        errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        found = page.evaluate(_CELL, [notebook.module(), payload])
-        alone = page.evaluate(_CELL, [notebook.module(), "null"])
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    found = page.evaluate(_CELL, [notebook.module(), payload])
+    alone = page.evaluate(_CELL, [notebook.module(), "null"])
+    page.context.close()
     assert errors == []
     assert found[:2] == ["tfd", 4 * 3] and alone[:2] == ["tfd", 0] and found[2] > alone[2]
 

@@ -67,7 +67,7 @@ function gradientView(state) {
   return panel(
     "Gradients at this point",
     "d f(z) / d logits of every pathwise estimator with the noise above, next to the exact gradient of E f(z). " +
-      `Bias and standard deviation are lengths, over ${CLOUD} samples; grey: no bias can be told from noise.`,
+      `Bias and standard deviation are lengths, over ${CLOUD} samples; grey: no bias can be told from noise. Striped bars are cut.`,
     h(
       "div",
       { class: "controls" },
