@@ -40,6 +40,7 @@ _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
 _PARQUET = ["pyarrow>=18"]
 _DOCS = ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"]
+_BROWSER = ["playwright>=1.50,<2"]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "search": _SEARCH,
@@ -47,11 +48,14 @@ _EXTRAS = {
     "parquet": _PARQUET,
     "stores": [*_PARQUET, "lancedb>=0.30", "psycopg[binary]>=3.2,<4", "usearch>=2.20,<3"],
     "docs": _DOCS,
+    "browser": _BROWSER,
+    "notebook": ["anywidget>=0.9,<1", "traitlets>=5,<6"],
     "test": [
         *_SEARCH,
         *_COMPRESS,
         *_PARQUET,
         *_DOCS,
+        *_BROWSER,
         "mypy==2.4.1",
         "pip-audit>=2.9,<3",
         "protobuf>=6.31.1,<8",
@@ -82,7 +86,7 @@ setuptools.setup(
         ),
     ],
     package_dir={"tf_discrete_trainers": "trainers"},
-    package_data={"tf_discrete": ["py.typed"]},
+    package_data={"tf_discrete": ["py.typed"], "tf_discrete.explorer": ["assets/*"]},
     zip_safe=False,
     install_requires=_REQUIRES,
     extras_require=_EXTRAS,
@@ -92,6 +96,7 @@ setuptools.setup(
             "tf-discrete-categorical-vae=tf_discrete_trainers.categorical_vae:cli",
             "tf-discrete-compare-estimators=tf_discrete_trainers.compare_estimators:cli",
             "tf-discrete-evaluate=tf_discrete_trainers.evaluate:cli",
+            "tf-discrete-explore=tf_discrete_trainers.explore:cli",
             "tf-discrete-export=tf_discrete_trainers.export:cli",
             "tf-discrete-quantized-autoencoder=tf_discrete_trainers.quantized_autoencoder:cli",
             "tf-discrete-search=tf_discrete_trainers.search:cli",

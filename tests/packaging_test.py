@@ -22,6 +22,7 @@ SCRIPTS = (
     "tf-discrete-categorical-vae",
     "tf-discrete-compare-estimators",
     "tf-discrete-evaluate",
+    "tf-discrete-explore",
     "tf-discrete-export",
     "tf-discrete-search",
     "tf-discrete-quantized-autoencoder",
@@ -81,6 +82,8 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: pathlib.Path):
     paths = {path.relative_to(ROOT).as_posix() for path in modules}
     expected = {re.sub("^trainers/", "tf_discrete_trainers/", path) for path in paths}
     assert len(expected) > 10
+    assets = (ROOT / "tf_discrete" / "explorer" / "assets").iterdir()
+    expected |= {path.relative_to(ROOT).as_posix() for path in assets}
     assert names == expected | {"tf_discrete/py.typed"}
 
 

@@ -112,11 +112,20 @@ def _target(path: pathlib.Path, sources: set[pathlib.Path], root: pathlib.Path) 
     elif any(isinstance(x, ast.If) and "__main__" in ast.unparse(x.test) for x in tree.body):
         rule = "py_binary"
     elif path.name == "__init__.py":
-        beside = [x for x in (root / path.parent).iterdir() if x.is_file() and x.name != "BUILD"]
-        data = sorted(x.name for x in beside if x.suffix not in (".py", ".bzl"))
+        data = _data(root / path.parent)
     deps = [_label(file, sources) for file in files - {path}]
     deps.sort(key=lambda label: label.replace(":", "!"))  # A folder before its subfolders.
     return Target(rule, _label(path, sources), path.name, data, deps, sorted(distributions))
+
+
+def _data(folder: pathlib.Path) -> list[str]:
+    """The files of a package that are no code, also those of subfolders without Python."""
+    below = [x for x in folder.iterdir() if x.is_dir() and x.name != "__pycache__"]
+    folders = [folder, *(x for x in below if not any(x.rglob("*.py")))]
+    files = [x for one in folders for x in one.iterdir() if x.is_file() and x.name != "BUILD"]
+    return sorted(
+        x.relative_to(folder).as_posix() for x in files if x.suffix not in (".py", ".bzl")
+    )
 
 
 def targets(root: pathlib.Path = ROOT) -> list[Target]:

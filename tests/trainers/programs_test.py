@@ -30,6 +30,7 @@ def test_the_programs_are_known():
         "categorical_vae",
         "compare_estimators",
         "evaluate",
+        "explore",
         "export",
         "quantized_autoencoder",
         "search",

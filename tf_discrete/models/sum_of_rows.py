@@ -36,7 +36,7 @@ class Split(NamedTuple):
 
 def split(network: keras.Model, spec: LatentSpec) -> Split | None:
     """Splits a network on one-hot values after its first affine map; None if it has another form."""
-    layers = _chain(network)
+    layers = layers_in_turn(network)
     if len(layers) < 2 or type(layers[0]) is not keras.layers.Flatten:
         return None
     affine = layers[1]
@@ -73,7 +73,7 @@ def _sum_of_rows(table: tf.Tensor, bias: tf.Tensor, codes: tf.Tensor) -> tf.Tens
     return total
 
 
-def _chain(network: keras.Model) -> list[keras.layers.Layer]:
+def layers_in_turn(network: keras.Model) -> list[keras.layers.Layer]:
     """Returns the layers of a network in turn if each reads what the one before returns, else none."""
     if isinstance(network, keras.Sequential):
         return list(network.layers)

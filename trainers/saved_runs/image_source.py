@@ -40,6 +40,16 @@ class ImageSource:
         self.split = finished.split(split) if split else None
         self.labels = self.split.labels if self.split else None
 
+    @property
+    def count(self) -> int:
+        """Returns the number of images of the split, 0 for files."""
+        return 0 if self.split is None else len(self.split)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Returns the name of each class of the split, if it has names."""
+        return None if self.split is None else self.split.class_names
+
     def names(self, folder: str = "") -> list[str]:
         """The names of all images of the split, or of the files in a folder."""
         if self.split is not None:
@@ -137,11 +147,11 @@ class ImageSource:
                 skipped.append(name)
                 print(f"Skipped: {error}", file=sys.stderr)
             if len(part) == _BATCH:
-                yield self._as_seen(part)
+                yield self.as_seen(np.stack(part))
                 part = []
         if part:
-            yield self._as_seen(part)
+            yield self.as_seen(np.stack(part))
 
-    def _as_seen(self, part: list[np.ndarray]) -> np.ndarray:
-        images = np.stack(part)
+    def as_seen(self, images: np.ndarray) -> np.ndarray:
+        """Returns intensities as the model reads them, float32 of the same shape."""
         return (images > 0.5).astype(np.float32) if self.threshold else images

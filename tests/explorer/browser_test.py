@@ -1,0 +1,375 @@
+"""The explorer in a real browser: it loads, it answers, and it computes what TensorFlow computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.explorer import browsers, small_pages
+from tf_discrete import estimators, explorer
+
+GUMBELS = ("gumbel_softmax", "straight_through_gumbel_softmax")
+WEIGHTS = (0.8, -0.6, 0.3, 1.0, -0.9)
+
+
+class Pages:
+    """Opens pages of models in one browser, and notes what goes wrong in them."""
+
+    def __init__(self, browser, folder):
+        self.browser, self.folder, self.models = browser, folder, {}
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+
+    def open(self, make, **options):
+        if make not in self.models:
+            model = make() if make else None
+            payload = small_pages.payload(model, title="A page") if model else None
+            path = self.folder / f"{len(self.models)}.html"
+            path.write_text(explorer.page(payload), encoding="utf-8")
+            self.models[make] = model, path
+        model, path = self.models[make]
+        page = self.browser.new_page(**options)
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.goto(path.as_uri())
+        return model, page
+
+
+@pytest.fixture(scope="module")
+def opened(browser, tmp_path_factory):
+    return Pages(browser, tmp_path_factory.mktemp("pages"))
+
+
+@pytest.fixture
+def pages(opened):
+    opened.errors.clear()
+    opened.requests.clear()
+    yield opened
+    for context in opened.browser.contexts:
+        context.close()
+    assert opened.errors == []
+    assert {url.split(":")[0] for url in opened.requests} <= {"file", "data"}
+
+
+def next_frame(page):
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def values_of(page, chart):
+    return page.eval_on_selector_all(
+        f".bars.{chart} .bar", "bars => bars.map(bar => Number(bar.dataset.value))"
+    )
+
+
+def set_slider(page, name, value):
+    page.eval_on_selector(
+        f"input[name={name}]",
+        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
+        value,
+    )
+    next_frame(page)
+
+
+def pixels(page, selector):
+    return page.eval_on_selector(
+        selector,
+        "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)",
+    )
+
+
+DECODED = "canvas[aria-label='Decoded image']"
+
+
+def test_a_page_loads_without_an_error_and_loads_nothing_else(pages):
+    """The fixture `pages` demands it of all tests here; this one, that it would notice."""
+    _, page = pages.open(None)
+    next_frame(page)
+    assert page.locator("h2").count() == 4 and page.title() == "Gumbel-Softmax"
+    assert [url for url in pages.requests if url.startswith("file:")] == [page.url]
+    page.evaluate("setTimeout(() => { throw new Error('an error') })")
+    page.evaluate("fetch('http://127.0.0.1:9/').catch(() => null)")
+    next_frame(page)
+    assert any("an error" in error for error in pages.errors)
+    assert any("Content Security Policy" in error for error in pages.errors)
+    pages.errors.clear()
+    pages.requests.clear()
+
+
+def test_the_temperature_moves_the_relaxed_bars_alone(pages):
+    _, page = pages.open(None)
+    before, one_hot = values_of(page, "relaxed"), values_of(page, "one-hot")
+    assert len(before) == 5 and sum(before) == pytest.approx(1)
+    set_slider(page, "temperature", np.log10(0.1))
+    after = values_of(page, "relaxed")
+    assert max(after) > 0.9 > max(before), "nearly one-hot"
+    assert np.argmax(after) == np.argmax(before) == np.argmax(one_hot)
+    assert values_of(page, "one-hot") == values_of(page, "straight-through") == one_hot
+    set_slider(page, "temperature", 0)
+    assert values_of(page, "relaxed") == pytest.approx(before), "the noise is frozen"
+    page.click("button[name=new-noise]")
+    assert values_of(page, "relaxed") != pytest.approx(before)
+    set_slider(page, "logit-2", 4)
+    assert page.locator("input[name=logit-2] ~ small").text_content() == "91 %"
+    for categories in (2, 10):
+        set_slider(page, "categories", categories)
+        assert len(values_of(page, "relaxed")) == categories
+        assert sum(values_of(page, "relaxed")) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "objective"),
+    [
+        (0.4, "sine"),
+        pytest.param(1.0, "sine", marks=pytest.mark.slow),
+        pytest.param(0.4, "quadratic", marks=pytest.mark.slow),
+        pytest.param(1.0, "quadratic", marks=pytest.mark.slow),
+    ],
+)
+def test_the_gradients_are_those_of_tensorflow(pages, temperature, objective):
+    _, page = pages.open(None)
+    random = np.random.default_rng(0)
+    logits, noise = random.normal(size=5), random.gumbel(size=5)
+    exponentials = random.exponential(size=(10, 5))
+    names = page.eval_on_selector_all(
+        "tr[data-estimator]", "rows => rows.map(row => row.dataset.estimator)"
+    )
+    assert names[0] == "exact" and len(names) == 9
+    for name in names[1:]:
+        found = page.evaluate(
+            "arguments => explorer.gradientOf(...arguments)",
+            [name, logits.tolist(), noise.tolist(), temperature, objective, exponentials.tolist()],
+        )
+        estimator = make_estimator(name, temperature)
+        given = noise_of(name, logits, noise, exponentials)
+        expected = gradient(estimator, logits, given, objective)
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=name)
+    found = page.evaluate(
+        "arguments => explorer.exactGradient(...arguments)", [logits.tolist(), objective]
+    )
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(logits)
+        mean = tf.reduce_sum(tf.nn.softmax(variable) * f(tf.eye(5, dtype=tf.float64), objective))
+    np.testing.assert_allclose(found, tape.gradient(mean, variable), atol=1e-8)
+
+
+def make_estimator(name, temperature):
+    if name == "darn":
+        return estimators.get(name)
+    return estimators.get(name, temperature=temperature)
+
+
+def noise_of(name, logits, noise, exponentials):
+    """The noise of the page as the estimator takes it, [1, (1 + M, )1, K]."""
+    if name in (*GUMBELS, "decoupled_straight_through_gumbel_softmax"):
+        return noise[np.newaxis, np.newaxis]
+    drawn = int(np.argmax(logits + noise))
+    one_hot = np.eye(5)[drawn]
+    if name != "gumbel_rao":
+        return one_hot[np.newaxis, np.newaxis]
+    top = np.log(np.exp(logits).sum()) - np.log(exponentials[:, drawn, np.newaxis])
+    perturbed = -np.log(exponentials * np.exp(-logits) + np.exp(-top))
+    perturbed[:, drawn] = top[:, 0]
+    return np.concatenate([one_hot[np.newaxis], perturbed - logits])[np.newaxis, :, np.newaxis]
+
+
+def f(z, objective):
+    t = tf.linalg.matvec(z, tf.constant(WEIGHTS, z.dtype))
+    return (t - 0.3) ** 2 if objective == "quadratic" else tf.sin(3 * t)
+
+
+def gradient(estimator, logits, noise, objective):
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(logits[np.newaxis].astype(np.float32))
+        z = estimator.sample(tf.convert_to_tensor(variable), tf.constant(noise, tf.float32)).value
+        value = tf.reduce_sum(f(z, objective))
+    return tape.gradient(value, variable)[0]
+
+
+def test_estimators_of_the_page_are_registered(pages):
+    _, page = pages.open(None)
+    names = page.eval_on_selector_all("tbody th", "heads => heads.map(head => head.textContent)")
+    found = {name.replace("\u200b", "") for name in names} - {"exact"}
+    assert found <= set(estimators.names(family="pathwise", latents="categorical"))
+
+
+@pytest.mark.parametrize(
+    "make", [small_pages.categorical, small_pages.bits, small_pages.convolutions]
+)
+def test_the_decoder_is_that_of_tensorflow(pages, make):
+    model, page = pages.open(make)
+    count, categories = model.decoded_spec.num_variables, model.num_categories
+    codes = np.random.default_rng(3).integers(0, categories, [5, model.num_variables])
+    found = page.evaluate(
+        "codes => codes.map(code => Array.from(explorer.model.decode(code)))",
+        codes[:, :count].tolist(),
+    )
+    expected = np.asarray(model.decode(codes)).reshape([5, -1])
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_the_generator_of_class_and_style_is_that_of_tensorflow(pages):
+    model, page = pages.open(small_pages.class_and_style)
+    style = np.random.default_rng(3).normal(size=[4, 3])
+    found = page.evaluate(
+        "styles => styles.map((style, y) => Array.from(explorer.model.generate(y, style)))",
+        style.tolist(),
+    )
+    expected = np.asarray(model.generate(np.arange(4), style)).reshape([4, -1])
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_the_lstm_is_that_of_tensorflow(pages):
+    model, page = pages.open(small_pages.categorical)
+    symbols = np.array([[5, 2], [0, 1]])
+    found = page.evaluate(
+        "rows => rows.map(explorer.makeLstm(explorer.payload.code_prior).logitsOf)",
+        symbols.tolist(),
+    )
+    expected = np.asarray(model.code_prior.logits_of(tf.constant(symbols, tf.int32)))
+    for chunk, possible in enumerate((27, 3)):  # 4 variables in chunks of 3.
+        rows = [row[chunk] for row in found]
+        np.testing.assert_allclose(rows, expected[:, chunk, :possible], atol=1e-3)
+
+
+def test_clicks_and_keys_change_the_code_and_the_image(pages):
+    model, page = pages.open(small_pages.categorical)
+    next_frame(page)
+    code = page.evaluate("explorer.state.code")
+    assert code == model.encode(small_pages.examples().observations[:1])[0].numpy().tolist()
+    first = pixels(page, DECODED)
+    other = (code[1] + 1) % 3
+    page.click(f".cell[data-variable='1'][data-category='{other}']")
+    next_frame(page)
+    changed = pixels(page, DECODED)
+    assert changed != first
+    decoded = np.asarray(model.decode([[code[0], other, *code[2:]]])).reshape(-1)
+    np.testing.assert_allclose(np.array(changed[::4]) / 255, decoded, atol=3e-3)
+    assert page.locator("[role=status]").text_content().startswith("1 of 4 variables differ")
+    page.click("button.name >> nth=1")  # To the next category, the third.
+    assert page.evaluate("explorer.state.code[1]") == (code[1] + 2) % 3
+    page.focus(".cell[data-variable='1'][tabindex='0']")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("explorer.state.code") == code
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("explorer.state.focused") == 2
+    assert page.evaluate("explorer.state.code[2]") == (code[2] + 2) % 3
+    page.click("button[name=restore]")
+    next_frame(page)
+    assert page.evaluate("explorer.state.code") == code and pixels(page, DECODED) == first
+
+
+def test_a_bit_is_flipped(pages):
+    model, page = pages.open(small_pages.bits)
+    next_frame(page)
+    first, before = pixels(page, DECODED), page.evaluate("explorer.state.code")
+    page.click(".bit >> nth=3")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    next_frame(page)
+    after = page.evaluate("explorer.state.code")
+    assert [n for n in range(12) if before[n] != after[n]] == [3, 4]
+    assert pixels(page, DECODED) != first
+
+
+def test_neighbours_are_sorted_by_hamming_distance(pages):
+    model, page = pages.open(small_pages.categorical)
+    page.evaluate("explorer.setCode([0, 1, 2, 0])")
+    next_frame(page)
+    found = page.eval_on_selector_all(
+        ".neighbours .tile", "tiles => tiles.map(t => [t.dataset.index, t.dataset.distance])"
+    )
+    codes = np.asarray(model.encode(small_pages.examples().observations))
+    distances = (codes != [0, 1, 2, 0]).sum(1)
+    order = np.argsort(distances, kind="stable")[:8]
+    assert [[int(i), int(d)] for i, d in found] == [[i, distances[i]] for i in order]
+    page.click(".neighbours .tile >> nth=2")
+    assert page.evaluate("explorer.state.index") == order[2]
+
+
+def test_samples_and_lower_temperatures(pages):
+    model, page = pages.open(small_pages.categorical)
+    before = pixels(page, "[aria-label='Sample 1: edit its code'] canvas")
+    for name in ("sample-prior", "sample-code-prior"):
+        page.click(f"button[name={name}]")
+        after = pixels(page, "[aria-label='Sample 1: edit its code'] canvas")
+        assert after != before
+        before = after
+    page.click("[aria-label='Sample 1: edit its code']")
+    next_frame(page)
+    assert pixels(page, DECODED) == before
+    warm, cold = (pixels(page, f"[aria-label='Reconstruction at {t}']") for t in ("2", "0.1"))
+    assert warm != cold
+
+
+def test_a_class_is_chosen_and_a_style_is_changed(pages):
+    _, page = pages.open(small_pages.class_and_style)
+    next_frame(page)
+    selector = "canvas[aria-label='Decoded class and style']"
+    seen = [pixels(page, selector)]
+    page.click("[data-class='7']")
+    next_frame(page)
+    seen.append(pixels(page, selector))
+    page.click("button[name=new-style]")
+    next_frame(page)
+    seen.append(pixels(page, selector))
+    set_slider(page, "style-2", 3)
+    seen.append(pixels(page, selector))
+    assert all(one != other for one, other in zip(seen, seen[1:], strict=False))
+
+
+def test_images_are_chosen_by_keys_and_filtered_by_class(pages):
+    _, page = pages.open(small_pages.categorical)
+    page.focus("[role=option][tabindex='0']")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("explorer.state.index") == 1
+    page.click(".chip >> text=5")
+    shown = page.eval_on_selector_all(
+        "[role=option]", "all => all.filter(o => !o.hidden).map(o => Number(o.dataset.index))"
+    )
+    assert shown == [4, 8, 10]
+
+
+@pytest.mark.parametrize(
+    ("make", "scheme"),
+    [(small_pages.categorical, "light"), (small_pages.class_and_style, "dark")],
+    ids=["light", "dark"],
+)
+def test_it_fits_a_phone_and_its_text_can_be_read(pages, make, scheme):
+    _, page = pages.open(make, viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    colours = page.eval_on_selector_all(
+        ".lead, h2, button, output, th",
+        """all => all.map(element => {
+          let behind = element;
+          const shade = e => getComputedStyle(e).backgroundColor;
+          while (/rgba\\(.*, 0\\)|transparent/.test(shade(behind))) behind = behind.parentElement;
+          return [getComputedStyle(element).color, shade(behind)];
+        })""",
+    )
+    assert len(colours) > 20
+    assert min(contrast(*pair) for pair in set(map(tuple, colours))) >= 4.5
+
+
+def contrast(one, other):
+    """The ratio of two colours' luminances, as WCAG defines it; 4.5 is its level AA."""
+
+    def luminance(colour):
+        rgb = np.array([float(x) for x in colour[colour.index("(") + 1 : -1].split(",")[:3]]) / 255
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    bright, dark = sorted([luminance(one), luminance(other)], reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_without_a_browser_the_tests_say_so(monkeypatch):
+    monkeypatch.delenv("TF_DISCRETE_BROWSER", raising=False)
+    monkeypatch.setattr(browsers.shutil, "which", lambda name: None)
+    pytest.importorskip("playwright.sync_api", reason="Playwright is an extra")
+    with pytest.raises(pytest.skip.Exception, match="no browser on this machine: apt-get install"):
+        with browsers.launched():
+            pass

@@ -1,0 +1,53 @@
+"""The widget: an ES module that draws the page into a cell."""
+
+import builtins
+import json
+
+import pytest
+
+from tests.explorer import small_pages
+from tf_discrete.explorer import notebook
+
+_CELL = """
+async ([text, payload]) => {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const found = (await import(url)).default;
+  const el = document.createElement("div");
+  document.body.append(el);
+  found.render({ model: { get: (name) => (name === "payload" ? payload : null) }, el });
+  return [el.firstChild.className, el.querySelectorAll(".cell").length, el.querySelectorAll("h2").length];
+}
+"""
+
+
+def test_the_module_draws_the_page_in_a_cell(browser):
+    payload = json.dumps(small_pages.payload(small_pages.categorical()))
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    found = page.evaluate(_CELL, [notebook.module(), payload])
+    alone = page.evaluate(_CELL, [notebook.module(), "null"])
+    page.context.close()
+    assert errors == []
+    assert found[:2] == ["tfd", 4 * 3] and alone[:2] == ["tfd", 0] and found[2] > alone[2]
+
+
+def test_the_widget_holds_the_payload():
+    pytest.importorskip("anywidget", reason="anywidget is in tf-discrete[notebook]")
+    payload = small_pages.payload(small_pages.bits())
+    found = notebook.widget(payload)
+    assert json.loads(found.payload) == payload
+    assert "export default" in str(found._esm) and ".tfd" in str(found._css)
+
+
+def test_without_anywidget_the_extra_is_named(monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *arguments, **options):
+        if name == "anywidget":
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(ImportError, match=r"pip install 'tf-discrete\[notebook\]'"):
+        notebook.widget()

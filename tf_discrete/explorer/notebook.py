@@ -1,0 +1,51 @@
+"""The explorer in a notebook (Jupyter, Colab, VS Code, marimo), as an anywidget."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tf_discrete.explorer import assembly
+from tf_discrete.types import JsonObject
+
+_RENDER = """
+export default {
+  render({ model, el }) {
+    const root = document.createElement("div");
+    el.append(root);
+    explore(root, JSON.parse(model.get("payload")));
+  },
+};
+"""
+
+
+def module() -> str:
+    """Returns the script of the page as an ES module, as anywidget loads it."""
+    return assembly.script() + _RENDER
+
+
+def widget(payload: JsonObject | None = None) -> Any:
+    """Returns the page as a widget, to be the last line of a cell.
+
+    Args:
+        payload: See `explorer.of_model`. Default: None, for the relaxation alone.
+
+    Raises:
+        ImportError: anywidget is not installed.
+    """
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise ImportError(
+            "Widgets need anywidget. Install it: pip install 'tf-discrete[notebook]'. Received: no anywidget"
+        ) from error
+
+    class Explorer(anywidget.AnyWidget):
+        """The explorer; `payload` is JSON."""
+
+        _esm = module()
+        _css = assembly.source("style.css")
+        payload = traitlets.Unicode("null").tag(sync=True)
+
+    return Explorer(payload=json.dumps(payload))
