@@ -47,7 +47,7 @@ def groups(config_class: type) -> dict[str, list[str]]:
     """Returns the names of the flags of a configuration under the headings of their groups.
 
     Example:
-        >>> from trainers.flags.search import Config
+        >>> from tf_discrete_trainers.flags.search import Config
         >>> found = groups(Config)
         >>> found["Common flags:"][:3]
         ['run', 'dataset', 'data_dir']
