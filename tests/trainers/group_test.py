@@ -44,11 +44,12 @@ def until(condition: Callable[[], Any]) -> Any:
     return found
 
 
-def test_values_of_the_chief_and_of_all():
+def test_values_of_the_chief():
     def act(group):
-        return group.broadcast(f"from {group.cluster.number}"), group.gather(group.cluster.number)
+        group.agree("Be alike.", {"sizes": (1, 2)})
+        return group.broadcast(f"from {group.cluster.number}")
 
-    assert together(act, 3) == [("from 0", [0, 1, 2])] * 3
+    assert together(act, 3) == ["from 0"] * 3
 
 
 def test_what_differs_is_refused_on_every_worker():
@@ -66,7 +67,7 @@ def test_what_differs_is_refused_on_every_worker():
 def test_a_worker_that_is_gone_is_named_on_all_others():
     def act(group):
         group.standing = lambda: "after epoch 3 of 9."
-        group.gather(0)
+        group.agree("All are here.", {})
         if group.cluster.number == 1:  # As the kernel does for a process that was killed.
             group._over.set()
             for connection in group._connections.values():

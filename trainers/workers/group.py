@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import shutil
@@ -53,7 +54,7 @@ class Group:
 
     def __init__(self, cluster: Cluster, wait: float = WAIT_SECONDS, end: End | None = None):
         self.cluster = cluster
-        self.standing: Callable[[], str] = lambda: "before the training began."
+        self.standing: Callable[[], str] = lambda: "before its first step."
         self.scratch: list[str] = []
         self._end = end or self._exit
         self._over = threading.Event()
@@ -78,18 +79,13 @@ class Group:
             value: What JSON can hold, of the chief; that of others is left out.
         """
         if not self.is_chief:
-            return self._inboxes[0].get()
+            found = self._inboxes[0].get()
+            if isinstance(found, ValueError):
+                raise found
+            return found
         for connection in self._connections.values():
             self._send(connection, {"value": value})
         return value
-
-    def gather(self, value: Any) -> list[Any]:
-        """Returns the values of all workers in their order, on every worker."""
-        if not self.is_chief:
-            self._send(self._connections[0], {"value": value})
-            return self.broadcast()
-        others = [inbox.get() for _, inbox in sorted(self._inboxes.items())]
-        return self.broadcast([value, *others])
 
     def agree(self, rule: str, value: dict[str, Any]) -> None:
         """Checks that all workers have the same.
@@ -101,17 +97,24 @@ class Group:
         Raises:
             ValueError: They differ; on every worker, with what differs.
         """
-        chief, *others = self.gather(value)
+        if not self.is_chief:
+            self._send(self._connections[0], {"value": value})
+            self.broadcast()
+            return
+        value = json.loads(json.dumps(value))  # As it arrives elsewhere: tuples are lists.
         parts = []
-        for number, other in enumerate(others, 1):
-            names = [name for name in {**chief, **other} if chief.get(name) != other.get(name)]
+        for number, inbox in sorted(self._inboxes.items()):
+            other = inbox.get()
+            names = [name for name in {**value, **other} if value.get(name) != other.get(name)]
             parts += [
-                f"{name}={other.get(name)!r} on worker {number}, {chief.get(name)!r} on worker 0"
+                f"{name}={other.get(name)!r} on worker {number}, {value.get(name)!r} on worker 0"
                 for name in names[:10]
             ]
         if parts:
             self._over.set()  # All raise the same: nobody is gone.
+            self._tell({"refused": f"{rule} Received: {'; '.join(parts)}"})
             raise ValueError(f"{rule} Received: {'; '.join(parts)}")
+        self.broadcast()
 
     def wait_for_the_chief(self) -> None:
         """Returns when the chief has written everything."""
@@ -151,6 +154,9 @@ class Group:
                     if message["value"] == "done":  # The chief leaves; its silence is no fault.
                         self._over.set()
                     self._inboxes[number].put(message["value"])
+                elif "refused" in message:
+                    self._over.set()
+                    self._inboxes[number].put(ValueError(str(message["refused"])))
                 elif "failed" in message:
                     self._fail(str(message["failed"]))
         except ConnectionLost as lost:
