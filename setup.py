@@ -43,6 +43,7 @@ _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "search": _SEARCH,
     "compress": _COMPRESS,
+    "beam": [*_PARQUET, "apache-beam>=2.70,<3"],
     "stores": [*_PARQUET, "lancedb>=0.30", "psycopg[binary]>=3.2,<4", "usearch>=2.20,<3"],
     "test": [
         *_SEARCH,
@@ -86,6 +87,7 @@ setuptools.setup(
             "tf-discrete-autoregressive-prior=tf_discrete_trainers.autoregressive_prior:cli",
             "tf-discrete-categorical-vae=tf_discrete_trainers.categorical_vae:cli",
             "tf-discrete-compare-estimators=tf_discrete_trainers.compare_estimators:cli",
+            "tf-discrete-encode=tf_discrete_trainers.encode:cli",
             "tf-discrete-evaluate=tf_discrete_trainers.evaluate:cli",
             "tf-discrete-export=tf_discrete_trainers.export:cli",
             "tf-discrete-quantized-autoencoder=tf_discrete_trainers.quantized_autoencoder:cli",
