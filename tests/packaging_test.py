@@ -21,6 +21,7 @@ SCRIPTS = (
     "tf-discrete-autoregressive-prior",
     "tf-discrete-categorical-vae",
     "tf-discrete-compare-estimators",
+    "tf-discrete-encode",
     "tf-discrete-evaluate",
     "tf-discrete-explore",
     "tf-discrete-export",

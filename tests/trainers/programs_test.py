@@ -29,6 +29,7 @@ def test_the_programs_are_known():
         "autoregressive_prior",
         "categorical_vae",
         "compare_estimators",
+        "encode",
         "evaluate",
         "explore",
         "export",

@@ -180,7 +180,8 @@ def _schema(
         "bit_order": BIT_ORDER,
         **layout._asdict(),
     }
-    return pyarrow.schema(fields, metadata={_KEY: json.dumps(described), **extra})
+    metadata: dict[str | bytes, str] = {_KEY: json.dumps(described), **extra}
+    return pyarrow.schema(fields, metadata=metadata)
 
 
 def _record_batch(batch: CodeBatch, schema: pyarrow.Schema, width: int) -> pyarrow.RecordBatch:

@@ -59,6 +59,7 @@ class Probing:
         self._spent = np.zeros(count)
         self._owner, self._row = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._distance = np.zeros(0, np.int32)
+        self._new: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._keys = [layout.keys(queries, table) for table in range(tables)]
         self._cost = np.stack(
             [
@@ -83,6 +84,7 @@ class Probing:
             rings = self._rings[active, tables]
             for table, ring in np.unique(np.stack([tables, rings], axis=1), axis=0).tolist():
                 self._probe(active[(tables == table) & (rings == ring)], table, ring)
+            self._merge()
         if self.scanned.any():
             self._scan(np.flatnonzero(self.scanned))
         return self._owner, self._distance, self._row
@@ -145,19 +147,28 @@ class Probing:
             self._add(asked, self._base.layout.distances(differing), rows)
 
     def _scan(self, asking: np.ndarray) -> None:
-        """Compares some queries with all codes."""
-        words = self._base.words
-        for query in asking:  # Each row may be a hit only once.
-            self._keep(self._owner != query)
+        """Compares some queries with all codes, block by block while they are in a processor's cache."""
+        layout, words = self._base.layout, self._base.words
+        self._keep(~np.isin(self._owner, asking))  # Each row may be a hit only once.
+        counts = np.zeros([len(self._queries), layout.num_variables + 1], np.int64)
         for start in range(0, len(words), _SCAN_BLOCK):
             block = words[start : start + _SCAN_BLOCK]
             for query in asking:
-                distance = self._base.layout.distances(block ^ self._queries[query])
+                distance = layout.distances(block ^ self._queries[query])
                 rows = np.flatnonzero(distance <= self.bound[query])
-                if rows.size:
-                    asked = np.full(len(rows), query)
-                    self._add(asked, distance[rows], rows + start)
-        self.covered[asking] = self._base.layout.num_variables
+                if not rows.size:
+                    continue
+                distance = distance[rows]
+                if self._k is not None:
+                    np.add.at(counts[query], distance, self._live(rows + start))
+                    enough = np.flatnonzero(np.cumsum(counts[query]) >= self._k)
+                    if enough.size:
+                        self.bound[query] = min(self.bound[query], enough[0])
+                        near = distance <= self.bound[query]
+                        distance, rows = distance[near], rows[near]
+                self._new.append((np.full(len(rows), query), distance, rows + start))
+        self._merge()
+        self.covered[asking] = layout.num_variables
 
     def _add(self, owner: np.ndarray, distance: np.ndarray, rows: np.ndarray) -> None:
         """Keeps candidates within the bounds; a row comes once for each query in one call."""
@@ -170,12 +181,21 @@ class Probing:
             self._tighten(owner, distance, rows)
             near = np.flatnonzero(distance <= self.bound[owner])
             owner, distance, rows = owner[near], distance[near], rows[near]
-        owner = np.concatenate([self._owner, owner])
-        rows = np.concatenate([self._row, rows])
-        distance = np.concatenate([self._distance, distance])
+        self._new.append((owner, distance, rows))
+
+    def _merge(self) -> None:
+        """Adds the new candidates to the hits, each row once for each query."""
+        if not self._new:
+            return
+        columns = zip((self._owner, self._distance, self._row), *self._new, strict=True)
+        owner, distance, rows = (np.concatenate(column) for column in columns)
+        self._new = []
+        near = np.flatnonzero(distance <= self.bound[owner])
+        owner, distance, rows = owner[near], distance[near], rows[near]
         _, first = np.unique(owner * self._base.num_distinct + rows, return_index=True)
-        self._owner, self._distance, self._row = owner[first], distance[first], rows[first]
-        if self._k is not None:
+        self._owner, self._row = owner[first], rows[first]
+        self._distance = distance[first].astype(np.int32)
+        if self._k is not None and len(first):
             self._tighten(self._owner, self._distance, self._row)
             self._keep(self._distance <= self.bound[self._owner])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,7 +40,7 @@ class FaissStore(CodeStore):
             raise missing("FAISS", "tf-discrete[search]", error) from error
         self._faiss = faiss
         self._flat = faiss.IndexBinaryFlat(-(-self.num_bits // 8) * 8)
-        self.index = faiss.IndexBinaryIDMap2(self._flat)
+        self.index: Any = faiss.IndexBinaryIDMap2(self._flat)
 
     def __len__(self) -> int:
         return self.index.ntotal

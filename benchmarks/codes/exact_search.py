@@ -1,0 +1,323 @@
+"""Exact search by multi-index hashing against the number of codes, next to FAISS and usearch, in one run.
+
+The codes are those of a linear encoder of 64 bits, trained here on MNIST, for moved, turned, scaled and
+noisy training images (see `linear_codes`); the queries are those of test images, distorted likewise. All
+methods get the same queries in batches, on one thread. Speed is given by the clock and by the time of the
+processor, which other programs on the machine disturb less; the median of the batches counts. Recall is
+against the exact search, where equally distant codes are as good. Graphs, and FAISS's MultiHash, are left
+out beyond --max_graph codes. The size is that of the files of an index.
+
+    pip install 'tf-discrete[search,stores]'
+    python -m benchmarks.codes.exact_search --data_dir=$TF_DISCRETE_DATA_DIR --sizes=100000,1000000,10000000
+
+adds a record for each size to benchmarks/results/exact_search.jsonl; `python -m tools.tables --write`
+makes the table in docs/codes.md, and --picture=docs/images/exact-search.png the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import provenance, store
+from benchmarks.codes import linear_codes
+from tf_discrete import codes, datasets, plots
+from trainers.common import tables
+
+RESULTS = "exact_search"
+NAMES = {
+    "exact_index": "`ExactIndex`, exact",
+    "scan": "`hamming_top_k`, exact",
+    "faiss_flat": "FAISS flat, exact",
+    "faiss_ivf": "FAISS IVF, 16 probes",
+    "faiss_multi_hash": "FAISS MultiHash, 3 x 21 bits, 1 flip",
+    "faiss_hnsw": "FAISS HNSW, 32 links, effort 64",
+    "usearch": "usearch HNSW",
+}
+GRAPHS = ("faiss_multi_hash", "faiss_hnsw", "usearch")
+Search = Callable[[np.ndarray], codes.Neighbors]
+_BITS = 64
+
+
+def make_codes(options: argparse.Namespace, folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+    """The largest set of codes, mapped from a file, uint8 [M, 8], and the queries, uint8 [Q, 8]."""
+    split = {
+        name: datasets.get("mnist", name, data_dir=options.data_dir or None)
+        for name in ("train", "test")
+    }
+    images = {name: _pixels(part.images) for name, part in split.items()}
+    encoder = linear_codes.train(images["train"], _BITS, options.epochs, options.seed)
+    count = max(options.sizes)
+    path, start = folder / "codes", 0
+    items = np.memmap(path, np.uint8, "w+", shape=(count, _BITS // 8))
+    flat = images["train"].reshape(len(images["train"]), -1)
+    for part in linear_codes.packed_codes(
+        encoder, flat, count, options.seed, options.noise, options.repeats
+    ):
+        items[start : start + len(part)] = part
+        start += len(part)
+    flat = images["test"].reshape(len(images["test"]), -1)
+    chosen = np.random.default_rng(options.seed).permutation(len(flat))
+    wanted = options.queries * options.rounds
+    (queries,) = linear_codes.packed_codes(
+        encoder, flat[chosen[:wanted]], wanted, options.seed + 1, options.noise, 1
+    )
+    return items, queries
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    array = np.asarray(images)
+    return array.astype(np.float32) / (255 if array.dtype == np.uint8 else 1)
+
+
+def build(name: str, items: np.ndarray, folder: pathlib.Path, k: int) -> tuple[Search, int]:
+    """A search of an index, and the bytes of its files."""
+    if name == "exact_index":
+        index = codes.ExactIndex.build(folder / "exact", items, _BITS)
+        return lambda queries: _certified(index, queries, k), index.num_bytes
+    if name == "scan":
+        array = np.asarray(items)
+        return lambda queries: codes.hamming_top_k(queries, array, k), items.nbytes
+    if name == "usearch":
+        return _usearch(items, folder, k)
+    return _faiss(name, items, folder, k)
+
+
+def _certified(index: codes.ExactIndex, queries: np.ndarray, k: int) -> codes.Neighbors:
+    found = index.search(queries, k)
+    assert (found.radius >= found.distances[:, -1]).all()
+    _certified.scanned = float(found.scanned.mean())  # type: ignore[attr-defined]
+    return codes.Neighbors(found.distances, found.ids)
+
+
+def _usearch(items: np.ndarray, folder: pathlib.Path, k: int) -> tuple[Search, int]:
+    from usearch.index import Index, MetricKind
+
+    index = Index(ndim=_BITS, metric=MetricKind.Hamming, dtype="b1")
+    index.add(np.arange(len(items), dtype=np.uint64), np.asarray(items), threads=1)
+    index.save(str(folder / "usearch"))
+
+    def search(queries: np.ndarray) -> codes.Neighbors:
+        found = index.search(queries, k, threads=1)
+        return codes.Neighbors(
+            np.asarray(found.distances).astype(np.int32), np.asarray(found.keys).astype(np.int64)
+        )
+
+    return search, os.path.getsize(folder / "usearch")
+
+
+def _faiss(name: str, items: np.ndarray, folder: pathlib.Path, k: int) -> tuple[Search, int]:
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    array = np.ascontiguousarray(items)
+    index: Any
+    if name == "faiss_flat":
+        index = faiss.IndexBinaryFlat(_BITS)
+    elif name == "faiss_hnsw":
+        index = faiss.IndexBinaryHNSW(_BITS, 32)
+        index.hnsw.efSearch = 64
+    elif name == "faiss_multi_hash":
+        index = faiss.IndexBinaryMultiHash(_BITS, 3, 21)
+        index.nflip = 1
+    else:
+        lists = min(4096, int(4 * len(items) ** 0.5), len(items) // 39)
+        quantizer = faiss.IndexBinaryFlat(_BITS)
+        index = faiss.IndexBinaryIVF(quantizer, _BITS, lists)
+        index.kept_quantizer, index.nprobe = quantizer, min(16, lists)
+        index.train(array[:: max(1, len(array) // (64 * lists))])
+    index.add(array)
+    faiss.write_index_binary(index, str(folder / name))
+    size = os.path.getsize(folder / name)
+
+    def search(queries: np.ndarray) -> codes.Neighbors:
+        distances, found = index.search(np.ascontiguousarray(queries), k)
+        return codes.Neighbors(distances, found)
+
+    return search, size
+
+
+def measure(
+    options: argparse.Namespace, items: np.ndarray, queries: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    """Builds each index in turn and asks it everything; one index is in memory at a time."""
+    rows: dict[str, dict[str, Any]] = {}
+    exact: list[codes.Neighbors] = []
+    for name in NAMES:
+        if name not in options.methods or (name in GRAPHS and len(items) > options.max_graph):
+            continue
+        with tempfile.TemporaryDirectory(dir=options.scratch or None) as folder:
+            clock, processor = time.perf_counter(), time.process_time()
+            try:
+                search, size = build(name, items, pathlib.Path(folder), options.k)
+            except ImportError as error:
+                print(f"{name}: left out ({error})", flush=True)
+                continue
+            row: dict[str, Any] = {
+                "build_seconds": round(time.perf_counter() - clock, 1),
+                "build_cpu_seconds": round(time.process_time() - processor, 1),
+                "mebibytes": round(size / 2**20, 1),
+                "queries_per_second": [],
+                "queries_per_cpu_second": [],
+            }
+            search(queries[:2])
+            found = []
+            for turn in range(options.rounds):
+                part = queries[turn * options.queries : (turn + 1) * options.queries]
+                clock, processor = time.perf_counter(), time.process_time()
+                found.append(search(part))
+                processor, clock = time.process_time() - processor, time.perf_counter() - clock
+                row["queries_per_second"].append(round(len(part) / clock, 1))
+                row["queries_per_cpu_second"].append(round(len(part) / processor, 1))
+            exact = exact or found
+            row["recall"] = round(statistics.mean(map(codes.recall_against, found, exact)), 4)
+            row["distance"] = round(float(np.mean([one.distances.mean() for one in found])), 2)
+            if name == "exact_index":
+                row["scanned"] = _certified.scanned  # type: ignore[attr-defined]
+                if options.duplicates_radius >= 0 and len(items) == max(options.sizes):
+                    row["near_duplicates"] = _near_duplicates(folder, options.duplicates_radius)
+            for speed in ("queries_per_second", "queries_per_cpu_second"):
+                row[f"median_{speed}"] = statistics.median(row[speed])
+            row["peak_gibibytes"] = round(
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2
+            )
+            rows[name] = row
+            print(f"{len(items):,} {name}: {_summary(row)}", flush=True)
+            del search
+    return rows
+
+
+def _near_duplicates(folder: str, radius: int) -> dict[str, Any]:
+    """The report of the index in a folder, and what it took."""
+    index = codes.ExactIndex.open(pathlib.Path(folder) / "exact")
+    clock, processor = time.perf_counter(), time.process_time()
+    report = index.near_duplicates(radius, max_pairs=1000)
+    result = {
+        "radius": radius,
+        "seconds": round(time.perf_counter() - clock, 1),
+        "cpu_seconds": round(time.process_time() - processor, 1),
+        "num_distinct": report.num_distinct,
+        "num_colliding": report.num_colliding,
+        "pairs_by_distance": report.pairs_by_distance.tolist(),
+        "peak_gibibytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+    }
+    print(f"near duplicates: {result}", flush=True)
+    return result
+
+
+def _summary(row: dict[str, Any]) -> str:
+    return (
+        f"{row['median_queries_per_cpu_second']:,.0f} queries a CPU s, recall {row['recall']}, "
+        f"{row['mebibytes']} MiB, built in {row['build_cpu_seconds']} CPU s"
+    )
+
+
+def table() -> str:
+    """The results as docs/codes.md shows them."""
+    results = sorted(store.read(RESULTS).values(), key=lambda result: result["setting"]["size"])
+    header = ("codes", "", "queries a CPU second", "recall@10", "index, MiB", "built in")
+    cells = [
+        (
+            f"{result['setting']['size']:,}" if first else "",
+            NAMES[name],
+            f"{row['median_queries_per_cpu_second']:,.0f}",
+            f"{row['recall']:.3f}",
+            f"{row['mebibytes']:,}",
+            f"{row['build_cpu_seconds']:,} CPU s",
+        )
+        for result in results
+        for first, (name, row) in zip(
+            [True] + [False] * 99, result["methods"].items(), strict=False
+        )
+    ]
+    last = results[-1]
+    made = last["provenance"]
+    return (
+        f"{tables.markdown(header, cells)}\n"
+        f"Codes of {_BITS} bits of distorted MNIST images, k = {last['setting']['k']}, batches of "
+        f"{last['setting']['queries']} queries, median of {last['setting']['rounds']}, one thread. "
+        f"{provenance.machine(made)}, load before the run {made['load']}; {made['date']}. "
+        f"Command: `{last['command']}`.\n"
+    )
+
+
+def picture(path: str) -> None:
+    """Draws queries a CPU second against the number of codes."""
+    lines: dict[str, tuple[list[float], list[float]]] = {}
+    for result in sorted(store.read(RESULTS).values(), key=lambda one: one["setting"]["size"]):
+        for name, row in result["methods"].items():
+            x, y = lines.setdefault(NAMES[name].replace("`", ""), ([], []))
+            x.append(result["setting"]["size"])
+            y.append(row["median_queries_per_cpu_second"])
+    figure = plots.canvas.new_figure(8.0, 5.0)
+    axes = figure.subplots()
+    for name, (x, y) in lines.items():
+        axes.loglog(x, y, marker="o", label=name)
+    plots.canvas.tidy(
+        axes, "Search among codes of 64 bits, k = 10", "codes", "queries a CPU second"
+    )
+    axes.legend()
+    plots.save(figure, path)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    sizes = lambda text: [int(size) for size in text.split(",")]  # noqa: E731
+    names = lambda text: text.split(",")  # noqa: E731
+    parser.add_argument("--data_dir", default="", help="of prepared TFDS data")
+    parser.add_argument("--sizes", type=sizes, default=[10**5, 10**6, 10**7])
+    parser.add_argument("--methods", type=names, default=list(NAMES))
+    parser.add_argument("--max_graph", type=int, default=10**6)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--noise", type=float, default=0.1, help="of a pixel in [0, 1]")
+    parser.add_argument("--repeats", type=int, default=4, help="noises for each distortion")
+    parser.add_argument("--queries", type=int, default=100, help="in a batch")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--k", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--duplicates_radius", type=int, default=-1, help="of near duplicates among the most codes"
+    )
+    parser.add_argument("--scratch", default="", help="folder for codes and indexes")
+    parser.add_argument("--picture", default="", help="file of the picture")
+    options = parser.parse_args(argv)
+    made = provenance.record(["faiss-cpu", "usearch"])
+    hidden = ("data_dir", "scratch", "picture")
+    flags = "".join(
+        f" --{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in vars(options).items()
+        if value != parser.get_default(name) and name not in hidden
+    )
+    with tempfile.TemporaryDirectory(dir=options.scratch or None) as folder:
+        items, queries = make_codes(options, pathlib.Path(folder))
+        for size in sorted(options.sizes):
+            setting = {name: vars(options)[name] for name in vars(options) if name not in hidden}
+            result = {
+                "name": str(size),
+                "command": "python -m benchmarks.codes.exact_search "
+                f"--data_dir=$TF_DISCRETE_DATA_DIR{flags}",
+                "setting": {**setting, "size": size},
+                "distinct_codes": len(np.unique(np.asarray(items[:size]).view(">u8"))),
+                "methods": measure(options, items[:size], queries),
+                "provenance": made,
+            }
+            store.append(RESULTS, result)
+    if options.picture:
+        picture(options.picture)
+    print(table())
+
+
+if __name__ == "__main__":
+    main()

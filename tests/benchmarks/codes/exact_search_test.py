@@ -1,0 +1,72 @@
+"""The benchmark of exact search, on few codes: codes of distorted images, every method, table and picture."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import store
+from benchmarks.codes import augmented, exact_search, linear_codes
+from tf_discrete import datasets
+
+GENERATOR = np.random.default_rng(0)
+
+
+def test_a_distorted_kernel_gives_the_logits_of_distorted_images():
+    kernel = GENERATOR.normal(size=[64, 5]).astype(np.float32)
+    encoder = linear_codes.LinearEncoder(kernel, np.zeros(5, np.float32), 8)
+    images = GENERATOR.random([3, 8, 8, 1], np.float32)
+    found = images.reshape(3, 64) @ linear_codes.distorted(encoder, np.random.default_rng(7))
+    same = np.random.default_rng(7)
+    down, right = same.uniform(-linear_codes.SHIFT, linear_codes.SHIFT, 2) / augmented.SHIFT
+    draws = [down, right, same.uniform(-1, 1), same.uniform(-1, 1)]
+
+    def fixed(shape, seed, low, high):
+        return tf.constant(np.tile(np.array(draws, np.float32)[:, None], [1, 3]))
+
+    original, tf.random.stateless_uniform = tf.random.stateless_uniform, fixed
+    try:
+        moved = augmented.move(tf.constant(images), None).numpy()
+    finally:
+        tf.random.stateless_uniform = original
+    np.testing.assert_allclose(found, moved.reshape(3, 64) @ kernel, atol=1e-4)
+
+
+def test_noise_of_pixels_is_noise_of_logits():
+    kernel = GENERATOR.normal(size=[16, 8]).astype(np.float32)
+    encoder = linear_codes.LinearEncoder(kernel, np.zeros(8, np.float32), 4)
+    images = np.zeros([20_000, 16], np.float32)
+    (packed,) = linear_codes.packed_codes(encoder, images, 20_000, 0, 0.3, 1)
+    bits = np.unpackbits(packed, axis=1).astype(float)
+    # Signs of Gaussians agree with probability 1/2 + asin(correlation) / pi.
+    cosine = kernel.T @ kernel
+    scale = np.sqrt(np.diag(cosine))
+    agree = 0.5 + np.arcsin(np.clip(cosine / np.outer(scale, scale), -1, 1)) / np.pi
+    found = bits.T @ bits / len(bits) + (1 - bits).T @ (1 - bits) / len(bits)
+    np.testing.assert_allclose(found, agree, atol=0.02)  # 5 standard deviations are 0.018.
+
+
+def test_every_method_is_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    small = datasets.get("digits", "train")
+    monkeypatch.setattr(exact_search.datasets, "get", lambda *names, **options: small)
+    pytest.importorskip("faiss", reason="FAISS is an extra")
+    exact_search.main(
+        [
+            *("--sizes=1500,3000", "--queries=10", "--rounds=2", "--epochs=1", "--k=3"),
+            "--duplicates_radius=1",
+            f"--picture={tmp_path / 'picture.png'}",
+        ]
+    )
+    results = store.read(exact_search.RESULTS)
+    assert list(results) == ["1500", "3000"]
+    for result in results.values():
+        rows = result["methods"]
+        assert {"exact_index", "scan", "faiss_flat", "faiss_ivf"} <= set(rows)
+        for name in ("exact_index", "scan", "faiss_flat"):
+            assert rows[name]["recall"] == 1.0
+            assert rows[name]["distance"] == rows["exact_index"]["distance"]
+    report = results["3000"]["methods"]["exact_index"]["near_duplicates"]
+    assert len(report["pairs_by_distance"]) == 2 and report["num_distinct"] <= 3000
+    printed = capsys.readouterr().out
+    assert "| 1,500 | `ExactIndex`, exact |" in printed
+    assert (tmp_path / "picture.png").stat().st_size > 1000

@@ -1,0 +1,204 @@
+"""Bulk encoding: each image is there once, whatever is killed, and bad input is named or refused."""
+
+import json
+import os
+import pathlib
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import forked
+from tests.models import small_models
+from tests.trainers import small_runs
+from tf_discrete import codes, export
+from tf_discrete._internal import locking
+from tf_discrete.codes import code_files
+
+pytest.importorskip("apache_beam", reason="pip install 'tf-discrete[beam]'")
+
+GENERATOR = np.random.default_rng(3)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """An exported model, and the model."""
+    model = small_models.make(data_shape=(6, 5, 1))
+    folder = tmp_path_factory.mktemp("export") / "model"
+    export.save(model, folder, preprocessing={"scale": 1 / 255, "binarization": "none"})
+    return folder, model
+
+
+def example(image, label=None, png=False):
+    data = tf.io.encode_png(image).numpy() if png else image.tobytes()
+    features = {"image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))}
+    if label is not None:
+        value = tf.train.Int64List(value=[label])
+        features["label"] = tf.train.Feature(int64_list=value)
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def write_shards(folder, model, sizes=(5, 0, 7, 4)):
+    """TFRecord files of random images; their images by id."""
+    folder.mkdir()
+    images = {}
+    for number, size in enumerate(sizes):
+        with tf.io.TFRecordWriter(str(folder / f"{number}.tfrecord")) as file:
+            for place in range(size):
+                image = GENERATOR.integers(0, 256, model.data_shape, np.uint8)
+                images[(number << 32) + place] = image
+                file.write(example(image, place % 3, png=place % 2 == 0))
+    return images
+
+
+def wanted(model, images):
+    stacked = np.stack(list(images.values())).astype(np.float32) / 255
+    made = codes.encode_batches(model, [tf.constant(stacked)])
+    packed = codes.pack(made, model.num_categories)
+    return dict(zip(images, map(bytes, packed), strict=True))
+
+
+def read(folder):
+    """Every id and its code; each id is there once."""
+    files = code_files.CodeFiles(folder)
+    found = {}
+    for batch in files.batches():
+        for name, code in zip(batch.ids.tolist(), map(bytes, batch.packed), strict=True):
+            assert name not in found
+            found[name] = code
+    return found
+
+
+def encode(saved, source, output, **flags):
+    from trainers.bulk import encode as program
+    from trainers.flags.encode import Config
+
+    program.run(Config(model=str(saved[0]), input=str(source), output=str(output), **flags))
+
+
+def test_records_become_codes_once(saved, tmp_path):
+    images = write_shards(tmp_path / "in", saved[1])
+    encode(saved, tmp_path / "in" / "*.tfrecord", tmp_path / "out", batch_size=3)
+    assert read(tmp_path / "out") == wanted(saved[1], images)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["count"], manifest["num_rejects"]) == (16, 0)
+    assert [shard["count"] for shard in manifest["shards"]] == [5, 0, 7, 4]
+    labels = next(code_files.CodeFiles(tmp_path / "out").batches()).labels
+    assert labels.tolist() == [0, 1, 2, 0, 1]
+    index = codes.ExactIndex.build(
+        tmp_path / "index",
+        code_files.CodeFiles(tmp_path / "out").chunks(),
+        saved[1].num_variables,
+        saved[1].num_categories,
+    )
+    assert len(index) == 16
+
+
+def test_a_folder_of_images_and_a_data_set_become_codes(saved, tmp_path):
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    images = {}
+    for place, name in enumerate(["a.png", "b.png", "sub/c.png"]):
+        image = GENERATOR.integers(0, 256, saved[1].data_shape, np.uint8)
+        (tmp_path / "in" / name).write_bytes(tf.io.encode_png(image).numpy())
+        images[place + (place == 2)] = image
+    (tmp_path / "in" / "broken.png").write_bytes(b"no image")
+    encode(saved, tmp_path / "in", tmp_path / "out", shard_size=2)
+    assert read(tmp_path / "out") == wanted(saved[1], images)
+    (line,) = (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()
+    reject = json.loads(line)
+    assert reject["id"] == 2 and reject["name"].endswith("broken.png") and reject["reason"]
+
+
+def test_records_that_cannot_be_read_are_named(saved, tmp_path):
+    images = write_shards(tmp_path / "in", saved[1], sizes=(6, 6))
+    shape = saved[1].data_shape
+    with tf.io.TFRecordWriter(str(tmp_path / "in" / "2.tfrecord")) as file:
+        image = np.zeros(shape, np.uint8)
+        images[2 << 32] = image
+        file.write(example(image))
+        file.write(b"no example")
+        file.write(example(np.zeros([3, 3, shape[-1]], np.uint8), png=True))
+    damaged = tmp_path / "in" / "1.tfrecord"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    del images[(1 << 32) + 5]
+    encode(saved, tmp_path / "in" / "*.tfrecord", tmp_path / "out", batch_size=4)
+    assert read(tmp_path / "out") == wanted(saved[1], images)
+    rejects = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").open()]
+    assert [reject["id"] for reject in rejects] == [(1 << 32) + 5, (2 << 32) + 1, (2 << 32) + 2]
+    assert "truncated or damaged" in rejects[0]["reason"]
+    assert "1.tfrecord#5" in rejects[0]["name"]
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["num_rejects"] == 3
+
+
+def test_a_shard_that_was_lost_or_damaged_is_made_again(saved, tmp_path, capsys):
+    images = write_shards(tmp_path / "in", saved[1])
+    source = tmp_path / "in" / "*.tfrecord"
+    encode(saved, source, tmp_path / "out")
+    shards = sorted((tmp_path / "out").glob("*.parquet"))
+    shards[0].unlink()
+    shards[2].write_bytes(shards[2].read_bytes()[:-7])
+    whole = shards[3].stat().st_mtime_ns
+    encode(saved, source, tmp_path / "out")
+    assert "2 of 4 shards are done already" in capsys.readouterr().out
+    assert read(tmp_path / "out") == wanted(saved[1], images)
+    assert shards[3].stat().st_mtime_ns == whole
+
+
+def test_an_encoding_is_of_one_model_and_one_input(saved, tmp_path):
+    write_shards(tmp_path / "in", saved[1])
+    source = tmp_path / "in" / "*.tfrecord"
+    encode(saved, source, tmp_path / "out")
+    other = small_models.make(spread=0.5, data_shape=(6, 5, 1))
+    export.save(other, tmp_path / "other")
+    with pytest.raises(ValueError, match="differs in model"):
+        encode((tmp_path / "other", other), source, tmp_path / "out")
+    (tmp_path / "in" / "1.tfrecord").unlink()
+    with pytest.raises(ValueError, match="differs in input"):
+        encode(saved, source, tmp_path / "out")
+    with locking.lock(tmp_path / "out"):
+        with pytest.raises(locking.InUseError, match="written by one process at a time"):
+            encode(saved, source, tmp_path / "out")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter").write_text("hello")
+    with pytest.raises(FileExistsError, match="new or empty folder"):
+        encode(saved, source, tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "message"),
+    [
+        ({"source": "nothing/*.tfrecord"}, FileNotFoundError, "something to encode"),
+        ({"source": "tfds:digits_that_nobody_has"}, Exception, "digits_that_nobody_has"),
+        ({"source": ""}, ValueError, "input must be given"),
+        ({"beam": ("runner=Flink",)}, ValueError, "two dashes"),
+    ],
+    ids=range(4),
+)
+def test_bad_flags(saved, tmp_path, flags, error, message):
+    write_shards(tmp_path / "in", saved[1], sizes=(1,))
+    flags = {"source": tmp_path / "in" / "*.tfrecord", **flags}
+    with pytest.raises(error, match=message):
+        encode(saved, output=tmp_path / "out", **flags)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards_done", [1, 3, 6])
+def test_a_job_that_was_killed_goes_on(saved, tmp_path, shards_done):
+    images = write_shards(tmp_path / "in", saved[1], sizes=(40,) * 8)
+    words = [
+        *("-m", "trainers.encode", f"--model={saved[0]}", "--batch_size=2"),
+        *(f"--input={tmp_path / 'in'}/*.tfrecord", f"--output={tmp_path / 'out'}"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(small_runs.ROOT)}
+    process = forked.start(*words, cwd=tmp_path, env=environment, stderr=tmp_path / "err")
+    records = pathlib.Path(tmp_path / "out" / "records")
+    while not records.exists() or len(list(records.glob("*.json"))) < shards_done:
+        assert process.poll() is None, (tmp_path / "err").read_text()
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    left = len(list(records.glob("*.json")))
+    ended = forked.run(*words, cwd=tmp_path, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert f"{left} of 8 shards are done already" in ended.stdout
+    assert read(tmp_path / "out") == wanted(saved[1], images)

@@ -1,0 +1,1 @@
+"""Bulk encoding on Apache Beam: images in shards to packed codes in Parquet, each image once."""

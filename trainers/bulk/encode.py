@@ -1,0 +1,113 @@
+"""Encodes images to packed codes: plan, pipeline, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+
+from tf_discrete import distributions
+from tf_discrete._internal import locking, writing
+from tf_discrete.codes.code_files import CodeLayout
+from tf_discrete.codes.digest import file_digest
+from tf_discrete.export.manifest import Manifest, load_manifest
+
+from ..flags.encode import Config
+from . import inputs, output
+
+
+def run(config: Config) -> None:
+    """Encodes what is not encoded yet, and writes the manifest when all is.
+
+    Raises:
+        FileExistsError: The output holds something else.
+        FileNotFoundError: No model or no images there.
+        ImportError: Apache Beam is not installed.
+        InUseError: Another job is writing the output.
+        OSError: No permission, or no space.
+        ValueError: A flag is missing, or the output was begun with another model or other images.
+    """
+    for name in ("model", "input", "output"):
+        if not getattr(config, name):
+            raise ValueError(f"{name} must be given. Give --{name}. Received: {name}=''")
+    try:
+        from . import pipeline
+    except ImportError as error:
+        raise ImportError(
+            "Bulk encoding runs on Apache Beam. Install it: pip install 'tf-discrete[beam]'. "
+            f"Received: {error}"
+        ) from error
+    manifest = load_manifest(config.model)
+    layout = code_layout(manifest, export_digest(config.model))
+    found = inputs.shards(config.input, config.shard_size, config.data_dir)
+    plan = {
+        "model": layout.model,
+        "num_variables": layout.num_variables,
+        "num_categories": layout.num_categories,
+        "input": inputs.fingerprint(found),
+    }
+    folder = pathlib.Path(os.path.abspath(writing.expand(config.output)))
+    with writing.naming(folder):
+        (folder / output.RECORDS).parent.mkdir(parents=True, exist_ok=True)
+    with locking.lock(folder):
+        output.start(folder, plan)
+        with writing.naming(folder):
+            (folder / output.RECORDS).mkdir(exist_ok=True)
+        pending = [shard for shard in found if not output.is_done(folder, shard.number)]
+        if len(pending) < len(found):
+            print(f"{len(found) - len(pending)} of {len(found)} shards are done already")
+        preprocessing = manifest.preprocessing or {}
+        how = inputs.Reading(
+            manifest.data_shape,
+            config.batch_size,
+            config.image_feature,
+            config.label_feature,
+            config.data_dir,
+        )
+        encoder = pipeline.SavedModelEncoder(
+            os.path.abspath(config.model),
+            layout,
+            how,
+            float(preprocessing.get("scale", 1 / 255)),
+            preprocessing.get("binarization", "none") != "none",
+        )
+        seconds = 0.0
+        if pending:
+            seconds = pipeline.run(pending, encoder, str(folder), layout, config.beam)
+        made = output.finish(folder, (shard.number for shard in found), plan)
+    speed = f", {sum_of(made, pending) / seconds:,.0f} a second" if seconds else ""
+    print(f"{made['count']:,} codes, {made['num_rejects']} rejects in {folder}{speed}")
+
+
+def sum_of(manifest: dict, pending: list[inputs.Shard]) -> int:
+    """Returns the number of codes in the shards that were encoded now."""
+    new = {output.shard_file(shard.number) for shard in pending}
+    return sum(shard["count"] for shard in manifest["shards"] if shard["file"] in new)
+
+
+def code_layout(manifest: Manifest, digest: str) -> CodeLayout:
+    """Returns what the bytes of an export's codes mean.
+
+    Raises:
+        ValueError: A kind of latents whose codes are not packed, such as trees, or a model without `encode`.
+    """
+    if "encode" not in manifest.signatures:
+        raise ValueError(
+            "The model must have the signature encode. Export a model with codes. "
+            f"Received: a model with {', '.join(manifest.signatures)}"
+        )
+    if "branching" in distributions.get(manifest.latents).describe_codes():
+        raise ValueError(
+            "The codes of trees have too many categories to compare. Encode with a model of other latents. "
+            f"Received: latents={manifest.latents!r}"
+        )
+    return CodeLayout(manifest.num_variables, manifest.num_categories, digest)
+
+
+def export_digest(path: str) -> str:
+    """Returns a digest of the files of a SavedModel that decide on its codes."""
+    digest, root = hashlib.sha256(), writing.expand(path)
+    files = [root / "saved_model.pb", *sorted((root / "variables").glob("variables.*"))]
+    for file in files:
+        digest.update(f"{file.name} {file_digest(file)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,139 @@
+"""The folder of a bulk encoding: its plan, one Parquet file and one record for each shard, and the manifest.
+
+A shard is done when its record is there, which names the checksum of the Parquet file that was written
+before. Both are replaced in one step each, so a shard that is encoded twice, or by two workers at once, is
+there once.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_discrete._internal import reading, writing
+from tf_discrete.codes.code_files import (
+    BIT_ORDER,
+    MANIFEST,
+    CodeBatch,
+    CodeLayout,
+    write_codes,
+)
+from tf_discrete.codes.digest import file_digest
+from tf_discrete.types import JsonObject
+
+PLAN, REJECTS, RECORDS = "plan.json", "rejects.jsonl", "records"
+FORMAT_VERSION = 1
+_EXPECTED = "a file that trainers.encode has written"
+_REMEDY = "Remove the folder, or choose another --output."
+
+
+class Encoded(NamedTuple):
+    """The codes of one shard.
+
+    Attributes:
+        number: Of the shard.
+        ids: int64 [B].
+        packed: uint8 [B, bytes].
+        labels: int64 [B], -1 where there is none.
+        rejects: Images that could not be read.
+    """
+
+    number: int
+    ids: np.ndarray
+    packed: np.ndarray
+    labels: np.ndarray
+    rejects: list[JsonObject]
+
+
+def start(folder: pathlib.Path, plan: JsonObject) -> None:
+    """Writes the plan, or checks that the folder has the same.
+
+    Raises:
+        DamagedFileError: The plan that is there cannot be read.
+        FileExistsError: The folder holds something else.
+        ValueError: The folder holds codes of another model or of other images.
+    """
+    file = folder / PLAN
+    if file.exists():
+        stored = reading.read_json(file, _EXPECTED, _REMEDY)
+        different = [name for name in plan if stored.get(name) != plan[name]]
+        if different:
+            raise ValueError(
+                "An encoding is continued with the model and the images that it was begun with. Choose "
+                f"another --output. Received: output={str(folder)!r}, which differs in "
+                f"{', '.join(different)}"
+            )
+        return
+    if any(entry.name != ".lock" for entry in folder.iterdir()):
+        raise FileExistsError(
+            "The output must be a new or empty folder, or one of the same encoding. Choose another "
+            f"--output. Received: output={str(folder)!r}"
+        )
+    writing.write_json(file, plan)
+
+
+def shard_file(number: int) -> str:
+    """Returns the name of the Parquet file of a shard."""
+    return f"codes-{number:06d}.parquet"
+
+
+def write_shard(folder: pathlib.Path, encoded: Encoded, layout: CodeLayout) -> None:
+    """Writes the codes of a shard and then its record."""
+    labels = encoded.labels if (encoded.labels >= 0).any() else None
+    batch = CodeBatch(encoded.ids, encoded.packed, labels)
+    file = folder / shard_file(encoded.number)
+    count = write_codes(file, [batch] if len(encoded.ids) else [], layout)
+    record = {
+        "file": file.name,
+        "count": count,
+        "sha256": file_digest(file),
+        "rejects": encoded.rejects,
+    }
+    writing.write_json(_record(folder, encoded.number), record)
+
+
+def is_done(folder: pathlib.Path, number: int) -> bool:
+    """Returns whether a shard is whole; one that is damaged is to be made again."""
+    try:
+        record = _read_record(folder, number)
+        return file_digest(folder / shard_file(number)) == record["sha256"]
+    except (FileNotFoundError, reading.DamagedFileError):
+        return False
+
+
+def finish(folder: pathlib.Path, numbers: Iterable[int], plan: JsonObject) -> JsonObject:
+    """Writes the rejects and the manifest, and returns the manifest."""
+    records = [_read_record(folder, number) for number in numbers]
+    rejects = [reject for record in records for reject in record["rejects"]]
+    lines = "".join(json.dumps(reject) + "\n" for reject in rejects)
+    writing.write_text(folder / REJECTS, lines)
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "bit_order": BIT_ORDER,
+        **{name: plan[name] for name in ("model", "num_variables", "num_categories", "input")},
+        "count": sum(record["count"] for record in records),
+        "num_rejects": len(rejects),
+        "shards": [
+            {name: record[name] for name in ("file", "count", "sha256")} for record in records
+        ],
+    }
+    writing.write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def _record(folder: pathlib.Path, number: int) -> pathlib.Path:
+    return folder / RECORDS / f"{number:06d}.json"
+
+
+def _read_record(folder: pathlib.Path, number: int) -> JsonObject:
+    file = _record(folder, number)
+    stored = reading.read_json(file, _EXPECTED, _REMEDY)
+    with reading.reading(file, _EXPECTED, _REMEDY):
+        named = stored["file"], type(stored["count"]), type(stored["rejects"]), stored["sha256"]
+        if named[:3] != (shard_file(number), int, list):
+            raise ValueError(f"{named}")
+    return stored
