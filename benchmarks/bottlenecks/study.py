@@ -105,7 +105,7 @@ def train(config: Config, cell: Cell, splits: data.Splits) -> Trained:
     steps = epochs * batches.steps_per_epoch
     place = families.Place(split.image_shape, cell.bits, (), steps, cell.seed)
     model = families.build(cell.family, place, config.parameters, cell.settings)
-    networks.set_output_bias(model.decoder, mean_logits(split.images))
+    networks.set_output_bias(model.decoder, mean_logits(np.asarray(split.images)))
     model.monitor_every = steps
     model.compile(
         FusedAdam(cell.settings["learning_rate"]),
@@ -186,7 +186,7 @@ def make_classifier(config: Config, splits: data.Splits) -> Any:
     split = splits["train"]
     return evaluation.cached_classifier(
         pathlib.Path("runs") / config.results / "classifier.keras",
-        split.images,
+        np.asarray(split.images),
         np.asarray(split.labels),
         split.num_classes or 0,
         network="mlp",

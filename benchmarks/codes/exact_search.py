@@ -54,7 +54,7 @@ def make_codes(options: argparse.Namespace, folder: pathlib.Path) -> tuple[np.nd
         name: datasets.get("mnist", name, data_dir=options.data_dir or None)
         for name in ("train", "test")
     }
-    images = {name: _pixels(part.images) for name, part in split.items()}
+    images = {name: _pixels(np.asarray(part.images)) for name, part in split.items()}
     encoder = linear_codes.train(images["train"], _BITS, options.epochs, options.seed)
     count = max(options.sizes)
     path, start = folder / "codes", 0

@@ -180,7 +180,8 @@ def _schema(
         "bit_order": BIT_ORDER,
         **layout._asdict(),
     }
-    metadata: dict[str | bytes, str] = {_KEY: json.dumps(described), **extra}
+    metadata: dict[str | bytes, str] = dict(extra)
+    metadata[_KEY] = json.dumps(described)
     return pyarrow.schema(fields, metadata=metadata)
 
 
