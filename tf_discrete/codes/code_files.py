@@ -180,8 +180,8 @@ def _schema(
         "bit_order": BIT_ORDER,
         **layout._asdict(),
     }
-    metadata: dict[str | bytes, str] = dict(extra)
-    metadata[_KEY] = json.dumps(described)
+    metadata: dict[str | bytes, str] = {_KEY: json.dumps(described)}
+    metadata.update(extra.items())
     return pyarrow.schema(fields, metadata=metadata)
 
 
