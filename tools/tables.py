@@ -148,6 +148,24 @@ def collapse() -> str:
     return codebooks.table(records) if records else NOT_MEASURED
 
 
+def codebook_decay() -> str:
+    """The decay of the averages of a codebook."""
+    from benchmarks.quantizers import decay
+
+    return _measurement(decay)
+
+
+def bottlenecks() -> str:
+    """The study of discrete bottlenecks at equal bits, or its pilot."""
+    from benchmarks.bottlenecks import report
+
+    for name in ("bottlenecks", "bottlenecks_pilot"):
+        records = store.read(name)
+        if "study" in records:
+            return report.text(records)
+    return NOT_MEASURED
+
+
 def retrieval() -> str:
     """Retrieval by codes of several sizes."""
     from benchmarks.codes import retrieval
@@ -180,6 +198,8 @@ TABLES: dict[str, Callable[..., str]] = {
     "search_speed": search_speed,
     "training_speed": training_speed,
     "sweep": run_tables.sweep,
+    "bottlenecks": bottlenecks,
+    "codebook_decay": codebook_decay,
     "collapse": collapse,
     "compression": compression,
     "retrieval": retrieval,

@@ -170,13 +170,13 @@ def test_a_data_set_without_train_is_refused(tmp_path):
 
 def test_an_unknown_name_is_refused_with_near_matches(tmp_path):
     message = (
-        "must be a registered one.*Did you mean (.* or )?mnist( or .*)?. Received: name='mnits'"
+        "must be a registered one.*Did you mean (.* or )?mnist( or .*)?. See .*. Received: name='mnits'"
     )
     with pytest.raises(ValueError, match=message):
         datasets.get("mnits", "train", data_dir=str(tmp_path))
     with pytest.raises(ValueError, match="Did you mean digits"):
         datasets.get("digit", "train")
-    with pytest.raises(ValueError, match="folder of images. Received: name='qqqqqqqq'"):
+    with pytest.raises(ValueError, match="folder of images. See .*. Received: name='qqqqqqqq'"):
         datasets.get("qqqqqqqq", "train")
 
 
