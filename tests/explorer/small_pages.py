@@ -1,7 +1,8 @@
-"""Small models and pages for the tests of the explorer; nothing is trained."""
+"""Small models and pages for the tests of the explorer; nothing is trained, and nothing may be changed."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import keras
@@ -32,6 +33,7 @@ def spread(model: keras.Model) -> keras.Model:
     return model
 
 
+@functools.cache
 def categorical(**changes: Any) -> models.CategoricalVAE:
     """4 variables of 3 categories, with an LSTM prior."""
     arguments: dict[str, Any] = {
@@ -43,16 +45,19 @@ def categorical(**changes: Any) -> models.CategoricalVAE:
     return spread(models.CategoricalVAE(SHAPE, **{**arguments, **changes}))
 
 
+@functools.cache
 def bits() -> models.SemanticHashingAutoencoder:
     """12 bits."""
     return spread(models.SemanticHashingAutoencoder(SHAPE, 12, hidden_units=(16,)))
 
 
+@functools.cache
 def class_and_style() -> models.SemiSupervisedVAE:
     """10 classes and 3 numbers of style, with layer norm in the decoder."""
     return spread(models.SemiSupervisedVAE(SHAPE, 10, 3, hidden_units=(16,), normalization="batch"))
 
 
+@functools.cache
 def convolutions() -> models.CategoricalVAE:
     """A convolutional decoder of two stochastic layers, for colour images of odd sizes."""
     return spread(
@@ -62,6 +67,7 @@ def convolutions() -> models.CategoricalVAE:
     )
 
 
+@functools.cache
 def payload(model: keras.Model, **options: Any) -> JsonObject:
     """What a page of a model computes with."""
     return explorer.of_model(model, examples(model.data_shape), **options)
