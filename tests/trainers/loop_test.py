@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pathlib
+import tempfile
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -74,3 +76,16 @@ def test_what_is_not_in_memory_is_streamed_with_a_notice(monkeypatch, capsys):
 def test_blocks_need_not_divide_an_epoch(asked, steps, chosen):
     settings = RunConfig(steps_per_execution=asked)
     assert compiling.choose_steps_per_execution(settings, steps, in_loop=True) == chosen
+
+
+@pytest.mark.slow
+def test_a_streamed_run_has_the_numbers_of_one_in_memory(tmp_path: pathlib.Path):
+    digits = datasets.get("digits", "train", max_examples=60)
+    for number, image in enumerate(digits.images):
+        keras.utils.save_img(f"{tmp_path}/{number:03d}.png", image, scale=False)
+    flags = {"dataset": str(tmp_path), "batch_size": 10, "epochs": 2, "loop": "fit"}
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [pathlib.Path(folder) / name for name in ("streamed", "resident")]
+        for path in runs:
+            small_runs.train(path, stream=path.name == "streamed", **flags)
+        assert small_runs.rows(runs[0]) == small_runs.rows(runs[1])

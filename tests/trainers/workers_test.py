@@ -20,7 +20,7 @@ SAME = ("train/loss", "train/kl_nats", "validation/loss", "validation/elbo_nats"
 """Terms without noise."""
 
 MODULES = {
-    "categorical_vae": {"num_layers": 2, "estimator": "reinmax", "code_prior": "autoregressive"},
+    "categorical_vae": {"num_layers": 2, "estimator": "reinmax", "code_prior": "lstm"},
     "quantized_autoencoder": {"codebook": "moving_average"},
     "semantic_hashing": {"weight_average": 0.9, "generation_samples": 0},
     "semi_supervised": {"labels_per_class": 2, "labelled_batch_size": 10},

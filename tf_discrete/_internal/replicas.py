@@ -74,7 +74,8 @@ def synchronize(layer: keras.layers.Layer) -> None:
     variables = [variable for owner in owners for variable in owner.replica_averages()]
     if not variables:
         return
-    values = [tf.convert_to_tensor(variable) for variable in variables]
+    # A tensor that was read elsewhere has no device, where several workers would reduce it to.
+    values = [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
     means = context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
     for variable, mean in zip(variables, means, strict=True):
         variable.assign(mean)

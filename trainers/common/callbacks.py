@@ -240,7 +240,7 @@ class StopAtNaN(keras.callbacks.Callback):
         bad = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
         if bad:
             first = getattr(self.model, "nonfinite_step", 0)
-            step = int(first) or int(np.asarray(self.model.optimizer.iterations))
+            step = int(np.asarray(first)) or int(np.asarray(self.model.optimizer.iterations))
             raise TrainingDiverged(
                 f"Not finite at step {step}: {', '.join(bad)}. The last good checkpoint is kept. Try a "
                 "smaller --learning_rate, a higher --temperature or --dtype_policy=float32."

@@ -72,7 +72,6 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
         TrainingDiverged: a loss that is not finite. The last good checkpoint is kept.
     """
     check(config)
-    task.check(config)
     compiling.check_strategy(config)
     with shared_run.joined(task.name, config) as shared:
         return _train(task, config, finish or task.finish, shared)
@@ -80,7 +79,8 @@ def train(task: Task, config: Any, finish: Finish | None = None) -> dict[str, An
 
 def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[str, Any]:
     """`train` on this worker; only the chief finishes and has results."""
-    strategy = compiling.make_strategy(config)
+    strategy = compiling.make_strategy(config)  # Before anything makes a variable.
+    task.check(config)
     prepare(config)
     loaded = data.load_splits(config, task.load_split)
     shared.agree_on_data(identity.of_splits(loaded))

@@ -62,7 +62,7 @@ def share_of(dataset: tf.data.Dataset, share: datasets.Share) -> tf.data.Dataset
 
 
 def rows_for_all(rows: int, batch_size: int, replicas: int) -> int:
-    """Returns the largest batch size up to one whose last batch has a row for every replica.
+    """Returns a batch size whose last batch has a row for every replica: up to one given, else above it.
 
     Raises:
         ValueError: There are fewer rows than replicas.
@@ -71,7 +71,7 @@ def rows_for_all(rows: int, batch_size: int, replicas: int) -> int:
         >>> rows_for_all(21, 10, 2), rows_for_all(25, 10, 2)
         (9, 10)
     """
-    for size in range(batch_size, 0, -1):
+    for size in (*range(batch_size, 0, -1), *range(batch_size + 1, rows + 1)):
         if size >= replicas and (rows % size == 0 or rows % size >= replicas):
             return size
     raise ValueError(
