@@ -180,7 +180,9 @@ def _schema(
         "bit_order": BIT_ORDER,
         **layout._asdict(),
     }
-    metadata: dict[str | bytes, str] = {_KEY: json.dumps(described), **extra}
+    metadata: dict[str | bytes, str] = {_KEY: json.dumps(described)}
+    for name, text in extra.items():
+        metadata[name] = text
     return pyarrow.schema(fields, metadata=metadata)
 
 
