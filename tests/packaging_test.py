@@ -111,7 +111,9 @@ def test_the_installed_copy_is_found_before_the_sources(site, tmp_path):
 def test_a_console_script_explains_its_flags(site, tmp_path, script):
     result = _run(site, tmp_path, str(site / "bin" / script), "--help")
     assert result.returncode == 0 and result.stderr == "", result.stderr
-    assert re.search(r"^ +--(output_dir|run|task|model)\b", result.stdout, re.MULTILINE), result.stdout
+    assert re.search(r"^ +--(output_dir|run|task|model)\b", result.stdout, re.MULTILINE), (
+        result.stdout
+    )
 
 
 def test_a_package_of_the_user_may_be_called_trainers(site, tmp_path):

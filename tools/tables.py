@@ -173,6 +173,14 @@ def retrieval() -> str:
     return _measurement(retrieval)
 
 
+def exact_search() -> str:
+    """Speed of exact search against the number of codes, next to FAISS and usearch."""
+    from benchmarks.codes import exact_search as searches
+
+    records = store.read(searches.RESULTS)
+    return searches.table(records) if records else NOT_MEASURED
+
+
 def semantic_hashing_study() -> str:
     """The study of semantic hashing against Gumbel-Softmax, and its conclusions."""
     from benchmarks.semantic_hashing import report
@@ -202,6 +210,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "codebook_decay": codebook_decay,
     "collapse": collapse,
     "compression": compression,
+    "exact_search": exact_search,
     "retrieval": retrieval,
     "semantic_hashing_study": semantic_hashing_study,
 }

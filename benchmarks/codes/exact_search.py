@@ -221,9 +221,9 @@ def _summary(row: dict[str, Any]) -> str:
     )
 
 
-def table() -> str:
+def table(records: dict[str, dict[str, Any]]) -> str:
     """The results as docs/codes.md shows them."""
-    results = sorted(store.read(RESULTS).values(), key=lambda result: result["setting"]["size"])
+    results = sorted(records.values(), key=lambda result: result["setting"]["size"])
     header = ("codes", "", "queries a CPU second", "recall@10", "index, MiB", "built in")
     cells = [
         (
@@ -316,7 +316,7 @@ def main(argv: list[str] | None = None) -> None:
             store.append(RESULTS, result)
     if options.picture:
         picture(options.picture)
-    print(table())
+    print(table(store.read(RESULTS)))
 
 
 if __name__ == "__main__":

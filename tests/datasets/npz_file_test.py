@@ -159,7 +159,10 @@ GOOD = IMAGES[:9]
             {"image": np.zeros([9, 16])},
             r"Images must be an array \[n, height, width\].*shape \(9, 16\)",
         ),
-        ({"image": np.zeros([9, 3, 8, 8])}, r"1 to 4 channels. See docs/your_data.md. Received.*shape \(9, 3, 8, 8\)"),
+        (
+            {"image": np.zeros([9, 3, 8, 8])},
+            r"1 to 4 channels. See docs/your_data.md. Received.*shape \(9, 3, 8, 8\)",
+        ),
         ({"image": np.zeros([0, 8, 8])}, r"at least one image.*shape \(0, 8, 8\)"),
         ({"image": np.zeros([9, 0, 8])}, r"Images must be an array.*shape \(9, 0, 8\)"),
         ({"image": GOOD[:1]}, "must hold enough images.*mine.npz' with 1 image"),
@@ -264,6 +267,7 @@ def test_a_single_array_is_refused(tmp_path):
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match="must exist. Check the path. See docs/your_data.md. Received: name='.*nothing.npz'"
+        FileNotFoundError,
+        match="must exist. Check the path. See docs/your_data.md. Received: name='.*nothing.npz'",
     ):
         datasets.get(str(tmp_path / "nothing.npz"), "train")

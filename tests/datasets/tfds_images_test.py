@@ -169,9 +169,7 @@ def test_a_data_set_without_train_is_refused(tmp_path):
 
 
 def test_an_unknown_name_is_refused_with_near_matches(tmp_path):
-    message = (
-        "must be a registered one.*Did you mean (.* or )?mnist( or .*)?. See .*. Received: name='mnits'"
-    )
+    message = "must be a registered one.*Did you mean (.* or )?mnist( or .*)?. See .*. Received: name='mnits'"
     with pytest.raises(ValueError, match=message):
         datasets.get("mnits", "train", data_dir=str(tmp_path))
     with pytest.raises(ValueError, match="Did you mean digits"):

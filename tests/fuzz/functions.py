@@ -108,6 +108,13 @@ def _codes() -> list[Subject]:
         function(_search().search, ("codes", "k"), codes=CODES, k=1),
         function(_search().search_radius, ("codes", "radius"), codes=CODES, radius=1),
         function(_in_folder(_search().save), ("overwrite",), name="CodeIndex.save"),
+        function(
+            _in_folder(codes.ExactIndex.build),
+            ("num_variables", "num_categories", "ids", "metadata", "overwrite", "memory_codes"),
+            name="ExactIndex.build",
+            packed=PACKED,
+            num_variables=8,
+        ),
     ]
 
 

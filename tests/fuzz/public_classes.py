@@ -26,6 +26,7 @@ MODULES = (
     tfd.seeds,
 )
 BASES = (
+    tfd.codes.ExactIndex,
     tfd.distributions.Discrete,
     tfd.distributions.Relaxable,
     tfd.distributions.TreeCategorical,

@@ -95,8 +95,11 @@ class ExactIndex:
         num_variables = checks.whole("num_variables", num_variables)
         num_categories = checks.whole("num_categories", num_categories, lowest=2)
         memory_codes = checks.whole("memory_codes", memory_codes)
+        checks.optional(checks.instance, "metadata", metadata, Mapping, "a dictionary")
         metadata = dict(metadata or {})
         check_json(metadata, "metadata")
+        rule = "a Keras model or its digest"
+        checks.optional(checks.instance, "model", model, (str, keras.layers.Layer), rule)
         digest = model if model is None or isinstance(model, str) else model_digest(model)
         chunks = _chunks(packed, ids)
         with writing.new_path(path, overwrite, ours=is_index, kind="code index") as folder:
