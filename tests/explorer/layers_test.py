@@ -80,7 +80,7 @@ def test_code_embeddings(mode):
         likelihoods.Gaussian(None),
         likelihoods.CategoricalIntensity(5),
     ],
-    ids=repr,
+    ids=["bernoulli", "gaussian", "learned_scale", "categorical_intensity"],
 )
 def test_means_of_likelihoods(likelihood):
     shape = likelihood.parameters_shape((2, 3, 1))
