@@ -28,6 +28,7 @@ SCRIPTS = (
     "tf-discrete-search",
     "tf-discrete-quantized-autoencoder",
     "tf-discrete-semantic-hashing",
+    "tf-discrete-semantic-ids",
     "tf-discrete-semi-supervised",
     "tf-discrete-structured-prediction",
     "tf-discrete-train",

@@ -30,7 +30,7 @@ DOCUMENTS = {
 MODULES = (
     *("layers", "layers.quantizers", "models", "estimators", "distributions", "likelihoods"),
     *("objectives", "schedules", "losses", "functional", "optimizers", "callbacks", "datasets"),
-    *("evaluation", "codes", "export", "plots", "seeds", "types"),
+    *("evaluation", "codes", "explorer", "export", "plots", "seeds", "types"),
 )
 """Public modules of tf_discrete, each with a page. A name stands on the first page that has it."""
 

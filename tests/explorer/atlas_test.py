@@ -60,5 +60,5 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(ImportError, match=r"pip install 'tf-discrete\[atlas\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'tf-discrete\[parquet\]'"):
         atlas.write(tmp_path / "codes.parquet", {"code": []})

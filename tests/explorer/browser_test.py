@@ -210,6 +210,7 @@ def test_the_decoder_is_that_of_tensorflow(pages, make):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_generator_of_class_and_style_is_that_of_tensorflow(pages):
     model, page = pages.open(small_pages.class_and_style)
     style = np.random.default_rng(3).normal(size=[4, 3])
@@ -290,6 +291,7 @@ def test_neighbours_are_sorted_by_hamming_distance(pages):
     assert page.evaluate("explorer.state.index") == order[2]
 
 
+@pytest.mark.slow
 def test_samples_and_lower_temperatures(pages):
     model, page = pages.open(small_pages.categorical)
     before = pixels(page, "[aria-label='Sample 1: edit its code'] canvas")
@@ -305,6 +307,7 @@ def test_samples_and_lower_temperatures(pages):
     assert warm != cold
 
 
+@pytest.mark.slow
 def test_a_class_is_chosen_and_a_style_is_changed(pages):
     _, page = pages.open(small_pages.class_and_style)
     next_frame(page)
@@ -321,6 +324,7 @@ def test_a_class_is_chosen_and_a_style_is_changed(pages):
     assert all(one != other for one, other in zip(seen, seen[1:], strict=False))
 
 
+@pytest.mark.slow
 def test_images_are_chosen_by_keys_and_filtered_by_class(pages):
     _, page = pages.open(small_pages.categorical)
     page.focus("[role=option][tabindex='0']")
@@ -333,6 +337,7 @@ def test_images_are_chosen_by_keys_and_filtered_by_class(pages):
     assert shown == [4, 8, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "scheme"),
     [(small_pages.categorical, "light"), (small_pages.class_and_style, "dark")],

@@ -117,11 +117,11 @@ def test_help_shows_every_flag_once_and_common_ones_first(of):
 def test_help_of_a_group_has_its_heading():
     found = flag_help.groups(Config)
     assert "data_dir" in found["Common flags:"]
-    assert found["The schedule of the temperature:"][0] == "temperature_schedule"
+    assert found["The schedules of the temperature and of the slope:"][0] == "temperature_schedule"
     parsed = flags.FlagValues()
     config.define_flags(Config, parsed)
     config_file.define(parsed)
     text = flag_help.text("What it does.", Config, ["config"], parsed)
     assert text.startswith("What it does.\n\nCommon flags:\n  --dataset: ")
-    assert text.index("--config: ") < text.index("The schedule of the temperature:")
+    assert text.index("--config: ") < text.index("The schedules of the temperature")
     assert "--[no]centering: " in text and "(default: '20')" in text

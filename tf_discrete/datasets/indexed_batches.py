@@ -130,7 +130,9 @@ class IndexedBatches:
 
         Example:
             >>> import tf_discrete.datasets as datasets
-            >>> batches = datasets.get("digits", "train").indexed_batches(100)
+            >>> batches = datasets.get("digits", "train").indexed_batches(
+            ...     100, drop_remainder=True
+            ... )
             >>> next(iter(batches.stream(Share(1, 4))))["image"].shape
             TensorShape([25, 8, 8, 1])
         """

@@ -221,7 +221,7 @@ def shard_permutation(sizes: Sequence[int], buffer: int, seed: Seed) -> tf.Tenso
         int64 [n], a permutation of 0..n - 1.
 
     Example:
-        >>> shard_permutation([2, 3], 1, seeds.base(1)).numpy().tolist()
+        >>> shard_permutation([2, 3], 1, seeds.base(0)).numpy().tolist()
         [2, 3, 4, 0, 1]
     """
     ends = np.cumsum(np.asarray(sizes, np.int64))

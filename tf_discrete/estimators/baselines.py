@@ -138,12 +138,14 @@ class Constant(Baseline):
     """A fixed number.
 
     Args:
-        value: in the unit of the objective, finite.
+        value: in the unit of the objective, within +-1e12: what is left is squared in float32.
     """
+
+    _LARGEST = 1e12
 
     def __init__(self, value: float, **kwargs: Any):
         super().__init__(**kwargs)
-        self.value = checks.number("value", value)
+        self.value = checks.number("value", value, lowest=-self._LARGEST, highest=self._LARGEST)
 
     def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
         return signal(values, reduce) - tf.cast(self.value, values.dtype)

@@ -46,7 +46,7 @@ def pack_weights(array: np.ndarray, precision: str) -> JsonObject:
 
     Example:
         >>> found = unpack(pack_weights(np.array([[0.5, 100.0], [-1.0, 50.0]]), "int8"))
-        >>> np.round(found, 2).tolist()
+        >>> [[round(float(x), 2) for x in row] for row in found]
         [[0.5, 100.0], [-1.0, 50.39]]
     """
     checks.choice("precision", precision, PRECISIONS)

@@ -100,14 +100,15 @@ def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[s
         shared.share(directory)
         task.begin(config, directory, splits)
         monitored = task.monitored(config, splits)
-        narration.say_start(
-            config.dataset,
-            splits,
-            model,
-            epochs=config.epochs,
-            steps=steps,
-            monitored=monitored,
-        )
+        if shared.is_chief:
+            narration.say_start(
+                config.dataset,
+                splits,
+                model,
+                epochs=config.epochs,
+                steps=steps,
+                monitored=monitored,
+            )
         checkpoints = callbacks.Checkpoints(
             model, directory, config.early_stopping, steps, config.keep_every, monitored
         )

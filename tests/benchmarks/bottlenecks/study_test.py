@@ -69,6 +69,7 @@ def test_intervals_and_failures():
     assert report.failures(found) == "Diverged: a.\n\nCollapsed: b.\n"
 
 
+@pytest.mark.slow
 def test_the_toy_runs_and_goes_on(results, tmp_path):
     config = Config(toy=True, picture=str(tmp_path / "picture.png"))
     text = study.run(config)
