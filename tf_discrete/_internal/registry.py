@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -131,7 +132,10 @@ class ClassRegistry(Registry[type[Object]]):
         self._tell_keras(entry)
 
     def takes_number(self, cls: _Decorated) -> _Decorated:
-        """Class decorator: `get` makes an object of a plain number, the only argument."""
+        """Class decorator: `get` makes an object of a plain number, the only argument.
+
+        A class that takes no number above some size in magnitude says so in its attribute `largest`.
+        """
         self._tell_keras(cls)
         self._of_number = cls
         return cls
@@ -158,7 +162,9 @@ class ClassRegistry(Registry[type[Object]]):
             return self._alone(identifier, arguments)
         number = checks.plain(identifier) if self._of_number else None
         if isinstance(number, (int, float)) and not isinstance(number, bool):
-            return self._of_number(checks.number(argument, number), **arguments)
+            largest = getattr(self._of_number, "largest", math.inf)
+            number = checks.number(argument, number, lowest=-largest, highest=largest)
+            return self._of_number(number, **arguments)
         is_class = isinstance(identifier, type) and issubclass(identifier, self.base)
         cls = identifier if is_class else self.entry(identifier, argument)
         try:

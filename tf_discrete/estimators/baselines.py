@@ -141,11 +141,11 @@ class Constant(Baseline):
         value: in the unit of the objective, within +-1e12: what is left is squared in float32.
     """
 
-    _LARGEST = 1e12
+    largest = 1e12
 
     def __init__(self, value: float, **kwargs: Any):
         super().__init__(**kwargs)
-        self.value = checks.number("value", value, lowest=-self._LARGEST, highest=self._LARGEST)
+        self.value = checks.number("value", value, lowest=-self.largest, highest=self.largest)
 
     def residual(self, values: Tensor, reduce: Reduction | None, features: Tensor) -> tf.Tensor:
         return signal(values, reduce) - tf.cast(self.value, values.dtype)
