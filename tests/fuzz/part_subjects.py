@@ -165,12 +165,22 @@ def layers() -> list[Subject]:
         finite(made(tf.ones([2, 3])))
         round_trip(made)
 
+    def use_recurrent(made: Any) -> None:
+        inputs = tf.ones([2, 3, 2])
+        finite(made(inputs, training=True), made(inputs))
+        round_trip(made)
+
     return [
         subject(
             layers.CodeEmbedding,
             lambda made: (finite(made(tf.ones([2, 2, 4]) / 4)), round_trip(made)),
             lambda: {"num_categories": 4, "width": 3},
             later=("embeddings_initializer",),
+        ),
+        subject(
+            layers.GumbelGateLSTM,
+            use_recurrent,
+            default=("seed", "temperature"),
         ),
         subject(layers.GumbelSoftmax, use, more=LAYER, default=("seed", "temperature")),
         subject(layers.StraightThrough, use, more=LAYER, default=("seed", "temperature")),

@@ -2,6 +2,7 @@
 
 from tf_discrete.layers import quantizers
 from tf_discrete.layers.code_embedding import CodeEmbedding
+from tf_discrete.layers.gumbel_gate_lstm import GumbelGateLSTM
 from tf_discrete.layers.gumbel_softmax import GumbelSoftmax
 from tf_discrete.layers.latent_head import LatentHead
 from tf_discrete.layers.semantic_hashing import SemanticHashing
@@ -10,6 +11,7 @@ from tf_discrete.layers.straight_through import StraightThrough
 
 __all__ = [
     "CodeEmbedding",
+    "GumbelGateLSTM",
     "GumbelSoftmax",
     "LatentHead",
     "SemanticHashing",
