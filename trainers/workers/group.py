@@ -131,6 +131,7 @@ class Group:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
+            self._over.set()  # The others leave as soon as they are told, which is no fault.
             if self.is_chief:
                 self.broadcast("done")
         else:
