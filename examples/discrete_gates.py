@@ -19,7 +19,7 @@ import tf_discrete
 
 UNITS = flags.DEFINE_integer("units", 64, "Units of both LSTMs.", lower_bound=1)
 EPOCHS = flags.DEFINE_integer("epochs", 60, "Passes over the training images.", lower_bound=1)
-SEEDS = flags.DEFINE_integer("seeds", 1, "Runs of both networks.", lower_bound=1)
+SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of both networks.", lower_bound=1)
 MAX_EXAMPLES = flags.DEFINE_integer("max_examples", None, "Training and test images. Default: all.")
 ESTIMATOR = flags.DEFINE_string(
     "estimator", "straight_through_gumbel_softmax", "Of the gates, in training."

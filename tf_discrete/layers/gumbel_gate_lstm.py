@@ -39,7 +39,7 @@ class GumbelGateLSTMCell(keras.layers.Layer):
         )
 
     def build(self, inputs_shape: Shape) -> None:
-        def add(name: str, shape: tuple[int, ...], initializer: str) -> Any:
+        def add(name: str, shape: tuple[int | None, ...], initializer: str) -> Any:
             return self.add_weight(name=name, shape=shape, initializer=initializer)
 
         self.kernel = add("kernel", (inputs_shape[-1], 4 * self.units), "glorot_uniform")
