@@ -118,8 +118,12 @@ class Group:
 
     def wait_for_the_chief(self) -> None:
         """Returns when the chief has written everything."""
-        if self._inboxes[0].get() != "done":
-            raise RuntimeError("The workers of a run must take the same steps.")
+        found = self._inboxes[0].get()
+        if found != "done":
+            raise RuntimeError(
+                "The workers of a run must take the same steps. Start all again with the same command. "
+                f"Received: {found!r} in the place of the chief's end"
+            )
 
     def __enter__(self) -> Group:
         return self
