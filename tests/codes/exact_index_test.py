@@ -304,10 +304,10 @@ def test_near_duplicates_are_those_of_comparing_all(tmp_path):
     assert alone.pairs_by_distance.tolist() == counts[:1].tolist() and not len(alone.pairs)
 
 
-def test_a_folder_may_be_moved(tmp_path, index):
+def test_a_folder_may_be_moved(tmp_path, index, monkeypatch):
     wanted = all_items(index)
     shutil.move(tmp_path / "index", tmp_path / "elsewhere")
-    os.chdir(pathlib.Path(tmp_path).parent)
+    monkeypatch.chdir(tmp_path.parent)
     assert all_items(codes.ExactIndex(tmp_path / "elsewhere")) == wanted
 
 
