@@ -1,4 +1,4 @@
-"""What every test starts from: its own random state, and a garbage collector that leaves TensorFlow alone."""
+"""What every test starts from, its own random state and folder, and which are left to `make test-slow`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import random
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -30,8 +31,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # Before `-m` reads the markers.
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the files of other parts."""
+    """Marks as slow what `one_in` leaves to `make test-slow`, and leaves out the files of other parts."""
+    for name, cases in _cases_of_wide_tests(items).items():
+        every = cases[0].get_closest_marker("one_in").args[0]
+        first = zlib.crc32(name.encode()) % min(every, len(cases))
+        for number, item in enumerate(cases):
+            if (number - first) % every:
+                item.add_marker(pytest.mark.slow)
     if config.getoption("part"):
         number, parts = (int(text) for text in config.getoption("part").split("/"))
         items[:] = [
@@ -40,6 +48,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if zlib.crc32(item.path.relative_to(config.rootpath).as_posix().encode()) % parts
             == number
         ]
+
+
+def _cases_of_wide_tests(items: list[pytest.Item]) -> dict[str, list[pytest.Item]]:
+    """Returns the cases of each test marked `one_in`, in their order, but those that are slow themselves."""
+    found: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("one_in") and not item.get_closest_marker("slow"):
+            found.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return found
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,6 +78,14 @@ def _xla_where_it_is_asked_for() -> None:
     trainer.Trainer._resolve_auto_jit_compile = lambda model: False
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _coarse_pictures() -> None:
+    """Runs draw seven pictures each, half of whose time is that of their many pixels."""
+    from tf_discrete.plots import canvas
+
+    canvas.SAVE_DPI = 60
+
+
 def pytest_collection_finish() -> None:
     """Exempts the imported modules from garbage collection.
 
@@ -76,6 +101,16 @@ def pytest_collection_finish() -> None:
 def _random_state_of_module(request: pytest.FixtureRequest) -> None:
     """Fixes the weights of networks that a fixture of the module draws."""
     _seed(request.node.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def _folder() -> Iterator[None]:
+    """Refuses a test that leaves the process in another folder: later programs would find no package."""
+    before = os.getcwd()
+    yield
+    after = os.getcwd()
+    os.chdir(before)
+    assert after == before, "A test returns to the folder it has started from: monkeypatch.chdir."
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 
 # The blocks of serving.md are Python, shell and a server in turn: tests/serving runs those.
 RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
-TRAINS_LONG = ("semantic_hashing.md", "stochastic_networks.md")
-"""Left to `make test-slow`."""
+FIRST_READ = ("README.md", "extending.md", "your_data.md", "architecture.md")
+"""The others are left to `make test-slow`."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def restored_registries():
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, marks=[pytest.mark.slow] if path.name in TRAINS_LONG else [])
+        pytest.param(path, marks=[] if path.name in FIRST_READ else [pytest.mark.slow])
         for path in RUN_HERE
     ],
     ids=lambda path: path.name,

@@ -67,7 +67,10 @@ class Process:
         deadline = time.monotonic() + timeout
         while "\n" not in (printed := self._stdout.read_text() if self._stdout.exists() else ""):
             if self.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"Process {self.pid} has printed no line: {printed!r}")
+                state = "runs" if self.returncode is None else f"has ended with {self.returncode}"
+                raise RuntimeError(
+                    f"Process {self.pid} {state} and has printed no line: {printed!r}"
+                )
             time.sleep(0.01)
         return printed.splitlines()[0]
 

@@ -13,6 +13,7 @@ def test_the_relaxation_has_a_panel_for_each_temperature():
     assert len(spread) == 2 and spread[0] > 2 * spread[1]
 
 
+@pytest.mark.slow
 def test_fewer_codes_stay_between_the_extremes_with_noise():
     titles = [axes.get_title("left") for axes in pictures.hashing_noise(steps=(0, 150)).axes]
     between = [float(title.split(": ")[1].split("%")[0]) for title in titles]
@@ -45,6 +46,7 @@ def test_the_toy_problem_is_solved_by_enumeration_without_variance(latents):
     assert curve.loss[2] < curve.loss[1] < curve.loss[0] and curve.variance.max() < 1e-12
 
 
+@pytest.mark.slow
 def test_the_variance_of_the_toy_problem_in_closed_form():
     """Score function, 2 samples, a fair bit: a gradient of (1 - 2 t) / 2 where the bits differ, else 0."""
     curve = toy_problem.train("score_function", "bernoulli", 0.2, steps=1, points=1, draws=20_000)

@@ -38,6 +38,7 @@ def _by_hand(model):
     return usage.result()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("make", [_vae, _functional])
 @pytest.mark.parametrize("as_dataset", [False, True])
 def test_logs_what_the_codes_of_the_data_are_used_for(make, as_dataset):

@@ -51,6 +51,7 @@ def traced_sizes(estimator, categories):
     return np.array(sizes)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name,arguments", LINEAR, ids=lambda value: str(value))
 def test_memory_is_linear_in_the_number_of_categories(name, arguments):
     """No tensor grows faster than K, nor do all together, but for the levels of a tree."""
@@ -77,6 +78,7 @@ def elbo_and_gradient(estimator, logits, prior, f, num_samples=30):
     return loss.numpy(), tape.gradient(loss, logits).numpy()
 
 
+@pytest.mark.one_in(4)
 @conformance.temperature_cases(lambda spec: True, [1e-3, 1.0])
 def test_the_elbo_of_extreme_laws_is_finite(name, latents, temperature):
     """Logits of +-50, one category with all the mass, and what is masked in posterior and prior alike."""
@@ -119,6 +121,7 @@ def certain_logits(latents, dtype):
     return tf.constant(rows, dtype)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "dtype,temperature",
     [

@@ -36,6 +36,7 @@ def traceable(name, latents):
     return step, logits, value_and_gradient(estimator, f, logits), traces
 
 
+@pytest.mark.one_in(4)
 @every_case
 def test_in_a_graph(name, latents):
     """Traced once for two steps."""
@@ -53,6 +54,7 @@ def _once(name, latents):
     return pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name,latents", [_once(*case) for case in CASES])
 def test_under_xla(name, latents):
     """What XLA computes is finite and of the same shapes."""
@@ -62,6 +64,7 @@ def test_under_xla(name, latents):
         assert ours.shape == theirs.shape and np.isfinite(ours).all()
 
 
+@pytest.mark.one_in(4)
 @every_case
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16], ids=["float16", "bfloat16"])
 def test_low_precision_logits_are_lifted_to_float32(name, latents, dtype):
@@ -97,6 +100,7 @@ def test_noise_carries_no_gradient(name, latents):
     assert tape.gradient(noise, logits) is None
 
 
+@pytest.mark.one_in(4)
 @every_case
 def test_leading_axes(name, latents):
     """Any number of batch axes, none included, and the samples of an outer layer."""
@@ -112,6 +116,7 @@ def test_leading_axes(name, latents):
     assert estimate.value.shape == [4] and estimate.auxiliary.shape == [4]
 
 
+@pytest.mark.one_in(4)
 @temperature_cases(lambda spec: True, [1e-3, 1.0, 1e3])
 def test_extreme_logits_give_finite_values_and_gradients(name, latents, temperature):
     estimator = get(name, latents, temperature)

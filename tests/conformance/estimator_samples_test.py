@@ -1,6 +1,7 @@
 """The samples of every registered estimator have the distribution that it declares."""
 
 import numpy as np
+import pytest
 import scipy.stats
 import tensorflow as tf
 
@@ -21,6 +22,7 @@ def drawn_codes(estimator, logits, num_draws):
     )
 
 
+@pytest.mark.one_in(3)
 @temperature_cases(lambda spec: spec.noise != "none" and spec.draws, [0.1, 1.0, 10.0])
 def test_draws_follow_the_declared_law(name, latents, temperature):
     """Chi-square over the joint configurations, softmax(logits) unless the estimator says otherwise."""
@@ -48,6 +50,7 @@ def test_draws_follow_the_declared_law(name, latents, temperature):
     assert scipy.stats.ncx2.sf(critical, len(counts) - 1, noncentrality) > 0.99
 
 
+@pytest.mark.one_in(3)
 @cases(lambda spec: spec.noise != "none" and spec.draws)
 def test_the_kl_of_the_elbo_is_that_of_the_draws(name, latents):
     """The KL that a model is charged, against the log ratio at the codes that the estimator draws.

@@ -15,6 +15,7 @@ PATHWISE = [
 SCORE = estimators.names(family="score")
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("lead", [(3,), (3, 5), (3, 5, 2)])
 @pytest.mark.parametrize("name,latents", PATHWISE, ids=["-".join(case) for case in PATHWISE])
 def test_any_leading_axes_with_a_gradient(name, latents, lead):

@@ -14,6 +14,7 @@ from tf_discrete.distributions import Bernoulli
 from tf_discrete.estimators import log_mean_exp, mean
 
 
+@pytest.mark.one_in(4)
 @conformance.every_case
 def test_every_estimator_nests_under_itself(name, latents):
     layers = [estimators.get(name, latents=latents) for _ in range(2)]

@@ -173,6 +173,7 @@ def test_gradients_downstream_are_exact_by_many_draws(name, latents):
 # Seeds, and two categories.
 
 
+@pytest.mark.one_in(4)
 @every_case
 def test_a_seed_repeats_and_another_differs(name, latents):
     estimator = get(name, latents)
@@ -184,6 +185,7 @@ def test_a_seed_repeats_and_another_differs(name, latents):
     assert differs == (estimator.spec.noise != "none")
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", sorted(set(n for n in ALL if len(spec(n).supports) == 2)))
 def test_two_categories_are_a_bernoulli_variable(name):
     """Logits [0, l] and an objective of the second category, against the Bernoulli logit l."""

@@ -111,6 +111,7 @@ def _by_samples():
             yield pytest.param(name, latents, marks=[pytest.mark.slow] if again else [])
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name,latents", list(_by_samples()))
 def test_declared_exactness_by_samples(name, latents):
     """Decided at 1 % of the gradient; see tests/conformance/bias.py."""

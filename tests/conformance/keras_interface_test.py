@@ -74,6 +74,7 @@ def values(specs, batch=3):
     ]
 
 
+@pytest.mark.one_in(3)
 @every_class
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_shape_and_dtype_are_known_without_a_run(name, policy):
@@ -91,6 +92,7 @@ def test_shape_and_dtype_are_known_without_a_run(name, policy):
     assert symbolic.dtype == result.dtype.name
 
 
+@pytest.mark.one_in(3)
 @every_class
 def test_functional_use_clones_and_summary(name):
     made, specs = make(name)
@@ -116,6 +118,7 @@ def test_functional_use_clones_and_summary(name):
         assert "Output Shape" in lines[0] and " ? " not in lines[0], lines[0]
 
 
+@pytest.mark.one_in(3)
 @every_class
 def test_a_clone_has_the_seed_of_its_original_or_one_of_its_own(name):
     made, specs = make(name)

@@ -115,6 +115,7 @@ def test_symbolic_shape_and_dtype_are_those_of_the_result(case):
     assert symbolic.dtype == result.dtype.name
 
 
+@pytest.mark.one_in(3)
 @every_case
 def test_keras_file_round_trip(case, tmp_path):
     model = model_of(case)
@@ -134,6 +135,7 @@ def _traced(case):
     return pytest.param(case, marks=[pytest.mark.slow] if case in OF_ESTIMATORS else [])
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("case", [_traced(case) for case in CASES])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_one_trace_serves_every_batch(case, jit_compile):
@@ -151,6 +153,7 @@ def test_one_trace_serves_every_batch(case, jit_compile):
             assert np.isfinite(value).all()
 
 
+@pytest.mark.one_in(4)
 @every_case
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_dtype_policies(case, policy):
@@ -197,6 +200,7 @@ def test_a_mask_passes_through(case):
     np.testing.assert_array_equal(layer(x)._keras_mask, mask)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "policy,temperature", [("float32", 1e-8), ("mixed_float16", 1e-4), ("mixed_bfloat16", 1e-8)]
 )
@@ -235,7 +239,14 @@ assert not any(name.startswith("tf_discrete") for name in sys.modules)
 """
 
 
-@pytest.mark.parametrize("cases", [OWN, pytest.param(tuple(OF_ESTIMATORS), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "cases",
+    [
+        OWN[::4],
+        pytest.param(tuple(OWN), marks=pytest.mark.slow),
+        pytest.param(tuple(OF_ESTIMATORS), marks=pytest.mark.slow),
+    ],
+)
 def test_exports_answer_in_a_process_that_knows_tensorflow_only(cases, tmp_path):
     models = {case: model_of(case) for case in cases}
     for case, model in models.items():

@@ -113,6 +113,7 @@ def test_batches_of_a_data_set_are_refused_by_the_step(case):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.one_in(3)
 def test_under_xla_the_loss_of_values_outside_the_support_is_nan(model):
     x = refused()["0..255"][0]
     call = tf.function(
@@ -130,6 +131,7 @@ def test_an_image_is_one_example_and_not_as_many_as_it_has_rows():
     assert model.log_likelihood(np.zeros([1, 28, 28, 1]), 8).shape == (1,)
 
 
+@pytest.mark.one_in(3)
 def test_pixels_between_0_and_1_and_integers_are_read(model):
     for x in (GOOD, np.ones([2, *SHAPE], np.uint8), np.zeros([2, *SHAPE], bool)):
         assert np.isfinite(model.log_likelihood(x, 2)).all()

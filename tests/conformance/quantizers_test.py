@@ -103,6 +103,7 @@ def test_every_public_quantizer_is_tested():
     assert layers.quantizers is quantizers
 
 
+@pytest.mark.one_in(3)
 @every_case
 def test_codes_in_training_are_those_at_inference(case):
     """Also of residual quantisers with dropout, and whatever the gradient rule."""
@@ -167,6 +168,7 @@ def test_gradients_reach_the_input_and_the_weights(case):
     assert gradients[0].numpy().any()
 
 
+@pytest.mark.one_in(3)
 @every_case
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_codes_do_not_depend_on_the_dtype_policy(case, policy):
@@ -182,6 +184,7 @@ def test_codes_do_not_depend_on_the_dtype_policy(case, policy):
     np.testing.assert_allclose(vectors, decoded, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.one_in(3)
 @every_case
 def test_keras_files(case, tmp_path):
     inputs = keras.Input([5, SIZE])

@@ -34,6 +34,7 @@ def images():
     return x.astype(np.float32)
 
 
+@pytest.mark.one_in(4)
 @every_case
 def test_training_moves_every_weight_and_evaluation_none(name, latents):
     model = small_model(name, latents)

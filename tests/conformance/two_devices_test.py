@@ -16,14 +16,39 @@ CHECKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def answers():
+SLOW = {
+    "test_averages_agree_after_a_step",
+    "test_counters_schedules_and_noise",
+    "test_codebooks_are_those_of_one_device",
+    "test_dead_codewords_come_back_on_all_replicas",
+}
+"""Seconds each; that layers train alike and that nothing merges in a forward pass stays in `make test`."""
+
+
+def _answers(checks):
     """What went wrong in each check; empty where nothing did."""
-    done = forked.run("-m", "tests.conformance.two_devices", cwd=forked.ROOT, timeout=600)
+    words = ("-m", "tests.conformance.two_devices", *checks)
+    done = forked.run(*words, cwd=forked.ROOT, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.fixture(scope="module")
+def answers():
+    return _answers([check for check in CHECKS if check not in SLOW])
+
+
+@pytest.fixture(scope="module")
+def slow_answers():
+    return _answers(sorted(SLOW))
+
+
+@pytest.mark.parametrize("check", [check for check in CHECKS if check not in SLOW])
 def test_on_two_devices(check, answers):
     assert not answers[check], answers[check]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", sorted(SLOW))
+def test_training_on_two_devices(check, slow_answers):
+    assert not slow_answers[check], slow_answers[check]

@@ -31,6 +31,7 @@ def steps_of(
     return [{name: value.numpy() for name, value in batch.items()} for batch in found[:count]]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("mode", pipeline.BINARIZATIONS)
 @pytest.mark.parametrize("drop_remainder", [False, True])
 def test_a_stream_of_them_is_that_of_the_pipeline(mode, drop_remainder):
@@ -43,6 +44,7 @@ def test_a_stream_of_them_is_that_of_the_pipeline(mode, drop_remainder):
     assert found.samples == (mode == "dynamic") and found.in_memory
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
 @pytest.mark.parametrize("batch_size", [4, 5, 23, 30])
 def test_blocks_hold_every_step_in_order(size, batch_size):
@@ -81,6 +83,7 @@ def test_labelled_and_unlabelled_batches_in_blocks():
     )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("mode", pipeline.BINARIZATIONS)
 def test_shares_make_up_the_batches(mode):
     data = pipeline_test.make(mode)

@@ -119,6 +119,7 @@ def test_neighbours_share_a_batch_as_often_as_chance_says():
     assert abs(shared - expected) < 5 * np.sqrt(expected)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("mode", pipeline.BINARIZATIONS)
 @pytest.mark.parametrize("drop_remainder", [False, True])
 def test_a_restarted_run_sees_what_the_uninterrupted_one_would_have_seen(mode, drop_remainder):
@@ -176,6 +177,7 @@ def test_black_and_white_pixels_survive_binarisation(mode):
     np.testing.assert_array_equal(whole(data), images / 255.0)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("mode", ["static", "dynamic"])
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
@@ -242,6 +244,7 @@ def test_dynamic_evaluation_images_are_drawn_once_from_a_fixed_seed(split):
     assert not np.array_equal(expected, whole(make("none", split)))
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("mode", pipeline.BINARIZATIONS)
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

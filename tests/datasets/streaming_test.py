@@ -68,6 +68,7 @@ def assert_same_split(streamed: datasets.Split, resident: datasets.Split) -> Non
     )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("classes", [False, True])
 def test_a_streamed_folder_has_the_numbers_of_one_in_memory(tmp_path, classes):
     """A folder is shuffled as a whole, so nothing differs but where the images are."""
@@ -249,6 +250,7 @@ def resident_bytes() -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("kind", ["folder", "shards"])
 def test_memory_stays_flat(tmp_path, kind):
     """Resident memory does not follow what is read: 100 MiB of pixels, 400 MiB as floats."""

@@ -224,6 +224,7 @@ def test_low_precision_is_lifted(latents, dtype):
     np.testing.assert_array_equal(distribution.log_prob(tf.cast(z, dtype)), wide.log_prob(z))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16], ids=["float16", "bfloat16"])
 def test_codes_of_many_equal_classes_are_flat(dtype):
     """8192 equal classes in low precision: quarters and the last bits of the code are uniform.

@@ -127,6 +127,7 @@ def test_both_draws_of_a_pair_have_the_law_of_the_logits(coupling, categories):
     assert together < (probs**2).sum() - 0.02
 
 
+@pytest.mark.one_in(3)
 @every_case
 def test_variance_against_two_independent_samples(name, latents, arguments):
     """At equal cost: no baseline, and (printed only) leave-one-out."""

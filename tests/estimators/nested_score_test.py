@@ -51,6 +51,7 @@ def drawn_gradients(outer, inner, inner_reduce):
     return tape.gradient(estimate.value, [logits, weights])
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("inner_reduce", [None, mean], ids=["apart", "reduced"])
 @pytest.mark.parametrize("outer,inner", PAIRS, ids=["-".join(pair) for pair in PAIRS])
 def test_gradients_of_both_layers_are_unbiased(outer, inner, inner_reduce):

@@ -25,6 +25,7 @@ def test_unbiased_up_to_the_running_deviation(latents):
     np.testing.assert_allclose(scale * result.gradient, truth.gradient, atol=1e-6)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("latents", ["categorical", "bernoulli"])
 def test_variance_against_no_baseline_over_200_steps(latents):
     problem = learning.Problem(latents)

@@ -68,6 +68,7 @@ def test_unbiased_by_quadrature_for_one_bit(name, relaxation, temperature, scale
         assert np.std(drawn) > 0.01
 
 
+@pytest.mark.one_in(4)
 @both
 @every_latents
 @pytest.mark.parametrize("temperature", [0.4, 5.0])
@@ -154,6 +155,7 @@ def test_the_conditional_draw_is_the_one_that_was_drawn(latents):
     np.testing.assert_array_equal(distribution.harden(bound), hard)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "name,latents",
     [
@@ -269,6 +271,7 @@ def test_a_control_fn_of_ones_own_replaces_the_network():
     assert np.any(kernel != 0) and not estimator.network.built
 
 
+@pytest.mark.one_in(4)
 @both
 @every_latents
 @every_relaxation

@@ -126,6 +126,7 @@ def test_min_samples_follows_the_baseline(baseline):
     assert estimator.draw_noise(seeds.base(0), logits, fewest).shape[0] == fewest
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "baseline,normalized",
     [

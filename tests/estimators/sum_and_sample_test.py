@@ -26,6 +26,7 @@ def joint_probabilities(distribution):
     return tf.exp(distribution.log_prob(z)).numpy()
 
 
+@pytest.mark.one_in(3)
 @every_latents
 @pytest.mark.parametrize("num_summed", [1, 2, 3])
 @pytest.mark.parametrize("objective", ["cubic", "network"])

@@ -19,6 +19,7 @@ def classifier(digits):
     return evaluation.train_classifier(images[:1400], labels[:1400], num_classes=10, num_steps=400)
 
 
+@pytest.mark.slow
 def test_classifier_reads_unseen_digits(digits, classifier):
     images, labels = digits[0][1400:], digits[1][1400:]
     assert len(labels) == 397

@@ -36,6 +36,7 @@ def randomised(model):
     return model
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "name",
     [name if name in IN_SUITE else pytest.param(name, marks=pytest.mark.slow) for name in MODELS],

@@ -102,6 +102,7 @@ def test_the_cosine_to_a_reference():
     assert found["all"].cosine == pytest.approx(np.mean(cosines), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_biased_and_unbiased_are_told_apart():
     found = {}
     for name in ("score_function", "gumbel_softmax", "enumeration"):
@@ -119,6 +120,7 @@ def test_biased_and_unbiased_are_told_apart():
     assert found["enumeration"]["all"].cosine == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_pooled_reference_is_as_good_as_it_says():
     made = model("score_function")
     exact = evaluation.exact_reference(made, X)
@@ -177,6 +179,7 @@ def test_adaptation_leaves_the_networks_alone():
     assert max(moved) > 1e-4
 
 
+@pytest.mark.slow
 def test_a_learned_baseline_lowers_the_variance_as_it_adapts():
     estimator = estimators.get("score_function", baseline="learned")
     probe = evaluation.GradientProbe(evaluation.with_estimator(model(), estimator))

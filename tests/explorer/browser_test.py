@@ -195,6 +195,7 @@ def test_estimators_of_the_page_are_registered(pages):
     assert found <= set(estimators.names(family="pathwise", latents="categorical"))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "make", [small_pages.categorical, small_pages.bits, small_pages.convolutions]
 )

@@ -43,14 +43,14 @@ def run_python(*arguments: str, cwd: pathlib.Path, **options) -> subprocess.Comp
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], pathlib.Path]:
     """Finds the folder of a model by name, exported, with requests that a fresh process has answered.
 
-    One process answers those of all public classes, another those of the variants.
+    One process answers those of `make test`, another those of `make test-slow`.
     """
 
     def find(name: str) -> pathlib.Path:
-        kind = "classes" if name in small_models.CLASSES else "variants"
-        names = getattr(small_models, kind.upper())
-        make = functools.partial(_answers, names=tuple(names))
-        return shared.folder(tmp_path_factory, f"exported_{kind}", make) / name
+        whole = name in small_models.WHOLE
+        names = tuple(n for n in small_models.NAMES if (n in small_models.WHOLE) == whole)
+        make = functools.partial(_answers, names=names)
+        return shared.folder(tmp_path_factory, f"exported_{names[0]}", make) / name
 
     return find
 
@@ -112,7 +112,7 @@ def test_draws_differ_between_seeds_and_nothing_else_does(exported, name):
         assert equal == (signature.deterministic or certain), key
 
 
-@pytest.mark.parametrize("name", small_models.CLASSES)
+@small_models.every_class
 def test_the_manifest_holds_for_the_answers(exported, name):
     manifest = export.load_manifest(exported(name) / "saved_model")
     assert list(manifest.signatures) == list(small_models.make(name).signatures())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -53,10 +53,16 @@ OWN: dict[str, dict[str, Any]] = {
 """Further arguments of classes that have their own."""
 
 NAMES = (*CLASSES, *VARIANTS)
-every_model = pytest.mark.parametrize(
-    "name", [*CLASSES, *(pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS)]
-)
-"""Whole models are exported by `make test`, their variants by `make test-slow`."""
+WHOLE = ("CategoricalVAE", "QuantizedAutoencoder", "SemiSupervisedVAE")
+"""One of each way to a code, exported by `make test`; the other models and variants by `make test-slow`."""
+
+
+def _each(names: Iterable[str]) -> pytest.MarkDecorator:
+    marked = [pytest.param(n, marks=[] if n in WHOLE else pytest.mark.slow) for n in names]
+    return pytest.mark.parametrize("name", marked)
+
+
+every_model, every_class = _each(NAMES), _each(CLASSES)
 SEEDS = ([3, 4], [3, 5])
 
 

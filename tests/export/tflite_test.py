@@ -17,6 +17,7 @@ from tf_discrete.models import CategoricalVAE
 TOLERANCES = {"mixed_bfloat16": 5e-2, "mixed_float16": 5e-3}
 
 
+@pytest.mark.one_in(5)
 @small_models.every_model
 @pytest.mark.filterwarnings("ignore")
 def test_every_deterministic_signature_answers_as_the_live_model(name, tmp_path):

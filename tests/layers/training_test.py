@@ -36,6 +36,7 @@ def _fit(model, epochs=2, validation_data=None, **options):
     return model.fit(X, X, validation_data=validation_data, **settings).history
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "functional, options",
     [
@@ -84,6 +85,7 @@ def test_a_saved_model_goes_on_where_it_stood(tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy):
     before = keras.config.dtype_policy()
@@ -255,6 +257,7 @@ def test_an_exported_draw_is_new_each_time_or_repeats_with_a_seed(tmp_path):
     assert np.any(served.repeat(x, [1, 2]) != served.repeat(x, [1, 3]))
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_digits_through_a_discrete_bottleneck():
     """8 variables of 4 categories, 16 bits, between the image and the class."""
     images, labels = datasets.load_digits(return_X_y=True)

@@ -185,6 +185,7 @@ def test_bits_are_nats_over_log_2(one):
     np.testing.assert_allclose(one.bits_per_item(codes), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_training_finds_the_entropy_of_the_data():
     """Codes of 2 fair bits, twice: ln 4 nats; independent variables would need twice as many."""
     bits = np.random.default_rng(0).integers(0, 2, [512, 2])

@@ -42,6 +42,7 @@ def dense(tree, x=X):
     return tf.transpose(tree.log_prob(x, lead)), values
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("case", CASES)
 def test_the_distribution_over_its_categories(case):
     tree = made(case)
@@ -99,6 +100,7 @@ def test_modes():
     np.testing.assert_array_equal(tree(X), tree.mode(X))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("case", CASES)
 def test_exact_quantities_have_finite_gradients(case):
     tree = made(case)

@@ -90,6 +90,7 @@ def round_trip(model, tmp_path):
     return again
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "changes",
     [

@@ -186,6 +186,7 @@ def own_networks():
     return {"encoder": keras.Sequential(encoder), "decoder": keras.Sequential(decoder)}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("networks", ["conv", "own"])
 @pytest.mark.parametrize("hidden_units", [(), (3,)])
 def test_any_first_network_goes_with_several_layers(networks, hidden_units, tmp_path):
@@ -223,6 +224,7 @@ def test_the_config_of_one_layer_is_simple():
 # Training, use and files.
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "changes",
     [

@@ -137,6 +137,7 @@ FAST = ("categorical", "semi_supervised")
 """The others are left to `make test-slow`."""
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in MODELS],

@@ -88,6 +88,7 @@ def test_the_cases_are_of_every_public_model():
     assert {case.split("-")[0] for case in CASES} == found - {"DiscreteModel"}
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("case", CASES)
 def test_a_step_runs_the_encoder_once_and_scores_what_another_run_would_give(case, monkeypatch):
     model = CASES[case]()

@@ -106,6 +106,7 @@ def test_labels_of_another_number_are_refused_where_only_the_run_shows_it():
         read(small.X, tf.zeros([1], tf.int32))
 
 
+@pytest.mark.slow
 def test_wrong_labels_show_under_xla_which_leaves_out_their_check():
     model = small.make()
     model.compile("sgd", jit_compile=True)

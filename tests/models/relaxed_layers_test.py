@@ -106,6 +106,7 @@ def test_the_second_reparameterisation_keeps_value_and_mean_gradient(latents):
     assert np.linalg.norm(error) < 0.02 * np.linalg.norm(once.mean(axis=0))
 
 
+@pytest.mark.slow
 def test_the_second_reparameterisation_wins_as_samples_grow():
     (_, once, _), (_, twice, _) = both_gradients("bernoulli", 64, 50, 60)
     assert twice.var(axis=0).sum() < 0.7 * once.var(axis=0).sum()

@@ -157,6 +157,7 @@ def test_keras_file_round_trip(tmp_path):
     )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_under_xla_and_mixed_precision(policy):
     before = keras.mixed_precision.dtype_policy()

@@ -12,6 +12,7 @@ from tests.models.structured_models import LATENTS, data, log_p, make, paths
 from tf_discrete import estimators, evaluation, seeds
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("latents", LATENTS)
 @pytest.mark.parametrize("code_values", ["zero_one", "plus_minus"])
 def test_log_likelihood_tends_to_the_exact_one(latents, code_values):
@@ -45,6 +46,7 @@ def test_enumeration_trains_the_exact_mean_of_log_p(latents):
         assert np.abs(two).max() > 1e-3
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("estimator", ["score_function", "vimco"])
 @pytest.mark.parametrize("objective", ["single_sample", "multi_sample"])
 def test_score_estimators_train_the_bound_without_bias(estimator, objective):

@@ -132,6 +132,7 @@ def test_training_under_xla_and_mixed_precision():
     assert model.log_likelihood(data()).dtype == tf.float32
 
 
+@pytest.mark.slow
 def test_training_learns_the_other_half():
     x = np.random.RandomState(0).randint(2, size=[200, 3]).astype(np.float32)
     x = np.concatenate([x, 1 - x], axis=1)

@@ -47,6 +47,7 @@ class Draws:
         return taken
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("estimator", ["gumbel_softmax", "score_function", "gumbel_rao"])
 def test_all_draws_of_training_and_evaluation_differ(estimator, monkeypatch):
     model = small_models.compiled(

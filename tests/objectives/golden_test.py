@@ -17,6 +17,7 @@ def name(entry):
     return "-".join(str(arguments[one]) for one in names if one in arguments)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("entry", ENTRIES, ids=name)
 def test_the_numbers_are_the_golden_ones(entry):
     assert golden.differences(golden.numbers(entry["arguments"]), entry["numbers"]) == []

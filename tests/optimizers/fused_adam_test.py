@@ -66,6 +66,7 @@ def test_equals_adam_in_float64_to_the_last_digits():
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "options",
     [
@@ -162,6 +163,7 @@ def of_adam(data) -> list[float]:
     return fit(make_model(keras.optimizers.Adam(0.01)), data)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("steps_per_execution", [1, 4])
 def test_trains_a_compiled_model_as_adam_does(data, of_adam, jit, steps_per_execution):
@@ -190,6 +192,7 @@ def test_keras_file_continues_training_where_it_stopped(data, tmp_path):
     assert fit(again, data) == fit(model, data)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("saved_by", [FusedAdam, keras.optimizers.Adam])
 def test_checkpoint_continues_training_where_it_stopped(data, tmp_path, saved_by):
     model = make_model(saved_by(0.01))
@@ -202,6 +205,7 @@ def test_checkpoint_continues_training_where_it_stopped(data, tmp_path, saved_by
     np.testing.assert_allclose(fit(again, data), fit(model, data), rtol=1e-5)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(data, policy):
     losses = []

@@ -37,6 +37,7 @@ def test_collapsed_variables_stand_out():
     assert "collapsed" in bars.get_title(loc="left")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("shape", [(1, 2), (200, 2), (3, 1000)])
 def test_binary_and_large_latents(shape):
     counts = np.random.default_rng(0).integers(0, 9, shape)

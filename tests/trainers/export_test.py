@@ -67,6 +67,7 @@ def test_help_explains_every_flag_and_errors_are_one_line(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_the_precision_of_the_run_is_kept(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()

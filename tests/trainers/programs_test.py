@@ -172,6 +172,7 @@ def _handles_signals(process: subprocess.Popen) -> bool:
     return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs Linux")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("begun", [_handles_signals, _loads_tensorflow])

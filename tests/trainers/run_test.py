@@ -195,6 +195,7 @@ def test_mixed_precision_from_training_to_the_saved_model(policy, finished, tmp_
     assert again["bound_nats"] == result["test/bound_nats"]
 
 
+@pytest.mark.slow
 def test_float64_and_a_profile(finished, tmp_path: pathlib.Path):
     settings = {"dtype_policy": "float64", "profile": True, "steps_per_execution": 1}
     small_runs.train(tmp_path, epochs=1, **settings)

@@ -14,6 +14,7 @@ from tf_discrete.models import CategoricalVAE
 from trainers.common import xla_choice
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("on,chosen", [(1.0, True), (1.95, False)])
 def test_the_choice_is_recorded_and_kept(on, chosen, tmp_path: pathlib.Path, monkeypatch, capsys):
     seen: list[bool] = []

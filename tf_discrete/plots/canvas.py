@@ -62,7 +62,7 @@ def to_image(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> Path:
+def save(figure: Figure, path: str | os.PathLike[str], dpi: int | None = None) -> Path:
     """Writes a figure to a file, atomically.
 
     A reader, or a process that is killed, never leaves or meets half a file. Missing folders are created.
@@ -70,7 +70,7 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> P
     Args:
       figure: the figure to write.
       path: target, with `~` expanded; its suffix chooses the format (`.png`, `.pdf`, `.svg`, ...).
-      dpi: dots per inch of the file, default 200.
+      dpi: dots per inch of the file. Default: 200 (`SAVE_DPI`).
 
     Returns:
       The path written, as a `Path`.
@@ -96,7 +96,7 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int = SAVE_DPI) -> P
             f"Received: path={str(path)!r}"
         )
     with writing.replaced_file(path) as new:
-        figure.savefig(new, format=kind, dpi=dpi)
+        figure.savefig(new, format=kind, dpi=dpi or SAVE_DPI)
     return path
 
 

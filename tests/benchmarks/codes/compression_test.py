@@ -47,6 +47,7 @@ def finished(made):
         return config, result
 
 
+@pytest.mark.slow
 def test_bytes_and_errors_are_measured(finished):
     config, result = finished
     rows = {row["name"]: row for row in result["rows"]}

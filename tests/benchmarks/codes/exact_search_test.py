@@ -45,6 +45,7 @@ def test_noise_of_pixels_is_noise_of_logits():
     np.testing.assert_allclose(found, agree, atol=0.02)  # 5 standard deviations are 0.018.
 
 
+@pytest.mark.slow
 def test_every_method_is_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     small = datasets.get("digits", "train")

@@ -155,6 +155,7 @@ def test_a_cell_that_diverges_is_kept_and_the_others_go_on(place, monkeypatch):
     assert study.run(more) == text and len(tries) == 2
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_a_training():
     config = study.Config(**{**SMALL, "learning_rate": 1e30, "epochs": 3})
     cell = study.cells(config)[0]

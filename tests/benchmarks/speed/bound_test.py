@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks import store
 from benchmarks.speed import bound as bound_speed
 
 
+@pytest.mark.slow
 def test_every_model_is_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     result = bound_speed.run(bound_speed.Config(bound_samples=3))

@@ -19,6 +19,7 @@ turns.serve(make, ["numpy", "none-such"])
 """
 
 
+@pytest.mark.slow
 def test_a_race_of_processes():
     commands = {
         name: [sys.executable, "-c", CONTENDER.replace("{facts}", facts)]
