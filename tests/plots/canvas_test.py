@@ -1,3 +1,4 @@
+import runpy
 import sys
 
 import numpy as np
@@ -38,7 +39,9 @@ def test_save_writes_the_picture_and_makes_folders(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["grid.png"]
 
 
-def test_save_doubles_the_resolution_by_default(tmp_path):
+def test_save_doubles_the_resolution_by_default(tmp_path, monkeypatch):
+    own = runpy.run_path(canvas.__file__)["SAVE_DPI"]  # That of the module is lower in the tests.
+    monkeypatch.setattr(canvas, "SAVE_DPI", own)
     figure = _figure()
     with Image.open(plots.save(figure, str(tmp_path / "grid.png"))) as image:
         assert image.size == tuple(2 * side for side in plots.to_image(figure).shape[1::-1])
