@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete._internal import checks, fusion, input_checks
+from tf_discrete._internal import checks, concurrent_calls, fusion, input_checks
 from tf_discrete.types import Batch, Inputs, Seed, Tensor
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ def evaluate_bound(
             takes.
         num_samples: m.
         seed: Seed of the samples; each batch gets one of its own.
-        rows: decoder rows held in memory at once, of as many samples of each example as the bound allows
-            and of as many examples of a batch as then fit. Default: `MAX_ROWS`, fewer if the model's
-            `max_decoder_rows` says so.
+        rows: decoder rows held in memory by each of the evaluations that run at once (one for each core, at
+            most four), of as many samples of each example as the bound allows and of as many examples of
+            a batch as then fit. Default: `MAX_ROWS`, fewer if the model's `max_decoder_rows` says so.
         progress: called after each batch with the number of its examples.
 
     Raises:
@@ -150,25 +150,36 @@ def evaluate_bound(
     def bound(x: Tensor, part_seed: tf.Tensor) -> tf.Tensor:
         return importance_weighted_bound(model.log_weights, x, num_samples, part_seed, chunk)
 
+    def parts() -> Iterator[tuple[Tensor, tf.Tensor, int, int]]:
+        """Yields examples, their seed, their number and how many of a batch end with them."""
+        for index, batch in enumerate(batches):
+            x = batch["image"] if isinstance(batch, dict) else batch
+            if hasattr(model, "check_observations"):
+                x = model.check_observations(x)
+            size = len(keras.tree.flatten(x)[0])
+            batch_seed = seeds.fold(seeds.base(seed), "bound", index)
+            for start in range(0, max(size, 1), rows // chunk):
+                part = slice(start, min(size, start + rows // chunk))
+                some = keras.tree.map_structure(lambda values, part=part: values[part], x)
+                ended = size if part.stop == size else 0
+                yield some, seeds.fold(batch_seed, start), part.stop - part.start, ended
+
+    def evaluate(part: tuple[Tensor, tf.Tensor, int, int]) -> tuple[np.ndarray, int]:
+        some, part_seed, count, ended = part
+        with fusion.enabled():
+            found = bound(some, part_seed).numpy()
+        if found.shape != (count,):
+            raise ValueError(
+                "log_weights must return [num_samples, B], one value for each sample and example. "
+                f"Received: bounds of shape {found.shape} for {count} examples"
+            )
+        return found, ended
+
     values: list[np.ndarray] = []
-    for index, batch in enumerate(batches):
-        x = batch["image"] if isinstance(batch, dict) else batch
-        if hasattr(model, "check_observations"):
-            x = model.check_observations(x)
-        size = len(keras.tree.flatten(x)[0])
-        batch_seed = seeds.fold(seeds.base(seed), "bound", index)
-        for start in range(0, max(size, 1), rows // chunk):
-            part = slice(start, min(size, start + rows // chunk))
-            some = keras.tree.map_structure(lambda values, part=part: values[part], x)
-            with fusion.enabled():
-                values.append(bound(some, seeds.fold(batch_seed, start)).numpy())
-            if values[-1].shape != (part.stop - part.start,):
-                raise ValueError(
-                    "log_weights must return [num_samples, B], one value for each sample and example. "
-                    f"Received: bounds of shape {values[-1].shape} for {part.stop - start} examples"
-                )
-        if progress is not None:
-            progress(size)
+    for found, ended in concurrent_calls.in_order(evaluate, parts()):
+        values.append(found)
+        if progress is not None and ended:
+            progress(ended)
     everything = np.concatenate(values or [np.zeros([0])]).astype(np.float64)
     if not len(everything):
         raise ValueError(
