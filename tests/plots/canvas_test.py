@@ -1,3 +1,4 @@
+import io
 import runpy
 import sys
 
@@ -18,6 +19,12 @@ def test_to_image_is_rgb_of_the_figure_s_size():
     image = plots.to_image(figure)
     assert image.dtype == np.uint8 and image.shape == (200, 300, 3)
     assert (image == 255).all()
+
+
+def test_a_notebook_shows_a_figure():
+    figure = _figure()
+    with Image.open(io.BytesIO(figure._repr_png_())) as image:
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), plots.to_image(figure))
 
 
 def test_to_image_shows_the_content():

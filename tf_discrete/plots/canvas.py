@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -22,6 +23,15 @@ INK, MUTED, FAINT = "#222222", "#666666", "#DDDDDD"
 TITLE_SIZE, HEADING_SIZE, LABEL_SIZE, TICK_SIZE = 14, 12, 11, 10
 
 
+class _Figure(Figure):
+    """A figure that notebooks show where a cell returns it, with no need of pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        png = io.BytesIO()
+        FigureCanvasAgg(self).print_png(png)
+        return png.getvalue()
+
+
 def new_figure(width: float, height: float, constrained: bool = False) -> Figure:
     """Builds an empty figure on its own Agg canvas, without pyplot's global state.
 
@@ -31,13 +41,13 @@ def new_figure(width: float, height: float, constrained: bool = False) -> Figure
       constrained: Bool, whether matplotlib arranges the axes, with some air around them.
 
     Returns:
-      A `Figure` of 100 dots per inch on a white ground.
+      A `Figure` of 100 dots per inch on a white ground, which a notebook shows.
 
     Example:
       >>> new_figure(4, 3).get_size_inches().tolist()
       [4.0, 3.0]
     """
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = _Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     if constrained:
         figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     FigureCanvasAgg(figure)
