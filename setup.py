@@ -39,7 +39,10 @@ _REQUIRES = [
 _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
 _PARQUET = ["pyarrow>=18"]
-_DOCS = ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"]
+_DOCS = [
+    *("mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"),
+    *("ipykernel>=6.29,<8", "nbclient>=0.10,<1", "nbconvert>=7.16,<8", "nbformat>=5.10,<6"),
+]
 _BROWSER = ["playwright>=1.50,<2"]
 _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],

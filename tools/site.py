@@ -15,6 +15,10 @@ import re
 import shutil
 from types import ModuleType
 
+import nbconvert
+
+from tools import notebooks
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = ROOT / "build" / "docs"
 
@@ -44,7 +48,10 @@ def main() -> None:
     shutil.rmtree(TARGET, ignore_errors=True)
     shutil.copytree(ROOT / "docs" / "images", TARGET / "images")
     for source, target in pages().items():
-        text = converted((ROOT / source).read_text(encoding="utf-8"), source)
+        if source.endswith(".ipynb"):
+            text = tutorial(pathlib.Path(source))
+        else:
+            text = converted((ROOT / source).read_text(encoding="utf-8"), source)
         (TARGET / target).write_text(text, encoding="utf-8")
     for name, text in reference().items():
         path = TARGET / "api" / f"{name}.md"
@@ -56,7 +63,23 @@ def main() -> None:
 def pages() -> dict[str, str]:
     """Returns the page of each document, both as paths: in the repository, and in the site."""
     guides = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
-    return {**DOCUMENTS, **{f"docs/{name}": name for name in guides}}
+    tutorials = {
+        f"docs/tutorials/{name}.ipynb": f"tutorial_{name}.md" for name in notebooks.names()
+    }
+    return {**DOCUMENTS, **{f"docs/{name}": name for name in guides}, **tutorials}
+
+
+def tutorial(path: pathlib.Path) -> str:
+    """Returns the page of a notebook, with its outputs, and writes its pictures."""
+    notebook = notebooks.read(path.stem)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = converted(cell.source, path.as_posix())
+    text, resources = nbconvert.MarkdownExporter().from_notebook_node(notebook)
+    for name, picture in resources["outputs"].items():
+        (TARGET / "images" / f"{path.stem}_{name}").write_bytes(picture)
+        text = text.replace(f"]({name})", f"](images/{path.stem}_{name})")
+    return f"*This page is the notebook `{path.as_posix()}` of the repository.*\n\n{text}"
 
 
 def converted(text: str, source: str) -> str:
