@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import pathlib
 import re
 import tokenize
@@ -102,6 +103,16 @@ def markdown_texts(source: str) -> Iterator[tuple[int, str]]:
         line += block.count("\n")
 
 
+def notebook_texts(source: str) -> Iterator[tuple[int, str]]:
+    """Number and text of each paragraph of the cells that are not code."""
+    for cell in json.loads(source)["cells"]:
+        if cell["cell_type"] == "markdown":
+            yield from markdown_texts("".join(cell["source"]))
+
+
+_TEXTS = {".py": python_texts, ".ipynb": notebook_texts}
+
+
 def complaints(text: str) -> list[str]:
     """Returns each banned word of a text, with what to write in its place."""
     return [
@@ -115,7 +126,7 @@ def _files() -> list[pathlib.Path]:
     folders = ("tf_discrete", "trainers", "tests", "tools", "benchmarks", "examples", "docs")
     paths = [path for path in ROOT.iterdir() if path.is_file()]
     paths += [path for folder in folders for path in (ROOT / folder).glob("**/*")]
-    suffixes = (".py", ".md", ".txt", ".toml")
+    suffixes = (".py", ".md", ".ipynb", ".txt", ".toml")
     named = [path for path in paths if path.suffix in suffixes or path.name == "Makefile"]
     return sorted(path for path in named if path != pathlib.Path(__file__).resolve())
 
@@ -126,7 +137,7 @@ def test_every_text_uses_the_words_of_the_project():
     assert len([path for path in paths if path.suffix == ".md"]) > 10
     found = []
     for path in paths:
-        texts = python_texts if path.suffix == ".py" else markdown_texts
+        texts = _TEXTS.get(path.suffix, markdown_texts)
         found += [
             f"{path.relative_to(ROOT)}:{line}: {complaint}"
             for line, text in texts(path.read_text())
