@@ -1,8 +1,6 @@
 """The folder of an exact index: changes, kills, several processes, damage, and what it refuses."""
 
 import json
-import os
-import pathlib
 import shutil
 import signal
 
