@@ -40,12 +40,12 @@ class Curve(NamedTuple):
 
 def objective(target: float, latents: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """(v(z) - target)^2 of one variable: z [..., 1] with v = z, or z [..., 1, K] with v_k = k / (K - 1)."""
+    kind = distributions.get(latents)
 
     def evaluate(z: tf.Tensor) -> tf.Tensor:
-        if latents == "bernoulli":
-            return (z[..., 0] - target) ** 2
-        values = tf.linspace(tf.zeros([], z.dtype), tf.ones([], z.dtype), z.shape[-1])
-        return (tf.reduce_sum(z[..., 0, :] * values, axis=-1) - target) ** 2
+        categories = kind.over_categories(z)[..., 0, :]
+        values = tf.linspace(tf.zeros([], z.dtype), tf.ones([], z.dtype), categories.shape[-1])
+        return (tf.reduce_sum(categories * values, axis=-1) - target) ** 2
 
     return evaluate
 

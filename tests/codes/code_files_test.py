@@ -1,6 +1,7 @@
 """Codes in Parquet: what is written is read, and what is damaged, foreign or of another model is refused."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -97,3 +98,13 @@ def test_other_parquet_files_are_refused(tmp_path):
         code_files.write_codes(
             tmp_path / "b.parquet", [code_files.CodeBatch(np.arange(2), PACKED[:3])], LAYOUT
         )
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ImportError, match=r"pip install 'tf-discrete\[parquet\]'"):
+        code_files.write_codes(tmp_path / "b.parquet", batches(), LAYOUT)
+    with pytest.raises(ImportError, match=r"pip install 'tf-discrete\[parquet\]'"):
+        code_files.CodeFiles(tmp_path / "a.parquet")
+    assert not (tmp_path / "b.parquet").exists()

@@ -8,10 +8,10 @@ import pytest
 
 from tests import forked
 
-SCRIPT = pathlib.Path(__file__).with_name("two_devices.py")
 CHECKS = [
     node.name
-    for node in ast.parse(SCRIPT.read_text()).body
+    for path in sorted(pathlib.Path(__file__).parent.glob("*_checks.py"))
+    for node in ast.parse(path.read_text()).body
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
 ]
 

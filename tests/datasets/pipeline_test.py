@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import collections
 import zlib
 
 import numpy as np
@@ -88,35 +87,6 @@ def test_each_epoch_is_another_permutation():
         np.testing.assert_array_equal(np.sort(epoch), np.arange(23))
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, np.arange(23))
-
-
-def test_the_orders_of_five_examples_are_uniform():
-    """Chi-squared over the 120 orders, 6000 epochs; 119 degrees of freedom, threshold at 1e-6."""
-
-    def order(epoch):
-        return pipeline.permutation(5, seeds.fold(seeds.base(0), "order", epoch))
-
-    epochs = tf.range(6000, dtype=tf.int64)
-    orders = tf.function(lambda: tf.map_fn(order, epochs), autograph=False)()
-    found = [tuple(one) for one in orders.numpy().tolist()]
-    counts = np.array(list(collections.Counter(found).values()))
-    assert len(counts) == 120
-    assert ((counts - 50.0) ** 2 / 50.0).sum() < 204.0
-
-
-def test_neighbours_share_a_batch_as_often_as_chance_says():
-    """z-test on 20 epochs: 99 pairs of neighbours in each are expected to share one of 540 batches.
-
-    The count is close to Poisson, with a standard error of 3 % of its mean.
-    """
-    count, batch_size, epochs = 54000, 100, 20
-    shared = 0
-    for epoch in range(epochs):
-        order = pipeline.permutation(count, seeds.fold(seeds.base(0), "order", epoch)).numpy()
-        place = np.argsort(order) // batch_size
-        shared += int((place[1:] == place[:-1]).sum())
-    expected = epochs * (batch_size - 1)
-    assert abs(shared - expected) < 5 * np.sqrt(expected)
 
 
 @pytest.mark.one_in(3)

@@ -12,9 +12,9 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.datasets import image_folder_test, pipeline_test
-from tf_discrete import datasets, seeds
+from tf_discrete import datasets
 from tf_discrete._internal.reading import DamagedFileError
-from tf_discrete.datasets import image_cache, labels, pipeline, record_file
+from tf_discrete.datasets import image_cache, labels, record_file
 from tf_discrete.datasets.on_demand import OnDemandImages
 
 RANDOM = np.random.RandomState(0)
@@ -137,29 +137,6 @@ def test_an_epoch_of_shards_holds_every_image_once(tmp_path):
     again = streamed.indexed_batches(7, seed=2, start_epoch=1, drop_remainder=False).stream()
     found = pipeline_test.collect(again.take(7))
     np.testing.assert_array_equal(np.concatenate([b["image"] for b in found]), epochs[1])
-
-
-@pytest.mark.parametrize("sizes,buffer", [([40, 3, 0, 57], 10), ([7], 100), ([5, 5], 1)])
-def test_the_order_of_shards(sizes, buffer):
-    count = sum(sizes)
-    order = pipeline.shard_permutation(sizes, buffer, seeds.base(4)).numpy()
-    assert sorted(order) == list(range(count))
-    file_of = np.repeat(np.arange(len(sizes)), sizes)
-    # Nothing is further from its place than the buffer: files follow one another.
-    files = list(dict.fromkeys(file_of[order]))
-    places = np.concatenate([np.flatnonzero(file_of == file) for file in files])
-    if buffer < min(size for size in sizes if size):
-        assert np.abs(np.argsort(places)[order] - np.arange(count)).max() < buffer
-
-
-def test_files_and_stretches_are_shuffled_evenly():
-    """Each of 4 files is the first one in a quarter of 400 orders: within 5 standard deviations of 100."""
-    order_of = tf.function(
-        lambda seed: pipeline.shard_permutation([5] * 4, 3, seed), autograph=False
-    )
-    orders = [order_of(seeds.base(i)).numpy() for i in range(400)]
-    first = np.bincount([order[5] // 5 for order in orders], minlength=4)
-    assert np.abs(first - 100).max() < 5 * np.sqrt(400 * 0.25 * 0.75)
 
 
 def test_labelled_rows_are_read_into_memory(tmp_path):

@@ -1,4 +1,4 @@
-"""The explorer in a real browser: it loads, it answers, and it computes what TensorFlow computes."""
+"""A model on a page in a real browser: it loads, it answers, and it computes what TensorFlow computes."""
 
 from __future__ import annotations
 
@@ -7,78 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.explorer import browsers, small_pages
-from tf_discrete import estimators, explorer
-
-GUMBELS = ("gumbel_softmax", "straight_through_gumbel_softmax")
-WEIGHTS = (0.8, -0.6, 0.3, 1.0, -0.9)
-
-
-class Pages:
-    """Opens pages of models in one browser, and notes what goes wrong in them."""
-
-    def __init__(self, browser, folder):
-        self.browser, self.folder, self.models = browser, folder, {}
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-
-    def open(self, make, **options):
-        if make not in self.models:
-            model = make() if make else None
-            payload = small_pages.payload(model, title="A page") if model else None
-            path = self.folder / f"{len(self.models)}.html"
-            path.write_text(explorer.page(payload), encoding="utf-8")
-            self.models[make] = model, path
-        model, path = self.models[make]
-        page = self.browser.new_page(**options)
-        page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.goto(path.as_uri())
-        return model, page
-
-
-@pytest.fixture(scope="module")
-def opened(browser, tmp_path_factory):
-    return Pages(browser, tmp_path_factory.mktemp("pages"))
-
-
-@pytest.fixture
-def pages(opened):
-    opened.errors.clear()
-    opened.requests.clear()
-    yield opened
-    for context in opened.browser.contexts:
-        context.close()
-    assert opened.errors == []
-    assert {url.split(":")[0] for url in opened.requests} <= {"file", "data"}
-
-
-def next_frame(page):
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-def values_of(page, chart):
-    return page.eval_on_selector_all(
-        f".bars.{chart} .bar", "bars => bars.map(bar => Number(bar.dataset.value))"
-    )
-
-
-def set_slider(page, name, value):
-    page.eval_on_selector(
-        f"input[name={name}]",
-        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
-        value,
-    )
-    next_frame(page)
-
-
-def pixels(page, selector):
-    return page.eval_on_selector(
-        selector,
-        "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)",
-    )
-
+from tests.explorer.pages import next_frame, pixels, set_slider
 
 DECODED = "canvas[aria-label='Decoded image']"
 
@@ -96,103 +25,6 @@ def test_a_page_loads_without_an_error_and_loads_nothing_else(pages):
     assert any("Content Security Policy" in error for error in pages.errors)
     pages.errors.clear()
     pages.requests.clear()
-
-
-def test_the_temperature_moves_the_relaxed_bars_alone(pages):
-    _, page = pages.open(None)
-    before, one_hot = values_of(page, "relaxed"), values_of(page, "one-hot")
-    assert len(before) == 5 and sum(before) == pytest.approx(1)
-    set_slider(page, "temperature", np.log10(0.1))
-    after = values_of(page, "relaxed")
-    assert max(after) > 0.9 > max(before), "nearly one-hot"
-    assert np.argmax(after) == np.argmax(before) == np.argmax(one_hot)
-    assert values_of(page, "one-hot") == values_of(page, "straight-through") == one_hot
-    set_slider(page, "temperature", 0)
-    assert values_of(page, "relaxed") == pytest.approx(before), "the noise is frozen"
-    page.click("button[name=new-noise]")
-    assert values_of(page, "relaxed") != pytest.approx(before)
-    set_slider(page, "logit-2", 4)
-    assert page.locator("input[name=logit-2] ~ small").text_content() == "91 %"
-    for categories in (2, 10):
-        set_slider(page, "categories", categories)
-        assert len(values_of(page, "relaxed")) == categories
-        assert sum(values_of(page, "relaxed")) == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("temperature", "objective"),
-    [
-        (0.4, "sine"),
-        pytest.param(1.0, "sine", marks=pytest.mark.slow),
-        pytest.param(0.4, "quadratic", marks=pytest.mark.slow),
-        pytest.param(1.0, "quadratic", marks=pytest.mark.slow),
-    ],
-)
-def test_the_gradients_are_those_of_tensorflow(pages, temperature, objective):
-    _, page = pages.open(None)
-    random = np.random.default_rng(0)
-    logits, noise = random.normal(size=5), random.gumbel(size=5)
-    exponentials = random.exponential(size=(10, 5))
-    names = page.eval_on_selector_all(
-        "tr[data-estimator]", "rows => rows.map(row => row.dataset.estimator)"
-    )
-    assert names[0] == "exact" and len(names) == 9
-    for name in names[1:]:
-        found = page.evaluate(
-            "arguments => explorer.gradientOf(...arguments)",
-            [name, logits.tolist(), noise.tolist(), temperature, objective, exponentials.tolist()],
-        )
-        estimator = make_estimator(name, temperature)
-        given = noise_of(name, logits, noise, exponentials)
-        expected = gradient(estimator, logits, given, objective)
-        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=name)
-    found = page.evaluate(
-        "arguments => explorer.exactGradient(...arguments)", [logits.tolist(), objective]
-    )
-    with tf.GradientTape() as tape:
-        variable = tf.Variable(logits)
-        mean = tf.reduce_sum(tf.nn.softmax(variable) * f(tf.eye(5, dtype=tf.float64), objective))
-    np.testing.assert_allclose(found, tape.gradient(mean, variable), atol=1e-8)
-
-
-def make_estimator(name, temperature):
-    if name == "darn":
-        return estimators.get(name)
-    return estimators.get(name, temperature=temperature)
-
-
-def noise_of(name, logits, noise, exponentials):
-    """The noise of the page as the estimator takes it, [1, (1 + M, )1, K]."""
-    if name in (*GUMBELS, "decoupled_straight_through_gumbel_softmax"):
-        return noise[np.newaxis, np.newaxis]
-    drawn = int(np.argmax(logits + noise))
-    one_hot = np.eye(5)[drawn]
-    if name != "gumbel_rao":
-        return one_hot[np.newaxis, np.newaxis]
-    top = np.log(np.exp(logits).sum()) - np.log(exponentials[:, drawn, np.newaxis])
-    perturbed = -np.log(exponentials * np.exp(-logits) + np.exp(-top))
-    perturbed[:, drawn] = top[:, 0]
-    return np.concatenate([one_hot[np.newaxis], perturbed - logits])[np.newaxis, :, np.newaxis]
-
-
-def f(z, objective):
-    t = tf.linalg.matvec(z, tf.constant(WEIGHTS, z.dtype))
-    return (t - 0.3) ** 2 if objective == "quadratic" else tf.sin(3 * t)
-
-
-def gradient(estimator, logits, noise, objective):
-    with tf.GradientTape() as tape:
-        variable = tf.Variable(logits[np.newaxis].astype(np.float32))
-        z = estimator.sample(tf.convert_to_tensor(variable), tf.constant(noise, tf.float32)).value
-        value = tf.reduce_sum(f(z, objective))
-    return tape.gradient(value, variable)[0]
-
-
-def test_estimators_of_the_page_are_registered(pages):
-    _, page = pages.open(None)
-    names = page.eval_on_selector_all("tbody th", "heads => heads.map(head => head.textContent)")
-    found = {name.replace("\u200b", "") for name in names} - {"exact"}
-    assert found <= set(estimators.names(family="pathwise", latents="categorical"))
 
 
 @pytest.mark.one_in(3)

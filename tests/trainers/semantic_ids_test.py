@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -55,6 +56,13 @@ def test_ids_lead_back_to_items_and_vectors(made):
     np.save(folder / "asked.npy", ids + 8)
     with pytest.raises(ValueError, match=r"codes must lie in \[0, 8\)"):
         program.run(Config(decode=str(folder / "asked.npy"), output_dir=str(folder / "out")))
+
+
+def test_without_pyarrow_npy_is_the_other_way(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "items.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ImportError, match=r"tf-discrete\[parquet\]', or give a .npy file"):
+        tables.read(str(tmp_path / "items.parquet"), "embedding")
 
 
 def test_parquet_keeps_the_other_columns(tmp_path):

@@ -6,11 +6,12 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tf_discrete._internal import checks, reading, writing
+from tf_discrete._internal import checks, extras, reading, writing
 from tf_discrete.codes.digest import file_digest
 from tf_discrete.codes.packing import bytes_per_code
 from tf_discrete.types import JsonObject
@@ -98,7 +99,7 @@ class CodeFiles:
 
     def batches(self, size: int = _GROUP) -> Iterator[CodeBatch]:
         """Yields all rows in the order of the shards, at most `size` at once."""
-        parquet = _parquet()
+        parquet = _pyarrow().parquet
         width = bytes_per_code(*self.layout[:2])
         for shard in self._shards:
             with reading.reading(shard, _EXPECTED, _REMEDY), parquet.ParquetFile(shard) as file:
@@ -149,20 +150,18 @@ def write_codes(
         OSError: No permission, or no space.
         ValueError: Codes of other sizes.
     """
-    import pyarrow
-
-    parquet, count = _parquet(), 0
+    arrow, count = _pyarrow(), 0
     width = bytes_per_code(layout.num_variables, layout.num_categories)
     with writing.replaced_file(path) as new:
         writer = None
         for batch in batches:
             schema = _schema(width, batch.labels is not None, layout, extra or {})
             if writer is None:
-                writer = parquet.ParquetWriter(new, schema)
-            writer.write_table(pyarrow.Table.from_batches([_record_batch(batch, schema, width)]))
+                writer = arrow.parquet.ParquetWriter(new, schema)
+            writer.write_table(arrow.Table.from_batches([_record_batch(batch, schema, width)]))
             count += len(batch.ids)
         if writer is None:
-            writer = parquet.ParquetWriter(new, _schema(width, False, layout, extra or {}))
+            writer = arrow.parquet.ParquetWriter(new, _schema(width, False, layout, extra or {}))
         writer.close()
     return count
 
@@ -238,7 +237,7 @@ def _shards(path: pathlib.Path, verify: bool) -> list[pathlib.Path]:
 
 def _layout(shard: pathlib.Path) -> tuple[CodeLayout, int]:
     """Returns the layout of the codes in a file, and its number of rows."""
-    parquet = _parquet()
+    parquet = _pyarrow().parquet
     with reading.reading(shard, _EXPECTED, _REMEDY), parquet.ParquetFile(shard) as file:
         schema = file.schema_arrow
         stored = json.loads((schema.metadata or {})[_KEY])
@@ -251,13 +250,7 @@ def _layout(shard: pathlib.Path) -> tuple[CodeLayout, int]:
         return layout, file.metadata.num_rows
 
 
-def _parquet():  # type: ignore[no-untyped-def]
-    """Imports pyarrow.parquet."""
-    try:
+def _pyarrow() -> ModuleType:
+    with extras.required("Parquet files need pyarrow", "parquet"):
         import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            "Parquet files are read and written by pyarrow. Install it: pip install 'tf-discrete[parquet]'. "
-            f"Received: {error}"
-        ) from error
-    return pyarrow.parquet
+    return pyarrow

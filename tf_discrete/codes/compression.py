@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete._internal import checks, reading, writing
+from tf_discrete._internal import checks, extras, reading, writing
 from tf_discrete.codes import container
 from tf_discrete.codes.fixed_point import FREQUENCY_BITS, FixedPointPrior
 from tf_discrete.codes.packing import bytes_per_code, check_codes
@@ -235,11 +235,6 @@ def _codes_digest(codes: np.ndarray) -> str:
 
 
 def _constriction() -> ModuleType:
-    try:
+    with extras.required("Compression needs constriction", "compress"):
         import constriction
-    except ImportError as error:
-        raise ImportError(
-            "Compression needs constriction, which is an extra: pip install 'tf-discrete[compress]'. "
-            f"Received: {error}"
-        ) from error
     return constriction

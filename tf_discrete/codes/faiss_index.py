@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete._internal import checks, reading
+from tf_discrete._internal import checks, extras, reading
 from tf_discrete.codes import container, faiss_graph
 from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
 from tf_discrete.codes.packing import check_codes, check_one_hot, pack_to_compare
@@ -281,11 +281,7 @@ def _empty(kind: str, width: int, options: dict[str, int]) -> Any:
 
 
 def _faiss() -> ModuleType:
-    try:
+    otherwise = ", or use CodeIndex, which searches exactly without it"
+    with extras.required("FaissIndex needs FAISS", "search", otherwise):
         import faiss
-    except ImportError as error:
-        raise ImportError(
-            "FaissIndex needs FAISS, which is an extra: pip install 'tf-discrete[search]'. "
-            f"CodeIndex searches exactly without it. Received: {error}"
-        ) from error
     return faiss

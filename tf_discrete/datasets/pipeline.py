@@ -1,13 +1,13 @@
 """The one order of operations: index, shuffle, gather, binarise, prefetch.
 
 Batch t of a run is batch b = t % steps of epoch e = t // steps. The order of an epoch is a pure function
-of (seed, e), the samples of a batch are one of (seed, e, b): there is no state to save, and nothing to
-replay after a restart.
+of (seed, e), see `orders`; the samples of a batch are one of (seed, e, b): there is no state to save, and
+nothing to replay after a restart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import keras
@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
-from tf_discrete.datasets.indexed_batches import WHOLE, Epoch, IndexedBatches, Indices, Share
+from tf_discrete.datasets import orders
+from tf_discrete.datasets.indexed_batches import WHOLE, IndexedBatches, Indices, Share
 from tf_discrete.types import Batch, Seed, SeedLike
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def batches(
 ) -> tf.data.Dataset:
     """See `Split.batches`; `share` is the share of every batch that is read."""
     count = len(data)
-    steps = steps_per_epoch(count, batch_size, drop_remainder)
+    steps = orders.steps_per_epoch(count, batch_size, drop_remainder)
     start_epoch = checks.whole("start_epoch", start_epoch, 0, checks.INT64_MAX - 1)
     shuffle, repeat = checks.flag("shuffle", shuffle), checks.flag("repeat", repeat)
     seed = seeds.convert(data.seed if seed is None else seed)
@@ -62,8 +63,8 @@ def batches(
 
         @tf.autograph.experimental.do_not_convert
         def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            order = _order(count, seed, epoch, shuffle, _shards(data))
-            noise = _noise(seed, epoch)
+            order = orders.order_of(count, seed, epoch, shuffle, _shards(data))
+            noise = orders.noise_of(seed, epoch)
             return tf.data.Dataset.range(steps).map(
                 lambda number: batch(order, noise, number), num_parallel_calls=_parallel(data)
             )
@@ -94,7 +95,7 @@ def indexed_batches(
 ) -> IndexedBatches:
     """See `Split.indexed_batches`."""
     seed = data.seed if seed is None else seed
-    epochs = _epochs(
+    epochs = orders.index_epochs(
         len(data), batch_size, seed, start_epoch, shuffle, drop_remainder, _shards(data)
     )
     read_batch = _batch_reader(data, None)
@@ -106,7 +107,7 @@ def indexed_batches(
     return IndexedBatches(
         epochs,
         read,
-        steps_per_epoch(len(data), batch_size, drop_remainder),
+        orders.steps_per_epoch(len(data), batch_size, drop_remainder),
         samples=_mode(data) == "dynamic",
         in_memory=fits_into_memory(data),
         parallel_reads=_parallel(data),
@@ -156,100 +157,13 @@ def indexed_arrays(
     def read(indices: Indices, share: Share = WHOLE) -> Batch:
         return keras.tree.map_structure(lambda tensor: tf.gather(tensor, indices[0]), tensors)
 
-    epochs = _epochs(count, batch_size, seed, start_epoch, shuffle, drop_remainder)
-    return IndexedBatches(epochs, read, steps_per_epoch(count, batch_size, drop_remainder))
-
-
-def steps_per_epoch(count: int, batch_size: int, drop_remainder: bool) -> int:
-    """Returns the number of batches in an epoch of `count` examples.
-
-    Raises:
-        ValueError: if batch_size < 1, or if it is larger than the data and the rest is dropped.
-
-    Example:
-        >>> steps_per_epoch(10, 4, drop_remainder=False), steps_per_epoch(10, 4, drop_remainder=True)
-        (3, 2)
-    """
-    batch_size = checks.whole("batch_size", batch_size)
-    drop_remainder = checks.flag("drop_remainder", drop_remainder)
-    if drop_remainder and batch_size > count:
-        raise ValueError(
-            "batch_size must not be larger than the data when the last partial batch is dropped. "
-            f"Give at most {count}, or drop_remainder=False. Received: batch_size={batch_size}"
-        )
-    return count // batch_size if drop_remainder else -(-count // batch_size)
-
-
-def permutation(count: int, seed: Seed) -> tf.Tensor:
-    """Returns a random order of `count` examples, drawn in full.
-
-    `tf.random.experimental.index_shuffle` would need no memory, but is far from uniform: in 54000
-    examples, neighbours share a batch of 100 half as often as they should.
-
-    Args:
-        count: Number of examples.
-        seed: int32 [2]; each seed is another order.
-
-    Returns:
-        int64 [count], a permutation of 0..count - 1.
-
-    Example:
-        >>> sorted(permutation(5, seeds.base(0)).numpy().tolist())
-        [0, 1, 2, 3, 4]
-    """
-    keys = tf.random.stateless_uniform([count], seed, minval=None, maxval=None, dtype=tf.int64)
-    return tf.cast(tf.argsort(keys, stable=True), tf.int64)
+    epochs = orders.index_epochs(count, batch_size, seed, start_epoch, shuffle, drop_remainder)
+    return IndexedBatches(epochs, read, orders.steps_per_epoch(count, batch_size, drop_remainder))
 
 
 def fits_into_memory(data: Split) -> bool:
     """Returns whether batches are gathered from a tensor of all images."""
     return isinstance(data.images, np.ndarray) and data.images.nbytes <= RESIDENT_BYTES
-
-
-def shard_permutation(sizes: Sequence[int], buffer: int, seed: Seed) -> tf.Tensor:
-    """Returns a random order of examples that lie in large files, which are then read almost in a row.
-
-    The files follow one another in a random order. Of the examples in this order, those of each stretch of
-    `buffer` are shuffled; where the first stretch ends is random, too.
-
-    Args:
-        sizes: Number of examples in each file.
-        buffer: Number of examples that are shuffled among one another.
-        seed: int32 [2]; each seed is another order.
-
-    Returns:
-        int64 [n], a permutation of 0..n - 1.
-
-    Example:
-        >>> shard_permutation([2, 3], 1, seeds.base(0)).numpy().tolist()
-        [2, 3, 4, 0, 1]
-    """
-    ends = np.cumsum(np.asarray(sizes, np.int64))
-    files = permutation(len(ends), seeds.fold(seed, "files"))
-    starts, limits = tf.gather(ends - sizes, files), tf.gather(ends, files)
-    in_files = tf.ragged.range(starts, limits).values
-    count = int(ends[-1])
-    offset = tf.random.stateless_uniform(
-        [], seeds.fold(seed, "offset"), maxval=buffer, dtype=tf.int64
-    )
-    stretch = (tf.range(count, dtype=tf.int64) + offset) // buffer
-    uniform = tf.random.stateless_uniform([count], seeds.fold(seed, "within"), dtype=tf.float64)
-    order = tf.argsort(tf.cast(stretch, tf.float64) + uniform, stable=True)
-    return tf.gather(in_files, order)
-
-
-def _order(
-    count: int,
-    seed: Seed,
-    epoch: tf.Tensor,
-    shuffle: bool,
-    shards: tuple[tuple[int, ...], int] | None = None,
-) -> tf.Tensor:
-    """Returns the order of the examples in an epoch, int64 [count]."""
-    if not shuffle:
-        return tf.range(count, dtype=tf.int64)
-    seed = seeds.fold(seed, "order", epoch)
-    return permutation(count, seed) if shards is None else shard_permutation(*shards, seed)
 
 
 def _shards(data: Split) -> tuple[tuple[int, ...], int] | None:
@@ -263,43 +177,6 @@ def _shards(data: Split) -> tuple[tuple[int, ...], int] | None:
 def _parallel(data: Split) -> int | None:
     """Returns how many batches are decoded at once."""
     return None if isinstance(data.images, np.ndarray) else tf.data.AUTOTUNE
-
-
-def _epochs(
-    count: int,
-    batch_size: int,
-    seed: SeedLike,
-    start_epoch: int,
-    shuffle: bool,
-    drop_remainder: bool,
-    shards: tuple[tuple[int, ...], int] | None = None,
-) -> tf.data.Dataset:
-    """Returns endless `Epoch`s of pairs: the indices of a batch, int64 [B], and its seed, int32 [2]."""
-    steps = steps_per_epoch(count, batch_size, drop_remainder)
-    start_epoch = checks.whole("start_epoch", start_epoch, 0, checks.INT64_MAX - 1)
-    shuffle, seed = checks.flag("shuffle", shuffle), seeds.convert(seed)
-    full = count // batch_size
-    used = full * batch_size
-
-    @tf.autograph.experimental.do_not_convert
-    def one_epoch(number: tf.Tensor) -> Epoch:
-        order, noise = _order(count, seed, number, shuffle, shards), _noise(seed, number)
-        folded = tf.map_fn(
-            tf.autograph.experimental.do_not_convert(lambda batch: seeds.fold(noise, batch)),
-            tf.range(steps, dtype=tf.int64),
-            fn_output_signature=tf.TensorSpec([2], tf.int32),
-        )
-        folded = tf.ensure_shape(folded, [steps, 2])
-        rest = (order[used:], folded[full]) if steps > full else ()
-        return Epoch((tf.reshape(order[:used], [full, batch_size]), folded[:full]), rest)
-
-    with tf.device("CPU:0"):
-        return tf.data.Dataset.counter(start_epoch).map(one_epoch)
-
-
-def _noise(seed: Seed, epoch: tf.Tensor) -> Seed:
-    """Returns the seed of the dynamic binarisation in an epoch."""
-    return seeds.fold(seed, "binarize", epoch)
 
 
 def _batch_reader(

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import checks
-from tf_discrete.datasets import fingerprint, pipeline
+from tf_discrete.datasets import fingerprint, orders, pipeline
 from tf_discrete.datasets.indexed_batches import WHOLE, IndexedBatches, Share
 from tf_discrete.datasets.on_demand import OnDemandImages
 from tf_discrete.datasets.source import SPLITS
@@ -108,7 +108,7 @@ class Split:
             >>> datasets.get("digits", "train").steps_per_epoch(100)
             13
         """
-        return pipeline.steps_per_epoch(len(self), batch_size, drop_remainder)
+        return orders.steps_per_epoch(len(self), batch_size, drop_remainder)
 
     def batches(
         self,

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import closed_form, discrete, kinds
+from tf_discrete.distributions import closed_form, kinds
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.discrete import Discrete
+from tf_discrete.distributions.discrete_values import Axes
 from tf_discrete.distributions.masked_logs import times_log_prob
 from tf_discrete.distributions.relaxable import Relaxable
 from tf_discrete.distributions.relaxed_density import relaxed_bernoulli_logit_log_prob
@@ -42,7 +43,7 @@ class Bernoulli(Relaxable):
             )
 
     @classmethod
-    def value_shape(cls, num_variables: int | None, num_categories: int | None) -> discrete.Axes:
+    def value_shape(cls, num_variables: int | None, num_categories: int | None) -> Axes:
         return (num_variables,)
 
     @classmethod

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import checks
-from tf_discrete.distributions import discrete, kinds, mixed_radix
+from tf_discrete.distributions import kinds, mixed_radix
 from tf_discrete.distributions.categorical import Categorical
 from tf_discrete.distributions.configurations import MAX_CONFIGURATIONS, joint_configurations
 from tf_discrete.distributions.discrete import Discrete
+from tf_discrete.distributions.discrete_values import Axes
 from tf_discrete.types import JsonObject, Tensor
 
 
@@ -89,7 +90,7 @@ class TreeCategorical(Categorical):
     # Shapes.
 
     @classmethod
-    def value_shape(cls, num_variables: int | None, num_categories: int | None) -> discrete.Axes:
+    def value_shape(cls, num_variables: int | None, num_categories: int | None) -> Axes:
         count = None if num_variables is None else num_variables * len(cls.branching)
         return (count, max(cls.branching))
 

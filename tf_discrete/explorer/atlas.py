@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn import decomposition
 
 from tf_discrete import codes as codes_lib
-from tf_discrete._internal import writing
+from tf_discrete._internal import extras, writing
 
 FLAGS = "--image=image --x=projection_x --y=projection_y --neighbors=neighbors"
 """The flags with which embedding-atlas shows the file."""
@@ -64,13 +64,9 @@ def write(path: str | os.PathLike[str], found: dict[str, list[Any]]) -> None:
         ImportError: pyarrow is not installed.
         OSError: No permission or no space; names the path.
     """
-    try:
+    with extras.required("Parquet files need pyarrow", "parquet"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            "Parquet files need pyarrow. Install it: pip install 'tf-discrete[parquet]'. Received: no pyarrow"
-        ) from error
     with writing.replaced_file(path) as new:
         pyarrow.parquet.write_table(pyarrow.table(found), new)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tf_discrete._internal import extras
 from tf_discrete.explorer import assembly
 from tf_discrete.types import JsonObject
 
@@ -33,13 +34,9 @@ def widget(payload: JsonObject | None = None) -> Any:
     Raises:
         ImportError: anywidget is not installed.
     """
-    try:
+    with extras.required("Widgets need anywidget", "notebook"):
         import anywidget
         import traitlets
-    except ImportError as error:
-        raise ImportError(
-            "Widgets need anywidget. Install it: pip install 'tf-discrete[notebook]'. Received: no anywidget"
-        ) from error
 
     class Explorer(anywidget.AnyWidget):
         """The explorer; `payload` is JSON."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete.distributions import LatentSpec
 from tf_discrete.explorer import computing, layers, packed, priors
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 from tf_discrete.models.quantized_autoencoder import QuantizedAutoencoder
@@ -115,11 +117,11 @@ def decode(payload: JsonObject, codes: np.ndarray) -> np.ndarray:
         payload: Of a model with codes, see `of_model`.
         codes: int [B, N].
     """
-    bits = payload["latents"] == "bernoulli"
-    values = np.asarray(codes) if bits else np.eye(payload["num_categories"])[codes]
-    if payload["code_values"] == "plus_minus":
-        values = 2 * values - 1
-    return _images(payload, values)
+    spec = LatentSpec(
+        **{field.name: payload[field.name] for field in dataclasses.fields(LatentSpec)}
+    )
+    values = spec.network_input(spec.uniform(tf.float64).one_hot(codes))
+    return _images(payload, np.asarray(values))
 
 
 def generate(payload: JsonObject, label: np.ndarray, style: np.ndarray) -> np.ndarray:
@@ -137,21 +139,16 @@ def _codes(
 ) -> JsonObject:
     spec = model.decoded_spec
     x = tf.constant(examples.observations, tf.float32)
-    n, k = spec.num_variables, spec.num_categories
+    n = spec.num_variables
     all_codes = model.encode(x)
     codes = np.asarray(all_codes)[:, :n]
-    probs = np.asarray(model.encode_probs(x))[:, :n]
-    bits = spec.latents == "bernoulli"
-    probs = np.stack([1 - probs, probs], axis=-1) if bits else probs[..., :k]
-    log_probs = np.log(np.maximum(probs, np.exp(LOWEST_LOG_PROB)))
+    probs = spec.kind.over_categories(model.encode_probs(x)[:, :n])[..., : spec.num_categories]
+    log_probs = np.log(np.maximum(np.asarray(probs), np.exp(LOWEST_LOG_PROB)))
     flat = log_probs.reshape([len(codes), -1, 1])
     code_prior = model.code_prior if code_prior is None else code_prior
     found: JsonObject = {
         "kind": "codes",
-        "num_variables": n,
-        "num_categories": k,
-        "latents": spec.latents,
-        "code_values": spec.code_values,
+        **spec.get_config(),
         "data_shape": list(model.data_shape),
         "decoder": [
             *layers.of_network(model.decoder, spec.shape, precision, "decoder"),

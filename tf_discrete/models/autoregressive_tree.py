@@ -14,7 +14,6 @@ from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Categorical, mixed_radix
 from tf_discrete.distributions.configurations import MAX_CONFIGURATIONS
 from tf_discrete.distributions.tree_leaves import TreeLeaves
-from tf_discrete.estimators import Estimator
 from tf_discrete.models import tree_paths
 from tf_discrete.models.digit_network import DigitNetwork
 from tf_discrete.models.tree_paths import LogitsFn, over_children
@@ -236,7 +235,7 @@ class AutoregressiveTree(keras.layers.Layer):
     ) -> tf.Tensor:
         """KLs of the digits at the nodes of paths, summed: unbiased at samples of q; float [*A]."""
         value = tf.cast(value, self._wide)
-        return self._kl_of(
+        return tree_paths.kl_along(
             self.path_logits(context, value), value, prior_logits_fn or self.leaves.uniform_logits
         )
 
@@ -268,38 +267,23 @@ class AutoregressiveTree(keras.layers.Layer):
             training: As in `Estimator.estimate`. Default: False.
         """
         layers = arguments.layer_estimators(estimator, Categorical.latents, None, self.depth)
-        self.check_estimators(layers, num_samples, reduce)
+        tree_paths.check_estimators(layers, num_samples, reduce)
         prior = prior_logits_fn or self.leaves.uniform_logits
 
         def logits_fn(before: tuple[Tensor, ...]) -> tf.Tensor:
-            prefix = _joined(before) if before else self._root(tf.convert_to_tensor(context))
+            prefix = (
+                tree_paths.join(before) if before else self._root(tf.convert_to_tensor(context))
+            )
             return self.logits(len(before), context, prefix)[..., tf.newaxis, :]
 
         def objective(z: tuple[Tensor, ...], logits: tuple[Tensor, ...]) -> tf.Tensor:
-            value = _joined(z)
+            value = tree_paths.join(z)
             found = [one[..., 0, :] for one in logits]
-            return objective_fn(value, self._kl_of(found, value, prior))
+            return objective_fn(value, tree_paths.kl_along(found, value, prior))
 
         return estimators.nested_estimate(
             layers, logits_fn, objective, seed, num_samples, reduce=reduce, training=training
         )
-
-    def check_estimators(
-        self, layers: Sequence[Estimator], num_samples: int, reduce: Reduction = estimators.mean
-    ) -> None:
-        """Refuses estimators that cannot take a path.
-
-        Raises:
-            ValueError: Relaxed digits, which lead to no node, or what an estimator does not take.
-        """
-        for layer in layers:
-            if layer.spec.relaxed:
-                raise ValueError(
-                    "The digits of a path lead to a node, so they must be one-hot. Choose an estimator such "
-                    "as reinmax, straight_through_gumbel_softmax or score_function. "
-                    f"Received: estimator={type(layer).__name__}"
-                )
-        estimators.check_nested(layers, num_samples, reduce)
 
     def get_config(self) -> Config:
         return {
@@ -333,13 +317,6 @@ class AutoregressiveTree(keras.layers.Layer):
             quantity,
         )
 
-    def _kl_of(self, logits: Sequence[Tensor], value: Tensor, prior: LogitsFn) -> tf.Tensor:
-        parts = [
-            over_children(own).kl_divergence(over_children(prior(depth, value[..., :depth, :])))
-            for depth, own in enumerate(logits)
-        ]
-        return sum(parts[1:], parts[0])
-
     def _check_size(self, name: str, remedy: str) -> None:
         leaves = math.prod(self.leaves.branching)
         if leaves > MAX_CONFIGURATIONS:
@@ -348,9 +325,3 @@ class AutoregressiveTree(keras.layers.Layer):
                 f"Received: num_categories={self.leaves.num_categories}, "
                 f"branching={self.leaves.branching} with {leaves} leaves"
             )
-
-
-def _joined(digits: Sequence[Tensor]) -> tf.Tensor:
-    """Joins digits [*A, 1, r], of which earlier ones may lack leading axes, to [*A, d, r]."""
-    like = tf.zeros_like(digits[-1])
-    return tf.concat([one + like for one in digits], axis=-2)

@@ -12,8 +12,10 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete import estimators
 from tf_discrete.distributions import Categorical
-from tf_discrete.types import Tensor
+from tf_discrete.estimators import Estimator
+from tf_discrete.types import Reduction, Tensor
 
 LogitsFn: TypeAlias = Callable[[int, Tensor], Tensor]
 """Maps a depth d and prefixes of digits [*A, d, r] to the logits of the next digit, [*A, r]."""
@@ -91,6 +93,45 @@ def expectation_over_nodes(
         reached = tf.reshape(below, tf.concat([tf.shape(below)[:-2], [-1]], axis=0))
         nodes = _with_children(nodes, children)
     return total
+
+
+def kl_along(logits: Sequence[Tensor], value: Tensor, prior_logits_fn: LogitsFn) -> tf.Tensor:
+    """Sums the KLs of the digits at the nodes of paths, float [*A].
+
+    Args:
+        logits: Of each digit, [*A, r].
+        value: The paths, [*A, D, r].
+        prior_logits_fn: The tree of the prior.
+    """
+    parts = [
+        over_children(own).kl_divergence(
+            over_children(prior_logits_fn(depth, value[..., :depth, :]))
+        )
+        for depth, own in enumerate(logits)
+    ]
+    return sum(parts[1:], parts[0])
+
+
+def join(digits: Sequence[Tensor]) -> tf.Tensor:
+    """Joins digits [*A, 1, r], of which earlier ones may lack leading axes, to [*A, d, r]."""
+    like = tf.zeros_like(digits[-1])
+    return tf.concat([one + like for one in digits], axis=-2)
+
+
+def check_estimators(layers: Sequence[Estimator], num_samples: int, reduce: Reduction) -> None:
+    """Refuses estimators that cannot take a path.
+
+    Raises:
+        ValueError: Relaxed digits, which lead to no node, or what an estimator does not take.
+    """
+    for layer in layers:
+        if layer.spec.relaxed:
+            raise ValueError(
+                "The digits of a path lead to a node, so they must be one-hot. Choose an estimator such "
+                "as reinmax, straight_through_gumbel_softmax or score_function. "
+                f"Received: estimator={type(layer).__name__}"
+            )
+    estimators.check_nested(layers, num_samples, reduce)
 
 
 def _with_children(nodes: np.ndarray, children: int) -> np.ndarray:

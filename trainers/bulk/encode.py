@@ -7,7 +7,7 @@ import os
 import pathlib
 
 from tf_discrete import distributions
-from tf_discrete._internal import locking, writing
+from tf_discrete._internal import extras, locking, writing
 from tf_discrete.codes.code_files import CodeLayout
 from tf_discrete.codes.digest import file_digest
 from tf_discrete.export.manifest import Manifest, load_manifest
@@ -30,13 +30,8 @@ def run(config: Config) -> None:
     for name in ("model", "input", "output"):
         if not getattr(config, name):
             raise ValueError(f"{name} must be given. Give --{name}. Received: {name}=''")
-    try:
+    with extras.required("Bulk encoding needs Apache Beam", "beam"):
         from . import pipeline
-    except ImportError as error:
-        raise ImportError(
-            "Bulk encoding runs on Apache Beam. Install it: pip install 'tf-discrete[beam]'. "
-            f"Received: {error}"
-        ) from error
     manifest = load_manifest(config.model)
     layout = code_layout(manifest, export_digest(config.model))
     found = inputs.shards(config.input, config.shard_size, config.data_dir)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_discrete._internal import writing
+from tf_discrete._internal import extras, writing
 from tf_discrete.codes.item_ids import check_embeddings
 
 IDS = "semantic_id"
@@ -93,14 +93,9 @@ def _read_npy(path: str) -> np.ndarray:
 
 
 def _read_parquet(path: str, column: str) -> tuple[np.ndarray, Any]:
-    try:
+    with extras.required("Parquet files need pyarrow", "parquet", ", or give a .npy file"):
         import pyarrow
         from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError(
-            "Parquet files need pyarrow. Install it by pip install 'tf-discrete[parquet]', or give a .npy "
-            f"file. Received: {path}"
-        ) from error
     try:
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:

@@ -1,6 +1,7 @@
 """Every store finds the neighbours of comparing all, in order, after creating, updating and deleting."""
 
 import contextlib
+import sys
 
 import numpy as np
 import pytest
@@ -116,6 +117,16 @@ def test_a_table_must_have_a_plain_name():
         stores.PostgresStore(code_files.CodeLayout(8), None, table="codes; DROP TABLE codes")
 
 
-def test_a_missing_package_is_named():
-    error = stores.code_store.missing("LanceDB", "tf-discrete[stores]", ImportError("lancedb"))
-    assert "pip install 'tf-discrete[stores]'" in str(error)
+@pytest.mark.parametrize(
+    ("package", "extra", "make"),
+    [
+        ("faiss", "search", lambda layout: stores.FaissStore(layout)),
+        ("lancedb", "stores", lambda layout: stores.LanceStore(layout, "folder")),
+        ("psycopg", "stores", lambda layout: stores.PostgresStore(layout, None)),
+        ("usearch", "stores", lambda layout: stores.UsearchStore(layout)),
+    ],
+)
+def test_a_missing_package_is_named(monkeypatch, package, extra, make):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"This store needs.*'tf-discrete\[{extra}\]'"):
+        make(code_files.CodeLayout(8))

@@ -114,10 +114,3 @@ class CodeStore(abc.ABC):
         sizes = self.layout[:2]
         array = checked(packed, *sizes)
         return array if self._bits == 1 else pack_one_hot(unpack(array, *sizes), sizes[1])
-
-
-def missing(package: str, extra: str, error: ImportError) -> ImportError:
-    """Returns the error for a store whose package is not installed."""
-    return ImportError(
-        f"This store needs {package}. Install it: pip install '{extra}'. Received: {error}"
-    )

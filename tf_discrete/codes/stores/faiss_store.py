@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete._internal import writing
+from tf_discrete._internal import extras, writing
 from tf_discrete.codes.code_files import CodeLayout
-from tf_discrete.codes.stores.code_store import CodeStore, missing
+from tf_discrete.codes.stores.code_store import CodeStore
 
 
 class FaissStore(CodeStore):
@@ -34,10 +34,8 @@ class FaissStore(CodeStore):
 
     def __init__(self, layout: CodeLayout):
         super().__init__(layout)
-        try:
+        with extras.required("This store needs FAISS", "search"):
             import faiss
-        except ImportError as error:
-            raise missing("FAISS", "tf-discrete[search]", error) from error
         self._faiss = faiss
         self._flat = faiss.IndexBinaryFlat(-(-self.num_bits // 8) * 8)
         self.index: Any = faiss.IndexBinaryIDMap2(self._flat)

@@ -7,8 +7,9 @@ import os
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete._internal import extras
 from tf_discrete.codes.code_files import CodeLayout
-from tf_discrete.codes.stores.code_store import CodeStore, missing
+from tf_discrete.codes.stores.code_store import CodeStore
 
 
 class LanceStore(CodeStore):
@@ -30,11 +31,9 @@ class LanceStore(CodeStore):
 
     def __init__(self, layout: CodeLayout, uri: str | os.PathLike[str], table: str = "codes"):
         super().__init__(layout)
-        try:
+        with extras.required("This store needs LanceDB", "stores"):
             import lancedb
             import pyarrow
-        except ImportError as error:
-            raise missing("LanceDB", "tf-discrete[stores]", error) from error
         self._pyarrow = pyarrow
         self._width = -(-self.num_bits // 8)
         code = pyarrow.list_(pyarrow.uint8(), self._width)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete._internal import checks
+from tf_discrete._internal import checks, extras
 from tf_discrete.codes.code_files import CodeLayout
-from tf_discrete.codes.stores.code_store import CodeStore, missing
+from tf_discrete.codes.stores.code_store import CodeStore
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -32,10 +32,8 @@ class PostgresStore(CodeStore):
 
     def __init__(self, layout: CodeLayout, connection: Any, table: str = "codes"):
         super().__init__(layout)
-        try:
+        with extras.required("This store needs psycopg", "stores"):
             import psycopg  # noqa: F401
-        except ImportError as error:
-            raise missing("psycopg", "tf-discrete[stores]", error) from error
         if not isinstance(table, str) or not _NAME.fullmatch(table):
             checks.refuse("table", "of lower-case letters, digits and underscores", table)
         self._connection, self._table = connection, table

@@ -7,9 +7,9 @@ import os
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete._internal import writing
+from tf_discrete._internal import extras, writing
 from tf_discrete.codes.code_files import CodeLayout
-from tf_discrete.codes.stores.code_store import CodeStore, missing
+from tf_discrete.codes.stores.code_store import CodeStore
 
 
 class UsearchStore(CodeStore):
@@ -30,10 +30,8 @@ class UsearchStore(CodeStore):
 
     def __init__(self, layout: CodeLayout):
         super().__init__(layout)
-        try:
+        with extras.required("This store needs usearch", "stores"):
             from usearch.index import Index, MetricKind
-        except ImportError as error:
-            raise missing("usearch", "tf-discrete[stores]", error) from error
         bits = -(-self.num_bits // 8) * 8
         self.index = Index(ndim=bits, metric=MetricKind.Hamming, dtype="b1")
 

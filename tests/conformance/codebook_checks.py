@@ -1,0 +1,96 @@
+"""Codebooks on two replicas are those of one device, and replaced on both at once."""
+
+from __future__ import annotations
+
+import contextlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tests.conformance.replicated import X, merges, on_replicas, strategy
+from tf_discrete import types
+from tf_discrete._internal import replicas
+from tf_discrete.layers import quantizers
+from tf_discrete.models import training_step
+
+
+class _Codes(training_step.TrainingStep):
+    """Trains a quantiser on vectors, with a penalty before it."""
+
+    def __init__(self, quantizer):
+        super().__init__(seed=0, monitor_every=10)
+        self.dense = keras.layers.Dense(12, kernel_initializer="identity", use_bias=False)
+        self.quantizer = quantizer
+        self.dense.build([None, 12])
+        self.quantizer.build([None, 12])
+        self.track_metrics((), ("hard",))
+        self.built = True
+
+    def objective(self, x, seed, training):
+        found = self.quantizer.quantize_vectors(self.dense(x), training)
+        error = tf.reduce_sum(tf.square(found.vectors - x), axis=-1)
+        return types.ObjectiveTerms(error + found.loss, tf.zeros_like(error), {})
+
+    def hard_terms(self, x, seed, encoded=None):
+        return {"hard": tf.zeros(tf.shape(x)[:1])}
+
+
+QUANTIZERS = {
+    "moving_average": lambda: quantizers.VectorQuantizer(4, decay=0.8),
+    "gradient": lambda: quantizers.VectorQuantizer(4, "gradient", "diveq", decay=0.8),
+    "residual": lambda: quantizers.ResidualQuantizer(quantizers.VectorQuantizer(4, decay=0.8), 2),
+}
+
+
+def codebook_after(scope, make, far, steps):
+    """The float weights after steps on one batch; codewords that start far away stand for nothing."""
+    keras.utils.set_random_seed(0)
+    with scope:
+        model = _Codes(make())
+        model.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+        for layer in model._flatten_layers():
+            if isinstance(layer, quantizers.codebook.Codebook):
+                layer.assign(X[:4] + 1000.0 * np.array(far)[:, np.newaxis])
+    x = np.tile(X[:16], [steps, 1])
+    model.fit(x, batch_size=16, epochs=1, shuffle=False, verbose=0)
+    return [w for w in model.quantizer.weights if "float" in w.dtype]
+
+
+def test_codebooks_are_those_of_one_device():
+    for name, make in QUANTIZERS.items():
+        alone = codebook_after(contextlib.nullcontext(), make, [0, 0, 0, 0], 3)
+        mirrored = codebook_after(strategy().scope(), make, [0, 0, 0, 0], 3)
+        for a, b in zip(alone, mirrored, strict=True):
+            first, second = on_replicas(b)
+            np.testing.assert_array_equal(first, second, err_msg=name)
+            np.testing.assert_allclose(first, a, rtol=1e-4, atol=1e-4, err_msg=(name, a.path))
+
+
+def test_dead_codewords_come_back_on_all_replicas():
+    for name in ("moving_average", "gradient"):
+        weights = codebook_after(strategy().scope(), QUANTIZERS[name], [0, 0, 1, 1], 20)
+        for weight in weights:
+            first, second = on_replicas(weight)
+            np.testing.assert_array_equal(first, second, err_msg=name)
+            if "use" not in weight.path:
+                assert 0 < np.abs(first).max() < 100, (name, weight.path)
+
+
+def test_a_quantizer_does_not_merge_and_refuses_a_step_that_never_does():
+    for make in QUANTIZERS.values():
+        with strategy().scope():
+            layer = make()
+            layer.build([None, 12])
+
+        def forward(layer=layer):
+            with replicas.synchronized():
+                layer(tf.constant(X[:4]), training=True)
+
+        assert merges(forward) == 0
+        try:
+            strategy().run(lambda layer=layer: layer(tf.constant(X[:4]), training=True))
+        except ValueError as error:
+            assert "must be merged over the replicas" in str(error)
+        else:
+            raise AssertionError("The codebooks of the replicas would drift apart.")
