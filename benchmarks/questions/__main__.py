@@ -8,8 +8,8 @@
   three settings, trained with the first seed; the best on validation images is trained with all seeds.
 - penalty: binary autoencoders with a KL and without.
 
-Each training is a record, added to benchmarks/results/questions.jsonl as soon as it is done; the same command
-goes on where it was stopped.
+Each training is a record, added to benchmarks/results/questions.jsonl as soon as it is done, those of the first
+seed before the others; the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ def run(config: Config) -> None:
         "benchmarks.questions", Config, to_json(config), leave_out=("questions",)
     )
     about = {"command": command, "provenance": made}
-    for question in questions:
-        if question == "cosine" and EXACT not in store.read(report.RESULTS):
-            store.append(report.RESULTS, {"name": EXACT, **exact_search(config), **about})
-        for seed in range(config.num_seeds):
+    if "cosine" in questions and EXACT not in store.read(report.RESULTS):
+        store.append(report.RESULTS, {"name": EXACT, **exact_search(config), **about})
+    for seed in range(config.num_seeds):
+        for question in questions:
             for row, settings in QUESTIONS[question][1].items():
                 if question == TUNED and seed:
                     settings = (report.best_setting(store.read(report.RESULTS), row),)
                 for setting in settings:
                     _complete(config, Cell(question, row, setting, seed), about)
+    for question in questions:
         print(report.table(store.read(report.RESULTS), question))
 
 

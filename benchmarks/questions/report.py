@@ -71,7 +71,7 @@ Made = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 def _smoothing(records: Records) -> Made:
     rows = []
-    for row in ("gumbel_softmax", "straight_through_gumbel_softmax", *SMOOTH):
+    for row in ("gumbel_softmax", "discrete_vae", "overlapping_exponentials"):
         setting = best_setting(records, row)
         where = ("smoothing", row, setting)
         cells = [
@@ -91,9 +91,6 @@ def _smoothing(records: Records) -> Made:
         "seeds",
     )
     return header, rows
-
-
-SMOOTH = ("discrete_vae", "overlapping_exponentials")
 
 
 def _straight_through(records: Records) -> Made:
