@@ -173,6 +173,13 @@ def retrieval() -> str:
     return _measurement(retrieval)
 
 
+def questions(question: str) -> str:
+    """A table of the readers' questions."""
+    from benchmarks.questions import report
+
+    return report.table(store.read(report.RESULTS), question)
+
+
 def exact_search() -> str:
     """Speed of exact search against the number of codes, next to FAISS and usearch."""
     from benchmarks.codes import exact_search as searches
@@ -211,6 +218,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "collapse": collapse,
     "compression": compression,
     "exact_search": exact_search,
+    "questions": questions,
     "retrieval": retrieval,
     "semantic_hashing_study": semantic_hashing_study,
 }
