@@ -58,6 +58,22 @@ def _functional() -> list[Subject]:
             tfd.straight_through, ("logits", "temperature", "seed"), _finite, logits=logits, seed=0
         )._replace(tensors=("logits",)),
         function(tfd.semantic_hash, names, _finite, logits=logits, seed=0),
+        function(tfd.distributions.unimix, ("logits", "fraction"), _finite, logits=logits)._replace(
+            tensors=("logits",)
+        ),
+        function(
+            tfd.objectives.balanced_kl,
+            (
+                "posterior_logits",
+                "dynamics_scale",
+                "representation_scale",
+                "free_nats",
+                "latents",
+            ),
+            _finite,
+            posterior_logits=logits,
+            prior_logits=logits,
+        )._replace(tensors=("posterior_logits",)),
         function(seeds.base, ("seed",), seed=0),
         function(seeds.convert, ("seed",), seed=0),
         function(tfd.schedules.get, ("schedule",), name="schedules.get", schedule=1.0),

@@ -14,6 +14,7 @@ from tf_discrete.distributions.latent_spec import LatentSpec
 from tf_discrete.distributions.mixed_radix import balanced_branching
 from tf_discrete.distributions.relaxable import Relaxable, get_relaxable
 from tf_discrete.distributions.tree_categorical import TreeCategorical, digit_mask, tree_latents
+from tf_discrete.distributions.unimix import unimix
 
 if TYPE_CHECKING:
     from tf_discrete.distributions.relaxed import ExpRelaxedCategorical, RelaxedBernoulliLogit
@@ -35,6 +36,7 @@ __all__ = [
     "names",
     "register",
     "tree_latents",
+    "unimix",
 ]
 
 

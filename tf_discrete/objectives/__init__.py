@@ -1,5 +1,6 @@
 """Training objectives, per example in nats, of one stochastic layer or several."""
 
+from tf_discrete.objectives.balanced_kl import BalancedKL, balanced_kl
 from tf_discrete.objectives.elbo import elbo, relaxed_elbo
 from tf_discrete.objectives.importance_weighted import (
     doubly_reparameterized_factor,
@@ -19,7 +20,9 @@ from tf_discrete.objectives.stochastic_layers import (
 )
 
 __all__ = [
+    "BalancedKL",
     "StochasticLayers",
+    "balanced_kl",
     "doubly_reparameterized_factor",
     "elbo",
     "importance_weighted",
