@@ -1,7 +1,7 @@
 """Runs the checks of layers, estimators and models on two logical CPUs; prints each one's answer as JSON.
 
-Run as a process of its own, for logical devices are made before TensorFlow starts. Its arguments are the names
-of checks; default: all.
+Run as a process of its own, for logical devices are made before TensorFlow starts. Its arguments are
+the names of checks; default: all.
 """
 
 from __future__ import annotations
