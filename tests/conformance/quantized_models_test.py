@@ -46,7 +46,7 @@ def trained(request):
     )
     if request.param != "many":
         model.adapt(IMAGES)
-    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
+    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
     usage = callbacks.CollapseWarning(IMAGES, every=3, begin=9)
     history = model.fit(IMAGES, batch_size=32, epochs=3, callbacks=[usage], verbose=0).history
     assert history["loss"][-1] < history["loss"][0]
