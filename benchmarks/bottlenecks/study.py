@@ -6,18 +6,19 @@ import gc
 import math
 import pathlib
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from benchmarks import provenance, store
+from benchmarks import provenance, store, studies
 from benchmarks.bottlenecks import families, rates, report, scores, setting
 from benchmarks.bottlenecks.setting import Cell, Config
 from benchmarks.codes import linear_hashing
+from benchmarks.studies import Study
 from tf_discrete import codes as codes_lib
-from tf_discrete import evaluation, plots, seeds
+from tf_discrete import plots, seeds
 from tf_discrete.models import networks
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 from tf_discrete.optimizers import FusedAdam
@@ -41,39 +42,36 @@ def run(config: Config) -> str:
         ValueError: Options out of range, data without labels, or a table of another study.
     """
     config = setting.resolve(config)
-    made = provenance.record(["constriction"])
-    tf.get_logger().setLevel("ERROR")  # It would warn of a function traced for each of many models.
-    splits = data.load_splits(
+    study = Study(config.results, provenance.record(["constriction"]))
+    splits = studies.load_labelled(
         RunConfig(
             dataset=config.dataset, data_dir=config.data_dir, max_examples=config.max_examples
         )
     )
-    if splits["train"].num_classes is None:
-        raise ValueError(
-            f"Retrieval is scored by labels. Give data that has them. Received: {config.dataset!r}"
-        )
-    _claim(config, made)
-    classifier = make_classifier(config, splits) if config.num_samples else None
+    settings = to_json(config)
+    command = provenance.command_of("benchmarks.bottlenecks", Config, settings, ("picture",))
+    own = {name: value for name, value in settings.items() if name not in setting.MAY_DIFFER}
+    study.check(own)
+    study.begin(config=own, command=command)
+    classifier = None
+    if config.num_samples:
+        folder = pathlib.Path("runs") / config.results
+        classifier = studies.classifier(folder, splits["train"], config.batch_size, 3, config.seed)
     for bits in config.bits:
-        _record(config, f"itq-{bits}", lambda bits=bits: measure_itq(config, bits, splits), made)
+        study.cell(f"itq-{bits}", partial(measure_itq, config, bits, splits))
     for name in config.families:
-        settings = tune(config, name, splits, made)
+        settings = tune(config, name, splits, study)
         for bits in config.bits:
             for seed in range(config.seed, config.seed + config.num_seeds):
                 cell = Cell(name, bits, seed, settings)
-                _record(
-                    config,
-                    cell.name,
-                    lambda cell=cell: measure(config, cell, splits, classifier),
-                    made,
-                )
+                study.cell(cell.name, partial(measure, config, cell, splits, classifier))
     records = store.read(config.results)
     plots.save(report.draw(records), config.picture, dpi=plots.canvas.DPI)
     print(report.text(records))
     return report.text(records)
 
 
-def tune(config: Config, name: str, splits: data.Splits, made: Any) -> dict[str, float]:
+def tune(config: Config, name: str, splits: data.Splits, study: Study) -> dict[str, float]:
     """Returns the best of as many settings as every family may try, by the error on validation images."""
     tried = []
     for trial in range(config.trials):
@@ -81,9 +79,7 @@ def tune(config: Config, name: str, splits: data.Splits, made: Any) -> dict[str,
             return families.settings_of(name, 0)
         settings = families.settings_of(name, trial)
         cell = Cell(name, config.tune_bits, config.seed, settings, trial)
-        tried.append(
-            _record(config, cell.name, lambda cell=cell: measure_trial(config, cell, splits), made)
-        )
+        tried.append(study.cell(cell.name, partial(measure_trial, config, cell, splits)))
     finished = [record for record in tried if record["status"] == "finished"] or tried[:1]
     best: dict[str, float] = min(finished, key=lambda r: r.get("nats", math.inf))["settings"]
     return best
@@ -179,56 +175,3 @@ def measure_itq(config: Config, bits: int, splits: data.Splits) -> dict[str, Any
     pair = (splits["train"], splits["test"])
     codes, queries = made.encode(known), made.encode(asked)
     return {"bits": bits, **scores.retrieval(codes, queries, 2, pair, config.k)}
-
-
-def make_classifier(config: Config, splits: data.Splits) -> Any:
-    """Returns the classifier that reads samples, trained once for a table."""
-    split = splits["train"]
-    return evaluation.cached_classifier(
-        pathlib.Path("runs") / config.results / "classifier.keras",
-        np.asarray(split.images),
-        np.asarray(split.labels),
-        split.num_classes or 0,
-        network="mlp",
-        decay=False,
-        seed=config.seed,
-        num_steps=3 * max(1, len(split) // config.batch_size),
-        batch_size=config.batch_size,
-    )
-
-
-def _claim(config: Config, made: Any) -> None:
-    """Records the options of a study, or refuses those of another.
-
-    Raises:
-        ValueError: The table holds the cells of other options.
-    """
-    settings = to_json(config)
-    own = {name: value for name, value in settings.items() if name not in setting.MAY_DIFFER}
-    known = store.newest(config.results, "study")
-    for name, value in (known or {"config": own})["config"].items():
-        if own[name] != value:
-            raise ValueError(
-                "A table holds the cells of one study. Give the same options, or another --results. "
-                f"Received: {name}={value} there, {own[name]} here"
-            )
-    command = provenance.command_of("benchmarks.bottlenecks", Config, settings, ("picture",))
-    if known is None or known["command"] != command:
-        store.append(
-            config.results,
-            {"name": "study", "config": own, "command": command, "provenance": made},
-        )
-
-
-def _record(config: Config, name: str, make: Any, made: Any) -> dict[str, Any]:
-    """Returns the record of a name, made if it is missing; a training that diverges is one too."""
-    known = store.newest(config.results, name)
-    if known is not None:
-        return known
-    try:
-        found = {"status": "finished", **make()}
-    except FloatingPointError as error:
-        found = {"status": "diverged", "message": str(error)}
-    record = store.append(config.results, {**found, "name": name, "provenance": made})
-    print(f"{name}: {record['status']}", flush=True)
-    return record

@@ -23,3 +23,8 @@ def lines(points: Iterable[tuple[str, float, float]]) -> dict[str, plots.Line]:
         )
         for name, values in found.items()
     }
+
+
+def panel(x: str, y: str, points: Iterable[tuple[str, float, float]]) -> plots.LinePanel:
+    """Returns the panel of such lines, with the names of both axes."""
+    return plots.LinePanel(y, x, y, lines(points), whole=True)

@@ -236,12 +236,10 @@ def picture(result: dict[str, Any]) -> Any:
         "precision_at_k": f"precision@{result['setting']['k']}",
     }
     panels = [
-        plots.LinePanel(
-            *(title, "bits of a code", title),
-            curves.lines(
-                (NAMES[cell["method"]], cell["bits"], cell[score]) for cell in result["cells"]
-            ),
-            whole=True,
+        curves.panel(
+            "bits of a code",
+            title,
+            ((NAMES[cell["method"]], cell["bits"], cell[score]) for cell in result["cells"]),
         )
         for score, title in titles.items()
     ]

@@ -70,21 +70,15 @@ def table(groups: Sequence[list[Cell]]) -> str:
 
 def draw(records: dict[str, dict[str, Any]]) -> Figure:
     """Draws error and inception scores against the bits of the code, with a band over the seeds."""
-    usual = [
-        cell
-        for cell in records.values()
-        if cell.get("status") == "finished"
-        and conclusions.is_usual(cell, records["study"]["config"])
+    config = records["study"]["config"]
+    cells = [cell for cell in records.values() if cell.get("status") == "finished"]
+    named = [
+        (f"{NAMES[cell['method']]}, K = {cell['num_categories']}", cell)
+        for cell in cells
+        if conclusions.is_usual(cell, config)
     ]
     panels = [
-        plots.LinePanel(
-            *(name, "bits of the code", name),
-            curves.lines(
-                (f"{NAMES[c['method']]}, K = {c['num_categories']}", c["bits"], outcome(c, name))
-                for c in usual
-            ),
-            whole=True,
-        )
-        for name in OUTCOMES
+        curves.panel("bits of the code", y, ((name, c["bits"], outcome(c, y)) for name, c in named))
+        for y in OUTCOMES
     ]
     return plots.comparison(panels, title="Size of the code")

@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pathlib
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from benchmarks import provenance, store
+from benchmarks import provenance, store, studies
 from benchmarks.codes import models as code_models
 from benchmarks.codes.models import GUMBEL, HASHING
 from benchmarks.semantic_hashing import report
+from benchmarks.studies import Study
 from tf_discrete import codes as codes_lib
-from tf_discrete import evaluation, plots
+from tf_discrete import datasets, evaluation, plots
 from trainers.common import autoencoder_report, command_line, data
 from trainers.common.callbacks import TrainingDiverged
 from trainers.flags.config import check, option, to_json
@@ -123,68 +123,57 @@ def run_config(config: Config, cell: Cell) -> RunConfig:
 
 
 def measure(config: Config, cell: Cell, splits: data.Splits, classifier: Any) -> dict[str, Any]:
-    """Trains a cell and scores it: its record."""
-    settings, test = run_config(config, cell), splits["test"]
-    bits = cell.num_variables * math.log2(cell.num_categories)
-    found = {"name": cell.name, **cell._asdict(), "bits": bits}
+    """Trains a cell and scores it.
+
+    Raises:
+        TrainingDiverged: The loss or the error is not finite.
+    """
+    test = splits["test"]
     began = time.monotonic()
-    try:
-        model = code_models.train(settings, cell.method, splits["train"])
-        seconds = time.monotonic() - began
-        error = evaluation.reconstruction_nats(model, test.batches(500))
-        if not math.isfinite(error.mean_nats):
-            raise TrainingDiverged("Not finite after the last step: the reconstructions.")
-    except TrainingDiverged as diverged:
-        return {**found, "status": "diverged", "message": str(diverged)}
+    model = code_models.train(run_config(config, cell), cell.method, splits["train"])
+    seconds = time.monotonic() - began
+    error = evaluation.reconstruction_nats(model, test.batches(500))
+    if not math.isfinite(error.mean_nats):
+        raise TrainingDiverged("Not finite after the last step: the reconstructions.")
     usage = evaluation.collect_usage(model, test.batches(500))
     codes = codes_lib.encode_batches(model, test.batches(500))
-    accuracy = autoencoder_report.classify_reconstructions(model, classifier, test)
-    generation = {}
-    for name, prior in {"independent": model.prior, "lstm": model.code_prior}.items():
-        scores = evaluation.evaluate_generation(
+    generation = {
+        name: evaluation.evaluate_generation(
             model, classifier, config.num_samples, cell.seed, prior
         )
-        generation[name] = {
-            "inception_score": scores.inception_score.mean,
-            "inception_score_spread": scores.inception_score.spread,
-            "slides_score": scores.slides_score.mean,
-            "slides_score_spread": scores.slides_score.spread,
-            "slides_as_standard": scores.slides_as_standard,
-        }
+        for name, prior in {"independent": model.prior, "lstm": model.code_prior}.items()
+    }
     return {
-        **found,
-        "status": "finished",
         "reconstruction_nats": error.mean_nats,
         "reconstruction_standard_error_nats": error.standard_error_nats,
-        "reconstruction_accuracy": accuracy,
+        "reconstruction_accuracy": autoencoder_report.classify_reconstructions(
+            model, classifier, test
+        ),
         "active_variables": usage.active_units,
         "mean_perplexity": float(np.mean(usage.perplexity)),
         "lstm_bits_per_code": model.code_prior.bits_per_item(codes),
-        "generation": generation,
+        "generation": {
+            name: {
+                "inception_score": scores.inception_score.mean,
+                "inception_score_spread": scores.inception_score.spread,
+                "slides_score": scores.slides_score.mean,
+                "slides_score_spread": scores.slides_score.spread,
+                "slides_as_standard": scores.slides_as_standard,
+            }
+            for name, scores in generation.items()
+        },
         "training_seconds": round(seconds, 1),
     }
 
 
-def make_classifier(config: Config, splits: data.Splits) -> tuple[Any, dict[str, float]]:
-    """The classifier of the slides, kept in the folder of the study, and its scores on test images."""
-    train, test = splits["train"], splits["test"]
-    classifier = evaluation.cached_classifier(
-        pathlib.Path(config.output_dir) / "classifier.keras",
-        train.images[:],
-        np.asarray(train.labels),
-        train.num_classes or 0,
-        network="mlp",
-        decay=False,
-        seed=config.seed,
-        num_steps=config.classifier_epochs * max(1, len(train) // config.batch_size),
-        batch_size=config.batch_size,
-    )
-    real = evaluation.predict_probs(classifier, test.images[:])
+def score_classifier(classifier: Any, test: datasets.Split) -> dict[str, float]:
+    """Returns how the classifier reads test images, and the scores of these."""
+    probs = evaluation.predict_probs(classifier, test.images[:])
     labels = np.asarray(test.labels)
-    return classifier, {
+    return {
         "test_accuracy": evaluation.reconstruction_accuracy(classifier, test.images[:], labels),
-        "inception_score_of_test_images": evaluation.inception_score(real).mean,
-        "slides_score_of_test_images": evaluation.slides_inception_score(real).mean,
+        "inception_score_of_test_images": evaluation.inception_score(probs).mean,
+        "slides_score_of_test_images": evaluation.slides_inception_score(probs).mean,
     }
 
 
@@ -195,42 +184,30 @@ def run(config: Config) -> str:
         ValueError: flags out of range, data without labels, or results of another study.
     """
     check(config)
-    made, todo, known = provenance.record(), cells(config), store.read(config.results)
-    tf.get_logger().setLevel("ERROR")  # It would warn of a function traced for each of many models.
-    splits = data.load_splits(run_config(config, todo[0]))
-    if splits["train"].num_classes is None:
-        raise ValueError(
-            "The samples are read by a classifier. Give data with labels. "
-            f"Received: dataset={config.dataset!r}"
-        )
+    todo, study = cells(config), Study(config.results, provenance.record())
+    splits = studies.load_labelled(run_config(config, todo[0]))
     for cell in todo:
         if cell.seed == config.seed:
             trained = run_config(config, cell)
             check(trained)
             code_models.build(trained, cell.method, splits["train"])
     settings = to_json(config)
-    study: dict[str, Any] = {
-        "name": "study",
-        "command": provenance.command_of(
-            "benchmarks.semantic_hashing.study", Config, settings, FILES
-        ),
-        "config": {n: v for n, v in settings.items() if n not in (*FILES, "data_dir")},
-    }
-    before = known.get("study", study)["config"]
-    for name, value in study["config"].items():
-        if name not in MAY_DIFFER and before[name] != value:
-            raise ValueError(
-                "A table holds the cells of one study. Give the same flags, or another --results. "
-                f"Received: {name}={before[name]} there, {value} here"
-            )
-    classifier, study["classifier"] = make_classifier(config, splits)
-    if not study.items() <= known.get("study", {}).items():
-        store.append(config.results, {**study, "provenance": made})
-    for number, cell in enumerate(todo, 1):
-        if cell.name not in known:
-            found = measure(config, cell, splits, classifier)
-            store.append(config.results, {**found, "provenance": made})
-            print(f"{number}/{len(todo)} {cell.name}: {found['status']}", flush=True)
+    command = provenance.command_of("benchmarks.semantic_hashing.study", Config, settings, FILES)
+    settings = {name: settings[name] for name in settings if name not in (*FILES, "data_dir")}
+    study.check(settings, MAY_DIFFER)
+    classifier = studies.classifier(
+        *(config.output_dir, splits["train"], config.batch_size, config.classifier_epochs),
+        seed=config.seed,
+    )
+    scores = score_classifier(classifier, splits["test"])
+    study.begin(command=command, config=settings, classifier=scores)
+    for cell in todo:
+        study.cell(
+            cell.name,
+            partial(measure, config, cell, splits, classifier),
+            **cell._asdict(),
+            bits=cell.num_variables * math.log2(cell.num_categories),
+        )
     records = store.read(config.results)
     plots.save(report.draw(records), config.picture, dpi=plots.canvas.DPI)
     print(report.text(records))

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import store
 from benchmarks.bottlenecks import families, report, scores, setting, study
 from benchmarks.bottlenecks.setting import Config
+from benchmarks.studies import Study
 
 PLACE = families.Place((28, 28, 1), 32, (), 100, 0)
 
@@ -98,6 +99,6 @@ def test_the_best_trial_is_taken_and_one_that_diverges_is_recorded(monkeypatch, 
         return {"settings": cell.settings, "nats": 10.0 - cell.trial}
 
     monkeypatch.setattr(study, "measure_trial", measure)
-    best = study.tune(Config(trials=4), "fsq", {}, {})
+    best = study.tune(Config(trials=4), "fsq", {}, Study("bottlenecks", {}))
     assert best == families.settings_of("fsq", 3)
     assert store.read("bottlenecks")["fsq-64-trial=1"]["status"] == "diverged"
