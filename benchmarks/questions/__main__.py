@@ -8,8 +8,8 @@
   three settings, trained with the first seed; the best on validation images is trained with all seeds.
 - penalty: binary autoencoders with a KL and without.
 
-Each training is a record, added to benchmarks/results/questions.jsonl as soon as it is done, those of the first
-seed before the others; the same command goes on where it was stopped.
+Each training is a record, added to benchmarks/results/questions.jsonl as soon as it is done, those of the
+first seed before the others; the same command goes on where it was stopped.
 """
 
 from __future__ import annotations

@@ -2,8 +2,12 @@ import warnings
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_discrete import callbacks, models
+from tf_discrete.callbacks import collapse_warning
+from tf_discrete.evaluation import CodeUsage
+from tf_discrete.layers import quantizers
 
 X = np.random.default_rng(0).integers(0, 2, [64, 6]).astype("float32")
 
@@ -97,3 +101,61 @@ def test_a_model_without_a_kl_is_not_told_to_weigh_it():
     same = np.ones([8, 6], "float32")
     with pytest.warns(UserWarning, match="about the data. Lower the temperature, train longer"):
         model.fit(same, verbose=0, callbacks=[callbacks.CollapseWarning(same)])
+
+
+def _quantized(*in_use, stack=False):
+    """Codebooks at the k-means of 128 vectors, all but the given numbers of codewords moved far away."""
+    quantizer = quantizers.VectorQuantizer(32)
+    if stack:
+        quantizer = quantizers.GroupedQuantizer(quantizer, num_groups=2)
+    model = models.QuantizedAutoencoder([6], quantizer, (2, 4), hidden_units=[8])
+    model.compile("sgd", run_eagerly=True)
+    model.adapt(tf.constant(X))
+    parts = model.quantizer.parts if stack else [model.quantizer]
+    for part, count in zip(parts, in_use, strict=False):
+        codewords = part.codebook.codewords().numpy()
+        codewords[count:] += 1e3
+        part.codebook.assign(codewords)
+    return model
+
+
+def test_a_healthy_codebook_is_silent():
+    messages, logs = _epoch_end(_callback(_quantized()), 0)
+    assert messages == [] and logs["usage/used_codes"] > 0.9
+
+
+def test_a_codebook_of_which_few_codes_are_used_is_told_once():
+    callback = _callback(_quantized(4), begin=1)
+    assert _epoch_end(callback, 0)[0] == []
+    (message,), logs = _epoch_end(callback, 1)
+    assert "After epoch 2 1 of 1 codebooks have collapsed." in message
+    assert "Codes in use of 32: 4 by codebook 0. Equally common codes would make it 31." in message
+    assert "Start the codebook at data by adapt" in message
+    assert logs["usage/used_codes"] == 4 / 32 and logs["usage/collapsed_units"] == 0
+    assert _epoch_end(callback, 2)[0] == []
+    callback.on_train_begin()
+    assert len(_epoch_end(callback, 2)[0]) == 1
+
+
+def test_each_codebook_of_several_is_counted_over_its_positions():
+    (message,), logs = _epoch_end(_callback(_quantized(32, 3, stack=True)), 0)
+    assert "1 of 2 codebooks have collapsed. Codes in use of 32: 3 by codebook 1." in message
+    assert logs["usage/used_codes"] > (0.9 * 32 + 3) / 64
+
+
+def test_other_models_have_no_codebooks():
+    assert "usage/used_codes" not in _epoch_end(_callback(_vae()), 0)[1]
+
+
+def test_the_expected_use_is_that_of_uniform_codes():
+    counted = CodeUsage(num_variables=2, num_categories=8, deterministic=True)
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(400):
+        counted.reset()
+        counted.update(random.integers(0, 8, [5, 2]))
+        found.append(collapse_warning.codebook_use(counted.result(), 1))
+    used = np.concatenate([use.used for use in found])
+    error = used.std() / np.sqrt(len(used))
+    assert abs(used.mean() - found[0].expected) < 4 * error
+    assert found[0].expected == pytest.approx(8 * (1 - (7 / 8) ** 10))

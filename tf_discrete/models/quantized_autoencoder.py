@@ -137,6 +137,11 @@ class QuantizedAutoencoder(autoencoder.DiscreteAutoencoder):
             ("hard_elbo_nats", "hard_reconstruction_nats"),
         )
 
+    @property
+    def num_codebooks(self) -> int:
+        """Returns the codes of a position; all positions share their codebooks."""
+        return self.quantizer.num_variables
+
     def adapt(self, x: Tensor) -> None:
         """Starts the codebooks at the k-means of the vectors that the encoder makes of data.
 

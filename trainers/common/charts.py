@@ -52,6 +52,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "perplexity_min": "Effective number of categories of the variable that uses the fewest.",
         "active_units": "Variables whose category depends on the image.",
         "collapsed_units": "Variables that tell nothing about the image. Lower is better.",
+        "used_codes": "Share of the codes of a codebook that occur, mean over the codebooks.",
         "mutual_information_nats": "Nats that a variable tells about the image, mean over the variables.",
     },
     CLASSES: {
