@@ -26,6 +26,11 @@ def codes() -> list[Subject]:
     def step(made: Any) -> None:
         finite(made.step(0, np.array([8]), made.start(1))[0])
 
+    def sweep(made: Any) -> None:
+        made.add(np.array([1], np.uint8), 0, 1.0, None)
+        made.sweep()
+        finite(made.values(np.array([[1], [2]], np.uint8)))
+
     faiss = []
     for kind in ("flat", "hnsw", "ivf"):
         one = subject(codes.FaissIndex, search, lambda kind=kind: {"codes": some, "kind": kind})
@@ -34,6 +39,7 @@ def codes() -> list[Subject]:
         subject(codes.CodeIndex, search, lambda: {"codes": some}, default=("ids", "metadata")),
         *faiss,
         subject(codes.FixedPointPrior, step, lambda: {"prior": prior()}),
+        subject(codes.StateTable, sweep, lambda: {"num_actions": 2}),
     ]
 
 

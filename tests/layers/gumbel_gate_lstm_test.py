@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_discrete import schedules
 from tf_discrete.layers.gumbel_gate_lstm import GumbelGateLSTM, GumbelGateLSTMCell
 
 X = np.random.default_rng(0).normal(size=[3, 6, 2]).astype(np.float32)
@@ -81,17 +82,22 @@ def test_training_samples_anew_at_every_step_and_reaches_every_weight(estimator)
 
 def test_a_model_trains_in_a_graph_and_is_the_same_from_its_file(tmp_path: pathlib.Path):
     inputs = keras.Input([None, 2])
-    model = keras.Model(
-        inputs, GumbelGateLSTM(4, "straight_through_gumbel_softmax", seed=3)(inputs)
-    )
+    falling = schedules.Linear(1.0, 0.4, steps=6)
+    layer = GumbelGateLSTM(4, "straight_through_gumbel_softmax", falling, 3, forget_bias=2.5)
+    model = keras.Model(inputs, layer(inputs))
+    np.testing.assert_array_equal(layer.cell.bias.numpy(), np.repeat([0.0, 2.5, 0.0, 0.0], 4))
     model.compile("adam", "mse")
     history = model.fit(X, X[:, 0, :1] * np.ones([3, 4], np.float32), epochs=3, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+    # Three training steps, of six time steps each: the schedule counts the former. The last step saw 2.
+    temperature = float(layer.cell.gates.estimator.temperature.value)
+    np.testing.assert_allclose(temperature, 1.0 - 2 * 0.1, rtol=1e-6)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(model.predict(X, verbose=0), again.predict(X, verbose=0))
     (layer,) = (one for one in again.layers if isinstance(one, GumbelGateLSTM))
-    assert layer.get_config()["units"] == 4 and layer.cell.gates.seed == 3
+    assert layer.get_config()["units"] == 4 and layer.cell.forget_bias == 2.5
+    assert layer.cell.gates.seed == 3
     assert type(layer.cell.gates.estimator).__name__ == "StraightThroughGumbelSoftmax"
 
 
@@ -104,5 +110,9 @@ def test_steps_that_a_mask_excludes_change_nothing():
 def test_bad_arguments():
     with pytest.raises(ValueError, match="units must be at least 1.*Received: units=0"):
         GumbelGateLSTM(0)
+    with pytest.raises(
+        ValueError, match="forget_bias must be a finite number.*Received: forget_bias=nan"
+    ):
+        GumbelGateLSTM(2, forget_bias=float("nan"))
     with pytest.raises(ValueError, match="must see the objective"):
         GumbelGateLSTM(2, "score_function")

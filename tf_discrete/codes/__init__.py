@@ -30,6 +30,7 @@ from tf_discrete.codes.packing import (
     unpack,
 )
 from tf_discrete.codes.prefixes import common_prefix
+from tf_discrete.codes.state_table import StateTable
 
 __all__ = [
     "CodeIndex",
@@ -44,6 +45,7 @@ __all__ = [
     "Neighbors",
     "RadiusNeighbors",
     "SemanticIds",
+    "StateTable",
     "bits_per_variable",
     "bytes_per_code",
     "collisions",

@@ -23,10 +23,12 @@ class GumbelGateLSTMCell(keras.layers.Layer):
         estimator: EstimatorLike = "gumbel_softmax",
         temperature: ScheduleLike | None = None,
         seed: int | None = None,
+        forget_bias: float = 1.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = checks.whole("units", units)
+        self.forget_bias = checks.number("forget_bias", forget_bias)
         self.state_size = [self.units, self.units]
         self.output_size = self.units
         self.gates = StochasticLayer(
@@ -74,13 +76,17 @@ class GumbelGateLSTMCell(keras.layers.Layer):
             "units": self.units,
             "estimator": keras.saving.serialize_keras_object(self.gates.estimator),
             "seed": self.gates.seed,
+            "forget_bias": self.forget_bias,
         }
 
     def _initial_bias(self, shape: Shape, dtype: str | None = None) -> tf.Tensor:
-        """Forget gates start open."""
+        """The bias of the forget gates, and 0 for the others."""
         del shape
-        zeros, ones = tf.zeros([self.units], dtype), tf.ones([self.units], dtype)
-        return tf.concat([zeros, ones, zeros, zeros], axis=0)
+        zeros = tf.zeros([self.units], dtype)
+        return tf.concat(
+            [zeros, tf.fill([self.units], tf.cast(self.forget_bias, zeros.dtype)), zeros, zeros],
+            axis=0,
+        )
 
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
@@ -89,7 +95,10 @@ class GumbelGateLSTM(keras.layers.RNN):
 
     A closed forget gate erases its unit and an open one keeps it exactly, so what was read is remembered for
     any number of steps. The output gate stays a sigmoid. In training a gate is a sample of the estimator,
-    drawn anew at every time step; at inference it is its most probable value.
+    drawn anew at every time step; at inference it is its most probable value. Gates that are relaxed to the
+    end of training, as in the paper, need not survive that rounding. Train with a growing share of rounded
+    gates and hardly any noise instead: `SemanticHashing(noise_stddev=0.01,
+    discrete_fraction=schedules.Linear(0.0, 1.0, steps=...))`; see `examples/discrete_gates.py`.
 
     Args:
         units: Int, size of output and memory. Default: 32.
@@ -98,6 +107,7 @@ class GumbelGateLSTM(keras.layers.RNN):
         temperature: Positive float or schedule, for an estimator given by name. Default: that of the
             estimator.
         seed: Int, base seed of the noise. Default: None, a random one.
+        forget_bias: Number, bias of the forget gates before training; positive ones are open. Default: 1.0.
         **kwargs: Those of `keras.layers.RNN`, such as return_sequences, go_backwards and unroll.
 
     Input shape:
@@ -127,11 +137,13 @@ class GumbelGateLSTM(keras.layers.RNN):
         estimator: EstimatorLike = "gumbel_softmax",
         temperature: ScheduleLike | None = None,
         seed: int | None = None,
+        forget_bias: float = 1.0,
         **kwargs: Any,
     ):
         kwargs.pop("zero_output_for_mask", None)
+        dtype = kwargs.get("dtype")
         cell = GumbelGateLSTMCell(
-            units, estimator, temperature, seed, dtype=kwargs.get("dtype"), name="cell"
+            units, estimator, temperature, seed, forget_bias, dtype=dtype, name="cell"
         )
         super().__init__(cell, **kwargs)
 
@@ -163,7 +175,10 @@ class GumbelGateLSTM(keras.layers.RNN):
         config = super().get_config()
         del config["cell"]
         own = self.cell.get_config()
-        return {**config, **{name: own[name] for name in ("units", "estimator", "seed")}}
+        return {
+            **config,
+            **{name: own[name] for name in ("units", "estimator", "seed", "forget_bias")},
+        }
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Any = None) -> GumbelGateLSTM:

@@ -1,0 +1,139 @@
+"""Prioritised sweeping: the values of value iteration, whatever the order of the transitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tf_discrete.codes.state_table import StateTable
+
+STATES, ACTIONS = 12, 3
+END = STATES
+Transition = tuple[int, int, float, int]
+
+
+def code(state: int) -> np.ndarray:
+    return np.array([0, state], np.uint8)
+
+
+def transitions(count: int, seed: int = 0) -> list[Transition]:
+    """Random ones; state END is the end of an episode, some actions are never tried."""
+    draw = np.random.default_rng(seed)
+    return [
+        (int(s), int(a), float(r), int(n))
+        for s, a, r, n in zip(
+            draw.integers(0, STATES, count),
+            draw.integers(0, ACTIONS, count),
+            draw.normal(size=count),
+            draw.integers(0, STATES + 1, count),
+            strict=True,
+        )
+    ]
+
+
+def arguments(one: Transition) -> tuple[np.ndarray, int, float, np.ndarray | None]:
+    state, action, reward, after = one
+    return code(state), action, reward, None if after == END else code(after)
+
+
+def value_iteration(counted: list[Transition], discount: float) -> np.ndarray:
+    """Q [STATES, ACTIONS] of the counted model; 0 of what was never tried."""
+    counts, rewards = np.zeros([STATES, ACTIONS, STATES + 1]), np.zeros([STATES, ACTIONS])
+    for state, action, reward, after in counted:
+        counts[state, action, after] += 1
+        rewards[state, action] += reward
+    visits = np.maximum(counts.sum(axis=-1), 1)
+    q = np.zeros([STATES, ACTIONS])
+    for _ in range(1000):
+        q = (rewards + discount * counts[..., :STATES] @ q.max(axis=-1)) / visits
+    return q
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.9])
+def test_the_values_are_those_of_value_iteration(discount):
+    counted = transitions(60)
+    table = StateTable(ACTIONS, discount, tolerance=1e-10)
+    for one in counted:
+        table.add(*arguments(one))
+    assert table.sweep() > 0
+    wanted = value_iteration(counted, discount)
+    tried = sorted({state for state, *_ in counted})
+    assert len(table) == len(tried) and (wanted == 0).any()
+    found = table.values([code(state) for state in tried])
+    np.testing.assert_allclose(found, wanted[tried], atol=1e-8)
+
+
+def test_sweeps_in_between_and_with_a_limit_come_to_the_same_values():
+    counted = transitions(60, seed=1)
+    table = StateTable(ACTIONS, 0.9, tolerance=1e-10)
+    for one in counted:
+        table.add(*arguments(one))
+        assert table.sweep(max_backups=2) <= 2
+    while table.sweep(max_backups=7):
+        pass
+    states = [code(state) for state, *_ in counted]
+    wanted = value_iteration(counted, 0.9)[[state for state, *_ in counted]]
+    np.testing.assert_allclose(table.values(states), wanted, atol=1e-8)
+
+
+def test_transitions_that_are_taken_back_leave_nothing():
+    kept, moved = transitions(40, seed=2), transitions(30, seed=3)
+    table, other = StateTable(ACTIONS, 0.9, 1e-10), StateTable(ACTIONS, 0.9, 1e-10)
+    for one in kept + moved:
+        table.add(*arguments(one))
+    table.sweep()
+    for one in moved:
+        table.remove(*arguments(one))
+    for one in kept:
+        other.add(*arguments(one))
+    table.sweep()
+    other.sweep()
+    every = [code(state) for state in range(STATES)]
+    assert len(table) == len(other)
+    np.testing.assert_allclose(table.values(every), other.values(every), atol=1e-8)
+
+
+def test_a_large_tolerance_bounds_the_error():
+    counted = transitions(60, seed=4)
+    table = StateTable(ACTIONS, 0.9, tolerance=0.01)
+    for one in counted:
+        table.add(*arguments(one))
+    table.sweep()
+    states = sorted({state for state, *_ in counted})
+    error = table.values([code(s) for s in states]) - value_iteration(counted, 0.9)[states]
+    assert np.abs(error).max() <= 0.01 / (1 - 0.9)
+
+
+def test_a_state_that_was_never_seen_takes_the_mean_of_the_nearest():
+    table = StateTable(1, 0.5)
+    for state, reward in [(0b0001, 1.0), (0b0111, 3.0), (0b1111, 100.0)]:
+        table.add(code(state), 0, reward, None)
+    table.sweep()
+    # Distances of 0011: 1 and 1, then 2.
+    np.testing.assert_allclose(table.values([code(0b0011)]), [[2.0]])
+    # Seen as an end alone: without transitions of its own it is a new state too.
+    table.add(code(0b1111), 0, 100.0, code(0b0110))
+    table.sweep()
+    np.testing.assert_allclose(table.values([code(0b0110)]), [[3.0]])
+
+
+def test_an_empty_table_values_everything_at_0():
+    table = StateTable(2)
+    assert table.sweep() == 0 and len(table) == 0
+    np.testing.assert_array_equal(table.values([code(1), code(2)]), np.zeros([2, 2]))
+    assert table.values(np.zeros([0, 2])).shape == (0, 2)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="num_actions must be at least 1.*Received: num_actions=0"):
+        StateTable(0)
+    with pytest.raises(ValueError, match="discount must be in.*Received: discount=1"):
+        StateTable(2, 1.0)
+    table = StateTable(2)
+    table.add(code(0), 0, 0.0, None)
+    with pytest.raises(ValueError, match="action must be at most 1.*Received: action=2"):
+        table.add(code(0), 2, 0.0, None)
+    with pytest.raises(ValueError, match=r"a packed code, uint8 \[2\]"):
+        table.add(np.zeros([3], np.uint8), 0, 0.0, None)
+    with pytest.raises(ValueError, match="one of a transition that was added"):
+        table.remove(code(0), 1, 0.0, None)
