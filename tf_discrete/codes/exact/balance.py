@@ -63,14 +63,6 @@ def balanced_order(
     return tuple(order.tolist()), lengths
 
 
-def fullness(codes: np.ndarray, order: tuple[int, ...], lengths: tuple[int, ...]) -> list[float]:
-    """Returns the mean of decay**distance over pairs of codes for each substring; small is selective."""
-    differing = _differing_pairs(codes, 0)
-    ends = np.cumsum(lengths)
-    parts = [list(order[end - length : end]) for end, length in zip(ends, lengths, strict=True)]
-    return [float((_DECAY ** differing[:, part].sum(axis=1)).mean()) for part in parts]
-
-
 def _differing_pairs(codes: np.ndarray, seed: int) -> np.ndarray:
     """Whether each variable differs, bool [pairs, N], over random pairs of different codes."""
     generator = np.random.default_rng(seed)
