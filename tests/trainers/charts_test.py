@@ -61,13 +61,13 @@ def test_the_layout_groups_charts_by_question_in_order(tmp_path):
     tensorboard.write_test_scalars(tmp_path, result)
     found = check_layout(tmp_path)
     assert list(found) == ["objective", "discrete path", "codes", "optimisation", "test"]
-    assert list(found["objective"]) == ["loss", "elbo nats"]
+    assert list(found["objective"]) == ["loss", "elbo_nats"]
     drift = ["^discrete_path/hard_elbo_nats$", "^objective/elbo_nats$"]
-    assert found["discrete path"] == {"hard elbo nats": drift}
+    assert found["discrete path"] == {"hard_elbo_nats": drift}
     assert found["codes"]["perplexity"] == ["^codes/perplexity$", "^codes/perplexity_min$"]
     layers = ["^optimisation/temperature$", "^optimisation/temperature_2$"]
     assert found["optimisation"] == {"temperature": layers}
-    assert found["test"] == {"bound nats": ["^test/bound_nats$", drift[0]]}
+    assert found["test"] == {"bound_nats": ["^test/bound_nats$", drift[0]]}
 
 
 def test_a_run_without_test_scalars_has_no_group_of_them(tmp_path):

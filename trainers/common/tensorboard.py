@@ -226,7 +226,7 @@ def write_layout(tags: Sequence[str], groups: Sequence[str] | None = None) -> No
             title=group.replace("_", " "),
             chart=[
                 layout_pb2.Chart(
-                    title=title.replace("_", " "),
+                    title=title,
                     multiline=layout_pb2.MultilineChartContent(
                         tag=[f"^{re.escape(tag)}$" for tag in tags]
                     ),

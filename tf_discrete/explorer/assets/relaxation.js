@@ -28,7 +28,7 @@ function frozenNoise(seed) {
   return {
     one: draw(),
     cloud: times(CLOUD, draw),
-    // For noise given its argmax: Gumbel-Rao and its kin.
+    // For noise given its argmax: Gumbel-Rao and what averages as it does.
     exponentials: times(CLOUD, () =>
       times(CONDITIONAL, () => times(MOST_CATEGORIES, () => exponential(random))),
     ),
