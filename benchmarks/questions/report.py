@@ -34,9 +34,9 @@ def table(records: Records, question: str) -> str:
         return tables.NOT_MEASURED
     header, rows = _TABLES[question](records)
     machines = sorted({provenance.machine(record["provenance"]) for record in own})
-    (command,) = {record["command"] for record in own}
+    commands = ", ".join(f"`{command}`" for command in sorted({r["command"] for r in own}))
     return tables.markdown(header, rows, right=True) + (
-        f"\nMean +- standard deviation over seeds; {'; '.join(machines)}. Command: `{command}`.\n"
+        f"\nMean +- standard deviation over seeds; {'; '.join(machines)}. Command: {commands}.\n"
     )
 
 

@@ -29,7 +29,11 @@ def test_a_page_loads_without_an_error_and_loads_nothing_else(pages):
 
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
-    "make", [small_pages.categorical, small_pages.bits, small_pages.convolutions]
+    "make",
+    [
+        *(small_pages.categorical, small_pages.bits, small_pages.convolutions),
+        small_pages.quantized,
+    ],
 )
 def test_the_decoder_is_that_of_tensorflow(pages, make):
     model, page = pages.open(make)

@@ -9,9 +9,13 @@ import tensorflow as tf
 from tests.explorer import small_pages
 from tests.export import small_models
 from tf_discrete import explorer, models
-from tf_discrete.explorer import packed, payload
+from tf_discrete.explorer import codewords, computing, packed, payload
+from tf_discrete.layers import quantizers
 
-MODELS = (small_pages.categorical, small_pages.bits, small_pages.convolutions)
+MODELS = (
+    *(small_pages.categorical, small_pages.bits, small_pages.convolutions),
+    small_pages.quantized,
+)
 
 
 @pytest.fixture(scope="module", params=MODELS, ids=lambda make: make.__name__)
@@ -36,12 +40,15 @@ def test_codes_and_probabilities_are_the_models(model):
     n, k = found["num_variables"], found["num_categories"]
     codes = np.asarray(model.encode(x))[:, :n]
     np.testing.assert_array_equal(packed.unpack(found["examples"]["codes"]), codes)
+    assert found["examples"]["labels"] == small_pages.LABELS.tolist()
+    if model is small_pages.quantized():
+        assert found["examples"]["log_probs"] is None
+        return
     probs = np.exp(packed.unpack(found["examples"]["log_probs"])).reshape([-1, n, k])
     expected = np.asarray(model.encode_probs(x))[:, :n]
     if expected.ndim == 2:
         expected = np.stack([1 - expected, expected], axis=-1)
     np.testing.assert_allclose(probs, expected[..., :k], atol=0.05)
-    assert found["examples"]["labels"] == small_pages.LABELS.tolist()
 
 
 def test_values_of_minus_one_and_one_are_decoded():
@@ -85,6 +92,7 @@ def test_a_model_on_features_is_decoded_to_images():
     [
         (small_pages.categorical, ("independent", "lstm")),
         (small_pages.bits, ("independent", None)),
+        (small_pages.quantized, ("independent", None)),
         (small_pages.convolutions, ("samples", None)),
     ],
 )
@@ -104,8 +112,31 @@ def test_fewer_bits_cost_precision_and_save_space():
     assert len(json.dumps(eight)) < len(json.dumps(sixteen))
 
 
-def quantized():
-    return models.QuantizedAutoencoder(small_pages.SHAPE, hidden_units=(4,))
+QUANTIZERS = (
+    lambda: quantizers.VectorQuantizer(7, code_size=2),
+    lambda: quantizers.GroupedQuantizer(quantizers.VectorQuantizer(5), num_groups=2),
+    lambda: quantizers.FiniteScalarQuantizer(levels=(4, 3)),
+    lambda: quantizers.LookupFreeQuantizer(4, bits_per_code=2, spherical=True),
+    lambda: quantizers.SimVQ(6),
+)
+
+
+@pytest.mark.parametrize("make", QUANTIZERS)
+def test_vectors_of_every_quantiser_are_sums_of_rows(make):
+    quantizer = make()
+    quantizer.build((None, 3, 4))
+    codes = np.random.default_rng(0).integers(
+        0, quantizer.num_categories, [2, 3, quantizer.num_variables]
+    )
+    network = codewords.of_quantizer(quantizer, (3, 4), "int16")
+    one_hot = np.eye(quantizer.num_categories)[codes.reshape([2, -1])]
+    found = computing.compute(network, one_hot)
+    np.testing.assert_allclose(found, quantizer.decode(codes.astype(np.int32)), atol=1e-3)
+
+
+def of_many_codes():
+    quantizer = quantizers.LookupFreeQuantizer(18)
+    return models.QuantizedAutoencoder(small_pages.SHAPE, quantizer, (2, 4), hidden_units=(4,))
 
 
 def of_trees():
@@ -115,7 +146,7 @@ def of_trees():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (quantized, "not the codewords of a quantiser.*Received: model with VectorQuantizer"),
+        (of_many_codes, "at most 8192 vectors.*num_variables=1, num_categories=262144"),
         (of_trees, "categorical and bernoulli latents.*Received: latents='tree:3,3'"),
         (
             lambda: small_models.make("StructuredPrediction"),

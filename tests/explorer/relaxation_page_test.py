@@ -53,18 +53,21 @@ def test_the_gradients_are_those_of_tensorflow(pages, temperature, objective):
     _, page = pages.open(None)
     random = np.random.default_rng(0)
     logits, noise = random.normal(size=5), random.gumbel(size=5)
-    exponentials = random.exponential(size=(10, 5))
+    exponentials, normals = random.exponential(size=(10, 5)), random.normal(size=5)
     names = page.eval_on_selector_all(
         "tr[data-estimator]", "rows => rows.map(row => row.dataset.estimator)"
     )
-    assert names[0] == "exact" and len(names) == 9
+    assert names[0] == "exact" and len(names) == 12
     for name in names[1:]:
         found = page.evaluate(
             "arguments => explorer.gradientOf(...arguments)",
-            [name, logits.tolist(), noise.tolist(), temperature, objective, exponentials.tolist()],
+            [
+                *(name, logits.tolist(), noise.tolist(), temperature, objective),
+                *(exponentials.tolist(), normals.tolist()),
+            ],
         )
         estimator = make_estimator(name, temperature)
-        given = noise_of(name, logits, noise, exponentials)
+        given = noise_of(name, logits, noise, exponentials, normals)
         expected = gradient(estimator, logits, given, objective)
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=name)
     found = page.evaluate(
@@ -77,23 +80,28 @@ def test_the_gradients_are_those_of_tensorflow(pages, temperature, objective):
 
 
 def make_estimator(name, temperature):
-    if name == "darn":
+    if name in ("darn", "redge"):
         return estimators.get(name)
     return estimators.get(name, temperature=temperature)
 
 
-def noise_of(name, logits, noise, exponentials):
-    """The noise of the page as the estimator takes it, [1, (1 + M, )1, K]."""
+def noise_of(name, logits, noise, exponentials, normals):
+    """The noise of the page as the estimator takes it, [1, (1 + M, )1, K], or [1, 1, K, 2] of "redge"."""
     if name in (*GUMBELS, "decoupled_straight_through_gumbel_softmax"):
         return noise[np.newaxis, np.newaxis]
     drawn = int(np.argmax(logits + noise))
     one_hot = np.eye(5)[drawn]
-    if name != "gumbel_rao":
+    if name == "redge":
+        return np.stack([one_hot, normals], axis=-1)[np.newaxis, np.newaxis]
+    if name not in ("gumbel_rao", "reinmax_rao", "reinmax_cv"):
         return one_hot[np.newaxis, np.newaxis]
+    if name != "gumbel_rao":
+        logits = np.log((np.exp(logits) / np.exp(logits).sum() + one_hot) / 2)
     top = np.log(np.exp(logits).sum()) - np.log(exponentials[:, drawn, np.newaxis])
     perturbed = -np.log(exponentials * np.exp(-logits) + np.exp(-top))
     perturbed[:, drawn] = top[:, 0]
-    return np.concatenate([one_hot[np.newaxis], perturbed - logits])[np.newaxis, :, np.newaxis]
+    own = [noise] if name == "reinmax_cv" else []
+    return np.stack([one_hot, *own, *(perturbed - logits)])[np.newaxis, :, np.newaxis]
 
 
 def f(z, objective):

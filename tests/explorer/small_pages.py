@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tf_discrete import explorer, models
+from tf_discrete.layers import quantizers
 from tf_discrete.types import JsonObject
 
 SHAPE = (8, 8, 1)
@@ -49,6 +50,18 @@ def categorical(**changes: Any) -> models.CategoricalVAE:
 def bits() -> models.SemanticHashingAutoencoder:
     """12 bits."""
     return spread(models.SemanticHashingAutoencoder(SHAPE, 12, hidden_units=(16,)))
+
+
+@functools.cache
+def quantized() -> models.QuantizedAutoencoder:
+    """3 vectors of 4 numbers, each a sum of one of 5 codewords of both codebooks."""
+    quantizer = quantizers.ResidualQuantizer(quantizers.VectorQuantizer(5), num_quantizers=2)
+    model = models.QuantizedAutoencoder(SHAPE, quantizer, (3, 4), hidden_units=(16,))
+    spread(model.encoder)
+    spread(model.decoder)
+    for seed, part in enumerate(model.quantizer.parts):
+        part.codebook.assign(np.random.default_rng(seed).normal(size=[5, 4]).astype(np.float32))
+    return model
 
 
 @functools.cache

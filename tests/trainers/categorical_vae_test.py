@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.projector import projector_config_pb2
 
-from tests.trainers import small_runs
+from tests.trainers import charts_test, small_runs
 from tf_discrete import datasets, evaluation, export, likelihoods
 from trainers.common import (
     autoencoder_report,
@@ -143,6 +143,14 @@ def test_every_chart_is_described_and_one_decides(finished: pathlib.Path):
             if "decides the best epoch" in text:
                 deciding.append((split, tag))
     assert deciding == [("validation", "discrete_path/hard_elbo_nats")]
+
+
+def test_the_layout_names_the_scalars_of_the_run(finished: pathlib.Path):
+    layout = charts_test.check_layout(finished / "tensorboard")
+    assert list(layout) == ["objective", "discrete path", "codes", "optimisation", "test"]
+    shown = {pattern for group in layout.values() for tags in group.values() for pattern in tags}
+    for name in (*TERMS, *HARD_TERMS, "usage/perplexity_min", "bound_nats", "learning_rate"):
+        assert f"^{charts.chart(name).tag}$" in shown
 
 
 def test_scalars_are_the_history(log, finished: pathlib.Path):

@@ -15,6 +15,7 @@ from tf_discrete import explorer, models
 from tf_discrete._internal.writing import write_json
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.explorer import packed
+from tf_discrete.layers import quantizers
 from trainers.saved_runs import explore
 
 TASK = {"task": "categorical_vae", "dataset": "digits", "max_examples": 60}
@@ -118,9 +119,10 @@ def test_runs_that_cannot_be_shown_are_refused(run, tmp_path):
     ):
         with pytest.raises(error, match=message):
             explore.run(explore.Config(**{"run": str(run), **changes}))
-    quantized = models.QuantizedAutoencoder(small_pages.SHAPE, hidden_units=(4,))
+    many = quantizers.LookupFreeQuantizer(18)
+    quantized = models.QuantizedAutoencoder(small_pages.SHAPE, many, (2, 4), hidden_units=(4,))
     folder = folder_of(quantized, tmp_path / "vq", task="quantized_autoencoder")
-    with pytest.raises(ValueError, match="not the codewords of a quantiser"):
+    with pytest.raises(ValueError, match="at most 8192 vectors of codes"):
         explore.run(explore.Config(run=str(folder)))
     (run / "model.keras").unlink()
     with pytest.raises(FileNotFoundError, match="The run must have a model.keras, which training"):

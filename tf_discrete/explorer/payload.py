@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete.distributions import LatentSpec
-from tf_discrete.explorer import computing, layers, packed, priors
+from tf_discrete.explorer import codewords, computing, layers, packed, priors
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 from tf_discrete.models.quantized_autoencoder import QuantizedAutoencoder
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE
@@ -49,7 +49,7 @@ def of_model(
     """Returns what a page needs of a model: its decoder, its priors, and examples with their codes.
 
     Args:
-        model: An autoencoder with categorical or Bernoulli latents, or a `SemiSupervisedVAE`.
+        model: An autoencoder with categorical or Bernoulli latents or a quantiser, or a `SemiSupervisedVAE`.
         examples: Images, at least one.
         code_prior: Prior of the model's codes to sample from in addition to `prior`. Default: that of the
             model.
@@ -88,15 +88,12 @@ def check_model(model: keras.Model) -> None:
                 f"Received: latents={model.class_spec.latents!r}"
             )
     elif isinstance(model, QuantizedAutoencoder):
-        raise ValueError(
-            "A page shows categorical and Bernoulli latents, not the codewords of a quantiser. Find images "
-            "by these with trainers.search, or export the model with trainers.export. "
-            f"Received: model with {type(model.quantizer).__name__}"
-        )
+        codewords.check_quantizer(model.quantizer)
     elif not isinstance(model, DiscreteAutoencoder):
         raise ValueError(
             "The model of a page must decode its codes: train with trainers.categorical_vae, "
-            f"semantic_hashing or semi_supervised. Received: model={type(model).__name__}"
+            "semantic_hashing, quantized_autoencoder or semi_supervised. "
+            f"Received: model={type(model).__name__}"
         )
     elif model.decoded_spec.latents not in LATENTS:
         raise ValueError(
@@ -142,16 +139,15 @@ def _codes(
     n = spec.num_variables
     all_codes = model.encode(x)
     codes = np.asarray(all_codes)[:, :n]
-    probs = spec.kind.over_categories(model.encode_probs(x)[:, :n])[..., : spec.num_categories]
-    log_probs = np.log(np.maximum(np.asarray(probs), np.exp(LOWEST_LOG_PROB)))
-    flat = log_probs.reshape([len(codes), -1, 1])
+    quantized = isinstance(model, QuantizedAutoencoder)
+    log_probs = None if quantized else _log_probs(spec, model.encode_probs(x)[:, :n])
     code_prior = model.code_prior if code_prior is None else code_prior
     found: JsonObject = {
         "kind": "codes",
         **spec.get_config(),
         "data_shape": list(model.data_shape),
         "decoder": [
-            *layers.of_network(model.decoder, spec.shape, precision, "decoder"),
+            *_decoder_of(model, precision),
             *layers.of_mean(model.likelihood),
         ],
         "prior": priors.of_prior(model.prior, n, precision),
@@ -159,11 +155,28 @@ def _codes(
         "examples": {
             **_shown(examples),
             "codes": packed.pack(codes.astype(np.uint16)),
-            "log_probs": packed.pack_weights(flat, "int8"),
+            "log_probs": log_probs,
         },
     }
     error = np.abs(decode(found, codes) - np.asarray(model.decode(all_codes))).max()
     return {**found, "largest_error": float(error)}
+
+
+def _decoder_of(model: DiscreteAutoencoder, precision: str) -> list[JsonObject]:
+    if not isinstance(model, QuantizedAutoencoder):
+        return layers.of_network(model.decoder, model.decoded_spec.shape, precision, "decoder")
+    shape = model.latent_shape
+    return [
+        *codewords.of_quantizer(model.quantizer, shape, precision),
+        *layers.of_network(model.decoder, shape, precision, "decoder"),
+    ]
+
+
+def _log_probs(spec: LatentSpec, probs: tf.Tensor) -> JsonObject:
+    """Packs the probabilities of the categories of each variable of each example."""
+    probs = spec.kind.over_categories(probs)[..., : spec.num_categories]
+    log_probs = np.log(np.maximum(np.asarray(probs), np.exp(LOWEST_LOG_PROB)))
+    return packed.pack_weights(log_probs.reshape([len(log_probs), -1, 1]), "int8")
 
 
 def _class_and_style(model: SemiSupervisedVAE, examples: Examples, precision: str) -> JsonObject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 OBJECTIVE, DISCRETE, CODES = "objective", "discrete_path", "codes"
@@ -90,6 +91,13 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
 _SAME = {"mean_perplexity": "perplexity"}
 """Other names of a quantity in the results of a run."""
 
+_TOGETHER = {
+    "hard_elbo_nats": ("elbo_nats",),
+    "perplexity": ("perplexity_min",),
+    "bound_nats": ("hard_elbo_nats",),
+}
+"""Quantities that the layout also draws in the chart of another: do the two drift apart?"""
+
 CHARTS = {
     name: Chart(f"{group}/{name}", description)
     for group, charts in _DESCRIPTIONS.items()
@@ -117,6 +125,43 @@ def chart(name: str) -> Chart:
         return Chart(f"{group}/{name}", f"{CHARTS[stem].description} Of one of several layers.")
     group = DISCRETE if name.startswith("hard_") else OBJECTIVE
     return Chart(f"{group}/{name}", f"{name.replace('_', ' ')}, averaged over examples.")
+
+
+def layout(tags: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    """Returns the custom layout of the charts of a run: for each group its charts, each a title and its tags.
+
+    A quantity of several layers is one chart.
+
+    Args:
+        tags: Of the scalars that the run writes.
+
+    Example:
+        >>> layout(["optimisation/slope_2", "optimisation/slope", "objective/loss"])["optimisation"]
+        {'slope': ['optimisation/slope', 'optimisation/slope_2']}
+    """
+    known = sorted(set(tags))
+    found: dict[str, dict[str, list[str]]] = {}
+    for group in _DESCRIPTIONS:
+        own = [tag for tag in known if tag.startswith(f"{group}/")]
+        for tag in sorted(own, key=lambda tag: _order(group, _stem(tag))):
+            found.setdefault(group, {}).setdefault(_stem(tag), []).append(tag)
+    for charts in found.values():
+        for title, others in _TOGETHER.items():
+            if title in charts:
+                charts[title] += [tag for tag in known if _stem(tag) in others]
+    return found
+
+
+def _stem(tag: str) -> str:
+    """Returns the quantity of a tag, the same for all layers."""
+    name = tag.split("/", 1)[1]
+    stem = re.sub(r"_\d+$", "", name)
+    return stem if stem in CHARTS else name
+
+
+def _order(group: str, stem: str) -> int:
+    names = list(_DESCRIPTIONS[group])
+    return names.index(stem) if stem in names else len(names)
 
 
 def deciding(description: str) -> str:

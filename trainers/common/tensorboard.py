@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorboard.plugins import projector
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
 
 from tf_discrete import plots, seeds
@@ -70,6 +73,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         self.images, self.labels = images, labels
         self.pictures_every, self.usage, self.pictures = pictures_every, usage, pictures
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._laid_out = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         with self._writer("train").as_default(step=0):
@@ -94,6 +98,10 @@ class TensorBoardLog(keras.callbacks.Callback):
         with self._writer("train").as_default(step=step):
             rate, chart = self.model.optimizer.learning_rate, charts.chart("learning_rate")
             tf.summary.scalar(chart.tag, float(np.asarray(rate)), description=chart.description)
+            if not self._laid_out:
+                fields = (name.split("/", 1)[1] for name in rows_of(logs or {}))
+                write_layout([chart.tag, *(charts.chart(field).tag for field in fields)])
+                self._laid_out = True
         if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
             with self._writer("validation").as_default(step=step):
                 self._pictures()
@@ -187,7 +195,8 @@ def file_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
 
 
 def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
-    """Writes the test results, so that the hyper-parameter page can sort runs by them."""
+    """Writes the test results, so that the hyper-parameter page can sort runs by them, and their layout."""
+    tags = []
     with (
         writing.naming(folder),
         tf.summary.create_file_writer(str(folder / "test")).as_default(step=result["steps"]),
@@ -196,6 +205,41 @@ def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
             if name.startswith("test/") and isinstance(value, (int, float)):
                 chart = charts.chart(name.removeprefix("test/"))
                 tf.summary.scalar(chart.tag, value, description=chart.description)
+                tags.append(chart.tag)
+    with (  # TensorBoard merges layouts in the order of the folders: those of training come first.
+        writing.naming(folder),
+        tf.summary.create_file_writer(str(folder / "validation")).as_default(step=result["steps"]),
+    ):
+        write_layout(tags, (charts.TEST,))
+
+
+def write_layout(tags: Sequence[str], groups: Sequence[str] | None = None) -> None:
+    """Writes the layout of the custom scalars: the charts of the tags, by the question of each.
+
+    Args:
+        tags: Of the scalars of a run.
+        groups: Those that are laid out. Default: all.
+    """
+    found = charts.layout(tags)
+    categories = [
+        layout_pb2.Category(
+            title=group.replace("_", " "),
+            chart=[
+                layout_pb2.Chart(
+                    title=title,
+                    multiline=layout_pb2.MultilineChartContent(
+                        tag=[f"^{re.escape(tag)}$" for tag in tags]
+                    ),
+                )
+                for title, tags in found[group].items()
+            ],
+        )
+        for group in found
+        if groups is None or group in groups
+    ]
+    if categories:
+        pb = custom_scalar.pb(layout_pb2.Layout(category=categories))
+        tf.summary.experimental.write_raw_pb(pb.SerializeToString())
 
 
 def _image(tag: str, figure: Any) -> None:

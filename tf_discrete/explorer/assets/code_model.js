@@ -6,16 +6,19 @@ function makeCodeModel(payload) {
   const width = bits ? 1 : categories;
   const network = makeNetwork(payload.decoder, bits ? [count] : [count, categories]);
   const codes = Array.from(unpack(payload.examples.codes));
-  const logProbs = unpack(payload.examples.log_probs);
+  // A quantiser gives an image one code, and no probabilities.
+  const logProbs = payload.examples.log_probs && unpack(payload.examples.log_probs);
   const sizes = { count, categories, bits };
   const read = (value) => (payload.code_values === "plus_minus" ? 2 * value - 1 : value);
   const decodeValues = (values) => network(Float32Array.from(values, read));
   const logits = (index, n) => {
+    if (!logProbs) return times(categories, (k) => (k === codes[index * count + n] ? 0 : -Infinity));
     const start = (index * count + n) * categories;
     return Array.from(logProbs.subarray(start, start + categories));
   };
   return {
     ...sizes,
+    certain: !logProbs,
     shape,
     codeOf: (index) => codes.slice(index * count, (index + 1) * count),
     logits,

@@ -48,7 +48,8 @@ function codeView(payload, api) {
       "Its code, and what the decoder makes of it",
       model.bits
         ? "Click a bit to flip it. The decoder runs in this page."
-        : "Each row is a variable, each cell a category; the shade is the probability that the encoder gives. " +
+        : "Each row is a variable, each cell a category; the shade is the " +
+          (model.certain ? "code of the image. " : "probability that the encoder gives. ") +
           "Click a cell, or a row's name to go through its categories. The decoder runs in this page.",
       h(
         "div",
@@ -71,7 +72,7 @@ function codeView(payload, api) {
       model.bits ? null : categoryStrip(model, state, setVariable),
     ),
     half(neighbourPanel(model, examples, state, select)),
-    half(temperaturePanel(model, state)),
+    ...(model.certain ? [] : [half(temperaturePanel(model, state))]),
     samplePanel(model, setCode),
   ];
 }

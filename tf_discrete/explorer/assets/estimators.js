@@ -3,6 +3,7 @@
 const CONDITIONAL = 10;
 const FORWARD_TEMPERATURE = 1.25;
 const GAP = 1;
+const CONTROL_SCALE = 0.7;
 const WEIGHTS = [0.8, -0.6, 0.3, 1.0, -0.9, 0.1, -0.3, 0.6, -0.1, 0.4];
 
 /** Objectives f(z) of t = w . z, by t and their derivative. */
@@ -29,7 +30,29 @@ const jacobian = (probs, vector, factor = 1) => {
   return probs.map((p, k) => factor * p * (vector[k] - mean));
 };
 
-/** Each maps (logits, noise, temperature, slope of f, exponentials) to a gradient. */
+/** Relaxed samples whose argmax is that of z, by conditional Gumbel noise from exponential variables. */
+function relaxedGiven(z, logits, exponentials, temperature) {
+  const drawn = argmax(z);
+  const total = logSumExp(logits);
+  return exponentials.map((draws) => {
+    const top = total - Math.log(draws[drawn]);
+    const perturbed = logits.map((logit, k) =>
+      k === drawn ? top : -Math.log(draws[k] * Math.exp(-logit) + Math.exp(-top)),
+    );
+    return softmax(perturbed.map((value) => value / temperature));
+  });
+}
+
+/** The mean over `relaxations` of their Jacobian times a vector. */
+function meanJacobian(relaxations, vector, factor) {
+  const products = relaxations.map((y) => jacobian(y, vector, factor));
+  return vector.map((_, k) => sum(products.map((product) => product[k])) / products.length);
+}
+
+const add = (...vectors) => vectors[0].map((_, k) => sum(vectors.map((vector) => vector[k])));
+const midpoint = (probs, z) => probs.map((p, k) => (p + z[k]) / 2);
+
+/** Each maps (logits, noise, temperature, slope of f, exponentials, normals) to a gradient. */
 const ESTIMATORS = {
   gumbel_softmax: (logits, noise, temperature, slope) => {
     const y = relaxed(logits, noise, temperature);
@@ -43,18 +66,7 @@ const ESTIMATORS = {
   },
   gumbel_rao: (logits, noise, temperature, slope, exponentials) => {
     const z = hard(logits, noise);
-    const upstream = slope(z);
-    const drawn = argmax(z);
-    const total = logSumExp(logits);
-    const gradients = exponentials.map((draws) => {
-      const top = total - Math.log(draws[drawn]);
-      const perturbed = logits.map((logit, k) =>
-        k === drawn ? top : -Math.log(draws[k] * Math.exp(-logit) + Math.exp(-top)),
-      );
-      const y = softmax(perturbed.map((value) => value / temperature));
-      return jacobian(y, upstream, 1 / temperature);
-    });
-    return logits.map((_, k) => sum(gradients.map((gradient) => gradient[k])) / gradients.length);
+    return meanJacobian(relaxedGiven(z, logits, exponentials, temperature), slope(z), 1 / temperature);
   },
   gapped_straight_through: (logits, noise, temperature, slope) => {
     const z = hard(logits, noise);
@@ -72,6 +84,35 @@ const ESTIMATORS = {
     const first = jacobian(softmax(logits), upstream, 0.5);
     return second.map((value, k) => value - first[k]);
   },
+  reinmax_rao: (logits, noise, temperature, slope, exponentials) => {
+    const z = hard(logits, noise);
+    const upstream = slope(z);
+    const probs = softmax(logits);
+    const halfway = midpoint(probs, z).map(Math.log);
+    const first = relaxedGiven(z, halfway, exponentials, temperature);
+    return add(meanJacobian(first, upstream, 2 / temperature), jacobian(probs, upstream, -0.5));
+  },
+  reinmax_cv: (logits, noise, temperature, slope, exponentials) => {
+    const z = hard(logits, noise);
+    const upstream = slope(z);
+    const probs = softmax(logits);
+    const middle = midpoint(probs, z);
+    const halfway = middle.map(Math.log);
+    const others = relaxedGiven(z, halfway, exponentials, temperature);
+    return add(
+      jacobian(middle, upstream, 2),
+      jacobian(probs, upstream, -0.5),
+      meanJacobian(others, upstream, CONTROL_SCALE / temperature),
+      jacobian(relaxed(halfway, noise, temperature), upstream, -CONTROL_SCALE / temperature),
+    );
+  },
+  // Two steps, from the noise level 1/2: y = z + e, and the point above it is held.
+  redge: (logits, noise, temperature, slope, exponentials, normals) => {
+    const z = hard(logits, noise);
+    const denoised = softmax(logits.map((logit, k) => logit + z[k] + normals[k]));
+    const last = jacobian(denoised, slope(z));
+    return add(last, jacobian(softmax(logits), last));
+  },
   darn: (logits, noise, temperature, slope) => {
     const z = hard(logits, noise);
     const upstream = slope(z);
@@ -87,8 +128,8 @@ function exactGradient(logits, objective) {
   return jacobian(probs, values);
 }
 
-const gradientOf = (name, logits, noise, temperature, objective, exponentials) =>
-  ESTIMATORS[name](logits, noise, temperature, (z) => objectiveSlope(objective, z), exponentials);
+const gradientOf = (name, logits, noise, temperature, objective, exponentials, normals) =>
+  ESTIMATORS[name](logits, noise, temperature, (z) => objectiveSlope(objective, z), exponentials, normals);
 
 /** Bias (the size of the mean's error) and standard deviation of an estimator over the frozen cloud. */
 function gradientStatistics(name, state, exact) {
@@ -101,6 +142,7 @@ function gradientStatistics(name, state, exact) {
       state.temperature,
       state.objective,
       state.noise.exponentials[index],
+      state.noise.normals[index],
     ),
   );
   const mean = logits.map((_, k) => sum(gradients.map((g) => g[k])) / gradients.length);

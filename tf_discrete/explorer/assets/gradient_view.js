@@ -46,7 +46,15 @@ function gradientView(state) {
     values.update(logits.map((_, k) => objectiveValue(state.objective, oneHot(k, logits.length))));
     const exact = exactGradient(logits, state.objective);
     const gradients = rows.map(({ name }) =>
-      gradientOf(name, logits, noiseOf(state), state.temperature, state.objective, state.noise.exponentials[0]),
+      gradientOf(
+        name,
+        logits,
+        noiseOf(state),
+        state.temperature,
+        state.objective,
+        state.noise.exponentials[0],
+        state.noise.normals[0],
+      ),
     );
     // The exact gradient stays visible where a few estimates are far from it; longer bars are cut, and striped.
     const largest = (gradient) => Math.max(...gradient.map(Math.abs));

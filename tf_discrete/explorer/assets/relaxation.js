@@ -28,10 +28,12 @@ function frozenNoise(seed) {
   return {
     one: draw(),
     cloud: times(CLOUD, draw),
-    // For noise given its argmax: Gumbel-Rao.
+    // For noise given its argmax: Gumbel-Rao and what averages as it does.
     exponentials: times(CLOUD, () =>
       times(CONDITIONAL, () => times(MOST_CATEGORIES, () => exponential(random))),
     ),
+    // For diffusion: ReDGE.
+    normals: times(CLOUD, () => times(MOST_CATEGORIES, () => normal(random))),
   };
 }
 
