@@ -13,6 +13,26 @@ RUNS = {
         ["--units=4", "--epochs=1", "--seeds=1", "--max_examples=100"],
         [r"Keras' LSTM +[\d.]+%", r"gates of 0 and 1 +[\d.]+%", r"gates that are closed +[\d.]+%"],
     ),
+    "prune_network": (
+        ["--units=8,4", "--epochs=2", "--seeds=1", "--max_examples=100", "--penalty=1"],
+        [r"^ +1 +mean +[\d.]+% +[\d.]+% +[\d.]+% +[\d.]+%$"],
+    ),
+    "sequence_autoencoder": (
+        [
+            "--eager",
+            "--steps=2",
+            "--max_lines=40",
+            "--units=8",
+            "--length=48",
+            "--batch_size=8",
+            "--codes=semantic_hashing",
+        ],
+        [r"^none +0 +\d\.\d+$", r"^semantic_hashing +0 +\d\.\d+ +-?[\d.]+ +-?[\d.]+%$"],
+    ),
+    "state_table": (
+        ["--changes=reverse", "--states=true,projection", "--seeds=1", "--steps=100"],
+        [r"^reverse +true +\w+.* of 11 cells$", r"^reverse +projection +\w+.* of 11 cells$"],
+    ),
     "plain_bits": (
         ["--frames=500", "--epochs=1", "--units=8", "--bits=8"],
         [r"^ +8 +0\.25( +-?\d+\.\d\d){4}$"],
