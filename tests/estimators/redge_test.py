@@ -126,7 +126,8 @@ def test_erratum_the_sample_of_few_steps_from_noise_has_another_distribution(log
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"num_steps": 0}, {"noise_level": 1.0}, {"noise_level": 0.0}]
+    "arguments",
+    [{"num_steps": 0}, {"noise_level": 1.0}, {"noise_level": 0.0}, {"noise_level": 1e-320}],
 )
 def test_wrong_arguments_are_refused(arguments):
     with pytest.raises(ValueError, match="Received"):

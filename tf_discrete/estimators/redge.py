@@ -13,6 +13,9 @@ from tf_discrete.estimators import backward, base
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Config, Sample, Seed, Tensor
 
+LOWEST_NOISE_LEVEL = 1e-3
+"""Logits are multiplied by its inverse, and float32 must hold the products."""
+
 
 @register("redge")
 class ReDGE(base.PathwiseEstimator):
@@ -34,11 +37,11 @@ class ReDGE(base.PathwiseEstimator):
 
     Args:
         num_steps: n >= 1, evaluations of the denoiser. Default: 2.
-        noise_level: Number in (0, 1), time t at which the sample is denoised last. Default: 0.5.
+        noise_level: Number in [1e-3, 1), time t at which the sample is denoised last. Default: 0.5.
         latents: "categorical" or "bernoulli" (as two categories).
 
     Raises:
-        ValueError: no steps, or a noise level outside of (0, 1).
+        ValueError: no steps, or a noise level outside of [1e-3, 1).
 
     Example:
         >>> from tf_discrete import seeds
@@ -70,7 +73,7 @@ class ReDGE(base.PathwiseEstimator):
     ):
         super().__init__(latents=latents, **kwargs)
         self.num_steps = checks.whole("num_steps", num_steps)
-        self.noise_level = checks.number("noise_level", noise_level, above=0.0, below=1.0)
+        self.noise_level = checks.number("noise_level", noise_level, LOWEST_NOISE_LEVEL, below=1.0)
 
     @property
     def ratios(self) -> list[float]:
