@@ -15,6 +15,7 @@ first seed before the others; the same command goes on where it was stopped.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from benchmarks import provenance, store
 from benchmarks.questions import report
@@ -53,7 +54,7 @@ def run(config: Config) -> None:
         print(report.table(store.read(report.RESULTS), question))
 
 
-def _complete(config: Config, cell: Cell, about: dict[str, object]) -> None:
+def _complete(config: Config, cell: Cell, about: Mapping[str, object]) -> None:
     if cell.name in store.read(report.RESULTS):
         return
     began = time.monotonic()

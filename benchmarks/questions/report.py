@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks import provenance
@@ -66,7 +66,7 @@ def _spread(records: Records, where: tuple[str, str, str], name: str, digits: in
     return tables.spread(found, digits) if found else ""
 
 
-Made = tuple[tuple[str, ...], list[tuple[str, ...]]]
+Made = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 def _smoothing(records: Records) -> Made:
