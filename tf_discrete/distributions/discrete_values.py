@@ -1,4 +1,4 @@
-"""What the values of a kind of latents look like: their shapes, their sizes and their codes.
+"""Shapes, sizes and codes of the values of a kind of latents.
 
 All of it is of the class, and needs no logits.
 """
