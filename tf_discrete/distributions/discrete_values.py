@@ -1,4 +1,4 @@
-"""The values of a kind of latents: their shapes, their sizes and their codes.
+"""Shapes, sizes and codes of the values of a kind of latents.
 
 All of it is of the class, and needs no logits.
 """
