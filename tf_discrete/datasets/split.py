@@ -66,7 +66,7 @@ class Split:
         if self.class_names is not None:
             _check_class_names(self.class_names, self.num_classes)
         _check_white_levels(self.white_levels)
-        checks.flag("carved", self.carved)
+        object.__setattr__(self, "carved", checks.flag("carved", self.carved))
 
     def __len__(self) -> int:
         return len(self.images)
