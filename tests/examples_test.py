@@ -48,7 +48,13 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+SLOW = ("discrete_gates", "sequence_autoencoder", "prune_network", "hard_attention")
+"""Left to `make test-slow`."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else []) for n in RUNS]
+)
 def test_it_runs_and_compares(name, tmp_path):
     flags, lines = RUNS[name]
     done = forked.run("-m", f"examples.{name}", *flags, cwd=forked.ROOT, timeout=300)
