@@ -11,7 +11,7 @@ Cell = tuple[int, int]
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 """Actions: up, right, down, left."""
 PIXELS = 2
-"""Its neighbours of a cell, one in each direction."""
+"""Height and width of a cell, in pixels."""
 
 
 @dataclasses.dataclass
