@@ -76,6 +76,7 @@ def test_numbers_without_axes_count_as_the_number_that_they_hold(number):
         (lambda: checks.seed("a", 1.0), "an integer of at most 64 bits. Received: a=1.0"),
         (lambda: checks.seed("a", 2**64), "an integer of at most 64 bits. Received: a=1844"),
         (lambda: checks.text("a", b"x"), "a must be a string. Received: a=b'x'"),
+        (lambda: checks.text("a", "\0"), r"printable characters. Received: a='\\x00'"),
         (lambda: checks.path("a", ""), "a must be a path, .* Received: a=''"),
         (lambda: checks.path("a", b"x"), "a must be a path, .* Received: a=b'x'"),
         (lambda: checks.path("a", "x\0"), "a must be a path, .* Received: a='x"),

@@ -129,9 +129,11 @@ def seed(name: str, value: object) -> int:
 
 
 def text(name: str, value: object) -> str:
-    """Returns a string, which may be empty."""
+    """Returns a string of printable characters, which may be empty."""
     if not isinstance(value, str):
         refuse(name, "a string", value)
+    if not value.isprintable():
+        refuse(name, "a string of printable characters", value)
     return str(value)
 
 

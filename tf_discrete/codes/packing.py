@@ -158,7 +158,9 @@ def unpack(packed: ArrayLike, num_variables: int, num_categories: int = 2) -> np
     if array.shape[1] != size:
         raise ValueError(
             f"Codes of {num_variables} variables with {num_categories} categories take {size} bytes each. "
-            f"Give the sizes that they were packed with. Received: packed.shape={array.shape}"
+            "Give the sizes that they were packed with. "
+            f"Received: packed.shape={array.shape}, num_variables={num_variables}, "
+            f"num_categories={num_categories}"
         )
     codes = np.empty([len(array), num_variables], _dtype(num_categories))
     for start in range(0, len(array), _BLOCK):
