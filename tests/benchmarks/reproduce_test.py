@@ -10,7 +10,7 @@ from benchmarks import reproduce, store
 
 TOY = (
     "--dataset=digits --binarization=none --validation_fraction=0.1 --max_examples=300 --epochs=1 "
-    "--hidden_units=8 --bound_samples=2 --pictures_every=0 --monitor_every=0"
+    "--hidden_units=8 --bound_samples=2 --pictures_every=0 --monitor_every=1"
 )
 """Flags that make a run of any row short."""
 
