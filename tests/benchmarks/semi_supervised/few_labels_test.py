@@ -10,7 +10,7 @@ from trainers.common import callbacks
 from trainers.flags import config as config_lib
 from trainers.tasks.semi_supervised import Config as TrainerConfig
 
-ROW = study.Row("paper", 100, "enumeration")
+ROW = study.Row("paper_short", 100, "enumeration")
 SMALL = {
     "dataset": "digits",
     "max_examples": 300,
@@ -28,7 +28,7 @@ def small(tmp_path, monkeypatch) -> study.Config:
     monkeypatch.setattr(study, "SETTINGS", SMALL)
     monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
     return study.Config(
-        variants=("paper",),
+        variants=("paper_short",),
         labels=(100,),
         inference=("enumeration",),
         num_draws=1,
@@ -52,7 +52,7 @@ def test_every_row_is_kept_in_a_place_of_its_own():
 @pytest.mark.slow
 def test_a_row_is_trained_once_and_reported(small, monkeypatch):
     row_of = {cells[:3]: cells for cells in study.cells()}
-    assert row_of["paper", "100", "`enumeration`"][3:] == (
+    assert row_of["paper_short", "100", "`enumeration`"][3:] == (
         *("", "92.6 %", "", "", "-106.8", "", "not run", ""),
     )
     trainer = study.semi_supervised
