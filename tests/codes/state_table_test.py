@@ -121,7 +121,7 @@ def test_an_empty_table_values_everything_at_0():
     table = StateTable(2)
     assert table.sweep() == 0 and len(table) == 0
     np.testing.assert_array_equal(table.values([code(1), code(2)]), np.zeros([2, 2]))
-    assert table.values(np.zeros([0, 2])).shape == (0, 2)
+    assert table.values(np.zeros([0, 2], np.uint8)).shape == (0, 2)
 
 
 def test_bad_arguments():
@@ -137,3 +137,23 @@ def test_bad_arguments():
         table.add(np.zeros([3], np.uint8), 0, 0.0, None)
     with pytest.raises(ValueError, match="one of a transition that was added"):
         table.remove(code(0), 1, 0.0, None)
+
+
+@pytest.mark.parametrize("reward", [float("nan"), float("inf"), "1"])
+def test_a_reward_that_is_no_number_leaves_the_table_as_it_was(reward):
+    table = StateTable(2)
+    with pytest.raises(ValueError, match="reward must be.*Received: reward="):
+        table.add(code(0), 0, reward, code(1))
+    assert len(table) == 0 and table.sweep() == 0
+
+
+def test_codes_are_not_changed_when_taken():
+    table = StateTable(2)
+    for state in ([0.5, 1.0], [0, 256]):
+        with pytest.raises(ValueError, match=r"a packed code, uint8 \[bytes\].*Received: state="):
+            table.add(state, 0, 0.0, None)
+        with pytest.raises(ValueError, match="states must be packed codes"):
+            table.values([state])
+    table.add(code(0), 0, 0.0, None)
+    with pytest.raises(ValueError, match=r"a packed code, uint8 \[2\]"):
+        table.values(np.zeros([1, 3], np.uint8))

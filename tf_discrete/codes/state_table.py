@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
+from tf_discrete.codes import packing
 from tf_discrete.codes.hamming import hamming_distances
 
 Pair = tuple[int, int]
@@ -64,9 +65,8 @@ class StateTable:
         self._sources: list[dict[Pair, int]] = []  # of each state: what led there, how many times
         self._visits: list[int] = []
         self._queue: list[tuple[float, int]] = []
-        self._changes: list[
-            float
-        ] = []  # of each state: bound on the change of its value by an update
+        # Of each state: a bound on the change of its value by an update.
+        self._changes: list[float] = []
 
     def __len__(self) -> int:
         """Number of states with a counted transition."""
@@ -80,16 +80,17 @@ class StateTable:
         Args:
             state: uint8 [bytes], a packed code.
             action: Int.
-            reward: Number.
+            reward: Finite number.
             next_state: uint8 [bytes]; None at the end of an episode.
         """
+        reward = checks.number("reward", reward)
         self._count(self._pair(state, action), reward, next_state, 1)
 
     def remove(
         self, state: ArrayLike, action: int, reward: float, next_state: ArrayLike | None
     ) -> None:
         """Takes a transition back that was added with the same arguments."""
-        pair = self._pair(state, action)
+        reward, pair = checks.number("reward", reward), self._pair(state, action)
         if self._counts.get(pair, {}).get(self._row(next_state), 0) < 1:
             checks.refuse("state", "one of a transition that was added", state)
         self._count(pair, reward, next_state, -1)
@@ -118,7 +119,9 @@ class StateTable:
 
     def values(self, states: ArrayLike) -> np.ndarray:
         """Returns Q of states, float64 [n, num_actions], of packed codes uint8 [n, bytes]."""
-        states = np.asarray(states, np.uint8)
+        states = packing.check_packed(states, "states")
+        if self._codes and len(states):
+            self._check_size(states[0])
         return np.array([self._values(state) for state in states]).reshape([-1, self.num_actions])
 
     def _values(self, state: np.ndarray) -> np.ndarray:
@@ -138,7 +141,7 @@ class StateTable:
         _add(counts, to, step)
         if to is not None:
             _add(self._sources[to], pair, step)
-        self._rewards[pair] = self._rewards.get(pair, 0.0) + step * float(reward)
+        self._rewards[pair] = self._rewards.get(pair, 0.0) + step * reward
         self._visits[pair[0]] += step
         self._enqueue(pair[0], np.inf)
 
@@ -170,10 +173,11 @@ class StateTable:
     def _row(self, state: ArrayLike | None) -> int | None:
         if state is None:
             return None
-        code = np.asarray(state, np.uint8)
-        if code.ndim != 1 or (self._codes and code.shape != self._codes[0].shape):
-            size = self._codes[0].size if self._codes else "bytes"
-            checks.refuse("state", f"a packed code, uint8 [{size}]", state)
+        code = np.asarray(state)
+        if code.ndim != 1 or code.dtype != np.uint8:
+            checks.refuse("state", "a packed code, uint8 [bytes]", state)
+        if self._codes:
+            self._check_size(code)
         row = self._rows.setdefault(code.tobytes(), len(self._codes))
         if row == len(self._codes):
             self._codes.append(code.copy())
@@ -182,6 +186,10 @@ class StateTable:
             self._visits.append(0)
             self._changes.append(0.0)
         return row
+
+    def _check_size(self, code: np.ndarray) -> None:
+        if code.shape != self._codes[0].shape:
+            checks.refuse("state", f"a packed code, uint8 [{self._codes[0].size}]", code)
 
 
 def _add(counts: dict[_Key, int], key: _Key, step: int) -> None:
