@@ -81,6 +81,35 @@ def semi_supervised_pyro() -> str:
     return _measurement(race)
 
 
+def training_growth() -> str:
+    """How the time of a step grows with the sizes of a model."""
+    from benchmarks.speed import growth
+
+    return _measurement(growth)
+
+
+def tree_cost() -> str:
+    """Time and memory of a step with up to a billion categories."""
+    from benchmarks.trees import cost
+
+    return _measurement(cost)
+
+
+def tree_codes() -> str:
+    """Codes of one variable of a million categories, at equal bits."""
+    from benchmarks.trees import codes
+
+    records = store.read(codes.RESULTS)
+    return codes.table(records) if records else NOT_MEASURED
+
+
+def tree_classes() -> str:
+    """The cost of very many classes in the semi-supervised VAE."""
+    from benchmarks.trees import classes
+
+    return _measurement(classes)
+
+
 def published(table: str, *estimators: str) -> str:
     """Compares a published table, or some estimators of it, with ours; see benchmarks.published."""
     from benchmarks.published import report
@@ -211,7 +240,11 @@ TABLES: dict[str, Callable[..., str]] = {
     "bound_curve": run_tables.bound_curve,
     "bound_speed": bound_speed,
     "search_speed": search_speed,
+    "training_growth": training_growth,
     "training_speed": training_speed,
+    "tree_classes": tree_classes,
+    "tree_codes": tree_codes,
+    "tree_cost": tree_cost,
     "sweep": run_tables.sweep,
     "bottlenecks": bottlenecks,
     "codebook_decay": codebook_decay,

@@ -1,4 +1,4 @@
-from benchmarks import tree_categorical
+from benchmarks.trees import cost
 
 ROWS = [
     {
@@ -16,7 +16,7 @@ ROWS = [
 
 
 def test_table():
-    table = tree_categorical.table(ROWS)
+    table = cost.markdown(ROWS)
     assert (
         "| tree, a table of K rows | 10 000 | 20 x 20 x 25 | 2.50 | 1.25 to 3.75 | 51 | 25 |"
         in table
@@ -24,7 +24,7 @@ def test_table():
 
 
 def test_picture(tmp_path):
-    tree_categorical.draw(ROWS, str(tmp_path / "picture.png"))
+    cost.draw(ROWS, str(tmp_path / "picture.png"))
     assert (tmp_path / "picture.png").stat().st_size > 1000
 
 
@@ -32,6 +32,18 @@ def test_every_case_has_a_branching():
     """Its number of categories must have prime factors of at most 64."""
     from tf_discrete import distributions
 
-    for kind, num_categories in tree_categorical.CASES:
-        assert kind in tree_categorical.NAMES
+    for kind, num_categories in cost.CASES:
+        assert kind in cost.NAMES
         distributions.balanced_branching(num_categories)
+
+
+def test_the_record_says_how_it_was_made():
+    record = {
+        "rows": ROWS,
+        "settings": {"batch_size": 100},
+        "provenance": {"processor": "P", "cores": 2, "date": "2026-11-30", "commit": None},
+    }
+    assert cost.table(record).endswith(
+        "Batches of 100; P, 2 cores, 2026-11-30, commit not kept. "
+        "Command: `python -m benchmarks.trees.cost`.\n"
+    )

@@ -7,9 +7,9 @@ updates few; "digits" has the same tree and the sum of a row for each digit, so 
 Every model is a process of its own, which gives the median step of all rounds and the peak of its memory,
 less what it held before the model was made.
 
-    python -m benchmarks.tree_categorical
+    python -m benchmarks.trees.cost
 
-adds the result to benchmarks/results/tree_categorical.jsonl and draws docs/images/tree_categorical.png.
+adds the result to benchmarks/results/tree_cost.jsonl and draws docs/images/tree_cost.png.
 `--smoke` takes a few steps of small models and records nothing.
 """
 
@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks import provenance, store
 from trainers.common import tables
 
-RESULTS = "tree_categorical"
+RESULTS = "tree_cost"
 BATCH_SIZE, HIDDEN, WIDTH = 100, 256, 64
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "numpy")
 CASES = (
@@ -112,18 +112,18 @@ def run(cases: Sequence[tuple[str, int]], steps: int, rounds: int) -> list[dict[
         command = [
             sys.executable,
             "-m",
-            "benchmarks.tree_categorical",
+            "benchmarks.trees.cost",
             f"--case={kind},{num_categories}",
         ]
         command += [f"--steps={steps}", f"--rounds={rounds}"]
         answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         found.append(json.loads(answer.splitlines()[-1]))
-        print(table([found[-1]]).splitlines()[-1], flush=True)
+        print(markdown([found[-1]]).splitlines()[-1], flush=True)
     return found
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The results as a table in Markdown."""
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a table in Markdown."""
     header = [
         "",
         "K",
@@ -148,6 +148,16 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         ]
         lines.append(cells)
     return tables.markdown(header, lines)
+
+
+def table(record: Mapping[str, Any]) -> str:
+    """A record as a table in Markdown, with what it was measured on."""
+    made, settings = record["provenance"], record["settings"]
+    return (
+        f"{markdown(record['rows'])}\nBatches of {settings['batch_size']}; {provenance.machine(made)}, "
+        f"{made['date']}, commit {(made['commit'] or 'not kept')[:8]}. "
+        "Command: `python -m benchmarks.trees.cost`.\n"
+    )
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: str) -> None:
@@ -188,14 +198,14 @@ def main() -> None:
         print(json.dumps(measure(kind, int(num_categories), options.steps, options.rounds)))
         return
     if options.smoke:
-        print(table(run(SMOKE, steps=2, rounds=2)))
+        print(markdown(run(SMOKE, steps=2, rounds=2)))
         return
     before = provenance.record(PACKAGES)
     rows = run(CASES, options.steps, options.rounds)
     settings = {"batch_size": BATCH_SIZE, "hidden": HIDDEN, "width": WIDTH, "steps": options.steps}
-    store.append(RESULTS, {"settings": settings, "rows": rows, "provenance": before})
-    draw(rows, str(store.IMAGES / "tree_categorical.png"))
-    print(table(rows))
+    record = store.append(RESULTS, {"settings": settings, "rows": rows, "provenance": before})
+    draw(rows, str(store.IMAGES / "tree_cost.png"))
+    print(table(record))
 
 
 def _peak_mebibytes() -> float:
