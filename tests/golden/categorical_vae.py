@@ -2,7 +2,7 @@
 
 Prints how a small run on the digits differs from the committed numbers, and changes nothing; with
 --regenerate it writes them anew. Do that only where a change of the numbers is meant, and say why in the
-commit.
+commit. With --jit_compile the run is compiled by XLA, whose noise is another, and has numbers of its own.
 """
 
 from __future__ import annotations
@@ -78,21 +78,28 @@ def differences(found: Any, expected: Any, tolerance: float, where: str = "") ->
     return [] if same else [f"{where}: {found!r}, {expected!r} expected"]
 
 
-def run(folder: pathlib.Path) -> None:
+def compiled(file: pathlib.Path) -> pathlib.Path:
+    """The file of the same run, compiled by XLA."""
+    return file.with_stem(f"{file.stem}_xla")
+
+
+def run(folder: pathlib.Path, **changes: Any) -> None:
     """The run that is pinned."""
-    categorical_vae.run(small_runs.config(folder))
+    categorical_vae.run(small_runs.config(folder, **changes))
 
 
 def main(
     argv: list[str] | None = None,
     file: pathlib.Path = FILE,
-    run: Callable[[pathlib.Path], None] = run,
+    run: Callable[..., None] = run,
 ) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--regenerate", action="store_true", help=f"write {file.name}")
-    regenerate = parser.parse_args(argv).regenerate
+    parser.add_argument("--regenerate", action="store_true", help="write the numbers of the run")
+    parser.add_argument("--jit_compile", action="store_true", help="compile the run by XLA")
+    chosen = parser.parse_args(argv)
+    regenerate, file = chosen.regenerate, compiled(file) if chosen.jit_compile else file
     with tempfile.TemporaryDirectory() as folder:
-        run(pathlib.Path(folder) / "run")
+        run(pathlib.Path(folder) / "run", jit_compile="on" if chosen.jit_compile else "off")
         found = summary(pathlib.Path(folder) / "run")
     expected = golden(file) if file.exists() else {"epochs": [], "result": {}}
     numbers = {name: expected[name] for name in found}

@@ -35,5 +35,10 @@ def config(output_dir: Any, **changes: Any) -> semantic_hashing.Config:
     return semantic_hashing.Config(output_dir=str(output_dir), **{**FLAGS, **changes})
 
 
+def run(folder: pathlib.Path, **changes: Any) -> None:
+    """The run that is pinned."""
+    semantic_hashing.run(config(folder, **changes))
+
+
 if __name__ == "__main__":
-    sys.exit(golden.main(file=FILE, run=lambda folder: semantic_hashing.run(config(folder))))
+    sys.exit(golden.main(file=FILE, run=run))

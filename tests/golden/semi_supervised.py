@@ -42,5 +42,10 @@ def config(output_dir: Any, **changes: Any) -> semi_supervised.Config:
     return semi_supervised.Config(output_dir=str(output_dir), **{**FLAGS, **changes})
 
 
+def run(folder: pathlib.Path, **changes: Any) -> None:
+    """The run that is pinned."""
+    semi_supervised.run(config(folder, **changes))
+
+
 if __name__ == "__main__":
-    sys.exit(golden.main(file=FILE, run=lambda folder: semi_supervised.run(config(folder))))
+    sys.exit(golden.main(file=FILE, run=run))
