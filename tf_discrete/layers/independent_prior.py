@@ -9,12 +9,13 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks, input_checks
+from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.types import Config, SeedLike, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class IndependentPrior(keras.layers.Layer):
+class IndependentPrior(BuiltByConstructor, keras.layers.Layer):
     """p(z) = prod_n p(z_n), the uniform distribution or one whose logits are learned.
 
     The prior of `StochasticLayer`, of `CategoricalVAE` (of its last layer) and of
@@ -114,12 +115,6 @@ class IndependentPrior(keras.layers.Layer):
 
     def call(self, codes: Tensor) -> tf.Tensor:
         return self.log_prob(codes)
-
-    def build(self, input_shape: Shape) -> None:
-        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
-
-    def get_build_config(self) -> None:
-        return None
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         return (input_shape[0],)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks, input_checks
+from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import noise
 from tf_discrete.models.code_prior import sizes_of_codes
 from tf_discrete.types import Config, HasCodes, Seed, SeedLike, Shape, Tensor, at_least_float32
@@ -23,7 +24,7 @@ _ROWS = 1000
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class AutoregressivePrior(keras.Model):
+class AutoregressivePrior(BuiltByConstructor, keras.Model):
     """p(z) = prod_t p(chunk_t | chunk_1, ..., chunk_{t-1}), for the codes of any model.
 
     A chunk is `chunk_size` variables at once, one symbol of K ** chunk_size values with an exact
@@ -109,12 +110,6 @@ class AutoregressivePrior(keras.Model):
 
     def call(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         return self.log_prob(codes, training=training)
-
-    def build(self, input_shape: Shape) -> None:
-        """Does nothing; Keras reads the output shape in a summary off models that were built."""
-
-    def get_build_config(self) -> None:
-        return None
 
     @property
     def _default_save_signature(self) -> None:

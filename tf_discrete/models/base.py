@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_discrete import evaluation, seeds
 from tf_discrete._internal import checks
+from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.datasets import IndexedBatches
 from tf_discrete.export import saved_model
 from tf_discrete.export.signature import Signature
@@ -24,7 +25,6 @@ from tf_discrete.types import (
     JsonObject,
     Seed,
     SeedLike,
-    Shape,
     Tensor,
 )
 
@@ -33,7 +33,7 @@ MAX_VALUES = 2**25
 """Maximum number of likelihood parameters that an evaluation holds at once; 128 MiB in float32."""
 
 
-class DiscreteModel(TrainingStep):
+class DiscreteModel(BuiltByConstructor, TrainingStep):
     """A Keras model with discrete latents, trained by plain `compile(optimizer)` and `fit`.
 
     A subclass supplies `objective` and `hard_terms`, both per example, and calls `track_metrics` with the
@@ -127,12 +127,6 @@ class DiscreteModel(TrainingStep):
     def values_per_row(self) -> int:
         """Returns the number of decoder outputs per row, which are parameters of the likelihood."""
         return 1
-
-    def build(self, input_shape: Shape) -> None:
-        """Does nothing: the constructor creates all weights."""
-
-    def get_build_config(self) -> None:
-        return None
 
     @property
     def _default_save_signature(self) -> None:

@@ -7,12 +7,13 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import input_checks
+from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
 from tf_discrete.types import SeedLike, Shape, Tensor
 
 
-class GenerativeChain(keras.layers.Layer):
+class GenerativeChain(BuiltByConstructor, keras.layers.Layer):
     """z_L ~ p(z_L) -> z_{L-1} ~ p(z_{L-1} | z_L) -> ... -> z_1, all z discrete.
 
     The prior of the codes of all layers. A part of a model, which makes it next to the chain of q, decodes
@@ -36,9 +37,6 @@ class GenerativeChain(keras.layers.Layer):
         ]
         name_parts(self, maps=self.maps)
         self.build((None, *latents.specs[-1].shape))
-
-    def build(self, input_shape: Shape) -> None:
-        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         """Returns the shape of a sample of the first layer, given that of the last."""

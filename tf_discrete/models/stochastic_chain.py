@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import estimators, seeds
 from tf_discrete._internal import checks
+from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import Discrete
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
@@ -16,7 +17,7 @@ from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLate
 from tf_discrete.types import Config, Seed, Shape, Tensor
 
 
-class StochasticChain(keras.layers.Layer):
+class StochasticChain(BuiltByConstructor, keras.layers.Layer):
     """x -> z_1 ~ q(z_1 | x) -> z_2 ~ q(z_2 | z_1) -> ... -> z_L, all z discrete.
 
     A part of a model, which makes it, checks the estimators against its objective and saves the arguments.
@@ -57,9 +58,6 @@ class StochasticChain(keras.layers.Layer):
         self.differs_in_training = centering or networks.differs_in_training(first)
         """Whether the logits of the first layer may be others in training than at inference."""
         self.build((None, *input_shape))
-
-    def build(self, input_shape: Shape) -> None:
-        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         """Returns the shape of the concatenated logits of all layers."""

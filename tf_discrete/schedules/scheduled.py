@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete._internal import checks
+from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.schedules import schedule as schedule_lib
 from tf_discrete.types import Config, ScheduleLike, Shape, Tensor
 
@@ -19,7 +20,7 @@ TOO_SMALL = f"at least {SMALLEST}, for float32 divides by it. Give a larger numb
 
 
 @keras.saving.register_keras_serializable("tf_discrete.schedules")
-class ScheduledVariable(keras.layers.Layer):
+class ScheduledVariable(BuiltByConstructor, keras.layers.Layer):
     """A scalar variable, saved with its owner, set from the step inside the compiled training step.
 
     A Python float would be frozen into the traced step, and a callback lags when several steps run in
@@ -69,12 +70,6 @@ class ScheduledVariable(keras.layers.Layer):
             name=name,
         )
         self.build(())
-
-    def build(self, input_shape: Shape) -> None:
-        """Does nothing; Keras reads the output shape in a summary off layers that were built."""
-
-    def get_build_config(self) -> None:
-        return None
 
     def compute_output_shape(self, input_shape: Shape = ()) -> tuple[()]:
         return ()
