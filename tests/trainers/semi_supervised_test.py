@@ -140,6 +140,8 @@ REFUSED = {
     ),
     "estimator": ({"estimator": "enumerate"}, "Did you mean 'enumeration'"),
     "bernoulli": ({"estimator": "arm"}, "supports bernoulli latents only"),
+    "branching": ({"branching": (2, 5)}, "Only trees have a branching. Set latents=tree"),
+    "tree": ({"latents": "tree", "branching": (3, 5)}, "branching"),
     "batch": ({"batch_size": 301}, "A batch must fit into the training data"),
     "rate": ({"classifier_dropout": 1.0}, "classifier_dropout must be at most 0.99"),
     "views": (
@@ -157,16 +159,26 @@ def test_refused_before_anything_is_written(case, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+def test_classes_may_be_paths_through_a_tree(tmp_path):
+    flags = {"latents": "tree", "branching": (2, 5), "pictures_every": 0, "epochs": 1}
+    semi_supervised.run(small.config(tmp_path / "run", **flags))
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    assert model.class_spec.latents == "tree:2,5"
+    assert model.classify(np.zeros([3, 8, 8, 1], np.float32)).shape == [3, 10]
+    assert 0 <= small_runs.result(tmp_path / "run")["test/accuracy"] <= 1
+
+
 def test_flags_are_explained_and_named_as_the_arguments_of_the_model():
     fields = {field.name: field for field in dataclasses.fields(semi_supervised.Config)}
     for name, field in fields.items():
         assert field.metadata["help"].rstrip().endswith("."), name
     arguments = set(inspect.signature(SemiSupervisedVAE).parameters)
     # Shape and classes come from the data, the networks of features from --features; the regularization
-    # has flags of its own. Classes as paths through a tree are for Python alone.
+    # has flags of its own.
     assert arguments - fields.keys() == {
         *("data_shape", "num_classes", "feature_extractor", "feature_decoder", "kwargs"),
-        *("regularization", "latents"),
+        "regularization",
     }
     changes = {
         "classifier_dropout": 0.3,

@@ -19,8 +19,14 @@ PixelConfig = AnnealedConfig | semantic_hashing.Config | quantized_autoencoder.C
 """Configurations with a likelihood of the pixels."""
 
 
-def make_latents(config: LatentFlags) -> str:
+def make_latents(
+    config: LatentFlags | semi_supervised.Config, num_categories: int | tuple[int, ...]
+) -> str:
     """Returns the argument `latents=` of the model that a configuration asks for.
+
+    Args:
+        config: with `latents` and `branching`.
+        num_categories: of a variable, or the number of classes.
 
     Raises:
         ValueError: a branching of other latents than trees, or into another number of categories.
@@ -32,13 +38,13 @@ def make_latents(config: LatentFlags) -> str:
                 f"Received: branching={config.branching}, latents={config.latents!r}"
             )
         return config.latents
-    if isinstance(config.num_categories, tuple):
+    if isinstance(num_categories, tuple):
         raise ValueError(
             "All stochastic layers of trees have the same categories. Give num_categories once. "
-            f"Received: num_categories={config.num_categories}"
+            f"Received: num_categories={num_categories}"
         )
-    branching = config.branching or distributions.balanced_branching(config.num_categories)
-    return distributions.tree_latents(branching, config.num_categories)
+    branching = config.branching or distributions.balanced_branching(num_categories)
+    return distributions.tree_latents(branching, num_categories)
 
 
 def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.Likelihood:

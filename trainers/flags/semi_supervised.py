@@ -26,6 +26,18 @@ class Config(KLFlags, AnnealingFlags, BaselineFlags, PixelFlags, RunConfig):
     labelled_batch_size: int = option(
         100, "Labelled images per training step, or all of them if there are fewer.", lower=1
     )
+    latents: str = option(
+        "categorical",
+        "'categorical': a logit for each class. 'tree': the class is a path through a tree, for very many "
+        "classes.",
+        choices=("categorical", "tree"),
+    )
+    branching: tuple[int, ...] = option(
+        (),
+        "With --latents=tree, the children of a node at each depth, whose product is the number of "
+        "classes. Empty: as few depths of at most 64 children as possible.",
+        lower=2,
+    )
     estimator: str = option(
         "gumbel_softmax",
         "Estimator of the class: 'enumeration' marginalises it, the others sample it and infer class and "

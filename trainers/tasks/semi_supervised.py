@@ -21,7 +21,13 @@ from tf_discrete.plots import Panel
 from ..common import classification, data, narration, references, results, task, training
 from ..common import run as run_lib
 from ..common.finished_run import load_model, read_settings
-from ..common.latents import make_estimator, make_kl_weight, make_likelihood, make_temperature
+from ..common.latents import (
+    make_estimator,
+    make_kl_weight,
+    make_latents,
+    make_likelihood,
+    make_temperature,
+)
 from ..common.run_directory import RunDirectory
 from ..flags.semi_supervised import Config
 
@@ -127,11 +133,13 @@ def monitored(config: Config, splits: data.Splits) -> str:
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> SemiSupervisedVAE:
     """The model that a configuration describes."""
     extractor, decoder = load_features(config, split)
+    latents = make_latents(config, split.num_classes or 0)
     return SemiSupervisedVAE(
         data_shape=split.image_shape,
         num_classes=split.num_classes or 0,
         style_size=config.style_size,
-        estimator=make_estimator(config, "categorical", steps_per_epoch * config.epochs),
+        latents=latents,
+        estimator=make_estimator(config, latents, steps_per_epoch * config.epochs),
         temperature=make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         classifier=config.classifier,

@@ -27,12 +27,12 @@ def build_model(
         if len(config.num_variables) > 1
         else config.num_variables[0],
         num_categories=config.num_categories,
-        latents=make_latents(config),
+        latents=make_latents(config, config.num_categories),
         num_layers=config.num_layers,
         hidden_units=config.hidden_units,
         activation=config.activation,
         likelihood=make_likelihood(config, split),
-        estimator=make_estimator(config, make_latents(config), steps_per_epoch * config.epochs),
+        estimator=make_estimator(config, make_latents(config, config.num_categories), steps_per_epoch * config.epochs),
         temperature=config.layer_temperatures
         or make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
