@@ -54,10 +54,11 @@ TITLES = {
 }
 
 
-def measure(split: Any, axis: str, value: int, seconds: float, turns: int) -> list[float]:
+def measure(images: np.ndarray, axis: str, value: int, seconds: float, turns: int) -> list[float]:
     """Returns the milliseconds of a step in each turn of training a model with one size changed."""
     import keras
 
+    from tf_discrete.datasets import Split
     from tf_discrete.models import CategoricalVAE
     from tf_discrete.optimizers import FusedAdam
 
@@ -74,6 +75,8 @@ def measure(split: Any, axis: str, value: int, seconds: float, turns: int) -> li
     steps = max(1, min(20, IMAGES // sizes["batch"]))
     model.compile(FusedAdam(1e-3), steps_per_execution=steps)
     model.optimizer.build(model.trainable_variables)
+    rows = images[np.arange(steps * sizes["batch"]) % len(images)]
+    split = Split("digits", "train", rows.reshape(-1, 28, 28, 1) * 255, None, None)
     turn = ours.fit_in_turns(model, split.indexed_batches(sizes["batch"], seed=0), steps)
     next(turn)  # Traces and warms up.
     found = []
@@ -88,17 +91,14 @@ def measure(split: Any, axis: str, value: int, seconds: float, turns: int) -> li
 
 def run(axes: Mapping[str, Sequence[int]], seconds: float, turns: int) -> list[dict[str, Any]]:
     """Measures every point of every axis; the point that all axes share is measured with each."""
-    from tf_discrete.datasets import Split
-
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "images.npy"
         binary_images(path)
-        images = np.load(path).reshape(-1, 28, 28, 1) * 255
-    split = Split("digits", "train", images, None, None)
+        images = np.load(path)
     points = [(axis, value) for axis, values in axes.items() for value in values]
     found = []
     for axis, value in tqdm.tqdm(points, "sizes", disable=None):
-        times = measure(split, axis, value, seconds, turns)
+        times = measure(images, axis, value, seconds, turns)
         found.append({"axis": axis, "value": value, "milliseconds": [round(t, 3) for t in times]})
         gc.collect()
     return found
