@@ -89,11 +89,11 @@ class Fits:
     def __init__(self):
         self.folders, self.die_at, self._fit = [], None, run.fit
 
-    def __call__(self, model, settings, splits, steps, directory, *rest):
+    def __call__(self, task, model, settings, splits, steps, directory, *rest):
         self.folders.append(directory.path.name)
         if len(self.folders) == self.die_at:
             raise Killed
-        return self._fit(model, settings, splits, steps, directory, *rest)
+        return self._fit(task, model, settings, splits, steps, directory, *rest)
 
 
 @pytest.fixture

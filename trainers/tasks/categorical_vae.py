@@ -26,7 +26,10 @@ from ..flags.categorical_vae import Config
 
 def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> CategoricalVAE:
     """The model that a configuration describes."""
-    latents, likelihood = make_latents(config, config.num_categories), make_likelihood(config, split)
+    latents, likelihood = (
+        make_latents(config, config.num_categories),
+        make_likelihood(config, split),
+    )
     model = CategoricalVAE(
         split.image_shape,
         num_variables=config.num_variables,

@@ -32,7 +32,9 @@ def build_model(
         hidden_units=config.hidden_units,
         activation=config.activation,
         likelihood=make_likelihood(config, split),
-        estimator=make_estimator(config, make_latents(config, config.num_categories), steps_per_epoch * config.epochs),
+        estimator=make_estimator(
+            config, make_latents(config, config.num_categories), steps_per_epoch * config.epochs
+        ),
         temperature=config.layer_temperatures
         or make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
