@@ -84,7 +84,7 @@ def run(cases: Any, steps: int, rounds: int) -> list[dict[str, Any]]:
         path = pathlib.Path(folder) / "images.npy"
         binary_images(path)
         images = np.load(path, mmap_mode="r")[: 2 * BATCH_SIZE].copy()
-    turns = {case: contender(*case, images, steps) for case in cases}
+    turns = {(kind, k): contender(kind, k, images, steps) for kind, k in cases}
     times: dict[Any, list[float]] = {case: [] for case in cases}
     random, order = np.random.default_rng(0), list(cases)
     for _ in range(rounds):
