@@ -121,13 +121,14 @@ def table(record: Mapping[str, Any]) -> str:
 
 
 def draw(record: Mapping[str, Any]) -> Any:
-    """Draws the milliseconds of a step over each size, both axes logarithmic."""
+    """Draws the milliseconds of a step over each size, logarithmic axes but for the layers."""
     panels = []
     for axis, points in _by_axis(record["points"]).items():
         quartiles = [statistics.quantiles(point["milliseconds"], n=4) for point in points.values()]
         low, middle, high = (list(values) for values in zip(*quartiles, strict=True))
         line = plots.Line(list(points), middle, low, high)
-        shared = {"log_x": True, "log_y": True, "whole": True}
+        logarithmic = axis != "layers"
+        shared = {"log_x": logarithmic, "log_y": logarithmic, "whole": True}
         panels.append(plots.LinePanel(TITLES[axis], axis, "ms a step", {"": line}, **shared))
     return plots.comparison(panels, title="Time of a training step")
 
