@@ -11,7 +11,7 @@ class BuiltByConstructor:
     """A mixin for Keras layers and models that `build` has nothing to add to.
 
     A layer calls `build` at the end of its constructor, since Keras reads the output shape in a summary off
-    layers that were built. A config says nothing of it, for the constructor repeats it.
+    layers that were built. The config has no entry for it: the constructor does it again.
     """
 
     def build(self, input_shape: Shape) -> None:
