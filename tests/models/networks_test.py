@@ -63,3 +63,15 @@ def test_an_output_bias_must_fit():
     bare = keras.Sequential([keras.Input([3]), keras.layers.Dense(6, use_bias=False)])
     with pytest.raises(ValueError, match="with a bias of shape None"):
         networks.set_output_bias(bare, np.zeros([2, 3]))
+
+
+def test_the_output_bias_of_a_network_within_a_network_is_that_of_its_last_layer():
+    inner = keras.Sequential(
+        [keras.Input([3]), keras.layers.Dense(2, name="first"), keras.layers.Dense(6, name="last")]
+    )
+    network = keras.Sequential(
+        [keras.Input([2, 2]), keras.layers.Flatten(), keras.layers.Dense(3), inner]
+    )
+    networks.set_output_bias(network, np.arange(6.0))
+    np.testing.assert_array_equal(inner.get_layer("last").bias, np.arange(6.0))
+    np.testing.assert_array_equal(inner.get_layer("first").bias, np.zeros(2))

@@ -8,7 +8,7 @@ that interface serves as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -198,7 +198,7 @@ def set_output_bias(network: keras.Model, outputs: np.ndarray) -> None:
     Raises:
         ValueError: no such layer, or one of another size.
     """
-    biases = [layer.bias for layer in network._flatten_layers() if hasattr(layer, "bias")]
+    biases = [layer.bias for layer in _in_order(network) if hasattr(layer, "bias")]
     bias = next((bias for bias in reversed(biases) if bias is not None), None)
     if bias is None or np.size(outputs) % bias.shape[0]:
         raise ValueError(
@@ -206,6 +206,13 @@ def set_output_bias(network: keras.Model, outputs: np.ndarray) -> None:
             f"Received: {network.name} with a bias of shape {None if bias is None else bias.shape}"
         )
     bias.assign(np.reshape(outputs, [-1, bias.shape[0]]).mean(axis=0))
+
+
+def _in_order(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """Yields a layer and those within it in their order, which Keras' own list of them does not keep."""
+    yield layer
+    for part in layer.layers if isinstance(layer, keras.Model) else layer._layers:
+        yield from _in_order(part)
 
 
 class _AnyBatch:
