@@ -24,8 +24,3 @@ def test_the_compiled_run_gives_the_golden_numbers(small: Any, tmp_path: pathlib
     small.run(tmp_path / "run", jit_compile="on")
     lines = golden.differences(golden.summary(tmp_path / "run"), expected, tolerance)
     assert lines == [], f"made with TensorFlow {version}; see {small.__name__}"
-
-
-def test_xla_draws_other_noise():
-    plain, compiled = (golden.golden(file) for file in (golden.FILE, golden.compiled(golden.FILE)))
-    assert golden.differences(compiled["epochs"], plain["epochs"], plain["tolerance"]) != []
