@@ -1,11 +1,12 @@
-"""Speed of training against PyTorch and JAX: the same categorical VAE, step for step, on the same cores.
+"""Speed of training against PyTorch and JAX: the same model, step for step, on the same cores.
 
 All train one of the models of `benchmarks.speed.setting` with Gumbel-Softmax at temperature 1, binary images
-from memory, Adam at 1e-3 and the loss -E[log p(x | z)] + KL(q(z | x) || p(z)). Ours is
-`CategoricalVAE` in `fit` with 20 steps per execution, its metrics and the discrete ELBO included, plain
-and in the compiled loop. PyTorch runs a bare loop, eager and compiled, with each of its Adams, under autocast
-with --dtype=bfloat16; JAX a jitted scan. Every contender is a process of its own; they take turns, in a
-new order each round.
+from memory, Adam at 1e-3 and the loss -E[log p(x | z)] + KL(q(z | x) || p(z)); `m2` the semi-supervised model
+with a class that is inferred with the style in one pass, and as many labelled images, the same in all steps,
+as unlabelled ones. Ours is `fit` with 20 steps per execution, its metrics and the discrete ELBO included,
+plain and in the compiled loop. PyTorch runs a bare loop, eager and compiled, with each of its Adams, under
+autocast with --dtype=bfloat16; JAX a jitted scan. Every contender is a process of its own; they take turns,
+in a new order each round.
 
     pip install tf_discrete[bench]
     python -m benchmarks.speed.training

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.interleaved import Turn
-from benchmarks.speed.setting import PEAK_SIZE, Setting, peak
+from benchmarks.speed.setting import ALPHA, PEAK_SIZE, Setting, labels, peak
 
 TITLES = {"jax_scan": "JAX, jitted scan"}
 
@@ -42,8 +42,10 @@ def _train(images: np.ndarray, setting: Setting) -> Turn:
         limit = np.sqrt(6 / (inputs + outputs))
         kernel = rng.uniform(-limit, limit, [inputs, outputs]).astype(np.float32)
         weights.append((jnp.asarray(kernel), jnp.zeros([outputs])))
-    encoder = len(weights) // 2
+    encoder = len(sizes.hidden) + 1
     data = jnp.asarray(images)
+    labelled = data[:batch].astype(jnp.float32)
+    known = jax.nn.one_hot(jnp.asarray(labels(batch)), sizes.categories)
 
     def mlp(layers: Any, x: Any) -> Any:
         for number, (kernel, bias) in enumerate(layers):
@@ -71,11 +73,37 @@ def _train(images: np.ndarray, setting: Setting) -> Turn:
         reconstruction = jnp.sum(jax.nn.softplus(pixels) - x * pixels)
         return (reconstruction + kl) / batch
 
+    def m2_loss_of(weights: Any, x: Any, key: Any) -> Any:
+        of_class, of_style, decoder = (
+            weights[:encoder],
+            weights[encoder : 2 * encoder + 1],
+            weights[2 * encoder + 1 :],
+        )
+        class_key, style_key = jax.random.split(key)
+        rows = jnp.concatenate([labelled, x])
+        log_q = jax.nn.log_softmax(mlp(of_class, rows))
+        guess = log_q[batch:]
+        y = jax.nn.softmax(guess + jax.random.gumbel(class_key, guess.shape))
+        y = jnp.concatenate([known, y])
+        (kernel, _) = of_style[1]
+        met = mlp(of_style[:1], rows) + mlp([(kernel, 0.0)], y)
+        mean, log_scale = jnp.split(mlp(of_style[2:], jax.nn.relu(met)), 2, axis=-1)
+        z = mean + jnp.exp(log_scale) * jax.random.normal(style_key, mean.shape)
+        pixels = mlp(decoder, jnp.concatenate([y, z], axis=-1))
+        reconstruction = jnp.sum(jax.nn.softplus(pixels) - rows * pixels)
+        style_kl = 0.5 * jnp.sum(mean**2 + jnp.exp(2 * log_scale) - 1 - 2 * log_scale)
+        uniform = np.log(sizes.categories)
+        class_kl = jnp.sum(jnp.exp(guess) * (guess + uniform)) + batch * uniform
+        cross_entropy = -jnp.sum(known * log_q[:batch])
+        return (reconstruction + style_kl + class_kl + ALPHA * cross_entropy) / len(rows)
+
+    objective = m2_loss_of if sizes.style else loss_of
+
     def step(carry: Any, chosen: Any) -> Any:
         weights, means, squares, count, key = carry
         key, own = jax.random.split(key)
         x = data[chosen].astype(jnp.float32)
-        loss, gradients = jax.value_and_grad(loss_of)(weights, x, own)
+        loss, gradients = jax.value_and_grad(objective)(weights, x, own)
         count += 1
         rate = 1e-3 * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
         means = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, means, gradients)

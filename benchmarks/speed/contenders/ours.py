@@ -1,4 +1,4 @@
-"""Our contenders: `CategoricalVAE` in `fit`, as the trainers call it."""
+"""Our contenders: `CategoricalVAE` or `SemiSupervisedVAE` in `fit`, as the trainers call it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.interleaved import Turn
-from benchmarks.speed.setting import PEAK_SIZE, Setting, peak
+from benchmarks.speed.setting import ALPHA, PEAK_SIZE, Setting, labels, peak
 
 TITLES = {
     "ours": "fit",
@@ -35,21 +35,34 @@ def model_and_batches(images: np.ndarray, setting: Setting, name: str) -> tuple[
     """The compiled model of a contender, and the batches of a turn in memory."""
     import keras
 
+    from tf_discrete.datasets import labels as few_labels
     from tf_discrete.datasets.split import Split
-    from tf_discrete.models import CategoricalVAE
+    from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
     from tf_discrete.optimizers import FusedAdam
 
     keras.utils.set_random_seed(0)
     sizes = setting.sizes
-    model = CategoricalVAE(
-        (28, 28, 1),
-        sizes.variables,
-        sizes.categories,
-        latents=sizes.latents,
-        hidden_units=sizes.hidden,
-        estimator="gumbel_softmax",
-        dtype="mixed_bfloat16" if setting.dtype == "bfloat16" else "float32",
-    )
+    dtype = "mixed_bfloat16" if setting.dtype == "bfloat16" else "float32"
+    if sizes.style:
+        model = SemiSupervisedVAE(
+            (28, 28, 1),
+            num_classes=sizes.categories,
+            style_size=sizes.style,
+            hidden_units=sizes.hidden,
+            estimator="gumbel_softmax",
+            alpha=ALPHA,
+            dtype=dtype,
+        )
+    else:
+        model = CategoricalVAE(
+            (28, 28, 1),
+            sizes.variables,
+            sizes.categories,
+            latents=sizes.latents,
+            hidden_units=sizes.hidden,
+            estimator="gumbel_softmax",
+            dtype=dtype,
+        )
     model.compile(
         FusedAdam(1e-3),
         steps_per_execution=STEPS_PER_EXECUTION,
@@ -59,7 +72,11 @@ def model_and_batches(images: np.ndarray, setting: Setting, name: str) -> tuple[
     rows = np.arange(setting.steps * setting.batch) % len(images)
     pixels = images[rows].reshape(-1, 28, 28, 1) * 255
     split = Split("digits", "train", pixels, None, None)
-    return model, split.indexed_batches(setting.batch, seed=0)
+    if not sizes.style:
+        return model, split.indexed_batches(setting.batch, seed=0)
+    classes = labels(setting.batch)
+    labelled = Split("digits", "train", pixels[: setting.batch], classes, sizes.categories)
+    return model, few_labels.indexed_batches(labelled, split, setting.batch, setting.batch, seed=0)
 
 
 def fit_in_turns(model: Any, batches: Any, steps: int) -> Turn:

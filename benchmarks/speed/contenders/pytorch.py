@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.speed.interleaved import Turn
-from benchmarks.speed.setting import PEAK_SIZE, Setting, peak
+from benchmarks.speed.setting import ALPHA, PEAK_SIZE, PIXELS, Setting, labels, peak
 
 TITLES = {
     "torch_eager": "PyTorch eager",
@@ -61,6 +61,7 @@ def _train(images: np.ndarray, setting: Setting, name: str, device: str) -> Turn
         return torch.softmax(logits + gumbel, dim=-1).flatten(1), kl
 
     draw = bernoulli if sizes.latents == "bernoulli" else categorical
+    log_classes = float(np.log(sizes.categories))
 
     class VAE(nn.Module):
         def __init__(self) -> None:
@@ -77,7 +78,37 @@ def _train(images: np.ndarray, setting: Setting, name: str, device: str) -> Turn
             reconstruction = F.binary_cross_entropy_with_logits(pixels, x, reduction="sum")
             return (reconstruction + kl) / len(x)
 
-    model = VAE().to(device)
+    class M2(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            first = sizes.hidden[0]
+            self.classifier = mlp(PIXELS, *sizes.hidden, sizes.categories)
+            self.style_image = nn.Linear(PIXELS, first)
+            self.style_class = nn.Linear(sizes.categories, first, bias=False)
+            self.style = mlp(*sizes.hidden, 2 * sizes.style)
+            self.decoder = mlp(sizes.categories + sizes.style, *reversed(sizes.hidden), PIXELS)
+            one_hot = F.one_hot(torch.from_numpy(labels(setting.batch)), sizes.categories)
+            self.register_buffer("known", one_hot.float())
+            self.register_buffer("labelled", data[: setting.batch])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            batch = len(x)
+            rows = torch.cat([self.labelled, x])
+            with torch.autocast(device, torch.bfloat16, enabled=half):
+                logits = self.classifier(rows).float()
+                guessed, class_kl = categorical(logits[batch:])
+                y = torch.cat([self.known, guessed])
+                h = torch.relu(self.style_image(rows) + self.style_class(y))
+                mean, log_scale = self.style(h).float().chunk(2, dim=-1)
+                z = mean + log_scale.exp() * torch.randn_like(mean)
+                pixels = self.decoder(torch.cat([y, z], dim=-1)).float()
+            reconstruction = F.binary_cross_entropy_with_logits(pixels, rows, reduction="sum")
+            style_kl = 0.5 * (mean**2 + (2 * log_scale).exp() - 1 - 2 * log_scale).sum()
+            of_class = F.cross_entropy(logits[:batch], self.known, reduction="sum")
+            terms = reconstruction + style_kl + class_kl + batch * log_classes + ALPHA * of_class
+            return terms / len(rows)
+
+    model = (M2() if sizes.style else VAE()).to(device)
     kind = name.split("_")[-1]
     options = {
         "fused": {"fused": True},

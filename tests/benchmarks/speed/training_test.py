@@ -34,6 +34,17 @@ def test_operations_of_a_step():
     assert MODELS["mlp"].layers[3:] == ((200, 256), (256, 512), (512, 784))
 
 
+def test_operations_of_m2():
+    layers = MODELS["m2"].layers
+    assert layers[:3] == ((784, 512), (512, 256), (256, 10))
+    assert layers[3:7] == ((784, 512), (10, 512), (512, 256), (256, 64))
+    assert layers[7:] == ((42, 256), (256, 512), (512, 784))
+    forward = sum(inputs * outputs for inputs, outputs in layers)
+    # Of 100 unlabelled and 100 labelled images; those have no gradient.
+    expected = 2 * 200 * (3 * forward - 2 * 784 * 512)
+    assert Setting("m2", 100, "float32", 2, 200).operations == expected
+
+
 def test_a_row_compares_the_fastest_of_each():
     assert training.limit(RECORD) == pytest.approx(1.0)
     row = training.row(RECORD)
@@ -91,13 +102,21 @@ def test_the_use_of_cores_is_that_of_the_ticks(tmp_path, monkeypatch):
     assert 0.5 < idle.used_cores(0.5) * os.sysconf("SC_CLK_TCK") / 100 <= 1.0
 
 
-@pytest.mark.parametrize("name", ["ours", pytest.param("ours_loop_xla", marks=pytest.mark.slow)])
-def test_our_contenders_train(name, monkeypatch):
+@pytest.mark.parametrize(
+    "model, name",
+    [
+        ("linear_bernoulli", "ours"),
+        pytest.param("linear_bernoulli", "ours_loop_xla", marks=pytest.mark.slow),
+        ("m2", "ours"),
+        pytest.param("m2", "ours_loop", marks=pytest.mark.slow),
+    ],
+)
+def test_our_contenders_train(model, name, monkeypatch):
     # A process that has run TensorFlow refuses other numbers of threads.
     for setter in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
         monkeypatch.setattr(tf.config.threading, setter, lambda count: None)
     images = np.random.default_rng(0).integers(0, 2, [100, 784]).astype(np.uint8)
-    setting = Setting("linear_bernoulli", 10, "float32", 1, 20)
+    setting = Setting(model, 10, "float32", 1, 20)
     turn, facts = ours.make(images, setting, name)
     first = next(turn)
     assert next(turn) < first < 800 and facts["peak"] > 0
