@@ -157,3 +157,41 @@ def test_codes_are_not_changed_when_taken():
     table.add(code(0), 0, 0.0, None)
     with pytest.raises(ValueError, match=r"a packed code, uint8 \[2\]"):
         table.values(np.zeros([1, 3], np.uint8))
+
+
+def test_states_that_no_transition_knows_take_no_place():
+    table = StateTable(ACTIONS, 0.9, max_states=2)
+    for state in range(STATES):
+        table.add(code(state), 0, 1.0, code(state + 1))
+        with pytest.raises(ValueError, match="no place for another state.*max_states=2, 2 states"):
+            table.add(code(state + 2), 0, 1.0, None)
+        table.remove(code(state), 0, 1.0, code(state + 1))
+        assert len(table) == 0 and table.sweep() <= 2
+    np.testing.assert_array_equal(table.values([code(3)]), np.zeros([1, ACTIONS]))
+
+
+def test_a_restored_table_goes_on_bit_for_bit():
+    one = StateTable(ACTIONS, 0.9)
+    for transition in transitions(60, seed=7):
+        one.add(*arguments(transition))
+    one.sweep(5)
+    other = StateTable(ACTIONS, 0.9)
+    other.restore(one.state())
+    for table in (one, other):
+        for transition in transitions(60, seed=7)[::3]:
+            table.remove(*arguments(transition))
+        for transition in transitions(30, seed=8):
+            table.add(*arguments(transition))
+        table.sweep(9)
+    left, right = one.state(), other.state()
+    for name in left:
+        np.testing.assert_array_equal(left[name], right[name], err_msg=name)
+    with pytest.raises(ValueError, match="restored into one of the same kind.*num_actions=1"):
+        StateTable(1).restore(left)
+    with pytest.raises(ValueError, match="same kind.*max_states=1"):
+        StateTable(ACTIONS, max_states=1).restore(left)
+
+
+def test_the_codes_of_a_transition_have_one_size():
+    with pytest.raises(ValueError, match=r"a packed code, uint8 \[2\]"):
+        StateTable(2).add(code(0), 0, 0.0, np.zeros([3], np.uint8))

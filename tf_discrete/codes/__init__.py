@@ -31,6 +31,7 @@ from tf_discrete.codes.packing import (
 )
 from tf_discrete.codes.prefixes import common_prefix
 from tf_discrete.codes.state_table import StateTable
+from tf_discrete.codes.transition_memory import TransitionMemory
 
 __all__ = [
     "CodeIndex",
@@ -46,6 +47,7 @@ __all__ = [
     "RadiusNeighbors",
     "SemanticIds",
     "StateTable",
+    "TransitionMemory",
     "bits_per_variable",
     "bytes_per_code",
     "collisions",
