@@ -48,6 +48,7 @@ from tf_discrete.models import (  # noqa: E402
     SemanticHashingAutoencoder,
     SemiSupervisedVAE,
     StructuredPrediction,
+    VariationalStateTabulation,
 )
 
 __version__ = "0.1.0"
@@ -67,6 +68,7 @@ __all__ = [
     "StochasticLayer",
     "StraightThrough",
     "StructuredPrediction",
+    "VariationalStateTabulation",
     "callbacks",
     "codes",
     "datasets",

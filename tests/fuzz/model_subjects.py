@@ -31,6 +31,14 @@ def codes() -> list[Subject]:
         made.sweep()
         finite(made.values(np.array([[1], [2]], np.uint8)))
 
+    def remember(made: Any) -> None:
+        made.start(np.array([1, 0]))
+        made.step(1, 1.0, np.array([0, 1]))
+        made.step(0, 0.5, None)
+        made.reassign()
+        if made.windows(3, 2, seed=0)["image"].shape != (3, 2, 2):
+            raise AssertionError("windows have another shape")
+
     faiss = []
     for kind in ("flat", "hnsw", "ivf"):
         one = subject(codes.FaissIndex, search, lambda kind=kind: {"codes": some, "kind": kind})
@@ -39,7 +47,17 @@ def codes() -> list[Subject]:
         subject(codes.CodeIndex, search, lambda: {"codes": some}, default=("ids", "metadata")),
         *faiss,
         subject(codes.FixedPointPrior, step, lambda: {"prior": prior()}),
-        subject(codes.StateTable, sweep, lambda: {"num_actions": 2}),
+        subject(codes.StateTable, sweep, lambda: {"num_actions": 2}, default=("max_states",)),
+        subject(
+            codes.TransitionMemory,
+            remember,
+            lambda: {
+                "table": codes.StateTable(2),
+                "encode": lambda x: np.packbits(x > 0, axis=1),
+                "capacity": 5,
+            },
+            later=("encode",),
+        ),
     ]
 
 
@@ -108,6 +126,16 @@ def models() -> list[Subject]:
         finite(made.step_seed(tf.constant(1), "x"), tf.constant(7, tf.int64) % made.monitor_every)
         repr(made.get_config())
 
+    def use_tabulation(made: Any) -> None:
+        image = tf.ones([2, made.window, *made.data_shape])
+        action = tf.zeros([2, made.window - 1], tf.int32)
+        windows = made.unpack_batch({"image": image, "action": action})
+        terms = made.objective(windows, seeds.base(0), training=True)
+        finite(terms.loss, terms.auxiliary)
+        finite(*made.hard_terms(windows, seeds.base(1)).values())
+        finite(made.predict_probs(made.encode(image[:, 0]), action[:, 0]))
+        repr(made.get_config())
+
     def made_shape(made: Any) -> tuple[int, ...]:
         return made.parts.data_shape if hasattr(made, "parts") else made.data_shape
 
@@ -163,6 +191,13 @@ def models() -> list[Subject]:
                 **NETWORK,
             },
             default=("quantizer", "decoder", "code_prior"),
+            later=function,
+        ),
+        subject(
+            tfd.models.VariationalStateTabulation,
+            use_tabulation,
+            lambda: {**bits, "num_actions": 2, "transition_units": (3,)},
+            default=("num_samples", "temperature", "decoder", "objective"),
             later=function,
         ),
         subject(tfd.StructuredPrediction, use, lambda: dict(deep), default=samples, later=function),

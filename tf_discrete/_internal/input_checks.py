@@ -173,10 +173,20 @@ Received: minimum=0, maximum=3
 def integers_in(
     values: Tensor, lowest: int, highest: int, name: str, dtype: tf.DType = tf.int32
 ) -> tf.Tensor:
-    """Returns integers of a graph in a dtype, asserted to lie in [lowest, highest].
+    """Returns integers in a dtype, if they lie in [lowest, highest].
 
-    Where the assertion is left out, others become `lowest - 1`.
+    Raises:
+        ValueError: others; tf.errors.InvalidArgumentError in a graph. Where the assertion is left out, they
+            become `lowest - 1`.
     """
+    if _is_known(values):
+        known = values.numpy()
+        if known.size and not lowest <= known.min() <= known.max() <= highest:
+            raise ValueError(
+                f"{name} must be in {lowest}..{highest}. "
+                f"Received: minimum={known.min()}, maximum={known.max()}"
+            )
+        return tf.cast(values, dtype)
     if values.dtype.is_bool or values.dtype.is_unsigned:
         values = tf.cast(values, tf.int64)
     low, high = max(lowest, values.dtype.min), min(highest, values.dtype.max)

@@ -13,6 +13,7 @@ from tf_discrete.models.regularization import Regularization
 from tf_discrete.models.semantic_hashing import SemanticHashingAutoencoder
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE
 from tf_discrete.models.structured_prediction import StructuredPrediction
+from tf_discrete.models.variational_state_tabulation import VariationalStateTabulation
 
 __all__ = [
     "Augmentation",
@@ -27,5 +28,6 @@ __all__ = [
     "SemanticHashingAutoencoder",
     "SemiSupervisedVAE",
     "StructuredPrediction",
+    "VariationalStateTabulation",
     "feature_networks",
 ]

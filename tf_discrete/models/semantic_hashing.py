@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from tf_discrete import estimators
 from tf_discrete._internal import checks
-from tf_discrete.codes import packing
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature
 from tf_discrete.layers.independent_prior import IndependentPrior
-from tf_discrete.models import autoencoder, networks
+from tf_discrete.models import networks
+from tf_discrete.models.binary_codes import BinaryCodes
 from tf_discrete.types import (
     ActivationLike,
     Config,
@@ -30,7 +30,7 @@ from tf_discrete.types import (
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
+class SemanticHashingAutoencoder(BinaryCodes):
     """An autoencoder with N bits as code, by improved semantic hashing, trained on reconstruction alone.
 
     At inference the code is [logit > 0], so an image has one code and there is no noise. The metric
@@ -122,18 +122,9 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
             code_prior, ("reconstruction_nats",), ("hard_elbo_nats", "hard_reconstruction_nats")
         )
 
-    @property
-    def num_bits(self) -> int:
-        """Returns N, the number of bits of a code."""
-        return self.num_variables
-
     def prior_distribution(self) -> Discrete:
         """Returns the uniform prior p(z)."""
         return self.prior.distribution()
-
-    def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
-        outputs = tf.cast(self.encoder(x, training=training), self._wide)
-        return tf.reshape(outputs, [-1, self.num_bits])
 
     def _posterior(self, x: Tensor, training: bool = False) -> Discrete:
         return self.estimator.distribution(self._logits(x, training))
@@ -169,23 +160,10 @@ class SemanticHashingAutoencoder(autoencoder.DiscreteAutoencoder):
         log_ratio = prior.code_log_prob(codes) - posterior.code_log_prob(codes)
         return self._code_log_likelihood(x, codes) + log_ratio
 
-    def _codes(self, x: Tensor, encoded: Tensor | None = None) -> tf.Tensor:
-        logits = self._logits(x) if encoded is None else encoded
-        return tf.cast(logits > 0, tf.int32)
-
-    def encode_packed(self, x: Tensor) -> tf.Tensor:
-        """Returns the codes as bytes, uint8 [B, ceil(N / 8)], in the order of `numpy.packbits`.
-
-        Bytes have no value to say that an observation was refused: in XLA and TFLite check it before.
-        """
-        return packing.pack_tensor(self._codes(self.check_observations(x)))
-
     def signatures(self) -> dict[str, Signature]:
         found = super().signatures()
         del found["encode_probs"]  # Served codes are deterministic.
-        inputs = found["encode"].inputs
-        packed = Signature(lambda image: {"packed": self.encode_packed(image)}, inputs)
-        return {**found, "encode_packed": packed}
+        return found
 
     def get_config(self) -> Config:
         estimator = self.estimator.get_config()
