@@ -39,6 +39,7 @@ _REQUIRES = [
 _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
 _PARQUET = ["pyarrow>=18"]
+_RL = ["gymnasium>=1,<2"]
 _DOCS = [
     *("mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"),
     *("ipykernel>=6.29,<8", "nbclient>=0.10,<1", "nbconvert>=7.16,<8", "nbformat>=5.10,<6"),
@@ -51,6 +52,7 @@ _EXTRAS = {
     "beam": [*_PARQUET, "apache-beam>=2.70,<3"],
     "parquet": _PARQUET,
     "stores": [*_PARQUET, "lancedb>=0.30", "psycopg[binary]>=3.2,<4", "usearch>=2.20,<3"],
+    "rl": [*_RL, "minigrid>=3,<4"],
     "docs": _DOCS,
     "browser": _BROWSER,
     "notebook": ["anywidget>=0.9,<1", "traitlets>=5,<6"],
@@ -58,6 +60,7 @@ _EXTRAS = {
         *_SEARCH,
         *_COMPRESS,
         *_PARQUET,
+        *_RL,
         *_DOCS,
         *_BROWSER,
         "mypy==2.4.1",
@@ -108,6 +111,7 @@ setuptools.setup(
             "tf-discrete-semantic-hashing=tf_discrete_trainers.semantic_hashing:cli",
             "tf-discrete-semantic-ids=tf_discrete_trainers.semantic_ids:cli",
             "tf-discrete-semi-supervised=tf_discrete_trainers.semi_supervised:cli",
+            "tf-discrete-state-tabulation=tf_discrete_trainers.state_tabulation:cli",
             "tf-discrete-structured-prediction=tf_discrete_trainers.structured_prediction:cli",
             "tf-discrete-train=tf_discrete_trainers.train:cli",
         ]

@@ -29,10 +29,6 @@ RUNS = {
         ],
         [r"^none +0 +\d\.\d+$", r"^semantic_hashing +0 +\d\.\d+ +-?[\d.]+ +-?[\d.]+%$"],
     ),
-    "state_table": (
-        ["--changes=reverse", "--states=true,projection", "--seeds=1", "--steps=100"],
-        [r"^reverse +true +\w+.* of 11 cells$", r"^reverse +projection +\w+.* of 11 cells$"],
-    ),
     "plain_bits": (
         ["--frames=500", "--epochs=1", "--units=8", "--bits=8"],
         [r"^ +8 +0\.25( +-?\d+\.\d\d){4}$"],

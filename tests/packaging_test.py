@@ -30,6 +30,7 @@ SCRIPTS = (
     "tf-discrete-semantic-hashing",
     "tf-discrete-semantic-ids",
     "tf-discrete-semi-supervised",
+    "tf-discrete-state-tabulation",
     "tf-discrete-structured-prediction",
     "tf-discrete-train",
 )

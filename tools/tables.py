@@ -95,6 +95,14 @@ def tree_cost() -> str:
     return _measurement(cost)
 
 
+def state_tabulation() -> str:
+    """How fast agents learn mazes by tables of discrete states."""
+    from benchmarks.state_tabulation import study
+
+    records = store.read("state_tabulation")
+    return study.table(records) if records else NOT_MEASURED
+
+
 def tree_codes() -> str:
     """Codes of one variable of a million categories, at equal bits."""
     from benchmarks.trees import codes
@@ -243,6 +251,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "training_growth": training_growth,
     "training_speed": training_speed,
     "tree_classes": tree_classes,
+    "state_tabulation": state_tabulation,
     "tree_codes": tree_codes,
     "tree_cost": tree_cost,
     "sweep": run_tables.sweep,

@@ -55,17 +55,17 @@ class Maze:
         return to, self.rewards.get(name, 0.0), name in self.rewards
 
     def picture(self, cell: Cell, noise: float, draw: np.random.Generator) -> np.ndarray:
-        """The maze from above with the agent in a cell, float32 [pixels].
+        """The maze from above with the agent in a cell, float64 [height, width].
 
         Args:
             cell: Where the agent is; it has the value 1, a closed cell 0.5.
-            noise: Standard deviation of each pixel. The light of the picture changes by up to 0.2 too.
+            noise: Standard deviation of each pixel.
             draw: Generator of the noise.
         """
         image = 0.5 * (self.cells == "#")
         image[cell] = 1.0
-        image = np.kron(image, np.ones([PIXELS, PIXELS])) + draw.uniform(-0.2, 0.2)
-        return (image + noise * draw.normal(size=image.shape)).astype(np.float32).ravel()
+        image = np.kron(image, np.ones([PIXELS, PIXELS]))
+        return image + noise * draw.normal(size=image.shape)
 
     def best_return(self, discount: float) -> float:
         """Discounted return of the best policy from the start, by value iteration."""
@@ -89,8 +89,8 @@ H_MAZE = """
     #########
     #S#####.#
     #.#####.#
-    #.......#
-    #t#####n#
+    #.t.....#
+    #.#####n#
     #.#####R#
     #########"""
 RING = """

@@ -1,0 +1,216 @@
+"""The trainer of state tabulation: what a run leaves, that it goes on after a kill, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import shared
+from tests.trainers import small_runs
+from tf_discrete import export
+from tf_discrete._internal import reading
+from trainers.flags.state_tabulation import Config
+
+gymnasium = pytest.importorskip("gymnasium", reason="needs the extra 'rl'")
+
+from trainers.tabulation import environments, mazes, program  # noqa: E402
+
+SMALL = Config(
+    environment="t_maze",
+    steps=160,
+    change_at=70,
+    num_bits=9,
+    hidden_units=(16,),
+    transition_units=(8,),
+    batch_size=10,
+    train_every=40,
+    batches=4,
+    burn_in=40,
+    exploration_steps=40,
+    memory=100,
+    evaluation_episodes=2,
+)
+
+
+def config(folder, **changes):
+    return dataclasses.replace(SMALL, output_dir=str(folder), **changes)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder of a finished small run. Not to be changed."""
+    return shared.folder(
+        tmp_path_factory, "state_tabulation", lambda folder: program.run(config(folder))
+    )
+
+
+def test_files_and_history(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names >= {
+        *("config.json", "metrics.jsonl", "metrics.json", "checkpoints", "tensorboard"),
+        *("model.keras", "saved_model", "reconstructions.png", "returns.png"),
+    }
+    rows = small_runs.rows(finished)
+    assert [row["step"] for row in rows] == [40, 80, 120, 160]
+    assert all(row["agent/states"] <= 101 and "model/loss" in row for row in rows)
+    assert np.isfinite([row["model/hard_elbo_nats"] for row in rows]).all()
+    assert rows[1]["model/moved_transitions"] > 0
+    result = json.loads((finished / "metrics.json").read_text())
+    assert result["rounds"] == 4 and {"test/return", "steps_to_recover"} <= result.keys()
+    assert len(list((finished / "checkpoints/agent").iterdir())) == 2
+    for name in ("reconstructions", "returns"):
+        image = tf.io.decode_png((finished / f"{name}.png").read_bytes()).numpy()
+        assert image[..., :3].std() > 5, name
+
+
+def test_what_is_exported_encodes_and_predicts(finished):
+    model = keras.saving.load_model(finished / "model.keras", compile=False)
+    served = tf.saved_model.load(str(finished / "saved_model"))
+    x = np.random.default_rng(0).random([5, *model.data_shape]).astype(np.float32)
+    codes = served.signatures["encode"](image=tf.constant(x))["codes"]
+    np.testing.assert_array_equal(codes, model.encode(x))
+    after = served.signatures["predict"](codes=codes, action=tf.constant([0, 1, 2, 3, 0]))
+    np.testing.assert_array_equal(after["codes"], model.predict_codes(codes, [0, 1, 2, 3, 0]))
+    assert after["probs"].shape == (5, 9)
+    manifest = export.load_manifest(finished / "saved_model")
+    assert manifest.preprocessing == {"scale": 1 / 25.5}
+    assert manifest.metadata["run"]["environment"] == "t_maze"
+
+
+def test_a_run_that_continues_gives_the_numbers_of_one_that_does_not(finished, tmp_path):
+    program.run(config(tmp_path, steps=80))
+    program.run(config(tmp_path))
+    whole, parts = small_runs.rows(finished), small_runs.rows(tmp_path)
+    for one, other in zip(whole, parts, strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+    for name in np.load(finished / "checkpoints/agent/agent-4.npz").files:
+        left, right = (
+            np.load(folder / "checkpoints/agent/agent-4.npz")[name]
+            for folder in (finished, tmp_path)
+        )
+        np.testing.assert_array_equal(left, right, err_msg=name)
+
+
+def test_a_damaged_round_gives_way_to_the_one_before(tmp_path, capsys):
+    program.run(config(tmp_path, steps=120))
+    newest = tmp_path / "checkpoints/agent/agent-3.npz"
+    newest.write_bytes(newest.read_bytes()[:100])
+    program.run(config(tmp_path))
+    assert "Round 3 cannot be read" in capsys.readouterr().out
+    assert len(small_runs.rows(tmp_path)) == 4
+    for path in (tmp_path / "checkpoints/agent").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(reading.DamagedFileError, match="the memory and the table of an agent"):
+        program.run(config(tmp_path, steps=200))
+
+
+def test_a_finished_run_is_not_trained_again(finished, capsys):
+    before = (finished / "metrics.jsonl").read_text()
+    found = program.run(config(finished))
+    assert found["rounds"] == 4 and "nothing to train" in capsys.readouterr().out
+    assert (finished / "metrics.jsonl").read_text() == before
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"environment": "no_maze"}, "An environment must be one of t_maze, h_maze, ring"),
+        ({"environment": "CartPole-v1", "change_at": 0}, "Observations must be pictures"),
+        ({"environment": "test/Pictures-v0"}, "Only t_maze, h_maze, ring change. Set change_at=0"),
+        ({"environment": "test/Torque-v0", "change_at": 0}, "Actions must be numbered"),
+        ({"window": 1}, "window"),
+        ({"estimator": "none"}, "none"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_written(changes, message, tmp_path):
+    for name, action_space in (
+        ("test/Pictures-v0", gymnasium.spaces.Discrete(2)),
+        ("test/Torque-v0", gymnasium.spaces.Box(-1, 1, [1])),
+    ):
+        if name not in gymnasium.registry:
+            gymnasium.register(name, Pictures, kwargs={"action_space": action_space})
+    with pytest.raises(ValueError, match=message):
+        program.run(config(tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+class Pictures(gymnasium.Env):
+    """Noise; an episode has 7 steps."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (6, 5, 3), np.uint8)
+
+    def __init__(self, action_space=None):
+        self.action_space = action_space
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.age = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.age += 1
+        seen = self.np_random.integers(0, 256, [6, 5, 3]).astype(np.uint8)
+        return seen, float(action), False, self.age == 7, {}
+
+
+@pytest.mark.slow
+def test_an_environment_of_gymnasium(tmp_path):
+    if "test/Pictures-v0" not in gymnasium.registry:
+        space = gymnasium.spaces.Discrete(2)
+        gymnasium.register("test/Pictures-v0", Pictures, kwargs={"action_space": space})
+    changes = {"environment": "test/Pictures-v0", "change_at": 0, "steps": 80}
+    found = program.run(config(tmp_path, **changes))
+    assert found["rounds"] == 2 and "steps_to_recover" not in found
+
+
+@pytest.mark.parametrize("name", environments.names())
+def test_mazes_keep_to_the_interface_of_gymnasium(name):
+    from gymnasium.utils import env_checker
+
+    environment = environments.make(name)
+    env_checker.check_env(environment, skip_render_check=True)
+    before, _ = environment.reset(seed=0)
+    again, _ = environment.reset(seed=0)
+    np.testing.assert_array_equal(before, again)
+    maze = environment.maze
+    environment.change()
+    assert environment.maze != maze and environment.render().shape[-1] == 3
+
+
+def test_the_best_return_is_that_of_the_shortest_way():
+    t_maze, reversed_maze = environments.mazes_of("t_maze")
+    # Up four times and left three times; the reward comes with the last step.
+    assert t_maze.best_return(0.9) == pytest.approx(0.9**6)
+    assert reversed_maze.best_return(0.9) == pytest.approx(0.9**6)
+    h_maze, teleporting = environments.mazes_of("h_maze")
+    assert teleporting.best_return(0.9) > h_maze.best_return(0.9)
+    ring, blocked = environments.mazes_of("ring")
+    assert ring.best_return(0.9) == pytest.approx(0.9**2) and blocked.best_return(0.9) < 0.9**5
+
+
+def test_a_table_of_true_states_learns_the_maze():
+    settings = dataclasses.replace(SMALL, train_every=500, memory=5000, burn_in=500, change_at=500)
+    environment = environments.make("t_maze")
+    agent = program.make_agent(
+        settings, lambda pictures: np.array([environment.cell], np.uint8), len(mazes.MOVES)
+    )
+    returns = [
+        program.play_round(settings, agent, environment, k)["agent/return"] for k in range(3)
+    ]
+    assert environment.maze.rewards == {"L": -1.0, "R": 1.0}  # They are exchanged.
+    best = environment.maze.best_return(settings.discount)
+    assert returns == pytest.approx([best] * 3, rel=0.1)
+
+
+def test_without_gymnasium_the_program_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    monkeypatch.delitem(sys.modules, "trainers.tabulation.environments")
+    with pytest.raises(ImportError, match=r"pip install 'tf-discrete\[rl\]'"):
+        __import__("trainers.tabulation.environments")
