@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds, types
 from tf_discrete._internal import checks
+from tf_discrete._internal.softmax import softmax
 from tf_discrete.distributions import Categorical, noise
 from tf_discrete.estimators import backward, semantic_hashing
 from tf_discrete.estimators.base import check_temperature
@@ -49,7 +50,7 @@ def gumbel_softmax(
     _check_temperature(temperature, wide, logits.dtype)
     hard = checks.flag("hard", hard)
     gumbel = noise.gumbel(seeds.convert(seed), tf.shape(wide), wide.dtype)
-    soft = tf.nn.softmax((wide + gumbel) / types.cast(temperature, wide.dtype))
+    soft = softmax((wide + gumbel) / types.cast(temperature, wide.dtype))
     return tf.cast(backward.straight_through(_one_hot(soft), soft) if hard else soft, logits.dtype)
 
 
@@ -79,7 +80,7 @@ def straight_through(
     wide, logits = _wide(logits, "[..., num_categories]"), tf.convert_to_tensor(logits)
     _check_temperature(temperature, wide, logits.dtype)
     hard = Categorical(wide[tf.newaxis]).sample(seeds.convert(seed), 1)[0, 0]
-    soft = tf.nn.softmax(wide / types.cast(temperature, wide.dtype))
+    soft = softmax(wide / types.cast(temperature, wide.dtype))
     return tf.cast(backward.straight_through(hard, soft), logits.dtype)
 
 

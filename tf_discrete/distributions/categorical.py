@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_discrete import types
+from tf_discrete._internal.softmax import softmax
 from tf_discrete.distributions import closed_form, kinds
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.discrete import Discrete
@@ -71,7 +72,7 @@ class Categorical(Relaxable):
     @property
     def category_probs(self) -> tf.Tensor:
         """float [..., N, K], the probability of each category."""
-        return tf.nn.softmax(self.logits)
+        return softmax(self.logits)
 
     def mode(self) -> tf.Tensor:
         return self.from_digits(tf.argmax(self.logits, axis=-1, output_type=tf.int32))
@@ -105,7 +106,7 @@ class Categorical(Relaxable):
         return tf.nn.log_softmax(self._perturbed(noise, temperature))
 
     def relaxed_value(self, noise: Tensor, temperature: Tensor) -> tf.Tensor:
-        return tf.nn.softmax(self._perturbed(noise, temperature))
+        return softmax(self._perturbed(noise, temperature))
 
     @staticmethod
     def to_simplex(log_value: Tensor) -> tf.Tensor:
@@ -125,7 +126,7 @@ class Categorical(Relaxable):
 
     def probs_at(self, logits: Tensor) -> tf.Tensor:
         allowed = tf.math.is_finite(self.logits)
-        return tf.nn.softmax(tf.where(allowed, logits, tf.cast(-float("inf"), logits.dtype)))
+        return softmax(tf.where(allowed, logits, tf.cast(-float("inf"), logits.dtype)))
 
     @staticmethod
     def jacobian_product(probs: Tensor, upstream: Tensor) -> tf.Tensor:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete._internal import checks
+from tf_discrete._internal.softmax import softmax
 from tf_discrete.types import Tensor
 
 
@@ -49,7 +50,7 @@ def unimix(logits: Tensor, fraction: float = 0.01) -> tf.Tensor:
     allowed = logits > -float("inf")
     count = tf.reduce_sum(tf.cast(allowed, logits.dtype), axis=-1, keepdims=True)
     share = types.cast(fraction, logits.dtype)
-    probs = (1 - share) * tf.nn.softmax(logits) + share / count
+    probs = (1 - share) * softmax(logits) + share / count
     # Under the mask log(1), so that no gradient of log(0) is multiplied by 0.
     log_probs = tf.math.log(tf.where(allowed, probs, tf.ones_like(probs)))
     return tf.where(allowed, log_probs, types.cast(-float("inf"), logits.dtype))

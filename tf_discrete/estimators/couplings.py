@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_discrete._internal.softmax import softmax
 from tf_discrete.estimators import antithetic
 from tf_discrete.types import Tensor
 
@@ -111,7 +112,7 @@ def _direction(walks: list[tf.Tensor], sets: list[tf.Tensor], logits: tf.Tensor)
     inside = [tf.where(members, logits, minus_infinity) for members in sets]
     weight = [tf.reduce_logsumexp(x, axis=-1, keepdims=True) for x in inside]
     part = tf.sigmoid(-tf.abs(weight[0] - weight[1]))
-    difference = tf.nn.softmax(inside[0]) - tf.nn.softmax(inside[1])
+    difference = softmax(inside[0]) - softmax(inside[1])
     agree = tf.reduce_all(tf.equal(walks[0], walks[1]), axis=-1, keepdims=True)
     direction = walks[0] - walks[1] - part * difference
     return tf.where(agree, tf.zeros_like(direction), direction)

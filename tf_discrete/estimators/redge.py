@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
+from tf_discrete._internal.softmax import softmax
 from tf_discrete.estimators import backward, base
 from tf_discrete.estimators.registry import register
 from tf_discrete.types import Config, Sample, Seed, Tensor
@@ -116,7 +117,7 @@ def reverse_steps(log_probs: tf.Tensor, first: tf.Tensor, ratios: list[float]) -
     """
     points = [first]
     for low, high in zip(ratios, ratios[1:], strict=False):
-        points.append(points[-1] - (low - high) * tf.nn.softmax(log_probs + low * points[-1]))
+        points.append(points[-1] - (low - high) * softmax(log_probs + low * points[-1]))
     return points
 
 
@@ -127,6 +128,6 @@ def denoise(log_probs: tf.Tensor, points: list[tf.Tensor], ratios: list[float]) 
     """
     y = points[-1]
     for i in range(len(points) - 1, 0, -1):
-        step = y + (ratios[i - 1] - ratios[i]) * tf.nn.softmax(log_probs + ratios[i] * y)
+        step = y + (ratios[i - 1] - ratios[i]) * softmax(log_probs + ratios[i] * y)
         y = backward.straight_through(points[i - 1], step)
-    return tf.nn.softmax(log_probs + ratios[0] * y)
+    return softmax(log_probs + ratios[0] * y)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds, types
 from tf_discrete._internal import checks, input_checks
+from tf_discrete._internal.softmax import softmax
 from tf_discrete.likelihoods import base
 from tf_discrete.likelihoods.registry import register
 from tf_discrete.types import Config, Seed, Tensor
@@ -44,7 +45,7 @@ class CategoricalIntensity(base.Likelihood):
         return base.sum_data(log_prob, x)
 
     def mean(self, parameters: Tensor) -> tf.Tensor:
-        probs = tf.nn.softmax(types.at_least_float32(parameters))
+        probs = softmax(types.at_least_float32(parameters))
         return tf.linalg.matvec(probs, tf.linspace(tf.cast(0.0, probs.dtype), 1.0, self.levels))
 
     def sample(self, parameters: Tensor, seed: Seed) -> tf.Tensor:
