@@ -123,7 +123,10 @@ def open_run(
         )
     modules = settings.get("import_module", ())
     trust.import_modules(modules, import_module, trust_run, directory.path)
-    task = get_task(settings["task"])
+    try:
+        task = get_task(settings["task"])
+    except ValueError as error:
+        raise ValueError(f"{error} in {directory.config_path}") from None
     return task, load_config(task.config_class, directory.config_path)
 
 
