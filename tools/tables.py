@@ -81,6 +81,22 @@ def semi_supervised_pyro() -> str:
     return _measurement(race)
 
 
+def training_profile() -> str:
+    """What a training step spends its time on."""
+    from benchmarks.speed import profile
+
+    records = store.read(profile.RESULTS)
+    return profile.recorded(records) if records else NOT_MEASURED
+
+
+def training_precision() -> str:
+    """The bounds of the same training in float32 and with bfloat16 matrix products."""
+    from benchmarks.speed import precision
+
+    records = store.read(precision.RESULTS)
+    return precision.table(records) if records else NOT_MEASURED
+
+
 def training_growth() -> str:
     """How the time of a step grows with the sizes of a model."""
     from benchmarks.speed import growth
@@ -249,6 +265,8 @@ TABLES: dict[str, Callable[..., str]] = {
     "bound_speed": bound_speed,
     "search_speed": search_speed,
     "training_growth": training_growth,
+    "training_precision": training_precision,
+    "training_profile": training_profile,
     "training_speed": training_speed,
     "tree_classes": tree_classes,
     "state_tabulation": state_tabulation,

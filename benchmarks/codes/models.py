@@ -71,9 +71,10 @@ def train(settings: Any, method: str, split: datasets.Split) -> Any:
     model = build(settings, method, split)
     compiling.compile_model(model, settings, steps)
     model.steps_per_execution = compiling.choose_steps_per_execution(settings, steps)
-    batches = split.batches(
-        settings.batch_size, seed=settings.seed, shuffle=True, repeat=True, drop_remainder=True
-    )
+    options = {"seed": settings.seed, "drop_remainder": True}
+    batches: Any = split.indexed_batches(settings.batch_size, **options)
+    if settings.loop == "fit":
+        batches = batches.stream()
     model.fit(
         batches,
         epochs=settings.epochs,

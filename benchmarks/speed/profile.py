@@ -5,8 +5,9 @@
 trains one of our contenders of `benchmarks.speed.training` under TensorFlow's profiler and prints the time of
 the processor in each class, as own time: that of an operation without those it contains. Under XLA
 (`ours_loop_xla`) the fused loops are counted by what XLA calls them. The events of the runtime are left
-out, for their own time holds the waiting for other threads. It records nothing: a profile slows the step that
-it watches, so its shares say more than its milliseconds.
+out, for their own time holds the waiting for other threads. A profile slows the step that it watches, so its
+shares say more than its milliseconds. --record adds it to benchmarks/results/training_profile.jsonl, and
+`python -m tools.tables --write` the shares to the table of benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import provenance, store
 from benchmarks.speed import setting
 from benchmarks.speed.contenders import ours
 from benchmarks.speed.interleaved import Turn
@@ -39,6 +41,7 @@ CLASSES = {
 }
 """Names of operations by class, the first that fits counts; all others are "other elementwise"."""
 REST = "other elementwise"
+RESULTS = "training_profile"
 _EXECUTOR = re.compile(
     r"KernelAndDevice|Executor|Instantiated|TFE_Py|FunctionRun|EagerKernel|EagerLocal|ParallelFor|Thunk|PjRt|"
     r"Xla|Cpu|Run|Session|Thread|Wait|Process|Schedule|Allocate|Buffer"
@@ -160,6 +163,21 @@ def table(found: list[Row]) -> str:
     return tables.markdown(("operations", "ms a step", "share", "calls a step"), cells)
 
 
+def recorded(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """The shares of all recorded profiles, a row each."""
+    names = list(dict.fromkeys([*CLASSES, REST]))
+    rows = []
+    for record in records.values():
+        times = {name: milliseconds for name, milliseconds, _ in record["rows"]}
+        total = sum(times.values())
+        shares = [f"{times.get(name, 0.0) / total:.0%}" for name in names]
+        size = (setting.TITLES[record["model"]], str(record["batch"]), record["dtype"])
+        where = (str(record["threads"]), record["provenance"]["processor"])
+        rows.append((*size, ours.TITLES[record["contender"]], *where, *shares))
+    header = ("model", "batch", "dtype", "route", "threads", "processor", *names)
+    return tables.markdown(header, rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", choices=setting.MODELS, default="linear_categorical")
@@ -168,6 +186,7 @@ def main() -> None:
     parser.add_argument("--contender", choices=ours.TITLES, default="ours_loop")
     parser.add_argument("--steps", type=int, default=200, help="training steps that are profiled")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--record", action="store_true", help="add it to benchmarks/results")
     arguments = parser.parse_args()
     if arguments.steps % ours.STEPS_PER_EXECUTION:
         parser.error(f"--steps must be a multiple of {ours.STEPS_PER_EXECUTION}")
@@ -177,6 +196,11 @@ def main() -> None:
         setting.binary_images(images)
         turn, _ = ours.make(np.load(images), given, arguments.contender)
         found, milliseconds = profile(turn, arguments.steps)
+    made = provenance.record()
+    if arguments.record:
+        chosen = {**given._asdict(), "contender": arguments.contender}
+        name = ", ".join(map(str, [*chosen.values(), made["processor"]]))
+        store.append(RESULTS, {"name": name, **chosen, "rows": found, "provenance": made})
     print(
         f"{arguments.model}, {ours.TITLES[arguments.contender]}, threads={arguments.threads}: "
         f"{milliseconds:.3f} ms a step without the profiler\n\n{table(found)}"

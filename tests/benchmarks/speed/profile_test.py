@@ -37,3 +37,22 @@ def test_rows_are_means_of_a_step_and_the_table_has_shares():
     found = profile.rows([*times, ("ExecutorState::Process", 9000.0)], steps=2)
     assert found[0] == ("matrix products", 2.0, 1.0) and found[1] == (profile.REST, 0.5, 0.5)
     assert "| matrix products | 2.000 | 80% | 1.0 |" in profile.table(found)
+
+
+def test_recorded_profiles_are_rows_of_shares():
+    record = {
+        **{
+            "model": "mlp",
+            "batch": 100,
+            "dtype": "float32",
+            "threads": 2,
+            "contender": "ours_loop",
+        },
+        "rows": [["matrix products", 3.0, 9.0], [profile.REST, 1.0, 50.0]],
+        "provenance": {"processor": "P"},
+    }
+    (line,) = [row for row in profile.recorded({"a": record}).splitlines() if "784" in row]
+    assert line.startswith(
+        "| 784-512-256-(20 x 10) | 100 | float32 | fit in the compiled loop | 2 | P | 75%"
+    )
+    assert line.endswith("| 25% |")
