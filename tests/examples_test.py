@@ -29,6 +29,13 @@ RUNS = {
         ],
         [r"^none +0 +\d\.\d+$", r"^semantic_hashing +0 +\d\.\d+ +-?[\d.]+ +-?[\d.]+%$"],
     ),
+    "world_model": (
+        [
+            *("--steps=2", "--walks=8", "--length=4", "--seen=2", "--mazes=t_maze"),
+            *("--units=8", "--variables=2", "--categories=3"),
+        ],
+        [r"^t_maze +[\d.]+% +[\d.]+% +[\d.]+%$"],
+    ),
     "plain_bits": (
         ["--frames=500", "--epochs=1", "--units=8", "--bits=8"],
         [r"^ +8 +0\.25( +-?\d+\.\d\d){4}$"],
