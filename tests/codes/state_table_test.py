@@ -195,3 +195,30 @@ def test_a_restored_table_goes_on_bit_for_bit():
 def test_the_codes_of_a_transition_have_one_size():
     with pytest.raises(ValueError, match=r"a packed code, uint8 \[2\]"):
         StateTable(2).add(code(0), 0, 0.0, np.zeros([3], np.uint8))
+
+
+def test_bounded_sweeps_keep_the_queue_short():
+    table, free = (
+        StateTable(ACTIONS, 0.99, tolerance=1e-8),
+        StateTable(ACTIONS, 0.99, tolerance=1e-8),
+    )
+    for seed in range(40):
+        for transition in transitions(50, seed):
+            table.add(*arguments(transition))
+            free.add(*arguments(transition))
+            table.sweep(1)
+    assert len(table.state()["queue"]) <= 4 * len(table.state()["values"]) + 65
+    table.sweep()
+    free.sweep()
+    every = [code(state) for state in range(STATES)]
+    np.testing.assert_allclose(table.values(every), free.values(every), atol=1e-5)
+
+
+def test_a_saved_state_does_not_follow_the_table():
+    table = StateTable(ACTIONS, 0.9)
+    table.add(code(1), 0, 1.0, None)
+    saved = table.state()
+    before = {name: array.copy() for name, array in saved.items()}
+    table.add(code(2), 1, 1.0, code(3))
+    for name, array in saved.items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)

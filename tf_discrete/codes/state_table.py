@@ -166,11 +166,11 @@ class StateTable:
             for pair, count in found.items()
         ]
         return {
-            "codes": self._codes,
+            "codes": self._codes.copy(),
             "rows": np.array(list(self._rows.values()), np.int64),
             "free": np.array(self._free, np.int64),
             "values": np.array(self._q).reshape([-1, self.num_actions]),
-            "visits": self._visits,
+            "visits": self._visits.copy(),
             "changes": np.array(self._changes, np.float64),
             "queue": np.array(self._queue, np.float64).reshape([-1, 2]),
             "counts": np.array(counts, np.int64).reshape([-1, 4]),
@@ -246,6 +246,10 @@ class StateTable:
         self._changes[row] += change
         if self._changes[row] > self.tolerance:
             heapq.heappush(self._queue, (-self._changes[row], row))
+        if len(self._queue) > 4 * len(self._q) + 64:  # Most are of earlier, smaller changes.
+            due = enumerate(self._changes)
+            self._queue = [(-change, row) for row, change in due if change > self.tolerance]
+            heapq.heapify(self._queue)
 
     def _action(self, action: int) -> int:
         return checks.whole("action", action, lowest=0, highest=self.num_actions - 1)

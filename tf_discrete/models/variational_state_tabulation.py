@@ -221,7 +221,7 @@ class VariationalStateTabulation(BinaryCodes):
 
         Args:
             z: float [*A, N].
-            action: int [*A], or of the last axes of it.
+            action: int [*A], or of the last axes of it; the logits of others than 0 to A - 1 are NaN.
             training: Bool, training mode of the network. Default: False.
         """
         outputs = estimators.apply_to_samples(
@@ -231,8 +231,11 @@ class VariationalStateTabulation(BinaryCodes):
         )
         shape = tf.concat([tf.shape(z)[:-1], [self.num_actions, self.num_bits]], axis=0)
         of_actions = tf.reshape(tf.cast(outputs, self._wide), shape)
+        action = tf.convert_to_tensor(action)
         chosen = tf.one_hot(action, self.num_actions, dtype=self._wide)[..., tf.newaxis]
-        return Bernoulli(tf.reduce_sum(of_actions * chosen, axis=-2))
+        known = ((action >= 0) & (action < self.num_actions))[..., tf.newaxis]
+        logits = tf.reduce_sum(of_actions * chosen, axis=-2)
+        return Bernoulli(tf.where(known, logits, tf.cast(math.nan, logits.dtype)))
 
     def _window_logits(self, image: Tensor, training: bool) -> tf.Tensor:
         """Logits of the states of windows, [B, T * N]."""
@@ -290,6 +293,9 @@ class VariationalStateTabulation(BinaryCodes):
         noise = self.estimator.draw_noise(seed, logits, self.num_samples)
         estimated = self._relaxed_terms if self.objective_name == "relaxed_elbo" else self._terms_of
         loss, auxiliary, kl = estimated(image, action, logits, noise, training)
+        # XLA leaves out the check of the actions: a wrong one shows in the loss.
+        known = input_checks.rows_in(action, 0, self.num_actions - 1)
+        loss = tf.where(known, loss, tf.cast(math.nan, loss.dtype))
         reconstruction = loss - tf.cast(self.kl_weight.value, kl.dtype) * kl
         terms = {
             "elbo_nats": -reconstruction - kl,
