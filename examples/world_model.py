@@ -44,7 +44,9 @@ def walks(name: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.
     environment, draw = environments.make(name), np.random.default_rng(seed)
     environment.reset(seed=seed)
     pictures, actions, cells = [], [], []
-    while len(pictures) < count:
+    for _ in range(100 * count):  # Walks that come to an exit are left out.
+        if len(pictures) == count:
+            break
         picture, _ = environment.reset()
         own: list[Any] = [picture]
         places, done = [environment.unwrapped.cell], []
@@ -63,6 +65,11 @@ def walks(name: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.
             pictures.append(own)
             cells.append(places)
             actions.append(done)
+    if len(pictures) < count:
+        raise ValueError(
+            "Random walks must be short enough not to come to an exit. Lower --length. "
+            f"Received: length={LENGTH.value}, {len(pictures)} of {count} walks in {name}"
+        )
     scaled = np.array(pictures, np.float32) / (255 * SCALE)
     return scaled, np.array(actions, np.int32), np.array(cells)
 
@@ -150,6 +157,11 @@ def brightest(pictures: np.ndarray, plan: np.ndarray) -> np.ndarray:
 
 
 def main(_: list[str]) -> None:
+    unknown = [name for name in MAZES.value if name not in environments.names()]
+    if unknown:
+        raise app.UsageError(
+            f"--mazes must be of {', '.join(environments.names())}: {unknown[0]!r}"
+        )
     print("maze      imagined   the last place   the pictures themselves")
     for name in MAZES.value:
         keras.utils.set_random_seed(SEED.value)

@@ -20,7 +20,7 @@ from trainers.flags.state_tabulation import Config
 
 gymnasium = pytest.importorskip("gymnasium", reason="needs the extra 'rl'")
 
-from trainers.tabulation import environments, mazes, program  # noqa: E402
+from trainers.tabulation import environments, mazes, program, rounds  # noqa: E402
 
 SMALL = Config(
     environment="t_maze",
@@ -118,9 +118,59 @@ def test_a_finished_run_is_not_trained_again(finished, capsys):
     assert (finished / "metrics.jsonl").read_text() == before
 
 
+@pytest.mark.parametrize("moment", ["before the agent", "before the weights", "after them"])
+def test_a_run_that_was_killed_goes_on_with_the_same_numbers(
+    moment, finished, tmp_path, monkeypatch
+):
+    class Killed(BaseException):
+        pass
+
+    def killed(*args, **kwargs):
+        raise Killed
+
+    save = program.Training._save
+
+    def until(self, number):
+        if number == 2:
+            if moment == "before the agent":
+                raise Killed
+            if moment == "before the weights":
+                monkeypatch.setattr(type(self._weights), "save", killed)
+            save(self, number)
+            raise Killed
+        save(self, number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(program.Training, "_save", until)
+        with pytest.raises(Killed):
+            program.run(config(tmp_path))
+    monkeypatch.undo()
+    assert len(small_runs.rows(tmp_path)) == 2
+    program.run(config(tmp_path))
+    for one, other in zip(small_runs.rows(finished), small_runs.rows(tmp_path), strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+def test_a_run_whose_history_or_checkpoints_are_gone_is_not_begun_anew(tmp_path):
+    program.run(config(tmp_path, steps=120))
+    history = tmp_path / "metrics.jsonl"
+    text = history.read_text()
+    history.unlink()
+    with pytest.raises(reading.DamagedFileError, match="0 rows, and a checkpoint of round 3"):
+        program.run(config(tmp_path))
+    history.write_text(text)
+    (tmp_path / "checkpoints").rename(tmp_path / "moved")
+    with pytest.raises(reading.DamagedFileError, match="no checkpoint, 3 rows of history"):
+        program.run(config(tmp_path))
+    assert history.read_text() == text
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
+        ({"burn_in": 150}, "Lower burn_in.*Received: burn_in=150, steps=160, train_every=40"),
+        ({"window": 42}, "Lower window. Received: window=42, episode_steps=60, train_every=40"),
+        ({"environment": "test/Signed-v0", "change_at": 0}, "numbered from 0 on"),
         ({"environment": "no_maze"}, "An environment must be one of t_maze, h_maze, ring"),
         ({"environment": "CartPole-v1", "change_at": 0}, "Observations must be pictures"),
         ({"environment": "test/Pictures-v0"}, "Only t_maze, h_maze, ring change. Set change_at=0"),
@@ -133,6 +183,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(changes, message
     for name, action_space in (
         ("test/Pictures-v0", gymnasium.spaces.Discrete(2)),
         ("test/Torque-v0", gymnasium.spaces.Box(-1, 1, [1])),
+        ("test/Signed-v0", gymnasium.spaces.Discrete(3, start=-1)),
     ):
         if name not in gymnasium.registry:
             gymnasium.register(name, Pictures, kwargs={"action_space": action_space})
@@ -144,7 +195,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(changes, message
 class Pictures(gymnasium.Env):
     """Noise; an episode has 7 steps."""
 
-    observation_space = gymnasium.spaces.Box(0, 255, (6, 5, 3), np.uint8)
+    observation_space = gymnasium.spaces.Box(0, 255, (6, 5, 4), np.uint8)  # Four frames.
 
     def __init__(self, action_space=None):
         self.action_space = action_space
@@ -156,7 +207,7 @@ class Pictures(gymnasium.Env):
 
     def step(self, action):
         self.age += 1
-        seen = self.np_random.integers(0, 256, [6, 5, 3]).astype(np.uint8)
+        seen = self.np_random.integers(0, 256, [6, 5, 4]).astype(np.uint8)
         return seen, float(action), False, self.age == 7, {}
 
 
@@ -214,3 +265,18 @@ def test_without_gymnasium_the_program_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "trainers.tabulation.environments")
     with pytest.raises(ImportError, match=r"pip install 'tf-discrete\[rl\]'"):
         __import__("trainers.tabulation.environments")
+
+
+def test_when_a_model_learns():
+    settings = dataclasses.replace(SMALL, burn_in=100, train_rounds=2)
+    assert [rounds.learns(settings, k) for k in range(6)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+    settings = dataclasses.replace(SMALL, burn_in=0)
+    assert all(rounds.learns(settings, k) for k in range(4))
+    assert rounds.changed_at(SMALL) == 80 and rounds.number_of(SMALL) == 4

@@ -53,7 +53,9 @@ class Config:
     )
     batches: int = option(125, "Training steps of a round.", lower=1)
     train_rounds: int = option(
-        0, "Rounds after which the model stays as it is. 0: it always learns.", lower=0
+        0,
+        "Rounds in which the model learns, after which it stays as it is. 0: it always learns.",
+        lower=0,
     )
     burn_in: int = option(1000, "Steps with random actions at the beginning.", lower=0)
     exploration_steps: int = option(2000, "Steps after them in which exploration falls.", lower=0)

@@ -99,9 +99,9 @@ def make(name: str) -> gymnasium.Env:
             "Observations must be pictures, uint8 [height, width, channels]. Choose another environment, or "
             f"wrap it. Received: environment={name!r} with {observations}"
         )
-    if not isinstance(actions, gymnasium.spaces.Discrete):
+    if not isinstance(actions, gymnasium.spaces.Discrete) or actions.start != 0:
         raise ValueError(
-            "Actions must be numbered. Choose another environment, or wrap it. "
+            "Actions must be numbered from 0 on. Choose another environment, or wrap it. "
             f"Received: environment={name!r} with {actions}"
         )
     return environment

@@ -23,11 +23,12 @@ from tf_discrete.optimizers import FusedAdam
 from ..common import interruption, narration, results, trust
 from ..common.callbacks import TrainingDiverged
 from ..common.checkpoints import REMEDY, CheckpointFolder
-from ..common.run_directory import RunDirectory
+from ..common.run_directory import HISTORY, HISTORY_REMEDY, RunDirectory
 from ..common.tensorboard import file_writer
 from ..flags.config import check, defaults, to_json
 from ..flags.state_tabulation import Config
 from . import environments
+from . import rounds as schedule
 from .agent import Agent
 
 MAY_DIFFER = ("output_dir", "steps")
@@ -52,14 +53,15 @@ def run(config: Config) -> dict[str, Any]:
         name = config.environment.replace("/", "-")
         config = dataclasses.replace(config, output_dir=f"runs/state_tabulation-{name}")
     environment = environments.make(config.environment)
-    check_change(config, environment)
+    schedule.check(config)
+    check_change(config)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, environment)
     directory = RunDirectory(config.output_dir)
     with directory.lock():
         stored = {"task": "state_tabulation", **to_json(config)}
         directory.claim(stored, MAY_DIFFER, defaults(config))
-        rounds = math.ceil(config.steps / config.train_every)
+        rounds = schedule.number_of(config)
         training = Training(config, environment, model, directory)
         if training.resume():
             print(f"Continuing {directory.path} after round {training.done}")
@@ -80,13 +82,13 @@ def run(config: Config) -> dict[str, Any]:
     return found
 
 
-def check_change(config: Config, environment: Any) -> None:
+def check_change(config: Config) -> None:
     """Refuses a change of an environment that has none.
 
     Raises:
         ValueError: It is not one of our mazes.
     """
-    if config.change_at and not hasattr(environment, "change"):
+    if config.change_at and config.environment not in environments.names():
         raise ValueError(
             f"Only {', '.join(environments.names())} change. Set change_at=0. "
             f"Received: environment={config.environment!r}, change_at={config.change_at}"
@@ -181,16 +183,31 @@ class Training:
     def standing(self, rounds: int) -> str:
         """Returns what is kept of a run that stops now, see `interruption.saying`."""
         kept = max([number for number in self._weights.epochs() if number <= self.done], default=0)
+        if self.done == rounds:
+            return f"after all {rounds} rounds of {self.directory.path}; they are kept."
         where = f"in round {self.done + 1} of {rounds} of {self.directory.path}"
         return f"{where}; round {kept} is kept." if kept else f"{where}; nothing is kept yet."
 
     def resume(self) -> bool:
-        """Continues from the newest round that can be read; returns whether there is one.
+        """Continues from the newest readable round of the history; returns whether there is one.
 
         Raises:
-            DamagedFileError: There are rounds, but none can be read.
+            DamagedFileError: There are rounds, but none can be read, or the history or the checkpoints miss.
         """
-        numbers = self._weights.epochs()
+        rows = self.directory.history()
+        end = rows[-1]["epoch"] if rows else 0
+        kept = self._weights.epochs()
+        numbers = [number for number in kept if number <= end]
+        if kept and not numbers:
+            reason = f"{len(rows)} rows, and a checkpoint of round {kept[0]}"
+            raise reading.damaged(self.directory.history_path, HISTORY, HISTORY_REMEDY, reason)
+        if not numbers and len(rows) > 1:
+            raise reading.damaged(
+                self.directory.checkpoints,
+                "the folder with the checkpoints of the run",
+                f"Restore it from a backup, or remove {self.directory.history_path.name} to begin anew.",
+                f"no checkpoint, {len(rows)} rows of history",
+            )
         for number in numbers:
             try:
                 self._weights.read(number)
@@ -225,12 +242,15 @@ class Training:
                     **found,
                 }
                 self.directory.append_history(row)
-                self._save(self.done + 1)
-                self.done += 1
-                with writer.as_default(step=row["step"]):
+                with (
+                    writing.naming(self.directory.tensorboard),
+                    writer.as_default(step=row["step"]),
+                ):
                     for name, value in found.items():
                         tf.summary.scalar(name, value)
                     writer.flush()
+                self._save(self.done + 1)
+                self.done += 1
                 shown = {"return": f"{row['agent/return']:.3f}", "states": row["agent/states"]}
                 if "model/hard_elbo_nats" in row:
                     shown["hard_elbo"] = f"{row['model/hard_elbo_nats']:.1f}"
@@ -244,9 +264,12 @@ class Training:
     def _learn(self, number: int) -> dict[str, float]:
         """Trains the model, if it still learns, and files the transitions under its new codes."""
         config, memory = self.config, self.agent.memory
-        acted, scale = (number + 1) * config.train_every, np.float32(scale_of(config))
-        if acted < config.burn_in or 0 < config.train_rounds <= number:
+        if not schedule.learns(config, number):
             return {}
+        scale = np.float32(scale_of(config))
+        memory.windows(
+            1, config.window, config.seed
+        )  # Refuses windows that no episode is as long as.
         if not int(self.model.optimizer.iterations.numpy()):
             seen = memory.windows(1000, config.window, config.seed)["image"] * scale
             networks.set_output_bias(self.model.decoder, seen.mean(axis=(0, 1)))
@@ -311,11 +334,14 @@ def play_round(
         learn: Trains the encoder of the states; returns what is logged. Default: nothing is trained.
     """
     first = number * config.train_every
-    if first >= changed_at(config):
+    if first >= schedule.changed_at(config):
         environment.change()
     draw = np.random.default_rng([config.seed, number])
     agent.play(
-        environment, config.train_every, lambda step: exploration(config, first + step), draw
+        environment,
+        config.train_every,
+        lambda step: schedule.exploration(config, first + step),
+        draw,
     )
     logs = learn(number)
     agent.table.sweep()
@@ -324,21 +350,12 @@ def play_round(
     return {**states, **{f"model/{name}": value for name, value in logs.items()}}
 
 
-def exploration(config: Config, step: int) -> float:
-    """Returns the probability of a random action at a step of a run."""
-    after = step - config.burn_in
-    if after < 0:
-        return 1.0
-    left = 1 - after / config.exploration_steps if config.exploration_steps else 0.0
-    return max(config.exploration, left)
-
-
 def finish(training: Training) -> dict[str, Any]:
     """Scores the agent, draws the pictures, and writes the model, the SavedModel and metrics.json."""
     config, directory, agent = training.config, training.directory, training.agent
     rows = directory.history()
     draw = np.random.default_rng([config.seed, 2**31])
-    if training.done * config.train_every > changed_at(config):
+    if training.done * config.train_every > schedule.changed_at(config):
         training.environment.change()
     episodes = max(20, config.evaluation_episodes)
     found: dict[str, Any] = {
@@ -347,12 +364,22 @@ def finish(training: Training) -> dict[str, Any]:
         "training_seconds": round(sum(row["seconds"] for row in rows), 1),
         "test/return": agent.mean_return(training.environment, episodes, draw),
         "test/states": len(agent.table),
-        **solved(config, training.environment, rows),
+        **solved(config, rows),
     }
+    with narration.phase("Model and SavedModel"):
+        with writing.replaced_file(directory.model_path) as new:
+            training.model.save(new)
+        export.save(
+            training.model,
+            directory.saved_model_path,
+            preprocessing={"scale": scale_of(config)},
+            metadata={"run": directory.config()},
+            overwrite=True,
+        )
     seen = agent.memory.windows(20, config.window, config.seed)["image"][:, 0]
-    scale = scale_of(config)
-    means = training.model.reconstruct(seen.astype(np.float32) * np.float32(scale))
-    drawn = plots.reconstructions(seen, np.clip(means * config.pixel_scale, 0, 1))
+    means = training.model.reconstruct(seen.astype(np.float32) * np.float32(scale_of(config)))
+    shown = [_drawable(x) for x in (seen, np.clip(means * config.pixel_scale, 0, 1))]
+    drawn = plots.reconstructions(*shown)
     plots.save(drawn, directory.path / "reconstructions.png")
     steps = [row["step"] for row in rows]
     lines = {"without exploration": plots.Line(steps, [row["agent/return"] for row in rows])}
@@ -362,26 +389,16 @@ def finish(training: Training) -> dict[str, Any]:
         plots.LinePanel("States", "steps", "states", states, whole=True),
     ]
     plots.save(plots.comparison(panels, title=config.environment), directory.path / "returns.png")
-    with narration.phase("Model and SavedModel"):
-        with writing.replaced_file(directory.model_path) as new:
-            training.model.save(new)
-        export.save(
-            training.model,
-            directory.saved_model_path,
-            preprocessing={"scale": scale},
-            metadata={"run": directory.config()},
-            overwrite=True,
-        )
     writing.write_json(directory.result_path, found)
     return found
 
 
-def solved(config: Config, environment: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def solved(config: Config, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns the steps to 90 % of the best return of a maze, before and after its change."""
-    if not hasattr(environment, "change"):
+    if config.environment not in environments.names():
         return {}
     before, after = environments.mazes_of(config.environment)
-    change = changed_at(config)
+    change = schedule.changed_at(config)
     found: dict[str, Any] = {}
     for name, maze, begin, end in (
         ("steps_to_90_percent", before, 0, change),
@@ -396,7 +413,6 @@ def solved(config: Config, environment: Any, rows: list[dict[str, Any]]) -> dict
     return found
 
 
-def changed_at(config: Config) -> float:
-    """Returns the step, with which a round begins, at which the environment changes; infinity for never."""
-    rounds = math.ceil(config.change_at / config.train_every)
-    return rounds * config.train_every if rounds else math.inf
+def _drawable(pictures: np.ndarray) -> np.ndarray:
+    """Pictures with one or three channels: of stacked frames the last."""
+    return pictures if pictures.shape[-1] in (1, 3) else pictures[..., -1:]
