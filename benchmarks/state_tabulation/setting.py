@@ -36,5 +36,5 @@ class Config:
     seed: int = option(0, "The first seed.", lower=0, upper=2**31)
     steps: int = option(10_000, "Steps before the change, and after it.", lower=1)
     dqn_python: str = option(
-        "", "Interpreter that has stable-baselines3. Default: DQN is left out."
+        "", "Interpreter that has stable-baselines3. Default: DQN is left out.", path=True
     )

@@ -24,7 +24,7 @@ from trainers.common.run_directory import RunDirectory
 from trainers.common.tables import markdown
 from trainers.flags.config import to_json
 from trainers.flags.state_tabulation import Config as RunConfig
-from trainers.tabulation import environments, mazes, program
+from trainers.tabulation import environments, mazes, program, rounds
 
 Encode = Callable[[np.ndarray], np.ndarray]
 Rows = list[dict[str, Any]]
@@ -44,29 +44,65 @@ def run(config: Config) -> str:
     """Runs what is missing; returns the table.
 
     Raises:
-        ValueError: A contender or a maze that does not exist.
+        ValueError: A contender or a maze that does not exist, steps that are no whole rounds, an interpreter
+            without stable-baselines3, or a table of another comparison.
     """
     for name in config.contenders:
         if name not in OTHERS:
             estimators.get(name, latents="bernoulli")
     for maze in config.mazes:
         environments.make(maze)
-    packages = ("gymnasium",)
-    study = studies.Study(config.results, provenance.record(packages))
+    rows = [one for one in config.contenders if one != DQN or config.dqn_python]
+    made = provenance.record(("gymnasium",))
+    if DQN in rows:
+        made["versions"] |= versions_of(config.dqn_python)
+    some = settings_of(config, config.mazes[0], TRUE, config.seed)
+    if config.steps % some.train_every:
+        raise ValueError(
+            "Steps are whole rounds of the trainer. Give a multiple. "
+            f"Received: steps={config.steps}, train_every={some.train_every}"
+        )
+    study = studies.Study(config.results, made)
+    varied = ("environment", "estimator", "seed", "output_dir", "import_module")
+    settings = {key: value for key, value in to_json(some).items() if key not in varied}
+    study.check(settings)
+    leave_out = ("dqn_python", "mazes", "contenders", "num_seeds", "seed")
     command = provenance.command_of(
-        "benchmarks.state_tabulation", Config, to_json(config), ("dqn_python",)
+        "benchmarks.state_tabulation", Config, to_json(config), leave_out
     )
+    study.begin(config=settings, command=command)
     for seed in range(config.seed, config.seed + config.num_seeds):
         for maze in config.mazes:
-            for name in config.contenders:
-                if name == DQN and not config.dqn_python:
-                    continue
+            for name in rows:
                 measured = partial(measure, config, maze, name, seed)
-                about = {"maze": maze, "contender": name, "seed": seed, "command": command}
-                study.cell(f"{maze}-{name}-steps={config.steps}-seed={seed}", measured, **about)
+                about = {"maze": maze, "contender": name, "seed": seed}
+                study.cell(f"{maze}-{name}-seed={seed}", measured, **about)
     text = table(store.read(config.results))
     print(text)
     return text
+
+
+def versions_of(python: str) -> dict[str, str]:
+    """Returns the versions of DQN's libraries in another interpreter.
+
+    Raises:
+        ValueError: It does not have them.
+    """
+    asked = ("stable_baselines3", "gymnasium", "torch")
+    code = (
+        f"import json; names = {asked}; "
+        "print(json.dumps({name: __import__(name).__version__ for name in names}))"
+    )
+    try:
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1:]
+        raise ValueError(
+            "DQN needs an interpreter with stable-baselines3 and gymnasium: pip install stable-baselines3. "
+            f"Received: dqn_python={python!r} ({' '.join(said)})"
+        ) from None
+    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def settings_of(config: Config, maze: str, name: str, seed: int) -> RunConfig:
@@ -87,15 +123,15 @@ def measure(config: Config, maze: str, name: str, seed: int) -> dict[str, Any]:
         rows = table_rows(settings, name)
     else:
         rows = trained_rows(settings)
-    change = int(program.changed_at(settings)) // settings.train_every
+    change = int(rounds.changed_at(settings)) // settings.train_every
     states = [row.get("agent/states") for row in rows]
     return {
-        **program.solved(settings, environments.make(maze), rows),
+        **program.solved(settings, rows),
         "states": states[change - 1],
         "states_after": states[-1],
         "returns": [round(row["agent/return"], 4) for row in rows],
         "seconds": round(time.monotonic() - began, 1),
-        "open_cells": len(environments.mazes_of(maze)[0].open),
+        "cells": cells_of(maze),
     }
 
 
@@ -115,11 +151,18 @@ def table_rows(settings: RunConfig, name: str) -> Rows:
         environment = TrueState(environment)
     encode = cells if name == TRUE else projections(settings)
     agent = program.make_agent(settings, encode, len(mazes.MOVES))
-    rows = []
-    for number in range(settings.steps // settings.train_every):
+    found_rows = []
+    for number in range(rounds.number_of(settings)):
         found = program.play_round(settings, agent, environment, number)
-        rows.append({"step": (number + 1) * settings.train_every, **found})
-    return rows
+        found_rows.append({"step": (number + 1) * settings.train_every, **found})
+    return found_rows
+
+
+def cells_of(maze: str) -> int:
+    """Returns how many cells an agent can act in, before the change: the exits end the episode."""
+    before = environments.mazes_of(maze)[0]
+    exits = {before.places[name] for name in before.rewards}
+    return len(set(before.open) - exits)
 
 
 class TrueState:
@@ -166,15 +209,16 @@ def dqn_rows(settings: RunConfig, python: str) -> Rows:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(to_json(settings), file)
         file.flush()
-        printed = subprocess.run(
+        done = subprocess.run(
             [python, "-m", "benchmarks.state_tabulation.dqn", file.name],
             cwd=store.ROOT,
             env={**os.environ, "PYTHONPATH": str(store.ROOT)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
-            check=True,
-        ).stdout
-    found = json.loads(printed.splitlines()[-1])
+        )
+    if done.returncode:
+        raise RuntimeError(f"DQN ended with status {done.returncode}; what it said is above.")
+    found = json.loads(done.stdout.splitlines()[-1])
     return [
         {"step": (number + 1) * settings.train_every, "agent/return": value}
         for number, value in enumerate(found)
@@ -182,33 +226,31 @@ def dqn_rows(settings: RunConfig, python: str) -> Rows:
 
 
 def table(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row for each maze and contender, means over the seeds."""
+    """A row for each maze and contender, means over the seeds; a training that diverges solves nothing."""
+    study = records["study"]
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for record in records.values():
-        if record.get("status") == "finished":
+        if "contender" in record:
             groups.setdefault((record["maze"], record["contender"]), []).append(record)
     order = [*OTHERS]
-    keys = sorted(groups, key=lambda key: (key[0], key[1] not in order, key[1]))
     rows = []
-    for maze, name in keys:
+    for maze, name in sorted(groups, key=lambda key: (key[0], key[1] not in order, key[1])):
         runs = groups[maze, name]
-        known = [run["states"] for run in runs if run["states"] is not None]
-        cells = f"{fmean(known):.0f} of {runs[0]['open_cells']} cells" if known else ""
+        known = [run["states"] for run in runs if run.get("states") is not None]
         rows.append(
             (
                 maze,
                 OTHERS.get(name, f"VaST, `{name}`"),
-                _steps([run["steps_to_90_percent"] for run in runs]),
-                _steps([run["steps_to_recover"] for run in runs]),
-                cells,
+                _steps([run.get("steps_to_90_percent") for run in runs]),
+                _steps([run.get("steps_to_recover") for run in runs]),
+                f"{fmean(known):.0f} of {cells_of(maze)} cells" if known else "",
                 str(len(runs)),
             )
         )
-    made = next(iter(records.values()))["provenance"]
-    commands = sorted({record["command"] for record in records.values()}, key=len)
+    made = study["provenance"]
     return (
         f"{markdown(HEADER, rows)}\n{provenance.machine(made)}, {made['date']}. "
-        f"Command: `{commands[-1]}`.\n"
+        f"Command: `{study['command']}`.\n"
     )
 
 

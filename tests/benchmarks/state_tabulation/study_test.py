@@ -21,12 +21,12 @@ def test_what_is_measured_is_recorded_once(tmp_path, monkeypatch):
     text = study.run(config)
     assert text == study.run(config)
     records = store.read("state_tabulation")
-    assert len(records) == 2  # DQN needs another interpreter.
-    found = records["t_maze-gumbel_softmax-steps=1000-seed=0"]
+    assert len(records) == 3  # With the study itself. DQN needs another interpreter.
+    found = records["t_maze-gumbel_softmax-seed=0"]
     # 0.7 is 95 % of the best return, 0.95 ** 6.
     assert found["steps_to_90_percent"] == 500 and found["steps_to_recover"] == 500
     assert (found["states"], found["states_after"]) == (10, 12)
-    assert "| t_maze | VaST, `gumbel_softmax` | 500 | 500 | 10 of 11 cells | 1 |" in text
+    assert "| t_maze | VaST, `gumbel_softmax` | 500 | 500 | 10 of 9 cells | 1 |" in text
     assert text.index("true state (limit)") < text.index("VaST")
 
 
@@ -58,14 +58,48 @@ def test_bad_contenders():
 @pytest.mark.slow
 def test_the_trainer_is_run(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "RESULTS", tmp_path)
-    config = Config(mazes=("ring",), contenders=("straight_through",), num_seeds=1, steps=500)
+    config = Config(mazes=("ring",), contenders=("straight_through",), num_seeds=1, steps=1000)
     assert "VaST, `straight_through`" in study.run(config)
 
 
-def test_returns_of_another_program(monkeypatch):
-    class Agent:
-        def predict(self, x, deterministic):
-            return np.array([0]), None  # Up, where the way ends.
+class Agent:
+    """Of stable-baselines3, as far as it is asked: it goes up."""
 
-    settings = {"evaluation_episodes": 2, "episode_steps": 3, "discount": 0.5}
-    assert dqn.mean_return(Agent(), study.environments.make("t_maze"), settings, 0) == 0.0
+    num_timesteps = 0
+
+    def predict(self, x, deterministic):
+        assert x.dtype == np.float32 and x.max() < 11  # Multiples of the noise.
+        return np.array([0]), None
+
+
+def test_dqn_is_scored_and_explores_as_the_others():
+    settings = study.settings_of(Config(steps=1000), "h_maze", "dqn", 0)
+    environment = dqn.scaled(study.environments.make("h_maze"), settings)
+    agent = Agent()
+    assert dqn.mean_return(agent, environment, settings, 0) == 0.0
+    dqn.explore(agent, settings)
+    found = []
+    for agent.num_timesteps in (0, 999, 1000, 2000, 3000, 9000):
+        found.append(agent.exploration_schedule(0.123))
+    assert found == [1.0, 1.0, 1.0, 0.5, 0.1, 0.1]
+
+
+def test_an_interpreter_without_dqn_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    with pytest.raises(
+        ValueError, match="pip install stable-baselines3.*dqn_python='/none/python'"
+    ):
+        study.run(Config(dqn_python="/none/python"))
+    with pytest.raises(ValueError, match="multiple.*Received: steps=700, train_every=500"):
+        study.run(Config(steps=700))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_holds_one_comparison(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    rows = [{"agent/return": 0.0, "agent/states": 9, "step": 500 * (k + 1)} for k in range(4)]
+    monkeypatch.setattr(study, "trained_rows", lambda settings: rows)
+    given = {"mazes": ("ring",), "contenders": ("disarm",), "num_seeds": 1}
+    study.run(Config(**given, steps=1000))
+    with pytest.raises(ValueError, match="A table holds the cells of one study"):
+        study.run(Config(**given, steps=1500))
