@@ -123,3 +123,12 @@ def _seed(name: str) -> None:
     number = zlib.crc32(name.encode())
     random.seed(number)
     np.random.seed(number)
+
+
+@pytest.fixture
+def restored_registries() -> Iterator[None]:
+    """Removes what a test registers: other tests run over the registries."""
+    from tests import registries
+
+    with registries.restored():
+        yield

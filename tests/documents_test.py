@@ -8,7 +8,6 @@ import types
 
 import pytest
 
-from tests import registries
 from tools import architecture_picture, tables
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -20,13 +19,6 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 RUN_HERE = [path for path in tables.documents() if path.name != "serving.md"]
 FIRST_READ = ("README.md", "extending.md", "your_data.md", "architecture.md")
 """The others are left to `make test-slow`."""
-
-
-@pytest.fixture
-def restored_registries():
-    """Removes what a document registers: other tests run over the registries."""
-    with registries.restored():
-        yield
 
 
 @pytest.mark.usefixtures("restored_registries")

@@ -6,17 +6,10 @@ import types
 
 import pytest
 
-from tests import registries
 from tools import notebooks
 
 SHORT = ("new_estimator",)
 """Run by `make test`, the others by `make test-slow`."""
-
-
-@pytest.fixture
-def restored_registries():
-    with registries.restored():
-        yield
 
 
 @pytest.mark.usefixtures("restored_registries")

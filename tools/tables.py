@@ -82,11 +82,18 @@ def semi_supervised_pyro() -> str:
 
 
 def training_profile() -> str:
-    """What a training step spends its time on."""
+    """The time of a training step by class of operation."""
     from benchmarks.speed import profile
 
     records = store.read(profile.RESULTS)
     return profile.recorded(records) if records else NOT_MEASURED
+
+
+def estimator_cost() -> str:
+    """The cost of a step under each estimator, at earlier commits and now."""
+    from benchmarks.speed import estimator_cost as cost
+
+    return _measurement(cost)
 
 
 def training_precision() -> str:
@@ -265,6 +272,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "bound_speed": bound_speed,
     "search_speed": search_speed,
     "training_growth": training_growth,
+    "estimator_cost": estimator_cost,
     "training_precision": training_precision,
     "training_profile": training_profile,
     "training_speed": training_speed,

@@ -30,7 +30,7 @@ from benchmarks.speed.interleaved import Turn
 from trainers.common import tables
 
 CLASSES = {
-    "matrix products": r"(_Fused|Batch)?MatMul|dot|Dot|custom-call|__onednn",
+    "matrix products": r"_?(Fused|Batch)?MatMul(V2)?|dot|Dot|custom-call|__onednn",
     "optimizer": r"(Resource)?Apply.*|FusedAdam.*",
     "random numbers": r"Stateless.*|Random.*|rng.*|threefry.*|philox.*",
     "exponentials and logarithms": r"Exp|Log|Log1p|Expm1|Softplus|Sigmoid|Softmax|LogSoftmax|Tanh|.*Xent.*",
@@ -85,7 +85,8 @@ def own_times(events: Iterable[Event]) -> Iterator[tuple[str, float]]:
 
 
 def class_of(name: str) -> str:
-    """Returns the class of an operation, by its name."""
+    """Returns the class of an operation, by its name; oneDNN's are called _MklX or _MklNativeX."""
+    name = re.sub(r"^_Mkl(Native)?", "", name)
     return next((key for key, names in CLASSES.items() if re.fullmatch(names, name)), REST)
 
 

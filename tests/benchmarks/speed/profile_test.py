@@ -22,6 +22,9 @@ def test_own_times_leave_out_what_an_event_contains():
     "name, expected",
     [
         ("_FusedMatMul", "matrix products"),
+        ("_MklNativeFusedMatMul", "matrix products"),
+        ("_MklMatMul", "matrix products"),
+        ("_MklSoftmax", "exponentials and logarithms"),
         ("StatelessRandomUniformV2", "random numbers"),
         ("AssignAddVariableOp", "data and metrics"),
         ("broadcast_multiply_fusion", "other fused loops"),
