@@ -152,6 +152,7 @@ def pyro(
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
+    torch.set_flush_denormal(True)  # As TensorFlow does.
     pyro.clear_param_store()
     pyro.enable_validation(False)
     shared = "shared" in arguments.worker
