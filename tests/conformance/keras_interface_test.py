@@ -20,6 +20,7 @@ SIZES = {
     "num_variables": 2,
     "num_categories": 3,
     "num_bits": 3,
+    "num_actions": 3,
     "num_classes": 3,
     "style_size": 2,
     "hidden_units": (5,),

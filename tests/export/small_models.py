@@ -49,7 +49,11 @@ OWN: dict[str, dict[str, Any]] = {
         "quantizer": quantizers.VectorQuantizer(5),
         "latent_shape": (3, 4),
     },
-    "VariationalStateTabulation": {"num_actions": 3, "num_bits": 5},
+    "VariationalStateTabulation": {
+        "num_actions": 3,
+        "num_bits": 5,
+        "likelihood": "bernoulli",
+    },
 }
 """Further arguments of classes that have their own."""
 

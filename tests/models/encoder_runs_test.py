@@ -49,6 +49,12 @@ CASES = {
     "SemiSupervisedVAE-enumeration": lambda: models.SemiSupervisedVAE(
         SHAPE, **SEMI_SUPERVISED, estimator="enumeration"
     ),
+    "VariationalStateTabulation": lambda: models.VariationalStateTabulation(
+        SHAPE, num_actions=2, num_bits=3, window=3, hidden_units=(5,), transition_units=(4,)
+    ),
+    "VariationalStateTabulation-disarm": lambda: models.VariationalStateTabulation(
+        SHAPE, num_actions=2, num_bits=3, estimator="disarm", hidden_units=(5,)
+    ),
     "CategoricalVAE-code_prior": lambda: vae(code_prior=models.AutoregressivePrior),
     "CategoricalVAE-two-code_prior": lambda: vae(**TWO, code_prior=models.AutoregressivePrior),
     "SemanticHashingAutoencoder-code_prior": lambda: models.SemanticHashingAutoencoder(
@@ -64,6 +70,14 @@ def encoders(model):
     if isinstance(model, models.StructuredPrediction):
         return [model.chain.maps[0]]
     return [model.encoder]
+
+
+def batch_of(model):
+    """What a step of the model takes."""
+    if not isinstance(model, models.VariationalStateTabulation):
+        return X
+    image = tf.stack([X] * model.window, axis=1)
+    return {"image": image, "action": tf.ones([len(X), model.window - 1], tf.int32)}
 
 
 def count_calls(network, monkeypatch):
@@ -94,7 +108,8 @@ def test_a_step_runs_the_encoder_once_and_scores_what_another_run_would_give(cas
     model = CASES[case]()
     model.compile("sgd")
     model.optimizer.build(model.trainable_variables)
-    x = model.unpack_batch(X)
+    batch = batch_of(model)
+    x = model.unpack_batch(batch)
     encoded = model.objective(x, seeds.base(1), training=True).encoded
     found = model.hard_terms(x, seeds.base(2), encoded)
     expected = model.hard_terms(x, seeds.base(2))
@@ -103,7 +118,7 @@ def test_a_step_runs_the_encoder_once_and_scores_what_another_run_would_give(cas
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, err_msg=name)
     for step in (model.train_step, model.test_step):
         calls = [count_calls(network, monkeypatch) for network in encoders(model)]
-        step(X)
+        step(batch)
         assert [len(one) for one in calls] == [1] * len(calls)
 
 

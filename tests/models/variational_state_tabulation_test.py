@@ -256,6 +256,9 @@ def test_bad_arguments_and_batches():
         model.unpack_batch(image)
     with pytest.raises(ValueError, match=r"Received: \['image'\]"):
         model.unpack_batch({"image": image})
+    for method in (model.log_likelihood, lambda x: model.hard_terms(x, seeds.base(0))):
+        with pytest.raises(ValueError, match=r"Give a tuple \(image, action\)"):
+            method(image[:, 0])
     states = model.encode(image[:, 0])
     with pytest.raises(ValueError, match=r"action must be int \[B\]"):
         model.predict_codes(states, action)

@@ -38,6 +38,7 @@ def test_the_programs_are_known():
         "semantic_hashing",
         "semantic_ids",
         "semi_supervised",
+        "state_tabulation",
         "structured_prediction",
         "train",
     ]

@@ -284,11 +284,21 @@ class VariationalStateTabulation(BinaryCodes):
         action = self._check_actions(action, (self.window - 1,))
         return Windows(image, input_checks.same_batch(image, action, ("image", "action")))
 
+    def _windows(self, x: Inputs) -> Windows:
+        """Returns checked windows, given as a tuple (image, action)."""
+        if not isinstance(x, tuple) or len(x) != 2:
+            raise ValueError(
+                "Bounds are those of windows. Give a tuple (image, action). "
+                f"Received: {type(x).__name__}"
+            )
+        windows: Windows = self.check_observations(x)
+        return windows
+
     def check_batch(self, data: Batch) -> None:
         self.check_observations(self.unpack_batch(data))
 
     def objective(self, x: Inputs, seed: Seed, training: bool) -> ObjectiveTerms:
-        image, action = self.check_observations(x)
+        image, action = self._windows(x)
         logits = self._window_logits(image, training)
         noise = self.estimator.draw_noise(seed, logits, self.num_samples)
         estimated = self._relaxed_terms if self.objective_name == "relaxed_elbo" else self._terms_of
@@ -348,7 +358,7 @@ class VariationalStateTabulation(BinaryCodes):
         return loss, tf.zeros_like(loss), kl
 
     def hard_terms(self, x: Inputs, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
-        image, action = self.check_observations(x)
+        image, action = self._windows(x)
         logits = self._window_logits(image, False) if encoded is None else encoded
         posterior = self.estimator.distribution(logits)
         z = posterior.sample(seed, 1)
@@ -362,7 +372,7 @@ class VariationalStateTabulation(BinaryCodes):
 
     def log_weights(self, x: Inputs, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """Computes log p(x, z) - log q(z | x) of windows in nats for S samples of their states, [S, B]."""
-        image, action = self.check_observations(x)
+        image, action = self._windows(x)
         posterior = self.estimator.distribution(self._window_logits(image, False))
         z = posterior.sample(seed, num_samples)
         log_ratio = self._window_prior(z, action).log_prob(z) - posterior.log_prob(z)
@@ -374,7 +384,11 @@ class VariationalStateTabulation(BinaryCodes):
     # What a trained model is for.
 
     def call(self, x: Any, training: bool = False) -> tf.Tensor:
-        image = batches.inputs_of(x)
+        if not isinstance(x, dict):
+            return self.reconstruct(x)
+        support = self.likelihood.support
+        shape = (self.window, *self.data_shape)
+        image = input_checks.observations(batches.inputs_of(x), shape, support, "image")
         rows = self.reconstruct(tf.reshape(image, [-1, *self.data_shape]))
         return tf.reshape(rows, tf.shape(image))
 
