@@ -70,7 +70,11 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
     """All variants in Markdown, a row each: means over the seeds, with the standard deviation."""
     rows = []
     for name in VARIANTS:
-        own = [record["bound_nats"] for record in records.values() if record["variant"] == name]
+        own = [
+            record["bound_nats"]
+            for record in records.values()
+            if record["variant"] == name and record["status"] == "finished"
+        ]
         if own:
             rows.append((name, tables.spread(own, 2), str(len(own))))
     some = next(iter(records.values()))

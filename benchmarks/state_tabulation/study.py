@@ -131,7 +131,6 @@ def measure(config: Config, maze: str, name: str, seed: int) -> dict[str, Any]:
         "states_after": states[-1],
         "returns": [round(row["agent/return"], 4) for row in rows],
         "seconds": round(time.monotonic() - began, 1),
-        "cells": cells_of(maze),
     }
 
 

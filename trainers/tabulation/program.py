@@ -192,7 +192,7 @@ class Training:
         """Continues from the newest readable round of the history; returns whether there is one.
 
         Raises:
-            DamagedFileError: There are rounds, but none can be read, or the history or the checkpoints miss.
+            DamagedFileError: There are rounds, but none can be read, or history or checkpoints are gone.
         """
         rows = self.directory.history()
         end = rows[-1]["epoch"] if rows else 0
@@ -267,9 +267,8 @@ class Training:
         if not schedule.learns(config, number):
             return {}
         scale = np.float32(scale_of(config))
-        memory.windows(
-            1, config.window, config.seed
-        )  # Refuses windows that no episode is as long as.
+        # Before `fit`, inside which the refusal of windows that no episode has would be another exception.
+        memory.windows(1, config.window, config.seed)
         if not int(self.model.optimizer.iterations.numpy()):
             seen = memory.windows(1000, config.window, config.seed)["image"] * scale
             networks.set_output_bias(self.model.decoder, seen.mean(axis=(0, 1)))

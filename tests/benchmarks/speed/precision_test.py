@@ -32,7 +32,8 @@ def test_each_variant_is_trained_once(tmp_path, monkeypatch):
 def test_the_table_has_means_over_seeds():
     records = {
         f"{name}{seed}": {
-            **{"variant": name, "bound_nats": -100.0 - seed, "epochs": 10, "bound_samples": 100},
+            **{"status": "finished", "variant": name, "bound_nats": -100.0 - seed},
+            **{"epochs": 10, "bound_samples": 100},
             "provenance": {"processor": "P", "cores": 2, "date": "2026-01-01"},
         }
         for name in list(precision.VARIANTS)[:2]
