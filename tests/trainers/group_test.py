@@ -86,14 +86,16 @@ def test_a_worker_that_is_gone_is_named_on_all_others():
 def test_a_silent_worker_is_gone(monkeypatch):
     monkeypatch.setattr(group_lib, "SILENCE_SECONDS", 0.3)
     monkeypatch.setattr(group_lib, "BEAT_SECONDS", 0.05)
+    noticed = threading.Event()
 
     def act(group):
         if group.cluster.number == 1:
             group._over.set()  # Its beats end.
-            time.sleep(1.0)
+            noticed.wait(60)  # It must not take leave before.
             return None
-        time.sleep(0.6)  # Beats of all are heard so far, or nobody is.
-        return until(lambda: group.told)
+        told = until(lambda: group.told)
+        noticed.set()
+        return told
 
     assert "said nothing for 0.3 seconds" in together(act)[0][0]
 
@@ -221,13 +223,14 @@ def test_the_others_find_the_logs_of_the_chief():
 
 def test_a_notice_where_the_number_of_workers_has_changed(tmp_path, capsys):
     (tmp_path / shared_run.FILE).write_text('{"workers": 3}\n')
-    together(
+    found = together(
         lambda group: (
             shared_run.SharedRun(group).share(RunDirectory(tmp_path))
             if group.is_chief
             else group.broadcast()
         )
     )
+    assert found == [None, []]
     assert (
         'was trained by other workers, {"workers": 3}; it goes on with 2' in capsys.readouterr().err
     )

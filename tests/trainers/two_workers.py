@@ -5,8 +5,10 @@ Run as a process, it is one of the workers: it trains without what comes after t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
+import random
 import socket
 import sys
 import time
@@ -29,12 +31,17 @@ EXACT = {
 
 
 def addresses(count: int = 2) -> list[str]:
-    """Addresses of this machine whose ports are free."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return [f"127.0.0.1:{port}" for port in ports]
+    """Addresses of this machine whose ports are free, and the port after them, at which the chief listens.
+
+    They are below those that the kernel gives to connections, which could take one in the meantime.
+    """
+    while True:
+        first = random.SystemRandom().randrange(10_000, 32_000)
+        ports = range(first, first + count)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in (*ports, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return [f"127.0.0.1:{port}" for port in ports]
 
 
 def tf_config(workers: list[str], index: int) -> str:
