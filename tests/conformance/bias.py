@@ -102,7 +102,6 @@ def check_declaration(
     temperatures: Sequence[float | None],
     *,
     num_examples: int = 1,
-    every_objective: bool = False,
 ) -> None:
     """Holds an estimator to its `spec.exact_for`, in both directions.
 
@@ -113,8 +112,6 @@ def check_declaration(
         make: makes the estimator at a temperature; None is its default.
         temperatures: that are tried; [None] of an estimator without a temperature.
         num_examples: points at which the gradient is taken.
-        every_objective: whether the objectives of lower degrees than the declared one are tried too. The
-            declared one, whose coefficients are random, has terms of all of them.
     """
     latents, spec = make(None).latents, make(None).spec
     declared = problems.DEGREES[spec.exactness(latents)]
@@ -126,9 +123,10 @@ def check_declaration(
         f = problems.objective(objective, latents, tf.float32)
         return decide(make(temperature), f, logits)
 
+    # The last of these, whose coefficients are random, has terms of all degrees below its own.
     exact = [name for name, degree in problems.OBJECTIVES.items() if degree <= declared]
     above = [name for name, degree in problems.OBJECTIVES.items() if degree == declared + 1]
-    for objective in exact if every_objective else exact[-1:]:
+    for objective in exact[-1:]:
         for temperature in temperatures:
             decision = found(objective, temperature)
             where = f"{objective} objective at temperature={temperature}: {decision}"

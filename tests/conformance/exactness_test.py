@@ -125,5 +125,4 @@ def test_declared_exactness_by_samples_at_more_points(name, latents):
         maker(name, latents),
         temperatures(name, (0.2, *TEMPERATURES, 5.0)),
         num_examples=3,
-        every_objective=True,
     )
