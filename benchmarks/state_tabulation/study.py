@@ -24,7 +24,7 @@ from trainers.common.run_directory import RunDirectory
 from trainers.common.tables import markdown
 from trainers.flags.config import to_json
 from trainers.flags.state_tabulation import Config as RunConfig
-from trainers.tabulation import environments, mazes, program, rounds
+from trainers.tabulation import environments, finishing, mazes, program, rounds, training
 
 Encode = Callable[[np.ndarray], np.ndarray]
 Rows = list[dict[str, Any]]
@@ -126,7 +126,7 @@ def measure(config: Config, maze: str, name: str, seed: int) -> dict[str, Any]:
     change = int(rounds.changed_at(settings)) // settings.train_every
     states = [row.get("agent/states") for row in rows]
     return {
-        **program.solved(settings, rows),
+        **finishing.solved(settings, rows),
         "states": states[change - 1],
         "states_after": states[-1],
         "returns": [round(row["agent/return"], 4) for row in rows],
@@ -149,10 +149,10 @@ def table_rows(settings: RunConfig, name: str) -> Rows:
     if name == TRUE:
         environment = TrueState(environment)
     encode = cells if name == TRUE else projections(settings)
-    agent = program.make_agent(settings, encode, len(mazes.MOVES))
+    agent = training.make_agent(settings, encode, len(mazes.MOVES))
     found_rows = []
     for number in range(rounds.number_of(settings)):
-        found = program.play_round(settings, agent, environment, number)
+        found = training.play_round(settings, agent, environment, number)
         found_rows.append({"step": (number + 1) * settings.train_every, **found})
     return found_rows
 
@@ -246,11 +246,7 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
                 str(len(runs)),
             )
         )
-    made = study["provenance"]
-    return (
-        f"{markdown(HEADER, rows)}\n{provenance.machine(made)}, {made['date']}. "
-        f"Command: `{study['command']}`.\n"
-    )
+    return f"{markdown(HEADER, rows)}\n{provenance.line(study['provenance'], study['command'])}"
 
 
 def _steps(found: Sequence[int | None]) -> str:

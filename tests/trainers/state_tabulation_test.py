@@ -20,7 +20,7 @@ from trainers.flags.state_tabulation import Config
 
 gymnasium = pytest.importorskip("gymnasium", reason="needs the extra 'rl'")
 
-from trainers.tabulation import environments, mazes, program, rounds  # noqa: E402
+from trainers.tabulation import environments, mazes, program, rounds, training  # noqa: E402
 
 SMALL = Config(
     environment="t_maze",
@@ -128,7 +128,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_numbers(
     def killed(*args, **kwargs):
         raise Killed
 
-    save = program.Training._save
+    save = training.Training._save
 
     def until(self, number):
         if number == 2:
@@ -141,7 +141,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_numbers(
         save(self, number)
 
     with monkeypatch.context() as patched:
-        patched.setattr(program.Training, "_save", until)
+        patched.setattr(training.Training, "_save", until)
         with pytest.raises(Killed):
             program.run(config(tmp_path))
     monkeypatch.undo()
@@ -249,11 +249,11 @@ def test_the_best_return_is_that_of_the_shortest_way():
 def test_a_table_of_true_states_learns_the_maze():
     settings = dataclasses.replace(SMALL, train_every=500, memory=5000, burn_in=500, change_at=500)
     environment = environments.make("t_maze")
-    agent = program.make_agent(
+    agent = training.make_agent(
         settings, lambda pictures: np.array([environment.cell], np.uint8), len(mazes.MOVES)
     )
     returns = [
-        program.play_round(settings, agent, environment, k)["agent/return"] for k in range(3)
+        training.play_round(settings, agent, environment, k)["agent/return"] for k in range(3)
     ]
     assert environment.maze.rewards == {"L": -1.0, "R": 1.0}  # They are exchanged.
     best = environment.maze.best_return(settings.discount)
