@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -173,12 +174,13 @@ FAMILIES: dict[str, Family] = {
 
 
 def settings_of(name: str, trial: int) -> dict[str, float]:
-    """Returns the settings of a trial: the defaults of the family, then random ones."""
+    """Returns the settings of a trial: the defaults of the family, then random ones, no two of them alike."""
     space = FAMILIES[name].space
     if trial == 0:
         return {key: values[0] for key, values in space.items()}
-    random = np.random.default_rng([zlib.crc32(name.encode()), trial])
-    return {key: float(random.choice(values[1:])) for key, values in space.items()}
+    known = list(itertools.product(*(values[1:] for values in space.values())))
+    order = np.random.default_rng(zlib.crc32(name.encode())).permutation(len(known))
+    return dict(zip(space, known[order[(trial - 1) % len(known)]], strict=True))
 
 
 def build(name: str, place: Place, parameters: int, settings: Settings) -> DiscreteAutoencoder:

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from benchmarks import provenance
+from benchmarks.bottlenecks import slides
 from benchmarks.codes import curves
 from tf_discrete import plots
 from trainers.common.tables import markdown
@@ -63,17 +64,18 @@ def groups(records: Mapping[str, Record]) -> dict[tuple[int, str], list[Record]]
 def text(records: Mapping[str, Record]) -> str:
     """Returns the report in Markdown."""
     study, cells = records["study"], groups(records)
-    config, made = study["config"], study["provenance"]
+    config = study["config"]
     any_cell = next(iter(cells.values()))[0] if cells else {"steps": 0, "prior_parameters": 0}
     parts = [
         f"{config['dataset']}: {any_cell['steps']:,} steps of batches of {config['batch_size']}, "
         f"{config['parameters']:,} parameters within 2 %, {tuning(config)}, a prior of "
         f"{any_cell['prior_parameters']:,} parameters. Means +- half of the 95 % interval over seeds, where "
-        f"there are several; {provenance.machine(made)}. Command: `{study['command']}`.\n",
+        f"there are several; {provenance.line(study['provenance'], study['command'])}",
         table(cells),
         f"![PSNR against the rates]({PICTURE})\n",
         winners(cells, records),
         failures(records),
+        slides.table(records),
     ]
     return "\n".join(part for part in parts if part)
 

@@ -111,7 +111,7 @@ def train(config: Config, cell: Cell, splits: data.Splits) -> Trained:
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
     history = model.fit(batches, epochs=epochs, callbacks=[clock], verbose=0)
     if not np.isfinite(history.history["loss"]).all():
-        raise FloatingPointError("The loss is not finite.")
+        raise FloatingPointError(f"The loss is not finite. Received: settings={cell.settings}")
     first = 1 if epochs > 1 else 0  # The first epoch compiles.
     taken = (ends[-1] - ends[first]) / ((epochs - first) * batches.steps_per_epoch)
     return Trained(model, steps, 1000 * taken)

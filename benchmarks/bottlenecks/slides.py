@@ -1,0 +1,166 @@
+"""Judges what the slides on Gumbel-Softmax and semantic hashing conclude, by the cells of the study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
+
+from trainers.common.tables import markdown
+
+Record = Mapping[str, Any]
+HASHING = "semantic_hashing"
+COMPARABLE = 0.1
+"""Errors that differ by less than this share of the smaller one are comparable."""
+SMALL = 32
+"""Bits of the largest code that the slides call best for samples."""
+SCORES = {"inception_score_independent": "independent codes", "inception_score_prior": "LSTM"}
+PRIOR = "inception_score_prior"
+TEXT = f"""What the slides on Gumbel-Softmax and semantic hashing conclude, with a Gumbel-Softmax that pays \
+the KL, as it does there, and with one that pays none, as semantic hashing does. Errors are nats, and \
+*comparable* if they differ by less than {100 * COMPARABLE:.0f} % of the smaller; samples are scored by \
+their inception score. Mean +- standard error over seeds (0 for a single one); *confirmed*: above 0 by more \
+than 2 standard errors; *not confirmed*: below by as many; *not decided*: in between, or cells are missing.
+"""
+HEADER = ("the slides say", "number", "with the KL", "verdict", "without a KL", "verdict")
+
+
+class Claim(NamedTuple):
+    """A conclusion, and a number that is above 0 where it holds; NaN where cells are missing.
+
+    Attributes:
+        sentence: What the slides say.
+        number: How the number is made.
+        value: The number, of the cells of one seed.
+        error: Its standard error, where that is known without other seeds.
+    """
+
+    sentence: str
+    number: str
+    value: float
+    error: float = 0.0
+
+
+def table(records: Mapping[str, Record]) -> str:
+    """Returns a verdict on each conclusion from the records of the study; "" without semantic hashing."""
+    finished = [record for record in records.values() if record.get("status") == "finished"]
+    seeds: dict[int, dict[tuple[str, int], Record]] = {}
+    for record in finished:
+        if "seed" in record:
+            seeds.setdefault(record["seed"], {})[record["family"], record["bits"]] = record
+    common = set.intersection(*(set(cells) for cells in seeds.values())) if seeds else set()
+    if not any(family == HASHING for family, _ in common):
+        return ""
+    trials: dict[str, list[float]] = {}
+    for record in finished:
+        if "-trial=" in record["name"]:
+            trials.setdefault(record["name"].split("-")[0], []).append(record["nats"])
+    columns = [
+        [claims({key: cells[key] for key in common}, trials, kl) for cells in seeds.values()]
+        for kl in ("1", "0")
+    ]
+    verdicts = [[judged(same) for same in zip(*column, strict=True)] for column in columns]
+    said = [(claim.sentence, claim.number) for claim in columns[0][0]]
+    rows = [(*one, *paying, *free) for one, paying, free in zip(said, *verdicts, strict=True)]
+    return f"{TEXT}\n{markdown(HEADER, rows)}"
+
+
+def claims(
+    cells: Mapping[tuple[str, int], Record], trials: Mapping[str, Sequence[float]], kl: str
+) -> list[Claim]:
+    """Returns the conclusions with their numbers.
+
+    Args:
+        cells: Those of one seed, by family and bits.
+        trials: Errors of the settings that were tried, by family.
+        kl: Weight of the KL of Gumbel-Softmax.
+    """
+    binary = f"gumbel_softmax_2_kl_{kl}"
+    sizes = sorted(bits for family, bits in cells if family == binary and (HASHING, bits) in cells)
+    equal = [(cells[binary, bits], cells[HASHING, bits]) for bits in sizes]
+    ends = (f"_kl_{kl}", HASHING) if equal else ()
+    usual = {key: cell for key, cell in cells.items() if key[0].endswith(ends)}
+    coarse = [
+        (cell, cells[binary, bits])
+        for (family, bits), cell in usual.items()
+        if family not in (binary, HASHING) and (binary, bits) in cells
+    ]
+    leads = [one["nats"] - other["nats"] for one, other in equal]
+    share = f"{COMPARABLE:g}"
+    better = [
+        Claim(
+            "Gumbel-Softmax is better at sampling.",
+            f"{prior}: score of Gumbel-Softmax less that of semantic hashing, mean over sizes",
+            _mean([one.get(key, math.nan) - other.get(key, math.nan) for one, other in equal]),
+        )
+        for key, prior in SCORES.items()
+    ]
+    return [
+        Claim(
+            "The two are comparable.",
+            f"{share} less the difference of the errors at equal bits, mean over sizes",
+            COMPARABLE - _apart(equal),
+        ),
+        *better,
+        Claim(
+            "Semantic hashing scales better with the number of variables.",
+            "nats that it gains from the fewest to the most bits less those of Gumbel-Softmax",
+            leads[-1] - leads[0] if len(sizes) > 1 else math.nan,
+        ),
+        Claim(
+            "Gumbel-Softmax is sensitive to the number of categories.",
+            f"difference of its errors with more categories and with two at equal bits, less {share}",
+            _apart(coarse) - COMPARABLE,
+        ),
+        Claim(
+            "Sampling is best with binary variables and the recurrent prior.",
+            f"best score of at most {SMALL} binary variables and LSTM less the best of all others",
+            _lead_of_small(usual, (binary, HASHING)),
+        ),
+        Claim(
+            "Semantic hashing has fewer hyper-parameters to tune.",
+            "standard deviation of the errors of random settings: Gumbel-Softmax less hashing",
+            *_sensitivity(trials.get(binary, ()), trials.get(HASHING, ())),
+        ),
+    ]
+
+
+def judged(same: Sequence[Claim]) -> tuple[str, str]:
+    """Returns the number of a claim over the seeds as text, and the verdict."""
+    values = [claim.value for claim in same]
+    mean, error = fmean(values), same[0].error
+    if math.isnan(mean):
+        return "", "not decided"
+    if len(values) > 1:
+        error = max(error, stdev(values) / math.sqrt(len(values)))
+    verdict = "not decided"
+    if abs(mean) > 2 * error:
+        verdict = "confirmed" if mean > 0 else "not confirmed"
+    return f"{mean:.3f} +- {error:.3f}", verdict
+
+
+def _apart(pairs: Sequence[tuple[Record, Record]]) -> float:
+    errors = [(one["nats"], other["nats"]) for one, other in pairs]
+    return _mean([abs(one - other) / min(one, other) for one, other in errors])
+
+
+def _lead_of_small(cells: Mapping[tuple[str, int], Record], binary: Sequence[str]) -> float:
+    praised, others = [], []
+    for (family, bits), cell in cells.items():
+        for name in SCORES:
+            is_praised = family in binary and bits <= SMALL and name == PRIOR
+            (praised if is_praised else others).append(cell.get(name, math.nan))
+    return max(praised) - max(others) if praised and others else math.nan
+
+
+def _sensitivity(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+    """Returns the difference of standard deviations and its error, s / sqrt(2 (n - 1)) of each."""
+    if min(len(one), len(other)) < 2:
+        return math.nan, 0.0
+    spreads = [(stdev(tried), math.sqrt(2 * (len(tried) - 1))) for tried in (one, other)]
+    return spreads[0][0] - spreads[1][0], math.hypot(*(s / root for s, root in spreads))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if values else math.nan
