@@ -44,6 +44,19 @@ def machine(made: Mapping[str, Any]) -> str:
     return f"{made['processor']}, {made['cores']} cores"
 
 
+def short(made: Mapping[str, Any]) -> str:
+    """Returns the commit in eight digits, with "+" where tracked files differed from it."""
+    whole = made.get("commit") or "not kept"
+    return whole[:8] + "+" * whole.endswith("+")
+
+
+def line(made: Mapping[str, Any], command: str) -> str:
+    """Returns the line of Markdown that says on what a result was made, when, and by which command."""
+    load = f", load before the run {made['load']}" if "load" in made else ""
+    date = f"; {made['date']}, commit {short(made)}" if "date" in made else ""
+    return f"{machine(made)}{load}{date}. Command: `{command.strip()}`.\n"
+
+
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Returns the versions of those packages that are installed."""
     found = {}

@@ -313,7 +313,7 @@ def table(result: dict[str, Any]) -> str:
     return tables.markdown(header, rows) + (
         f"\n{result['num_images']:,} test images of {result['dataset']}. Not counted: a decoder of "
         f"{result['decoder_parameters']:,} parameters and a prior of {result['prior_parameters']:,}. "
-        f"Command: `{result['command']}`.\n"
+        f"{provenance.line(result['provenance'], result['command'])}"
     )
 
 

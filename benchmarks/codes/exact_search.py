@@ -240,13 +240,11 @@ def table(records: dict[str, dict[str, Any]]) -> str:
         )
     ]
     last = results[-1]
-    made = last["provenance"]
     return (
         f"{tables.markdown(header, cells)}\n"
         f"Codes of {_BITS} bits of distorted MNIST images, k = {last['setting']['k']}, batches of "
         f"{last['setting']['queries']} queries, median of {last['setting']['rounds']}, one thread. "
-        f"{provenance.machine(made)}, load before the run {made['load']}; {made['date']}. "
-        f"Command: `{last['command']}`.\n"
+        f"{provenance.line(last['provenance'], last['command'])}"
     )
 
 

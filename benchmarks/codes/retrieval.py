@@ -225,7 +225,7 @@ def table(result: dict[str, Any]) -> str:
     return markdown(header, rows) + (
         f"\n{setting['dataset']}: {one['num_queries']:,} {setting['queries']} images ask, "
         f"{one['database']:,} training images answer; {setting['epochs']} epochs. "
-        f"{result['provenance']['processor']}. Command: `{result['command']}`.\n"
+        f"{provenance.line(result['provenance'], result['command'])}"
     )
 
 

@@ -262,10 +262,8 @@ def table(records: dict[str, dict[str, Any]]) -> str:
         *("error / k-means, worst seed", "least possible"),
     )
     last = list(records.values())[-1]
-    made = last["provenance"]
     return tables.markdown(header, rows, right=True) + (
-        f"\n{last['steps']} steps; {provenance.machine(made)}, tensorflow "
-        f"{made['versions']['tensorflow']}. Command: `{last['command']}`.\n"
+        f"\n{last['steps']} steps; {provenance.line(last['provenance'], last['command'])}"
     )
 
 

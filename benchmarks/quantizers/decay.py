@@ -86,7 +86,7 @@ def table(record: dict[str, Any]) -> str:
     seeds = len(next(iter(errors.values()))["at rest"])
     return tables.markdown(header, rows, right=True) + (
         f"\nValidation vectors, mean +- standard deviation of {seeds} seeds; "
-        f"{provenance.machine(record['provenance'])}. Command: `{record['command']}`.\n"
+        f"{provenance.line(record['provenance'], record['command'])}"
     )
 
 

@@ -66,15 +66,13 @@ def run(config: Config) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> str:
     """The result in Markdown."""
-    made, processor = result["provenance"], result["cpu_seconds"]
     rows = [
-        (name, f"{seconds:.1f}", f"{processor[name]:.1f}")
+        (name, f"{seconds:.1f}", f"{result['cpu_seconds'][name]:.1f}")
         for name, seconds in result["seconds"].items()
     ]
     return tables.markdown(("linear model", "seconds", "of the processor"), rows) + (
         f"\n{result['num_examples']:,} images with {result['bound_samples']:,} samples each; peak memory "
-        f"{result['peak_memory_mib']} MiB; {provenance.machine(made)}, tensorflow "
-        f"{made['versions']['tensorflow']}. Command: `{result['command']}`.\n"
+        f"{result['peak_memory_mib']} MiB; {provenance.line(result['provenance'], result['command'])}"
     )
 
 

@@ -104,11 +104,7 @@ def table(record: Mapping[str, Any]) -> str:
         *("estimator", "code", *(f"times {REFERENCE}, {commit}" for commit in commits)),
         *(f"ms, {commit}" for commit in commits),
     )
-    made = record["provenance"]
-    return (
-        f"{tables.markdown(header, rows)}\n{provenance.machine(made)}, load before the run {made['load']}, "
-        f"{made['date']}. Command: `{record['command']}`.\n"
-    )
+    return f"{tables.markdown(header, rows)}\n{provenance.line(record['provenance'], record['command'])}"
 
 
 def main() -> None:

@@ -112,12 +112,8 @@ def table(record: Mapping[str, Any]) -> str:
         (one, before), (two, last) = list(points.items())[-2:]
         power = math.log(_median(last) / _median(before)) / math.log(two / one)
         lines.append((TITLES[axis], ", ".join(times), f"{power:.2f}"))
-    made = record["provenance"]
     header = ("size", "size: milliseconds of a step, median", "power between the last two")
-    return (
-        f"{tables.markdown(header, lines)}\n{provenance.machine(made)}, {made['date']}, commit "
-        f"{(made.get('commit') or 'not kept')[:8]}. Command: `{record['command']}`.\n"
-    )
+    return f"{tables.markdown(header, lines)}\n{provenance.line(record['provenance'], record['command'])}"
 
 
 def draw(record: Mapping[str, Any]) -> Any:

@@ -171,10 +171,7 @@ def made_on(result: Mapping[str, Any]) -> str:
     """The line of Markdown that says on what a race was run, and by which command."""
     made = result["provenance"]
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    return (
-        f"{provenance.machine(made)}, {result['threads']} threads, load before the run {made['load']}; "
-        f"{versions}; {made['date']}. Command: `{result['command'].strip()}`.\n"
-    )
+    return f"{result['threads']} threads, {versions}; {provenance.line(made, result['command'])}"
 
 
 def start(commands: Mapping[str, Sequence[str]], threads: int) -> list[Contender]:

@@ -79,11 +79,10 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
             rows.append((name, tables.spread(own, 2), str(len(own))))
     some = next(iter(records.values()))
     header = ("training", f"bound of {some['bound_samples']} samples, nats", "seeds")
-    made = some["provenance"]
+    command = "python -m benchmarks.speed.precision --data_dir=$TF_DISCRETE_DATA_DIR"
     return (
-        f"{tables.markdown(header, rows)}\n{some['epochs']} epochs; {provenance.machine(made)}, "
-        f"{made['date']}. "
-        "Command: `python -m benchmarks.speed.precision --data_dir=$TF_DISCRETE_DATA_DIR`.\n"
+        f"{tables.markdown(header, rows)}\n{some['epochs']} epochs; "
+        f"{provenance.line(some['provenance'], command)}"
     )
 
 

@@ -178,9 +178,8 @@ def table(result: dict[str, Any]) -> str:
         f"{setting['codes']:,} codes{distinct} of {setting['bits']} bits {made_of}, k = {setting['k']}, "
         f"batches of {setting['queries']} queries, median of {setting['rounds']} rounds.\n\n"
         f"{tables.markdown(header, cells)}\n"
-        f"{provenance.machine(made)}, {setting['threads']} threads, load before the run "
-        f"{made['load']}; faiss-cpu {made['versions']['faiss-cpu']}, numpy {made['versions']['numpy']}; "
-        f"{made['date']}. Command: `{result['command']}`.\n"
+        f"{setting['threads']} threads, faiss-cpu {made['versions']['faiss-cpu']}, numpy "
+        f"{made['versions']['numpy']}; {provenance.line(made, result['command'])}"
     )
 
 

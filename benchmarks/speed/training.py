@@ -137,8 +137,7 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
 def _made(record: Mapping[str, Any]) -> str:
     made = record["provenance"]
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    commit = (made.get("commit") or "not kept")[:8]
-    return f"{provenance.machine(made)}, {made['date']}, commit {commit}: {versions}.\n"
+    return f"{provenance.machine(made)}, {made['date']}, commit {provenance.short(made)}: {versions}.\n"
 
 
 def _setting(arguments: argparse.Namespace) -> Setting:

@@ -110,12 +110,10 @@ def table(record: Mapping[str, Any]) -> str:
         )
         for k in sorted({k for _, k in times})
     ]
-    made = record["provenance"]
     return (
         f"{tables.markdown(('classes', *INFERENCE.values()), lines)}\nMilliseconds of a step, median; "
         f"batches of {BATCH_SIZE} images with and {BATCH_SIZE} without labels; "
-        f"{provenance.machine(made)}, {made['date']}, commit {(made['commit'] or 'not kept')[:8]}. "
-        "Command: `python -m benchmarks.trees.classes`.\n"
+        f"{provenance.line(record['provenance'], 'python -m benchmarks.trees.classes')}"
     )
 
 

@@ -130,11 +130,11 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
         *("codes of training images", "of these images share a code", "of test images"),
         *("seconds", "seeds"),
     )
-    made = some["provenance"]
+    command = "python -m benchmarks.trees.codes --data_dir=$TF_DISCRETE_DATA_DIR"
     return (
         f"{tables.markdown(header, lines)}\n{some['train_images']:,} training images, "
-        f"{some['epochs']} epochs, {some['estimator']}; {provenance.machine(made)}, {made['date']}. "
-        "Command: `python -m benchmarks.trees.codes --data_dir=$TF_DISCRETE_DATA_DIR`.\n"
+        f"{some['epochs']} epochs, {some['estimator']}; "
+        f"{provenance.line(some['provenance'], command)}"
     )
 
 

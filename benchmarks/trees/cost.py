@@ -152,11 +152,9 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def table(record: Mapping[str, Any]) -> str:
     """A record as a table in Markdown, with what it was measured on."""
-    made, settings = record["provenance"], record["settings"]
     return (
-        f"{markdown(record['rows'])}\nBatches of {settings['batch_size']}; {provenance.machine(made)}, "
-        f"{made['date']}, commit {(made['commit'] or 'not kept')[:8]}. "
-        "Command: `python -m benchmarks.trees.cost`.\n"
+        f"{markdown(record['rows'])}\nBatches of {record['settings']['batch_size']}; "
+        f"{provenance.line(record['provenance'], 'python -m benchmarks.trees.cost')}"
     )
 
 

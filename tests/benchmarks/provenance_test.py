@@ -19,6 +19,17 @@ def test_a_record_says_when_on_what_and_from_which_commit():
     assert provenance.machine(made) == f"{made['processor']}, {made['cores']} cores"
 
 
+def test_the_line_of_a_table_says_what_is_known():
+    made = {"processor": "P", "cores": 2}
+    assert provenance.line(made, "python -m b ") == "P, 2 cores. Command: `python -m b`.\n"
+    made |= {"load": 0.5, "date": "2026-11-30", "commit": "0123456789+"}
+    assert provenance.line(made, "c") == (
+        "P, 2 cores, load before the run 0.5; 2026-11-30, commit 01234567+. Command: `c`.\n"
+    )
+    assert provenance.short({"commit": "0123456789"}) == "01234567"
+    assert provenance.short({"commit": None}) == "not kept"
+
+
 def test_the_commit_tells_of_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROOT", tmp_path)
     assert provenance.commit() is None

@@ -43,5 +43,5 @@ def test_the_table_compares_with_the_fastest():
     assert "500.00 +- 0.10 nats here and 500.25 +- 0.10 there" in lines[0]
     assert lines[4].startswith("| tf_discrete: fit | 10.00 | 10.00 to 10.00 |") and len(lines) == 9
     assert lines[8].startswith(
-        "a processor, 2 cores, 1 threads, load before the run 0.5; python 3.11"
+        "1 threads, python 3.11; a processor, 2 cores, load before the run 0.5; 2026-01-01"
     )

@@ -44,6 +44,6 @@ def test_the_record_says_how_it_was_made():
         "provenance": {"processor": "P", "cores": 2, "date": "2026-11-30", "commit": None},
     }
     assert cost.table(record).endswith(
-        "Batches of 100; P, 2 cores, 2026-11-30, commit not kept. "
+        "Batches of 100; P, 2 cores; 2026-11-30, commit not kept. "
         "Command: `python -m benchmarks.trees.cost`.\n"
     )
