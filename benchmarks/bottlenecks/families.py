@@ -97,7 +97,7 @@ def _quantized(
 
 def _grouped(gradient: str, place: Place, settings: Settings) -> DiscreteAutoencoder:
     """Gives each position a codebook of its own."""
-    groups, weight = place.bits // _WIDTH, settings["loss_weight"]
+    groups, weight = place.bits // _WIDTH, settings.get("loss_weight", 1.0)
     codebook = "gradient" if gradient == "diveq" else "moving_average"
     part = quantizers.VectorQuantizer(2**_WIDTH, codebook, gradient, seed=place.seed)
     quantizer = quantizers.GroupedQuantizer(part, groups, loss_weight=weight)
@@ -112,15 +112,21 @@ def _residual(place: Place, settings: Settings) -> DiscreteAutoencoder:
 
 
 def _finite_scalar(place: Place, settings: Settings) -> DiscreteAutoencoder:
-    quantizer = quantizers.FiniteScalarQuantizer((4,) * 4, loss_weight=settings["loss_weight"])
-    return _quantized((place.bits // _WIDTH, 4), quantizer, place)
+    part = quantizers.FiniteScalarQuantizer((4,))
+    return _each_position(part, 1, place.bits // 2, place, settings)
 
 
 def _lookup_free(width: int, spherical: bool, place: Place, settings: Settings) -> Any:
-    quantizer = quantizers.LookupFreeQuantizer(
-        width, bits_per_code=1, spherical=spherical, loss_weight=settings["loss_weight"]
-    )
-    return _quantized((place.bits // width, width), quantizer, place)
+    part = quantizers.LookupFreeQuantizer(width, bits_per_code=1, spherical=spherical)
+    return _each_position(part, width, place.bits // width, place, settings)
+
+
+def _each_position(
+    part: quantizers.Quantizer, width: int, count: int, place: Place, settings: Settings
+) -> DiscreteAutoencoder:
+    """Gives each position a quantiser of its own, whose losses are of that position alone."""
+    quantizer = quantizers.GroupedQuantizer(part, count, loss_weight=settings["loss_weight"])
+    return _quantized((1, width * count), quantizer, place)
 
 
 def _gumbel(categories: int, kl_weight: float) -> Family:
@@ -133,7 +139,7 @@ def _gumbel(categories: int, kl_weight: float) -> Family:
 
 def _estimated(title: str, estimator: str, latents: str, categories: int) -> Family:
     make = functools.partial(_categorical, categories, estimator, 0.0, latents)
-    space = {"learning_rate": (1e-3, *RATES), "temperature": (1.0, 0.5, 0.7, 1.3, 1.5)}
+    space = {"learning_rate": (1e-3, *RATES), "temperature": (1.0, 0.5, 0.7, 1.0, 1.3, 1.5)}
     return Family(title, round(math.log2(categories)), make, space)
 
 
@@ -157,7 +163,7 @@ FAMILIES: dict[str, Family] = {
         "semantic hashing",
         1,
         _hashing,
-        {"learning_rate": (1e-3, *RATES), "noise_stddev": (1.0, 0.3, 0.5, 1.5, 2.0)},
+        {"learning_rate": (1e-3, *RATES), "noise_stddev": (1.0, 0.3, 0.5, 1.0, 1.5, 2.0)},
     ),
     "vq_grouped": Family(
         "VQ, grouped, K = 256", 8, functools.partial(_grouped, "straight_through"), _TRAINED
@@ -165,9 +171,14 @@ FAMILIES: dict[str, Family] = {
     "vq_rotation": Family(
         "VQ, grouped, rotation", 8, functools.partial(_grouped, "rotation"), _TRAINED
     ),
-    "vq_diveq": Family("VQ, grouped, DiVeQ", 8, functools.partial(_grouped, "diveq"), _TRAINED),
+    "vq_diveq": Family(  # Its rule trains the codebook, without a loss of its own.
+        "VQ, grouped, DiVeQ",
+        8,
+        functools.partial(_grouped, "diveq"),
+        {"learning_rate": _TRAINED["learning_rate"]},
+    ),
     "vq_residual": Family("VQ, residual, K = 256", 8, _residual, _TRAINED),
-    "fsq": Family("FSQ, 4 x 4 x 4 x 4", 8, _finite_scalar, _TRAINED),
+    "fsq": Family("FSQ, K = 4", 2, _finite_scalar, _TRAINED),
     "lfq": Family("LFQ, 8 bits", 8, functools.partial(_lookup_free, 8, False), _TRAINED),
     "bsq": Family("BSQ, 16 bits", 16, functools.partial(_lookup_free, 16, True), _TRAINED),
 }

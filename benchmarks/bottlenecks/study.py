@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from benchmarks import provenance, store, studies
 from benchmarks.bottlenecks import families, rates, report, scores, setting
@@ -80,7 +81,9 @@ def tune(config: Config, name: str, splits: data.Splits, study: Study) -> dict[s
         settings = families.settings_of(name, trial)
         cell = Cell(name, config.tune_bits, config.seed, settings, trial)
         tried.append(study.cell(cell.name, partial(measure_trial, config, cell, splits)))
-    finished = [record for record in tried if record["status"] == "finished"] or tried[:1]
+    finished = [record for record in tried if record["status"] == "finished"]
+    if not finished:
+        return families.settings_of(name, 0)
     best: dict[str, float] = min(finished, key=lambda r: r.get("nats", math.inf))["settings"]
     return best
 
@@ -109,7 +112,14 @@ def train(config: Config, cell: Cell, splits: data.Splits) -> Trained:
     )
     ends: list[float] = [time.perf_counter()]
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-    history = model.fit(batches, epochs=epochs, callbacks=[clock], verbose=0)
+    try:
+        history = model.fit(batches, epochs=epochs, callbacks=[clock], verbose=0)
+    except (
+        tf.errors.InvalidArgumentError
+    ) as error:  # Quantisers refuse vectors that are not finite.
+        raise FloatingPointError(
+            f"{error.message[:200]} Received: settings={cell.settings}"
+        ) from error
     if not np.isfinite(history.history["loss"]).all():
         raise FloatingPointError(f"The loss is not finite. Received: settings={cell.settings}")
     first = 1 if epochs > 1 else 0  # The first epoch compiles.

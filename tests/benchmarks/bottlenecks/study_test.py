@@ -48,8 +48,8 @@ def test_trials_are_of_the_space_and_the_first_is_the_default():
 def test_sizes_and_families_that_do_not_exist_are_refused():
     with pytest.raises(ValueError, match="must be of .*Received: families='other'"):
         setting.resolve(Config(families=("other", "fsq")))
-    with pytest.raises(ValueError, match="bits of fsq must be a multiple of 8. Received: bits=12"):
-        setting.resolve(Config(families=("fsq",), bits=(12,)))
+    with pytest.raises(ValueError, match="bits of bsq must be a multiple of 16. Received: bits=24"):
+        setting.resolve(Config(families=("bsq",), bits=(24,)))
     with pytest.raises(ValueError, match="have that number of parameters.*family='vq_grouped'"):
         families.build("vq_grouped", PLACE, 9000, families.settings_of("vq_grouped", 0))
 
