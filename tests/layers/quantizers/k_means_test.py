@@ -63,3 +63,22 @@ def test_far_rows_come_first_in_proportion_to_their_error():
     assert first[2] == first[4] == 0
     expected = 600 * np.array([1, 2, 5]) / 8
     assert scipy.stats.chisquare(first[[0, 1, 3]], expected).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("offset", [100.0, 4096.0])
+def test_an_offset_changes_no_distance(offset):
+    random = np.random.default_rng(0)
+    codewords = random.normal(scale=0.1, size=[64, 16]).astype(np.float32)
+    vectors = random.normal(scale=0.1, size=[500, 16]).astype(np.float32)
+    shift = np.float32(offset)
+    shifted, moved = vectors + shift, codewords + shift  # Rounded, as data are.
+    distances = np.square(shifted[:, None].astype(np.float64) - moved[None].astype(np.float64)).sum(
+        -1
+    )
+    found = k_means.nearest(tf.constant(shifted), tf.constant(moved)).numpy()
+    best = distances.min(axis=1)
+    np.testing.assert_allclose(distances[np.arange(500), found], best, rtol=1e-3)
+    several, errors = k_means.nearest_several(tf.constant(shifted), tf.constant(moved), 3)
+    np.testing.assert_array_equal(several[:, 0], found)
+    np.testing.assert_allclose(errors[:, 0], best, rtol=1e-2)
+    assert k_means.nearest(tf.constant([[4096.6]]), tf.constant([[4096.0], [4097.0]])) == [1]

@@ -148,3 +148,13 @@ def test_groups_are_quantised_apart():
     shared.adapt(X)
     swapped = tf.concat([X[:, 2:], X[:, :2]], axis=-1)
     np.testing.assert_array_equal(shared.encode(swapped), shared.encode(X)[:, ::-1])
+
+
+def test_what_would_be_ignored_is_refused():
+    from tf_discrete.layers import quantizers
+
+    inner = quantizers.VectorQuantizer(8, "gradient", "diveq")
+    with pytest.raises(ValueError, match="gradient='diveq' in quantizer=GroupedQuantizer"):
+        quantizers.ResidualQuantizer(quantizers.GroupedQuantizer(inner, 2), 2)
+    with pytest.raises(ValueError, match="Received: quantizer.loss_weight=0.5"):
+        quantizers.ResidualQuantizer(quantizers.VectorQuantizer(8, loss_weight=0.5), 2)

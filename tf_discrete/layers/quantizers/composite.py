@@ -61,13 +61,18 @@ def copies(name: str, quantizer: object, count: int) -> list[Quantizer]:
         count: Int >= 1.
 
     Raises:
-        ValueError: No quantiser, or one that cannot be saved.
+        ValueError: No quantiser, one that cannot be saved, or one with a loss_weight.
     """
     if isinstance(quantizer, dict) and "class_name" in quantizer:
         quantizer = deserialize(name, quantizer)
     found = checks.instance(
         name, quantizer, Quantizer, "a quantiser of tf_discrete.layers.quantizers"
     )
+    if found.loss_weight != 1.0:
+        raise ValueError(
+            "The loss of a part has no weight of its own. Give loss_weight to the whole. "
+            f"Received: {name}.loss_weight={found.loss_weight}"
+        )
     made = []
     for number in range(count):
         config = found.get_config()

@@ -26,7 +26,7 @@ def nearest(vectors: Tensor, codewords: Tensor) -> tf.Tensor:
         >>> nearest(tf.constant([[0.9], [0.1]]), tf.constant([[0.0], [1.0]])).numpy().tolist()
         [1, 0]
     """
-    vectors, codewords = tf.stop_gradient(vectors), tf.stop_gradient(codewords)
+    vectors, codewords = _centred(tf.stop_gradient(vectors), tf.stop_gradient(codewords))
     best: Tensor = None
     for start in range(0, codewords.shape[0], BLOCK):
         block = codewords[start : start + BLOCK]
@@ -60,6 +60,7 @@ def nearest_several(vectors: Tensor, codewords: Tensor, count: int) -> tuple[tf.
         >>> indices.numpy().tolist(), errors.numpy().tolist()
         ([[1, 2]], [[0.25, 1.0]])
     """
+    vectors, codewords = _centred(vectors, codewords)
     scores, indices = [], []
     for start in range(0, codewords.shape[0], BLOCK):
         block = codewords[start : start + BLOCK]
@@ -72,6 +73,12 @@ def nearest_several(vectors: Tensor, codewords: Tensor, count: int) -> tuple[tf.
     squares = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)
     chosen = tf.gather(tf.concat(indices, axis=-1), best.indices, batch_dims=1)
     return chosen, tf.maximum(squares - 2.0 * best.values, 0.0)
+
+
+def _centred(vectors: Tensor, codewords: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Moves both by the mean of the codewords: the squares of an offset would swallow small distances."""
+    mean = tf.reduce_mean(codewords, axis=0, keepdims=True)
+    return vectors - mean, codewords - mean
 
 
 def far_rows(errors: Tensor, valid: Tensor, seed: types.Seed) -> tf.Tensor:

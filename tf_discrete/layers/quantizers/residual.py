@@ -34,7 +34,8 @@ class ResidualQuantizer(composite.CompositeQuantizer):
 
     Args:
         quantizer: `Quantizer` object or its config; there are L of its configuration, with seeds of their
-            own. It must work on vectors of the given size. Default: `VectorQuantizer()`.
+            own. It must work on vectors of the given size. With a codebook each level refines the one before;
+            the fixed levels of FSQ and LFQ do not. Default: `VectorQuantizer()`.
         num_quantizers: Int L >= 1. Default: 4.
         dropout: Float in [0, 1), see above. Default: 0.0.
         code_size: Int, size of the codewords; an affine map leads there and back, once for all quantisers.
@@ -85,6 +86,7 @@ class ResidualQuantizer(composite.CompositeQuantizer):
         super().__init__(composite.copies("quantizer", given, count), **kwargs)
         self.dropout = checks.number("dropout", dropout, lowest=0, below=1)
         self.code_size = checks.optional(checks.whole, "code_size", code_size)
+        _check_rules(self.parts[0])
         rule = getattr(self.parts[0], "gradient", "straight_through")
         self._rule, self._by_rule = gradient_rules.get(rule), rule in gradient_rules.TRAINS_CODEBOOK
         self.beam_size = checks.whole("beam_size", beam_size)
@@ -186,3 +188,17 @@ class ResidualQuantizer(composite.CompositeQuantizer):
             "beam_size": self.beam_size,
             "seed": self.seed,
         }
+
+
+def _check_rules(part: Quantizer) -> None:
+    """Refuses gradient rules inside a composite, which would get no gradient: the sum has one rule."""
+    inner = [one for one in part._flatten_layers() if one is not part]
+    rules = {rule for one in inner if (rule := getattr(one, "gradient", None))} - {
+        "straight_through"
+    }
+    if rules:
+        raise ValueError(
+            "Composites inside a residual quantiser must leave the gradient rule at 'straight_through'. Give "
+            f"another to a VectorQuantizer or SimVQ alone. Received: gradient={sorted(rules)[0]!r} in "
+            f"quantizer={type(part).__name__}"
+        )

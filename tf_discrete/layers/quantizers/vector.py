@@ -25,8 +25,9 @@ class VectorQuantizer(NearestCodeword):
     With `codebook="moving_average"` codewords are moving averages of their vectors and need no optimizer;
     with "gradient" the squared distance to their vectors trains them. Codewords start at vectors of the
     first batches, or at the k-means of data by `adapt`. A codeword whose use falls below `dead_threshold` of
-    the mean is replaced by a vector of the batch that has a large error; its averages start anew. The codes
-    are those of the codebook before the update, at inference too.
+    the mean is replaced by a vector of the batch that has a large error; its averages start anew. With
+    `dead_threshold=0` neither happens: codewords start at random, and data with an offset need `adapt`. The
+    codes are those of the codebook before the update, at inference too.
 
     The loss of a position is commitment_weight |z - c|^2, which trains z, plus |z - c|^2, which trains c, of
     a "gradient" codebook, both summed over the size of the vector. The gradient rule "diveq" trains both
