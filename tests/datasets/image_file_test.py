@@ -219,3 +219,22 @@ def deep_tiff() -> bytes:
     assert stream.tell() == 122
     stream.write(struct.pack("<3H", 16, 16, 16) + struct.pack("<6H", *[4000] * 6))
     return stream.getvalue()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_grey_of_a_colour_is_its_luminance_with_and_without_alpha(tmp_path, deep):
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, [6, 5, 3]).astype(np.uint8)
+    expected = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    Image.fromarray(pixels).save(tmp_path / "opaque.png")
+    np.testing.assert_array_equal(decode(tmp_path / "opaque.png"), expected)
+    alpha = np.full([6, 5, 1], 255, np.uint8)
+    alpha[0, 0] = 254  # Hardly to be seen, but there.
+    values = np.concatenate([pixels, alpha], axis=-1)
+    if deep:
+        data = tf.io.encode_png(tf.constant(values.astype(np.uint16) * 257)).numpy()
+        (tmp_path / "alpha.png").write_bytes(data)
+    else:
+        Image.fromarray(values).save(tmp_path / "alpha.png")
+    found = decode(tmp_path / "alpha.png").astype(int)
+    assert np.abs(found - expected).max() <= 1

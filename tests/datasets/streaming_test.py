@@ -14,8 +14,9 @@ from PIL import Image
 from tests.datasets import image_folder_test, pipeline_test
 from tf_discrete import datasets
 from tf_discrete._internal.reading import DamagedFileError
-from tf_discrete.datasets import image_cache, labels, record_file
+from tf_discrete.datasets import image_cache, image_file, labels, record_file, record_folder
 from tf_discrete.datasets.on_demand import OnDemandImages
+from tf_discrete.datasets.source import Request
 
 RANDOM = np.random.RandomState(0)
 PIXELS = RANDOM.randint(0, 256, (60, 6, 5)).astype(np.uint8)
@@ -261,3 +262,72 @@ def test_the_checksum_is_that_of_tensorflow(tmp_path):
     data = path.read_bytes()
     assert int.from_bytes(data[8:12], "little") == record_file.masked_crc32c(data[:8])
     assert [record for _, record in record_file.records(str(path))] == [b"abc"]
+
+
+def test_records_are_decoded_as_files_of_a_folder_are(tmp_path):
+    drawing = np.zeros([6, 5, 4], np.uint8)
+    drawing[..., 3] = PIXELS[0]  # Black ink in the alpha channel.
+    deep = Image.fromarray(PIXELS[1].astype(np.uint16) * 257)
+    turned, exif = Image.fromarray(PIXELS[2].T), Image.Exif()
+    exif[274] = 6  # Turned to the right when it is seen.
+    files = []
+    for image, options in (
+        (Image.fromarray(drawing), {}),
+        (deep, {}),
+        (turned, {"exif": exif}),
+        (Image.fromarray(PIXELS[3]), {}),
+    ):
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", **options)
+        files.append(buffer.getvalue())
+    (tmp_path / "files").mkdir()
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        for number, data in enumerate(files):
+            (tmp_path / "files" / f"{number}.png").write_bytes(data)
+            feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
+            features = tf.train.Features(feature={"image": feature})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+    request = Request(str(tmp_path), "train", image_size=(6, 5))
+    records = record_folder.RecordImages([str(tmp_path / "a.tfrecord")], request, channels=1)
+    white = image_file.WhiteLevels(255, 65535)
+    for number in range(4):
+        path = str(tmp_path / "files" / f"{number}.png")
+        expected = image_file.decode(path, 1, (6, 5), white)
+        np.testing.assert_array_equal(records[number], expected)
+    np.testing.assert_array_equal(records[0][..., 0], 255 - PIXELS[0])
+    np.testing.assert_array_equal(records[1][..., 0], PIXELS[1])
+
+
+def test_labels_that_are_ids_are_refused(tmp_path):
+    for highest, told in (
+        (2_000_000_000, "look like ids"),
+        (3_000_000_000, "labels up to 3000000000"),
+    ):
+        with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+            for number, label in enumerate([0, 1, 2, highest] * 5):
+                writer.write(example(PIXELS[number], label))
+        with pytest.raises(ValueError, match=told):
+            datasets.get(str(tmp_path), "train", stream=True)
+
+
+def test_a_part_has_all_classes(tmp_path):
+    for split in ("train", "test"):
+        with tf.io.TFRecordWriter(str(tmp_path / f"{split}.tfrecord")) as writer:
+            for number in range(60):
+                writer.write(example(PIXELS[number], number // 20))
+    for split in ("train", "test"):
+        found = datasets.get(str(tmp_path), split, stream=True, max_examples=12)
+        # The end of the training records is validation.
+        assert np.bincount(found.labels).tolist() == ([4, 5, 3] if split == "train" else [4, 4, 4])
+        assert (np.diff(found.labels) >= 0).all()  # In the order of the files.
+
+
+def test_a_file_of_another_size_is_another_data_set(tmp_path):
+    image_folder_test.write(tmp_path / "a", 400)
+    before = both(tmp_path / "a")[0].fingerprint
+    sampled = set(np.linspace(0, 399, 256).round().astype(int).tolist())
+    paths = sorted((tmp_path / "a").rglob("*.png"))
+    other = next(number for number in range(100, 400) if number not in sampled)
+    data = paths[other].read_bytes()
+    paths[other].write_bytes(data + b"\0")
+    assert both(tmp_path / "a")[0].fingerprint != before

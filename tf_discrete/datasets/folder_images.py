@@ -50,5 +50,7 @@ class FolderImages(OnDemandImages):
         common = os.path.commonpath(
             [os.path.dirname(self._paths[0]), os.path.dirname(self._paths[-1])]
         )
-        names = b"\0".join(path.removeprefix(common) for path in self._paths.tolist())
-        return f"{hashlib.sha256(names).hexdigest()} {tuple(self._white)} {self._resize}"
+        digest = hashlib.sha256()
+        for path in self._paths.tolist():
+            digest.update(b"%s\0%d\0" % (path.removeprefix(common), os.stat(path).st_size))
+        return f"{digest.hexdigest()} {tuple(self._white)} {self._resize}"

@@ -1,13 +1,14 @@
-"""One image file: what its header says, and its pixels as 8-bit grey or RGB."""
+"""One image, a file or its bytes: what its header says, and its pixels as 8-bit grey or RGB."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -38,8 +39,14 @@ MAX_FILE_BYTES = 2**30
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16L", "I;16B")  # Pillow's names
 _LEVELS = {1: (255,), 8: (1, 255), 16: (1, 255, 4095, 65535)}
+_LUMINANCE = np.array([19595, 38470, 7471], np.uint32)
+"""Weights of red, green and blue; their sum is 2**16."""
 _FAINT = 240  # Nothing can be seen on white if every pixel is at least this bright.
 _GREY_BITS, _PNG_COLOUR_16 = ("I", "I;16", "I;16L", "I;16B"), (2, 4, 6)
+
+
+Source = str | bytes
+"""The path of a file, or what is in one."""
 
 
 class Header(NamedTuple):
@@ -74,8 +81,8 @@ class _Pixels(NamedTuple):
     bits: int
 
 
-def header(path: str) -> Header:
-    """Reads what the header of a file says.
+def header(path: Source) -> Header:
+    """Reads what the header of a file says, given its path or its bytes.
 
     Raises:
         ValueError: the file cannot be read as an image, or is too large; names it.
@@ -115,16 +122,18 @@ def white_levels(headers: Mapping[str, Header]) -> WhiteLevels:
     return WhiteLevels(found[8], found[16])
 
 
-def decode(path: str, channels: int, size: tuple[int, int], white: WhiteLevels) -> np.ndarray:
+def decode(
+    path: Source, channels: int, size: tuple[int, int] | None, white: WhiteLevels
+) -> np.ndarray:
     """Returns the pixels of a file.
 
     The stored values are scaled first, so that white is 255. Transparency is composited over white;
     over black where nothing could be seen on white. Resizing comes last.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, or its bytes.
         channels: 1 for grey, or 3 for RGB.
-        size: (height, width) of the result.
+        size: (height, width) of the result; None to keep that of the file.
         white: of the data set. A file with larger values, or of a kind that the data set does not
             have, is scaled by the smallest level that holds its own.
 
@@ -144,7 +153,8 @@ def decode(path: str, channels: int, size: tuple[int, int], white: WhiteLevels) 
     values = _scaled(pixels.values, level)
     if pixels.alpha is not None:
         values = _composited(values, _scaled(pixels.alpha, np.iinfo(pixels.alpha.dtype).max))
-    return resizing.resize(_oriented(values, orientation)[np.newaxis], size)[0]
+    oriented = _oriented(values, orientation)
+    return oriented if size is None else resizing.resize(oriented[np.newaxis], size)[0]
 
 
 def _level(bits: int, largest: int) -> int:
@@ -172,17 +182,16 @@ class _Refused(ValueError):
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[Image.Image]:
+def _opened(path: Source) -> Iterator[Image.Image]:
     """The image, not decoded yet; whatever its reader raises becomes one error that names the file."""
     try:
-        _check_file(path)
         # Given a path, Pillow maps some TIFFs, and gets those wrong that lie on their side.
-        with open(path, "rb") as file, _without_size_warning():
+        with _file(path) as file, _without_size_warning():
             image = Image.open(file, formats=_FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise _Refused(
                     f"Images must have at most {MAX_PIXELS} pixels. Make it smaller. "
-                    f"Received: {path!r} of {image.height} x {image.width} pixels"
+                    f"Received: {_name(path)} of {image.height} x {image.width} pixels"
                 )
             yield image
     except _Refused:
@@ -191,7 +200,7 @@ def _opened(path: str) -> Iterator[Image.Image]:
         raise ValueError(
             f"Images must be whole, readable files of these kinds: {', '.join(EXTENSIONS)}. Remove or "
             "replace the file; in training, --skip_unreadable leaves it out. "
-            f"Received: {path!r}: {reading.reason(error)}"
+            f"Received: {_name(path)}: {reading.reason(error)}"
         ) from error
 
 
@@ -203,12 +212,19 @@ def _without_size_warning() -> Iterator[None]:
         yield
 
 
-def _check_file(path: str) -> None:
+def _name(path: Source) -> str:
+    return repr(path) if isinstance(path, str) else f"an image of {len(path)} bytes"
+
+
+def _file(path: Source) -> IO[bytes]:
+    if not isinstance(path, str):
+        return io.BytesIO(path)
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")
     if status.st_size > MAX_FILE_BYTES:
         raise ValueError(f"it has {status.st_size} bytes, more than {MAX_FILE_BYTES}")
+    return open(path, "rb")
 
 
 def _orientation(image: Image.Image) -> object:
@@ -226,14 +242,14 @@ def _oriented(pixels: np.ndarray, orientation: object) -> np.ndarray:
     return pixels[:, ::-1] if orientation in (2, 4) else pixels
 
 
-def _is_grey(image: Image.Image, path: str) -> bool:
+def _is_grey(image: Image.Image, path: Source) -> bool:
     if image.mode in ("P", "PA"):
         colours = np.reshape(image.getpalette("RGB"), (-1, 3))
         return bool((colours == colours[:, :1]).all())
     return image.mode in _GREY_MODES or _png_colour(image, path) == 4
 
 
-def _bits(image: Image.Image, path: str) -> int:
+def _bits(image: Image.Image, path: Source) -> int:
     if image.mode == "1":
         return 1
     if image.format == "PPM":  # It says itself which value is white, and Pillow obeys.
@@ -241,20 +257,20 @@ def _bits(image: Image.Image, path: str) -> int:
     return 16 if image.mode in _GREY_BITS or _png_colour(image, path) else 8
 
 
-def _png_colour(image: Image.Image, path: str) -> int:
+def _png_colour(image: Image.Image, path: Source) -> int:
     """Returns the colour type of a PNG of 16 bits with colour or alpha, which Pillow cuts to 8; else 0."""
     if image.format != "PNG" or image.mode not in ("RGB", "RGBA", "LA"):
         return 0
-    with open(path, "rb") as file:
+    with _file(path) as file:
         start = file.read(26)
     depth, kind = start[24], start[25]
     return kind if depth == 16 and kind in _PNG_COLOUR_16 else 0
 
 
-def _pixels(image: Image.Image, path: str, one_channel: bool) -> _Pixels:
+def _pixels(image: Image.Image, path: Source, one_channel: bool) -> _Pixels:
     """Returns the stored values of an opened image."""
     if _png_colour(image, path):
-        with open(path, "rb") as file:
+        with _file(path) as file:
             stored = tf.io.decode_png(file.read(), dtype=tf.uint16).numpy()
         alpha = stored[..., -1:] if stored.shape[-1] in (2, 4) else None
         values = stored if alpha is None else stored[..., :-1]
@@ -279,28 +295,28 @@ def _pixels(image: Image.Image, path: str, one_channel: bool) -> _Pixels:
     return _Pixels(values.reshape(*values.shape[:2], -1), None, bits)
 
 
-def _check_depth(image: Image.Image, path: str) -> None:
+def _check_depth(image: Image.Image, path: Source) -> None:
     """Refuses what Pillow would cut to 8 bits."""
     if image.mode == "F":
         raise _Refused(
             "Images must hold integers of 8 or 16 bits. Rescale it, or store float images in [0, 1] in "
-            f"an .npz file. Received: {path!r} with floats"
+            f"an .npz file. Received: {_name(path)} with floats"
         )
     depths = image.tag_v2.get(258, (8,)) if image.format == "TIFF" else (8,)
     if max(depths) > 8:
         raise _Refused(
             "A TIFF of more than 8 bits must be grey. Convert it to PNG. "
-            f"Received: {path!r} with {depths} bits"
+            f"Received: {_name(path)} with {depths} bits"
         )
 
 
-def _integers(image: Image.Image, path: str) -> np.ndarray:
+def _integers(image: Image.Image, path: Source) -> np.ndarray:
     """uint16 [H, W, 1]."""
     values = np.asarray(image)[..., np.newaxis]
     if values.min() < 0 or values.max() > 65535:
         raise _Refused(
             "Images must have 8 or 16 bits: values in 0..65535. Rescale it. "
-            f"Received: {path!r} with values from {values.min()} to {values.max()}"
+            f"Received: {_name(path)} with values from {values.min()} to {values.max()}"
         )
     return values.astype(np.uint16)
 
@@ -313,5 +329,10 @@ def _visible(alpha: np.ndarray | None) -> np.ndarray | None:
 
 
 def _channels(values: np.ndarray, one_channel: bool) -> np.ndarray:
-    """One channel of equal ones, or three."""
-    return values[..., :1] if one_channel else np.broadcast_to(values, (*values.shape[:2], 3))
+    """One channel, the luminance as Pillow computes it, or three."""
+    if not one_channel:
+        return np.broadcast_to(values, (*values.shape[:2], 3))
+    if values.shape[-1] == 1:
+        return values
+    luminance = (values.astype(np.uint32) * _LUMINANCE).sum(axis=-1, keepdims=True, dtype=np.uint32)
+    return ((luminance + 2**15) >> 16).astype(values.dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def load(request: Request) -> Arrays:
     chosen = splitting.chosen(len(images), request, keys, label)
     if not np.array_equal(chosen, np.arange(len(images))):
         images = images[chosen]
-    num_classes = _num_classes(labels, request.name) if label is not None else None
+    num_classes = count_classes(labels, request.name) if label is not None else None
     return Arrays(
         resizing.resize(images, request.image_size),
         None if label is None else label[chosen],
@@ -155,8 +155,12 @@ def _white(images: np.ndarray, file: NpzReader, others: Sequence[str]) -> int:
     return 1 if all(one.dtype.kind in "bui" and one.max(initial=0) <= 1 for one in rest) else 255
 
 
-def _num_classes(labels: dict[str, np.ndarray], name: str) -> int | None:
-    """Over all splits; None where nothing is labelled."""
+def count_classes(labels: Mapping[str, np.ndarray], name: str) -> int | None:
+    """Returns the number of classes over all splits; None where nothing is labelled.
+
+    Raises:
+        ValueError: Labels that look like ids.
+    """
     values = np.unique(np.concatenate(list(labels.values())))
     distinct, num_classes = int((values >= 0).sum()), int(values.max()) + 1
     if num_classes > max(_MOST_CLASSES, 10 * distinct):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from tf_discrete._internal import reading
 
@@ -27,7 +24,7 @@ class Keys(NamedTuple):
     """The features of an example.
 
     Attributes:
-        image: Name of the encoded image, PNG or JPEG.
+        image: Name of the encoded image, a file of a kind that `image_file` reads.
         label: Name of the class, an integer; None where there is none.
     """
 
@@ -108,19 +105,6 @@ def encoded_image(record: bytes, keys: Keys) -> bytes:
 def label_of(record: bytes, keys: Keys) -> int:
     """Returns the class that a record holds."""
     return int(tf.train.Example.FromString(record).features.feature[keys.label].int64_list.value[0])
-
-
-def decode(data: bytes, channels: int) -> np.ndarray:
-    """Decodes a PNG or JPEG of 8 bits, uint8 [H, W, channels]."""
-    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    return pixels.reshape(*pixels.shape[:2], channels)
-
-
-def is_grey(data: bytes) -> bool:
-    """Returns whether an encoded image has no colours."""
-    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-        return image.mode in ("1", "L", "LA")
 
 
 def masked_crc32c(data: bytes) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +12,23 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from tf_discrete._internal import reading
-from tf_discrete.datasets import folder_layout, image_cache, record_file, resizing, splitting
+from tf_discrete.datasets import (
+    folder_layout,
+    image_cache,
+    image_file,
+    npz_file,
+    record_file,
+    resizing,
+    splitting,
+)
 from tf_discrete.datasets.on_demand import OnDemandImages
 from tf_discrete.datasets.record_file import Keys
 from tf_discrete.datasets.source import SPLITS, UNLABELLED, Arrays, Request
 
 _PART = re.compile(r"(.*?)-(\d{5,})-of-(\d{5,})(.*)")
 _SAMPLED = 256
+_WHITE = image_file.WhiteLevels(255, 65535)
+"""One rule for all records, of which only some are read beforehand."""
 _ONE_SIZE = "Images must all have one size. Give image_size=(height, width) to resize them."
 
 
@@ -62,15 +74,15 @@ class RecordImages(OnDemandImages):
                 f"Received: {self._paths[:1]} and {len(self._paths) - 1} more, without records"
             )
         self.keys = keys
-        self.labels = None if keys.label is None else np.array(labels, np.int32)
+        self.labels = None if keys.label is None else _checked_labels(labels, self._paths[0])
         self._files = np.array(files, np.int32)
         self._starts, self._lengths = np.array(starts, np.int64), np.array(lengths, np.int64)
         first = self._encoded(0)
         with _reading(self._paths[0], int(self._starts[0])):
-            self._channels = channels or (1 if record_file.is_grey(first) else 3)
-            stored = record_file.decode(first, self._channels).shape[:2]
+            header = image_file.header(first)
+        self._channels = channels or (1 if header.grey else 3)
         self._resize = request.image_size is not None
-        size = request.image_size or stored
+        size = request.image_size or header.size
         shards = np.bincount(self._files, minlength=len(self._paths)).tolist()
         super().__init__(len(files), (*size, self._channels), shards, request.buffer)
         self.white = 255
@@ -81,7 +93,7 @@ class RecordImages(OnDemandImages):
             path, start = self._paths[self._files[index]], int(self._starts[index])
             data = self._encoded(int(index))
             with _reading(path, start):
-                pixels = record_file.decode(data, self._channels)
+                pixels = image_file.decode(data, self._channels, None, _WHITE)
                 if self.white == 1:
                     if pixels.max() > 1:
                         raise ValueError("other images are of 0 and 1 only")
@@ -94,20 +106,31 @@ class RecordImages(OnDemandImages):
                     )
                 yield pixels
 
-    def part(self, start: int, stop: int) -> RecordImages:
-        """Returns the images of a range, without another scan."""
+    def part(self, start: int, stop: int, most: int | None = None) -> RecordImages:
+        """Returns the images of a range, without another scan.
+
+        Args:
+            start: Index of the first.
+            stop: Index after the last.
+            most: How many of them, with the classes' shares, in their order. Default: all.
+        """
+        chosen = np.arange(start, stop)
+        if most is not None and most < len(chosen):
+            labels = None if self.labels is None else self.labels[start:stop]
+            chosen = start + np.sort(splitting.stratified_order(len(chosen), labels)[:most])
         one = object.__new__(RecordImages)
         one.__dict__.update(self.__dict__)
         for name in ("_files", "_starts", "_lengths"):
-            setattr(one, name, getattr(self, name)[start:stop])
-        one.labels = None if self.labels is None else self.labels[start:stop]
+            setattr(one, name, getattr(self, name)[chosen])
+        one.labels = None if self.labels is None else self.labels[chosen]
         sizes = np.bincount(one._files, minlength=len(self._paths)).tolist()
-        OnDemandImages.__init__(one, stop - start, self.shape[1:], sizes, self.buffer)
+        OnDemandImages.__init__(one, len(chosen), self.shape[1:], sizes, self.buffer)
         return one
 
     def identity(self) -> str:
         names = [os.path.basename(path) for path in self._paths]
-        return f"{names} {self._starts.sum()} {self._lengths.sum()} {self.keys}"
+        places = hashlib.sha256(self._starts.tobytes() + self._lengths.tobytes()).hexdigest()
+        return f"{names} {places} {self.keys}"
 
     def _encoded(self, index: int) -> bytes:
         path, start = self._paths[self._files[index]], int(self._starts[index])
@@ -122,8 +145,8 @@ def load(request: Request) -> Arrays:
 
     Files belong to the split that is a part of their names, as in `photos-train-00000-of-00010.tfrecord`;
     without such names test is the last tenth of the records and validation the end of the rest. Every part
-    `-of-00010` must be there. The image is PNG or JPEG under `image`, `image/encoded` or `image_raw`, the
-    class an integer under `label` or `image/class/label`.
+    `-of-00010` must be there. The image is a file of a kind that folders take, under `image`,
+    `image/encoded` or `image_raw`, the class an integer under `label` or `image/class/label`.
 
     Args:
         request: what is wanted; `name` is the path. With `stream` the images stay in the files.
@@ -141,12 +164,12 @@ def load(request: Request) -> Arrays:
     source = request.split if request.split in by_split else "train"
     start, stop = 0, len(everything[source])
     if source == "train":
-        start, stop = splitting.bounds(stop, request, tuple(by_split))
-    elif request.max_examples is not None:
-        stop = min(stop, request.max_examples)
-    highest = [int(one.labels.max()) for one in everything.values() if one.labels is not None]
-    classes = max(highest) + 1 if highest and max(highest) >= 0 else None
-    return arrays(everything[source].part(start, stop), request, classes)
+        whole = dataclasses.replace(request, max_examples=None)
+        start, stop = splitting.bounds(stop, whole, tuple(by_split))
+    labels = {name: one.labels for name, one in everything.items() if one.labels is not None}
+    classes = npz_file.count_classes(labels, request.name) if labels else None
+    part = everything[source].part(start, stop, request.max_examples)
+    return arrays(part, request, classes, sixteen=_WHITE.sixteen)
 
 
 def arrays(
@@ -154,10 +177,11 @@ def arrays(
     request: Request,
     num_classes: int | None,
     class_names: tuple[str, ...] | None = None,
+    sixteen: int | None = None,
 ) -> Arrays:
     """Returns the images of a split as they are asked for: in their files, or decoded."""
     labels = images.labels
-    white = (images.white, None)
+    white = (images.white, sixteen)
     if request.stream or images.nbytes > image_cache.MEMORY_BYTES:
         return Arrays(images, labels, num_classes, class_names, white)
     return Arrays(images[:], labels, num_classes, class_names, white)
@@ -209,6 +233,16 @@ def _label(record: bytes, keys: Keys) -> int:
     if label < UNLABELLED:
         raise ValueError(f"its label must be a class from 0 on, or -1, not {label}")
     return label
+
+
+def _checked_labels(labels: list[int], path: str) -> np.ndarray:
+    found = np.array(labels, np.int64)
+    if found.max() > np.iinfo(np.int32).max:
+        raise ValueError(
+            "Labels must be classes from 0, or -1 where unlabelled. Number the classes from 0. "
+            f"Received: {path!r} with labels up to {found.max()}"
+        )
+    return found.astype(np.int32)
 
 
 def _reading(path: str, start: int) -> contextlib.AbstractContextManager[None]:
