@@ -108,3 +108,20 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r"pip install 'tf-discrete\[parquet\]'"):
         code_files.CodeFiles(tmp_path / "a.parquet")
     assert not (tmp_path / "b.parquet").exists()
+
+
+def test_a_file_of_another_kind_is_not_replaced(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    batch = code_files.CodeBatch(np.arange(2), np.zeros([2, 1], np.uint8))
+    layout = code_files.CodeLayout(num_variables=8)
+    for _ in range(2):
+        code_files.write_codes(tmp_path / "codes.parquet", [batch], layout)
+    parquet.write_table(pyarrow.table({"a": [1]}), tmp_path / "mine.parquet")
+    (tmp_path / "text.parquet").write_text("mine")
+    for name in ("mine.parquet", "text.parquet"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(FileExistsError, match="Only a Parquet file of codes may be replaced"):
+            code_files.write_codes(tmp_path / name, [batch], layout)
+        assert (tmp_path / name).read_bytes() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -101,8 +102,47 @@ def test_bad_input_is_refused(tmp_path):
     for wrong, rule in (
         (np.full([9, 2], np.inf), "must be finite.*9 rows.* in .*wrong.npy"),
         (np.zeros(9), "must be numbers .M, D.*in .*wrong.npy"),
-        (np.array([["a"]], object), "Not a whole .npy file.*in .*wrong.npy"),
+        (np.array([["a"]], object), "a whole .npy file.*wrong.npy"),
     ):
         np.save(tmp_path / "wrong.npy", wrong)
         with pytest.raises(ValueError, match=rule):
             make(tmp_path, embeddings=str(tmp_path / "wrong.npy"))
+
+
+def test_nothing_but_ids_is_replaced(tmp_path):
+    np.save(tmp_path / "ids.npy", X)
+    with pytest.raises(FileExistsError, match="folder that holds ids.npy"):
+        make(tmp_path, embeddings=str(tmp_path / "ids.npy"), output_dir=str(tmp_path))
+    np.testing.assert_array_equal(np.load(tmp_path / "ids.npy"), X)
+    make(tmp_path)
+    again = make(tmp_path, num_categories=4)
+    assert json.loads((tmp_path / "out/report.json").read_text())["num_categories"] == 4
+    (tmp_path / "out/notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="notes.txt"):
+        make(tmp_path)
+    assert json.loads((tmp_path / "out/report.json").read_text()) == {**again, "ids": "ids.npy"}
+
+
+def test_damaged_files_are_named(tmp_path):
+    make(tmp_path)
+    asked = Config(decode=str(tmp_path / "out/ids.npy"), output_dir=str(tmp_path / "out"))
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (35184372088832, 4), }"
+    size = (len(header) + 1).to_bytes(2, "little")
+    (tmp_path / "huge.npy").write_bytes(b"\x93NUMPY\x01\x00" + size + header + b"\n")
+    with pytest.raises(ValueError, match="huge.npy.*a header of .* bytes in all, a file of"):
+        make(tmp_path, embeddings=str(tmp_path / "huge.npy"))
+    whole = (tmp_path / "out/quantizer.keras").read_bytes()
+    middle = len(whole) // 2
+    damaged = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
+    (tmp_path / "out/quantizer.keras").write_bytes(damaged)
+    with pytest.raises(ValueError, match="Make the IDs again.*quantizer.keras"):
+        program.run(asked)
+    inputs = keras.Input([4])
+    keras.Model(inputs, keras.layers.Dense(2)(inputs)).save(tmp_path / "out/quantizer.keras")
+    with pytest.raises(ValueError, match="residual quantiser.*Dense"):
+        program.run(asked)
+    (tmp_path / "out/quantizer.keras").write_bytes(whole)
+    program.run(asked)
+    (tmp_path / "out/report.json").write_text('{"ids": "../items.npy"}')
+    with pytest.raises(ValueError, match="report of semantic IDs.*items.npy"):
+        program.run(asked)

@@ -80,6 +80,23 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         yield new
 
 
+def starts_with(*beginnings: bytes) -> Callable[[pathlib.Path], bool]:
+    """Returns the `ours` of files that begin with certain bytes.
+
+    Example:
+        >>> starts_with(b"PAR1")(pathlib.Path("/dev/null"))
+        False
+    """
+
+    def is_ours(path: pathlib.Path) -> bool:
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            return file.read(max(map(len, beginnings))).startswith(beginnings)
+
+    return is_ours
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text file in UTF-8, atomically.
 

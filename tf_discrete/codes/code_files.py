@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tf_discrete._internal import checks, extras, reading, writing
+from tf_discrete._internal import checks, extras, parquet_files, reading, writing
 from tf_discrete.codes.digest import file_digest
 from tf_discrete.codes.packing import bytes_per_code
 from tf_discrete.types import JsonObject
@@ -137,7 +137,7 @@ def write_codes(
     """Writes one Parquet file, atomically.
 
     Args:
-        path: The file; one that is there is replaced.
+        path: The file; one that this function has written is replaced.
         batches: The rows; either all of them have labels or none has.
         layout: What the bytes mean.
         extra: More metadata of the file. Default: none.
@@ -146,13 +146,15 @@ def write_codes(
         The number of rows.
 
     Raises:
+        FileExistsError: Something else is at the path.
         ImportError: pyarrow is not installed.
         OSError: No permission, or no space.
         ValueError: Codes of other sizes.
     """
     arrow, count = _pyarrow(), 0
     width = bytes_per_code(layout.num_variables, layout.num_categories)
-    with writing.replaced_file(path) as new:
+    ours = parquet_files.has_key(_KEY)
+    with writing.new_path(path, True, ours=ours, kind="Parquet file of codes") as new:
         writer = None
         for batch in batches:
             schema = _schema(width, batch.labels is not None, layout, extra or {})

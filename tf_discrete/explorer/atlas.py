@@ -11,10 +11,11 @@ from PIL import Image
 from sklearn import decomposition
 
 from tf_discrete import codes as codes_lib
-from tf_discrete._internal import extras, writing
+from tf_discrete._internal import extras, parquet_files, writing
 
 FLAGS = "--image=image --x=projection_x --y=projection_y --neighbors=neighbors"
 """The flags with which embedding-atlas shows the file."""
+_KEY = b"tf_discrete.atlas"
 
 
 def columns(
@@ -58,17 +59,20 @@ def columns(
 
 
 def write(path: str | os.PathLike[str], found: dict[str, list[Any]]) -> None:
-    """Writes columns as a Parquet file, atomically.
+    """Writes columns as a Parquet file, atomically; one that this function has written is replaced.
 
     Raises:
+        FileExistsError: Something else is at the path.
         ImportError: pyarrow is not installed.
         OSError: No permission or no space; names the path.
     """
     with extras.required("Parquet files need pyarrow", "parquet"):
         import pyarrow
         import pyarrow.parquet
-    with writing.replaced_file(path) as new:
-        pyarrow.parquet.write_table(pyarrow.table(found), new)
+    table = pyarrow.table(found).replace_schema_metadata({_KEY: b"1"})
+    ours = parquet_files.has_key(_KEY)
+    with writing.new_path(path, True, ours=ours, kind="Parquet file of an atlas") as new:
+        pyarrow.parquet.write_table(table, new)
 
 
 def _projection(codes: np.ndarray, num_categories: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tf_discrete import codes
-from tf_discrete._internal import writing
+from tf_discrete._internal import keras_files, reading, writing
 from tf_discrete.codes.item_ids import SemanticIds
 from tf_discrete.layers.quantizers import ResidualQuantizer, VectorQuantizer
 
@@ -18,6 +18,7 @@ from ..flags.config import check
 from ..flags.semantic_ids import Config
 from . import tables
 
+_REMEDY = "Make the IDs again, by --embeddings."
 _QUANTIZER, _REPORT, _DECODED = "quantizer.keras", "report.json", "decoded.npz"
 
 
@@ -25,6 +26,7 @@ def run(config: Config) -> dict[str, Any]:
     """Writes the IDs of embeddings, or what IDs stand for; returns what it reports.
 
     Raises:
+        FileExistsError: The folder holds other files.
         FileNotFoundError: No such file.
         ImportError: A Parquet file, and no pyarrow.
         ValueError: Flags that cannot work, a file that cannot be read, embeddings that are not finite, or
@@ -43,17 +45,27 @@ def run(config: Config) -> dict[str, Any]:
 def encode(config: Config, folder: pathlib.Path) -> dict[str, Any]:
     """Writes quantizer.keras, the IDs, and report.json."""
     table = tables.read(config.embeddings, config.column)
-    quantizer = fit(table.embeddings, config)
-    found = codes.semantic_ids(quantizer, table.embeddings)
-    result = report(quantizer, table.embeddings, found)
     inputs = keras.Input([table.embeddings.shape[1]])
-    with writing.replaced_file(folder / _QUANTIZER) as new:
-        keras.Model(inputs, quantizer(inputs)).save(new)
-    path = tables.write_ids(folder, found.ids, table.others)
-    writing.write_json(folder / _REPORT, {**result, "ids": path.name})
+    # All files at once: a quantiser says what the IDs next to it mean.
+    with writing.new_path(folder, True, ours=_is_ours, kind="folder of semantic IDs") as new:
+        quantizer = fit(table.embeddings, config)
+        found = codes.semantic_ids(quantizer, table.embeddings)
+        result = report(quantizer, table.embeddings, found)
+        new.mkdir()
+        keras.Model(inputs, quantizer(inputs)).save(new / _QUANTIZER)
+        name = tables.write_ids(new, found.ids, table.others).name
+        writing.write_json(new / _REPORT, {**result, "ids": name})
     results.print_table(f"Semantic IDs of {config.embeddings}", result)
-    print(f"\nThe IDs are in {path}")
+    print(f"\nThe IDs are in {folder / name}")
     return result
+
+
+def _is_ours(folder: pathlib.Path) -> bool:
+    """Whether a folder holds what `encode` and `decode` write, and nothing else."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return {_QUANTIZER, _REPORT} <= names <= {_QUANTIZER, _REPORT, _DECODED, *tables.NAMES}
 
 
 def fit(embeddings: np.ndarray, config: Config) -> ResidualQuantizer:
@@ -100,19 +112,22 @@ def report(
 
 def decode(folder: pathlib.Path, path: str) -> dict[str, Any]:
     """Writes decoded.npz: the vectors of IDs or of their first digits, and the rows of whole IDs."""
-    if not (folder / _QUANTIZER).is_file():
+    if not (folder / _QUANTIZER).is_file() or not (folder / _REPORT).is_file():
         raise FileNotFoundError(
             "The folder must hold the IDs of embeddings. Make them first, by --embeddings. "
             f"Received: output_dir={str(folder)!r}"
         )
     ids = tables.read_ids(path)
-    quantizer = keras.saving.load_model(folder / _QUANTIZER, compile=False).layers[-1]
+    quantizer = _quantizer(folder / _QUANTIZER)
     levels = quantizer.num_variables
     vectors = quantizer.decode(ids[:, :levels]).numpy()
     rows = np.full(len(ids), -1, np.int64)
     if ids.shape[1] > levels:
-        files = [folder / name for name in ("ids.npy", "ids.parquet") if (folder / name).is_file()]
-        known = tables.read_ids(str(max(files, key=lambda file: file.stat().st_mtime)))
+        name = reading.read_json(folder / _REPORT, "the report of semantic IDs", _REMEDY).get("ids")
+        if name not in tables.NAMES:
+            reason = f"ids={name!r}"
+            raise reading.damaged(folder / _REPORT, "the report of semantic IDs", _REMEDY, reason)
+        known = tables.read_ids(str(folder / name))
         owned = SemanticIds(known[:, :levels], known[:, levels], quantizer.num_categories)
         rows = owned.rows(ids)
     with writing.replaced_file(folder / _DECODED) as new, open(new, "wb") as file:
@@ -120,3 +135,12 @@ def decode(folder: pathlib.Path, path: str) -> dict[str, Any]:
     result = {"ids": len(ids), "known_items": int((rows >= 0).sum())}
     results.print_table(f"Decoded into {folder / _DECODED}", result)
     return result
+
+
+def _quantizer(path: pathlib.Path) -> ResidualQuantizer:
+    expected = "a model that ends with a residual quantiser"
+    model = keras_files.load_keras(path, expected=expected, remedy=_REMEDY)
+    found = model.layers[-1]
+    if not isinstance(found, ResidualQuantizer):
+        raise reading.damaged(path, expected, _REMEDY, type(found).__name__)
+    return found

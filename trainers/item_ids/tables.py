@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_discrete._internal import extras, writing
+from tf_discrete._internal import extras, reading
 from tf_discrete.codes.item_ids import check_embeddings
 
+NAMES = ("ids.npy", "ids.parquet")
+"""Files of IDs."""
 IDS = "semantic_id"
 """Column of the IDs in a Parquet table."""
 
@@ -43,6 +45,8 @@ def read(path: str, column: str) -> Table:
         else:
             embeddings, others = _read_npy(path), None
         return Table(check_embeddings(embeddings), others)
+    except reading.DamagedFileError:  # It names the file.
+        raise
     except ValueError as error:
         raise ValueError(f"{error} in {path}") from error
 
@@ -68,28 +72,22 @@ def read_ids(path: str) -> np.ndarray:
 
 def write_ids(folder: pathlib.Path, ids: np.ndarray, others: Any) -> pathlib.Path:
     """Writes IDs next to the other columns as `ids.parquet`, or alone as `ids.npy`; returns the path."""
-    path = folder / ("ids.npy" if others is None else "ids.parquet")
-    with writing.replaced_file(path) as new:
-        if others is None:
-            with open(new, "wb") as file:
-                np.save(file, ids)
-        else:
-            import pyarrow
-            from pyarrow import parquet
+    path = folder / NAMES[others is not None]
+    if others is None:
+        np.save(path, ids)
+    else:
+        import pyarrow
+        from pyarrow import parquet
 
-            column = pyarrow.FixedSizeListArray.from_arrays(
-                pyarrow.array(ids.reshape(-1)), ids.shape[1]
-            )
-            parquet.write_table(others.append_column(IDS, column), new)
+        column = pyarrow.FixedSizeListArray.from_arrays(
+            pyarrow.array(ids.reshape(-1)), ids.shape[1]
+        )
+        parquet.write_table(others.append_column(IDS, column), path)
     return path
 
 
 def _read_npy(path: str) -> np.ndarray:
-    try:
-        found: np.ndarray = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"Not a whole .npy file of numbers ({error}). Received: a file") from error
-    return found
+    return reading.read_array(path, "a whole .npy file of numbers", "Write it again.")
 
 
 def _read_parquet(path: str, column: str) -> tuple[np.ndarray, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import pathlib
 from typing import Any
 
 from tf_discrete import datasets
-from tf_discrete._internal import reading
-from tf_discrete._internal.writing import write_json
+from tf_discrete._internal import reading, writing
 
 from ..common import (
     callbacks,
@@ -74,17 +75,26 @@ def run(config: Config) -> dict[str, Any]:
     narration.say("Data", f"{run_config.dataset}: {len(split):,} {config.split} images")
     narration.say("Pixels", likelihood_words.pixels(split, narration.likelihood_of(model)))
     narration.say("Model", narration.model_words(model))
-    result = {
-        "checkpoint": config.checkpoint,
-        "epoch": epoch,
-        "split": config.split,
-        **run_lib.evaluate_split(model, split, config.bound_samples, train),
-    }
     output = config.output or directory.path / f"evaluation-{config.split}.json"
-    write_json(output, result)
+    with writing.new_path(output, True, ours=_is_evaluation, kind="file of an evaluation") as new:
+        result = {
+            "checkpoint": config.checkpoint,
+            "epoch": epoch,
+            "split": config.split,
+            **run_lib.evaluate_split(model, split, config.bound_samples, train),
+        }
+        writing.write_json(new, result)
     examples = config.bound_curve_examples
     bound_curve.write(model, split, config.bound_curve, examples, directory.path)
     title = f"{config.run}, epoch {epoch}, {config.split}; nats are per image"
     results.print_table(title, result)
     print(f"\nWritten to {output}")
     return result
+
+
+def _is_evaluation(path: pathlib.Path) -> bool:
+    try:
+        found = json.loads(reading.read_bytes(path, "an evaluation", "Remove it."))
+    except ValueError:
+        return False
+    return isinstance(found, dict) and {"checkpoint", "epoch", "split"} <= set(found)

@@ -51,6 +51,40 @@ STORES = [
 ]
 
 
+@pytest.mark.parametrize("make", [faiss_store, usearch_store, lance_store, postgres_store])
+def test_bad_items_change_nothing(tmp_path, make):
+    packed = codes.pack(searched.clustered(13, 2, 4), 2)
+    with make(code_files.CodeLayout(13, 2), tmp_path) as store:
+        store.add(packed, [1, 2, 3, 4])
+        for call in (
+            lambda: store.update(packed[:1, :1], [2]),
+            lambda: store.update(packed[:1], [2.0]),
+            lambda: store.update(packed[:2], [2]),
+            lambda: store.update(packed[:1], [-2]),
+            lambda: store.update(packed[:1], [2], labels=[0.5]),
+            lambda: store.delete([2.7]),
+            lambda: store.delete([True]),
+            lambda: store.delete([[2]]),
+        ):
+            with pytest.raises(ValueError, match="Received: "):
+                call()
+        assert len(store) == 4
+        store.delete([])
+        assert store.search(packed[1:2], 1).indices.tolist() == [[2]]
+
+
+@pytest.mark.parametrize("make", [faiss_store, usearch_store])
+def test_a_file_of_another_kind_is_not_replaced(tmp_path, make):
+    with make(code_files.CodeLayout(13, 2), tmp_path) as store:
+        store.add(codes.pack(searched.clustered(13, 2, 4), 2), [1, 2, 3, 4])
+        for _ in range(2):
+            store.save(tmp_path / "codes")
+        (tmp_path / "mine").write_text("precious")
+        with pytest.raises(FileExistsError, match="index"):
+            store.save(tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
 @pytest.mark.parametrize(("make", "sizes"), STORES)
 def test_a_store_agrees_with_comparing_all(tmp_path, make, sizes):
     num_variables, num_categories = sizes

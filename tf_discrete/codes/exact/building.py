@@ -41,7 +41,7 @@ def checked(
     return array
 
 
-def checked_ids(ids: object, count: int) -> np.ndarray:
+def checked_ids(ids: object, count: int, name: str = "ids") -> np.ndarray:
     """Returns ids as int64 [count], after a check.
 
     Raises:
@@ -50,11 +50,11 @@ def checked_ids(ids: object, count: int) -> np.ndarray:
     array = np.asarray(ids)
     if array.shape != (count,) or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(
-            "ids must be integers, one for each code. "
-            f"Received: ids.shape={array.shape}, ids.dtype={array.dtype}, {count} codes"
+            f"{name} must be integers, one for each code. "
+            f"Received: {name}.shape={array.shape}, {name}.dtype={array.dtype}, {count} codes"
         )
     if array.dtype == np.uint64 and count and int(array.max()) > checks.INT64_MAX:
-        checks.refuse("ids", f"at most {checks.INT64_MAX}", int(array.max()))
+        checks.refuse(name, f"at most {checks.INT64_MAX}", int(array.max()))
     return array.astype(np.int64, copy=False)
 
 

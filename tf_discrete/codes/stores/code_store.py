@@ -56,22 +56,31 @@ class CodeStore(abc.ABC):
             ids: int64 [A], >= 0.
             labels: int64 [A]; kept by LanceDB and PostgreSQL. Default: none.
         """
-        bytes_ = self._to_compare(packed)
-        names = checked_ids(ids, len(bytes_))
-        if len(names) and int(names.min()) < 0:
-            checks.refuse("ids", "at least 0", int(names.min()))
+        bytes_, names, given = self._checked(packed, ids, labels)
         if len(names):
-            given = None if labels is None else checked_ids(labels, len(bytes_))
             self._add(bytes_, names, given)
 
     def update(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
-        """Gives items other codes."""
-        self.delete(ids)
-        self.add(packed, ids, labels)
+        """Gives items other codes, after a check of all of them.
 
-    @abc.abstractmethod
+        Args:
+            packed: uint8 [A, bytes], the bytes of `pack`.
+            ids: int64 [A], >= 0. PostgreSQL ignores those that are not there, the other stores add them.
+            labels: int64 [A]; kept by LanceDB and PostgreSQL. Default: none.
+        """
+        bytes_, names, given = self._checked(packed, ids, labels)
+        if len(names):
+            self._update(bytes_, names, given)
+
     def delete(self, ids: ArrayLike) -> None:
-        """Deletes items; ids that are not there are ignored."""
+        """Deletes items; ids that are not there are ignored.
+
+        Args:
+            ids: int64 [D].
+        """
+        array = np.asarray(ids)
+        if array.size:
+            self._delete(checked_ids(array, array.size))
 
     @abc.abstractmethod
     def __len__(self) -> int:
@@ -101,6 +110,25 @@ class CodeStore(abc.ABC):
             np.take_along_axis(distances, order, axis=1).astype(np.int32) // self._bits,
             np.take_along_axis(ids, order, axis=1).astype(np.int64),
         )
+
+    def _checked(
+        self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Bytes to compare, ids and labels of items, after a check."""
+        bytes_ = self._to_compare(packed)
+        names = checked_ids(ids, len(bytes_))
+        if len(names) and int(names.min()) < 0:
+            checks.refuse("ids", "at least 0", int(names.min()))
+        return bytes_, names, None if labels is None else checked_ids(labels, len(bytes_), "labels")
+
+    def _update(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
+        """Gives items other bytes to compare."""
+        self._delete(ids)
+        self._add(packed, ids, labels)
+
+    @abc.abstractmethod
+    def _delete(self, ids: np.ndarray) -> None:
+        """Deletes items, int64 [D]; ids that are not there are ignored."""
 
     @abc.abstractmethod
     def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:

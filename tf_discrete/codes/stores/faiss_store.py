@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tf_discrete._internal import extras, writing
 from tf_discrete.codes.code_files import CodeLayout
@@ -44,13 +43,18 @@ class FaissStore(CodeStore):
         return self.index.ntotal
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes FAISS's own file, atomically; `faiss.read_index_binary` reads it."""
-        with writing.replaced_file(path) as new:
+        """Writes FAISS's own file, atomically; `faiss.read_index_binary` reads it.
+
+        Raises:
+            FileExistsError: Something else than such a file is at the path.
+            OSError: No permission, or no space.
+        """
+        ours = writing.starts_with(b"IBM2")
+        with writing.new_path(path, True, ours=ours, kind="binary FAISS index") as new:
             self._faiss.write_index_binary(self.index, os.fspath(new))
 
-    def delete(self, ids: ArrayLike) -> None:
-        """Deletes items; ids that are not there are ignored."""
-        self.index.remove_ids(np.asarray(ids, np.int64))
+    def _delete(self, ids: np.ndarray) -> None:
+        self.index.remove_ids(ids)
 
     def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
         self.index.add_with_ids(np.ascontiguousarray(packed), ids)

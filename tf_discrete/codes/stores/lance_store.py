@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tf_discrete._internal import extras
 from tf_discrete.codes.code_files import CodeLayout
@@ -45,18 +44,15 @@ class LanceStore(CodeStore):
     def __len__(self) -> int:
         return self.table.count_rows()
 
-    def update(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
-        """Gives items other codes, in one version of the table; ids that are new are added."""
-        bytes_ = self._to_compare(packed)
-        rows = self._rows(bytes_, np.asarray(ids), None if labels is None else np.asarray(labels))
+    def _update(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
+        # In one version of the table.
+        rows = self._rows(packed, ids, labels)
         merge = self.table.merge_insert("id").when_matched_update_all()
         merge.when_not_matched_insert_all().execute(rows)
 
-    def delete(self, ids: ArrayLike) -> None:
-        """Deletes items; ids that are not there are ignored."""
-        names = np.asarray(ids, np.int64)
-        for start in range(0, len(names), 1000):
-            listed = ", ".join(map(str, names[start : start + 1000].tolist()))
+    def _delete(self, ids: np.ndarray) -> None:
+        for start in range(0, len(ids), 1000):
+            listed = ", ".join(map(str, ids[start : start + 1000].tolist()))
             self.table.delete(f"id IN ({listed})")
 
     def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:

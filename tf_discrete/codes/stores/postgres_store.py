@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks, extras
 from tf_discrete.codes.code_files import CodeLayout
@@ -46,11 +45,9 @@ class PostgresStore(CodeStore):
     def __len__(self) -> int:
         return self._connection.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0]
 
-    def update(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
-        """Gives items other codes; those that are not there are ignored."""
-        given = [None] * len(np.asarray(ids)) if labels is None else np.asarray(labels).tolist()
-        texts = self._texts(self._to_compare(packed))
-        rows = zip(texts, given, np.asarray(ids).tolist(), strict=True)
+    def _update(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
+        given = [None] * len(ids) if labels is None else labels.tolist()
+        rows = zip(self._texts(packed), given, ids.tolist(), strict=True)
         with self._connection.cursor() as cursor:
             cursor.executemany(
                 f"UPDATE {self._table} SET code = %s::text::bit({self.num_bits}), label = %s "
@@ -58,10 +55,8 @@ class PostgresStore(CodeStore):
                 list(rows),
             )
 
-    def delete(self, ids: ArrayLike) -> None:
-        """Deletes items; ids that are not there are ignored."""
-        names = np.asarray(ids).tolist()
-        self._connection.execute(f"DELETE FROM {self._table} WHERE id = ANY(%s)", [names])
+    def _delete(self, ids: np.ndarray) -> None:
+        self._connection.execute(f"DELETE FROM {self._table} WHERE id = ANY(%s)", [ids.tolist()])
 
     def search_statement(self) -> str:
         """Returns the SELECT of `search`, whose parameters are a text of 0 and 1 and the limit."""

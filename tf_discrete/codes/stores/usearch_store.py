@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import pathlib
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tf_discrete._internal import extras, writing
 from tf_discrete.codes.code_files import CodeLayout
@@ -39,13 +39,17 @@ class UsearchStore(CodeStore):
         return len(self.index)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes usearch's own file, atomically; `Index.restore(path, view=True)` maps it into memory."""
-        with writing.replaced_file(path) as new:
+        """Writes usearch's own file, atomically; `Index.restore(path, view=True)` maps it into memory.
+
+        Raises:
+            FileExistsError: Something else than such a file is at the path.
+            OSError: No permission, or no space.
+        """
+        with writing.new_path(path, True, ours=_is_index, kind="usearch index") as new:
             self.index.save(os.fspath(new))
 
-    def delete(self, ids: ArrayLike) -> None:
-        """Deletes items; ids that are not there are ignored."""
-        self.index.remove(np.asarray(ids, np.uint64))
+    def _delete(self, ids: np.ndarray) -> None:
+        self.index.remove(ids[ids >= 0].astype(np.uint64))
 
     def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
         self.index.add(ids.astype(np.uint64), np.ascontiguousarray(packed))
@@ -55,3 +59,12 @@ class UsearchStore(CodeStore):
         shape = len(queries), k  # A single query has its result without the first axis.
         distances = np.asarray(found.distances).reshape(shape).astype(np.int64)
         return distances, np.asarray(found.keys).reshape(shape).astype(np.int64)
+
+
+def _is_index(path: pathlib.Path) -> bool:
+    from usearch.index import Index
+
+    try:
+        return path.is_file() and bool(Index.metadata(os.fspath(path)))
+    except (OSError, RuntimeError, ValueError):
+        return False
