@@ -7,7 +7,7 @@ import os
 import pathlib
 
 from tf_discrete import distributions
-from tf_discrete._internal import extras, locking, writing
+from tf_discrete._internal import checks, extras, locking, writing
 from tf_discrete.codes.code_files import CodeLayout
 from tf_discrete.codes.digest import file_digest
 from tf_discrete.export.manifest import Manifest, load_manifest
@@ -40,7 +40,19 @@ def run(config: Config) -> None:
         "num_variables": layout.num_variables,
         "num_categories": layout.num_categories,
         "input": inputs.fingerprint(found),
+        "image_feature": config.image_feature,
+        "label_feature": config.label_feature,
     }
+    preprocessing = manifest.preprocessing or {}
+    how = inputs.Reading(
+        manifest.data_shape,
+        config.batch_size,
+        config.image_feature,
+        config.label_feature,
+        config.data_dir,
+        tuple(preprocessing.get("white_levels") or (None, None)),
+    )
+    scale = checks.positive("preprocessing.scale", preprocessing.get("scale", 1 / 255))
     folder = pathlib.Path(os.path.abspath(writing.expand(config.output)))
     with writing.naming(folder):
         (folder / output.RECORDS).parent.mkdir(parents=True, exist_ok=True)
@@ -51,19 +63,11 @@ def run(config: Config) -> None:
         pending = [shard for shard in found if not output.is_done(folder, shard.number)]
         if len(pending) < len(found):
             print(f"{len(found) - len(pending)} of {len(found)} shards are done already")
-        preprocessing = manifest.preprocessing or {}
-        how = inputs.Reading(
-            manifest.data_shape,
-            config.batch_size,
-            config.image_feature,
-            config.label_feature,
-            config.data_dir,
-        )
         encoder = pipeline.SavedModelEncoder(
             os.path.abspath(config.model),
             layout,
             how,
-            float(preprocessing.get("scale", 1 / 255)),
+            scale,
             preprocessing.get("binarization", "none") != "none",
         )
         seconds = 0.0

@@ -13,11 +13,23 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete.datasets import image_folder
+from tf_discrete.datasets import image_file, image_folder
 from tf_discrete.types import JsonObject
 
 _ID_BITS = 32
 """A TFRecord file's images have the ids from its number times 2**32 on."""
+_BEGINNINGS = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"BM",
+    b"RIFF",
+    b"II*\0",
+    b"MM\0*",
+    b"P5",
+    b"P6",
+)
+"""Of image files; others may be pixels as they are."""
 
 
 class Images(NamedTuple):
@@ -69,6 +81,7 @@ class Reading:
         image_feature: Of a TFRecord example.
         label_feature: Of a TFRecord example.
         data_dir: Of tfds, or "".
+        white_levels: The stored values of 8 and 16 bits that were white in training; None where unknown.
     """
 
     data_shape: tuple[int, ...]
@@ -76,6 +89,7 @@ class Reading:
     image_feature: str
     label_feature: str
     data_dir: str
+    white_levels: tuple[int | None, int | None] = (None, None)
 
 
 def shards(source: str, size: int, data_dir: str = "") -> list[Shard]:
@@ -219,7 +233,7 @@ def _decode_examples(records: np.ndarray, how: Reading) -> tuple[np.ndarray, np.
     parsed = tf.io.parse_example(tf.constant(records), features)
     data = parsed[how.image_feature].numpy()
     size = int(np.prod(how.data_shape))
-    if all(len(one) == size for one in data):  # Pixels as they are.
+    if all(len(one) == size and not one.startswith(_BEGINNINGS) for one in data):
         images = np.frombuffer(b"".join(data), np.uint8).reshape(-1, *how.data_shape)
     else:
         images = np.stack([_decode_image(one, how) for one in data])
@@ -227,7 +241,14 @@ def _decode_examples(records: np.ndarray, how: Reading) -> tuple[np.ndarray, np.
 
 
 def _decode_image(data: bytes, how: Reading) -> np.ndarray:
-    image = tf.io.decode_image(data, channels=how.data_shape[-1], expand_animations=False).numpy()
+    """The pixels of an image file, or of bytes that are no such file and as many as the pixels."""
+    white = image_file.WhiteLevels(*how.white_levels)
+    try:
+        image = image_file.decode(data, how.data_shape[-1], None, white)
+    except ValueError:
+        if len(data) != np.prod(how.data_shape):
+            raise
+        image = np.frombuffer(data, np.uint8).reshape(how.data_shape)
     if image.shape != how.data_shape:
         raise ValueError(f"an image of {image.shape}, the model reads {how.data_shape}")
     return image
@@ -240,7 +261,7 @@ def _files(shard: Shard, how: Reading) -> Iterator[Images]:
         images, rejects, kept = [], [], []
         for place, path in enumerate(shard.files[first : first + how.batch_size], first):
             try:
-                image = image_folder.read(path, shape)
+                image = image_folder.read(path, shape, how.white_levels)
             except (OSError, ValueError) as error:
                 rejects.append(_reject(shard, place, path, _short(error)))
                 continue
@@ -309,9 +330,9 @@ def fingerprint(found: list[Shard]) -> list[JsonObject]:
     """Returns what identifies the shards, for JSON: a changed input has another one."""
     return [
         {
-            "source": str(pathlib.Path(shard.source).name)
-            if shard.kind == "tfrecord"
-            else shard.source,
+            "source": shard.source
+            if shard.kind == "tfds"
+            else pathlib.Path(os.path.abspath(shard.source)).name,
             "start": shard.start,
             "stop": shard.stop,
             "files": len(shard.files),

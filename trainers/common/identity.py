@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from tf_discrete import datasets
-from tf_discrete._internal import reading
+from tf_discrete._internal import checks, reading
 from tf_discrete._internal.writing import write_json
-from tf_discrete.datasets import tfds_images
+from tf_discrete.datasets import image_file, tfds_images
 
 from ..flags.config import defaults, to_json
 from .run_directory import RunDirectory
@@ -74,7 +74,8 @@ def of_splits(splits: Mapping[str, datasets.Split]) -> Identity:
         splits: All splits, as `data.load_splits` returns them.
 
     Returns:
-        A number of images, their shape, the number of classes and a fingerprint for each split.
+        A number of images, their shape, the number of classes, a fingerprint and the levels of white for
+        each split.
     """
     return {name: of_split(split) for name, split in splits.items()}
 
@@ -86,7 +87,27 @@ def of_split(split: datasets.Split) -> Identity:
         "image_shape": list(split.image_shape),
         "num_classes": split.num_classes,
         "fingerprint": split.fingerprint,
+        "white_levels": list(split.white_levels),
     }
+
+
+def white_levels(folder: str | os.PathLike[str]) -> image_file.WhiteLevels:
+    """Returns the stored values that were white in the training data of a run; unknown where it has not
+    recorded them.
+
+    Raises:
+        DamagedFileError: The record cannot be read.
+    """
+    splits = read(folder).get("splits")
+    train = splits.get("train") if isinstance(splits, dict) else None
+    levels = train.get("white_levels") if isinstance(train, dict) else None
+    if levels is None:
+        return image_file.WhiteLevels()
+    with reading.reading(pathlib.Path(folder) / FILE, _EXPECTED, _REMEDY):
+        eight, sixteen = (
+            None if level is None else checks.whole("level", level) for level in levels
+        )
+    return image_file.WhiteLevels(eight, sixteen)
 
 
 def claim(

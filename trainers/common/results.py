@@ -12,7 +12,7 @@ from tf_discrete import export
 from tf_discrete._internal import writing
 from tf_discrete.models import DiscreteModel
 
-from . import narration
+from . import identity, narration
 from .run_directory import RunDirectory
 
 
@@ -29,7 +29,7 @@ def write_model(model: DiscreteModel, directory: RunDirectory) -> None:
         export.save(
             model,
             directory.saved_model_path,
-            preprocessing=preprocessing_of(settings),
+            preprocessing=preprocessing_of(settings, directory),
             metadata={"run": settings},
             overwrite=True,
         )
@@ -129,19 +129,22 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def preprocessing_of(settings: dict[str, Any]) -> dict[str, Any]:
+def preprocessing_of(settings: dict[str, Any], directory: RunDirectory) -> dict[str, Any]:
     """Returns the manifest entries for the preprocessing of a run's images.
 
     Args:
         settings: what config.json holds.
+        directory: of the run.
 
     Returns:
         scale: what 8-bit pixels are multiplied by.
         binarization: how they became bits in training.
         image_size: [height, width] that images were resized to, or None.
+        white_levels: the stored values of 8 and 16 bits that were white, or None where they are not known.
     """
     return {
         "scale": 1 / 255,
         "binarization": settings.get("binarization", "none"),
         "image_size": list(settings.get("image_size") or ()) or None,
+        "white_levels": list(identity.white_levels(directory.path)),
     }

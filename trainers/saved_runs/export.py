@@ -35,7 +35,7 @@ def run(config: Config) -> None:
             export.save(
                 model,
                 config.path,
-                preprocessing=results.preprocessing_of(settings),
+                preprocessing=results.preprocessing_of(settings, directory),
                 metadata={"run": settings},
                 overwrite=config.overwrite,
             )

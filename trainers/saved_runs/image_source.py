@@ -16,7 +16,7 @@ from tf_discrete import codes as codes_lib
 from tf_discrete.datasets import folder_layout, image_folder
 from tf_discrete.datasets.folder_layout import UNLABELLED_FOLDER
 
-from ..common import data
+from ..common import data, identity
 from ..common.finished_run import FinishedRun
 
 _BATCH = 256
@@ -25,7 +25,8 @@ _BATCH = 256
 class ImageSource:
     """Reads and encodes images; "train/7" is the one with index 7 of a split, others are files.
 
-    Where training drew bits from grey pixels, they are cut at 1/2: equal images have equal codes.
+    The pixels of files are scaled as those of the training data. Where training drew bits from grey pixels,
+    they are cut at 1/2: equal images have equal codes.
 
     Args:
         finished: the run.
@@ -36,6 +37,7 @@ class ImageSource:
         self.model = finished.model
         self.shape = tuple(finished.model.data_shape)
         self.threshold = finished.config.binarization != "none"
+        self.white_levels = identity.white_levels(finished.directory.path)
         self.name = split
         self.split = finished.split(split) if split else None
         self.labels = self.split.labels if self.split else None
@@ -104,7 +106,7 @@ class ImageSource:
         if self.split is not None:
             image = np.asarray(self.split.images[int(name.rsplit("/", 1)[1])])
         else:
-            image = image_folder.read(name, self.shape)
+            image = image_folder.read(name, self.shape, self.white_levels)
         return image.astype(np.float32) / 255.0 if image.dtype == np.uint8 else image
 
     def encode(

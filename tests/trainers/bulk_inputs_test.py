@@ -1,0 +1,97 @@
+"""The input of the bulk encoder: images of records and folders are those that training reads."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from trainers.bulk import inputs
+
+PIXELS = np.random.default_rng(0).integers(0, 256, [4, 9, 8]).astype(np.uint8)
+
+
+def png(image: Image.Image, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def write(path, files, key="image"):
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for data in files:
+            feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
+            example = tf.train.Example(features=tf.train.Features(feature={key: feature}))
+            writer.write(example.SerializeToString())
+
+
+def read(source, **changes):
+    options = {"data_shape": (9, 8, 1), "batch_size": 2, "image_feature": "image"}
+    how = inputs.Reading(**{**options, "label_feature": "label", "data_dir": "", **changes})
+    parts = [
+        part for shard in inputs.shards(str(source), 100) for part in inputs.batches(shard, how)
+    ]
+    return np.concatenate([part.images for part in parts]), [r for p in parts for r in p.rejects]
+
+
+def test_records_and_files_are_read_alike(tmp_path):
+    drawing = np.zeros([9, 8, 4], np.uint8)
+    drawing[..., 3] = PIXELS[1]
+    exif = Image.Exif()
+    exif[274] = 6
+    deep = Image.fromarray(PIXELS[3].astype(np.uint16) * 16)  # 12 bits.
+    files = [
+        png(Image.fromarray(PIXELS[0])),
+        png(Image.fromarray(drawing)),
+        png(Image.fromarray(PIXELS[2].T), exif=exif),
+        png(deep),
+    ]
+    write(tmp_path / "a.tfrecord", files)
+    (tmp_path / "files").mkdir()
+    for number, data in enumerate(files):
+        (tmp_path / "files" / f"{number}.png").write_bytes(data)
+    for white in ((255, 4095), (None, None), (255, 65535)):
+        found = [read(tmp_path / name, white_levels=white) for name in ("*.tfrecord", "files")]
+        assert found[0][1] == found[1][1] == []
+        np.testing.assert_array_equal(found[0][0], found[1][0])
+    images = found[0][0][..., 0]
+    np.testing.assert_array_equal(images[:2], [PIXELS[0], 255 - PIXELS[1]])
+    np.testing.assert_array_equal(images[3], PIXELS[3].astype(int) * 16 * 255 // 65535)
+
+
+def test_an_image_file_of_as_many_bytes_as_pixels_is_decoded(tmp_path):
+    size = next(n for n in range(60, 200) if len(png(Image.new("L", (n, 1), 7))) == n)
+    data = png(Image.new("L", (size, 1), 7))
+    write(tmp_path / "a.tfrecord", [data])
+    images, rejects = read(tmp_path / "a.tfrecord", data_shape=(1, size, 1))
+    assert rejects == [] and (images == 7).all()
+    raw = b"\x89PNG" + bytes(size - 4)  # Pixels that begin as a file does, and are none.
+    write(tmp_path / "b.tfrecord", [raw])
+    images, rejects = read(tmp_path / "b.tfrecord", data_shape=(1, size, 1))
+    assert rejects == [] and images.tobytes() == raw
+
+
+def test_what_is_no_image_is_rejected(tmp_path):
+    write(tmp_path / "a.tfrecord", [png(Image.fromarray(PIXELS[0])), b"nothing"])
+    images, rejects = read(tmp_path / "a.tfrecord")
+    assert len(images) == 1 and rejects[0]["id"] == 1 and "whole, readable" in rejects[0]["reason"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "tfrecord"])
+def test_the_fingerprint_does_not_depend_on_how_a_path_is_typed(tmp_path, monkeypatch, kind):
+    (tmp_path / "photos").mkdir()
+    if kind == "folder":
+        Image.fromarray(PIXELS[0]).save(tmp_path / "photos" / "a.png")
+    else:
+        write(tmp_path / "photos" / "a.tfrecord", [png(Image.fromarray(PIXELS[0]))])
+    end = "" if kind == "folder" else os.sep + "*.tfrecord"
+    monkeypatch.chdir(tmp_path)
+    found = [
+        inputs.fingerprint(inputs.shards(path + end, 100))
+        for path in ("photos", "./photos", str(tmp_path / "photos"))
+    ]
+    assert found[0] == found[1] == found[2]
