@@ -46,6 +46,21 @@ def test_the_configuration_of_a_run_comes_back(tmp_path):
     )
 
 
+def test_code_is_named_on_the_command_line(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"import_module": ["evil"], "epochs": 2}))
+    with pytest.raises(ValueError, match="are code.*--import_module=evil.*Received: config="):
+        _parse(path)
+    with pytest.raises(ValueError, match="are code"):
+        _parse(path, "--import_module=mine")
+    assert _parse(path, "--import_module=evil") == Config(import_module=("evil",), epochs=2)
+    path.write_text(json.dumps({"import_module": [], "epochs": 2}))
+    assert _parse(path) == Config(epochs=2)
+    path.write_text(json.dumps({"run": "theirs", "trust_run": True}))
+    with pytest.raises(ValueError, match="Give --trust_run there"):
+        _parse(path, of=search.Config)
+
+
 def test_lists_of_repeated_flags_come_back(tmp_path):
     path = tmp_path / "config.json"
     for query in ((), ("a.png", "b, c.png")):

@@ -82,6 +82,7 @@ def set_defaults(config_class: type, path: str, into: flags.FlagValues = flags.F
                 f"The file must be of a run of this program. Start trainers.{given} with it. "
                 f"Received: {FLAG}={path!r} with task={given!r}"
             )
+    _check_code(stored, path, into)
     for name, value in stored.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -98,6 +99,24 @@ def set_defaults(config_class: type, path: str, into: flags.FlagValues = flags.F
                 f"A file of flags must hold values that the flags take. Received: {FLAG}={path!r} with "
                 f"{name}={value!r}: {error}"
             ) from None
+
+
+def _check_code(stored: dict[str, Any], path: str, into: flags.FlagValues) -> None:
+    """Refuses code that the file names and the command line does not."""
+    modules = stored.get("import_module") or []
+    modules = [modules] if isinstance(modules, str) else modules
+    named = into["import_module"].value or () if "import_module" in into else ()
+    if isinstance(modules, list) and set(map(str, modules)) - set(named):
+        raise ValueError(
+            "The modules of a file of flags are code, and are imported only if you name them. If you trust "
+            f"them, give --import_module={','.join(map(str, modules))}. Received: {FLAG}={path!r} with "
+            f"import_module={modules!r}"
+        )
+    if stored.get("trust_run"):
+        raise ValueError(
+            "Whether a run is trusted is said on the command line. Give --trust_run there. "
+            f"Received: {FLAG}={path!r} with trust_run={stored['trust_run']!r}"
+        )
 
 
 def _as_flag(value: Any, listed: bool, repeated: bool) -> Any:
