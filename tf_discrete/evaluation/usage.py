@@ -62,7 +62,7 @@ class CodeUsage:
       [1]
 
     Reference:
-      Burda, Grosse, Salakhutdinov, "Importance MaskedTerm Autoencoders", arXiv:1509.00519
+      Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", arXiv:1509.00519
       (active units); Hoffman and Johnson, "ELBO surgery", 2016 (mutual information).
     """
 
