@@ -248,14 +248,6 @@ def exact_search() -> str:
     return searches.table(records) if records else NOT_MEASURED
 
 
-def semantic_hashing_study() -> str:
-    """The study of semantic hashing against Gumbel-Softmax, and its conclusions."""
-    from benchmarks.semantic_hashing import report
-
-    records = store.read("semantic_hashing")
-    return report.text(records) if "study" in records else NOT_MEASURED
-
-
 TABLES: dict[str, Callable[..., str]] = {
     "headline": headline,
     "estimators": estimators,
@@ -288,7 +280,6 @@ TABLES: dict[str, Callable[..., str]] = {
     "exact_search": exact_search,
     "questions": questions,
     "retrieval": retrieval,
-    "semantic_hashing_study": semantic_hashing_study,
 }
 
 
