@@ -47,8 +47,6 @@ PACKAGES = {
 }
 DISTURBED = 0.3
 """Cores in use by others, before any turn, with which a race is not recorded."""
-FIRST = {"batch": 100, "dtype": "float32"}
-"""Settings of the first records, which are named after their model."""
 HEADER = (
     *("model", "batch", "dtype", "threads", "`fit`", "loop", "loop, XLA"),
     *("PyTorch", "JAX", "PyTorch / ours", "share of limit", "processor"),
@@ -129,7 +127,7 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
         fields = (record[field] for field in ("threads", "dtype", "batch"))
         return (record["provenance"]["processor"], *fields, list(MODELS).index(record["model"]))
 
-    found = sorted(({**FIRST, "model": r["name"], **r} for r in records.values()), key=order)
+    found = sorted(records.values(), key=order)
     made = sorted({_made(record) for record in found})
     return tables.markdown(HEADER, [row(record) for record in found]) + "\n" + "".join(made)
 
