@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from benchmarks import provenance
 from benchmarks.bottlenecks import slides
+from benchmarks.bottlenecks.intervals import interval
 from benchmarks.codes import curves
 from tf_discrete import plots
 from trainers.common.tables import markdown
 
 PICTURE = "images/bottlenecks.png"
 Record = Mapping[str, Any]
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""97.5 % quantiles of Student's distribution with 1, 2, ... degrees of freedom."""
 COLUMNS = {
     "nats": ("nats", 2),
     "psnr": ("PSNR, dB", 2),
@@ -33,14 +32,6 @@ COLUMNS = {
     "inception_score_prior": ("IS, prior", 2),
     "milliseconds_per_step": ("ms a step", 2),
 }
-
-
-def interval(values: Sequence[float]) -> float:
-    """Returns half of the 95 % interval of a mean, by Student's distribution; infinity for one value."""
-    if len(values) < 2:
-        return math.inf
-    quantile = _T[min(len(values) - 2, len(_T) - 1)]
-    return quantile * stdev(values) / math.sqrt(len(values))
 
 
 def shown(values: Sequence[float | None], digits: int) -> str:

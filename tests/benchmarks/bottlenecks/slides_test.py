@@ -16,7 +16,7 @@ def cell(family, bits, nats, scores=(3.0, 6.0), seed=0, **changes):
     """Returns the record of a cell, as far as the rules read it."""
     return {
         **{"name": f"{family}-{bits}-seed={seed}", "family": family, "bits": bits, "seed": seed},
-        **{"status": "finished", "nats": nats, **changes},
+        **{"status": "finished", "nats": nats, "squared_error": nats, **changes},
         **dict(zip(slides.SCORES, scores, strict=True)),
     }
 
@@ -39,7 +39,7 @@ def tried():
     return [
         {"name": f"{family}-64-trial={i}", "status": "finished", "nats": nats}
         for family, values in errors.items()
-        for i, nats in enumerate(values)
+        for i, nats in enumerate((1000.0, *values))  # The first is the default.
     ]
 
 
@@ -70,10 +70,18 @@ def test_every_rule_on_cells_that_agree_with_the_slides():
         assert part in claim.sentence
         assert claim.value == pytest.approx(number)
     # Three and two values say little of a deviation: sqrt(21) / 2 and sqrt(2) / sqrt(2).
-    assert found[-1].error == pytest.approx(math.hypot(math.sqrt(21) / 2, 1.0))
-    assert words([*usual(), *tried()]) == ["confirmed"] * 6 + ["not decided"]
-    assert rows(usual())[3][2:4] == ["6.000 +- 0.000", "confirmed"]
-    assert all(row[4:] == ["", "not decided"] for row in rows(usual()))  # No cell without a KL.
+    assert found[-1].half == pytest.approx(12.706 * math.hypot(math.sqrt(21) / 2, 1.0))
+    assert words([*usual(), *usual(1), *tried()]) == ["confirmed"] * 6 + ["not decided"]
+    both = rows([*usual(), *usual(1)])
+    assert both[3][2:4] == ["6.000 +- 0.000", "confirmed"]
+    assert all(row[4:] == ["", "not decided"] for row in both)  # No cell without a KL.
+    assert words([*usual(), *tried()]) == ["not decided"] * 7  # One seed decides nothing.
+    assert rows(usual())[3][2:4] == ["6.000", "not decided"]
+
+
+def test_a_setting_that_diverged_leaves_sensitivity_open():
+    settings = [*tried(), {"name": f"{GUMBEL}-64-trial=4", "status": "diverged"}]
+    assert rows([*usual(), *usual(1), *settings])[6][2:4] == ["", "not decided"]
 
 
 def test_the_contrary_is_not_confirmed():
@@ -81,20 +89,24 @@ def test_the_contrary_is_not_confirmed():
     cells = [cell(other[one["family"]], one["bits"], one["nats"],
                   (one[key] for key in slides.SCORES))
              for one in usual() if one["family"] in other]  # fmt: skip
-    found = words(cells)
+    found = words([*cells, *({**one, "name": one["name"] + "1", "seed": 1} for one in cells)])
     assert found[:4] == ["confirmed", *["not confirmed"] * 3]
     assert found[4] == "not decided"  # No code has other categories.
     assert found[6] == "not decided"
-    far = [{**one, "nats": 30.0 if one["family"] == HASHING else one["nats"]} for one in usual()]
+    far = [
+        {**one, "squared_error": 30.0 if one["family"] == HASHING else one["nats"]}
+        for one in (*usual(), *usual(1))
+    ]
     assert words(far)[0] == "not confirmed"
 
 
 def test_the_spread_of_the_seeds_decides():
-    """Scaling: 6, 6 - 2 * shift, ...: a mean within two standard errors of 0 is left open."""
-    for shifts, word in (((0.0, 0.1, 0.2), "confirmed"), ((0.0, 5.0, 2.0), "not decided")):
+    """Scaling: 6, 6 - 2 * shift, ...: an interval that holds 0 is left open."""
+    for shifts, word in (((0.0, 0.1, 0.2), "confirmed"), ((0.0, 2.0, 1.0), "not decided")):
         cells = [one for seed, shift in enumerate(shifts) for one in usual(seed, shift)]
         values = [6 - 2 * shift for shift in shifts]
-        number = f"{statistics.fmean(values):.3f} +- {statistics.stdev(values) / math.sqrt(3):.3f}"
+        half = 4.303 * statistics.stdev(values) / math.sqrt(3)
+        number = f"{statistics.fmean(values):.3f} +- {half:.3f}"
         assert rows(cells)[3][2:4] == [number, word]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import store
-from benchmarks.bottlenecks import families, report, scores, setting, study
+from benchmarks.bottlenecks import families, intervals, report, scores, setting, study
 from benchmarks.bottlenecks.setting import Config
 from benchmarks.studies import Study
 
@@ -63,8 +63,8 @@ def test_one_bit_of_each_code_is_flipped(monkeypatch):
 
 
 def test_intervals_and_failures():
-    assert report.interval([1.0]) == math.inf
-    np.testing.assert_allclose(report.interval([1.0, 3.0]), 12.706)
+    assert intervals.interval([1.0]) == math.inf
+    np.testing.assert_allclose(intervals.interval([1.0, 3.0]), 12.706)
     assert report.shown([1.0, None], 1) == "1.0" and report.shown([None], 1) == ""
     found = {"a": {"status": "diverged"}, "b": {"active": 0.5}, "c": {"active": 1.0}}
     assert report.failures(found) == "Diverged: a.\n\nCollapsed: b.\n"
