@@ -61,3 +61,10 @@ def test_refuses_an_unknown_likelihood():
         ValueError, match="likelihood must be one of bernoulli.*likelihood='poisson'"
     ):
         losses.NegativeLogLikelihood("poisson")
+
+
+def test_shapes_that_broadcast_are_refused():
+    loss = losses.NegativeLogLikelihood("bernoulli")
+    for true, logits in (([5, 1], [5]), ([5], [5, 1]), ([5, 4], [5, 1]), ([1, 4], [5, 4])):
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="shape"):
+            loss(tf.zeros(true), tf.zeros(logits))

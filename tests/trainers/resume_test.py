@@ -130,3 +130,18 @@ def test_early_stopping_by_the_hard_validation_bound(tmp_path: pathlib.Path, cap
     assert "nothing to train" in capsys.readouterr().out
     # With more patience it goes on.
     assert small_runs.train(tmp_path, early_stopping=4, **standing)["epochs"] == 5
+
+
+def test_a_damaged_last_checkpoint_costs_an_epoch_and_not_the_run(
+    finished: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = tmp_path / "run"
+    small_runs.train(folder, epochs=3)
+    last = max((folder / "checkpoints/last").glob("ckpt-*.data*"))
+    whole = last.read_bytes()
+    last.write_bytes(whole[: len(whole) // 2])
+    capsys.readouterr()
+    small_runs.train(folder)
+    told = capsys.readouterr().out
+    assert "Left out" in told and "ckpt-3" in told and "Continuing" in told
+    assert small_runs.rows(folder) == small_runs.rows(finished)
