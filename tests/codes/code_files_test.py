@@ -125,3 +125,11 @@ def test_a_file_of_another_kind_is_not_replaced(tmp_path):
         with pytest.raises(FileExistsError, match="Only a Parquet file of codes may be replaced"):
             code_files.write_codes(tmp_path / name, [batch], layout)
         assert (tmp_path / name).read_bytes() == before
+
+
+def test_the_size_of_a_batch_is_a_whole_number(tmp_path):
+    pytest.importorskip("pyarrow")
+    code_files.write_codes(tmp_path / "codes.parquet", batches(), LAYOUT)
+    for size in (0, 2.7, True):
+        with pytest.raises(ValueError, match="size must be .*Received: size="):
+            next(code_files.CodeFiles(tmp_path / "codes.parquet").batches(size))

@@ -222,3 +222,10 @@ def test_a_saved_state_does_not_follow_the_table():
     table.add(code(2), 1, 1.0, code(3))
     for name, array in saved.items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+@pytest.mark.parametrize("limit", [2.7, np.nan, "3", -1, True])
+def test_a_limit_of_backups_is_a_whole_number(limit):
+    table = StateTable(num_actions=2)
+    with pytest.raises(ValueError, match="max_backups must be .*Received: max_backups="):
+        table.sweep(limit)

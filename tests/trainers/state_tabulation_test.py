@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 
@@ -163,6 +164,20 @@ def test_a_run_whose_history_or_checkpoints_are_gone_is_not_begun_anew(tmp_path)
     with pytest.raises(reading.DamagedFileError, match="no checkpoint, 3 rows of history"):
         program.run(config(tmp_path))
     assert history.read_text() == text
+
+
+def test_a_damaged_agent_is_named(tmp_path):
+    program.run(config(tmp_path, steps=120))
+    agents = sorted((tmp_path / "checkpoints" / "agent").glob("*.npz"))
+    for path in agents:
+        np.savez(path, other=np.zeros(3))
+    with pytest.raises(reading.DamagedFileError, match="memory and the table of an agent.*npz"):
+        program.run(config(tmp_path))
+    for path in agents:
+        path.unlink()
+        os.mkfifo(path)
+    with pytest.raises(reading.DamagedFileError, match="not a regular file"):
+        program.run(config(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.trainers import small_runs
 from tf_discrete import datasets
 from tf_discrete.models import CategoricalVAE
 from trainers.common import xla_choice
+from trainers.common.run_directory import RunDirectory
 
 
 @pytest.mark.one_in(2)
@@ -50,3 +51,10 @@ def test_a_measurement_leaves_the_model_as_it_was(in_loop, monkeypatch):
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(variable, value, err_msg=variable.path)
     assert not model.jit_compile and model.train_function is None
+
+
+@pytest.mark.parametrize("text", ['{"jit_compile": "False"}', "{}", "{", '{"jit_compile": 1}'])
+def test_a_damaged_choice_is_named(text, tmp_path: pathlib.Path):
+    (tmp_path / xla_choice.FILE).write_text(text)
+    with pytest.raises(ValueError, match="execution.json"):
+        xla_choice.choose(RunDirectory(tmp_path), None, None)

@@ -99,7 +99,7 @@ class CodeFiles:
 
     def batches(self, size: int = _GROUP) -> Iterator[CodeBatch]:
         """Yields all rows in the order of the shards, at most `size` at once."""
-        parquet = _pyarrow().parquet
+        size, parquet = checks.whole("size", size), _pyarrow().parquet
         width = bytes_per_code(*self.layout[:2])
         for shard in self._shards:
             with reading.reading(shard, _EXPECTED, _REMEDY), parquet.ParquetFile(shard) as file:

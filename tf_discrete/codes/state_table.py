@@ -133,6 +133,7 @@ class StateTable:
         Returns:
             backups: Int, states that were updated.
         """
+        max_backups = checks.optional(checks.whole, "max_backups", max_backups, 0)
         backups = 0
         while self._queue and (max_backups is None or backups < max_backups):
             priority, row = heapq.heappop(self._queue)

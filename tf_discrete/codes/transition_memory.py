@@ -138,6 +138,7 @@ class TransitionMemory:
             ValueError: No episode is as long.
         """
         length = checks.whole("length", length, lowest=2)
+        seed = checks.whole("seed", seed, 0, checks.INT64_MAX)
         rows = self._rows()
         going_on = (self._actions[rows] != NONE) & ~self._ended[rows]
         going_on[-1:] = False

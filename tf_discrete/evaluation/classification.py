@@ -58,8 +58,6 @@ def train_classifier(
       >>> accuracy(predict_probs(model, x), y)
       1.0
     """
-    num_steps = checks.whole("num_steps", num_steps)
-    batch_size = checks.whole("batch_size", batch_size)
     x, y = _as_images(images), _check_labels(labels, num_classes)
     if not len(x) or len(x) != len(y):
         raise ValueError(
@@ -153,7 +151,7 @@ def predict_probs(classifier: keras.Model, images: ArrayLike, batch_size: int = 
     Returns:
       float64 `[B, num_classes]`.
     """
-    x = _as_images(images)
+    x, batch_size = _as_images(images), checks.whole("batch_size", batch_size)
     if not len(x):  # TensorFlow's convolution fails on an empty batch
         return np.zeros([0, classifier.output_shape[-1]])
     parts = [

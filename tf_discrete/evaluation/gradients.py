@@ -158,6 +158,7 @@ class GradientProbe:
             batches: one for each step: observations, or dicts with `image`.
             learning_rate: Learning rate of Adam, whose state lasts from call to call.
         """
+        learning_rate = checks.positive("learning_rate", learning_rate)
         if self._adapt is None:
             self._adapt = _adaptation(self.model, learning_rate)
         for batch in batches:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from tf_discrete._internal import checks
 from tf_discrete.plots import canvas
 
 Values = Callable[[int], ArrayLike] | ArrayLike
@@ -52,8 +53,8 @@ def schedule(
             f"them. Received: values={values!r}"
         )
     grid = np.asarray(steps)
-    if grid.ndim == 0 and grid >= 1:
-        grid = np.arange(int(grid))
+    if grid.ndim == 0:
+        grid = np.arange(checks.whole("steps", steps))
     if grid.ndim != 1 or not len(grid) or (np.diff(grid) <= 0).any():
         raise ValueError(
             "steps must be a positive number of steps or an increasing array of them. "

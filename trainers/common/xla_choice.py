@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import datasets
+from tf_discrete._internal import checks, reading
 from tf_discrete._internal.writing import write_json
 from tf_discrete.models import DiscreteModel
 from tf_discrete.models.compiled_loop import CompiledLoop
@@ -20,6 +21,8 @@ from .run_directory import RunDirectory, read_json
 FILE = "execution.json"
 """In the folder of a run: the choice and the measurement. A run that continues keeps the choice."""
 
+_EXPECTED = "the choice of a run, an object with jit_compile, true or false"
+_REMEDY = "Remove it; the run measures again."
 SECONDS = 1.0
 """Seconds of training with and without XLA, after both are compiled."""
 ADVANTAGE = 0.95
@@ -39,7 +42,8 @@ def choose(directory: RunDirectory, model: DiscreteModel, data: Data) -> bool:
     """
     path = directory.path / FILE
     if path.exists():
-        return bool(read_json(path)["jit_compile"])
+        with reading.reading(path, _EXPECTED, _REMEDY):
+            return checks.flag("jit_compile", read_json(path)["jit_compile"])
     milliseconds = measure(model, data)
     use = milliseconds["on"] < ADVANTAGE * milliseconds["off"]
     write_json(path, {"jit_compile": use, "milliseconds_per_step": milliseconds})

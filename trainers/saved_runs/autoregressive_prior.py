@@ -68,7 +68,6 @@ def run(config: Config) -> dict[str, Any]:
     )
     prior.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
     prior.optimizer.build(prior.trainable_variables)  # Or the step would be traced twice.
-    prior.optimizer.build(prior.trainable_variables)
     splits = {name: finished.split(name) for name in ("train", "validation", "test")}
     if config.batch_size > len(splits["train"]):
         raise ValueError(

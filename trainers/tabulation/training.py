@@ -90,7 +90,7 @@ class Training:
         for number in numbers:
             try:
                 self._weights.read(number)
-                self.agent.restore(self._read_agent(number))
+                self._restore_agent(number)
             except (FileNotFoundError, reading.DamagedFileError) as error:
                 if number == numbers[-1]:
                     raise
@@ -188,11 +188,12 @@ class Training:
     def _agent_path(self, number: int) -> pathlib.Path:
         return self.directory.checkpoints / "agent" / f"agent-{number}.npz"
 
-    def _read_agent(self, number: int) -> dict[str, np.ndarray]:
+    def _restore_agent(self, number: int) -> None:
         path = self._agent_path(number)
         expected = "the memory and the table of an agent, an .npz file"
-        with reading.reading(path, expected, REMEDY), np.load(path) as file:
-            return {name: file[name] for name in file.files}
+        reading.check_regular(path, expected, REMEDY)
+        with reading.reading(path, expected, REMEDY), np.load(path, allow_pickle=False) as file:
+            self.agent.restore({name: file[name] for name in file.files})
 
 
 def play_round(

@@ -70,4 +70,5 @@ def test_every_method_is_measured(tmp_path, monkeypatch, capsys):
     assert len(report["pairs_by_distance"]) == 2 and report["num_distinct"] <= 3000
     printed = capsys.readouterr().out
     assert "| 1,500 | `ExactIndex`, exact |" in printed
+    assert "Near duplicates among 3,000 codes" in printed
     assert (tmp_path / "picture.png").stat().st_size > 1000
