@@ -85,6 +85,11 @@ def make(name: str) -> gymnasium.Env:
     """
     if name in _CHANGES:
         return MazeEnvironment(*mazes_of(name))
+    if ":" in name:  # gymnasium would import what stands before it.
+        raise ValueError(
+            "The module of an environment is named by --import_module, for it is code. Leave it out of the "
+            f"name. Received: environment={name!r}"
+        )
     try:
         environment = _of_gymnasium(name)
     except (gymnasium.error.Error, ImportError) as error:
