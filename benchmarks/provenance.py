@@ -41,7 +41,7 @@ def of_run(hardware: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str
 
 def machine(made: Mapping[str, Any]) -> str:
     """Processor and cores in words."""
-    return f"{made['processor']}, {made['cores']} cores"
+    return f"{made['processor']}, {made['cores']} core{'s' * (made['cores'] > 1)}"
 
 
 def short(made: Mapping[str, Any]) -> str:

@@ -239,12 +239,28 @@ def table(records: dict[str, dict[str, Any]]) -> str:
             [True] + [False] * 99, result["methods"].items(), strict=False
         )
     ]
-    last = results[-1]
+    setting = results[-1]["setting"]
+    made = dict.fromkeys(
+        provenance.line(result["provenance"], result["command"]) for result in results
+    )
     return (
         f"{tables.markdown(header, cells)}\n"
-        f"Codes of {_BITS} bits of distorted MNIST images, k = {last['setting']['k']}, batches of "
-        f"{last['setting']['queries']} queries, median of {last['setting']['rounds']}, one thread. "
-        f"{provenance.line(last['provenance'], last['command'])}"
+        f"Codes of {_BITS} bits of distorted MNIST images, k = {setting['k']}, batches of "
+        f"{setting['queries']} queries, median of {setting['rounds']}, one thread. {''.join(made)}"
+        f"{''.join(map(_duplicates_in_words, results))}"
+    )
+
+
+def _duplicates_in_words(result: dict[str, Any]) -> str:
+    """What the report of near duplicates found and took; "" where none was made."""
+    found = result["methods"].get("exact_index", {}).get("near_duplicates")
+    if not found:
+        return ""
+    pairs = ", ".join(f"{count:,}" for count in found["pairs_by_distance"])
+    return (
+        f"\nNear duplicates among {result['setting']['size']:,} codes, {found['num_distinct']:,} of them "
+        f"distinct: {pairs} pairs at distances 0 to {found['radius']}, in {found['cpu_seconds']:,} CPU s, "
+        f"with at most {found['peak_gibibytes']} GiB of memory.\n"
     )
 
 
