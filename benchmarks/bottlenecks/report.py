@@ -30,7 +30,6 @@ COLUMNS = {
     "precision_at_k": ("precision", 3),
     "inception_score_independent": ("IS, independent", 2),
     "inception_score_prior": ("IS, prior", 2),
-    "milliseconds_per_step": ("ms a step", 2),
 }
 
 
