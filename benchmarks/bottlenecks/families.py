@@ -175,7 +175,7 @@ FAMILIES: dict[str, Family] = {
         "VQ, grouped, DiVeQ",
         8,
         functools.partial(_grouped, "diveq"),
-        {"learning_rate": _TRAINED["learning_rate"]},
+        {"learning_rate": (1e-3, *(float(rate) for rate in np.geomspace(3e-4, 3e-3, 20)))},
     ),
     "vq_residual": Family("VQ, residual, K = 256", 8, _residual, _TRAINED),
     "fsq": Family("FSQ, K = 4", 2, _finite_scalar, _TRAINED),

@@ -55,9 +55,9 @@ def table(records: Mapping[str, Record]) -> str:
         return ""
     trials: dict[str, list[float]] = {}
     for record in records.values():
-        family, *_, end = record["name"].split("-")
+        cell, _, end = record["name"].rpartition("-")
         if end.startswith("trial=") and end != "trial=0":  # That is the default.
-            trials.setdefault(family, []).append(record.get("nats", math.nan))
+            trials.setdefault(cell.split("-")[0], []).append(record.get("nats", math.nan))
     columns = [
         [claims({key: cells[key] for key in common}, trials, kl) for cells in seeds.values()]
         for kl in ("1", "0")

@@ -45,7 +45,8 @@ def tried():
 
 def rows(cells):
     """Returns the cells of each row of the table."""
-    lines = slides.table({one["name"]: one for one in cells}).splitlines()
+    others = [{"name": "study", "config": {}}, {"name": "itq-32", "status": "finished"}]
+    lines = slides.table({one["name"]: one for one in (*others, *cells)}).splitlines()
     return [line.strip("|").strip().split(" | ") for line in lines if line.startswith("| ")][2:]
 
 
