@@ -261,10 +261,11 @@ def table(records: dict[str, dict[str, Any]]) -> str:
         *("quantiser", "seeds", "codes in use, worst seed", "error", "of k-means"),
         *("error / k-means, worst seed", "least possible"),
     )
-    last = list(records.values())[-1]
-    return tables.markdown(header, rows, right=True) + (
-        f"\n{last['steps']} steps; {provenance.line(last['provenance'], last['command'])}"
+    made = dict.fromkeys(
+        provenance.line(record["provenance"], record["command"]) for record in records.values()
     )
+    steps = next(iter(records.values()))["steps"]
+    return f"{tables.markdown(header, rows, right=True)}\n{steps} steps. {''.join(made)}"
 
 
 if __name__ == "__main__":
