@@ -265,8 +265,8 @@ def test_the_checksum_is_that_of_tensorflow(tmp_path):
 
 
 def test_records_are_decoded_as_files_of_a_folder_are(tmp_path):
-    drawing = np.zeros([6, 5, 4], np.uint8)
-    drawing[..., 3] = PIXELS[0]  # Black ink in the alpha channel.
+    drawing = np.zeros([6, 5, 2], np.uint8)  # Grey and alpha.
+    drawing[..., 1] = PIXELS[0]  # Black ink in the alpha channel.
     deep = Image.fromarray(PIXELS[1].astype(np.uint16) * 257)
     turned, exif = Image.fromarray(PIXELS[2].T), Image.Exif()
     exif[274] = 6  # Turned to the right when it is seen.
@@ -288,14 +288,38 @@ def test_records_are_decoded_as_files_of_a_folder_are(tmp_path):
             features = tf.train.Features(feature={"image": feature})
             writer.write(tf.train.Example(features=features).SerializeToString())
     request = Request(str(tmp_path), "train", image_size=(6, 5))
-    records = record_folder.RecordImages([str(tmp_path / "a.tfrecord")], request, channels=1)
+    records = record_folder.RecordImages([str(tmp_path / "a.tfrecord")], request)
     white = image_file.WhiteLevels(255, 65535)
+    assert records.white_levels == (255, 65535)
     for number in range(4):
         path = str(tmp_path / "files" / f"{number}.png")
         expected = image_file.decode(path, 1, (6, 5), white)
         np.testing.assert_array_equal(records[number], expected)
     np.testing.assert_array_equal(records[0][..., 0], 255 - PIXELS[0])
     np.testing.assert_array_equal(records[1][..., 0], PIXELS[1])
+
+
+@pytest.mark.parametrize("most", [1, 255, 500, 4095, 60_000])
+def test_records_of_16_bits_are_scaled_as_a_folder_is(tmp_path, most):
+    random = np.random.default_rng(0)
+    (tmp_path / "files").mkdir()
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        for number in range(30):
+            buffer = io.BytesIO()
+            pixels = random.integers(0, most + 1, [6, 5]).astype(np.uint16)
+            Image.fromarray(pixels).save(buffer, "PNG")
+            (tmp_path / "files" / f"{number:02}.png").write_bytes(buffer.getvalue())
+            feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[buffer.getvalue()]))
+            features = tf.train.Features(feature={"image": feature})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+    records = record_folder.RecordImages(
+        [str(tmp_path / "a.tfrecord")], Request(str(tmp_path), "train")
+    )
+    paths = [str(path) for path in sorted((tmp_path / "files").iterdir())]
+    white = image_file.white_levels({path: image_file.header(path) for path in paths})
+    assert records.white_levels == (255, white.sixteen)
+    for number, path in enumerate(paths):
+        np.testing.assert_array_equal(records[number], image_file.decode(path, 1, (6, 5), white))
 
 
 def test_labels_that_are_ids_are_refused(tmp_path):

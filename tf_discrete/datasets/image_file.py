@@ -95,7 +95,7 @@ def header(path: Source) -> Header:
         return Header(size, _is_grey(image, path), _bits(image, path))
 
 
-def white_levels(headers: Mapping[str, Header]) -> WhiteLevels:
+def white_levels(headers: Mapping[Source, Header]) -> WhiteLevels:
     """Returns the levels of white that hold the largest stored value of all files.
 
     Files of 8 bits have 1, if no value is larger, or 255. Files of 16 bits have the smallest of 1,
@@ -103,7 +103,7 @@ def white_levels(headers: Mapping[str, Header]) -> WhiteLevels:
     it takes to know.
 
     Args:
-        headers: Headers of all files of the data set, by path.
+        headers: Headers of all files of the data set, by path or bytes.
 
     Raises:
         ValueError: a file that cannot be decoded; names it.

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from tf_discrete._internal import reading
 from tf_discrete.datasets import (
@@ -27,8 +28,6 @@ from tf_discrete.datasets.source import SPLITS, UNLABELLED, Arrays, Request
 
 _PART = re.compile(r"(.*?)-(\d{5,})-of-(\d{5,})(.*)")
 _SAMPLED = 256
-_WHITE = image_file.WhiteLevels(255, 65535)
-"""One rule for all records, of which only some are read beforehand."""
 _ONE_SIZE = "Images must all have one size. Give image_size=(height, width) to resize them."
 
 
@@ -41,7 +40,8 @@ class RecordImages(OnDemandImages):
         paths: Paths of the files, in order.
         request: Its `image_size` and `buffer` are used.
         keys: Features of an example. Default: those of the first record, see `record_file.keys_of`.
-        channels: 1 or 3. Default: those of the first record.
+        channels: 1 or 3, of images that are decoded as TFDS does. Default: those of the first record, and
+            images are decoded as files of a folder are.
 
     Attributes:
         labels: int32 [n]; None where examples have no class.
@@ -77,23 +77,51 @@ class RecordImages(OnDemandImages):
         self.labels = None if keys.label is None else _checked_labels(labels, self._paths[0])
         self._files = np.array(files, np.int32)
         self._starts, self._lengths = np.array(starts, np.int64), np.array(lengths, np.int64)
+        self._as_seen, self._sixteen = channels is None, None
         first = self._encoded(0)
         with _reading(self._paths[0], int(self._starts[0])):
-            header = image_file.header(first)
-        self._channels = channels or (1 if header.grey else 3)
+            self._channels = channels or (1 if image_file.header(first).grey else 3)
+            stored = self._decode(first).shape[:2]
         self._resize = request.image_size is not None
-        size = request.image_size or header.size
+        size = request.image_size or stored
         shards = np.bincount(self._files, minlength=len(self._paths)).tolist()
         super().__init__(len(files), (*size, self._channels), shards, request.buffer)
-        self.white = 255
-        self.white = 1 if self.sample(_SAMPLED).max() <= 1 else 255
+        self.white, self._sixteen = 255, self._white_of_16_bits()
+        if self._sixteen is None and self.sample(_SAMPLED).max() <= 1:
+            self.white = 1
+
+    @property
+    def white_levels(self) -> tuple[int | None, int | None]:
+        """Returns the stored values of 8 and 16 bits that become white, as the records that are read
+        beforehand say.
+        """
+        return self.white, self._sixteen
+
+    def _white_of_16_bits(self) -> int | None:
+        """Returns the smallest level that holds the values of a sample; None of images of 8 bits."""
+        if not self._as_seen:
+            return None
+        found = {}
+        for index in np.unique(np.linspace(0, len(self) - 1, _SAMPLED).round().astype(np.int64)):
+            data = self._encoded(int(index))
+            with _reading(self._paths[self._files[index]], int(self._starts[index])):
+                found[data] = image_file.header(data)
+        deep = {data: header for data, header in found.items() if header.bits == 16}
+        return image_file.white_levels(deep).sixteen if deep else None
+
+    def _decode(self, data: bytes) -> np.ndarray:
+        """Decodes a file as it is to be seen, or, of TFDS, as TFDS does."""
+        if self._as_seen:
+            white = image_file.WhiteLevels(255, self._sixteen)
+            return image_file.decode(data, self._channels, None, white)
+        return tf.io.decode_image(data, channels=self._channels, expand_animations=False).numpy()
 
     def read(self, indices: np.ndarray) -> Iterator[np.ndarray]:
         for index in indices:
             path, start = self._paths[self._files[index]], int(self._starts[index])
             data = self._encoded(int(index))
             with _reading(path, start):
-                pixels = image_file.decode(data, self._channels, None, _WHITE)
+                pixels = self._decode(data)
                 if self.white == 1:
                     if pixels.max() > 1:
                         raise ValueError("other images are of 0 and 1 only")
@@ -169,7 +197,7 @@ def load(request: Request) -> Arrays:
     labels = {name: one.labels for name, one in everything.items() if one.labels is not None}
     classes = npz_file.count_classes(labels, request.name) if labels else None
     part = everything[source].part(start, stop, request.max_examples)
-    return arrays(part, request, classes, sixteen=_WHITE.sixteen)
+    return arrays(part, request, classes)
 
 
 def arrays(
@@ -177,11 +205,10 @@ def arrays(
     request: Request,
     num_classes: int | None,
     class_names: tuple[str, ...] | None = None,
-    sixteen: int | None = None,
 ) -> Arrays:
     """Returns the images of a split as they are asked for: in their files, or decoded."""
     labels = images.labels
-    white = (images.white, sixteen)
+    white = images.white_levels
     if request.stream or images.nbytes > image_cache.MEMORY_BYTES:
         return Arrays(images, labels, num_classes, class_names, white)
     return Arrays(images[:], labels, num_classes, class_names, white)
