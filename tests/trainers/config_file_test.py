@@ -59,6 +59,7 @@ def test_code_is_named_on_the_command_line(tmp_path):
     path.write_text(json.dumps({"run": "theirs", "trust_run": True}))
     with pytest.raises(ValueError, match="Give --trust_run there"):
         _parse(path, of=search.Config)
+    assert _parse(path, "--trust_run", of=search.Config).trust_run
 
 
 def test_lists_of_repeated_flags_come_back(tmp_path):

@@ -192,7 +192,10 @@ def test_a_damaged_agent_is_named(tmp_path):
         ({"environment": "test/Torque-v0", "change_at": 0}, "Actions must be numbered"),
         ({"window": 1}, "window"),
         ({"estimator": "none"}, "none"),
-        ({"environment": "evil:Maze-v0", "change_at": 0}, "named by --import_module.*'evil:Maze-v0'"),
+        (
+            {"environment": "evil:Maze-v0", "change_at": 0},
+            "named by --import_module.*'evil:Maze-v0'",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_written(changes, message, tmp_path):

@@ -69,6 +69,18 @@ def new_path(
             sync(target.parent)
 
 
+def check_new_path(
+    path: str | os.PathLike[str], ours: Callable[[pathlib.Path], bool], kind: str
+) -> None:
+    """Refuses what `new_path` with overwrite=True would refuse, before what is written has been made.
+
+    Raises:
+        FileExistsError: Something else is at `path`.
+    """
+    named = expand(path)
+    _check_replaceable(pathlib.Path(os.path.realpath(named)), named, True, ours, kind)
+
+
 @contextlib.contextmanager
 def replaced_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """As `new_path`, for a file inside a folder that the program owns: any file is replaced.

@@ -40,9 +40,9 @@ def run(config: Config) -> None:
         "num_variables": layout.num_variables,
         "num_categories": layout.num_categories,
         "input": inputs.fingerprint(found),
-        "image_feature": config.image_feature,
-        "label_feature": config.label_feature,
     }
+    if found[0].kind == "tfrecord":
+        plan |= {"image_feature": config.image_feature, "label_feature": config.label_feature}
     preprocessing = manifest.preprocessing or {}
     how = inputs.Reading(
         manifest.data_shape,
@@ -53,6 +53,8 @@ def run(config: Config) -> None:
         tuple(preprocessing.get("white_levels") or (None, None)),
     )
     scale = checks.positive("preprocessing.scale", preprocessing.get("scale", 1 / 255))
+    threshold = preprocessing.get("binarization", "none") != "none"
+    plan["preprocessing"] = [scale, threshold, *how.white_levels]
     folder = pathlib.Path(os.path.abspath(writing.expand(config.output)))
     with writing.naming(folder):
         (folder / output.RECORDS).parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,7 @@ def run(config: Config) -> None:
             layout,
             how,
             scale,
-            preprocessing.get("binarization", "none") != "none",
+            threshold,
         )
         seconds = 0.0
         if pending:

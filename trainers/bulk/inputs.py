@@ -288,6 +288,13 @@ def _examples(shard: Shard, how: Reading) -> Iterator[Images]:
                 "The images must have the shape that the model reads. Choose another data set or model. "
                 f"Received: images {images.shape[1:]}, a model of {how.data_shape}"
             )
+        if how.white_levels[0] == 1:
+            if images.max() > 1:
+                raise ValueError(
+                    "The model was trained on images of 0 and 1. Choose another data set or model. "
+                    f"Received: input='tfds:{shard.source}' with pixels up to {images.max()}"
+                )
+            images = images * np.uint8(255)
         yield _kept(shard, place, images, labels.astype(np.int64), [])
         place += len(images)
 
@@ -323,7 +330,7 @@ def _reject(shard: Shard, place: int, name: str, reason: str) -> JsonObject:
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+    return " ".join(str(error).split("Received: ", 1)[-1].split())[:200]
 
 
 def fingerprint(found: list[Shard]) -> list[JsonObject]:

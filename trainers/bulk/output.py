@@ -86,6 +86,7 @@ def write_shard(folder: pathlib.Path, encoded: Encoded, layout: CodeLayout) -> N
     labels = encoded.labels if (encoded.labels >= 0).any() else None
     batch = CodeBatch(encoded.ids, encoded.packed, labels)
     file = folder / shard_file(encoded.number)
+    file.unlink(missing_ok=True)  # A damaged one is none that `write_codes` would replace.
     count = write_codes(file, [batch] if len(encoded.ids) else [], layout)
     record = {
         "file": file.name,

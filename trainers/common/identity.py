@@ -207,10 +207,17 @@ def differences(stored: Any, found: Identity) -> list[str]:
         ['test: other images or labels, fingerprint=cd instead of ab']
     """
     stored = stored if isinstance(stored, dict) else {}
+    # Runs of before have not recorded the levels of white.
+    known = {
+        name: {"white_levels": found[name]["white_levels"], **entry}
+        if isinstance(entry, dict) and "white_levels" in (found.get(name) or {})
+        else entry
+        for name, entry in stored.items()
+    }
     return [
-        f"{name}: {_difference(stored.get(name), found.get(name))}"
-        for name in dict.fromkeys((*found, *stored))
-        if stored.get(name) != found.get(name)
+        f"{name}: {_difference(known.get(name), found.get(name))}"
+        for name in dict.fromkeys((*found, *known))
+        if known.get(name) != found.get(name)
     ]
 
 
@@ -219,7 +226,7 @@ def _difference(stored: Any, found: Any) -> str:
         return "not recorded" if found else "missing"
     parts = [
         f"{name}={found.get(name)} instead of {stored.get(name)}"
-        for name in ("images", "image_shape", "num_classes")
+        for name in ("images", "image_shape", "num_classes", "white_levels")
         if stored.get(name) != found.get(name)
     ]
     if parts:

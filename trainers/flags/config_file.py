@@ -112,7 +112,8 @@ def _check_code(stored: dict[str, Any], path: str, into: flags.FlagValues) -> No
             f"them, give --import_module={','.join(map(str, modules))}. Received: {FLAG}={path!r} with "
             f"import_module={modules!r}"
         )
-    if stored.get("trust_run"):
+    trusts = "trust_run" in into and into["trust_run"].value
+    if stored.get("trust_run") and not trusts:
         raise ValueError(
             "Whether a run is trusted is said on the command line. Give --trust_run there. "
             f"Received: {FLAG}={path!r} with trust_run={stored['trust_run']!r}"

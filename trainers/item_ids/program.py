@@ -18,6 +18,7 @@ from ..flags.config import check
 from ..flags.semantic_ids import Config
 from . import tables
 
+_KIND = "folder of semantic IDs"
 _REMEDY = "Make the IDs again, by --embeddings."
 _QUANTIZER, _REPORT, _DECODED = "quantizer.keras", "report.json", "decoded.npz"
 
@@ -46,11 +47,12 @@ def encode(config: Config, folder: pathlib.Path) -> dict[str, Any]:
     """Writes quantizer.keras, the IDs, and report.json."""
     table = tables.read(config.embeddings, config.column)
     inputs = keras.Input([table.embeddings.shape[1]])
+    writing.check_new_path(folder, _is_ours, _KIND)
+    quantizer = fit(table.embeddings, config)
+    found = codes.semantic_ids(quantizer, table.embeddings)
+    result = report(quantizer, table.embeddings, found)
     # All files at once: a quantiser says what the IDs next to it mean.
-    with writing.new_path(folder, True, ours=_is_ours, kind="folder of semantic IDs") as new:
-        quantizer = fit(table.embeddings, config)
-        found = codes.semantic_ids(quantizer, table.embeddings)
-        result = report(quantizer, table.embeddings, found)
+    with writing.new_path(folder, True, ours=_is_ours, kind=_KIND) as new:
         new.mkdir()
         keras.Model(inputs, quantizer(inputs)).save(new / _QUANTIZER)
         name = tables.write_ids(new, found.ids, table.others).name

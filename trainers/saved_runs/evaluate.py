@@ -76,13 +76,14 @@ def run(config: Config) -> dict[str, Any]:
     narration.say("Pixels", likelihood_words.pixels(split, narration.likelihood_of(model)))
     narration.say("Model", narration.model_words(model))
     output = config.output or directory.path / f"evaluation-{config.split}.json"
-    with writing.new_path(output, True, ours=_is_evaluation, kind="file of an evaluation") as new:
-        result = {
-            "checkpoint": config.checkpoint,
-            "epoch": epoch,
-            "split": config.split,
-            **run_lib.evaluate_split(model, split, config.bound_samples, train),
-        }
+    writing.check_new_path(output, _is_evaluation, _KIND)
+    result = {
+        "checkpoint": config.checkpoint,
+        "epoch": epoch,
+        "split": config.split,
+        **run_lib.evaluate_split(model, split, config.bound_samples, train),
+    }
+    with writing.new_path(output, True, ours=_is_evaluation, kind=_KIND) as new:
         writing.write_json(new, result)
     examples = config.bound_curve_examples
     bound_curve.write(model, split, config.bound_curve, examples, directory.path)
@@ -90,6 +91,9 @@ def run(config: Config) -> dict[str, Any]:
     results.print_table(title, result)
     print(f"\nWritten to {output}")
     return result
+
+
+_KIND = "file of an evaluation"
 
 
 def _is_evaluation(path: pathlib.Path) -> bool:
