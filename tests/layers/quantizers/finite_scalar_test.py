@@ -85,3 +85,11 @@ def test_codes_beyond_float_and_int32_are_exact():
 def test_levels_that_do_not_work_are_refused(levels):
     with pytest.raises(ValueError, match="levels must be .*Received: levels="):
         FiniteScalarQuantizer(levels)
+
+
+def test_levels_that_float32_cannot_tell_apart_are_refused():
+    with pytest.raises(ValueError, match=r"levels must be at most 2\^24 each.*Received: levels="):
+        FiniteScalarQuantizer((4, 2**25))
+    layer = FiniteScalarQuantizer((4, 2**24))
+    _, codes = layer(tf.constant([[0.0, 20.0]]))
+    np.testing.assert_array_equal(layer.decode(codes)[0, 1], 1.0)

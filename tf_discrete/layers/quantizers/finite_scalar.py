@@ -14,6 +14,7 @@ from tf_discrete.layers.quantizers import gradient_rules
 from tf_discrete.layers.quantizers.base import Quantized, Quantizer
 from tf_discrete.types import Config, Tensor
 
+_MOST_LEVELS = 2**24
 _SLOPE = 1.6
 """With it the sigmoid is nearly the distribution function of N(0, 1)."""
 
@@ -75,6 +76,8 @@ class FiniteScalarQuantizer(Quantizer):
         self.levels = checks.sizes("levels", levels, each="number of a vector")
         if not self.levels or min(self.levels) < 2 or math.prod(self.levels) > 2**62:
             checks.refuse("levels", "integers >= 2 with a product of at most 2^62", levels)
+        if max(self.levels) > _MOST_LEVELS:
+            checks.refuse("levels", "at most 2^24 each, which float32 tells apart", levels)
         self.spread_weight = checks.number("spread_weight", spread_weight, lowest=0)
 
     @property
