@@ -149,4 +149,4 @@ def draw(records: Mapping[str, Record]) -> Figure:
         lines = curves.lines(points)
         if lines:
             panels.append(plots.LinePanel(label, label, "PSNR, dB", lines, whole=True))
-    return plots.comparison(panels, title="Rate and distortion")
+    return plots.comparison(panels, title="Rate and distortion", columns=1)

@@ -149,7 +149,8 @@ def _apart(pairs: Sequence[tuple[Record, Record]]) -> float:
 
 
 def _lead_of_small(cells: Mapping[tuple[str, int], Record], binary: Sequence[str]) -> float:
-    praised, others = [], []
+    praised: list[float] = []
+    others: list[float] = []
     for (family, bits), cell in cells.items():
         for name in SCORES:
             is_praised = family in binary and bits <= SMALL and name == PRIOR

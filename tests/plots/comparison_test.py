@@ -114,3 +114,12 @@ def test_labels_are_moved_apart_and_no_further(seed):
 def test_the_picture_is_rendered_whole(tmp_path):
     path = canvas.save(plots.comparison([_panel(), _panel("Other")]), tmp_path / "c.png", dpi=60)
     assert path.stat().st_size > 10_000
+
+
+def test_panels_stand_below_one_another_where_a_row_is_full():
+    one, two, three = plots.comparison([_panel(), _panel(), _panel()], columns=2).axes
+    boxes = [axes.get_position() for axes in (one, two, three)]
+    assert boxes[0].y0 == boxes[1].y0 > boxes[2].y1 and boxes[0].x0 == boxes[2].x0 < boxes[1].x0
+    for columns in (0, 1.5, True):
+        with pytest.raises(ValueError, match="columns must be .*Received: columns="):
+            plots.comparison([_panel()], columns=columns)

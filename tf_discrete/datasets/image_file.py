@@ -95,7 +95,7 @@ def header(path: Source) -> Header:
         return Header(size, _is_grey(image, path), _bits(image, path))
 
 
-def white_levels(headers: Mapping[Source, Header]) -> WhiteLevels:
+def white_levels(headers: Mapping[str, Header] | Mapping[bytes, Header]) -> WhiteLevels:
     """Returns the levels of white that hold the largest stored value of all files.
 
     Files of 8 bits have 1, if no value is larger, or 255. Files of 16 bits have the smallest of 1,

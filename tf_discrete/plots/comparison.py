@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
+from tf_discrete._internal import checks
 from tf_discrete.plots import canvas
 
 # Okabe and Ito's colours that are dark enough for a line on white, and black.
@@ -44,7 +46,9 @@ class LinePanel(NamedTuple):
     whole: bool = False
 
 
-def comparison(panels: Sequence[LinePanel], *, title: str = "Comparison") -> Figure:
+def comparison(
+    panels: Sequence[LinePanel], *, title: str = "Comparison", columns: int | None = None
+) -> Figure:
     """Draws lines that are told apart by colour, stroke and a label at their end.
 
     A name has the same colour and stroke in all panels. Labels carry the last value and are moved
@@ -53,8 +57,9 @@ def comparison(panels: Sequence[LinePanel], *, title: str = "Comparison") -> Fig
     it is.
 
     Args:
-      panels: Panels in a row.
+      panels: Panels, row by row.
       title: above the picture.
+      columns: Panels of a row. Default: None, all.
 
     Returns:
       A `Figure` with one axes per panel.
@@ -82,12 +87,15 @@ def comparison(panels: Sequence[LinePanel], *, title: str = "Comparison") -> Fig
     margin = _LETTER_WIDTH * (max(map(len, names), default=0) + 10) + 0.2
     height = max(4.2, _LABEL_HEIGHT * most + 1.4)
     width = 5.9 + margin
-    figure = canvas.new_figure(width * len(panels) + 0.9, height)
-    total = width * len(panels) + 0.9
+    columns = checks.optional(checks.whole, "columns", columns) or max(1, len(panels))
+    rows = max(1, math.ceil(len(panels) / columns))
+    total, tall = width * columns + 0.9, height * rows
+    figure = canvas.new_figure(total, tall)
     figure.suptitle(title, x=0.9 / total, ha="left", fontsize=canvas.TITLE_SIZE, color=canvas.INK)
     for i, (panel, lines) in enumerate(zip(panels, drawn, strict=True)):
-        left = (0.9 + i * width) / total
-        axes = figure.add_axes((left, 0.65 / height, 4.7 / total, 1 - 1.5 / height))
+        left = (0.9 + i % columns * width) / total
+        bottom = ((rows - 1 - i // columns) * height + 0.65) / tall
+        axes = figure.add_axes((left, bottom, 4.7 / total, (height - 1.5) / tall))
         _draw(axes, panel, lines, names, height - 1.5)
     return figure
 

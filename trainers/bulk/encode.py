@@ -11,6 +11,7 @@ from tf_discrete._internal import checks, extras, locking, writing
 from tf_discrete.codes.code_files import CodeLayout
 from tf_discrete.codes.digest import file_digest
 from tf_discrete.export.manifest import Manifest, load_manifest
+from tf_discrete.types import JsonObject
 
 from ..flags.encode import Config
 from . import inputs, output
@@ -35,7 +36,7 @@ def run(config: Config) -> None:
     manifest = load_manifest(config.model)
     layout = code_layout(manifest, export_digest(config.model))
     found = inputs.shards(config.input, config.shard_size, config.data_dir)
-    plan = {
+    plan: JsonObject = {
         "model": layout.model,
         "num_variables": layout.num_variables,
         "num_categories": layout.num_categories,
