@@ -155,3 +155,87 @@ def caches(folder: pathlib.Path) -> list[File]:
     read()
     image_cache.MEMORY_BYTES = before
     return [File(path, read, is_data) for path in sorted(folder.glob("*/*.npy"))]
+
+
+def records(folder: pathlib.Path) -> list[File]:
+    """A TFRecord file of images; the checksums of its data are not compared."""
+    import tensorflow as tf
+
+    from tf_discrete import datasets
+
+    pictures = np.random.default_rng(0).integers(0, 256, [30, 6, 5, 1]).astype(np.uint8)
+    path = folder / "a.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for number, picture in enumerate(pictures):
+            example = tf.train.Example()
+            png = tf.io.encode_png(picture).numpy()
+            example.features.feature["image"].bytes_list.value.append(png)
+            example.features.feature["label"].int64_list.value.append(number % 3)
+            writer.write(example.SerializeToString())
+
+    def read() -> Any:
+        found = datasets.get(str(folder), "train")
+        return found.images[:], found.labels
+
+    def is_data(found: Any) -> bool:
+        return found[0].dtype == np.uint8 and len(found[0]) == len(found[1])
+
+    return [File(path, read, is_data)]
+
+
+def exact_indexes(folder: pathlib.Path) -> list[File]:
+    """The files of an `ExactIndex`, compared with their checksums."""
+    from tf_discrete import codes
+
+    bits = np.random.default_rng(0).integers(0, 2, [300, 64])
+    packed = codes.pack(bits, 2)
+    path = folder / "index"
+    index = codes.ExactIndex.build(path, packed, 64)
+
+    def read() -> Any:
+        return codes.ExactIndex.open(path, verify=True).search(packed[:4], 3)
+
+    states = [read()]
+    index.add(packed[:3], ids=[1000, 1001, 1002])
+    states.append(read())
+    index.delete([5])
+    states.append(read())
+
+    def is_right(found: Any) -> bool:
+        return all(map(np.array_equal, found[:2], states[-1][:2]))
+
+    def was_right(found: Any) -> bool:
+        """A log that is cut off is that of changes which were never acknowledged."""
+        return any(all(map(np.array_equal, found[:2], state[:2])) for state in states)
+
+    return [
+        File(
+            file,
+            read,
+            was_right if file.name.startswith("log") else is_right,
+            mutations.damage_json if file.suffix == ".json" else mutations.damage_bytes,
+        )
+        for file in sorted(path.iterdir())
+        if file.is_file()
+    ]
+
+
+def code_files(folder: pathlib.Path) -> list[File]:
+    """Parquet files of codes, which have no checksum of their own; nothing without pyarrow."""
+    from tf_discrete.codes import code_files as files_lib
+
+    packed = np.random.default_rng(0).integers(0, 256, [40, 2]).astype(np.uint8)
+    path = folder / "codes.parquet"
+    try:
+        batch = files_lib.CodeBatch(np.arange(40), packed, np.arange(40) % 3)
+        files_lib.write_codes(path, [batch], files_lib.CodeLayout(16))
+    except ImportError:
+        return []
+
+    def read() -> Any:
+        return list(files_lib.CodeFiles(path).batches())
+
+    def is_data(found: Any) -> bool:
+        return all(part.packed.shape == (len(part.ids), 2) for part in found)
+
+    return [File(path, read, is_data)]

@@ -39,6 +39,10 @@ KINDS: dict[str, tuple[Callable[[pathlib.Path], list[File]], int]] = {
     "checkpoints": (run_files.checkpoints, 5),
     "caches": (data_files.caches, 3),
     "manifests": (run_files.manifests, 3),
+    "records": (data_files.records, 3),
+    "exact_indexes": (data_files.exact_indexes, 3),
+    "code_files": (data_files.code_files, 2),
+    "semantic_ids": (run_files.semantic_ids, 2),
 }
 """Kinds of files: what makes them in a folder, and their share of the cases."""
 

@@ -189,3 +189,37 @@ def manifests(folder: pathlib.Path) -> list[File]:
 
     path = folder / manifest.FILE_NAME
     return [File(path, lambda: manifest.load_manifest(folder), is_manifest, mutations.damage_json)]
+
+
+def semantic_ids(folder: pathlib.Path) -> list[File]:
+    """The folder of trainers.semantic_ids, its embeddings, and IDs that are asked for."""
+    from trainers.flags.semantic_ids import Config
+    from trainers.item_ids import program, tables
+
+    vectors = np.random.default_rng(0).normal(size=[40, 4])
+    np.save(folder / "items.npy", vectors)
+    out = folder / "out"
+    options = {"output_dir": str(out), "num_levels": 2, "num_categories": 4}
+    program.run(Config(embeddings=str(folder / "items.npy"), **options))
+    np.save(folder / "asked.npy", np.load(out / "ids.npy")[:5])
+
+    def decode() -> Any:
+        program.run(Config(decode=str(folder / "asked.npy"), **options))
+        with np.load(out / "decoded.npz") as found:
+            return found["rows"]
+
+    expected = decode()
+
+    def is_right(found: Any) -> bool:
+        return np.array_equal(found, expected)
+
+    def is_table(found: Any) -> bool:
+        return found.embeddings.ndim == 2 and bool(np.isfinite(found.embeddings).all())
+
+    return [
+        File(out / "quantizer.keras", decode, is_right),
+        File(out / "report.json", decode, is_right, mutations.damage_json),
+        File(out / "ids.npy", decode, lambda found: found.shape == (5,)),
+        File(folder / "asked.npy", decode, lambda found: found.ndim == 1),
+        File(folder / "items.npy", lambda: tables.read(str(folder / "items.npy"), ""), is_table),
+    ]

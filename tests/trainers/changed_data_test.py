@@ -125,8 +125,14 @@ def test_an_index_of_other_pictures_is_refused(copied):
     image_folder_test.write(copied / "found" / "more", 1)
     with pytest.raises(ValueError, match="rebuild"):
         search.run(search_flags.Config(**options))
+    folder = search.index_folder(
+        search_flags.Config(**options), finished_run.load(str(copied / "run"))
+    )
+    with search._building(folder), pytest.raises(OSError, match="one process at a time"):
+        search.run(search_flags.Config(**options, rebuild=True))
     found = search.run(search_flags.Config(**options, rebuild=True))
     assert found["items"] == 7
+    assert not list((copied / "run").glob(".*building"))
 
 
 def test_queries_are_scaled_as_the_training_data_are(tmp_path):

@@ -122,7 +122,10 @@ def decode(folder: pathlib.Path, path: str) -> dict[str, Any]:
     ids = tables.read_ids(path)
     quantizer = _quantizer(folder / _QUANTIZER)
     levels = quantizer.num_variables
-    vectors = quantizer.decode(ids[:, :levels]).numpy()
+    try:
+        vectors = quantizer.decode(ids[:, :levels]).numpy()
+    except ValueError as error:
+        raise ValueError(f"{error} in {path}") from error
     rows = np.full(len(ids), -1, np.int64)
     if ids.shape[1] > levels:
         name = reading.read_json(folder / _REPORT, "the report of semantic IDs", _REMEDY).get("ids")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
 import pathlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation, plots
-from tf_discrete._internal import writing
+from tf_discrete._internal import locking, writing
 from tf_discrete._internal.writing import write_json
 
 from ..common import finished_run, results
@@ -114,6 +115,7 @@ def load_or_build(
 
     Raises:
         FileNotFoundError: no folder of images.
+        InUseError: another process is building the index.
         ValueError: an index of another model or of other images, or of images that have changed since.
     """
     wanted = {"split": None if config.images else config.split, "images": config.images or None}
@@ -124,16 +126,32 @@ def load_or_build(
         index.check_model(finished.model)
         check_images(index, wanted, source, folder)
         return index
-    identity = source.identity(config.images)
-    codes, kept, skipped = source.encode(source.names(config.images), skip=True)
-    print(f"{len(kept)} images encoded, {len(skipped)} skipped")
-    run = _absolute(config.run)
-    metadata = {**wanted, "identity": identity, "run": run, "skipped": skipped}
-    model = finished.model
-    _, num_categories = model.latent_spec.digit_sizes
-    index = codes_lib.CodeIndex(codes, num_categories, kept, model, metadata)
-    index.save(folder, overwrite=config.rebuild)
+    with _building(folder):
+        identity = source.identity(config.images)
+        codes, kept, skipped = source.encode(source.names(config.images), skip=True)
+        print(f"{len(kept)} images encoded, {len(skipped)} skipped")
+        run = _absolute(config.run)
+        metadata = {**wanted, "identity": identity, "run": run, "skipped": skipped}
+        model = finished.model
+        _, num_categories = model.latent_spec.digit_sizes
+        index = codes_lib.CodeIndex(codes, num_categories, kept, model, metadata)
+        index.save(folder, overwrite=config.rebuild)
     return index
+
+
+@contextlib.contextmanager
+def _building(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps an index for this process while it is built: the folder itself is replaced at the end.
+
+    Raises:
+        InUseError: Another process is building it.
+    """
+    place = folder.with_name(f".{folder.name}.building")
+    place.mkdir(parents=True, exist_ok=True)
+    with locking.lock(place):
+        yield
+    with contextlib.suppress(OSError):  # Another process may be there by now.
+        place.rmdir()
 
 
 def check_images(

@@ -118,6 +118,8 @@ def _record(
     """The record at a place and its end; None for one that was never finished."""
     body = start + _HEADER.size
     if body > len(data):
+        if not _MAGIC.startswith(data[start : start + 4]) and any(data[start:]):
+            raise reading.damaged(path, EXPECTED, _REMEDY, f"no record at byte {start}")
         return None, start
     magic, places, removed, added, checksum, own = _HEADER.unpack_from(data, start)
     if magic != _MAGIC or zlib.crc32(data[start : body - 4]) != own:
