@@ -252,7 +252,7 @@ def table(records: dict[str, dict[str, Any]]) -> str:
 
 
 def _duplicates_in_words(result: dict[str, Any]) -> str:
-    """What the report of near duplicates found and took; "" where none was made."""
+    """Returns what the report of near duplicates found and took; "" where none was made."""
     found = result["methods"].get("exact_index", {}).get("near_duplicates")
     if not found:
         return ""

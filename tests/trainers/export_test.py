@@ -49,6 +49,7 @@ def test_both_files_are_written_from_the_command_line(run, tmp_path):
         "scale": 1 / 255,
         "binarization": "static",
         "image_size": [8, 8],
+        "white_levels": [None, None],  # This run has no record of its data.
     }
     model = small_models.make("CategoricalVAE")
     image = tf.random.stateless_uniform([5, 8, 8, 1], [1, 2])

@@ -29,7 +29,7 @@ _BEGINNINGS = (
     b"P5",
     b"P6",
 )
-"""Of image files; others may be pixels as they are."""
+"""Beginnings of image files; other bytes may be pixels as they are."""
 
 
 class Images(NamedTuple):
