@@ -44,6 +44,13 @@ def test_a_run(tmp_path: pathlib.Path):
     model = keras.saving.load_model(tmp_path / "model.keras")
     encoded = codes.encode_batches(model, datasets.get("digits", "test").batches(50))
     assert encoded.shape[1] == 3
+    (tmp_path / "empty").mkdir()
+    assert small_runs.loaded_afresh(tmp_path, tmp_path / "empty") == {
+        "model.keras",
+        "saved_model",
+        "checkpoints/best",
+        "checkpoints/last",
+    }
 
 
 @pytest.mark.parametrize("name", quantized_autoencoder.QUANTIZERS)

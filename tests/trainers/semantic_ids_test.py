@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.trainers import small_runs
 from trainers.flags.semantic_ids import Config
 from trainers.item_ids import program, tables
 
@@ -146,3 +147,7 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "out/report.json").write_text('{"ids": "../items.npy"}')
     with pytest.raises(ValueError, match="report of semantic IDs.*items.npy"):
         program.run(asked)
+
+
+def test_its_files_load_in_a_new_process_that_imports_the_package_alone(made, tmp_path):
+    assert small_runs.loaded_afresh(made[0] / "out", tmp_path) == {"quantizer.keras"}

@@ -299,3 +299,11 @@ def test_when_a_model_learns():
     settings = dataclasses.replace(SMALL, burn_in=0)
     assert all(rounds.learns(settings, k) for k in range(4))
     assert rounds.changed_at(SMALL) == 80 and rounds.number_of(SMALL) == 4
+
+
+def test_its_files_load_in_a_new_process_that_imports_the_package_alone(finished, tmp_path):
+    assert small_runs.loaded_afresh(finished, tmp_path) == {
+        "model.keras",
+        "saved_model",
+        "checkpoints/last",
+    }
