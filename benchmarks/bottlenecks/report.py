@@ -60,7 +60,7 @@ def text(records: Mapping[str, Record]) -> str:
         f"{config['dataset']}: {any_cell['steps']:,} steps of batches of {config['batch_size']}, "
         f"{config['parameters']:,} parameters within 2 %, {tuning(config)}, a prior of "
         f"{any_cell['prior_parameters']:,} parameters. Means +- half of the 95 % interval over seeds, where "
-        f"there are several; {provenance.line(study['provenance'], study['command'])}",
+        f"there are several; {trained_on(records)}. Command: `{study['command']}`.\n",
         table(cells),
         f"![PSNR against the rates]({PICTURE})\n",
         winners(cells, records),
@@ -68,6 +68,18 @@ def text(records: Mapping[str, Record]) -> str:
         slides.table(records),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def trained_on(records: Mapping[str, Record]) -> str:
+    """Returns the machines of all trainings in words, with the commits of each."""
+    commits: dict[str, dict[str, None]] = {}
+    for record in records.values():
+        if "status" in record:
+            made = record["provenance"]
+            commits.setdefault(provenance.machine(made), {})[provenance.short(made)] = None
+    return "; ".join(
+        f"{name}, trained at commit {', '.join(known)}" for name, known in commits.items()
+    )
 
 
 def tuning(config: Mapping[str, Any]) -> str:

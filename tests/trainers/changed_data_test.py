@@ -146,5 +146,13 @@ def test_queries_are_scaled_as_the_training_data_are(tmp_path):
     Image.fromarray(dark).save(tmp_path / "dark.png")
     source = ImageSource(finished_run.load(str(tmp_path / "run")), None)
     seen = source.read(str(tmp_path / "dark.png"))
+    record = tmp_path / "run" / "data.json"
+    whole = record.read_text()
+    for levels in ("[255]", "[255, 2.7]", "7"):
+        splits = {"train": {"white_levels": json.loads(levels)}}
+        record.write_text(json.dumps({"splits": splits}))
+        with pytest.raises(ValueError, match="data.json.*white_levels"):
+            ImageSource(finished_run.load(str(tmp_path / "run")), None)
+    record.write_text(whole)
     wanted = (dark.astype(int) * 255 // 65535).astype(np.float32) / np.float32(255)
     np.testing.assert_allclose(seen[..., 0], wanted, rtol=1e-6)

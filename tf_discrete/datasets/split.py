@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class Split:
             _check_labels(self.labels, len(self.images))
         if self.class_names is not None:
             _check_class_names(self.class_names, self.num_classes)
-        _check_white_levels(self.white_levels)
+        check_white_levels(self.white_levels)
         object.__setattr__(self, "carved", checks.flag("carved", self.carved))
 
     def __len__(self) -> int:
@@ -228,8 +229,13 @@ def _check_class_names(names: tuple[str, ...], num_classes: int | None) -> None:
         checks.refuse("class_names", rule, names)
 
 
-def _check_white_levels(levels: tuple[int | None, int | None]) -> None:
-    if not isinstance(levels, tuple) or len(levels) != 2:
+def check_white_levels(levels: Sequence[int | None]) -> None:
+    """Refuses what is no pair of stored values, of 8-bit and of 16-bit images; None where unknown.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(levels, (tuple, list)) or len(levels) != 2:
         checks.refuse("white_levels", "a pair, of 8-bit and of 16-bit images", levels)
     for level in levels:
         checks.optional(checks.whole, "white_levels", level)

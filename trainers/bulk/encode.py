@@ -10,6 +10,7 @@ from tf_discrete import distributions
 from tf_discrete._internal import checks, extras, locking, writing
 from tf_discrete.codes.code_files import CodeLayout
 from tf_discrete.codes.digest import file_digest
+from tf_discrete.datasets.split import check_white_levels
 from tf_discrete.export.manifest import Manifest, load_manifest
 from tf_discrete.types import JsonObject
 
@@ -42,16 +43,18 @@ def run(config: Config) -> None:
         "num_categories": layout.num_categories,
         "input": inputs.fingerprint(found),
     }
-    if found[0].kind == "tfrecord":
+    if any(shard.kind == "tfrecord" for shard in found):
         plan |= {"image_feature": config.image_feature, "label_feature": config.label_feature}
     preprocessing = manifest.preprocessing or {}
+    white = preprocessing.get("white_levels") or (None, None)
+    check_white_levels(white)
     how = inputs.Reading(
         manifest.data_shape,
         config.batch_size,
         config.image_feature,
         config.label_feature,
         config.data_dir,
-        tuple(preprocessing.get("white_levels") or (None, None)),
+        tuple(white),
     )
     scale = checks.positive("preprocessing.scale", preprocessing.get("scale", 1 / 255))
     threshold = preprocessing.get("binarization", "none") != "none"

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from tf_discrete import datasets
-from tf_discrete._internal import checks, reading
+from tf_discrete._internal import reading
 from tf_discrete._internal.writing import write_json
 from tf_discrete.datasets import image_file, tfds_images
+from tf_discrete.datasets.split import check_white_levels
 
 from ..flags.config import defaults, to_json
 from .run_directory import RunDirectory
@@ -104,10 +105,8 @@ def white_levels(folder: str | os.PathLike[str]) -> image_file.WhiteLevels:
     if levels is None:
         return image_file.WhiteLevels()
     with reading.reading(pathlib.Path(folder) / FILE, _EXPECTED, _REMEDY):
-        eight, sixteen = (
-            None if level is None else checks.whole("level", level) for level in levels
-        )
-    return image_file.WhiteLevels(eight, sixteen)
+        check_white_levels(levels)
+    return image_file.WhiteLevels(*levels)
 
 
 def claim(

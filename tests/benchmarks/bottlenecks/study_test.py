@@ -71,6 +71,17 @@ def test_intervals_and_failures():
     assert report.failures(found) == "Diverged: a.\n\nCollapsed: b.\n"
 
 
+def test_the_commits_are_those_of_the_trainings():
+    made = {"processor": "P", "cores": 2}
+    cells = {
+        name: {"status": "finished", "provenance": {**made, "commit": commit}}
+        for name, commit in (("a", "0" * 40), ("b", "1" * 40 + "+"), ("c", "0" * 40))
+    }
+    study_record = {"study": {"provenance": {**made, "commit": "2" * 40}}}
+    found = report.trained_on({**study_record, **cells})
+    assert found == "P, 2 cores, trained at commit 00000000, 11111111+"
+
+
 @pytest.mark.slow
 def test_the_toy_runs_and_goes_on(results, tmp_path):
     config = Config(toy=True, picture=str(tmp_path / "picture.png"))
