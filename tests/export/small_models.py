@@ -71,14 +71,14 @@ every_model, every_class = _each(NAMES), _each(CLASSES)
 SEEDS = ([3, 4], [3, 5])
 
 
-def make(name: str) -> models.DiscreteModel:
-    """A model by its name in `NAMES`."""
+def make(name: str, **changes: Any) -> models.DiscreteModel:
+    """A model by its name in `NAMES`, with other arguments."""
     cls = CLASSES.get(name, models.CategoricalVAE)
     variant = dict(VARIANTS.get(name, OWN.get(name, {})))
     with dtype_policy(variant.pop("policy", "float32")):
         known = inspect.signature(cls).parameters
         arguments: dict[str, Any] = {key: value for key, value in ARGUMENTS.items() if key in known}
-        model = cls(**{**arguments, **variant})
+        model = cls(**{**arguments, **variant, **changes})
     generator = np.random.default_rng(0)
     for weight in model.trainable_variables:
         weight.assign(generator.normal(scale=0.4, size=weight.shape))

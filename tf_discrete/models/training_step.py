@@ -187,7 +187,12 @@ class TrainingStep(keras.Model):
         self.evaluation_step.assign(0)
 
     def get_config(self) -> Config:
-        return {"name": self.name, "seed": self.seed, "monitor_every": self.monitor_every}
+        return {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "seed": self.seed,
+            "monitor_every": self.monitor_every,
+        }
 
     def _unweighted(self, data: Batch) -> Inputs:
         """Returns the observations of a batch in which every example counts the same."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import keras
-
 from tf_discrete import datasets
-from tf_discrete._internal import keras_files
+from tf_discrete._internal import dtype_policies, keras_files
 from tf_discrete.models import DiscreteModel
 
+from ..flags import names
 from ..flags.run import RunConfig
 from . import data, identity, trust
 from .run_directory import RunDirectory
@@ -121,6 +119,14 @@ def open_run(
             "The config.json of a run must name its task. It is of an earlier version: train again with "
             f"another --output_dir. Received: {argument}={str(directory.path)!r}"
         )
+    if settings["task"] in names.OTHER_PROGRAMS or settings.get("sweep"):
+        what = "a sweep" if settings.get("sweep") else f"trainers.{settings['task']}"
+        runs = sorted(path.parent.name for path in directory.path.glob("*/config.json"))
+        raise ValueError(
+            f"{argument} must be the folder of one training of a model. Give the folder of such a run"
+            f"{', here ' + ', '.join(map(repr, runs[:3])) if runs else ''}. "
+            f"Received: {argument}={str(directory.path)!r}, a folder of {what}"
+        )
     modules = settings.get("import_module", ())
     trust.import_modules(modules, import_module, trust_run, directory.path)
     try:
@@ -171,7 +177,7 @@ def load_model(directory: RunDirectory, dtype_policy: str, argument: str = "run"
             "The run must have a model.keras, which training writes when it ends. Start the training "
             f"again with the same command; it continues. Received: {argument}={str(directory.path)!r}"
         )
-    with _dtype_policy(dtype_policy):
+    with dtype_policies.used(dtype_policy):
         return keras_files.load_keras(
             directory.model_path,
             expected=_MODEL,
@@ -179,13 +185,3 @@ def load_model(directory: RunDirectory, dtype_policy: str, argument: str = "run"
             unregistered="Name the module that registers yours by --import_module.",
             kind=DiscreteModel,
         )
-
-
-@contextlib.contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -14,6 +14,8 @@ TASKS = (
     "structured_prediction",
 )
 """Tasks of the package, each with a module in `flags` and one in `tasks`."""
+OTHER_PROGRAMS = ("autoregressive_prior", "compare_estimators", "state_tabulation")
+"""Programs whose folders hold something else than one trained model of images."""
 LATENTS = ("categorical", "bernoulli", "tree")
 
 
