@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_discrete import types
-from tf_discrete.distributions import closed_form, kinds
+from tf_discrete._internal import fusion
+from tf_discrete.distributions import closed_form, inversion, kinds
 from tf_discrete.distributions import noise as noise_lib
 from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.distributions.discrete_values import Axes
@@ -109,6 +110,13 @@ class Bernoulli(Relaxable):
         sign = 2.0 * tf.cast(value, self.logits.dtype) - 1.0
         return -tf.reduce_sum(tf.math.softplus(-sign * self.logits), axis=-1)
 
+    def code_log_prob(self, codes: Tensor) -> tf.Tensor:
+        one, zero = tf.math.log_sigmoid(self.logits), tf.math.log_sigmoid(-self.logits)
+        return _sum_of_either(tf.convert_to_tensor(codes), one, zero)
+
+    def _sample_digits(self, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
+        return inversion.sample_bits(tf.sigmoid(-self.logits), seed, num_samples)
+
     def multilinear_log_prob(self, value: Tensor) -> tf.Tensor:
         value = tf.cast(value, self.logits.dtype)
         one = times_log_prob(value, tf.math.log_sigmoid(self.logits))
@@ -180,3 +188,9 @@ class Bernoulli(Relaxable):
         target = sign * tf.maximum(sign * self.logits, lead)
         certain = ~tf.math.is_finite(self.logits)
         return tf.where(certain, tf.zeros_like(self.logits), target - self.logits)
+
+
+@fusion.part
+def _sum_of_either(bits: tf.Tensor, one: tf.Tensor, zero: tf.Tensor) -> tf.Tensor:
+    """Sum over N of one [..., N] where a bit of [*A, ..., N] is 1, else of zero."""
+    return tf.reduce_sum(tf.where(bits > 0, one, zero), axis=-1)

@@ -1,4 +1,4 @@
-"""Samples of categorical variables by inversion: one uniform number for each, and no logarithm."""
+"""Samples of categorical variables and bits by inversion: one uniform number for each, and no logarithm."""
 
 from __future__ import annotations
 
@@ -37,6 +37,33 @@ def sample(probs: Tensor, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
     shape = tf.concat([[num_samples], tf.shape(probs)[:-1]], axis=0)
     uniform = tf.random.stateless_uniform(shape, seed, dtype=probs.dtype, alg=seeds.algorithm())
     return invert(probs, uniform)
+
+
+def sample_bits(probs_of_zero: Tensor, seed: Seed, num_samples: int | Tensor) -> tf.Tensor:
+    """Samples bits: 1 where a uniform number reaches the probability of a 0.
+
+    Args:
+        probs_of_zero: float [...].
+        seed: int32 [2].
+        num_samples: S.
+
+    Returns:
+        bits: int32 [S, ...]. A bit of probability 0 or 1 is certain.
+
+    Example:
+        >>> sample_bits(tf.constant([0.0, 1.0]), seeds.base(0), 2).numpy().tolist()
+        [[1, 0], [1, 0]]
+    """
+    shape = tf.concat([[num_samples], tf.shape(probs_of_zero)], axis=0)
+    uniform = tf.random.stateless_uniform(
+        shape, seed, dtype=probs_of_zero.dtype, alg=seeds.algorithm()
+    )
+    return _reached(uniform, probs_of_zero)
+
+
+@fusion.part
+def _reached(uniform: Tensor, threshold: Tensor) -> tf.Tensor:
+    return tf.cast(uniform >= threshold, tf.int32)
 
 
 @fusion.part
