@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -85,7 +87,7 @@ def test_clicks_and_keys_change_the_code_and_the_image(pages):
     assert changed != first
     decoded = np.asarray(model.decode([[code[0], other, *code[2:]]])).reshape(-1)
     np.testing.assert_allclose(np.array(changed[::4]) / 255, decoded, atol=3e-3)
-    assert page.locator("[role=status]").text_content().startswith("1 of 4 variables differ")
+    assert page.locator("[role=status] >> nth=0").text_content().startswith("1 of 4 variables differ")
     page.click("button.name >> nth=1")  # To the next category, the third.
     assert page.evaluate("explorer.state.code[1]") == (code[1] + 2) % 3
     page.focus(".cell[data-variable='1'][tabindex='0']")
@@ -131,12 +133,21 @@ def test_neighbours_are_sorted_by_hamming_distance(pages):
 @pytest.mark.slow
 def test_samples_and_lower_temperatures(pages):
     model, page = pages.open(small_pages.categorical)
+    next_frame(page)
     before = pixels(page, "[aria-label='Sample 1: edit its code'] canvas")
-    for name in ("sample-prior", "sample-code-prior"):
+    for name, words in (("sample-prior", "the prior."), ("sample-code-prior", "the LSTM prior at")):
         page.click(f"button[name={name}]")
+        next_frame(page)
         after = pixels(page, "[aria-label='Sample 1: edit its code'] canvas")
         assert after != before
+        assert f"samples of {words}" in page.locator("[role=status] >> nth=1").text_content()
         before = after
+    set_slider(page, "lstm-temperature", 0.2)  # The same random numbers, a colder prior.
+    next_frame(page)
+    assert "at temperature 0.20" in page.locator("[role=status] >> nth=1").text_content()
+    set_slider(page, "lstm-temperature", 1)
+    next_frame(page)
+    assert pixels(page, "[aria-label='Sample 1: edit its code'] canvas") == before
     page.click("[aria-label='Sample 1: edit its code']")
     next_frame(page)
     assert pixels(page, DECODED) == before
@@ -148,6 +159,9 @@ def test_samples_and_lower_temperatures(pages):
 def test_a_class_is_chosen_and_a_style_is_changed(pages):
     _, page = pages.open(small_pages.class_and_style)
     next_frame(page)
+    assert "class probabilities: " in page.locator(".inline figcaption >> nth=0").text_content()
+    said = page.locator(".inline .bars >> nth=0").get_attribute("aria-label")
+    assert re.match(r"Probability of each class: 0 0\.\d+, 1 0\.\d+", said)
     selector = "canvas[aria-label='Decoded class and style']"
     seen = [pixels(page, selector)]
     page.click("[data-class='7']")
@@ -172,6 +186,35 @@ def test_images_are_chosen_by_keys_and_filtered_by_class(pages):
         "[role=option]", "all => all.filter(o => !o.hidden).map(o => Number(o.dataset.index))"
     )
     assert shown == [4, 8, 10]
+    page.click(".cell[data-variable='0'][aria-checked='false'] >> nth=0")  # Of an image that is hidden.
+    reached = page.eval_on_selector_all(
+        "[role=option]", "all => all.filter(o => o.tabIndex === 0).map(o => Number(o.dataset.index))"
+    )
+    assert reached == [4]
+
+
+@pytest.mark.slow
+def test_many_categories_are_shown_a_page_at_a_time(pages):
+    _, page = pages.open(small_pages.many_categories)
+    next_frame(page)
+
+    def captions():
+        return page.eval_on_selector_all(
+            ".strip .tile", "all => all.filter(o => !o.hidden).map(o => Number(o.textContent))"
+        )
+
+    page.evaluate("explorer.setCode([39, 0])")
+    page.click("button.name >> nth=0")  # From the last category to the first.
+    next_frame(page)
+    assert captions() == list(range(32))
+    page.click("button[name=categories-after]")
+    next_frame(page)
+    assert captions() == list(range(32, 40))
+    assert "Categories 32 to 39 of 40 of z1" in page.locator(".strip h3").text_content()
+    page.click(".strip .tile >> nth=3")
+    next_frame(page)
+    assert page.evaluate("explorer.state.code") == [35, 0] and captions() == list(range(32, 40))
+    assert page.evaluate("explorer.milliseconds") >= 0  # To decode, for the frame after it.
 
 
 @pytest.mark.slow

@@ -47,6 +47,12 @@ def categorical(**changes: Any) -> models.CategoricalVAE:
 
 
 @functools.cache
+def many_categories() -> models.CategoricalVAE:
+    """2 variables of 40 categories."""
+    return categorical(num_variables=2, num_categories=40, code_prior=None)
+
+
+@functools.cache
 def bits() -> models.SemanticHashingAutoencoder:
     """12 bits."""
     return spread(models.SemanticHashingAutoencoder(SHAPE, 12, hidden_units=(16,)))

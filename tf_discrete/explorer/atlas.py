@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 from sklearn import decomposition
 
@@ -22,7 +23,7 @@ def columns(
     codes: np.ndarray,
     num_categories: int,
     pixels: np.ndarray,
-    labels: np.ndarray | None = None,
+    labels: ArrayLike | None = None,
     num_neighbors: int = 10,
 ) -> dict[str, list[Any]]:
     """Returns the columns of the file by name, one entry for each image.
@@ -31,7 +32,7 @@ def columns(
         codes: int [M, N] in [0, K).
         num_categories: K.
         pixels: uint8 [M, H, W, 1 or 3].
-        labels: int [M]. Default: None, no column.
+        labels: [M], names of classes or their numbers. Default: None, no column.
         num_neighbors: Neighbours of each image, at most M - 1. Default: 10.
 
     Returns:

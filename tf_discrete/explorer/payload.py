@@ -176,7 +176,7 @@ def _log_probs(spec: LatentSpec, probs: tf.Tensor) -> JsonObject:
     """Packs the probabilities of the categories of each variable of each example."""
     probs = spec.kind.over_categories(probs)[..., : spec.num_categories]
     log_probs = np.log(np.maximum(np.asarray(probs), np.exp(LOWEST_LOG_PROB)))
-    return packed.pack_weights(log_probs.reshape([len(log_probs), -1, 1]), "int8")
+    return packed.pack_weights(log_probs.reshape([len(log_probs), -1, 1]), "int16")
 
 
 def _class_and_style(model: SemiSupervisedVAE, examples: Examples, precision: str) -> JsonObject:

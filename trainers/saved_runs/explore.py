@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shlex
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from tf_discrete.models import AutoregressivePrior, DiscreteModel
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 from tf_discrete.types import JsonObject
 
-from ..common import finished_run, identity
+from ..common import finished_run, identity, narration
 from ..common.run_directory import RunDirectory
 from ..flags.config import check
 from ..flags.explore import Config
@@ -36,19 +37,23 @@ def run(config: Config) -> pathlib.Path:
     check(config)
     finished = load(config)
     explorer.check_model(finished.model)
-    examples = load_examples(finished, config)
+    narration.say("Model", narration.model_words(finished.model))
+    with narration.phase(f"Images of the {config.split} split"):
+        examples = load_examples(finished, config)
     prior = load_prior(finished, config)
+    output = writing.expand(config.output or finished.directory.path / "explorer.html")
+    with narration.phase("Page"):
+        text, payload = build(finished, examples, prior, config)
     if config.atlas:
         write_atlas(finished, config)
-    output = writing.expand(config.output or finished.directory.path / "explorer.html")
-    text, payload = build(finished, examples, prior, config)
     with writing.new_path(
         output, True, ours=explorer.is_page, kind="page of trainers.explore"
     ) as new:
         new.write_text(text, encoding="utf-8")
     print(
         f"{output}: {len(text.encode()) / _MEGABYTE:.2f} MB, {len(examples.pixels)} images, weights as "
-        f"{payload['precision']}; pixels differ from the model's by at most {payload['largest_error']:.1e}"
+        f"{payload['precision']}; pixels of these images differ from the model's by at most "
+        f"{payload['largest_error']:.1e}"
     )
     return output
 
@@ -102,11 +107,14 @@ def write_atlas(finished: finished_run.FinishedRun, config: Config) -> None:
     source = ImageSource(finished, config.split)
     names = source.names()
     codes, _, _ = source.encode(names)
-    pixels = np.round([255 * source.read(name) for name in names]).astype(np.uint8)
     num_categories = finished.model.latent_spec.digit_sizes[1]
-    found = atlas.columns(codes, num_categories, pixels, source.labels, config.atlas_neighbors)
-    atlas.write(config.atlas, found)
-    print(f"{config.atlas}: {len(names)} images. embedding-atlas {config.atlas} {atlas.FLAGS}")
+    labels = None if source.labels is None else source.classes(names)
+    with narration.phase("Pixels, positions and neighbours of the atlas"):
+        pixels = np.round([255 * source.read(name) for name in names]).astype(np.uint8)
+        found = atlas.columns(codes, num_categories, pixels, labels, config.atlas_neighbors)
+        atlas.write(config.atlas, found)
+    print(f"{config.atlas}: {len(names)} images, which this shows:")
+    print(f"  {shlex.join(['embedding-atlas', config.atlas])} {atlas.FLAGS}")
 
 
 def in_turn(labels: np.ndarray | None, count: int, most: int) -> np.ndarray:

@@ -37,7 +37,9 @@ function classStyleView(payload, api) {
     made.element.dataset.class = label;
     return made;
   });
-  const probs = bars({ label: "Probability of each class", captions: false });
+  const short = names.every((name) => name.length <= 3);
+  const probs = bars({ label: "Probability of each class", captions: short, names });
+  const likeliest = h("figcaption", {});
   const sliders = times(model.size, (d) =>
     slider({
       label: `z${d + 1}`,
@@ -46,7 +48,7 @@ function classStyleView(payload, api) {
       max: 3,
       step: 0.05,
       value: state.style[d],
-      show: (value) => signed(value, 1),
+      show: (value) => signed(value),
       oninput: (value) => state.set({ style: state.style.map((old, other) => (other === d ? value : old)) }),
     }),
   );
@@ -61,7 +63,10 @@ function classStyleView(payload, api) {
     paint(original, examples.image(state.index), model.shape);
     original.setAttribute("aria-label", `The chosen ${examples.describe(state.index)}`);
     classes.forEach(({ element }, label) => element.setAttribute("aria-pressed", String(label === state.label)));
-    probs.update(model.probsOf(state.index));
+    const given = model.probsOf(state.index);
+    probs.update(given);
+    const best = given.indexOf(Math.max(...given));
+    likeliest.textContent = `class probabilities: ${names[best]} ${percent(given[best])}`;
     sliders.forEach(({ set }, d) => set(state.style[d]));
     draw();
   });
@@ -80,7 +85,7 @@ function classStyleView(payload, api) {
           { class: "stage" },
           h("figure", {}, original, h("figcaption", {}, "image")),
           h("figure", {}, decoded, h("figcaption", {}, "decoded")),
-          h("figure", { class: "inline" }, probs.element, h("figcaption", {}, "class probabilities of the image")),
+          h("figure", { class: "inline" }, probs.element, likeliest),
           h(
             "div",
             { class: "buttons" },

@@ -20,11 +20,15 @@ function codeEditor(model, state, setVariable) {
       ),
     ),
   );
+  const step = (n) => {
+    setVariable(n, (state.code[n] + 1) % model.categories);
+    cells[n][state.code[n]].scrollIntoView({ block: "nearest", inline: "nearest" });
+  };
   const rows = cells.map((row, n) =>
     h(
       "div",
       { class: "row", role: "radiogroup", "aria-label": `Variable ${n + 1}` },
-      button(`z${n + 1}`, () => setVariable(n, (state.code[n] + 1) % model.categories), {
+      button(`z${n + 1}`, () => step(n), {
         class: "name",
         tabindex: "-1",
         title: "next category",
@@ -113,23 +117,50 @@ function bitEditor(model, state, setVariable) {
   return element;
 }
 
-/** The images of all categories of the variable that was changed last. */
+/** The images of the categories of the variable that was changed last, a page of them at a time. */
 function categoryStrip(model, state, setVariable) {
   const count = Math.min(model.categories, MOST_IN_STRIP);
+  const pages = Math.ceil(model.categories / count);
+  let page = 0;
   const title = h("h3", {});
-  const tiles = times(count, (k) =>
-    tile({ label: `Category ${k}`, caption: String(k), onclick: () => setVariable(state.focused, k) }),
+  const tiles = times(count, (at) =>
+    tile({ label: "", onclick: () => setVariable(state.focused, page * count + at) }),
   );
   const draw = inNextFrame(() => {
-    tiles.forEach(({ canvas, element }, k) => {
+    const first = page * count;
+    const last = Math.min(first + count, model.categories) - 1;
+    const which = pages > 1 ? `Categories ${first} to ${last} of ${model.categories}` : "All categories";
+    title.textContent = `${which} of z${state.focused + 1}, the rest of the code as it is`;
+    tiles.forEach(({ canvas, element, text }, at) => {
+      const k = first + at;
+      element.hidden = k > last;
+      if (k > last) return;
       const code = state.code.map((value, n) => (n === state.focused ? k : value));
       paint(canvas, model.decode(code), model.shape);
+      text.textContent = String(k);
+      element.setAttribute("aria-label", `Category ${k}`);
       element.setAttribute("aria-pressed", String(k === state.code[state.focused]));
     });
   });
+  const turn = (by) => {
+    page = (page + by + pages) % pages;
+    draw();
+  };
   state.listen(() => {
-    title.textContent = `All categories of z${state.focused + 1}, the rest of the code as it is`;
+    page = Math.floor(state.code[state.focused] / count);
     draw();
   });
-  return h("div", { class: "strip" }, title, h("div", { class: "tiles" }, ...tiles.map(({ element }) => element)));
+  const turning = h(
+    "div",
+    { class: "controls" },
+    button("Categories before", () => turn(-1), { name: "categories-before" }),
+    button("Categories after", () => turn(1), { name: "categories-after" }),
+  );
+  return h(
+    "div",
+    { class: "strip" },
+    title,
+    pages > 1 ? turning : null,
+    h("div", { class: "tiles" }, ...tiles.map(({ element }) => element)),
+  );
 }

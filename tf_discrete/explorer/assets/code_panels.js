@@ -37,14 +37,33 @@ function neighbourPanel(model, examples, state, select) {
 function samplePanel(model, setCode) {
   let codes = [];
   let temperature = 1;
-  const random = randomNumbers(3);
+  let seed = 3;
+  let shown = null;
   const tiles = times(SAMPLES, (at) => tile({ label: `Sample ${at + 1}: edit its code`, onclick: () => setCode(codes[at]) }));
-  const draw = (prior) => {
-    codes = times(SAMPLES, () => prior(random, temperature));
+  const status = h("p", { class: "note", role: "status" });
+  const draw = inNextFrame(() => {
+    const random = randomNumbers(seed);
+    codes = times(SAMPLES, () => shown.prior(random, temperature));
     tiles.forEach(({ canvas }, at) => paint(canvas, model.decode(codes[at]), model.shape));
+    const heated = shown.heated ? ` at temperature ${temperature.toFixed(2)}` : "";
+    status.textContent = `Shown: samples of ${shown.name}${heated}.`;
+  });
+  const kinds = {
+    lstm: "the LSTM prior",
+    independent: "the learned prior",
+    samples: "the second prior, from a list of codes that were sampled when the page was made",
   };
-  const kinds = { lstm: "the LSTM prior", independent: "the learned prior", samples: "the second prior" };
-  const second = model.codePrior && kinds[model.codePriorKind];
+  const own = { name: "the prior", prior: model.prior, heated: false };
+  const second = model.codePrior && {
+    name: kinds[model.codePriorKind],
+    prior: model.codePrior,
+    heated: model.codePriorKind === "lstm",
+  };
+  const sample = (which) => {
+    seed += 1;
+    shown = which;
+    draw();
+  };
   const heat = slider({
     label: "Temperature of the LSTM",
     name: "lstm-temperature",
@@ -53,21 +72,27 @@ function samplePanel(model, setCode) {
     step: 0.05,
     value: 1,
     show: (value) => value.toFixed(2),
-    oninput: (value) => (temperature = value),
+    oninput: (value) => {
+      temperature = value;
+      shown = second;
+      draw();
+    },
   });
-  draw(model.codePrior || model.prior);
+  shown = second || own;
+  draw();
   return panel(
     "Samples of the prior",
     "Codes are sampled in this page and decoded. Click a sample to edit its code above.",
     h(
       "div",
       { class: "controls" },
-      button("Sample the prior", () => draw(model.prior), { name: "sample-prior" }),
+      button("Sample the prior", () => sample(own), { name: "sample-prior" }),
       second
-        ? button(`Sample ${second}`, () => draw(model.codePrior), { class: "primary", name: "sample-code-prior" })
+        ? button(`Sample ${second.name.split(",")[0]}`, () => sample(second), { class: "primary", name: "sample-code-prior" })
         : null,
-      model.codePriorKind === "lstm" ? heat.element : null,
+      second && second.heated ? heat.element : null,
     ),
+    status,
     h("div", { class: "tiles" }, ...tiles.map(({ element }) => element)),
   );
 }

@@ -54,8 +54,9 @@ function slider({ label, min, max, step, value, show, oninput, name }) {
 const button = (text, onclick, attributes = {}) =>
   h("button", { type: "button", onclick, ...attributes }, text);
 
-/** A chart of bars in [lowest, highest]; `update(values, ghost)` moves them, `ghost` is drawn as outlines. */
-function bars({ label, lowest = 0, highest = 1, kind = "", captions = true }) {
+/** A chart of bars in [lowest, highest]; `update(values, ghost)` moves them, `ghost` is drawn as outlines.
+ *  The captions are `names`, or else the numbers from 1 on. */
+function bars({ label, lowest = 0, highest = 1, kind = "", captions = true, names = null }) {
   const element = h("div", { class: `bars ${kind}`, role: "img" });
   const zero = (100 * highest) / (highest - lowest);
   function place(part, value) {
@@ -70,9 +71,9 @@ function bars({ label, lowest = 0, highest = 1, kind = "", captions = true }) {
         ...values.map((_, k) =>
           h(
             "div",
-            { class: "bar" },
+            { class: "bar", title: names && names[k] },
             h("div", { class: "track" }, h("i", { class: "fill" }), h("i", { class: "ghost" })),
-            captions ? h("span", {}, String(k + 1)) : null,
+            captions ? h("span", {}, names ? names[k] : String(k + 1)) : null,
           ),
         ),
       );
@@ -84,7 +85,8 @@ function bars({ label, lowest = 0, highest = 1, kind = "", captions = true }) {
       if (ghost) place(track.children[1], ghost[k]);
       element.children[k].dataset.value = value;
     });
-    element.setAttribute("aria-label", `${label}: ${values.map((value) => signed(value)).join(", ")}`);
+    const said = values.map((value, k) => (names ? `${names[k]} ${signed(value)}` : signed(value)));
+    element.setAttribute("aria-label", `${label}: ${said.join(", ")}`);
   }
   return { element, update };
 }

@@ -42,7 +42,7 @@ function gallery(examples, shape, choose) {
   };
   const select = (index) => {
     options.forEach((option) => option.setAttribute("aria-selected", String(option === options[index])));
-    rove(options, options[index]);
+    rove(options, options[index].hidden ? shown()[0] : options[index]);
   };
   const pick = (option) => choose(Number(option.dataset.index));
   list.addEventListener("click", (event) => {

@@ -19,8 +19,8 @@ function explore(root, payload) {
     simplex.draw();
   });
   const facts = payload
-    ? `The weights of the decoder are rounded to ${payload.precision}; its pixels differ from the model's by at most ` +
-      `${payload.largest_error.toExponential(1)}. `
+    ? `The weights of the decoder are rounded to ${payload.precision}; for the codes of these images its pixels differ ` +
+      `from the model's by at most ${payload.largest_error.toExponential(1)}. `
     : "";
   root.append(
     h(

@@ -41,7 +41,7 @@ function relaxationView(state) {
       max: 4,
       step: 0.05,
       value: state.allLogits[k],
-      show: (value) => signed(value, 1),
+      show: (value) => signed(value),
       oninput: (value) =>
         state.set({ allLogits: state.allLogits.map((old, other) => (other === k ? value : old)) }),
     }),
