@@ -90,6 +90,11 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: pathlib.Path):
     assert names == expected | {"tf_discrete/py.typed"}
 
 
+def test_the_readme_names_every_script():
+    named = re.findall(r"`(tf-discrete-[a-z-]+)`", (ROOT / "README.md").read_text())
+    assert sorted(named) == sorted(SCRIPTS)
+
+
 def test_the_metadata_name_the_licence_the_scripts_and_the_bounds(wheel: pathlib.Path):
     archive = zipfile.ZipFile(wheel)
     files = {x.split(".dist-info/")[1]: x for x in archive.namelist() if ".dist-info/" in x}

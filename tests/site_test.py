@@ -31,6 +31,11 @@ def test_the_menu_has_every_page():
 def test_the_reference_has_every_public_module():
     modules = {name for name in tf_discrete.__all__ if inspect.ismodule(getattr(tf_discrete, name))}
     assert modules <= set(site.MODULES)
+    # What the guides import is there too.
+    guides = [*(site.ROOT / "docs").glob("*.md"), site.ROOT / "README.md"]
+    text = "\n".join(path.read_text() for path in guides)
+    used = set(re.findall(r"^from tf_discrete\.([\w.]+) import", text, re.MULTILINE))
+    assert used <= set(site.MODULES)
 
 
 def test_the_reference_has_every_public_name_once():

@@ -34,9 +34,13 @@ DOCUMENTS = {
 MODULES = (
     *("layers", "layers.quantizers", "models", "estimators", "distributions", "likelihoods"),
     *("objectives", "schedules", "losses", "functional", "optimizers", "callbacks", "datasets"),
-    *("evaluation", "codes", "explorer", "export", "plots", "seeds", "types"),
+    *("evaluation", "codes", "codes.code_files", "codes.stores", "explorer", "explorer.notebook"),
+    *("export", "plots", "seeds", "types"),
 )
 """Public modules of tf_discrete, each with a page. A name stands on the first page that has it."""
+
+FILES = ("docs/explorer.html",)
+"""Files of the repository that the site has too, under their names; notebooks are among them."""
 
 _FENCED = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
@@ -53,6 +57,8 @@ def main() -> None:
         else:
             text = converted((ROOT / source).read_text(encoding="utf-8"), source)
         (TARGET / target).write_text(text, encoding="utf-8")
+    for name in (*FILES, *(page for page in pages() if page.endswith(".ipynb"))):
+        shutil.copy(ROOT / name, TARGET)
     for name, text in reference().items():
         path = TARGET / "api" / f"{name}.md"
         path.parent.mkdir(exist_ok=True)
@@ -79,7 +85,7 @@ def tutorial(path: pathlib.Path) -> str:
     for name, picture in resources["outputs"].items():
         (TARGET / "images" / f"{path.stem}_{name}").write_bytes(picture)
         text = text.replace(f"]({name})", f"](images/{path.stem}_{name})")
-    return f"*This page is the notebook `{path.as_posix()}` of the repository.*\n\n{text}"
+    return f"*This page is the notebook [{path.name}]({path.name}).*\n\n{text}"
 
 
 def converted(text: str, source: str) -> str:
@@ -107,6 +113,8 @@ def converted(text: str, source: str) -> str:
         path = os.path.normpath(os.path.join(os.path.dirname(source), path))
         if path in known:
             return f"[{words}]({known[path]}{hash_sign}{anchor})"
+        if path in FILES:
+            return f"[{words}]({os.path.basename(path)})"
         if path.startswith("docs/images/"):
             return f"{picture}[{words}]({path.removeprefix('docs/')})"
         return words if path in words else f"{words} (`{path}`)"
