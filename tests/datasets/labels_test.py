@@ -39,8 +39,8 @@ BAD = {
     "below": (np.array([0, -2]), 3, 0, "in 0..2, or -1.*Received: labels=-2..0"),
     "floats": (np.array([0.0, 1.0]), 2, 0, "must be integers.*Received: labels.dtype=float64"),
     "no labels": (None, None, 1, "Give the data labels.*Received: labels=None"),
-    "one class": (np.zeros(3, int), 1, 0, "at least 2 classes. Received: num_classes=1"),
-    "negative": (LABELS, 3, -1, "at least 1, or 0 for all labels. Received: per_class=-1"),
+    "one class": (np.zeros(3, int), 1, 0, "at least 2 classes.*Received: num_classes=1"),
+    "negative": (LABELS, 3, -1, "at least 1, or 0 for all labels.*Received: per_class=-1"),
 }
 
 

@@ -87,7 +87,9 @@ def test_clicks_and_keys_change_the_code_and_the_image(pages):
     assert changed != first
     decoded = np.asarray(model.decode([[code[0], other, *code[2:]]])).reshape(-1)
     np.testing.assert_allclose(np.array(changed[::4]) / 255, decoded, atol=3e-3)
-    assert page.locator("[role=status] >> nth=0").text_content().startswith("1 of 4 variables differ")
+    assert (
+        page.locator("[role=status] >> nth=0").text_content().startswith("1 of 4 variables differ")
+    )
     page.click("button.name >> nth=1")  # To the next category, the third.
     assert page.evaluate("explorer.state.code[1]") == (code[1] + 2) % 3
     page.focus(".cell[data-variable='1'][tabindex='0']")
@@ -186,9 +188,12 @@ def test_images_are_chosen_by_keys_and_filtered_by_class(pages):
         "[role=option]", "all => all.filter(o => !o.hidden).map(o => Number(o.dataset.index))"
     )
     assert shown == [4, 8, 10]
-    page.click(".cell[data-variable='0'][aria-checked='false'] >> nth=0")  # Of an image that is hidden.
+    page.click(
+        ".cell[data-variable='0'][aria-checked='false'] >> nth=0"
+    )  # Of an image that is hidden.
     reached = page.eval_on_selector_all(
-        "[role=option]", "all => all.filter(o => o.tabIndex === 0).map(o => Number(o.dataset.index))"
+        "[role=option]",
+        "all => all.filter(o => o.tabIndex === 0).map(o => Number(o.dataset.index))",
     )
     assert reached == [4]
 

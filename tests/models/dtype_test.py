@@ -22,7 +22,9 @@ def test_networks_have_the_policy_of_their_model(name, policy):
 
 
 def test_networks_that_are_given_keep_theirs():
-    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(6)])
+    network = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(6)]
+    )
     model = models.CategoricalVAE(
         (4, 4, 1), num_variables=2, num_categories=3, encoder=network, dtype="mixed_bfloat16"
     )

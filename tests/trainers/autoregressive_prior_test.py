@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing import event_accumulator
 
 from tests.trainers import small_runs
 from tf_discrete import codes
@@ -45,6 +46,14 @@ def test_it_writes_the_prior_its_scores_and_a_picture(trained):
     assert rows[-1]["validation/loss"] < rows[0]["validation/loss"]
     best = max(row["validation/log_prob_nats"] for row in rows)
     np.testing.assert_allclose(-result["validation/nats_per_item"], best, rtol=1e-4)
+
+
+def test_its_charts_are_those_of_the_other_trainers(trained):
+    folder, _ = trained
+    events = event_accumulator.EventAccumulator(str(folder / "tensorboard/validation")).Reload()
+    assert len(events.Tensors("objective/log_prob_nats")) == 6
+    text = events.SummaryMetadata("objective/log_prob_nats").summary_description
+    assert "log p(code)" in text and "best epoch" in text
 
 
 def test_bits_on_test_are_those_of_the_saved_prior(trained, finished):

@@ -144,6 +144,8 @@ def test_pictures_and_tensorboard(folder: pathlib.Path):
     bound = events.Tensors("comparison/hard_elbo_nats")
     assert [event.step for event in bound] == [10, 20, 30]
     assert [float(tf.make_ndarray(event.tensor_proto)) for event in bound] == [-31.0, -26.0, -21.0]
+    for tag in events.Tags()["tensors"]:
+        assert events.SummaryMetadata(tag).summary_description.endswith("."), tag
     variance = events.Tensors("gradient_variance/encoder")
     assert [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in variance] == [
         (0, 2.0),

@@ -11,7 +11,17 @@ import pytest
 from absl import flags
 
 from tests.trainers import small_runs
-from trainers.flags import config, config_file, export, search, structured_prediction
+from trainers.flags import (
+    config,
+    config_file,
+    evaluate,
+    export,
+    quantized_autoencoder,
+    search,
+    semi_supervised,
+    state_tabulation,
+    structured_prediction,
+)
 from trainers.flags import help as flag_help
 from trainers.flags.categorical_vae import Config
 
@@ -118,7 +128,13 @@ def test_the_file_of_a_run_names_the_task_of_train(tmp_path):
     assert done.returncode == 1 and "must name a file" in done.stderr
 
 
-@pytest.mark.parametrize("of", [Config, structured_prediction.Config, search.Config, export.Config])
+@pytest.mark.parametrize(
+    "of",
+    [
+        *(Config, structured_prediction.Config, search.Config, export.Config, evaluate.Config),
+        *(quantized_autoencoder.Config, semi_supervised.Config, state_tabulation.Config),
+    ],
+)
 def test_help_shows_every_flag_once_and_common_ones_first(of):
     found = flag_help.groups(of)
     names = [name for members in found.values() for name in members]
@@ -126,8 +142,13 @@ def test_help_shows_every_flag_once_and_common_ones_first(of):
     if len(names) <= flag_help.FEW:
         assert list(found) == ["Flags:"]
     else:
-        assert next(iter(found)) == "Common flags:" and len(found) > 2
+        assert next(iter(found)) == "Common flags:" and len(found) >= 2
     assert doctest.testmod(flag_help).failed == 0
+
+
+def test_the_environment_and_the_steps_of_an_agent_are_common():
+    found = flag_help.groups(state_tabulation.Config)["Common flags:"]
+    assert {"environment", "steps", "output_dir"} <= set(found)
 
 
 def test_help_of_a_group_has_its_heading():

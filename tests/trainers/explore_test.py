@@ -57,7 +57,9 @@ def test_a_page_is_written_of_the_images_as_the_model_reads_them(run, model, cap
     assert all(examples["labels"].count(label) == 2 for label in range(10))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Model:") and "Page ..." in lines
-    assert lines[-1].startswith(f"{path}: 0.") and "20 images, weights as int16; pixels" in lines[-1]
+    assert (
+        lines[-1].startswith(f"{path}: 0.") and "20 images, weights as int16; pixels" in lines[-1]
+    )
     before = path.read_text()
     explore.run(explore.Config(run=str(run), num_images=20))
     assert path.read_text() == before, "reproducible, and its own page is replaced"

@@ -42,7 +42,8 @@ def test_a_run_says_what_was_read_and_what_is_trained(splits, capsys):
     )
     printed = capsys.readouterr().out
     assert (
-        "144 validation (carved) and 359 test (carved) images of 8 x 8 x 1; 10 classes" in printed
+        "144 validation (from train) and 359 test (from train) images of 8 x 8 x 1; 10 classes"
+        in printed
     )
     assert "CategoricalVAE, 4 variables of 3 categories, gumbel_softmax, " in printed
     count = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
@@ -66,6 +67,15 @@ def test_a_bound_is_named_for_what_it_is(name, binarization, bound_of):
     likelihood = likelihoods.get(name)
     assert likelihood_words.bound_of(split, likelihood) == bound_of
     assert ("may be positive" in likelihood_words.pixels(split, likelihood)) == (name == "gaussian")
+
+
+def test_a_likelihood_of_features_is_not_one_of_pixels():
+    split, likelihood = datasets.get("digits", "test"), likelihoods.get("bernoulli")
+    assert (
+        likelihood_words.bound_of(split, likelihood, features=True) == "of features of the images"
+    )
+    words = likelihood_words.pixels(split, likelihood, features=True)
+    assert "features of the images, not of the pixels" in words and "--binarization" not in words
 
 
 def test_a_likelihood_that_says_nothing_of_its_numbers_gets_no_name():
@@ -102,6 +112,14 @@ def test_a_long_phase_says_how_far_it_is(capsys, monkeypatch):
     ]
 
 
+def test_a_phase_without_an_end_in_sight_says_that_it_goes_on(capsys, monkeypatch):
+    monkeypatch.setattr(narration, "SECONDS", 0.001)
+    with narration.phase("Terms"):
+        while "so far" not in (told := capsys.readouterr().out):
+            pass
+    assert told.splitlines()[-1].startswith("Terms: ")
+
+
 def test_a_phase_that_fails_does_not_say_that_it_ended(capsys):
     with pytest.raises(OSError), narration.phase("Bound"):
         raise OSError
@@ -133,19 +151,19 @@ def test_a_memorised_run_is_told_once(capsys):
     "changes,said",
     [
         ({}, None),
-        ({"test/bound_nats": 3.0}, "The bound of 3 nats cannot be one: a Bernoulli"),
-        ({"test/elbo_nats": -80.0}, "is no bound of the discrete model"),
-        ({"test/hard_elbo_nats": -80.0}, "more samples cannot lower a bound"),
-        ({"test/hard_elbo_nats": -89.0}, None),  # Within the error.
+        ({"bound_nats": 3.0}, "The bound of 3 nats cannot be one: a Bernoulli"),
+        ({"elbo_nats": -80.0}, "is no bound of the discrete model"),
+        ({"hard_elbo_nats": -80.0}, "more samples cannot lower a bound"),
+        ({"hard_elbo_nats": -89.0}, None),  # Within the error.
     ],
 )
 def test_numbers_that_cannot_be_bounds_are_noticed(changes, said):
     result = {
-        "test/bound_nats": -90.0,
-        "test/bound_standard_error_nats": 0.5,
-        "test/bound_samples": 100,
-        "test/elbo_nats": -95.0,
-        "test/hard_elbo_nats": -95.0,
+        "bound_nats": -90.0,
+        "bound_standard_error_nats": 0.5,
+        "bound_samples": 100,
+        "elbo_nats": -95.0,
+        "hard_elbo_nats": -95.0,
     }
     found = notices.of_result({**result, **changes}, likelihoods.get("bernoulli"))
     assert len(found) == (said is not None)
@@ -154,8 +172,16 @@ def test_numbers_that_cannot_be_bounds_are_noticed(changes, said):
 
 
 def test_a_positive_bound_of_a_density_is_no_mistake():
-    result = {"test/bound_nats": 270.0, "test/bound_standard_error_nats": 1.0}
+    result = {"bound_nats": 270.0, "bound_standard_error_nats": 1.0}
     assert notices.of_result(result, likelihoods.Gaussian(0.2)) == []
+
+
+def test_a_classifier_that_a_linear_one_equals_is_noticed():
+    result = {"test/accuracy": 0.686, "test/linear_accuracy": 0.69}
+    (notice,) = notices.of_classifier(result)
+    assert "reads 69.0 % of the test images, this model 68.6 %" in notice
+    assert notices.of_classifier({**result, "test/accuracy": 0.8}) == []
+    assert notices.of_classifier({"test/accuracy": 0.1}) == []
 
 
 class _Mean:
@@ -199,9 +225,10 @@ def test_results_stand_next_to_their_references(capsys):
             "test/reconstruction_accuracy": 0.25,
             "test/reconstruction_accuracy_standard_error": 0.01,
             "test/original_accuracy": 0.98,
+            "test/original_accuracy_standard_error": 0.003,
         },
     )
     assert capsys.readouterr().out.splitlines()[2:] == [
         "  test/bound_nats               -90 +- 0.51  (100 samples, log probability)",
-        "  test/reconstruction_accuracy  0.25 +- 0.01  (on the originals: 0.98)",
+        "  test/reconstruction_accuracy  0.25 +- 0.01  (on the originals: 0.98 +- 0.003)",
     ]

@@ -17,6 +17,7 @@ from tests import shared
 from tests.trainers import small_runs
 from tf_discrete import export
 from tf_discrete._internal import reading
+from trainers.common import finished_run
 from trainers.flags.state_tabulation import Config
 
 gymnasium = pytest.importorskip("gymnasium", reason="needs the extra 'rl'")
@@ -110,6 +111,11 @@ def test_a_damaged_round_gives_way_to_the_one_before(tmp_path, capsys):
         path.write_bytes(b"")
     with pytest.raises(reading.DamagedFileError, match="the memory and the table of an agent"):
         program.run(config(tmp_path, steps=200))
+
+
+def test_programs_for_models_of_images_refuse_its_folder(finished):
+    with pytest.raises(ValueError, match="one training of a model.*a folder of trainers.state_tab"):
+        finished_run.load(str(finished))
 
 
 def test_a_finished_run_is_not_trained_again(finished, capsys):

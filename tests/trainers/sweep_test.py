@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.trainers import small_runs
-from trainers.common import callbacks, run, sweep
+from trainers.common import callbacks, finished_run, run, sweep
 from trainers.tasks import categorical_vae, structured_prediction
 
 FLAGS = {
@@ -119,6 +119,12 @@ def test_a_sweep_that_was_killed_repeats_nothing_and_finishes_the_best(tmp_path,
     printed = capsys.readouterr().out
     assert printed.index("     0.01") < printed.index("    1e-05")
     assert f"exported model, is {folder / fast}" in printed
+    assert (
+        f"{folder / fast}: test results" in printed
+    )  # Nothing is to be found in that of the sweep.
+    assert f"-m trainers.evaluate --run={folder / fast} --bound_samples=1000" in printed
+    with pytest.raises(ValueError, match="run must be the folder of one training.*a sweep"):
+        finished_run.load(str(folder))
     # The best one alone has seen the test split.
     assert result["test/num_examples"] == 120
     assert json.loads((folder / fast / "metrics.json").read_text()) == result
@@ -144,7 +150,8 @@ def test_a_run_that_diverges_loses(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "train", train)
     settings = config(tmp_path / "one")
-    assert sweep.run(categorical_vae.TASK, settings)["bound_nats"] == -5.0
+    best, result = sweep.run(categorical_vae.TASK, settings)
+    assert (best.learning_rate, result["bound_nats"]) == (1e-5, -5.0)
     found = json.loads((tmp_path / "one/sweep.json").read_text())
     assert found["learning_rate-0.01-temperature-0.5"]["diverged"] == "Not finite at step 3"
     assert "diverged" in sweep.table(found).splitlines()[-1]

@@ -13,6 +13,8 @@ import tensorflow as tf
 from tests.trainers import small_runs
 from tf_discrete.models import CategoricalVAE
 from trainers.common import run, weight_average
+from trainers.flags import evaluate as flags
+from trainers.saved_runs import evaluate
 from trainers.tasks import categorical_vae
 
 SETTINGS = {"max_examples": 60, "epochs": 2, "weight_average": 0.5, "pictures_every": 0}
@@ -81,3 +83,6 @@ def test_the_files_hold_the_average(tmp_path: pathlib.Path):
     found = run.evaluate_split(model, splits["test"], settings.bound_samples)
     assert found["hard_elbo_nats"] == pytest.approx(result["test/hard_elbo_nats"], rel=1e-5)
     assert found["hard_elbo_nats"] != pytest.approx(result["plain_test/hard_elbo_nats"], rel=1e-5)
+    evaluated = evaluate.run(flags.Config(run=str(tmp_path), bound_samples=settings.bound_samples))
+    for name in ("hard_elbo_nats", "bound_nats"):
+        assert evaluated[name] == result[f"test/{name}"]

@@ -19,7 +19,8 @@ class BuiltByConstructor:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
-            setattr(cls, "__init__", dtype_policies.given_to_parts(vars(cls)["__init__"]))
+            init = dtype_policies.given_to_parts(vars(cls)["__init__"])
+            cls.__init__ = init  # type: ignore[method-assign]
 
     def build(self, input_shape: Shape) -> None:
         """Does nothing: the constructor creates all weights."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tf_discrete.datasets import image_file
+from tf_discrete.datasets.guide import GUIDE
 from tf_discrete.datasets.image_file import WhiteLevels
 from tf_discrete.datasets.on_demand import OnDemandImages
 
@@ -42,7 +43,7 @@ class FolderImages(OnDemandImages):
             if not self._resize and (size := image_file.header(path).size) != (height, width):
                 raise ValueError(
                     "Images must all have one size. Give image_size=(height, width) to resize them. "
-                    f"Received: {path!r} of {size}, others of {(height, width)}"
+                    f"See {GUIDE}. Received: {path!r} of {size}, others of {(height, width)}"
                 )
             yield image_file.decode(path, channels, (height, width), self._white)
 

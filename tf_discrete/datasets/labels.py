@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete.datasets import pipeline
+from tf_discrete.datasets import guide, pipeline
 from tf_discrete.datasets.indexed_batches import WHOLE, Epoch, IndexedBatches, Indices, Share
 from tf_discrete.datasets.source import UNLABELLED
 from tf_discrete.datasets.split import Split
 from tf_discrete.types import Tensor
 
 
+@guide.named()
 def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int = 0) -> np.ndarray:
     """Chooses the examples whose labels may be used: `per_class` of each class, at random.
 
@@ -61,6 +62,7 @@ def choose(labels: np.ndarray, num_classes: int, per_class: int = 0, seed: int =
     return np.sort(np.concatenate(chosen))
 
 
+@guide.named()
 def check(labels: np.ndarray | None, num_classes: int | None) -> np.ndarray:
     """Returns labels int [n] in -1..K - 1.
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tf_discrete._internal import checks
 from tf_discrete.datasets import embedded as embedded  # Registers its own.
-from tf_discrete.datasets import image_folder, npz_file, pipeline, record_folder, tfds_images
+from tf_discrete.datasets import (
+    guide,
+    image_folder,
+    npz_file,
+    pipeline,
+    record_folder,
+    tfds_images,
+)
 from tf_discrete.datasets.on_demand import BUFFER, OnDemandImages
 from tf_discrete.datasets.source import REGISTRY, SPLITS, Load, Request
 from tf_discrete.datasets.split import Split
 
-GUIDE = "docs/your_data.md"
-"""The document that every refusal of data leads to."""
 _CHECKED_ON_DISK = 4096
 _CHECKED_IN_FILES = 256
 
@@ -107,7 +111,7 @@ def get(
         stream=checks.flag("stream", stream),
         buffer=checks.whole("buffer", buffer),
     )
-    with _naming_the_guide():
+    with guide.named():
         arrays = _source(name, request.data_dir)(request)
     _tell_constant(arrays.images, request)
     return Split(
@@ -122,19 +126,6 @@ def get(
         white_levels=arrays.white_levels,
         carved=arrays.carved,
     )
-
-
-@contextlib.contextmanager
-def _naming_the_guide() -> Iterator[None]:
-    """Adds to every refusal of data where their keys, layouts and limits are explained."""
-    try:
-        yield
-    except (FileNotFoundError, ValueError) as error:
-        told = str(error)
-        if len(error.args) == 1 and GUIDE not in told:
-            before, received, after = told.partition(" Received:")
-            error.args = (f"{before} See {GUIDE}.{received}{after}",)
-        raise
 
 
 def _tell_constant(images: np.ndarray | OnDemandImages, request: Request) -> None:

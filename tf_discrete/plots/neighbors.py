@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -19,6 +21,8 @@ def neighbors(
     found: ArrayLike,
     distances: ArrayLike,
     *,
+    query_names: Sequence[str] | None = None,
+    found_names: Sequence[Sequence[str]] | None = None,
     max_queries: int = 12,
     title: str = "Queries and their nearest neighbours",
 ) -> Figure:
@@ -30,6 +34,8 @@ def neighbors(
       found: `[Q, k, H, W(, C)]` likewise.
       distances: Numbers `[Q, k]`, printed above each image; none above one that is negative, whose
         image is not drawn.
+      query_names: Q words above the queries, such as the names of their classes. Default: "query".
+      found_names: `[Q, k]` words behind the distances. Default: None.
       max_queries: further queries are left out.
       title: above the picture.
 
@@ -69,9 +75,11 @@ def neighbors(
     style = {"fontsize": canvas.LABEL_SIZE, "color": canvas.MUTED}
     for row in range(count):
         y = row * pitch + _TEXT - 4
-        axes.text(width / 2, y, "query", style, ha="center", va="bottom")
+        asked_for = query_names[row] if query_names is not None else "query"
+        axes.text(width / 2, y, asked_for, style, ha="center", va="bottom")
         for column, x in enumerate(places):
             if far[row, column] >= 0:
-                text = f"{far[row, column]:g}"
+                name = found_names[row][column] if found_names is not None else ""
+                text = f"{far[row, column]:g} {name}".rstrip()
                 axes.text(x + width / 2, y, text, style, ha="center", va="bottom")
     return figure

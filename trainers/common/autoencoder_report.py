@@ -103,13 +103,15 @@ def classify(
 ) -> dict[str, float]:
     """Returns the accuracy of a classifier of real images on reconstructions, and on the originals."""
     images, labels = data.some_images(test, MOST)
-    on_reconstructions = classify_reconstructions(model, classifier, test)
-    return {
-        "reconstruction_accuracy": on_reconstructions,
-        "reconstruction_accuracy_standard_error": references.share_error(
-            on_reconstructions, len(images)
-        ),
-        "original_accuracy": evaluation.reconstruction_accuracy(
-            classifier, images, np.asarray(labels)
-        ),
+    with narration.phase(f"Classes of {len(images):,} reconstructions and their originals"):
+        shares = {
+            "reconstruction_accuracy": classify_reconstructions(model, classifier, test),
+            "original_accuracy": evaluation.reconstruction_accuracy(
+                classifier, images, np.asarray(labels)
+            ),
+        }
+    errors = {
+        f"{name}_standard_error": references.share_error(share, len(images))
+        for name, share in shares.items()
     }
+    return {**shares, **errors}

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 OBJECTIVE, DISCRETE, CODES = "objective", "discrete_path", "codes"
-CLASSES, OPTIMISATION, TEST = "classification", "optimisation", "test"
+CLASSES, OPTIMISATION, AGENT, TEST = "classification", "optimisation", "agent", "test"
 """The groups: what is trained, what the discrete model scores, how codes are used, how well classes are read,
-the state of the optimizer, and the numbers of the end."""
+the state of the optimizer, how an agent does, and the numbers of the end."""
 
 
 class Chart(NamedTuple):
@@ -33,6 +33,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "multi_sample_bound_nats": f"The bound of several samples, as trained. {_NATS} Higher is better.",
         "reconstruction_nats": f"-log p(x | z) as trained. {_NATS} Lower is better.",
         "kl_nats": f"KL from posterior to prior, summed over variables. {_NATS}",
+        "log_prob_nats": f"log p(code) under the prior that is trained. {_NATS} Higher is better.",
         "prior_nats": f"-log p(z) of the codes under the code prior. {_NATS} Lower is better.",
         "elbo_labelled_nats": f"The ELBO of images with a label. {_NATS} Higher is better.",
         "elbo_unlabelled_nats": f"The ELBO of images without a label. {_NATS} Higher is better.",
@@ -69,6 +70,11 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "slope": "Slope of the logits that are sampled; high is nearly discrete.",
         "discrete_fraction": "Probability that a bit is rounded in training.",
     },
+    AGENT: {
+        "return": "Discounted return of episodes without exploration, on average. Higher is better.",
+        "states": "States in the agent's table.",
+        "moved_transitions": "Remembered transitions whose states have new codes since the last round.",
+    },
     TEST: {
         "bound_nats": f"Importance-weighted bound at the end. {_NATS} Higher is better.",
         "bound_standard_error_nats": "Standard error of the bound over examples.",
@@ -80,14 +86,29 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "reconstruction_accuracy": "Share of reconstructions that a classifier of real images gets right.",
         "reconstruction_accuracy_standard_error": "Standard error of that share.",
         "original_accuracy": "Share of the originals that it gets right; compare reconstruction_accuracy.",
+        "original_accuracy_standard_error": "Standard error of that share.",
         "accuracy_standard_error": "Standard error of the accuracy.",
         "linear_accuracy": "Accuracy of a linear classifier of the pixels on the same labels.",
+        "linear_accuracy_standard_error": "Standard error of that accuracy.",
         "inception_score": "Inception score of samples. Higher is better.",
         "inception_score_spread": "Spread of the inception score over parts of the samples.",
         "slides_score": "The score of the 2018 comparison, of samples. Higher is better.",
         "slides_score_spread": "Spread of that score over parts of the samples.",
     },
 }
+PICTURES = {
+    "analogies": "The style of the images on the left in every class.",
+    "class_grid": "Generated images: a style in a row, a class in a column.",
+    "codes": "How often each variable takes each category, and its effective number of categories.",
+    "completions": "Inputs, some completions, the mean of many, and the truth.",
+    "confusion": "Labelled validation images by true and by assigned class.",
+    "reconstructions": "Validation images, and what is decoded from their most probable codes.",
+    "samples": "Images decoded from codes that are drawn from the prior.",
+    "perplexity_per_variable": "Effective number of categories of each variable.",
+    "posterior_logits": "Logits of the codes of validation images.",
+    "posterior_probs": "Probabilities of the categories of validation images.",
+}
+"""Pictures and histograms of a run, and what they show."""
 _SAME = {"mean_perplexity": "perplexity"}
 """Other names of a quantity in the results of a run."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tf_discrete import datasets
+from tf_discrete.datasets import guide
 
 from ..flags.run import TrainingFlags
 
@@ -31,6 +32,7 @@ def load_split(config: TrainingFlags, split: str) -> datasets.Split:
     )
 
 
+@guide.named()
 def load_splits(
     config: TrainingFlags, load: Callable[[Any, str], datasets.Split] = load_split
 ) -> Splits:
@@ -45,7 +47,6 @@ def load_splits(
     if len(set(shapes.values())) > 1:
         raise ValueError(
             "The images of all splits must have one shape. Resize them with --image_size. "
-            "See docs/your_data.md. "
             f"Received: dataset={config.dataset!r} with shapes {shapes}"
         )
     if config.batch_size > len(splits["train"]):

@@ -21,8 +21,14 @@ def is_cross_entropy(split: datasets.Split, likelihood: Likelihood | None) -> bo
     return isinstance(likelihood, likelihoods.Bernoulli) and not is_black_and_white(split)
 
 
-def pixels(split: datasets.Split, likelihood: Likelihood | None) -> str:
-    """Returns what the pixels are, their likelihood, and what its numbers mean, in words."""
+def pixels(split: datasets.Split, likelihood: Likelihood | None, features: bool = False) -> str:
+    """Returns what the pixels are, their likelihood, and what its numbers mean, in words.
+
+    Args:
+        split: Of the data.
+        likelihood: Of the model; None for one that has none.
+        features: Whether the likelihood is one of features of the images. Default: False, of the pixels.
+    """
     colour = "colour" if split.image_shape[-1] > 1 else "grey"
     kind = "black and white" if is_black_and_white(split) else colour
     if split.binarization != "none":
@@ -31,12 +37,19 @@ def pixels(split: datasets.Split, likelihood: Likelihood | None) -> str:
         return kind
     settings = ", ".join(f"{name}={value}" for name, value in likelihood.get_config().items())
     shown = f"{kind}; likelihood {type(likelihood).__name__}({settings})"
+    if features:
+        return f"{shown}: bounds are of features of the images, not of the pixels"
     meant = meaning(split, likelihood)
     return f"{shown}: {meant}" if meant else shown
 
 
-def bound_of(split: datasets.Split, likelihood: Likelihood | None) -> str:
-    """Returns what bounds are bounds on, in a few words; "" where the likelihood does not say it."""
+def bound_of(split: datasets.Split, likelihood: Likelihood | None, features: bool = False) -> str:
+    """Returns what bounds are bounds on, in a few words; "" where the likelihood does not say it.
+
+    The arguments are those of `pixels`.
+    """
+    if features:
+        return "of features of the images"
     if likelihood is None or likelihood.density is None:
         return ""
     if is_cross_entropy(split, likelihood):

@@ -1,13 +1,14 @@
 """The words of a run from its first to its last line: data, model, epochs, and each phase of the end.
 
-Every trainer says it with these functions. On a terminal a phase is a bar; in a log file it is a line when it
-begins, one every half a minute, and one when it ends.
+Every program says it with these functions. On a terminal a phase is a bar, or a clock where nobody knows how
+much there is; in a log file it is a line when it begins, one every half a minute, and one when it ends.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,8 @@ from .duration import duration
 
 SECONDS = 30.0
 """Seconds between two lines of a phase in a log file."""
+_TICK = 0.5
+"""Seconds between two moves of a clock on a terminal."""
 _NAMES_SHOWN = 12
 
 Progress = Callable[[int], None]
@@ -50,7 +53,7 @@ def say_start(
         monitored: Field of the history by which the best epoch is chosen.
     """
     say("Data", data_words(name, splits))
-    say("Pixels", likelihood_words.pixels(splits["train"], likelihood_of(model)))
+    say("Pixels", pixel_words(splits["train"], model))
     say("Model", model_words(model))
     say(
         "Training",
@@ -64,12 +67,12 @@ def data_words(name: str, splits: Splits) -> str:
     Example:
         >>> digits = {split: datasets.get("digits", split) for split in ("train", "validation", "test")}
         >>> print(data_words("digits", digits))
-        digits: 1,294 training, 144 validation (carved) and 359 test (carved) images of 8 x 8 x 1; 10 classes
+        digits: 1,294 training, 144 validation (from train) and 359 test (from train) images of ...; ...
     """
     train = splits["train"]
     counts = []
     for split, word in (("train", "training"), ("validation", "validation"), ("test", "test")):
-        taken = " (carved)" if splits[split].carved else ""
+        taken = " (from train)" if splits[split].carved else ""
         counts.append(f"{len(splits[split]):,} {word}{taken}")
     shape = " x ".join(map(str, train.image_shape))
     text = f"{name}: {', '.join(counts[:2])} and {counts[2]} images of {shape}; {_classes(train)}"
@@ -89,7 +92,19 @@ def model_words(model: DiscreteModel) -> str:
         str(getattr(one, "registered_name", type(one).__name__)) for one in _estimators(model)
     )
     count = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
-    return ", ".join([*parts, f"{count:,} parameters"])
+    if count:  # Those of a frozen model are not counted.
+        parts.append(f"{count:,} parameters")
+    return ", ".join(parts)
+
+
+def pixel_words(split: datasets.Split, model: Any) -> str:
+    """Returns what the pixels are and what the numbers of the model mean, in words."""
+    return likelihood_words.pixels(split, likelihood_of(model), reads_features(model))
+
+
+def reads_features(model: Any) -> bool:
+    """Returns whether a model reads features of the images in their place."""
+    return getattr(model, "feature_extractor", None) is not None
 
 
 def likelihood_of(model: Any) -> Likelihood | None:
@@ -123,7 +138,13 @@ def phase(name: str, total: int | None = None, unit: str = "image") -> Iterator[
     if not terminal:
         print(f"{name} ...", flush=True)
     bar = tqdm.tqdm(
-        total=total, desc=name, unit=unit, leave=False, dynamic_ncols=True, disable=not terminal
+        total=total,
+        desc=name,
+        unit=unit,
+        leave=False,
+        dynamic_ncols=True,
+        disable=not terminal,
+        bar_format=None if total else "{desc} ... {elapsed}",
     )
     bar.refresh()
 
@@ -137,11 +158,36 @@ def phase(name: str, total: int | None = None, unit: str = "image") -> Iterator[
             left = duration((now - began) / done * (total - done))
             print(f"{name}: {done:,} of {total:,} {unit}s, {left} left", flush=True)
 
+    def tick() -> None:
+        if terminal:
+            bar.refresh()
+        elif not total:
+            print(f"{name}: {duration(time.monotonic() - began)} so far", flush=True)
+
     try:
-        yield advance
+        with _ticking(tick, _TICK if terminal else SECONDS):
+            yield advance
     finally:
         bar.close()
     print(f"{name}: {duration(time.monotonic() - began)}", flush=True)
+
+
+@contextlib.contextmanager
+def _ticking(tick: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Calls `tick` again and again, in a thread of its own."""
+    over = threading.Event()
+
+    def turn() -> None:
+        while not over.wait(seconds):
+            tick()
+
+    thread = threading.Thread(target=turn, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _classes(split: datasets.Split) -> str:

@@ -55,15 +55,15 @@ def of_result(result: Mapping[str, Any], likelihood: Likelihood | None) -> list[
     """Returns notices of test results that cannot be bounds on the log-likelihood of the discrete model.
 
     Args:
-        result: What metrics.json holds.
+        result: What `evaluate_split` returns.
         likelihood: Of the model.
     """
     found: list[str] = []
-    bound, error = result.get("test/bound_nats"), result.get("test/bound_standard_error_nats")
+    bound, error = result.get("bound_nats"), result.get("bound_standard_error_nats")
     if bound is None:
         return found
     margin = CERTAIN * (error or 0.0)
-    trained, discrete = result.get("test/elbo_nats"), result.get("test/hard_elbo_nats")
+    trained, discrete = result.get("elbo_nats"), result.get("hard_elbo_nats")
     if likelihood is not None and likelihood.density is False and bound > 0:
         found.append(
             f"The bound of {bound:.4g} nats cannot be one: a {type(likelihood).__name__} likelihood has "
@@ -76,11 +76,28 @@ def of_result(result: Mapping[str, Any], likelihood: Likelihood | None) -> list[
         )
     if discrete is not None and discrete > bound + margin:
         found.append(
-            f"hard_elbo_nats is {discrete:.4g} and the bound of {result.get('test/bound_samples')} samples "
+            f"hard_elbo_nats is {discrete:.4g} and the bound of {result.get('bound_samples')} samples "
             f"{bound:.4g}: more samples cannot lower a bound, so one of the two is none. Check an objective "
             "or a likelihood of your own."
         )
     return found
+
+
+def of_classifier(result: Mapping[str, Any]) -> list[str]:
+    """Returns a notice where a linear classifier of the same labels is as good, else nothing.
+
+    Args:
+        result: What metrics.json holds.
+    """
+    own, linear = result.get("test/accuracy"), result.get("test/linear_accuracy")
+    if own is None or linear is None or own > linear:
+        return []
+    return [
+        f"A linear classifier on the same labels reads {100 * linear:.1f} % of the test images, this model "
+        f"{100 * own:.1f} %. Where small shifts and rotations leave the class as it is, add "
+        "--augment_shift=2 --augment_rotation=15 --augment_zoom=0.1 --consistency=1, and train longer: "
+        "docs/semi_supervised.md has what matters."
+    ]
 
 
 class NoticeLog(keras.callbacks.Callback):

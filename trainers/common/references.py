@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,13 +38,19 @@ def mean_image(split: datasets.Split) -> np.ndarray:
     return images.mean(axis=0, dtype=np.float64) / highest
 
 
-def image_errors(model: Any, split: datasets.Split, train: datasets.Split) -> dict[str, float]:
+def image_errors(
+    model: Any,
+    split: datasets.Split,
+    train: datasets.Split,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, float]:
     """Returns the squared error of a pixel, averaged: of reconstructions, and of the mean training image.
 
     Args:
         model: With `reconstruct`.
         split: Whose images are reconstructed, from their most probable codes.
         train: The training images.
+        progress: Called with the number of images of each batch that is done. Default: None.
     """
     mean = mean_image(train)
     reconstruct = tf.function(model.reconstruct, reduce_retracing=True, autograph=False)
@@ -55,6 +61,8 @@ def image_errors(model: Any, split: datasets.Split, train: datasets.Split) -> di
         shown = np.asarray(reconstruct(batch["image"]), np.float64)
         errors.append(np.square(images - shown).mean(axis=(1, 2, 3)))
         of_mean.append(np.square(images - mean).mean(axis=(1, 2, 3)))
+        if progress is not None:
+            progress(len(images))
     values = np.concatenate(errors)
     found = {
         "reconstruction_mse": float(values.mean()),
@@ -82,7 +90,11 @@ def linear_accuracy(labelled: datasets.Split, test: datasets.Split) -> dict[str,
     if not len(test_y):
         return {}
     model = LogisticRegression(max_iter=1000).fit(x, y)
-    return {"test/linear_accuracy": float(np.mean(model.predict(test_x) == test_y))}
+    found = float(np.mean(model.predict(test_x) == test_y))
+    return {
+        "test/linear_accuracy": found,
+        "test/linear_accuracy_standard_error": share_error(found, len(test_y)),
+    }
 
 
 def accuracy_by_class(probs: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from typing import Any
 
 import numpy as np
@@ -44,11 +46,17 @@ def print_result(config: Any, result: dict[str, Any]) -> None:
     """Prints what a run has come to, where it is, and the commands that go on with it."""
     folder = config.output_dir
     print_table(f"{folder}: test results, nats are per image", result)
-    print(f"\nEverything is in {folder}. Curves and pictures, a tighter bound, a copy to serve:")
+    more = config.tighter_bound_samples
+    next_ = "a tighter bound" if more else "another split"
+    print(f"\nEverything is in {folder}. Curves and pictures, {next_}, a copy to serve:")
+    modules = {"import_module": ",".join(config.import_module)} if config.import_module else {}
+    how: dict[str, Any] = (
+        {"bound_samples": more} if more else {"bound_samples": 1, "split": "train"}
+    )
     for command in (
         tensorboard_command(folder),
-        program_command("evaluate", run=folder, bound_samples=1000),
-        program_command("export", run=folder, path="exported"),
+        program_command("evaluate", run=folder, **how, **modules),
+        program_command("export", run=folder, path="exported", **modules),
     ):
         print(f"  {command}")
 
@@ -57,22 +65,37 @@ def program_command(program: str, **flags: Any) -> str:
     """Returns the command that starts a program of this package, quoted for a shell.
 
     Example:
-        >>> print(program_command("evaluate", run="my runs/a"))
-        python -m trainers.evaluate '--run=my runs/a'
+        >>> _, _, arguments = program_command("evaluate", run="my runs/a").partition(" ")
+        >>> print(arguments)
+        -m trainers.evaluate '--run=my runs/a'
     """
     package = __name__.split(".")[0]
     words = [f"--{name}={value}" for name, value in flags.items()]
-    return shlex.join(["python", "-m", f"{package}.{program}", *words])
+    return shlex.join([_interpreter(), "-m", f"{package}.{program}", *words])
 
 
 def tensorboard_command(folder: str | os.PathLike[str]) -> str:
     """Returns the command that shows a folder in TensorBoard, quoted for a shell.
 
     Example:
-        >>> print(tensorboard_command("my runs/a"))
-        tensorboard '--logdir=my runs/a'
+        >>> tensorboard_command("my runs/a").endswith(" '--logdir=my runs/a'")
+        True
     """
-    return shlex.join(["tensorboard", f"--logdir={os.fspath(folder)}"])
+    program = (
+        ["tensorboard"] if _is_found("tensorboard") else [_interpreter(), "-m", "tensorboard.main"]
+    )
+    return shlex.join([*program, f"--logdir={os.fspath(folder)}"])
+
+
+def _interpreter() -> str:
+    """Returns how a shell starts this interpreter: by its path where `python` is another one, or none."""
+    return "python" if _is_found("python") else sys.executable
+
+
+def _is_found(program: str) -> bool:
+    """Whether a shell finds the program of this environment by its name."""
+    found = shutil.which(program)
+    return found is not None and os.path.dirname(found) == os.path.dirname(sys.executable)
 
 
 def print_table(title: str, result: dict[str, Any]) -> None:
@@ -114,8 +137,11 @@ def table_rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         notes = []
         for other, words in NOTES.get(base, ()):
             if result.get(prefix + other) is not None:
-                used.add(prefix + other)
+                error_of_it = f"{prefix}{other}_standard_error"
+                used |= {prefix + other, error_of_it}
                 reference = _shown(result[prefix + other])
+                if result.get(error_of_it) is not None:
+                    reference += f" +- {result[error_of_it]:.2g}"
                 notes.append(reference if not words else _noted(reference, words))
         rows.append((name, shown, ", ".join(notes)))
     return [row for row in rows if row[0] not in used]

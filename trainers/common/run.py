@@ -82,7 +82,8 @@ def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[s
     strategy = compiling.make_strategy(config)  # Before anything makes a variable.
     task.check(config)
     prepare(config)
-    loaded = data.load_splits(config, task.load_split)
+    with narration.phase(f"Reading {config.dataset}"):
+        loaded = data.load_splits(config, task.load_split)
     shared.agree_on_data(identity.of_splits(loaded))
     splits = task.divide(config, loaded)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
@@ -141,7 +142,15 @@ def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[s
                 "training_seconds": round(sum(row["seconds"] for row in rows), 1),
                 **_finished(finish, model, config, directory, splits),
             }
-            for notice in notices.of_result(result, narration.likelihood_of(model)):
+            of_test = {
+                name.removeprefix("test/"): value
+                for name, value in result.items()
+                if name.startswith("test/")
+            }
+            for notice in (
+                *notices.of_result(of_test, narration.likelihood_of(model)),
+                *notices.of_classifier(result),
+            ):
                 narration.say("Notice", notice)
             write_json(directory.result_path, result)
             write_test_scalars(directory.tensorboard, result)
@@ -162,7 +171,9 @@ def _finished(
     """Calls `finish` on the average of the weights, if there is one, and tests the weights too."""
     if not config.weight_average:
         return finish(model, config, directory, splits)
+    narration.say("Weights", "as trained, without the average")
     plain = evaluate_split(model, splits["test"], config.bound_samples)
+    narration.say("Weights", "their average")
     with weight_average.WeightAverage(model).used():
         found = finish(model, config, directory, splits)
     return {**found, **{f"plain_test/{name}": value for name, value in plain.items()}}
@@ -268,15 +279,14 @@ def evaluate_split(
         train: Training images, whose mean is what reconstructions are compared with. Default: None,
             there is no comparison.
     """
-    batches = split.batches(min(100, len(split)))
-    with narration.phase(f"Terms of the objective, {len(split):,} {split.split} images"):
+    batches, images = split.batches(min(100, len(split))), f"{len(split):,} {split.split} images"
+    with narration.phase(f"Terms of the objective, {images}"):
         terms = model.evaluate(batches, return_dict=True, verbose=0)
     result: dict[str, Any] = {name: float(value) for name, value in terms.items()}
     if split.labels is None or not (split.labels >= 0).any():
         for name in LABELLED_TERMS:
             result.pop(name, None)
-    name = f"Bound with {bound_samples:,} samples, {len(split):,} {split.split} images"
-    with narration.phase(name, len(split)) as advance:
+    with narration.phase(f"Bound with {bound_samples:,} samples, {images}", len(split)) as advance:
         bound = evaluation.evaluate_bound(model, batches, bound_samples, progress=advance)
     result.update(
         {
@@ -286,20 +296,24 @@ def evaluate_split(
             "num_examples": bound.num_examples,
         }
     )
-    of = likelihood_words.bound_of(split, narration.likelihood_of(model))
+    features = narration.reads_features(model)
+    of = likelihood_words.bound_of(split, narration.likelihood_of(model), features)
     if of:
         result["bound_of"] = of
     if train is not None and hasattr(model, "reconstruct"):
-        result.update(references.image_errors(model, split, train))
+        with narration.phase(f"Reconstructions, {images}", len(split)) as advance:
+            result.update(references.image_errors(model, split, train, advance))
     if hasattr(model, "num_classes"):
-        probs, labels = classification.read(classification.compiled(model), split)
+        with narration.phase(f"Classes, {images}"):
+            probs, labels = classification.read(classification.compiled(model), split)
         result.update(classification.metrics(probs, labels))
         if len(labels):
             result["accuracy_standard_error"] = references.share_error(
                 result["accuracy"], len(labels)
             )
     else:  # A class is no code.
-        usage = evaluation.collect_usage(model, batches)
+        with narration.phase(f"Use of codes, {images}"):
+            usage = evaluation.collect_usage(model, batches)
         result["mean_perplexity"] = float(np.mean(usage.perplexity))
         result["active_units"] = usage.active_units
     return {name: _json_number(value) for name, value in result.items()}

@@ -30,7 +30,7 @@ MAY_DIFFER = (
 """A sweep that goes on may have a larger grid, but runs that are finished stay as they are."""
 
 
-def run(task: Task, config: Any) -> dict[str, Any]:
+def run(task: Task, config: Any) -> tuple[Any, dict[str, Any]]:
     """Runs what is missing of a sweep, prints its table and finishes its best run.
 
     The folder holds a run for each point of the grid, and sweep.json with what they came to. A sweep that
@@ -41,6 +41,7 @@ def run(task: Task, config: Any) -> dict[str, Any]:
         config: Of the task, with `sweep`.
 
     Returns:
+        config: of the best run, whose folder holds its pictures and its models.
         results: of the best run.
 
     Raises:
@@ -69,7 +70,7 @@ def run(task: Task, config: Any) -> dict[str, Any]:
             raise TrainingDiverged(f"Every run of the sweep has diverged. {rows[best]['diverged']}")
         result = _finished(task, points[best])
     print(f"\nThe best run, with its pictures and the exported model, is {points[best].output_dir}")
-    return result
+    return points[best], result
 
 
 def grid(config: Any) -> dict[str, Any]:

@@ -42,7 +42,59 @@ def autoencoder_pictures(
     }
 
 
-class TensorBoardLog(keras.callbacks.Callback):
+class ScalarLog(keras.callbacks.Callback):
+    """Writes the logs of each epoch: a chart for each quantity, with a curve for each split.
+
+    Args:
+        folder: Of the event files; one sub-folder each for train and validation.
+        monitored: Field of the history that decides the best epoch, which its chart says.
+    """
+
+    def __init__(self, folder: pathlib.Path, monitored: str = ""):
+        super().__init__()
+        self.folder, self.monitored = folder, monitored
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._laid_out = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self.monitored:
+            with self._writer("train").as_default(step=0):
+                tag = charts.chart(self.monitored.split("/", 1)[1]).tag
+                tf.summary.text("best_epoch", f"The highest validation value of `{tag}` decides.")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        step = int(np.asarray(self.model.optimizer.iterations))
+        for name, value in rows_of(logs or {}).items():
+            split, field = name.split("/", 1)
+            chart = charts.chart(field)
+            text = (
+                charts.deciding(chart.description) if name == self.monitored else chart.description
+            )
+            with self._writer(split).as_default(step=step):
+                tf.summary.scalar(chart.tag, value, description=text)
+        with self._writer("train").as_default(step=step):
+            rate, chart = self.model.optimizer.learning_rate, charts.chart("learning_rate")
+            tf.summary.scalar(chart.tag, float(np.asarray(rate)), description=chart.description)
+            if not self._laid_out:
+                fields = (name.split("/", 1)[1] for name in rows_of(logs or {}))
+                write_layout([chart.tag, *(charts.chart(field).tag for field in fields)])
+                self._laid_out = True
+        self.write_more(epoch, step)
+        with writing.naming(self.folder):
+            for writer in self._writers.values():
+                writer.flush()
+
+    def write_more(self, epoch: int, step: int) -> None:
+        """Writes what a subclass adds at the end of an epoch. Default: nothing."""
+
+    def _writer(self, split: str) -> Any:
+        if split not in self._writers:
+            with writing.naming(self.folder):
+                self._writers[split] = file_writer(self.folder / split)
+        return self._writers[split]
+
+
+class TensorBoardLog(ScalarLog):
     """Writes the logs of each epoch, and pictures every n epochs.
 
     Args:
@@ -68,46 +120,22 @@ class TensorBoardLog(keras.callbacks.Callback):
         pictures: Pictures,
         monitored: str = "",
     ):
-        super().__init__()
-        self.folder, self.config, self.monitored = folder, config, monitored
-        self.images, self.labels = images, labels
+        super().__init__(folder, monitored)
+        self.config, self.images, self.labels = config, images, labels
         self.pictures_every, self.usage, self.pictures = pictures_every, usage, pictures
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
-        self._laid_out = False
 
     def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
         with self._writer("train").as_default(step=0):
             values = {key: _hparam(value) for key, value in self.config.items()}
             hparams.hparams(values, trial_id=str(self.folder.parent.name))
             text = json.dumps(self.config, indent=2)
             tf.summary.text("config", f"```\n{text}\n```")
-            if self.monitored:
-                tag = charts.chart(self.monitored.split("/", 1)[1]).tag
-                tf.summary.text("best_epoch", f"The highest validation value of `{tag}` decides.")
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        step = int(np.asarray(self.model.optimizer.iterations))
-        for name, value in rows_of(logs or {}).items():
-            split, field = name.split("/", 1)
-            chart = charts.chart(field)
-            text = (
-                charts.deciding(chart.description) if name == self.monitored else chart.description
-            )
-            with self._writer(split).as_default(step=step):
-                tf.summary.scalar(chart.tag, value, description=text)
-        with self._writer("train").as_default(step=step):
-            rate, chart = self.model.optimizer.learning_rate, charts.chart("learning_rate")
-            tf.summary.scalar(chart.tag, float(np.asarray(rate)), description=chart.description)
-            if not self._laid_out:
-                fields = (name.split("/", 1)[1] for name in rows_of(logs or {}))
-                write_layout([chart.tag, *(charts.chart(field).tag for field in fields)])
-                self._laid_out = True
+    def write_more(self, epoch: int, step: int) -> None:
         if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
             with self._writer("validation").as_default(step=step):
                 self._pictures()
-        with writing.naming(self.folder):
-            for writer in self._writers.values():
-                writer.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._writers and self.pictures_every:
@@ -120,9 +148,9 @@ class TensorBoardLog(keras.callbacks.Callback):
         if usage is not None:
             figure = plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed)
             _image("codes", figure)
-            tf.summary.histogram("perplexity_per_variable", usage.perplexity)
-        tf.summary.histogram("posterior_logits", self.model.logits(self.images))
-        tf.summary.histogram("posterior_probs", self.model.encode_probs(self.images))
+            _histogram("perplexity_per_variable", usage.perplexity)
+        _histogram("posterior_logits", self.model.logits(self.images))
+        _histogram("posterior_probs", self.model.encode_probs(self.images))
         for variable in self.model.trainable_variables:
             tf.summary.histogram(f"weights/{variable.path}", variable.value)
 
@@ -157,12 +185,6 @@ class TensorBoardLog(keras.callbacks.Callback):
         config.model_checkpoint_path = str(points.path(step))
         text = text_format.MessageToString(config)
         writing.write_text(folder / "projector_config.pbtxt", text)
-
-    def _writer(self, split: str) -> Any:
-        if split not in self._writers:
-            with writing.naming(self.folder):
-                self._writers[split] = file_writer(self.folder / split)
-        return self._writers[split]
 
 
 class Profile(keras.callbacks.Callback):
@@ -243,7 +265,12 @@ def write_layout(tags: Sequence[str], groups: Sequence[str] | None = None) -> No
 
 
 def _image(tag: str, figure: Any) -> None:
-    tf.summary.image(tag, plots.to_image(figure)[np.newaxis])
+    pixels = plots.to_image(figure)[np.newaxis]
+    tf.summary.image(tag, pixels, description=charts.PICTURES.get(tag))
+
+
+def _histogram(tag: str, values: Any) -> None:
+    tf.summary.histogram(tag, values, description=charts.PICTURES[tag])
 
 
 def _hparam(value: Any) -> Any:

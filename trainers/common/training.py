@@ -12,7 +12,7 @@ from .task import Task
 def run(task: Task, config: Any) -> dict[str, Any]:
     """Trains the model of a configuration, or continues; returns what metrics.json holds."""
     if getattr(config, "sweep", False):
-        result = sweep.run(task, config)
+        config, result = sweep.run(task, config)
     else:
         config = run_lib.with_output_dir(config, task.name)
         result = run_lib.train(task, config)

@@ -14,7 +14,7 @@ from tf_discrete import estimators, plots
 from tf_discrete._internal import writing
 from tf_discrete._internal.writing import write_json, write_text
 
-from ..common import tables
+from ..common import charts, tables
 from .compared_runs import BOUNDS
 
 
@@ -153,6 +153,13 @@ def _gradient_panels(found: Mapping[str, Any]) -> list[plots.LinePanel]:
     return panels
 
 
+_OF_GRADIENTS = {
+    "variance": "Variance, summed over its entries, of the gradient",
+    "signal_to_noise": "Norm of the mean, divided by the standard deviation, of the gradient",
+    "cosine": "Cosine between one draw and the reference, averaged, of the gradient",
+}
+
+
 def _write_tensorboard(
     folder: pathlib.Path, found: Mapping[str, Any], figures: Mapping[str, Any]
 ) -> None:
@@ -167,17 +174,29 @@ def _write_tensorboard(
             continue
         with tf.summary.create_file_writer(str(folder / name)).as_default(step=0):
             for step, value in zip(np.asarray(line.x), np.asarray(line.y), strict=True):
-                tf.summary.scalar("comparison/hard_elbo_nats", value, step=int(step))
+                _scalar("hard_elbo_nats", value, int(step))
             for key, values in entry["summary"].items():
-                tf.summary.scalar(f"comparison/{key}", values["mean"])
+                _scalar(key, values["mean"])
             if entry["cost"]:
-                tf.summary.scalar("comparison/cost_ratio", entry["cost"]["ratio"])
+                text = "Time of a step, divided by that of the reference estimator."
+                tf.summary.scalar("comparison/cost_ratio", entry["cost"]["ratio"], description=text)
             for row in (entry["gradients"] or {"rows": []})["rows"]:
                 for group, numbers in row["groups"].items():
                     for field in ("variance", "signal_to_noise", "cosine"):
                         if numbers[field] is not None:
-                            tag = f"gradient_{field}/{group}"
-                            tf.summary.scalar(tag, numbers[field], step=row["step"])
+                            tag, text = (
+                                f"gradient_{field}/{group}",
+                                f"{_OF_GRADIENTS[field]} of {group}.",
+                            )
+                            tf.summary.scalar(
+                                tag, numbers[field], step=row["step"], description=text
+                            )
+
+
+def _scalar(name: str, value: float, step: int = 0) -> None:
+    """Writes a quantity of the runs of an estimator, averaged over its seeds."""
+    text = f"{charts.chart(name.rpartition('/')[2]).description} Mean of the seeds."
+    tf.summary.scalar(f"comparison/{name}", value, step=step, description=text)
 
 
 def _row(

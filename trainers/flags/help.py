@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from absl import flags
 
 COMMON = (
-    *("task", "run", "dataset", "data_dir", "binarization", "image_size", "labels_per_class"),
-    *("split", "images", "query", "k", "path", "tflite"),
-    *("output_dir", "output", "epochs", "batch_size", "learning_rate", "early_stopping", "seed"),
+    *("task", "environment", "run", "dataset", "data_dir", "binarization", "image_size"),
+    *("labels_per_class", "split", "images", "query", "k", "path", "tflite"),
+    *("output_dir", "output", "epochs", "steps", "batch_size", "learning_rate"),
+    *("early_stopping", "seed"),
     *("num_variables", "num_categories", "num_bits", "quantizer", "num_vectors"),
     *("estimator", "estimators", "temperature", "likelihood", "bound_samples"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from . import names
 from .code_prior import CodePriorFlags
@@ -47,6 +48,10 @@ class QuantizerFlags:
 class Config(QuantizerFlags, CodePriorFlags, PixelFlags, RunConfig):
     """Flags of this trainer; those of the model have the names of its arguments."""
 
+    tighter_bound_samples: ClassVar[int] = 0
+    bound_samples: int = option(
+        1, "One: the code of an image is certain, so more samples are the same.", lower=1, upper=1
+    )
     num_vectors: int = option(8, "Vectors, and so codewords, of an image.", lower=1)
     vector_size: int = option(32, "Size of a vector between encoder and decoder.", lower=1)
     encoder: str = option(

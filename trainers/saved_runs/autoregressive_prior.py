@@ -23,6 +23,7 @@ from tf_discrete.models import AutoregressivePrior
 from ..common import callbacks, finished_run, identity, interruption, narration, results
 from ..common import run as run_lib
 from ..common.run_directory import RunDirectory
+from ..common.tensorboard import ScalarLog
 from ..flags.autoregressive_prior import Config
 from ..flags.config import check
 
@@ -148,7 +149,7 @@ def fit(
                         )
                     ),
                     callbacks.Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
-                    keras.callbacks.TensorBoard(str(directory.tensorboard), write_graph=False),
+                    ScalarLog(directory.tensorboard, MONITORED),
                     checkpoints,
                 ],
                 shuffle=False,

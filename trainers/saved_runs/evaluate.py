@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -15,9 +16,10 @@ from ..common import (
     compiling,
     finished_run,
     identity,
-    likelihood_words,
     narration,
+    notices,
     results,
+    weight_average,
 )
 from ..common import run as run_lib
 from ..common.run_directory import CONFIG, CONFIG_REMEDY, RunDirectory
@@ -32,6 +34,8 @@ def restore(
 ) -> tuple[Any, datasets.Split, int]:
     """The model of a run with the weights of a checkpoint, the training split, and the epoch.
 
+    Where the run averages its weights, the averages are in the optimizer.
+
     Args:
         task: Of the run.
         run_config: its configuration.
@@ -44,11 +48,12 @@ def restore(
     """
     run_config = dataclasses.replace(run_config, distribute="none")
     run_lib.prepare(run_config)
-    train = task.load_split(run_config, "train")
+    with narration.phase(f"Reading {run_config.dataset}"):
+        train = task.load_split(run_config, "train")
     steps = train.steps_per_epoch(run_config.batch_size, drop_remainder=True)
     with reading.reading(directory.config_path, CONFIG, CONFIG_REMEDY):
         model = task.build_model(run_config, train, steps)
-        compiling.compile_model(model, run_config, steps)
+        compiling.compile_model(model, run_config, steps, run_config.weight_average)
     checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
     found = checkpoints.restore_best() if checkpoint == "best" else checkpoints.restore_last()
     if not found:
@@ -73,20 +78,27 @@ def run(config: Config) -> dict[str, Any]:
     identity.check(directory.path, read, config.accept_changed_data)
     narration.say("Run", f"{directory.path}, epoch {epoch}, the {config.checkpoint} one")
     narration.say("Data", f"{run_config.dataset}: {len(split):,} {config.split} images")
-    narration.say("Pixels", likelihood_words.pixels(split, narration.likelihood_of(model)))
+    narration.say("Pixels", narration.pixel_words(split, model))
     narration.say("Model", narration.model_words(model))
     output = config.output or directory.path / f"evaluation-{config.split}.json"
     writing.check_new_path(output, _is_evaluation, _KIND)
-    result = {
-        "checkpoint": config.checkpoint,
-        "epoch": epoch,
-        "split": config.split,
-        **run_lib.evaluate_split(model, split, config.bound_samples, train),
-    }
-    with writing.new_path(output, True, ours=_is_evaluation, kind=_KIND) as new:
-        writing.write_json(new, result)
-    examples = config.bound_curve_examples
-    bound_curve.write(model, split, config.bound_curve, examples, directory.path)
+    averaged = bool(run_config.weight_average)
+    if averaged:
+        narration.say("Weights", "their average, as in the model of the run")
+    with weight_average.WeightAverage(model).used() if averaged else contextlib.nullcontext():
+        scores = run_lib.evaluate_split(model, split, config.bound_samples, train)
+        result = {
+            "checkpoint": config.checkpoint,
+            "epoch": epoch,
+            "split": config.split,
+            **scores,
+        }
+        with writing.new_path(output, True, ours=_is_evaluation, kind=_KIND) as new:
+            writing.write_json(new, result)
+        examples = config.bound_curve_examples
+        bound_curve.write(model, split, config.bound_curve, examples, directory.path)
+    for notice in notices.of_result(scores, narration.likelihood_of(model)):
+        narration.say("Notice", notice)
     title = f"{config.run}, epoch {epoch}, {config.split}; nats are per image"
     results.print_table(title, result)
     print(f"\nWritten to {output}")

@@ -65,7 +65,8 @@ def run(config: Config) -> dict[str, Any]:
     wanted = query_classes(config, queries, names, set(known), set(index.ids))
     result.update(score(asked, wanted, index, known, config.k))
     output = writing.expand(config.output or finished.directory.path / "search")
-    plots.save(picture(queries, names, source, index, found), output / "search.png")
+    drawn = picture(queries, names, source, index, found, wanted, known)
+    plots.save(drawn, output / "search.png")
     results.print_table(f"Search in {folder}", result)
     result["neighbors"] = [
         {
@@ -280,8 +281,10 @@ def picture(
     source: ImageSource,
     index: codes_lib.CodeIndex,
     found: codes_lib.Neighbors,
+    wanted: Sequence[str],
+    known: Sequence[str],
 ) -> Any:
-    """Draws the first queries next to their neighbours."""
+    """Draws the first queries next to their neighbours, with the classes of both where they are known."""
     shown = names[:_SHOWN]
     blank = np.zeros(queries.shape, np.float32)
     images = [
@@ -292,6 +295,8 @@ def picture(
         np.stack([queries.read(name) for name in shown]),
         np.array(images),
         np.where(found.indices < 0, -1, found.distances)[: len(shown)],
+        query_names=[f"query {name}".rstrip() for name in wanted],
+        found_names=[[known[i] if i >= 0 else "" for i in indices] for indices in found.indices],
         title="Queries and their nearest neighbours: variables that differ",
     )
 

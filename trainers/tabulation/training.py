@@ -16,7 +16,7 @@ import tqdm
 from tf_discrete._internal import reading, writing
 from tf_discrete.models import VariationalStateTabulation, networks
 
-from ..common import interruption, narration
+from ..common import charts, interruption, narration
 from ..common.callbacks import TrainingDiverged
 from ..common.checkpoints import REMEDY, CheckpointFolder
 from ..common.run_directory import HISTORY, HISTORY_REMEDY, RunDirectory
@@ -126,7 +126,8 @@ class Training:
                     writer.as_default(step=row["step"]),
                 ):
                     for name, value in found.items():
-                        tf.summary.scalar(name, value)
+                        chart = charts.chart(name.split("/", 1)[1])
+                        tf.summary.scalar(chart.tag, value, description=chart.description)
                     writer.flush()
                 self._save(self.done + 1)
                 self.done += 1

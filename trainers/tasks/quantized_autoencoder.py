@@ -90,8 +90,7 @@ def finish(
 ) -> dict[str, Any]:
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
-    # All samples are the same.
-    result = run_lib.evaluate_split(model, test, bound_samples=1, train=splits["train"])
+    result = run_lib.evaluate_split(model, test, config.bound_samples, splits["train"])
     autoencoder_report.draw_pictures(model, test, directory)
     results.write_model(model, directory)
     return {f"test/{name}": value for name, value in result.items()}

@@ -9,6 +9,7 @@ import numpy as np
 from tf_discrete import datasets, evaluation, plots
 from tf_discrete._internal.writing import write_json
 from tf_discrete.datasets import labels as few_labels
+from tf_discrete.datasets.guide import GUIDE
 from tf_discrete.models import (
     Augmentation,
     CategoricalVAE,
@@ -124,7 +125,7 @@ def monitored(config: Config, splits: data.Splits) -> str:
     if config.monitor == "accuracy" and not has_labels:
         raise ValueError(
             "The best epoch cannot be chosen by accuracy without labels in the validation data. Set "
-            "--monitor=hard_elbo_nats. Received: monitor='accuracy'"
+            f"--monitor=hard_elbo_nats. See {GUIDE}. Received: monitor='accuracy'"
         )
     by_accuracy = config.monitor == "accuracy" or (config.monitor == "auto" and has_labels)
     return f"validation/{'accuracy' if by_accuracy else 'hard_elbo_nats'}"
@@ -205,12 +206,14 @@ def finish(
     test = splits["test"]
     scores = run_lib.evaluate_split(model, test, config.bound_samples, splits["train"])
     classify = classification.compiled(model)
-    probs, labels = classification.read(classify, test)
     result = {f"test/{name}": value for name, value in scores.items()}
-    read = classification.metrics(*classification.read(classify, splits["validation"]))
+    with narration.phase("Classes of test and validation images"):
+        probs, labels = classification.read(classify, test)
+        read = classification.metrics(*classification.read(classify, splits["validation"]))
     result.update({f"validation/{name}": value for name, value in read.items()})
     result["labels"] = len(splits["labelled"])
-    result.update(references.linear_accuracy(splits["labelled"], test))
+    with narration.phase("Linear classifier of the same labels"):
+        result.update(references.linear_accuracy(splits["labelled"], test))
     with narration.phase("Pictures"):
         images, true = data.some_images(test, 100)
         figures = classification.figures(model, images, test.class_names)
