@@ -29,7 +29,7 @@ def made(case="ragged", seed=1, scale=2.0, **options):
         **{**CASES[case], "hidden_units": (6, 5), "dtype": "float64", **options}
     )
     tree.build(X.shape)
-    for variable in tree.weights:
+    for variable in tree.network.weights:
         variable.assign(scale * variable.value)
     return tree
 
@@ -123,14 +123,14 @@ def exact_gradient(tree):
         log_q, values = dense(tree)
         f = objective(values[:, tf.newaxis], tf.zeros([len(values), 2], tf.float64))
         total = tf.reduce_sum(tf.exp(tf.transpose(log_q)) * f, axis=0) - 0.7 * tree.kl_divergence(X)
-    return total, tape.gradient(total, tree.trainable_variables)
+    return total, tape.gradient(total, tree.network.trainable_variables)
 
 
 @pytest.mark.parametrize("case", ["ragged", "masked"])
 def test_enumeration_of_the_digits_is_exact(case):
-    tree = made(case)
+    tree = made(case, estimator="enumeration")
     with tf.GradientTape() as tape:
-        estimate = tree.estimate("enumeration", objective, X, seeds.base(0))
+        estimate = tree.estimate(objective, X, seeds.base(0))
     total, gradient = exact_gradient(tree)
     np.testing.assert_allclose(estimate.value, total, atol=1e-11)
     found = tape.gradient(estimate.value, tree.trainable_variables)
@@ -141,11 +141,11 @@ def test_enumeration_of_the_digits_is_exact(case):
 @pytest.mark.parametrize("name", ["score_function", pytest.param("disarm", marks=pytest.mark.slow)])
 def test_score_estimators_show_no_bias(name):
     """Of value and gradient, the choice of the path included: t-tests of the means of independent batches."""
-    tree, batches = made("two digits", scale=1.0), 12
+    tree, batches = made("two digits", scale=1.0, estimator=name), 12
     found = []
     for batch in range(batches):
         with tf.GradientTape() as tape:
-            estimate = tree.estimate(name, objective, X, seeds.fold(seeds.base(5), batch), 500)
+            estimate = tree.estimate(objective, X, seeds.fold(seeds.base(5), batch), 500)
             value = tf.reduce_sum(estimate.value)
         gradient = tape.gradient(value, tree.trainable_variables)
         found.append(np.concatenate([[value], *(np.reshape(g, [-1]) for g in gradient)]))
@@ -180,11 +180,39 @@ def test_without_the_choice_of_the_path_the_gradient_is_another():
     "estimator", ["straight_through", "reinmax", "straight_through_gumbel_softmax"]
 )
 def test_pathwise_estimators_train_the_first_digits_through_the_prefix(estimator):
-    tree = made("masked")
+    tree = made("masked", estimator=estimator)
     with tf.GradientTape() as tape:
-        value = tree.estimate(estimator, objective, X, seeds.base(0), 8).value
+        value = tree.estimate(objective, X, seeds.base(0), 8).value
     gradients = tape.gradient(value, tree.trainable_variables)
     assert all(np.isfinite(g).all() and np.any(g) for g in gradients[:1])
+
+
+@pytest.mark.parametrize("name", ["nvil", "reinmax"])
+def test_estimators_are_made_once_and_learn_in_a_graph(name):
+    tree = made("ragged", estimator=name)
+    variables = tree.trainable_variables
+
+    @tf.function(autograph=False)
+    def step(seed):
+        with tf.GradientTape() as tape:
+            estimate = tree.estimate(objective, X, seed, 4, training=True)
+            loss = tf.reduce_sum(estimate.auxiliary) - tf.reduce_sum(estimate.value)
+        return tape.gradient(loss, [v.value for v in variables])
+
+    learned = [v for one in tree.estimators for v in one.trainable_variables]
+    others = [v for one in tree.estimators for v in one.non_trainable_variables]
+    assert bool(learned) == (name == "nvil")
+    assert len(variables) == len(tree.network.trainable_variables) + len(learned)
+    before = [v.numpy() for v in others]
+    gradients = step(seeds.base(0))
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+    assert len({id(one) for one in tree.estimators}) == 3
+    for one in tree.estimators:
+        own = {id(v) for v in one.trainable_variables}
+        found = [g for g, v in zip(gradients, variables, strict=True) if id(v) in own]
+        assert not found or any(np.any(gradient) for gradient in found)
+    moved = [np.any(old != v.numpy()) for old, v in zip(before, others, strict=True)]
+    assert any(moved) == (name == "nvil")
 
 
 def test_any_number_of_categories_in_a_graph_and_in_low_precision():
@@ -212,12 +240,19 @@ def test_any_number_of_categories_in_a_graph_and_in_low_precision():
 
 def test_saving(tmp_path):
     inputs = keras.Input([5])
-    model = keras.Model(inputs, AutoregressiveTree(**CASES["masked"], hidden_units=())(inputs))
+    options = {"hidden_units": (), "estimator": ["nvil", "reinmax", "daps"]}
+    model = keras.Model(inputs, AutoregressiveTree(**CASES["masked"], **options)(inputs))
     assert model.output_shape == (None, 3, 4)
+    one = model.layers[-1]
+    for variable in one.weights:
+        variable.assign(variable.value + 0.1)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(X), model(X))
-    one, other = model.layers[-1], again.layers[-1]
+    other = again.layers[-1]
+    assert [type(layer).__name__ for layer in other.estimators] == ["NVIL", "ReinMax", "DAPS"]
+    for mine, theirs in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
     assert one.leaves.masked == other.leaves.masked
     np.testing.assert_array_equal(one.entropy(X), other.entropy(X))
 
@@ -233,7 +268,9 @@ def test_saving(tmp_path):
         ),
         (lambda: made().mode(X, beam=0), "beam must be at least 1"),
         (lambda: AutoregressiveTree(8, (2, 4))(tf.zeros([3])), "features"),
-        (lambda: made().estimate("gumbel_softmax", objective, X, None), "must be one-hot"),
+        (lambda: made(estimator="gumbel_softmax"), "must be one-hot"),
+        (lambda: made(estimator=["reinmax"] * 2), "one for each of the 3"),
+        (lambda: made(estimator="daps").estimate(objective, X, None), "at least 2 samples"),
         (
             lambda: AutoregressiveTree(2**20, (32,) * 4).entropy(X),
             "at most 65536. Take entropy_along of samples.*num_categories=1048576",

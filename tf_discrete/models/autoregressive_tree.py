@@ -16,6 +16,7 @@ from tf_discrete.distributions.configurations import MAX_CONFIGURATIONS
 from tf_discrete.distributions.tree_leaves import TreeLeaves
 from tf_discrete.models import tree_paths
 from tf_discrete.models.digit_network import DigitNetwork
+from tf_discrete.models.layered_latents import name_parts
 from tf_discrete.models.tree_paths import LogitsFn, over_children
 from tf_discrete.types import (
     ActivationLike,
@@ -61,6 +62,8 @@ class AutoregressiveTree(keras.layers.Layer):
         hidden_units: Sequence of ints, hidden layers of the network of each depth. Default: (64,).
         activation: Name of the Keras activation of the hidden layers. Default: "tanh".
         masked: Prefixes of digits that are left out, see `TreeLeaves`. Default: none.
+        estimator: Name or object, see `tf_discrete.estimators`, or a sequence of one for each digit.
+            `estimate` uses them; each digit gets its own copy. Default: "reinmax".
 
     Input shape:
         [batch, ..., features]
@@ -69,7 +72,8 @@ class AutoregressiveTree(keras.layers.Layer):
         [batch, ..., D, r], the greedy mode.
 
     Raises:
-        ValueError: Branching that does not cover K, prefixes of no node, or no category that is left.
+        ValueError: Branching that does not cover K, prefixes of no node, no category that is left, or an
+            estimator that cannot take a path.
 
     Example:
         >>> tree = AutoregressiveTree(10**6 + 3, (101, 101, 101), hidden_units=(8,))
@@ -86,6 +90,7 @@ class AutoregressiveTree(keras.layers.Layer):
         hidden_units: Sequence[int] = (64,),
         activation: ActivationLike = "tanh",
         masked: Sequence[Sequence[int]] = (),
+        estimator: PerLayer[EstimatorLike] = "reinmax",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -100,6 +105,13 @@ class AutoregressiveTree(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="network",
         )
+        self.estimators = arguments.layer_estimators(
+            estimator, Categorical.latents, None, self.depth
+        )
+        tree_paths.check_estimators(self.estimators)
+        for layer in self.estimators:
+            layer.build((None, 1, self.digit_size))
+        name_parts(self, estimators=self.estimators)
 
     def build(self, inputs_shape: Shape) -> None:
         if len(inputs_shape) < 2 or inputs_shape[-1] is None:
@@ -241,7 +253,6 @@ class AutoregressiveTree(keras.layers.Layer):
 
     def estimate(
         self,
-        estimator: PerLayer[EstimatorLike],
         objective_fn: Callable[[Tensor, Tensor], Tensor],
         context: Tensor,
         seed: Seed,
@@ -251,13 +262,13 @@ class AutoregressiveTree(keras.layers.Layer):
         reduce: Reduction = estimators.mean,
         training: bool = False,
     ) -> Estimate:
-        """Estimates E_q[f(z, kl_along(z))] with the whole gradient, each digit by an estimator.
+        """Estimates E_q[f(z, kl_along(z))] with the whole gradient, each digit by its estimator.
 
         The digits are stochastic layers in a row, see `estimators.nested_estimate`: the gradient through the
-        prefix is that of the estimators, unbiased if all are.
+        prefix is that of the estimators, unbiased if all are. Add `auxiliary` of the result to the loss: it
+        trains what they learn, such as the baseline of `nvil`.
 
         Args:
-            estimator: For all digits, or a sequence of one for each.
             objective_fn: Maps values [*A, D, r] and KLs along their paths [*A] to values of f, [*A].
             context: float [*B, F].
             seed: int32 [2].
@@ -265,9 +276,11 @@ class AutoregressiveTree(keras.layers.Layer):
             prior_logits_fn: As in `kl_divergence`. Default: the uniform distribution.
             reduce: Over the samples. Default: `estimators.mean`.
             training: As in `Estimator.estimate`. Default: False.
+
+        Raises:
+            ValueError: Too few samples, or a reduction that an estimator does not take.
         """
-        layers = arguments.layer_estimators(estimator, Categorical.latents, None, self.depth)
-        tree_paths.check_estimators(layers, num_samples, reduce)
+        estimators.check_nested(self.estimators, num_samples, reduce)
         prior = prior_logits_fn or self.leaves.uniform_logits
 
         def logits_fn(before: tuple[Tensor, ...]) -> tf.Tensor:
@@ -282,10 +295,17 @@ class AutoregressiveTree(keras.layers.Layer):
             return objective_fn(value, tree_paths.kl_along(found, value, prior))
 
         return estimators.nested_estimate(
-            layers, logits_fn, objective, seed, num_samples, reduce=reduce, training=training
+            self.estimators,
+            logits_fn,
+            objective,
+            seed,
+            num_samples,
+            reduce=reduce,
+            training=training,
         )
 
     def get_config(self) -> Config:
+        configs = [keras.saving.serialize_keras_object(layer) for layer in self.estimators]
         return {
             **super().get_config(),
             "num_categories": self.leaves.num_categories,
@@ -293,6 +313,7 @@ class AutoregressiveTree(keras.layers.Layer):
             "hidden_units": self.hidden_units,
             "activation": self.activation,
             "masked": [list(prefix) for prefix in self.leaves.masked],
+            "estimator": configs if len(configs) > 1 else configs[0],
         }
 
     @property

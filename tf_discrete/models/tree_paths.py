@@ -12,10 +12,9 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete import estimators
 from tf_discrete.distributions import Categorical
 from tf_discrete.estimators import Estimator
-from tf_discrete.types import Reduction, Tensor
+from tf_discrete.types import Tensor
 
 LogitsFn: TypeAlias = Callable[[int, Tensor], Tensor]
 """Maps a depth d and prefixes of digits [*A, d, r] to the logits of the next digit, [*A, r]."""
@@ -118,11 +117,11 @@ def join(digits: Sequence[Tensor]) -> tf.Tensor:
     return tf.concat([one + like for one in digits], axis=-2)
 
 
-def check_estimators(layers: Sequence[Estimator], num_samples: int, reduce: Reduction) -> None:
+def check_estimators(layers: Sequence[Estimator]) -> None:
     """Refuses estimators that cannot take a path.
 
     Raises:
-        ValueError: Relaxed digits, which lead to no node, or what an estimator does not take.
+        ValueError: Relaxed digits, which lead to no node.
     """
     for layer in layers:
         if layer.spec.relaxed:
@@ -131,7 +130,6 @@ def check_estimators(layers: Sequence[Estimator], num_samples: int, reduce: Redu
                 "as reinmax, straight_through_gumbel_softmax or score_function. "
                 f"Received: estimator={type(layer).__name__}"
             )
-    estimators.check_nested(layers, num_samples, reduce)
 
 
 def _with_children(nodes: np.ndarray, children: int) -> np.ndarray:
