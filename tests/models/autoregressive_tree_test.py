@@ -8,6 +8,7 @@ from scipy import stats
 
 from tf_discrete import seeds
 from tf_discrete.distributions import Categorical
+from tf_discrete.estimators import ScoreFunction
 from tf_discrete.models import AutoregressiveTree
 
 CASES = {
@@ -213,6 +214,24 @@ def test_estimators_are_made_once_and_learn_in_a_graph(name):
         assert not found or any(np.any(gradient) for gradient in found)
     moved = [np.any(old != v.numpy()) for old, v in zip(before, others, strict=True)]
     assert any(moved) == (name == "nvil")
+
+
+def test_variance_normalisation_divides_the_gradient_of_the_kl_too():
+    """The gradient of the whole is that without it, divided by one number for each digit."""
+
+    def gradient(normalized):
+        estimator = ScoreFunction(baseline="none", variance_normalization=normalized)
+        tree = made("ragged", estimator=estimator)
+        if normalized:
+            for scale, one in zip((2.0, 3.0, 4.0), tree.estimators, strict=True):
+                one.spread.update([-scale, scale])  # Of variance scale**2.
+        with tf.GradientTape() as tape:
+            value = tree.estimate(objective, X, seeds.base(0), 3).value
+        networks = [tree.network.contexts[depth].kernel.value for depth in range(3)]
+        return tape.gradient(value, networks)
+
+    for scale, plain, divided in zip((2, 3, 4), gradient(False), gradient(True), strict=True):
+        np.testing.assert_allclose(scale * divided, plain, rtol=1e-6, atol=1e-9)
 
 
 def test_any_number_of_categories_in_a_graph_and_in_low_precision():

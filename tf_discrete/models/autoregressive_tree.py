@@ -268,6 +268,9 @@ class AutoregressiveTree(keras.layers.Layer):
         prefix is that of the estimators, unbiased if all are. Add `auxiliary` of the result to the loss: it
         trains what they learn, such as the baseline of `nvil`.
 
+        An estimator with variance normalisation divides the gradient for the logits of its digit by its
+        `gradient_scale`. The gradient of the KL for these logits is divided by the same number.
+
         Args:
             objective_fn: Maps values [*A, D, r] and KLs along their paths [*A] to values of f, [*A].
             context: float [*B, F].
@@ -282,6 +285,8 @@ class AutoregressiveTree(keras.layers.Layer):
         """
         estimators.check_nested(self.estimators, num_samples, reduce)
         prior = prior_logits_fn or self.leaves.uniform_logits
+        # Read before the estimate, which moves them in training.
+        scales = [layer.gradient_scale for layer in self.estimators]
 
         def logits_fn(before: tuple[Tensor, ...]) -> tf.Tensor:
             prefix = (
@@ -291,7 +296,10 @@ class AutoregressiveTree(keras.layers.Layer):
 
         def objective(z: tuple[Tensor, ...], logits: tuple[Tensor, ...]) -> tf.Tensor:
             value = tree_paths.join(z)
-            found = [one[..., 0, :] for one in logits]
+            found = [
+                estimators.divide_gradient(one[..., 0, :], scale)
+                for one, scale in zip(logits, scales, strict=True)
+            ]
             return objective_fn(value, tree_paths.kl_along(found, value, prior))
 
         return estimators.nested_estimate(
