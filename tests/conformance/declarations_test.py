@@ -29,6 +29,7 @@ HELD = {
     "interface": "third_kind_test",
     "only": "estimators_test",
     "annealed": "declarations_test",
+    "relaxed_control": "declarations_test",
 }
 """The module of tests/conformance that holds each field."""
 
@@ -56,6 +57,22 @@ def test_relaxed(name, latents):
     estimator = conformance.get(name, latents)
     z = asked(estimator, max(20, estimator.min_samples))[0][0].numpy()
     assert bool(np.isin(z, [0.0, 1.0]).all()) != estimator.spec.relaxed
+
+
+@conformance.cases(lambda spec: not spec.relaxed)
+def test_relaxed_control(name, latents):
+    """Relaxed values are asked about exactly by control variates that say so, or by a mean-field pass."""
+    estimator = conformance.get(name, latents)
+    seen = asked(estimator, max(2, estimator.min_samples))[0]
+    relaxed = not all(np.isin(z.numpy(), [0.0, 1.0]).all() for z in seen)
+    assert relaxed == (estimator.relaxed_control or estimator.mean_field_control)
+    assert estimator.relaxed_control == estimator.spec.relaxed_control
+
+
+def test_relax_without_the_objective_has_no_relaxed_control():
+    estimator = estimators.RELAX(objective_control=False)
+    assert not estimator.relaxed_control
+    assert all(np.isin(z.numpy(), [0.0, 1.0]).all() for z in asked(estimator, 2)[0])
 
 
 @conformance.every_case

@@ -160,6 +160,13 @@ def vae(estimator, latents=TREE, num_categories=K, **options):
 def test_a_model_whose_values_it_cannot_read_is_refused():
     with pytest.raises(ValueError, match="needs one-hot samples.*estimator=GumbelSoftmax"):
         vae("gumbel_softmax")
+    for name in ("rebar", "relax", "muprop"):
+        with pytest.raises(
+            ValueError, match="one-hot samples, also in control variates.*objective_control"
+        ):
+            vae(name)
+        vae(name, mode="digit_sum")
+    vae(estimators.RELAX(latents=TREE, objective_control=False))
     vae("gumbel_softmax", mode="digit_sum")
     with pytest.raises(ValueError, match=r"num_categories=24.*model with num_categories=36"):
         vae("reinmax", "tree:3,3,4", 36)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from tf_discrete import seeds
 from tf_discrete.distributions import Categorical
-from tf_discrete.estimators import ScoreFunction
+from tf_discrete.estimators import RELAX, ScoreFunction
 from tf_discrete.models import AutoregressiveTree
 
 CASES = {
@@ -234,6 +234,12 @@ def test_variance_normalisation_divides_the_gradient_of_the_kl_too():
         np.testing.assert_allclose(scale * divided, plain, rtol=1e-6, atol=1e-9)
 
 
+def test_a_relaxed_control_variate_needs_a_regular_tree():
+    made("full", estimator="rebar")
+    made("ragged", estimator=RELAX(objective_control=False))
+    made("masked", estimator="muprop")
+
+
 def test_any_number_of_categories_in_a_graph_and_in_low_precision():
     tree = AutoregressiveTree(10**9 + 7, (1001,) * 3, hidden_units=(4,), dtype="mixed_bfloat16")
     x = tf.ones([2, 3])
@@ -288,6 +294,8 @@ def test_saving(tmp_path):
         (lambda: made().mode(X, beam=0), "beam must be at least 1"),
         (lambda: AutoregressiveTree(8, (2, 4))(tf.zeros([3])), "features"),
         (lambda: made(estimator="gumbel_softmax"), "must be one-hot"),
+        (lambda: made(estimator="rebar"), "ragged or masked tree.*estimator=REBAR"),
+        (lambda: made("masked", estimator="relax"), "objective_control=False"),
         (lambda: made(estimator=["reinmax"] * 2), "one for each of the 3"),
         (lambda: made(estimator="daps").estimate(objective, X, None), "at least 2 samples"),
         (

@@ -61,6 +61,11 @@ class TreeLeaves:
                 f"Received: masked={checks.shown(self.masked)}, num_categories={num_categories}"
             )
 
+    @property
+    def irregular(self) -> bool:
+        """Whether the children that have categories depend on the node, and not on its depth alone."""
+        return self.num_allowed < math.prod(self.branching)
+
     def counts(self, depth: int, node: Tensor) -> tf.Tensor:
         """Returns the number of categories below each child of a node; 0 for one that is masked.
 

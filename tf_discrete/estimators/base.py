@@ -121,6 +121,11 @@ class Estimator(keras.layers.Layer):
         return self.spec.min_samples
 
     @property
+    def relaxed_control(self) -> bool:
+        """Whether a control variate takes the objective at relaxed values, as it is configured."""
+        return self.spec.relaxed_control
+
+    @property
     def gradient_scale(self) -> Tensor:
         """The positive number by which the next estimate divides the gradient of its logits; 1 for most.
 

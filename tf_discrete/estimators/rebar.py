@@ -33,7 +33,8 @@ class REBAR(CenteredScoreEstimator):
     both are z in the limit of low t; in that of high t the first is the uniform vector and the second the
     mean of q, where REBAR is MuProp without its linear term. With c(r) = scale * f(r),
     gradient = (f(z) - c(r') - baseline) * d log q(z) / d logits + d c(r) / d logits - d c(r') / d logits.
-    Unbiased for every objective, at every temperature and scale; a scale of 0 is the score function.
+    Unbiased for every objective that has a derivative at relaxed values, at every temperature and scale; a
+    scale of 0 is the score function.
     Three evaluations a sample, two of them relaxed with a backward pass. In training temperature and
     scale follow the gradient of the variance of one sample's gradient, which costs a second-order pass.
     Noise and memory are linear in the number of categories.
@@ -72,6 +73,7 @@ class REBAR(CenteredScoreEstimator):
         reductions=("mean",),
         reference="Tucker et al. 2017, arXiv:1703.07370",
         interface=Relaxable,
+        relaxed_control=True,
     )
 
     def __init__(

@@ -85,6 +85,10 @@ class RELAX(REBAR):
         self.network = baselines.network(self.hidden_units, activation="tanh", final="zeros")
         self.built = False
 
+    @property
+    def relaxed_control(self) -> bool:
+        return self.objective_control
+
     def build(self, logits_shape: Shape, context_shape: Shape | None = None) -> None:
         super().build(logits_shape, context_shape)
         if self.network.built:

@@ -34,6 +34,8 @@ class Spec(NamedTuple):
             an estimator without a temperature it says nothing.
         annealed: whether the temperature is lowered in training unless the user says otherwise, because it
             sets how far the value or its gradient is from the discrete one.
+        relaxed_control: whether a control variate takes the objective and its derivative at relaxed values;
+            the estimator is without bias only if the two belong together there, too.
     """
 
     exact_for: str
@@ -50,6 +52,7 @@ class Spec(NamedTuple):
     only: tuple[str, ...] = ()
     exact_temperatures: str = "any"
     annealed: bool = False
+    relaxed_control: bool = False
 
     @property
     def supports(self) -> tuple[str, ...]:

@@ -137,10 +137,12 @@ class CodeEmbedding(keras.layers.Layer):
                 f"num_categories={other.num_categories}, latents={other.latents!r}"
             )
         for estimator in estimators:
-            if self.has_rows and estimator.spec.relaxed:
+            relaxed = estimator.relaxed_control or estimator.mean_field_control
+            if self.has_rows and (estimator.spec.relaxed or relaxed):
                 raise ValueError(
-                    "A table has no rows between codes, so it needs one-hot samples. Choose an estimator "
-                    "such as reinmax or straight_through_gumbel_softmax, or CodeEmbedding(mode='digit_sum'). "
+                    "A table has no rows between codes, so it needs one-hot samples, also in control "
+                    "variates. Choose an estimator such as reinmax, straight_through_gumbel_softmax or "
+                    "RELAX(objective_control=False), or CodeEmbedding(mode='digit_sum'). "
                     f"Received: estimator={type(estimator).__name__}, mode='table'"
                 )
 

@@ -108,7 +108,7 @@ class AutoregressiveTree(keras.layers.Layer):
         self.estimators = arguments.layer_estimators(
             estimator, Categorical.latents, None, self.depth
         )
-        tree_paths.check_estimators(self.estimators)
+        tree_paths.check_estimators(self.estimators, self.leaves.irregular)
         for layer in self.estimators:
             layer.build((None, 1, self.digit_size))
         name_parts(self, estimators=self.estimators)

@@ -117,8 +117,12 @@ def join(digits: Sequence[Tensor]) -> tf.Tensor:
     return tf.concat([one + like for one in digits], axis=-2)
 
 
-def check_estimators(layers: Sequence[Estimator]) -> None:
+def check_estimators(layers: Sequence[Estimator], irregular: bool) -> None:
     """Refuses estimators that cannot take a path.
+
+    Args:
+        layers: One for each digit.
+        irregular: Bool, whether the children of a node depend on the node.
 
     Raises:
         ValueError: Relaxed digits, which lead to no node.
@@ -128,6 +132,13 @@ def check_estimators(layers: Sequence[Estimator]) -> None:
             raise ValueError(
                 "The digits of a path lead to a node, so they must be one-hot. Choose an estimator such "
                 "as reinmax, straight_through_gumbel_softmax or score_function. "
+                f"Received: estimator={type(layer).__name__}"
+            )
+        if irregular and layer.relaxed_control:
+            raise ValueError(
+                "The children of a node of a ragged or masked tree are not continuous in the digits before, "
+                "so a control variate cannot read relaxed digits. Choose an estimator such as disarm or "
+                "score_function, or RELAX(objective_control=False). "
                 f"Received: estimator={type(layer).__name__}"
             )
 
