@@ -144,7 +144,7 @@ def decoder(**options):
     )
 
 
-def vae(estimator, latents=TREE, num_categories=K, **options):
+def vae(estimator, latents=TREE, num_categories=K, code_values="zero_one", **options):
     return models.CategoricalVAE(
         (4, 4, 1),
         2,
@@ -154,6 +154,7 @@ def vae(estimator, latents=TREE, num_categories=K, **options):
         decoder=decoder(**options),
         hidden_units=(8,),
         estimator=estimator,
+        code_values=code_values,
     )
 
 
@@ -168,6 +169,9 @@ def test_a_model_whose_values_it_cannot_read_is_refused():
         vae(name, mode="digit_sum")
     vae(estimators.RELAX(latents=TREE, objective_control=False))
     vae("gumbel_softmax", mode="digit_sum")
+    with pytest.raises(ValueError, match="Set code_values='zero_one'.*'plus_minus'"):
+        vae("reinmax", code_values="plus_minus")
+    vae("reinmax", code_values="plus_minus", mode="digit_sum")
     with pytest.raises(ValueError, match=r"num_categories=24.*model with num_categories=36"):
         vae("reinmax", "tree:3,3,4", 36)
 

@@ -127,7 +127,7 @@ class CodeEmbedding(keras.layers.Layer):
         """Refuses latents and estimators of a model whose values the layer cannot read.
 
         Raises:
-            ValueError: Another kind of latents, or relaxed samples for a table.
+            ValueError: Another kind of latents, or relaxed samples or digits of -1 and 1 for a table.
         """
         own, other = self.latent_spec, latent_spec
         if (own.latents, own.num_categories) != (other.latents, other.num_categories):
@@ -135,6 +135,12 @@ class CodeEmbedding(keras.layers.Layer):
                 "CodeEmbedding must have the num_categories and the latents of its model. Received: "
                 f"num_categories={own.num_categories}, latents={own.latents!r}; model with "
                 f"num_categories={other.num_categories}, latents={other.latents!r}"
+            )
+        if self.has_rows and other.code_values != "zero_one":
+            raise ValueError(
+                "A table reads digits of 0 and 1: of -1 and 1 its gradient for the digits would be twice as "
+                "large. Set code_values='zero_one', or CodeEmbedding(mode='digit_sum'). "
+                f"Received: code_values={other.code_values!r}, mode='table'"
             )
         for estimator in estimators:
             relaxed = estimator.relaxed_control or estimator.mean_field_control
