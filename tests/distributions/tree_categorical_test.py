@@ -89,6 +89,28 @@ def test_codes_are_exact_in_every_dtype(branching, dtype):
     np.testing.assert_array_equal(kind.join_digits(kind.digits(codes)), codes)
 
 
+def test_codes_outside_the_tree_are_refused_or_impossible():
+    """They wrapped around to other categories."""
+    q = tree_of((2, 3, 5))(logits_of((2, 3, 5), 1, [4]))
+    codes = tf.constant([[-1], [30], [29], [0]])
+    for method in (q.digits, q.one_hot, q.code_log_prob):
+        with pytest.raises(ValueError, match=r"\[0, 30\).*minimum=-1, maximum=30"):
+            method(codes)
+
+    @tf.function(autograph=False)
+    def in_a_graph(codes):
+        value = q.one_hot(codes)
+        return q.digits(codes), value, q.code_log_prob(codes), q.log_prob(value)
+
+    digits, value, of_code, of_value = in_a_graph(codes)
+    assert (digits[:2].numpy() == -1).all() and not np.any(value[:2])
+    assert np.isneginf(of_code[:2]).all() and np.isneginf(of_value[:2]).all()
+    inside = q.one_hot([[0], [0], [29], [0]])
+    np.testing.assert_array_equal(value[2:], inside[2:])
+    np.testing.assert_allclose(of_code[2:], q.log_prob(inside)[2:])
+    np.testing.assert_allclose(of_value[2:], q.log_prob(inside)[2:])
+
+
 def test_uniform_over_a_billion():
     spec = LatentSpec(1, 10**9, distributions.tree_latents((1000, 1000, 1000)))
     assert spec.shape == spec.logits_shape == (3, 1000) and spec.num_logits == 3000

@@ -263,6 +263,14 @@ def test_any_number_of_categories_in_a_graph_and_in_low_precision():
     assert np.isneginf(tree.log_prob(x[:1], tree.one_hot(last + 1))).all()
 
 
+def test_codes_outside_the_tree_have_no_value():
+    tree, codes = made("ragged"), tf.constant([-1, 24])
+    with pytest.raises(ValueError, match=r"\[0, 24\), the leaves of the tree"):
+        tree.one_hot(codes)
+    value = tf.function(tree.one_hot)(codes)
+    assert not np.any(value) and np.isneginf(tree.log_prob(X, value)).all()
+
+
 def test_saving(tmp_path):
     inputs = keras.Input([5])
     options = {"hidden_units": (), "estimator": ["nvil", "reinmax", "daps"]}

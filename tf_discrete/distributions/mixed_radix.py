@@ -99,6 +99,31 @@ def place_values(branching: Sequence[int]) -> np.ndarray:
     return np.array(below, np.int64)
 
 
+def contains(codes: Tensor, branching: Sequence[int]) -> tf.Tensor:
+    """Returns whether codes are leaves of the tree, bool [...].
+
+    Args:
+        codes: Int [...].
+        branching: Children of a node at each depth.
+
+    Raises:
+        ValueError: Codes whose values are known, and that lie outside.
+
+    Example:
+        >>> tf.function(contains)(tf.constant([-1, 0, 59, 60]), (3, 4, 5)).numpy().tolist()
+        [False, True, True, False]
+    """
+    codes, count = tf.cast(codes, tf.int64), math.prod(branching)
+    if hasattr(codes, "numpy"):
+        known = codes.numpy()
+        if known.size and not 0 <= known.min() <= known.max() < count:
+            raise ValueError(
+                f"Codes must lie in [0, {count}), the leaves of the tree. Give codes of the same latents. "
+                f"Received: minimum={known.min()}, maximum={known.max()}, branching={tuple(branching)}"
+            )
+    return (codes >= 0) & (codes < count)
+
+
 def to_digits(codes: Tensor, branching: Sequence[int]) -> tf.Tensor:
     """Returns the digits of codes.
 
@@ -107,14 +132,19 @@ def to_digits(codes: Tensor, branching: Sequence[int]) -> tf.Tensor:
         branching: Children of a node at each depth.
 
     Returns:
-        digits: int64 [..., D].
+        digits: int64 [..., D]; in a graph those of codes outside [0, K) are -1, whose one-hot vector is 0.
+
+    Raises:
+        ValueError: See `contains`.
 
     Example:
         >>> to_digits([0, 59, 27], (3, 4, 5)).numpy().tolist()
         [[0, 0, 0], [2, 3, 4], [1, 1, 2]]
     """
+    inside = contains(codes, branching)[..., tf.newaxis]
     codes = tf.cast(codes, tf.int64)[..., tf.newaxis]
-    return codes // place_values(branching) % np.array(branching, np.int64)
+    digits = codes // place_values(branching) % np.array(branching, np.int64)
+    return tf.where(inside, digits, tf.constant(-1, tf.int64))
 
 
 def from_digits(digits: Tensor, branching: Sequence[int]) -> tf.Tensor:

@@ -139,7 +139,11 @@ class TreeCategorical(Categorical):
 
     @classmethod
     def digits(cls, code: Tensor) -> tf.Tensor:
-        """Returns the digits of codes int [..., N], int64 [..., N * D]; the first variable's first."""
+        """Returns the digits of codes int [..., N], int64 [..., N * D]; the first variable's first.
+
+        Raises:
+            ValueError: Codes outside [0, K). In a graph their digits are -1, which are one-hot vectors of 0.
+        """
         found = mixed_radix.to_digits(code, cls.branching)
         count = found.shape[-2] and found.shape[-2] * len(cls.branching)
         shape = tf.concat([tf.shape(found)[:-2], [-1 if count is None else count]], axis=0)
@@ -159,6 +163,19 @@ class TreeCategorical(Categorical):
         return {**super().describe_codes(), "branching": list(cls.branching)}
 
     # Probabilities.
+
+    def log_prob(self, value: Tensor) -> tf.Tensor:
+        """log q(value) in nats, [...]; -inf where a digit has no category, as those of no code."""
+        found = super().log_prob(value)
+        chosen = tf.reduce_all(tf.reduce_max(value, axis=-1) > 0.5, axis=-1)
+        return tf.where(chosen, found, tf.cast(-math.inf, found.dtype))
+
+    def code_log_prob(self, codes: Tensor) -> tf.Tensor:
+        codes = tf.cast(codes, self.code_dtype)
+        inside = mixed_radix.contains(codes, self.branching)
+        found = super().code_log_prob(tf.where(inside, codes, tf.zeros_like(codes)))
+        chosen = tf.reduce_all(inside, axis=-1)
+        return tf.where(chosen, found, tf.cast(-math.inf, found.dtype))
 
     @property
     def code_probs(self) -> tf.Tensor:

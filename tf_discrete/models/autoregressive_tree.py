@@ -150,7 +150,11 @@ class AutoregressiveTree(keras.layers.Layer):
         return self.leaves.node(value)
 
     def one_hot(self, code: Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
-        """Converts codes int [*A] to values, float [*A, D, r]."""
+        """Converts codes int [*A] to values, float [*A, D, r].
+
+        Raises:
+            ValueError: Codes outside of the tree. In a graph their values are 0, with log q = -inf.
+        """
         digits = mixed_radix.to_digits(code, self.leaves.branching)
         return tf.one_hot(digits, self.digit_size, dtype=dtype)
 
@@ -199,12 +203,14 @@ class AutoregressiveTree(keras.layers.Layer):
         )
 
     def log_prob(self, context: Tensor, value: Tensor) -> tf.Tensor:
-        """log q(value | x) in nats, [*A], of values [*A, D, r]."""
+        """log q(value | x) in nats, [*A], of values [*A, D, r]; -inf where a digit has no category."""
         parts = [
             over_children(logits).log_prob(value[..., depth, tf.newaxis, :])
             for depth, logits in enumerate(self.path_logits(context, value))
         ]
-        return tf.add_n(parts)
+        total = tf.add_n(parts)
+        chosen = tf.reduce_all(tf.reduce_max(value, axis=-1) > 0.5, axis=-1)
+        return tf.where(chosen, total, tf.cast(-math.inf, total.dtype))
 
     def path_logits(self, context: Tensor, value: Tensor) -> list[tf.Tensor]:
         """Computes the logits of each digit given the digits of values before it, [*A, r] each."""
