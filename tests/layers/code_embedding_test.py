@@ -85,6 +85,26 @@ def test_estimators_train_the_logits_through_a_table(name):
     np.testing.assert_allclose(gradient(layer), expected, atol=1e-12)
 
 
+RELAXED = tf.constant(np.random.RandomState(3).dirichlet(np.ones(2), [3, 6]), tf.float32)
+RELAXED = tf.pad(RELAXED, [[0, 0], [0, 0], [0, 2]])
+
+
+def test_a_table_refuses_values_that_are_not_one_hot():
+    layer = made("table")
+    with pytest.raises(ValueError, match="one-hot digits alone.*mode='digit_sum'.*highest numbers"):
+        layer(RELAXED)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one-hot digits alone"):
+        tf.function(layer)(RELAXED)
+    mixed = tf.concat([values()[:2], RELAXED[2:]], axis=0)
+    found = tf.function(layer, jit_compile=True)(mixed)  # XLA leaves out the check.
+    np.testing.assert_array_equal(found[:2], layer(values())[:2])
+    assert np.isnan(found[2]).all()
+    model = keras.Sequential([layers.StochasticLayer(latents=TREE), layer])
+    with pytest.raises(ValueError, match="one-hot digits alone"):
+        model(tf.zeros([3, 6, 4]), training=True)
+    assert made("digit_sum")(RELAXED).shape == [3, 2, 5]
+
+
 def test_a_sum_of_digits():
     layer = made("digit_sum")
     tables = layer.table.numpy().reshape(3, 4, 5)
@@ -172,6 +192,8 @@ def test_a_model_whose_values_it_cannot_read_is_refused():
     with pytest.raises(ValueError, match="Set code_values='zero_one'.*'plus_minus'"):
         vae("reinmax", code_values="plus_minus")
     vae("reinmax", code_values="plus_minus", mode="digit_sum")
+    with pytest.raises(ValueError, match="Features are probabilities.*mode='table'"):
+        models.feature_networks(vae("reinmax"))
     with pytest.raises(ValueError, match=r"num_categories=24.*model with num_categories=36"):
         vae("reinmax", "tree:3,3,4", 36)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from tf_discrete.estimators import Estimator
 from tf_discrete.types import Config, Shape, Tensor, WithGradient
 
 MODES = ("table", "digit_sum", "one_hot")
+ROUNDING = 1e-2
+"""By how much a digit of a one-hot value may differ from 1: sums in half precision round by less."""
 
 
 @keras.saving.register_keras_serializable("tf_discrete.layers")
@@ -25,8 +28,8 @@ class CodeEmbedding(keras.layers.Layer):
       variable; the gradient for the table is sparse, `tf.IndexedSlices` of these rows. Between the corners
       the embedding is the multilinear continuation of the table, so the gradient for the category v of a
       digit is that for the embedding times the row of the code with v in the place of that digit: D * r
-      rows, of which only the backward pass of a pathwise estimator knows. Of a value that is no corner the
-      row of its most probable digits is taken, so the estimator must sample one-hot values.
+      rows, of which only the backward pass of a pathwise estimator knows. A value that is no corner has no
+      row, so the estimator must sample one-hot values.
     - "digit_sum": the sum of a row for each digit, D tables [r, E]. Linear in the value, and so right for
       relaxed values too. Its size does not depend on K.
     - "one_hot": the digits themselves; no weights.
@@ -48,7 +51,9 @@ class CodeEmbedding(keras.layers.Layer):
         [batch, ..., N, E]; of "one_hot" E is D * r.
 
     Raises:
-        ValueError: An argument is out of range, or values of another shape.
+        ValueError: An argument is out of range, or values of another shape, or a table is given
+            values that are not one-hot; tf.errors.InvalidArgumentError in a graph. Where XLA leaves out the
+            check, their embeddings are NaN.
 
     Example:
         >>> layer = CodeEmbedding(10**6, width=8, latents="tree:100,100,100")
@@ -111,8 +116,12 @@ class CodeEmbedding(keras.layers.Layer):
             found = self._flat(z)
         elif self.has_rows:
             # Of digits with fewer categories than others the rest is no category, whatever it holds.
-            digits = tf.argmax(kind.masked(value), axis=-1, output_type=tf.int64)
+            masked = kind.masked(value)
+            one_hot = self._by_variable(_one_hot(tf.reduce_max(masked, axis=-1))[..., tf.newaxis])
+            digits = tf.argmax(masked, axis=-1, output_type=tf.int64)
             found = self._rows(z, self._by_variable(digits[..., tf.newaxis])[..., 0])
+            valid = tf.reduce_all(one_hot[..., 0], axis=-1, keepdims=True)
+            found = tf.where(valid, found, tf.cast(math.nan, found.dtype))
         else:
             found = tf.linalg.matmul(self._flat(z), tf.cast(self.table.value, z.dtype))
         return tf.cast(found, self.compute_dtype)
@@ -212,3 +221,30 @@ class CodeEmbedding(keras.layers.Layer):
                 f"{self.latent_spec.num_categories}. Give the layer the latents of its model. "
                 f"Received: inputs.shape={tuple(shape)}"
             )
+
+
+def _one_hot(highest: tf.Tensor) -> tf.Tensor:
+    """Returns whether digits are one-hot by their highest numbers, bool of the same shape; they must be.
+
+    Raises:
+        ValueError: Other digits; tf.errors.InvalidArgumentError in a graph.
+    """
+    right = tf.abs(highest - 1.0) <= ROUNDING
+    rule = (
+        "A table has no rows between codes, so it reads one-hot digits alone. Sample them by an estimator "
+        "such as reinmax or straight_through_gumbel_softmax, or take CodeEmbedding(mode='digit_sum')."
+    )
+    if hasattr(highest, "numpy"):
+        known = highest.numpy()
+        if not np.all(right):
+            raise ValueError(
+                f"{rule} Received: digits whose highest numbers are {known.min():g} to {known.max():g}"
+            )
+        return right
+    received = "Received: digits whose lowest and highest maximum are"
+    check = tf.raw_ops.Assert(
+        condition=tf.reduce_all(right),
+        data=[f"{rule} {received}", tf.reduce_min(highest), tf.reduce_max(highest)],
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(right)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tf_discrete import estimators, likelihoods
 from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import check_serializable, deserialize
+from tf_discrete.models import networks
 from tf_discrete.types import Config, EstimatorLike, LikelihoodLike, Tensor
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def feature_networks(model: CategoricalVAE) -> tuple[keras.Model, keras.Model]:
         decoder: [B, F] -> the mean images, [B, *data_shape].
 
     Raises:
-        ValueError: a model with centering, or with code_values="plus_minus".
+        ValueError: a model with centering, with code_values="plus_minus", or whose decoder has a
+            table of codes.
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
@@ -97,6 +99,11 @@ def feature_networks(model: CategoricalVAE) -> tuple[keras.Model, keras.Model]:
         raise ValueError(
             "Features come from networks that read images as they are and codes of 0 and 1. Train the model "
             f"without centering and with code_values='zero_one'. Received: model={model!r}"
+        )
+    if networks.has_table(model.decoder):
+        raise ValueError(
+            "Features are probabilities, for which a table has no rows. Train the model with "
+            f"CodeEmbedding(mode='digit_sum'). Received: model={model!r} with mode='table'"
         )
     image = keras.Input(model.data_shape)
     spec = model.decoded_spec

@@ -115,6 +115,13 @@ def check_code_embeddings(
             layer.check_model(spec, estimators)
 
 
+def has_table(network: keras.layers.Layer) -> bool:
+    """Returns whether a network has a table of rows, of which a step reads few; see `CodeEmbedding`."""
+    return any(
+        isinstance(layer, CodeEmbedding) and layer.has_rows for layer in network._flatten_layers()
+    )
+
+
 def check(name: str, identifier: NetworkLike) -> NetworkLike:
     """Returns a known name or a Keras model, which may be given by its config.
 

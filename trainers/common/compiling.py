@@ -8,8 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import datasets
-from tf_discrete.layers import CodeEmbedding
-from tf_discrete.models import DiscreteModel
+from tf_discrete.models import DiscreteModel, networks
 from tf_discrete.optimizers import FusedAdam, LazyAdam
 
 from ..flags.run import RunConfig, TrainingFlags
@@ -80,7 +79,7 @@ def compile_model(
     if config.learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
     average = {"use_ema": True, "ema_momentum": weight_average} if weight_average else {}
-    adam = LazyAdam if any(_has_rows(layer) for layer in model._flatten_layers()) else FusedAdam
+    adam = LazyAdam if networks.has_table(model) else FusedAdam
     optimizer = adam(rate, weight_decay=config.weight_decay or None, **average)
     if config.weight_decay:
         optimizer.exclude_from_weight_decay(
@@ -88,11 +87,6 @@ def compile_model(
         )
     model.compile(optimizer=optimizer, jit_compile=use_xla(config))
     model.optimizer.build(model.trainable_variables)
-
-
-def _has_rows(layer: keras.layers.Layer) -> bool:
-    """Returns whether a layer has a table of which a step reads a few rows."""
-    return isinstance(layer, CodeEmbedding) and layer.has_rows
 
 
 def check_objective(model: DiscreteModel, image_shape: tuple[int, ...]) -> None:
