@@ -239,6 +239,19 @@ def test_the_slope_of_a_run_reaches_the_model():
         assert values and all(v.schedule.get_config()["steps"] == 21 for v in values)
 
 
+def test_daps_takes_the_weight_of_the_kl():
+    split = datasets.get("digits", "train", binarization="threshold", max_examples=10)
+    given = {"estimator": "daps", "num_samples": 2, "hidden_units": (4,), "num_variables": 2}
+    model = categorical_vae.build_model(categorical_vae.Config(**given, kl_weight=0.5), split, 7)
+    assert float(model.kl_weight.value) == float(model.estimator.entropy_weight.value) == 0.5
+    for other in ({"kl_weight": 0.0}, {"kl_warmup_steps": 10}):
+        with pytest.raises(ValueError, match="daps takes the weight of the KL.*Set --kl_weight"):
+            categorical_vae.build_model(categorical_vae.Config(**given, **other), split, 7)
+    # The KL of the style is not that of the class.
+    settings = semi_supervised.Config(estimator="daps", kl_weight=0.0)
+    assert latents.make_estimator(settings, "categorical", total_steps=600) == "daps"
+
+
 def test_warm_up_of_the_kl():
     assert categorical_vae.make_kl_weight(categorical_vae.Config(kl_weight=0.5)) == 0.5
     made = categorical_vae.make_kl_weight(categorical_vae.Config(kl_weight=0.5, kl_warmup_steps=10))

@@ -79,22 +79,49 @@ def make_kl_weight(config: KLFlags) -> Any:
     return config.kl_weight
 
 
-def make_estimator(config: AnnealedConfig, latents: str, total_steps: int) -> Any:
+def make_estimator(
+    config: AnnealedConfig, latents: str, total_steps: int, kl_weight: Any = None
+) -> Any:
     """The estimator of a configuration, or a tuple of one for each layer: a name where no flag sets more.
 
     A slope grows over the whole run unless `slope_steps` says otherwise, however long the run is.
+
+    Args:
+        config: The configuration.
+        latents: Kind of latents.
+        total_steps: Of the run.
+        kl_weight: Weight of the KL of the codes, the `entropy_weight` of `daps`. Default: None, for its own.
+
+    Raises:
+        ValueError: A weight of 0 at some step, for an estimator that reads it.
     """
     slope = schedules.Linear(1.0, config.slope_final, config.slope_steps or max(1, total_steps))
-    given = {"slope": slope, "learning_rate_factor": config.baseline_learning_rate_factor}
+    given: dict[str, Any] = {
+        "slope": slope,
+        "learning_rate_factor": config.baseline_learning_rate_factor,
+    }
+    if kl_weight is not None:
+        given["entropy_weight"] = kl_weight
 
     def make(name: str) -> str | estimators.Estimator:
         taken = estimators.arguments(estimators.get_class(name))
         own = {key: value for key, value in given.items() if key in taken}
+        if "entropy_weight" in own and _lowest(kl_weight) <= 0:
+            raise ValueError(
+                f"{name} takes the weight of the KL as its entropy_weight, which must be positive at every "
+                "step. Set --kl_weight above 0 and leave --kl_warmup_steps out, or choose another estimator. "
+                f"Received: lowest weight of the KL={_lowest(kl_weight)}"
+            )
         return estimators.get(name, latents=latents, **own) if own else name
 
     if isinstance(config.estimator, tuple):
         return tuple(make(name) for name in config.estimator)
     return make(config.estimator)
+
+
+def _lowest(weight: Any) -> float:
+    """The lowest value of a number or a schedule."""
+    return weight.lowest() if isinstance(weight, schedules.Schedule) else weight
 
 
 def make_temperature(config: AnnealedConfig, total_steps: int) -> Any:

@@ -30,6 +30,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         make_latents(config, config.num_categories),
         make_likelihood(config, split),
     )
+    kl_weight = make_kl_weight(config)
     model = CategoricalVAE(
         split.image_shape,
         num_variables=config.num_variables,
@@ -43,12 +44,12 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         prior=config.prior,
         code_prior=make_code_prior(config),
         likelihood=likelihood,
-        estimator=make_estimator(config, latents, steps_per_epoch * config.epochs),
+        estimator=make_estimator(config, latents, steps_per_epoch * config.epochs, kl_weight),
         temperature=make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         objective=config.objective,
         prior_temperature=config.prior_temperature,
-        kl_weight=make_kl_weight(config),
+        kl_weight=kl_weight,
         free_bits=config.free_bits,
         code_values=config.code_values,
         centering=config.centering,
