@@ -198,6 +198,24 @@ def test_a_model_whose_values_it_cannot_read_is_refused():
         vae("reinmax", "tree:3,3,4", 36)
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_the_gradient_norm_sums_the_slices_of_a_row(jit):
+    model, x = vae("straight_through"), tf.ones([20, 4, 4, 1])
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    with tf.GradientTape() as tape:
+        seed = model.step_seed(tf.convert_to_tensor(model.micro_step), "train")
+        loss = tf.reduce_mean(model.objective(x, seed, training=True).loss)
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    sparse = [one for one in gradients if isinstance(one, tf.IndexedSlices)]
+    assert len(sparse) == 1 and len(np.unique(sparse[0].indices)) < len(sparse[0].indices)
+    expected = tf.linalg.global_norm([tf.convert_to_tensor(one) for one in gradients])
+    if jit:  # Of other samples, so by the norm alone.
+        found = tf.function(lambda: model._gradient_norm(gradients), jit_compile=True)()
+    else:
+        found = model.train_step(x)["gradient_norm"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "options, said",
     [

@@ -239,7 +239,8 @@ class TrainingStep(keras.Model):
 
     def _gradient_norm(self, gradients: list[Tensor | None]) -> tf.Tensor:
         """Returns the norm over all weights of the gradient of this replica's mean loss, float32 scalar."""
-        norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in gradients if g is not None])
+        summed = [tf.cast(_row_sums(g), tf.float32) for g in gradients if g is not None]
+        norm = tf.linalg.global_norm(summed)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return norm * replicas / tf.cast(self.optimizer.scale_loss(tf.ones([])), tf.float32)
 
@@ -262,3 +263,17 @@ class TrainingStep(keras.Model):
         if training:
             logs.update({name: scheduled.value for name, scheduled in self.scheduled.items()})
         return logs
+
+
+def _row_sums(gradient: Tensor) -> tf.Tensor:
+    """Returns a gradient; of a sparse one the sums of the slices of each row, and zeros for the others.
+
+    By sorting, as XLA needs to know how many there are.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    order = tf.argsort(gradient.indices)
+    indices = tf.gather(gradient.indices, order)
+    starts = tf.cast(indices[1:] != indices[:-1], tf.int32)
+    row = tf.concat([tf.zeros_like(order[:1]), tf.cumsum(starts)], axis=0)
+    return tf.math.unsorted_segment_sum(tf.gather(gradient.values, order), row, tf.size(order))
