@@ -14,6 +14,10 @@ from tf_discrete.models import (
 
 REFUSED = {
     "classes": ({"num_classes": 1}, "num_classes must be at least 2. Received: num_classes=1"),
+    "classes in int32": (
+        {"num_classes": 2**31},
+        "num_classes must be at most 2147483647. Received",
+    ),
     "style": ({"style_size": 0}, "style_size must be at least 1. Received: style_size=0"),
     "estimator": ({"estimator": "reinmx"}, "Did you mean 'reinmax'.*Received: estimator='reinmx'"),
     "kind": ({"estimator": "arm"}, "supports bernoulli latents only"),
