@@ -322,3 +322,19 @@ def test_its_files_load_in_a_new_process_that_imports_the_package_alone(finished
         "checkpoints/best",
         "checkpoints/last",
     }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"weight_decay": 0.01}, {"weight_average": 0.9}, {"code_values": "plus_minus"}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_flags_that_a_table_cannot_honour_are_refused_before_data_are_read(changes):
+    given = {"latents": "tree", "num_categories": 100, "code_embedding": "table", **changes}
+    (name,) = changes
+    remedy = f"Leave --{name} out, or set --code_embedding=digit_sum. Received: .*{name}="
+    with pytest.raises(ValueError, match=remedy):
+        categorical_vae.TASK.check(categorical_vae.Config(**given))
+    for other in ({"code_embedding": "digit_sum"}, {"num_categories": 10}, {name: {}}):
+        plain = {key: value for key, value in {**given, **other}.items() if value != {}}
+        categorical_vae.TASK.check(categorical_vae.Config(**plain))

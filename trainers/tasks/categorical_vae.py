@@ -100,7 +100,31 @@ def finish(
     return {f"test/{name}": value for name, value in result.items()}
 
 
-TASK = task.register(task.Task("categorical_vae", Config, build_model, finish))
+def check(config: Config) -> None:
+    """Refuses flags that a table of codes cannot honour.
+
+    Raises:
+        ValueError: Weight decay, an average of the weights, or digits of -1 and 1.
+    """
+    if (config.code_embedding, config.latents) != ("table", "tree"):
+        return
+    latents = make_latents(config, config.num_categories)
+    if len(distributions.get(latents).describe_codes()["branching"]) == 1:
+        return  # A row for each digit is a row for each code, and dense.
+    for flag, value, plain in (
+        ("weight_decay", config.weight_decay, 0.0),
+        ("weight_average", config.weight_average, 0.0),
+        ("code_values", config.code_values, "zero_one"),
+    ):
+        if value != plain:
+            raise ValueError(
+                "A table of codes reads digits of 0 and 1, and a step updates the rows of its batch alone. "
+                f"Leave --{flag} out, or set --code_embedding=digit_sum. "
+                f"Received: code_embedding='table', {flag}={value!r}"
+            )
+
+
+TASK = task.register(task.Task("categorical_vae", Config, build_model, finish, check=check))
 
 
 def run(config: Config) -> dict[str, Any]:
