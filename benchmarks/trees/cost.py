@@ -32,6 +32,8 @@ from trainers.common import tables
 
 RESULTS = "tree_cost"
 BATCH_SIZE, HIDDEN, WIDTH = 100, 256, 64
+MOMENTS = 2
+"""`LazyAdam` holds as many, each as long as the table."""
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "numpy")
 CASES = (
     *(("dense", 10**power) for power in (2, 3, 4, 5)),
@@ -132,6 +134,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         "quartiles",
         "peak memory, MiB",
         "of it the table",
+        "of it the table and its moments",
     ]
     lines = []
     for row in rows:
@@ -145,6 +148,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{low:.2f} to {high:.2f}",
             f"{row['peak_mebibytes']:.0f}",
             f"{row['table_mebibytes']:.0f}",
+            f"{(1 + MOMENTS) * row['table_mebibytes']:.0f}",
         ]
         lines.append(cells)
     return tables.markdown(header, lines)

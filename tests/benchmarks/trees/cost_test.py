@@ -18,7 +18,7 @@ ROWS = [
 def test_table():
     table = cost.markdown(ROWS)
     assert (
-        "| tree, a table of K rows | 10 000 | 20 x 20 x 25 | 2.50 | 1.25 to 3.75 | 51 | 25 |"
+        "| tree, a table of K rows | 10 000 | 20 x 20 x 25 | 2.50 | 1.25 to 3.75 | 51 | 25 | 75 |"
         in table
     )
 
