@@ -50,3 +50,16 @@ def test_a_kill_releases_the_lock(tmp_path):
     with locking.lock(tmp_path):
         assert os.listdir(tmp_path) == [".lock"]
     assert os.listdir(tmp_path) == []
+
+
+def test_a_holder_of_a_replaced_folder_leaves_the_lock_of_the_new_one(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with locking.lock(folder):
+        os.rename(folder, tmp_path / "old")
+        folder.mkdir()
+        following = locking.lock(folder)
+        following.__enter__()
+    assert os.listdir(folder) == [".lock"]
+    following.__exit__(None, None, None)
+    assert os.listdir(folder) == []

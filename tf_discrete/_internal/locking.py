@@ -65,7 +65,8 @@ def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            path.unlink()
+            if _is_at(descriptor, path):  # Or the folder was replaced, and another holds it.
+                path.unlink()
         os.close(descriptor)
 
 
