@@ -220,6 +220,50 @@ def test_only_an_index_is_replaced(tmp_path, index):
         codes.ExactIndex.build(tmp_path / "mine", PACKED, 24, overwrite=True)
 
 
+def test_an_index_that_was_built_again_is_not_changed_through_the_old_one(tmp_path, index):
+    before = all_items(index)
+    again = codes.ExactIndex.build(tmp_path / "index", PACKED[::-1], 24, overwrite=True)
+    wanted = all_items(again)
+    for change in (
+        lambda: index.delete([5]),
+        lambda: index.add(PACKED[:1], ids=[99]),
+        index.compact,
+    ):
+        with pytest.raises(ValueError, match="Open the index again.*Received: path="):
+            change()
+    assert all_items(index) == before
+    assert all_items(codes.ExactIndex.open(tmp_path / "index", verify=True)) == wanted
+    again.delete([5])
+
+
+def test_an_index_is_not_changed_while_it_is_built_again(tmp_path, index):
+    def chunks():
+        with pytest.raises(locking.InUseError, match="written by one process at a time"):
+            index.delete([5])
+        yield np.arange(60), PACKED
+
+    codes.ExactIndex.build(tmp_path / "index", chunks(), 24, overwrite=True)
+    with locking.lock(tmp_path / "index"):
+        with pytest.raises(locking.InUseError, match="written by one process at a time"):
+            codes.ExactIndex.build(tmp_path / "index", PACKED, 24, overwrite=True)
+
+
+def test_an_index_that_is_replaced_while_it_is_opened_is_read_as_one(tmp_path, index, monkeypatch):
+    """The manifest is that of the old index, and the files next to it would be those of the new one."""
+    read, replaced = index_manifest.read, []
+
+    def read_and_replace(folder):
+        found = read(folder)
+        if not replaced:
+            replaced.append(True)
+            codes.ExactIndex.build(tmp_path / "index", PACKED[::-1], 24, overwrite=True)
+        return found
+
+    monkeypatch.setattr(index_manifest, "read", read_and_replace)
+    opened = codes.ExactIndex.open(tmp_path / "index", verify=True)
+    assert all_items(opened) == dict(enumerate(map(bytes, PACKED[::-1])))
+
+
 def test_files_that_are_damaged_or_missing_are_refused(tmp_path, index):
     folder, wanted = tmp_path / "index", all_items(index)
     for path in sorted(folder.rglob("*")):

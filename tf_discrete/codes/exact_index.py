@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from tf_discrete.codes.exact import building, log, searching
 from tf_discrete.codes.exact.duplicate_report import DuplicateReport, duplicate_report
 from tf_discrete.codes.exact.searching import ExactNeighbors
 from tf_discrete.codes.exact.sorting import RUN
-from tf_discrete.codes.exact.store import Store, is_index, write_generation
+from tf_discrete.codes.exact.store import Store, replacing, write_generation
 from tf_discrete.codes.hamming import RadiusNeighbors, check_k, check_queries
 from tf_discrete.codes.packing import bytes_per_code, check_packed
 from tf_discrete.export.manifest import check_json
@@ -84,11 +85,13 @@ class ExactIndex:
             ids: int64 [M], distinct; only for an array. Default: 0..M-1.
             model: The model whose codes these are, or its `model_digest`. Default: not known.
             metadata: What JSON holds, for the user. Default: none.
-            overwrite: Bool, whether to replace an index at the path. Default: False.
+            overwrite: Bool, whether to replace an index at the path. Objects that have it open still read it,
+                and refuse to change it. Default: False.
             memory_codes: Codes that are sorted in memory at once. Default: 2**22.
 
         Raises:
             FileExistsError: Something is at the path already.
+            InUseError: Another process is writing the index that is to be replaced.
             OSError: No permission, or no space.
             ValueError: No codes, codes of other sizes, or an id that comes twice.
         """
@@ -102,10 +105,17 @@ class ExactIndex:
         checks.optional(checks.instance, "model", model, (str, keras.layers.Layer), rule)
         digest = model if model is None or isinstance(model, str) else model_digest(model)
         chunks = _chunks(packed, ids)
-        with writing.new_path(path, overwrite, ours=is_index, kind="code index") as folder:
-            folder.mkdir()
-            sizes = num_variables, num_categories
-            write_generation(folder, 1, chunks, sizes, memory_codes, digest, metadata)
+        with replacing(writing.expand(path), overwrite) as folder:
+            write_generation(
+                folder,
+                chunks,
+                (num_variables, num_categories),
+                memory_codes,
+                build=uuid.uuid4().hex,
+                generation=1,
+                model=digest,
+                metadata=metadata,
+            )
         return cls(path)
 
     @classmethod

@@ -19,6 +19,7 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "num_categories": int,
     "order": list,
     "lengths": list,
+    "build": str,
     "generation": int,
     "id_range": list,
     "files": dict,
@@ -34,6 +35,7 @@ class Manifest(NamedTuple):
 
     Attributes:
         layout: How codes lie in words.
+        build: Identity of the build, which compactions keep.
         generation: Number of the current base and log.
         id_range: The least and the greatest id of the base.
         files: Type and shape of each file of the base.
@@ -43,6 +45,7 @@ class Manifest(NamedTuple):
     """
 
     layout: Layout
+    build: str
     generation: int
     id_range: tuple[int, int]
     files: JsonObject
@@ -106,6 +109,7 @@ def read(folder: pathlib.Path) -> Manifest:
         lowest, highest = stored["id_range"]
         return Manifest(
             layout,
+            stored["build"],
             stored["generation"],
             (lowest, highest),
             stored["files"],

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from tf_discrete._internal import locking, reading, writing
+from tf_discrete._internal import checks, locking, reading, writing
 from tf_discrete.codes.digest import file_digest
 from tf_discrete.codes.exact import base as base_files
 from tf_discrete.codes.exact import building, index_manifest, log
@@ -54,6 +54,7 @@ class Store:
 
         Raises:
             InUseError: Another process is writing the index.
+            ValueError: The index was built again since it was opened.
         """
         with locking.lock(self.path):
             self._refresh()
@@ -70,12 +71,13 @@ class Store:
         layout, manifest = self.base.layout, self.manifest
         write_generation(
             self.path,
-            manifest.generation + 1,
             chunks,
             (layout.num_variables, layout.num_categories),
             memory_codes,
-            manifest.model,
-            manifest.metadata,
+            build=manifest.build,
+            generation=manifest.generation + 1,
+            model=manifest.model,
+            metadata=manifest.metadata,
         )
         self._load()
         self._sweep()
@@ -132,7 +134,11 @@ class Store:
         return self.path / f"log-{self.manifest.generation:06d}.bin"
 
     def _load(self) -> None:
-        """Reads the manifest, maps the base and reads the log, also while another process compacts."""
+        """Reads one state of the folder, also while another process compacts or replaces the index."""
+        reading.read_folder(self.path, lambda _: self._read())
+
+    def _read(self) -> None:
+        """Reads the manifest, maps the base and reads the log."""
         while True:
             manifest = index_manifest.read(self.path)
             self.manifest = manifest
@@ -141,7 +147,7 @@ class Store:
                 self._read_log()
                 return
             except FileNotFoundError as error:
-                if index_manifest.read(self.path).generation == manifest.generation:
+                if index_manifest.read(self.path) == manifest:
                     file = getattr(error.__cause__, "filename", None) or self._folder()
                     raise reading.damaged(
                         file, base_files.EXPECTED, base_files.REMEDY, "it is missing"
@@ -157,7 +163,13 @@ class Store:
 
     def _refresh(self) -> None:
         """Reads what other processes have written meanwhile; called by the one that holds the lock."""
-        if index_manifest.read(self.path).generation != self.manifest.generation:
+        found = index_manifest.read(self.path)
+        if found.build != self.manifest.build:
+            raise ValueError(
+                "An index is changed by the object that has opened it. Open the index again: it was built "
+                f"again meanwhile. Received: path={str(self.path)!r}"
+            )
+        if found.generation != self.manifest.generation:
             self._load()
         elif self._log().stat().st_size != self._end:
             self._read_log()
@@ -173,12 +185,32 @@ class Store:
                     os.unlink(entry.path)
 
 
+@contextlib.contextmanager
+def replacing(path: pathlib.Path, overwrite: bool) -> Iterator[pathlib.Path]:
+    """Yields a folder for an index that takes the place of `path`; meanwhile nobody changes an index there.
+
+    Raises:
+        FileExistsError: Something is at the path already, and it may not or must not be replaced.
+        InUseError: Another process is writing the index at the path.
+    """
+    with writing.naming(path):
+        replaced = checks.flag("overwrite", overwrite) and is_index(path)
+    with (
+        locking.lock(path) if replaced else contextlib.nullcontext(),
+        writing.new_path(path, overwrite, ours=is_index, kind="code index") as folder,
+    ):
+        folder.mkdir()
+        yield folder
+
+
 def write_generation(
     path: pathlib.Path,
-    generation: int,
     chunks: Iterable[building.Chunk],
     sizes: tuple[int, int],
     memory_codes: int,
+    *,
+    build: str,
+    generation: int,
     model: str | None,
     metadata: JsonObject,
 ) -> None:
@@ -191,10 +223,10 @@ def write_generation(
     for name in (*(folder / name for name in files), folder, path / f"log-{generation:06d}.bin"):
         writing.sync(pathlib.Path(name))
     writing.sync(path)
-    index_manifest.write(
-        path,
-        index_manifest.Manifest(layout, generation, id_range, files, checksums, model, metadata),
+    manifest = index_manifest.Manifest(
+        layout, build, generation, id_range, files, checksums, model, metadata
     )
+    index_manifest.write(path, manifest)
 
 
 def is_index(folder: pathlib.Path) -> bool:
