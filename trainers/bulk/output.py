@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_discrete._internal import reading, writing
+from tf_discrete._internal import locking, reading, writing
 from tf_discrete.codes.code_files import (
     BIT_ORDER,
     MANIFEST,
@@ -58,6 +58,7 @@ def start(folder: pathlib.Path, plan: JsonObject) -> None:
         ValueError: The folder holds codes of another model or of other images.
     """
     file = folder / PLAN
+    writing.sweep(folder, PLAN.__eq__)
     if file.exists():
         stored = reading.read_json(file, _EXPECTED, _REMEDY)
         different = [name for name in plan if stored.get(name) != plan[name]]
@@ -68,12 +69,17 @@ def start(folder: pathlib.Path, plan: JsonObject) -> None:
                 f"{', '.join(different)}"
             )
         return
-    if any(entry.name != ".lock" for entry in folder.iterdir()):
+    if any(not _is_own(entry.name) for entry in folder.iterdir()):
         raise FileExistsError(
             "The output must be a new or empty folder, or one of the same encoding. Choose another "
             f"--output. Received: output={str(folder)!r}"
         )
     writing.write_json(file, plan)
+
+
+def _is_own(name: str) -> bool:
+    """Returns whether a name is of what a job leaves that is killed before its plan is there."""
+    return name == locking.LOCK_FILE or writing.is_temporary(name, PLAN.__eq__)
 
 
 def shard_file(number: int) -> str:
