@@ -75,6 +75,16 @@ def test_the_shards_are_those_of_the_manifest(tmp_path):
         code_files.CodeFiles(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("begun", [code_files.PLAN, code_files.RECORDS])
+def test_an_encoding_that_is_not_finished_is_refused(tmp_path, begun):
+    folder = write_folder(tmp_path / "codes")
+    (folder / begun).mkdir()
+    assert len(code_files.CodeFiles(folder)) == 100
+    (folder / code_files.MANIFEST).unlink()
+    with pytest.raises(ValueError, match=r"Run trainers\.encode again.*without manifest\.json"):
+        code_files.CodeFiles(folder)
+
+
 def test_codes_of_two_models_are_not_mixed(tmp_path):
     folder = write_folder(tmp_path / "codes")
     (folder / code_files.MANIFEST).unlink()

@@ -19,7 +19,8 @@ from tf_discrete.types import JsonObject
 if TYPE_CHECKING:
     import pyarrow
 
-MANIFEST = "manifest.json"
+MANIFEST, PLAN, RECORDS = "manifest.json", "plan.json", "records"
+"""What `trainers.encode` writes next to the shards: the manifest at the end, the others at the beginning."""
 BIT_ORDER = "first variable in the highest bit of the first byte"
 FORMAT_VERSION = 1
 _KEY = b"tf_discrete.codes"
@@ -70,7 +71,8 @@ class CodeFiles:
 
     Raises:
         FileNotFoundError: No Parquet file there.
-        ValueError: A shard that is missing, foreign, truncated or changed, or of other codes than the rest.
+        ValueError: A shard that is missing, foreign, truncated or changed, or of other codes than the rest,
+            or an encoding that is not finished.
 
     Example:
         >>> import tempfile
@@ -212,13 +214,17 @@ def _shards(path: pathlib.Path, verify: bool) -> list[pathlib.Path]:
     """The Parquet files of a path, held against the manifest where there is one."""
     if path.is_file():
         return [path]
-    found = sorted(path.glob("*.parquet"))
+    found, manifest = sorted(path.glob("*.parquet")), path / MANIFEST
+    if not manifest.exists() and any((path / name).exists() for name in (PLAN, RECORDS)):
+        raise ValueError(
+            "A folder of encoded images must be finished. Run trainers.encode again with the same flags: it "
+            f"encodes what is missing. Received: path={os.fspath(path)!r} without {MANIFEST}"
+        )
     if not found:
         raise FileNotFoundError(
             "There must be a Parquet file of codes. Check the path. "
             f"Received: path={os.fspath(path)!r}"
         )
-    manifest = path / MANIFEST
     if not manifest.exists():
         return found
     stored = reading.read_json(manifest, "the manifest of encoded images", _REMEDY)

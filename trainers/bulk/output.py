@@ -18,6 +18,8 @@ from tf_discrete._internal import locking, reading, writing
 from tf_discrete.codes.code_files import (
     BIT_ORDER,
     MANIFEST,
+    PLAN,
+    RECORDS,
     CodeBatch,
     CodeLayout,
     write_codes,
@@ -25,7 +27,7 @@ from tf_discrete.codes.code_files import (
 from tf_discrete.codes.digest import file_digest
 from tf_discrete.types import JsonObject
 
-PLAN, REJECTS, RECORDS = "plan.json", "rejects.jsonl", "records"
+REJECTS = "rejects.jsonl"
 FORMAT_VERSION = 1
 _EXPECTED = "a file that trainers.encode has written"
 _REMEDY = "Remove the folder, or choose another --output."
