@@ -4,11 +4,71 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 
+from tf_discrete.codes import code_files
 from trainers.bulk import output
 
 PLAN = {"model": "of the model", "num_variables": 16, "num_categories": 2, "input": []}
+LAYOUT = code_files.CodeLayout(16, 2, "of the model")
+
+
+def shard(seed=0):
+    """Codes of shard 0."""
+    packed = np.random.default_rng(seed).integers(0, 256, [5, 2], np.uint8)
+    return output.Encoded(0, np.arange(5), packed, np.full(5, -1), [])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "out" / output.RECORDS).mkdir(parents=True)
+    return tmp_path / "out"
+
+
+def test_a_shard_is_never_gone_while_it_is_written_again(folder, monkeypatch):
+    output.write_shard(folder, shard(), LAYOUT)
+    whole = (folder / output.shard_file(0)).read_bytes()
+    write = output.write_codes
+
+    def watched(*arguments):
+        assert (folder / output.shard_file(0)).read_bytes() == whole
+        return write(*arguments)
+
+    monkeypatch.setattr(output, "write_codes", watched)
+    output.write_shard(folder, shard(), LAYOUT)
+    assert output.finish(folder, [0], PLAN)["count"] == 5
+
+
+def test_a_damaged_shard_is_replaced(folder):
+    (folder / output.shard_file(0)).write_bytes(b"no Parquet")
+    output.write_shard(folder, shard(), LAYOUT)
+    assert output.is_done(folder, 0)
+
+
+def test_a_file_that_another_worker_has_replaced_is_not_that_of_the_record(folder, monkeypatch):
+    """Its file comes between the file and the record of the first one."""
+    write, pending = output.writing.write_json, [shard(seed=1)]
+
+    def overtaken(path, value):
+        if pending:
+            output.write_shard(folder, pending.pop(), LAYOUT)
+        write(path, value)
+
+    monkeypatch.setattr(output.writing, "write_json", overtaken)
+    output.write_shard(folder, shard(), LAYOUT)
+    with pytest.raises(ValueError, match=r"Run the same command again.*such as codes-000000"):
+        output.finish(folder, [0], PLAN)
+    assert not (folder / output.MANIFEST).exists()
+    output.write_shard(folder, shard(), LAYOUT)
+    output.finish(folder, [0], PLAN)
+    assert len(code_files.CodeFiles(folder)) == 5
+
+
+def test_a_shard_that_is_missing_at_the_end_is_named(folder):
+    output.write_shard(folder, shard(), LAYOUT)
+    with pytest.raises(ValueError, match=r"1 shards that are missing.*codes-000001"):
+        output.finish(folder, [0, 1], PLAN)
 
 
 def test_what_a_kill_leaves_of_the_plan_is_no_obstacle(tmp_path, monkeypatch):

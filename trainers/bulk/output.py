@@ -2,7 +2,7 @@
 
 A shard is done when its record is there, which names the checksum of the Parquet file that was written
 before. Both are replaced in one step each, so a shard that is encoded twice, or by two workers at once, is
-there once.
+there once; at the end every file is compared with its record.
 """
 
 from __future__ import annotations
@@ -94,12 +94,13 @@ def write_shard(folder: pathlib.Path, encoded: Encoded, layout: CodeLayout) -> N
     labels = encoded.labels if (encoded.labels >= 0).any() else None
     batch = CodeBatch(encoded.ids, encoded.packed, labels)
     file = folder / shard_file(encoded.number)
-    file.unlink(missing_ok=True)  # A damaged one is none that `write_codes` would replace.
-    count = write_codes(file, [batch] if len(encoded.ids) else [], layout)
+    with writing.replaced_file(file) as new:  # Also a damaged one, which `write_codes` alone would leave.
+        count = write_codes(new, [batch] if len(encoded.ids) else [], layout)
+        digest = file_digest(new)  # Another worker may replace the file in the next moment.
     record = {
         "file": file.name,
         "count": count,
-        "sha256": file_digest(file),
+        "sha256": digest,
         "rejects": encoded.rejects,
     }
     writing.write_json(_record(folder, encoded.number), record)
@@ -115,7 +116,19 @@ def is_done(folder: pathlib.Path, number: int) -> bool:
 
 
 def finish(folder: pathlib.Path, numbers: Iterable[int], plan: JsonObject) -> JsonObject:
-    """Writes the rejects and the manifest, and returns the manifest."""
+    """Writes the rejects and the manifest, and returns the manifest.
+
+    Raises:
+        ValueError: A shard is missing, or differs from its record.
+    """
+    numbers = list(numbers)
+    wrong = [shard_file(number) for number in numbers if not is_done(folder, number)]
+    if wrong:
+        raise ValueError(
+            "Every shard must be in the output as its record says, and all workers must mount the output. Run "
+            f"the same command again: it encodes these shards again. Received: output={str(folder)!r} with "
+            f"{len(wrong)} shards that are missing or differ, such as {wrong[0]}"
+        )
     records = [_read_record(folder, number) for number in numbers]
     rejects = [reject for record in records for reject in record["rejects"]]
     lines = "".join(json.dumps(reject) + "\n" for reject in rejects)
