@@ -101,3 +101,22 @@ def test_the_fingerprint_does_not_depend_on_how_a_path_is_typed(tmp_path, monkey
         for path in ("photos", "./photos", str(tmp_path / "photos"))
     ]
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+def test_a_damaged_record_is_one_reject_and_a_damaged_length_ends_the_file(tmp_path, batch_size):
+    path = tmp_path / "a.tfrecord"
+    write(path, [image.tobytes() for image in PIXELS])
+    whole = path.read_bytes()
+    length = len(whole) // len(PIXELS)
+    middle = length + length // 2  # In the bytes of record 1.
+    path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    images, rejects = read(path, batch_size=batch_size)
+    np.testing.assert_array_equal(images[..., 0], PIXELS[[0, 2, 3]])
+    assert [reject["id"] for reject in rejects] == [1]
+    assert rejects[0]["name"].endswith("a.tfrecord#1") and "checksum" in rejects[0]["reason"]
+    path.write_bytes(whole[: 2 * length] + b"\xff" + whole[2 * length + 1 :])
+    images, rejects = read(path, batch_size=batch_size)
+    np.testing.assert_array_equal(images[..., 0], PIXELS[:2])
+    assert [reject["id"] for reject in rejects] == [2]
+    assert "this record and all after it" in rejects[0]["reason"]

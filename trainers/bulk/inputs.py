@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 import hashlib
+import itertools
 import os
 import pathlib
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete.datasets import image_file, image_folder
+from tf_discrete._internal import reading
+from tf_discrete.datasets import image_file, image_folder, record_file
 from tf_discrete.types import JsonObject
 
 _ID_BITS = 32
@@ -165,45 +167,50 @@ def _tfds_shards(name: str, size: int, data_dir: str) -> list[Shard]:
 
 
 def _records(shard: Shard, how: Reading) -> Iterator[Images]:
-    """Examples of a TFRecord file; a record that is damaged ends it, and is named once."""
+    """Examples of a TFRecord file, in order; records that are damaged are rejects."""
     dataset = tf.data.TFRecordDataset(shard.source, buffer_size=1 << 20).batch(how.batch_size)
     iterator, start = iter(dataset), 0
     while True:
         try:
-            records = next(iterator).numpy()
+            records = next(iterator).numpy().tolist()
         except StopIteration:
             return
         except tf.errors.NotFoundError:
             raise FileNotFoundError(
                 f"A shard is gone. Restore it. Received: {shard.source!r}"
             ) from None
-        except tf.errors.DataLossError as error:
-            yield from _whole_records(shard, how, start, error)
+        except tf.errors.DataLossError:
+            yield from _past_damage(shard, how, start)
             return
         yield _parsed(records, shard, start, how)
         start += len(records)
 
 
-def _whole_records(
-    shard: Shard, how: Reading, start: int, error: tf.errors.DataLossError
-) -> Iterator[Images]:
-    """The records after `start` that come before the damaged one, and the reject for the rest."""
-    records = []
-    try:
-        for record in tf.data.TFRecordDataset(shard.source).skip(start):
-            records.append(record.numpy())
-    except tf.errors.DataLossError:
-        pass
-    if records:
-        yield _parsed(np.array(records, object), shard, start, how)
-    place = start + len(records)
-    reason = f"this record and all after it: the file is truncated or damaged ({_short(error)})"
-    yield _only_rejects([_reject(shard, place, f"{shard.source}#{place}", reason)], how)
+def _past_damage(shard: Shard, how: Reading, start: int) -> Iterator[Images]:
+    """Examples from record `start` on, where each record that is damaged is a reject.
+
+    A damaged length ends the file, as nobody knows where the next record begins: one reject names the rest.
+    """
+    records = record_file.intact_records(shard.source, start)
+    while True:
+        batch: list[bytes | None] = []
+        lost = ""
+        try:
+            for record in itertools.islice(records, how.batch_size):
+                batch.append(record)
+        except reading.DamagedFileError as error:
+            lost = f"this record and all after it: the file is truncated or damaged ({_short(error)})"
+        if batch:
+            yield _parsed(batch, shard, start, how)
+        start += len(batch)
+        if lost:
+            yield _only_rejects([_reject(shard, start, f"{shard.source}#{start}", lost)], how)
+        if len(batch) < how.batch_size:
+            return
 
 
-def _parsed(records: np.ndarray, shard: Shard, start: int, how: Reading) -> Images:
-    """Parses and decodes records together, or one by one where one of them is wrong."""
-    names = [f"{shard.source}#{start + i}" for i in range(len(records))]
+def _parsed(records: list[bytes | None], shard: Shard, start: int, how: Reading) -> Images:
+    """Decodes records together, or one by one where one of them is wrong; a damaged one is None."""
     try:
         return _kept(shard, start, *_decode_examples(records, how), [])
     except (tf.errors.OpError, ValueError):
@@ -214,9 +221,10 @@ def _parsed(records: np.ndarray, shard: Shard, start: int, how: Reading) -> Imag
     kept: list[int] = []
     for place, record in enumerate(records):
         try:
-            image, label = _decode_examples(np.array([record], object), how)
+            image, label = _decode_examples([record], how)
         except (tf.errors.OpError, ValueError) as error:
-            rejects.append(_reject(shard, start + place, names[place], _short(error)))
+            name = f"{shard.source}#{start + place}"
+            rejects.append(_reject(shard, start + place, name, _short(error)))
             continue
         images.append(image[0])
         labels.append(label[0])
@@ -224,8 +232,12 @@ def _parsed(records: np.ndarray, shard: Shard, start: int, how: Reading) -> Imag
     return _some(shard, start, how, kept, images, labels, rejects)
 
 
-def _decode_examples(records: np.ndarray, how: Reading) -> tuple[np.ndarray, np.ndarray]:
+def _decode_examples(
+    records: list[bytes | None], how: Reading
+) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [B, *data_shape] and labels of serialized examples."""
+    if None in records:
+        raise ValueError("the record is damaged: its checksum is not that of its bytes")
     features = {
         how.image_feature: tf.io.FixedLenFeature([], tf.string),
         how.label_feature: tf.io.FixedLenFeature([], tf.int64, -1),
