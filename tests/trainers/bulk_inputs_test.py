@@ -120,3 +120,22 @@ def test_a_damaged_record_is_one_reject_and_a_damaged_length_ends_the_file(tmp_p
     np.testing.assert_array_equal(images[..., 0], PIXELS[:2])
     assert [reject["id"] for reject in rejects] == [2]
     assert "this record and all after it" in rejects[0]["reason"]
+
+
+def test_pixels_of_0_and_1_are_black_and_white_where_the_model_has_seen_such(tmp_path):
+    write(tmp_path / "a.tfrecord", [(image % 2).tobytes() for image in PIXELS])
+    mixed = [
+        (PIXELS[0] % 2).tobytes(),
+        png(Image.fromarray(PIXELS[1] % 2)),
+        PIXELS[2].tobytes(),
+        (PIXELS[3] % 2).tobytes(),
+    ]
+    write(tmp_path / "b.tfrecord", mixed)
+    images, rejects = read(tmp_path / "a.tfrecord", white_levels=(1, None))
+    np.testing.assert_array_equal(images[..., 0], PIXELS % 2 * np.uint8(255))
+    images, rejects = read(tmp_path / "b.tfrecord", white_levels=(1, None), batch_size=4)
+    np.testing.assert_array_equal(images[..., 0], PIXELS[[0, 1, 3]] % 2 * np.uint8(255))
+    assert [reject["id"] for reject in rejects] == [2]
+    assert "a model of images of 0 and 1" in rejects[0]["reason"]
+    images, _ = read(tmp_path / "a.tfrecord", white_levels=(255, None))
+    np.testing.assert_array_equal(images[..., 0], PIXELS % 2)

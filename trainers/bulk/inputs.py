@@ -246,7 +246,7 @@ def _decode_examples(
     data = parsed[how.image_feature].numpy()
     size = int(np.prod(how.data_shape))
     if all(len(one) == size and not one.startswith(_BEGINNINGS) for one in data):
-        images = np.frombuffer(b"".join(data), np.uint8).reshape(-1, *how.data_shape)
+        images = _white(np.frombuffer(b"".join(data), np.uint8), how).reshape(-1, *how.data_shape)
     else:
         images = np.stack([_decode_image(one, how) for one in data])
     return images, parsed[how.label_feature].numpy()
@@ -260,7 +260,7 @@ def _decode_image(data: bytes, how: Reading) -> np.ndarray:
     except ValueError:
         if len(data) != np.prod(how.data_shape):
             raise
-        image = np.frombuffer(data, np.uint8).reshape(how.data_shape)
+        image = _white(np.frombuffer(data, np.uint8), how).reshape(how.data_shape)
     if image.shape != how.data_shape:
         raise ValueError(f"an image of {image.shape}, the model reads {how.data_shape}")
     return image
@@ -300,15 +300,24 @@ def _examples(shard: Shard, how: Reading) -> Iterator[Images]:
                 "The images must have the shape that the model reads. Choose another data set or model. "
                 f"Received: images {images.shape[1:]}, a model of {how.data_shape}"
             )
-        if how.white_levels[0] == 1:
-            if images.max() > 1:
-                raise ValueError(
-                    "The model was trained on images of 0 and 1. Choose another data set or model. "
-                    f"Received: input='tfds:{shard.source}' with pixels up to {images.max()}"
-                )
-            images = images * np.uint8(255)
-        yield _kept(shard, place, images, labels.astype(np.int64), [])
+        yield _kept(shard, place, _white(images, how), labels.astype(np.int64), [])
         place += len(images)
+
+
+def _white(pixels: np.ndarray, how: Reading) -> np.ndarray:
+    """Pixels that are stored as they are, with the white of the training data as 255.
+
+    Raises:
+        ValueError: The model was trained on images of 0 and 1, and these are others.
+    """
+    if how.white_levels[0] != 1:
+        return pixels
+    if pixels.max() > 1:
+        raise ValueError(
+            "The model was trained on images of 0 and 1. Choose another data set or model. "
+            f"Received: pixels up to {pixels.max()}, a model of images of 0 and 1"
+        )
+    return pixels * np.uint8(255)
 
 
 def _kept(
