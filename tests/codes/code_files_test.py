@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.models import small_models
 from tf_discrete import codes
 from tf_discrete.codes import code_files, digest
 
@@ -96,6 +97,19 @@ def test_codes_of_two_models_are_not_mixed(tmp_path):
     files.check_model("of the model")
     with pytest.raises(ValueError, match="must be those of the same model"):
         files.check_model("another")
+
+
+def test_codes_are_those_of_a_model_or_of_its_digest(tmp_path):
+    model = small_models.make()
+    layout = LAYOUT._replace(model=codes.model_digest(model))
+    code_files.write_codes(tmp_path / "a.parquet", batches(), layout)
+    files = code_files.CodeFiles(tmp_path / "a.parquet")
+    files.check_model(model)
+    files.check_model(layout.model)
+    with pytest.raises(ValueError, match="must be those of the same model"):
+        files.check_model(small_models.make(num_variables=4))
+    with pytest.raises(ValueError, match="a Keras model or its digest"):
+        files.check_model(3)
 
 
 def test_other_parquet_files_are_refused(tmp_path):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import tf_discrete
 from tests.export import small_models
-from tf_discrete import export
+from tf_discrete import codes, export
 from tf_discrete.export import manifest as manifest_lib
 
 
@@ -79,9 +79,16 @@ def test_it_says_what_the_signatures_take_and_give(path):
     assert signatures["decode"]["inputs"]["codes"]["maximum"] == 3
 
 
+def test_it_says_whose_codes_the_export_makes(tmp_path):
+    model = small_models.make("CategoricalVAE")
+    saved = export.save(model, tmp_path / "saved_model")
+    assert saved.model_digest == codes.model_digest(model)
+    assert export.load_manifest(tmp_path / "saved_model").model_digest == saved.model_digest
+
+
 def test_it_says_how_codes_are_laid_out(path, tmp_path):
-    codes = export.load_manifest(path).codes
-    assert codes == {
+    layout = export.load_manifest(path).codes
+    assert layout == {
         "dtype": "int32",
         "axes": ["batch", "variable"],
         "min": 0,
@@ -123,6 +130,7 @@ def test_a_corrupt_file_is_refused(path, file, text, reason):
 @pytest.mark.parametrize(
     "change",
     [
+        {"model_digest": None},
         {"num_variables": "3"},
         {"num_variables": True},
         {"num_categories": 1},

@@ -169,6 +169,7 @@ def manifests(folder: pathlib.Path) -> list[File]:
     described = manifest.Manifest(
         format_version=manifest.FORMAT_VERSION,
         model="tf_discrete>CategoricalVAE",
+        model_digest="0" * 64,
         data_shape=(8, 8, 1),
         latent_shape=(3, 4),
         latents="categorical",

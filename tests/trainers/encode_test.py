@@ -86,12 +86,12 @@ def test_records_become_codes_once(saved, tmp_path):
     assert [shard["count"] for shard in manifest["shards"]] == [5, 0, 7, 4]
     labels = next(code_files.CodeFiles(tmp_path / "out").batches()).labels
     assert labels.tolist() == [0, 1, 2, 0, 1]
+    files = code_files.CodeFiles(tmp_path / "out")
+    files.check_model(saved[1])
     index = codes.ExactIndex.build(
-        tmp_path / "index",
-        code_files.CodeFiles(tmp_path / "out").chunks(),
-        saved[1].num_variables,
-        saved[1].num_categories,
+        tmp_path / "index", files.chunks(), *files.layout[:2], model=files.layout.model
     )
+    index.check_model(saved[1])
     assert len(index) == 16
 
 

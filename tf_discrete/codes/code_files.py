@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
+import keras
 import numpy as np
 
 from tf_discrete._internal import checks, extras, parquet_files, reading, writing
-from tf_discrete.codes.digest import file_digest
+from tf_discrete.codes.digest import digest_of, file_digest
 from tf_discrete.codes.packing import bytes_per_code
 from tf_discrete.types import JsonObject
 
@@ -35,7 +36,7 @@ class CodeLayout(NamedTuple):
     Attributes:
         num_variables: N.
         num_categories: K.
-        model: Digest of the model whose codes they are, or None.
+        model: `model_digest` of the model whose codes they are, or None.
     """
 
     num_variables: int
@@ -116,17 +117,21 @@ class CodeFiles:
         for batch in self.batches(size):
             yield batch.ids, batch.packed
 
-    def check_model(self, model: str) -> None:
+    def check_model(self, model: keras.Model | str) -> None:
         """Refuses the codes of another model.
 
+        Args:
+            model: A model, or its `model_digest`, which is in the manifest of an export, too.
+
         Raises:
-            ValueError: Another `model_digest` than that of the files.
+            ValueError: Another model; nothing is refused by files that do not know their model.
         """
-        if self.layout.model not in (None, model):
+        digest = digest_of(model)
+        if self.layout.model not in (None, digest):
             raise ValueError(
                 "The codes must be those of the same model; codes of another one mean something else. "
                 "Encode the images with this model. "
-                f"Received: a model with digest {model[:12]}, codes of {str(self.layout.model)[:12]}"
+                f"Received: a model with digest {digest[:12]}, codes of {str(self.layout.model)[:12]}"
             )
 
 

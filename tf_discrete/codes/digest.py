@@ -35,6 +35,17 @@ def model_digest(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
+def digest_of(model: keras.Model | str) -> str:
+    """Returns the `model_digest` of a model, or a digest as it is.
+
+    Raises:
+        ValueError: Neither a Keras model nor a string.
+    """
+    if not isinstance(model, (str, keras.layers.Layer)):
+        checks.refuse("model", "a Keras model or its digest", model)
+    return model if isinstance(model, str) else model_digest(model)
+
+
 def update_with_array(digest: hashlib._Hash, array: np.ndarray) -> None:
     """Adds an array, its type and its shape to a digest, the same on every machine."""
     digest.update(f"{array.dtype.name}{array.shape}".encode())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks, writing
-from tf_discrete.codes.digest import model_digest
+from tf_discrete.codes.digest import digest_of
 from tf_discrete.codes.exact import building, log, searching
 from tf_discrete.codes.exact.duplicate_report import DuplicateReport, duplicate_report
 from tf_discrete.codes.exact.searching import ExactNeighbors
@@ -101,9 +101,7 @@ class ExactIndex:
         checks.optional(checks.instance, "metadata", metadata, Mapping, "a dictionary")
         metadata = dict(metadata or {})
         check_json(metadata, "metadata")
-        rule = "a Keras model or its digest"
-        checks.optional(checks.instance, "model", model, (str, keras.layers.Layer), rule)
-        digest = model if model is None or isinstance(model, str) else model_digest(model)
+        digest = None if model is None else digest_of(model)
         chunks = _chunks(packed, ids)
         with replacing(writing.expand(path), overwrite) as folder:
             write_generation(
@@ -301,12 +299,12 @@ class ExactIndex:
         """Refuses codes of another model than the one whose codes these are.
 
         Args:
-            model: A model, or its `model_digest`.
+            model: A model, or its `model_digest`, which is in the manifest of an export, too.
 
         Raises:
             ValueError: Another model; nothing is refused by an index that does not know its model.
         """
-        digest = model if isinstance(model, str) else model_digest(model)
+        digest = digest_of(model)
         if self.model not in (None, digest):
             raise ValueError(
                 "The codes must be those of the model of the index; codes of another one mean something "

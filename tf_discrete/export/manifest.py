@@ -38,6 +38,7 @@ class Manifest:
     Attributes:
         format_version: Version of this manifest.
         model: registered name of the model's class.
+        model_digest: `codes.model_digest` of the model, by which its codes are known.
         data_shape: Shape of one observation.
         latent_shape: Shape of one latent, (N, K), or (N,) for Bernoulli latents.
         latents: Kind of latents, such as "categorical", "bernoulli" or "tree:32,32".
@@ -56,6 +57,7 @@ class Manifest:
 
     format_version: int
     model: str
+    model_digest: str
     data_shape: tuple[int, ...]
     latent_shape: tuple[int, ...]
     latents: str
@@ -72,6 +74,7 @@ class Manifest:
 
 def make(
     description: JsonObject,
+    model_digest: str,
     signatures: JsonObject,
     preprocessing: Mapping[str, object] | None,
     metadata: Mapping[str, object] | None,
@@ -80,6 +83,7 @@ def make(
 
     Args:
         description: what `DiscreteModel.manifest_entries` returns.
+        model_digest: what `codes.model_digest` returns.
         signatures: as the manifest holds them.
         preprocessing: Preprocessing of the data, or None.
         metadata: the user's own, or None.
@@ -87,6 +91,7 @@ def make(
     return Manifest(
         format_version=FORMAT_VERSION,
         model=description["model"],
+        model_digest=model_digest,
         data_shape=tuple(description["data_shape"]),
         latent_shape=tuple(description["latent_shape"]),
         latents=description["latents"],
@@ -239,6 +244,7 @@ def _is_signatures(value: Any) -> bool:
 
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "model": _is_text,
+    "model_digest": _is_text,
     "data_shape": _is_shape,
     "latent_shape": _is_shape,
     "latents": _is_latents,

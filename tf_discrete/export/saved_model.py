@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete._internal import writing
+from tf_discrete.codes.digest import model_digest
 from tf_discrete.export import manifest as manifest_lib
 from tf_discrete.export.manifest import Manifest
 from tf_discrete.export.signature import Outputs, Signature
@@ -65,7 +66,9 @@ def save(
         path, overwrite, ours=manifest_lib.is_export, kind="SavedModel of tf_discrete"
     ) as folder:
         described = write(model, signatures, folder)
-        manifest = manifest_lib.make(model.manifest_entries(), described, preprocessing, metadata)
+        manifest = manifest_lib.make(
+            model.manifest_entries(), model_digest(model), described, preprocessing, metadata
+        )
         manifest_lib.write(manifest, folder)
     return manifest
 

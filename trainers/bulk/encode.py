@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pathlib
 
 from tf_discrete import distributions
 from tf_discrete._internal import checks, extras, locking, writing
 from tf_discrete.codes.code_files import CodeLayout
-from tf_discrete.codes.digest import file_digest
 from tf_discrete.datasets.split import check_white_levels
 from tf_discrete.export.manifest import Manifest, load_manifest
 from tf_discrete.types import JsonObject
@@ -35,7 +33,7 @@ def run(config: Config) -> None:
     with extras.required("Bulk encoding needs Apache Beam", "beam"):
         from . import pipeline
     manifest = load_manifest(config.model)
-    layout = code_layout(manifest, export_digest(config.model))
+    layout = code_layout(manifest)
     found = inputs.shards(config.input, config.shard_size, config.data_dir)
     plan: JsonObject = {
         "model": layout.model,
@@ -90,7 +88,7 @@ def sum_of(manifest: dict, pending: list[inputs.Shard]) -> int:
     return sum(shard["count"] for shard in manifest["shards"] if shard["file"] in new)
 
 
-def code_layout(manifest: Manifest, digest: str) -> CodeLayout:
+def code_layout(manifest: Manifest) -> CodeLayout:
     """Returns what the bytes of an export's codes mean.
 
     Raises:
@@ -106,13 +104,4 @@ def code_layout(manifest: Manifest, digest: str) -> CodeLayout:
             "The codes of trees have too many categories to compare. Encode with a model of other latents. "
             f"Received: latents={manifest.latents!r}"
         )
-    return CodeLayout(manifest.num_variables, manifest.num_categories, digest)
-
-
-def export_digest(path: str) -> str:
-    """Returns a digest of the files of a SavedModel that decide on its codes."""
-    digest, root = hashlib.sha256(), writing.expand(path)
-    files = [root / "saved_model.pb", *sorted((root / "variables").glob("variables.*"))]
-    for file in files:
-        digest.update(f"{file.name} {file_digest(file)}\n".encode())
-    return digest.hexdigest()
+    return CodeLayout(manifest.num_variables, manifest.num_categories, manifest.model_digest)
