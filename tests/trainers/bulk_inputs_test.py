@@ -139,3 +139,61 @@ def test_pixels_of_0_and_1_are_black_and_white_where_the_model_has_seen_such(tmp
     assert "a model of images of 0 and 1" in rejects[0]["reason"]
     images, _ = read(tmp_path / "a.tfrecord", white_levels=(255, None))
     np.testing.assert_array_equal(images[..., 0], PIXELS % 2)
+
+
+def prepare(folder, version="1.0.0", count=80, seed=0):
+    """Prepares a TFDS data set in four files, with labels 0, 1, ...; returns these as they are stored."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version(version)
+        name = "numbered"
+
+        def _info(self):
+            image = tfds.features.Image(shape=(9, 8, 1))
+            features = {"image": image, "label": tfds.features.ClassLabel(num_classes=count)}
+            return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, download_manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            for number in range(count):
+                image = np.full([9, 8, 1], (number + seed) % 256, np.uint8)
+                yield number, {"image": image, "label": number}
+
+    builder = Builder(data_dir=str(folder))
+    config = tfds.download.DownloadConfig(try_download_gcs=False, num_shards=4)
+    builder.download_and_prepare(download_config=config)
+    paths = [os.fspath(path) for path in builder.info.splits["train"].filepaths]
+    assert len(paths) == 4
+    features = {"label": tf.io.FixedLenFeature([], tf.int64)}
+    return [
+        int(tf.io.parse_single_example(record, features)["label"])
+        for path in paths
+        for record in tf.data.TFRecordDataset(path)
+    ]
+
+
+def test_ids_of_tfds_are_places_in_its_files(tmp_path):
+    stored = prepare(tmp_path)
+    how = inputs.Reading((9, 8, 1), 7, "image", "label", str(tmp_path))
+    for size in (30, 1000):
+        shards = inputs.shards("tfds:numbered:train", size, str(tmp_path))
+        parts = [part for shard in shards for part in inputs.batches(shard, how)]
+        ids = np.concatenate([part.ids for part in parts])
+        np.testing.assert_array_equal(ids, np.arange(80))
+        assert np.concatenate([part.labels for part in parts]).tolist() == stored
+        pixels = np.concatenate([part.images[:, 0, 0, 0] for part in parts])
+        assert pixels.tolist() == stored
+
+
+def test_another_version_or_other_files_of_tfds_are_another_input(tmp_path):
+    found = []
+    for number, (version, seed) in enumerate([("1.0.0", 0), ("1.0.1", 0), ("1.0.0", 9)]):
+        prepare(tmp_path / str(number), version, seed=seed)
+        shards = inputs.shards("tfds:numbered:train", 100, str(tmp_path / str(number)))
+        found.append(inputs.fingerprint(shards)[0]["identity"])
+    again = inputs.shards("tfds:numbered:train", 100, str(tmp_path / "0"))
+    assert inputs.fingerprint(again)[0]["identity"] == found[0]
+    assert len(set(found)) == 3

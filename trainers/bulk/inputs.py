@@ -61,7 +61,7 @@ class Shard:
         start: Index of the first image; 0 for a TFRecord file.
         files: Paths of the images of a folder.
         stop: Index after the last image, of tfds.
-        identity: Sizes and times by which a change of the input is noticed.
+        identity: Sizes and times of files, and versions, by which a change of the input is noticed.
     """
 
     number: int
@@ -70,7 +70,7 @@ class Shard:
     start: int = 0
     files: tuple[str, ...] = ()
     stop: int = 0
-    identity: tuple[tuple[int, int], ...] = ()
+    identity: tuple[tuple[int, int] | str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,8 +160,10 @@ def _tfds_shards(name: str, size: int, data_dir: str) -> list[Shard]:
         )
     count = found.info.splits[split].num_examples
     source = f"{name}:{split}"
+    files = map(os.fspath, found.info.splits[split].filepaths)
+    identity = (found.info.full_name, *map(_identity, files))
     return [
-        Shard(number, "tfds", source, start, stop=min(start + size, count), identity=((count, 0),))
+        Shard(number, "tfds", source, start, stop=min(start + size, count), identity=identity)
         for number, start in enumerate(range(0, count, size))
     ]
 
@@ -283,12 +285,14 @@ def _files(shard: Shard, how: Reading) -> Iterator[Images]:
 
 
 def _examples(shard: Shard, how: Reading) -> Iterator[Images]:
-    """Examples of a prepared data set."""
+    """Examples of a prepared data set, in the order of its files."""
     import tensorflow_datasets as tfds
 
     name, split = shard.source.rsplit(":", 1)
     found = tfds.builder(name, data_dir=how.data_dir or None)
-    dataset = found.as_dataset(split=f"{split}[{shard.start}:{shard.stop}]", shuffle_files=False)
+    part = f"{split}[{shard.start}:{shard.stop}]"
+    in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    dataset = found.as_dataset(split=part, shuffle_files=False, read_config=in_order)
     place = 0
     for batch in dataset.batch(how.batch_size):
         images = batch["image"].numpy()
