@@ -231,7 +231,7 @@ class ExactIndex:
         replace = checks.flag("replace", replace)
         array = building.checked(packed, self.num_variables, self.num_categories)
         names = building.checked_ids(ids, len(array))
-        ordered = _check_distinct(names)
+        ordered = building.check_distinct(names)
         with self._store.writing():
             places, removed = self._store.find(ordered)
             if len(places) + len(removed) and not replace:
@@ -255,7 +255,7 @@ class ExactIndex:
             OSError: No permission, or no space; the index is as it was.
             ValueError: An id that is not there.
         """
-        names = _check_distinct(building.checked_ids(ids, len(np.asarray(ids))))
+        names = building.check_distinct(building.checked_ids(ids, len(np.asarray(ids))))
         with self._store.writing():
             places, removed = self._store.find(names)
             present = np.append(self._store.base.ids[places], removed)
@@ -336,11 +336,3 @@ def _chunks(
         for start in range(0, len(array), size)
     )
 
-
-def _check_distinct(ids: np.ndarray) -> np.ndarray:
-    """Returns the ids of a change in ascending order; each must come once."""
-    ordered = np.sort(ids)
-    same = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if len(same):
-        checks.refuse("ids", "distinct", f"{int(ordered[same[0]])} more than once")
-    return ordered

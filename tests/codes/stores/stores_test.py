@@ -60,6 +60,8 @@ def test_bad_items_change_nothing(tmp_path, make):
             lambda: store.update(packed[:1, :1], [2]),
             lambda: store.update(packed[:1], [2.0]),
             lambda: store.update(packed[:2], [2]),
+            lambda: store.update(packed[:2], [2, 2]),
+            lambda: store.add(packed[:2], [7, 7]),
             lambda: store.update(packed[:1], [-2]),
             lambda: store.update(packed[:1], [2], labels=[0.5]),
             lambda: store.delete([2.7]),
@@ -121,6 +123,20 @@ def test_a_store_agrees_with_comparing_all(tmp_path, make, sizes):
         store.layout = code_files.CodeLayout(num_variables, num_categories, "of this model")
         with pytest.raises(ValueError, match="of the same model"):
             store.fill(code_files.CodeFiles(tmp_path / "other.parquet"))
+
+
+@pytest.mark.parametrize("make", [lance_store, postgres_store])
+def test_filling_goes_on_after_a_kill(tmp_path, make):
+    layout, packed = code_files.CodeLayout(13, 2), codes.pack(searched.clustered(13, 2, 50), 2)
+    labels = np.arange(50) % 3
+    batch = code_files.CodeBatch(np.arange(50), packed, labels)
+    code_files.write_codes(tmp_path / "codes.parquet", [batch], layout)
+    with make(layout, tmp_path) as store:
+        store.add(packed[:20], np.arange(20), labels[:20])  # What was there when the job was killed.
+        store.fill(code_files.CodeFiles(tmp_path / "codes.parquet"), size=8)
+        assert len(store) == 50
+        found = store.search(packed[:1], 50)
+        assert sorted(found.indices[0].tolist()) == list(range(50))
 
 
 def test_the_first_variable_is_the_leftmost_bit():

@@ -58,6 +58,19 @@ def checked_ids(ids: object, count: int, name: str = "ids") -> np.ndarray:
     return array.astype(np.int64, copy=False)
 
 
+def check_distinct(ids: np.ndarray) -> np.ndarray:
+    """Returns the ids of a change in ascending order; each must come once.
+
+    Raises:
+        ValueError: An id that comes twice.
+    """
+    ordered = np.sort(ids)
+    same = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(same):
+        checks.refuse("ids", "distinct", f"{int(ordered[same[0]])} more than once")
+    return ordered
+
+
 class Spool:
     """Codes and ids on disk in the order in which they came.
 

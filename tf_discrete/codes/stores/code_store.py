@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
 from tf_discrete.codes.code_files import CodeFiles, CodeLayout
-from tf_discrete.codes.exact.building import checked, checked_ids
+from tf_discrete.codes.exact.building import check_distinct, checked, checked_ids
 from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
 from tf_discrete.codes.packing import pack_one_hot, unpack
 
@@ -36,6 +36,8 @@ class CodeStore(abc.ABC):
     def fill(self, files: CodeFiles, size: int = 1 << 16) -> None:
         """Adds all codes of Parquet files, `size` at once.
 
+        A store on disk goes on after a kill: items that are there already stay as they are.
+
         Raises:
             ValueError: Codes of other sizes, or of another model.
         """
@@ -49,12 +51,16 @@ class CodeStore(abc.ABC):
             self.add(batch.packed, batch.ids, batch.labels)
 
     def add(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
-        """Adds items. An id must be new: stores differ in what they do with one that is there.
+        """Adds items.
 
         Args:
             packed: uint8 [A, bytes], the bytes of `pack`.
-            ids: int64 [A], >= 0.
+            ids: int64 [A], >= 0, distinct. LanceDB and PostgreSQL leave an item that is there as it is; in
+                the other stores ids must be new.
             labels: int64 [A]; kept by LanceDB and PostgreSQL. Default: none.
+
+        Raises:
+            ValueError: Codes of other sizes, or an id that is negative or comes twice.
         """
         bytes_, names, given = self._checked(packed, ids, labels)
         if len(names):
@@ -65,8 +71,12 @@ class CodeStore(abc.ABC):
 
         Args:
             packed: uint8 [A, bytes], the bytes of `pack`.
-            ids: int64 [A], >= 0. PostgreSQL ignores those that are not there, the other stores add them.
+            ids: int64 [A], >= 0, distinct. PostgreSQL ignores those that are not there, the other stores add
+                them.
             labels: int64 [A]; kept by LanceDB and PostgreSQL. Default: none.
+
+        Raises:
+            ValueError: Codes of other sizes, or an id that is negative or comes twice.
         """
         bytes_, names, given = self._checked(packed, ids, labels)
         if len(names):
@@ -117,6 +127,7 @@ class CodeStore(abc.ABC):
         """Bytes to compare, ids and labels of items, after a check."""
         bytes_ = self._to_compare(packed)
         names = checked_ids(ids, len(bytes_))
+        check_distinct(names)
         if len(names) and int(names.min()) < 0:
             checks.refuse("ids", "at least 0", int(names.min()))
         return bytes_, names, None if labels is None else checked_ids(labels, len(bytes_), "labels")

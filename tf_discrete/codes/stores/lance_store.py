@@ -56,7 +56,8 @@ class LanceStore(CodeStore):
             self.table.delete(f"id IN ({listed})")
 
     def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
-        self.table.add(self._rows(packed, ids, labels))
+        merge = self.table.merge_insert("id").when_not_matched_insert_all()
+        merge.execute(self._rows(packed, ids, labels))
 
     def _rows(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None):  # type: ignore[no-untyped-def]
         arrow = self._pyarrow

@@ -67,10 +67,12 @@ class PostgresStore(CodeStore):
 
     def _add(self, packed: np.ndarray, ids: np.ndarray, labels: np.ndarray | None) -> None:
         given = [None] * len(ids) if labels is None else labels.tolist()
-        statement = f"COPY {self._table} (id, code, label) FROM STDIN"
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in zip(ids.tolist(), self._texts(packed), given, strict=True):
-                copy.write_row(row)
+        self._connection.execute(
+            f"INSERT INTO {self._table} (id, code, label) SELECT id, code::bit({self.num_bits}), label "
+            "FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS added (id, code, label) "
+            "ON CONFLICT (id) DO NOTHING",
+            [ids.tolist(), self._texts(packed), given],
+        )
 
     def _search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         statement = self.search_statement()
