@@ -197,3 +197,15 @@ def test_another_version_or_other_files_of_tfds_are_another_input(tmp_path):
     again = inputs.shards("tfds:numbered:train", 100, str(tmp_path / "0"))
     assert inputs.fingerprint(again)[0]["identity"] == found[0]
     assert len(set(found)) == 3
+
+
+def test_a_missing_part_of_records_is_refused(tmp_path):
+    names = [f"digits-{number:05d}-of-00003.tfrecord" for number in range(3)]
+    for name in ("lone.tfrecord", *names):
+        write(tmp_path / name, [png(Image.fromarray(PIXELS[0]))])
+    assert len(inputs.shards(str(tmp_path / "*"), 100)) == 4
+    assert len(inputs.shards(str(tmp_path / "digits-00000*"), 100)) == 1  # The others are there.
+    (tmp_path / names[1]).unlink()
+    for pattern in ("*", "*-00000-*"):
+        with pytest.raises(ValueError, match="without 1 of 3: digits-00001-of-00003.tfrecord"):
+            inputs.shards(str(tmp_path / pattern), 100)

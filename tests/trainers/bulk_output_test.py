@@ -71,6 +71,21 @@ def test_a_shard_that_is_missing_at_the_end_is_named(folder):
         output.finish(folder, [0, 1], PLAN)
 
 
+def test_rejects_alone_are_an_error(folder):
+    reject = {"id": 0, "name": "a.png", "reason": "no image"}
+    nothing = shard()._replace(
+        ids=np.zeros(0, np.int64), packed=np.zeros([0, 2], np.uint8), labels=np.zeros(0, np.int64)
+    )
+    output.write_shard(folder, nothing._replace(rejects=[reject]), LAYOUT)
+    with pytest.raises(
+        ValueError, match=r"1 rejects and no image; the first is 'a\.png': no image"
+    ):
+        output.finish(folder, [0], PLAN)
+    assert len((folder / output.REJECTS).read_text().splitlines()) == 1
+    output.write_shard(folder, nothing, LAYOUT)  # An input without images.
+    assert output.finish(folder, [0], PLAN)["count"] == 0
+
+
 def test_what_a_kill_leaves_of_the_plan_is_no_obstacle(tmp_path, monkeypatch):
     left = tmp_path / ".plan.json.tmp-0123abcd"
     left.mkdir()

@@ -110,6 +110,16 @@ def test_a_folder_of_images_and_a_data_set_become_codes(saved, tmp_path):
     assert reject["id"] == 2 and reject["name"].endswith("broken.png") and reject["reason"]
 
 
+def test_an_input_without_an_image_that_can_be_read_is_an_error(saved, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.png").write_bytes(b"no image")
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"rejects\.jsonl.*with 1 rejects and no image.*broken\.png"):
+            encode(saved, tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert len((tmp_path / "out" / "rejects.jsonl").read_text().splitlines()) == 1
+
+
 def test_records_that_cannot_be_read_are_named(saved, tmp_path):
     images = write_shards(tmp_path / "in", saved[1], sizes=(6, 6))
     shape = saved[1].data_shape

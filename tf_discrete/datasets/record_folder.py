@@ -226,17 +226,34 @@ def shards(folder: str) -> list[str]:
             for entry in entries
             if ".tfrecord" in entry.name and entry.name[0] != "." and entry.is_file()
         )
-    parts: dict[tuple[str, str, int], set[int]] = {}
+    check_parts(folder, names)
+    return names
+
+
+def check_parts(folder: str, names: Sequence[str]) -> None:
+    """Refuses names of which another part, such as `-00003-of-00010`, is not in the folder.
+
+    Args:
+        folder: The folder.
+        names: Names of files in it; those that are no part of several may be any.
+
+    Raises:
+        ValueError: A part is missing.
+    """
+    parts: dict[tuple[str, str, str], set[int]] = {}
     for match in filter(None, map(_PART.fullmatch, names)):
-        parts.setdefault((match[1], match[4], int(match[3])), set()).add(int(match[2]))
-    for (before, after, count), found in parts.items():
-        if missing := sorted(set(range(count)) - found):
-            shown = [f"{before}-{number:05d}-of-{count:05d}{after}" for number in missing[:3]]
+        parts.setdefault((match[1], match[3], match[4]), set()).add(int(match[2]))
+    for (before, count, after), found in parts.items():
+        others = [
+            f"{before}-{number:0{len(count)}d}-of-{count}{after}"
+            for number in sorted(set(range(int(count))) - found)
+        ]
+        missing = [name for name in others if not os.path.exists(os.path.join(folder, name))]
+        if missing:
             raise ValueError(
                 "All parts of a TFRecord data set must be there. Copy those that are missing. Received: "
-                f"folder={folder!r} without {len(missing)} of {count}: {', '.join(shown)}"
+                f"folder={folder!r} without {len(missing)} of {int(count)}: {', '.join(missing[:3])}"
             )
-    return names
 
 
 def _by_split(root: str, names: list[str]) -> Mapping[str, list[str]]:

@@ -25,7 +25,8 @@ def run(config: Config) -> None:
         ImportError: Apache Beam is not installed.
         InUseError: Another job is writing the output.
         OSError: No permission, or no space.
-        ValueError: A flag is missing, or the output was begun with another model or other images.
+        ValueError: A flag is missing, the output was begun with another model or other images, or no image
+            can be read.
     """
     for name in ("model", "input", "output"):
         if not getattr(config, name):

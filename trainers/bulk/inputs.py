@@ -6,6 +6,7 @@ import dataclasses
 import glob
 import hashlib
 import itertools
+import operator
 import os
 import pathlib
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import reading
-from tf_discrete.datasets import image_file, image_folder, record_file
+from tf_discrete.datasets import image_file, image_folder, record_file, record_folder
 from tf_discrete.types import JsonObject
 
 _ID_BITS = 32
@@ -104,6 +105,7 @@ def shards(source: str, size: int, data_dir: str = "") -> list[Shard]:
 
     Raises:
         FileNotFoundError: Nothing there.
+        ValueError: A part of several TFRecord files is missing, or a split of tfds.
     """
     if source.startswith("tfds:"):
         return _tfds_shards(source.removeprefix("tfds:"), size, data_dir)
@@ -116,6 +118,8 @@ def shards(source: str, size: int, data_dir: str = "") -> list[Shard]:
             "There must be something to encode: TFRecord files, a folder of images, or tfds:NAME. Check the "
             f"path. Received: input={source!r}"
         )
+    for folder, names in itertools.groupby(map(os.path.split, files), operator.itemgetter(0)):
+        record_folder.check_parts(folder or os.curdir, [name for _, name in names])
     return [
         Shard(number, "tfrecord", file, number << _ID_BITS, identity=(_identity(file),))
         for number, file in enumerate(files)

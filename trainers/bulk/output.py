@@ -94,7 +94,7 @@ def write_shard(folder: pathlib.Path, encoded: Encoded, layout: CodeLayout) -> N
     labels = encoded.labels if (encoded.labels >= 0).any() else None
     batch = CodeBatch(encoded.ids, encoded.packed, labels)
     file = folder / shard_file(encoded.number)
-    with writing.replaced_file(file) as new:  # Also a damaged one, which `write_codes` alone would leave.
+    with writing.replaced_file(file) as new:  # Also a damaged one, unlike `write_codes`.
         count = write_codes(new, [batch] if len(encoded.ids) else [], layout)
         digest = file_digest(new)  # Another worker may replace the file in the next moment.
     record = {
@@ -119,25 +119,32 @@ def finish(folder: pathlib.Path, numbers: Iterable[int], plan: JsonObject) -> Js
     """Writes the rejects and the manifest, and returns the manifest.
 
     Raises:
-        ValueError: A shard is missing, or differs from its record.
+        ValueError: A shard is missing, or differs from its record; or there are rejects alone.
     """
     numbers = list(numbers)
     wrong = [shard_file(number) for number in numbers if not is_done(folder, number)]
     if wrong:
         raise ValueError(
-            "Every shard must be in the output as its record says, and all workers must mount the output. Run "
-            f"the same command again: it encodes these shards again. Received: output={str(folder)!r} with "
-            f"{len(wrong)} shards that are missing or differ, such as {wrong[0]}"
+            "Every shard must be in the output as its record says, and all workers must mount the output. "
+            "Run the same command again: it encodes these shards again. Received: "
+            f"output={str(folder)!r} with {len(wrong)} shards that are missing or differ, such as {wrong[0]}"
         )
     records = [_read_record(folder, number) for number in numbers]
     rejects = [reject for record in records for reject in record["rejects"]]
     lines = "".join(json.dumps(reject) + "\n" for reject in rejects)
     writing.write_text(folder / REJECTS, lines)
+    count = sum(record["count"] for record in records)
+    if rejects and not count:
+        raise ValueError(
+            f"At least one image must be one that the model reads. Read the reasons in {REJECTS}, and give "
+            f"other images with another --output. Received: output={str(folder)!r} with {len(rejects)} "
+            f"rejects and no image; the first is {rejects[0]['name']!r}: {rejects[0]['reason']}"
+        )
     manifest = {
         "format_version": FORMAT_VERSION,
         "bit_order": BIT_ORDER,
         **{name: plan[name] for name in ("model", "num_variables", "num_categories", "input")},
-        "count": sum(record["count"] for record in records),
+        "count": count,
         "num_rejects": len(rejects),
         "shards": [
             {name: record[name] for name in ("file", "count", "sha256")} for record in records
