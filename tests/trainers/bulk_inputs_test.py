@@ -209,3 +209,14 @@ def test_a_missing_part_of_records_is_refused(tmp_path):
     for pattern in ("*", "*-00000-*"):
         with pytest.raises(ValueError, match="without 1 of 3: digits-00001-of-00003.tfrecord"):
             inputs.shards(str(tmp_path / pattern), 100)
+
+
+def test_images_of_another_size_are_resized_in_records_as_in_folders(tmp_path):
+    data = png(Image.fromarray(PIXELS[0]))
+    write(tmp_path / "a.tfrecord", [data, PIXELS[0][:6].tobytes()])
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.png").write_bytes(data)
+    images, rejects = read(tmp_path / "*.tfrecord", data_shape=(5, 6, 1))
+    np.testing.assert_array_equal(images, read(tmp_path / "files", data_shape=(5, 6, 1))[0])
+    assert images.shape == (1, 5, 6, 1)
+    assert [reject["id"] for reject in rejects] == [1]  # Pixels as they are have no size.

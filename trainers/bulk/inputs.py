@@ -259,10 +259,11 @@ def _decode_examples(
 
 
 def _decode_image(data: bytes, how: Reading) -> np.ndarray:
-    """The pixels of an image file, or of bytes that are no such file and as many as the pixels."""
+    """The pixels of an image file, resized as in folders; other bytes are pixels if they are as many."""
     white = image_file.WhiteLevels(*how.white_levels)
     try:
-        image = image_file.decode(data, how.data_shape[-1], None, white)
+        height, width, channels = how.data_shape
+        image = image_file.decode(data, channels, (height, width), white)
     except ValueError:
         if len(data) != np.prod(how.data_shape):
             raise
