@@ -220,3 +220,15 @@ def test_images_of_another_size_are_resized_in_records_as_in_folders(tmp_path):
     np.testing.assert_array_equal(images, read(tmp_path / "files", data_shape=(5, 6, 1))[0])
     assert images.shape == (1, 5, 6, 1)
     assert [reject["id"] for reject in rejects] == [1]  # Pixels as they are have no size.
+
+
+def test_a_link_to_nowhere_is_a_reject_in_a_folder_and_an_error_among_records(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(Image.fromarray(PIXELS[0])))
+    (tmp_path / "b.png").symlink_to(tmp_path / "gone.png")
+    images, rejects = read(tmp_path)
+    np.testing.assert_array_equal(images[..., 0], PIXELS[:1])
+    assert [(reject["id"], reject["name"]) for reject in rejects] == [(1, str(tmp_path / "b.png"))]
+    write(tmp_path / "a.tfrecord", [PIXELS[0].tobytes()])
+    (tmp_path / "b.tfrecord").symlink_to(tmp_path / "gone.tfrecord")
+    with pytest.raises(FileNotFoundError, match="1 links to nowhere.*b.tfrecord"):
+        inputs.shards(str(tmp_path / "*.tfrecord"), 100)

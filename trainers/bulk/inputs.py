@@ -112,7 +112,13 @@ def shards(source: str, size: int, data_dir: str = "") -> list[Shard]:
     path = os.path.expanduser(source)
     if os.path.isdir(path):
         return _folder_shards(path, size)
-    files = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
+    found = sorted(glob.glob(path, recursive=True))
+    if broken := [file for file in found if not os.path.exists(file)]:
+        raise FileNotFoundError(
+            "A link to TFRecords must lead to a file. Restore the file, or remove the link. "
+            f"Received: {len(broken)} links to nowhere, such as {broken[0]!r}"
+        )
+    files = [file for file in found if os.path.isfile(file)]
     if not files:
         raise FileNotFoundError(
             "There must be something to encode: TFRecord files, a folder of images, or tfds:NAME. Check the "
@@ -132,7 +138,8 @@ def batches(shard: Shard, how: Reading) -> Iterator[Images]:
 
 
 def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)
+    """Size and time of a file; a link to nowhere has its own, and is refused when it is read."""
+    found = os.stat(path) if os.path.exists(path) else os.lstat(path)
     return found.st_size, found.st_mtime_ns
 
 
@@ -205,7 +212,7 @@ def _past_damage(shard: Shard, how: Reading, start: int) -> Iterator[Images]:
             for record in itertools.islice(records, how.batch_size):
                 batch.append(record)
         except reading.DamagedFileError as error:
-            lost = f"this record and all after it: the file is truncated or damaged ({_short(error)})"
+            lost = f"this record and all after it: the file is cut off or damaged ({_short(error)})"
         if batch:
             yield _parsed(batch, shard, start, how)
         start += len(batch)
@@ -238,9 +245,7 @@ def _parsed(records: list[bytes | None], shard: Shard, start: int, how: Reading)
     return _some(shard, start, how, kept, images, labels, rejects)
 
 
-def _decode_examples(
-    records: list[bytes | None], how: Reading
-) -> tuple[np.ndarray, np.ndarray]:
+def _decode_examples(records: list[bytes | None], how: Reading) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [B, *data_shape] and labels of serialized examples."""
     if None in records:
         raise ValueError("the record is damaged: its checksum is not that of its bytes")
