@@ -12,7 +12,7 @@ from tests.codes.exact import searched
 from tests.models import small_models
 from tf_discrete import codes
 from tf_discrete._internal import locking
-from tf_discrete.codes.exact import building, index_manifest
+from tf_discrete.codes.exact import building, duplicate_report, index_manifest, probing
 
 ITEMS = searched.clustered(24, 2, 60)
 PACKED = codes.pack(ITEMS)
@@ -344,6 +344,39 @@ def test_near_duplicates_are_those_of_comparing_all(tmp_path):
     assert listed == sorted(distinct)[:50]
     alone = index.near_duplicates(0)
     assert alone.pairs_by_distance.tolist() == counts[:1].tolist() and not len(alone.pairs)
+
+
+@pytest.mark.parametrize("hits", [1, 7, 200])
+def test_near_duplicates_are_held_a_few_at_once(tmp_path, monkeypatch, hits):
+    items = searched.clustered(20, 3, 300)
+    items[:40, 2:] = 0  # Up to 9 codes, all of them near.
+    index = searched.build(tmp_path / "index", items, 3)
+    wanted = index.near_duplicates(3, max_pairs=50)
+    monkeypatch.setattr(duplicate_report, "_HITS", hits)
+    held = []
+    merge = probing.Probing._merge
+
+    def watched(self):
+        merge(self)
+        held.append(len(self._owner))
+
+    monkeypatch.setattr(probing.Probing, "_merge", watched)
+    found = index.near_duplicates(3, max_pairs=50)
+    assert held and max(held) <= hits
+    assert max(len(pairs[0]) for pairs in duplicate_report._near(index._store.base, 3)) <= hits
+    assert found.pairs_by_distance.tolist() == wanted.pairs_by_distance.tolist()
+    assert found.pairs.tolist() == wanted.pairs.tolist()
+    assert found.distances.tolist() == wanted.distances.tolist()
+
+
+def test_a_large_group_of_equal_codes_is_listed_by_its_lowest_ids(tmp_path, monkeypatch):
+    items = np.zeros([30, 16], int)
+    items[25:] = 1
+    index = searched.build(tmp_path / "index", items, 2)
+    monkeypatch.setattr(duplicate_report, "MAX_GROUP_IDS", 7)
+    report = index.near_duplicates(0)
+    assert [group.tolist() for group in report.groups] == [list(range(7)), list(range(25, 30))]
+    assert report.group_sizes.tolist() == [25, 5]
 
 
 def test_a_folder_may_be_moved(tmp_path, index, monkeypatch):

@@ -29,6 +29,10 @@ _PROBE_COST = 0.5
 """Cost of looking up a key, in candidates."""
 
 
+class TooManyHitsError(Exception):
+    """A search holds more hits than it may."""
+
+
 class Probing:
     """The search of a batch of queries in one base.
 
@@ -39,6 +43,8 @@ class Probing:
         k: Live items that are wanted; the bound of a query falls as they are found. None: all within the
         bound.
         dead: int64, ascending places in `base.ids` that are deleted.
+        first: int64 [Q], the first row that may be a hit of each query. None: all rows may be hits.
+        most: Hits that are held at once. None: any number.
 
     Attributes:
         covered: int32 [Q], all codes within this radius were seen.
@@ -46,9 +52,17 @@ class Probing:
     """
 
     def __init__(
-        self, base: Base, queries: np.ndarray, bound: np.ndarray, k: int | None, dead: np.ndarray
+        self,
+        base: Base,
+        queries: np.ndarray,
+        bound: np.ndarray,
+        k: int | None,
+        dead: np.ndarray,
+        first: np.ndarray | None = None,
+        most: int | None = None,
     ):
         self._base, self._queries, self._k, self._dead = base, queries, k, dead
+        self._first, self._most, self._num_new = first, most, 0
         self._dead_rows, self._dead_counts = np.unique(base.rows_of(dead), return_counts=True)
         layout = base.layout
         count, tables = len(queries), len(layout.lengths)
@@ -78,6 +92,9 @@ class Probing:
             distance: int32 [H].
             row: int64 [H], a row of `base.words`; each once for each query. All rows within the bound are
             hits.
+
+        Raises:
+            TooManyHitsError: More than `most` hits.
         """
         while (active := np.flatnonzero((self.covered < self.bound) & ~self.scanned)).size:
             tables = np.argmin(self._cost[active], axis=1)
@@ -154,8 +171,12 @@ class Probing:
         for start in range(0, len(words), _SCAN_BLOCK):
             block = words[start : start + _SCAN_BLOCK]
             for query in asking:
+                if self._first is not None and start + len(block) <= self._first[query]:
+                    continue
                 distance = layout.distances(block ^ self._queries[query])
                 rows = np.flatnonzero(distance <= self.bound[query])
+                if self._first is not None:
+                    rows = rows[rows + start >= self._first[query]]
                 if not rows.size:
                     continue
                 distance = distance[rows]
@@ -166,13 +187,15 @@ class Probing:
                         self.bound[query] = min(self.bound[query], enough[0])
                         near = distance <= self.bound[query]
                         distance, rows = distance[near], rows[near]
-                self._new.append((np.full(len(rows), query), distance, rows + start))
+                self._hold(np.full(len(rows), query), distance, rows + start)
         self._merge()
         self.covered[asking] = layout.num_variables
 
     def _add(self, owner: np.ndarray, distance: np.ndarray, rows: np.ndarray) -> None:
         """Keeps candidates within the bounds; a row comes once for each query in one call."""
         near = np.flatnonzero(distance <= self.bound[owner])
+        if self._first is not None:
+            near = near[rows[near] >= self._first[owner[near]]]
         if not near.size:
             return
         owner, distance = owner[near], distance[near].astype(np.int32)
@@ -181,7 +204,14 @@ class Probing:
             self._tighten(owner, distance, rows)
             near = np.flatnonzero(distance <= self.bound[owner])
             owner, distance, rows = owner[near], distance[near], rows[near]
+        self._hold(owner, distance, rows)
+
+    def _hold(self, owner: np.ndarray, distance: np.ndarray, rows: np.ndarray) -> None:
+        """Keeps candidates until the next merge, which comes at once where there are more than `most`."""
         self._new.append((owner, distance, rows))
+        self._num_new += len(owner)
+        if self._most is not None and self._num_new > self._most:
+            self._merge()
 
     def _merge(self) -> None:
         """Adds the new candidates to the hits, each row once for each query."""
@@ -189,7 +219,7 @@ class Probing:
             return
         columns = zip((self._owner, self._distance, self._row), *self._new, strict=True)
         owner, distance, rows = (np.concatenate(column) for column in columns)
-        self._new = []
+        self._new, self._num_new = [], 0
         near = np.flatnonzero(distance <= self.bound[owner])
         owner, distance, rows = owner[near], distance[near], rows[near]
         _, first = np.unique(owner * self._base.num_distinct + rows, return_index=True)
@@ -198,6 +228,8 @@ class Probing:
         if self._k is not None and len(first):
             self._tighten(self._owner, self._distance, self._row)
             self._keep(self._distance <= self.bound[self._owner])
+        if self._most is not None and len(self._owner) > self._most:
+            raise TooManyHitsError
 
     def _keep(self, kept: np.ndarray) -> None:
         if not kept.all():
