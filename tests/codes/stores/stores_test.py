@@ -139,6 +139,44 @@ def test_filling_goes_on_after_a_kill(tmp_path, make):
         assert sorted(found.indices[0].tolist()) == list(range(50))
 
 
+def test_only_queries_with_ties_are_asked_again(monkeypatch):
+    pytest.importorskip("faiss")
+    items = np.concatenate([np.zeros([100, 16], int), np.tri(16, dtype=int)])
+    store = stores.FaissStore(code_files.CodeLayout(16))
+    store.add(codes.pack(items), np.arange(116))
+    asked, search = [], store._search
+
+    def watched(queries, k):
+        asked.append((len(queries), k))
+        return search(queries, k)
+
+    monkeypatch.setattr(store, "_search", watched)
+    queries = items[[115, 0, 114]]
+    found = store.search(codes.pack(queries), 3)
+    distances, ids = searched.nearest(queries, items, np.arange(116), 3)
+    np.testing.assert_array_equal(found.distances, distances)
+    np.testing.assert_array_equal(found.indices, ids)
+    assert asked == [(3, 14), (1, 56), (1, 116)]
+
+
+def test_an_index_of_postgres_that_finds_too_few_is_an_error():
+    class Connection:
+        def execute(self, statement, values=None):
+            return self
+
+        def fetchone(self):
+            return (40,)
+
+        def fetchall(self):
+            return [(1.0, 7), (2.0, 9)]
+
+    store = object.__new__(stores.PostgresStore)
+    stores.CodeStore.__init__(store, code_files.CodeLayout(8))
+    store._connection, store._table = Connection(), "codes"
+    with pytest.raises(ValueError, match="2 of 10 items in table 'codes'"):
+        store.search(np.zeros([1, 1], np.uint8), 1)
+
+
 def test_the_first_variable_is_the_leftmost_bit():
     layout = code_files.CodeLayout(11)
     store = object.__new__(stores.PostgresStore)

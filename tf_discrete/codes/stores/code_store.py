@@ -109,17 +109,20 @@ class CodeStore(abc.ABC):
         queries, size = self._to_compare(packed), len(self)
         check_queries(queries)
         k = check_k(checks.whole("k", k), size)
-        asked = min(size, 2 * k + 8)
-        while True:
-            distances, ids = self._search(queries, asked)
-            if asked == size or (distances.max(axis=1) > np.sort(distances)[:, k - 1]).all():
-                break
-            asked = min(size, 4 * asked)
-        order = np.lexsort([ids, distances], axis=1)[:, :k]
-        return Neighbors(
-            np.take_along_axis(distances, order, axis=1).astype(np.int32) // self._bits,
-            np.take_along_axis(ids, order, axis=1).astype(np.int64),
+        found = Neighbors(
+            np.empty([len(queries), k], np.int32), np.empty([len(queries), k], np.int64)
         )
+        asked, pending = min(size, 2 * k + 8), np.arange(len(queries))
+        while pending.size:
+            distances, ids = self._search(queries[pending], asked)
+            order = np.lexsort([ids, distances], axis=1)[:, :k]
+            nearest = np.take_along_axis(distances, order, axis=1)
+            found.distances[pending] = nearest // self._bits
+            found.indices[pending] = np.take_along_axis(ids, order, axis=1)
+            ties = distances.max(axis=1) == nearest[:, -1]  # Others at the k-th distance may be left out.
+            pending = pending[ties & (asked < size)]
+            asked = min(size, 4 * asked)
+        return found
 
     def _checked(
         self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None

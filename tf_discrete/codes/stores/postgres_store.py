@@ -17,7 +17,8 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 class PostgresStore(CodeStore):
     """Codes in a table with the columns id bigint, code bit(n) and label bigint.
 
-    The first variable is the leftmost bit. Without an index on `code` queries are exact.
+    The first variable is the leftmost bit. Without an index on `code` queries are exact; with one, a query that
+    finds fewer items than it asks for is an error.
 
     Args:
         layout: What the bytes of the codes mean.
@@ -80,6 +81,13 @@ class PostgresStore(CodeStore):
             self._connection.execute(statement, [text, k]).fetchall()
             for text in self._texts(queries)
         ]
+        fewest = min(map(len, found))
+        if fewest < k:
+            raise ValueError(
+                "A query must find as many items as it asks for. Drop the index on code, whose answers are "
+                "approximate and few, or SET hnsw.ef_search to at least that number. Received: "
+                f"{fewest} of {k} items in table {self._table!r}"
+            )
         table = np.array(found, np.float64).reshape(len(queries), k, 2)
         ids = np.array([[row[1] for row in rows] for rows in found], np.int64)
         return table[..., 0].astype(np.int64), ids
