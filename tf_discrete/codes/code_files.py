@@ -15,16 +15,16 @@ import numpy as np
 from tf_discrete._internal import checks, extras, parquet_files, reading, writing
 from tf_discrete.codes.digest import digest_of, file_digest
 from tf_discrete.codes.packing import bytes_per_code
-from tf_discrete.types import JsonObject
 
 if TYPE_CHECKING:
     import pyarrow
 
 MANIFEST, PLAN, RECORDS = "manifest.json", "plan.json", "records"
-"""What `trainers.encode` writes next to the shards: the manifest at the end, the others at the beginning."""
+"""Names that `trainers.encode` writes next to the shards: the manifest at the end, the others first."""
 BIT_ORDER = "first variable in the highest bit of the first byte"
 FORMAT_VERSION = 1
-_KEY = b"tf_discrete.codes"
+KEY = b"tf_discrete.codes"
+"""Key of the layout in the metadata of a Parquet file or a table."""
 _EXPECTED = "a Parquet file of codes, with the columns id and code"
 _REMEDY = "Encode the images again; shards that are whole are not made again."
 _GROUP = 1 << 16
@@ -42,6 +42,29 @@ class CodeLayout(NamedTuple):
     num_variables: int
     num_categories: int = 2
     model: str | None = None
+
+
+def layout_text(layout: CodeLayout) -> str:
+    """Returns a layout as text, which is stored next to the codes.
+
+    Example:
+        >>> layout_of(layout_text(CodeLayout(8, 3)))
+        CodeLayout(num_variables=8, num_categories=3, model=None)
+    """
+    versions = {"format_version": FORMAT_VERSION, "bit_order": BIT_ORDER}
+    return json.dumps({**versions, **layout._asdict()})
+
+
+def layout_of(text: str | bytes) -> CodeLayout:
+    """Returns the layout that a text describes.
+
+    Raises:
+        KeyError, TypeError, ValueError: No text of `layout_text`, or one of another version.
+    """
+    stored = json.loads(text)
+    if (stored["format_version"], stored["bit_order"]) != (FORMAT_VERSION, BIT_ORDER):
+        raise ValueError(f"metadata {stored}")
+    return CodeLayout(*(stored[name] for name in CodeLayout._fields))
 
 
 class CodeBatch(NamedTuple):
@@ -160,7 +183,7 @@ def write_codes(
     """
     arrow, count = _pyarrow(), 0
     width = bytes_per_code(layout.num_variables, layout.num_categories)
-    ours = parquet_files.has_key(_KEY)
+    ours = parquet_files.has_key(KEY)
     with writing.new_path(path, True, ours=ours, kind="Parquet file of codes") as new:
         writer = None
         for batch in batches:
@@ -183,12 +206,7 @@ def _schema(
     fields = [("id", pyarrow.int64()), ("code", pyarrow.binary(width))]
     if labels:
         fields.append(("label", pyarrow.int64()))
-    described: JsonObject = {
-        "format_version": FORMAT_VERSION,
-        "bit_order": BIT_ORDER,
-        **layout._asdict(),
-    }
-    metadata: dict[str | bytes, str] = {_KEY: json.dumps(described)}
+    metadata: dict[str | bytes, str] = {KEY: layout_text(layout)}
     metadata.update(extra.items())
     return pyarrow.schema(fields, metadata=metadata)
 
@@ -253,10 +271,7 @@ def _layout(shard: pathlib.Path) -> tuple[CodeLayout, int]:
     parquet = _pyarrow().parquet
     with reading.reading(shard, _EXPECTED, _REMEDY), parquet.ParquetFile(shard) as file:
         schema = file.schema_arrow
-        stored = json.loads((schema.metadata or {})[_KEY])
-        if (stored["format_version"], stored["bit_order"]) != (FORMAT_VERSION, BIT_ORDER):
-            raise ValueError(f"metadata {stored}")
-        layout = CodeLayout(*(stored[name] for name in CodeLayout._fields))
+        layout = layout_of((schema.metadata or {})[KEY])
         width = bytes_per_code(layout.num_variables, layout.num_categories)
         if schema.field("code").type.byte_width != width or str(schema.field("id").type) != "int64":
             raise ValueError(f"columns {schema.names} of the types {list(map(str, schema.types))}")

@@ -132,7 +132,7 @@ def test_filling_goes_on_after_a_kill(tmp_path, make):
     batch = code_files.CodeBatch(np.arange(50), packed, labels)
     code_files.write_codes(tmp_path / "codes.parquet", [batch], layout)
     with make(layout, tmp_path) as store:
-        store.add(packed[:20], np.arange(20), labels[:20])  # What was there when the job was killed.
+        store.add(packed[:20], np.arange(20), labels[:20])  # What a job added that was killed.
         store.fill(code_files.CodeFiles(tmp_path / "codes.parquet"), size=8)
         assert len(store) == 50
         found = store.search(packed[:1], 50)
@@ -177,6 +177,45 @@ def test_an_index_of_postgres_that_finds_too_few_is_an_error():
         store.search(np.zeros([1, 1], np.uint8), 1)
 
 
+@pytest.mark.parametrize("make", [lance_store, postgres_store])
+def test_a_table_keeps_what_its_codes_are(tmp_path, make):
+    layout, packed = code_files.CodeLayout(13, 2, "this"), codes.pack(searched.clustered(13, 2, 4))
+    with make(layout, tmp_path) as store:
+        store.add(packed, [1, 2, 3, 4])
+
+        def reopened(other):
+            if make is lance_store:
+                return stores.LanceStore(other, tmp_path / "lance")
+            return stores.PostgresStore(other, store._connection)
+
+        assert len(reopened(layout)) == 4
+        assert reopened(layout._replace(model=None)).layout == layout
+        for other in (layout._replace(model="that"), code_files.CodeLayout(14, 2, "this")):
+            with pytest.raises(ValueError, match="table='codes' of CodeLayout.*model='this'"):
+                reopened(other)
+        assert len(reopened(layout)) == 4
+
+
+@pytest.mark.parametrize(
+    ("stored", "accepted"),
+    [
+        (code_files.CodeLayout(13, 2, "this"), True),
+        (code_files.CodeLayout(13, 2), False),
+        (code_files.CodeLayout(13, 3, "this"), False),
+        (None, False),
+    ],
+)
+def test_the_layout_of_a_table_is_that_of_the_store(stored, accepted):
+    pytest.importorskip("faiss")
+    store = stores.FaissStore(code_files.CodeLayout(13, 2, "this"))
+    text = stored and code_files.layout_text(stored)
+    if accepted:
+        store._take_layout(text, "codes")
+        return
+    with pytest.raises(ValueError, match="Choose another table. Received: table='codes'"):
+        store._take_layout(text, "codes")
+
+
 def test_the_first_variable_is_the_leftmost_bit():
     layout = code_files.CodeLayout(11)
     store = object.__new__(stores.PostgresStore)
@@ -216,5 +255,6 @@ def test_a_table_must_have_a_plain_name():
 )
 def test_a_missing_package_is_named(monkeypatch, package, extra, make):
     monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"{package}.index", raising=False)  # Imported before.
     with pytest.raises(ImportError, match=rf"This store needs.*'tf-discrete\[{extra}\]'"):
         make(code_files.CodeLayout(8))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
-from tf_discrete.codes.code_files import CodeFiles, CodeLayout
+from tf_discrete.codes.code_files import CodeFiles, CodeLayout, layout_of
 from tf_discrete.codes.exact.building import check_distinct, checked, checked_ids
 from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
 from tf_discrete.codes.packing import pack_one_hot, unpack
@@ -24,7 +25,7 @@ class CodeStore(abc.ABC):
         layout: What the bytes of the codes mean.
 
     Attributes:
-        layout: What the bytes of the codes mean.
+        layout: What the bytes of the codes mean; of a table that was there, what is stored with it.
         num_bits: Bits that the store compares: N, or N * K for more than 2 categories.
     """
 
@@ -119,10 +120,28 @@ class CodeStore(abc.ABC):
             nearest = np.take_along_axis(distances, order, axis=1)
             found.distances[pending] = nearest // self._bits
             found.indices[pending] = np.take_along_axis(ids, order, axis=1)
-            ties = distances.max(axis=1) == nearest[:, -1]  # Others at the k-th distance may be left out.
+            # Where the last is as far as the k-th, others of this distance may be left out.
+            ties = distances.max(axis=1) == nearest[:, -1]
             pending = pending[ties & (asked < size)]
             asked = min(size, 4 * asked)
         return found
+
+    def _take_layout(self, stored: str | bytes | None, table: str) -> None:
+        """Takes the layout that is stored with a table.
+
+        Raises:
+            ValueError: The codes of the table are others, or their layout is not stored.
+        """
+        found: CodeLayout | None = None
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            found = layout_of(stored or "")
+        sizes, model = self.layout[:2], self.layout.model
+        if found is None or found[:2] != sizes or model not in (None, found.model):
+            raise ValueError(
+                "A table must hold codes of this layout and model, as this store writes them. Choose another "
+                f"table. Received: table={table!r} of {found}, opened for {self.layout}"
+            )
+        self.layout = found
 
     def _checked(
         self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None

@@ -7,14 +7,14 @@ import os
 import numpy as np
 
 from tf_discrete._internal import extras
-from tf_discrete.codes.code_files import CodeLayout
+from tf_discrete.codes.code_files import KEY, CodeLayout, layout_text
 from tf_discrete.codes.stores.code_store import CodeStore
 
 
 class LanceStore(CodeStore):
     """Codes in a table of LanceDB with the columns id, code (a list of bytes) and label.
 
-    Queries go without a vector index and are exact.
+    Queries go without a vector index and are exact. The layout is in the metadata of the table.
 
     Args:
         layout: What the bytes of the codes mean.
@@ -26,6 +26,7 @@ class LanceStore(CodeStore):
 
     Raises:
         ImportError: LanceDB is not installed.
+        ValueError: The table holds codes of another layout or model.
     """
 
     def __init__(self, layout: CodeLayout, uri: str | os.PathLike[str], table: str = "codes"):
@@ -38,8 +39,13 @@ class LanceStore(CodeStore):
         code = pyarrow.list_(pyarrow.uint8(), self._width)
         columns = [("id", pyarrow.int64()), ("code", code), ("label", pyarrow.int64())]
         self._schema = pyarrow.schema(columns)
+        described = self._schema.with_metadata({KEY: layout_text(layout)})
         database = lancedb.connect(os.fspath(uri))
-        self.table = database.create_table(table, schema=self._schema, exist_ok=True)
+        try:
+            self.table = database.create_table(table, schema=described)
+        except ValueError:  # It is there.
+            self.table = database.open_table(table)
+        self._take_layout((self.table.schema.metadata or {}).get(KEY), table)
 
     def __len__(self) -> int:
         return self.table.count_rows()

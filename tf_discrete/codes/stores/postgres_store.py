@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tf_discrete._internal import checks, extras
-from tf_discrete.codes.code_files import CodeLayout
+from tf_discrete.codes.code_files import CodeLayout, layout_text
 from tf_discrete.codes.stores.code_store import CodeStore
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -17,8 +17,8 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 class PostgresStore(CodeStore):
     """Codes in a table with the columns id bigint, code bit(n) and label bigint.
 
-    The first variable is the leftmost bit. Without an index on `code` queries are exact; with one, a query that
-    finds fewer items than it asks for is an error.
+    The first variable is the leftmost bit. Without an index on `code` queries are exact; with one, a query
+    that finds fewer items than it asks for is an error. The layout is the comment of the table.
 
     Args:
         layout: What the bytes of the codes mean.
@@ -27,21 +27,29 @@ class PostgresStore(CodeStore):
 
     Raises:
         ImportError: psycopg is not installed.
-        ValueError: A name of a table with other characters than lower-case letters, digits and underscores.
+        ValueError: A name of a table with other characters than lower-case letters, digits and underscores,
+            or a table that holds codes of another layout or model.
     """
 
     def __init__(self, layout: CodeLayout, connection: Any, table: str = "codes"):
         super().__init__(layout)
         with extras.required("This store needs psycopg", "stores"):
-            import psycopg  # noqa: F401
+            from psycopg import sql
         if not isinstance(table, str) or not _NAME.fullmatch(table):
             checks.refuse("table", "of lower-case letters, digits and underscores", table)
         self._connection, self._table = connection, table
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (id bigint PRIMARY KEY, "
-            f"code bit({self.num_bits}) NOT NULL, label bigint)"
-        )
+        if connection.execute("SELECT to_regclass(%s)", [table]).fetchone()[0] is None:
+            with connection.transaction():
+                connection.execute(
+                    f"CREATE TABLE {table} (id bigint PRIMARY KEY, "
+                    f"code bit({self.num_bits}) NOT NULL, label bigint)"
+                )
+                comment = sql.SQL("COMMENT ON TABLE {} IS {}")
+                described = sql.Literal(layout_text(layout))
+                connection.execute(comment.format(sql.Identifier(table), described))
+        found = connection.execute("SELECT obj_description(%s::regclass, 'pg_class')", [table])
+        self._take_layout(found.fetchone()[0], table)
 
     def __len__(self) -> int:
         return self._connection.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0]
