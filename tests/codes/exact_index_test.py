@@ -198,8 +198,12 @@ def test_what_an_index_refuses(index, change, message):
         ({"packed": iter([([1], PACKED[:1])]), "ids": [1]}, "ids must be None"),
         ({"metadata": {"a": object()}}, "metadata"),
         ({"memory_codes": 0}, "memory_codes must be at least 1"),
+        ({"packed": PACKED.tolist()}, "packed must be an array uint8"),
+        ({"packed": [[1, 2], [3, 4]], "num_variables": 16}, "packed must be an array uint8"),
+        ({"packed": 3}, "packed must be an array uint8"),
+        ({"packed": "abc"}, "packed must be an array uint8"),
     ],
-    ids=range(7),
+    ids=range(11),
 )
 def test_what_building_refuses(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):

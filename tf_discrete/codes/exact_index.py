@@ -22,6 +22,8 @@ from tf_discrete.codes.hamming import RadiusNeighbors, check_k, check_queries
 from tf_discrete.codes.packing import bytes_per_code, check_packed
 from tf_discrete.export.manifest import check_json
 
+_PACKED = "an array uint8 [M, bytes], or an iterable of pairs of arrays (ids, packed)"
+
 
 class ExactIndex:
     """Packed codes in a folder, searched exactly by multi-index hashing without reading all of them.
@@ -320,6 +322,13 @@ class ExactIndex:
         )
 
 
+def _pair(chunk: object) -> building.Chunk:
+    """Returns a chunk; a nested list, whose rows could be taken for chunks, is refused."""
+    if not isinstance(chunk, (tuple, list)) or len(chunk) != 2 or not hasattr(chunk[1], "dtype"):
+        checks.refuse("packed", _PACKED, chunk)
+    return chunk[0], chunk[1]
+
+
 def _chunks(
     packed: ArrayLike | Iterable[building.Chunk], ids: ArrayLike | None
 ) -> Iterable[building.Chunk]:
@@ -327,7 +336,9 @@ def _chunks(
     if not hasattr(packed, "dtype"):
         if ids is not None:
             checks.refuse("ids", "None where packed is an iterable of (ids, packed)", ids)
-        return packed  # type: ignore[return-value]
+        if not isinstance(packed, Iterable):
+            checks.refuse("packed", _PACKED, packed)
+        return map(_pair, packed)
     array = check_packed(packed, "packed")  # type: ignore[arg-type]
     names = np.arange(len(array)) if ids is None else building.checked_ids(ids, len(array))
     size = 1 << 20
@@ -335,4 +346,3 @@ def _chunks(
         (names[start : start + size], array[start : start + size])
         for start in range(0, len(array), size)
     )
-
