@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE =
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo docs test test-slow lint unit conformance audit format build-files clean
-.PHONY: new-estimator new-likelihood new-dataset triton-env
+.PHONY: new-estimator new-likelihood new-dataset engines triton-env
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -69,6 +69,12 @@ new-likelihood: $(VENV)/.installed-test  ## Write a likelihood to edit (NAME=my_
 
 new-dataset: $(VENV)/.installed-test  ## Write an embedded data set to edit (NAME=my_data)
 	@$(BIN)/python -m tools.new_component dataset $(NAME)
+
+engines: $(VENV)/.installed-test  ## Install Beam, LanceDB and usearch too, so that their tests run
+	# In a folder that Python searches last: where they ask for other versions, those of the environment stay.
+	$(PIP) install --quiet --upgrade --target $(VENV)/engines \
+	    "apache-beam>=2.70,<3" "lancedb>=0.30" "usearch>=2.20,<3"
+	echo "$(abspath $(VENV)/engines)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/engines.pth"
 
 triton-env:  ## Create .venv-triton, in which a Triton server runs (docs/serving.md)
 	python3.12 -m venv .venv-triton
