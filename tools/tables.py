@@ -248,6 +248,21 @@ def exact_search() -> str:
     return searches.table(records) if records else NOT_MEASURED
 
 
+def bulk_encoding() -> str:
+    """Speed and memory of the bulk encoder."""
+    from benchmarks.codes import bulk_encoding as encoding
+
+    return _measurement(encoding)
+
+
+def streaming() -> str:
+    """Speed and memory of training images that stay in their files."""
+    from benchmarks.speed import streaming as streams
+
+    records = store.read(streams.RESULTS)
+    return streams.table(records) if records else NOT_MEASURED
+
+
 TABLES: dict[str, Callable[..., str]] = {
     "headline": headline,
     "estimators": estimators,
@@ -278,6 +293,8 @@ TABLES: dict[str, Callable[..., str]] = {
     "collapse": collapse,
     "compression": compression,
     "exact_search": exact_search,
+    "bulk_encoding": bulk_encoding,
+    "streaming": streaming,
     "questions": questions,
     "retrieval": retrieval,
 }

@@ -22,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +32,7 @@ from benchmarks import provenance, store
 from tf_discrete import export
 from tf_discrete.codes.code_files import CodeFiles
 from tf_discrete.models import SemanticHashingAutoencoder
+from trainers.common import tables
 
 RESULTS = "bulk_encoding"
 _SHAPE, _BITS = (28, 28, 1), 64
@@ -125,6 +128,21 @@ def main(argv: list[str] | None = None) -> None:
     command = f"python -m benchmarks.codes.bulk_encoding{flags}"
     record = {"command": command, "setting": setting, "result": result, "provenance": made}
     print(json.dumps(store.append(RESULTS, record)["result"]))
+
+
+def table(record: Mapping[str, Any]) -> str:
+    """Images a second and peak memory of one run, in Markdown."""
+    result, images = record["result"], record["setting"]["images"]
+    row = (
+        *(f"{images:,}", f"{result['images_per_second']:,.0f}"),
+        *(f"{result['images_per_cpu_second']:,.0f}", f"{result['peak_gibibytes']:.2f} GiB"),
+    )
+    header = ("images of 28 x 28", "images a second", "of a CPU second", "peak memory")
+    return (
+        tables.markdown(header, [row])
+        + "\n"
+        + provenance.line(record["provenance"], record["command"])
+    )
 
 
 if __name__ == "__main__":

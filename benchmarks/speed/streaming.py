@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.streaming --images=1000000 --folder=/tmp/images
 
-writes generated images of 28 x 28 pixels (unless they are there), reads one epoch as `fit` reads it, and
-prints a JSON line for each kind: images a second, seconds until the first batch, and the resident memory in
-MiB before the first batch and after every tenth of the epoch.
+writes generated images of 28 x 28 pixels (unless they are there), reads one epoch as `fit` reads it, and adds
+a record for each kind to benchmarks/results/streaming.jsonl: images a second, seconds until the first batch,
+and the resident memory in MiB before the first batch and after every tenth of the epoch.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ import io
 import json
 import pathlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from benchmarks import provenance, store
 from tf_discrete import datasets
+from trainers.common import tables
 
+RESULTS = "streaming"
 KINDS = ("files", "shards")
 PER_FOLDER, PER_SHARD = 10_000, 50_000
 BATCH = 100
@@ -96,7 +100,36 @@ def main() -> None:
         folder = options.folder / f"{kind}-{options.images}"
         if not folder.exists():
             (write_files if kind == "files" else write_shards)(folder, options.images)
-        print(json.dumps({"kind": kind, **measure(folder)}), flush=True)
+        made, used = provenance.record(["pillow"]), time.process_time()
+        found = {"kind": kind, **measure(folder)}
+        found["cpu_seconds"] = round(time.process_time() - used, 1)
+        command = f"python -m benchmarks.speed.streaming --images={options.images} --folder=F"
+        name = f"{kind}, {options.images}"
+        record = {"name": name, "command": command, **found, "provenance": made}
+        print(json.dumps(store.append(RESULTS, record)), flush=True)
+
+
+def table(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Images a second and memory of each kind, in Markdown."""
+    words = {"files": "folder of PNG files", "shards": "TFRecord files of PNG images"}
+    rows = []
+    for record in records.values():
+        memory = record["resident_mib"]
+        cells = (
+            *(words[record["kind"]], f"{record['images']:,}", f"{record['images_per_second']:,}"),
+            f"{record['images'] / record['cpu_seconds']:,.0f}",
+            f"{record['seconds_to_first_batch']:.0f}",
+            *(f"{memory[0]:,.0f}", f"{memory[len(memory) // 2]:,.0f}", f"{memory[-1]:,.0f}"),
+        )
+        rows.append(cells)
+    header = (
+        *("data", "training images", "images a second", "of a CPU second"),
+        *("seconds to the first batch", "MiB at the start", "half-way", "at the end"),
+    )
+    last = list(records.values())[-1]
+    return (
+        f"{tables.markdown(header, rows)}\n{provenance.line(last['provenance'], last['command'])}"
+    )
 
 
 if __name__ == "__main__":
