@@ -11,6 +11,7 @@ from tf_discrete.distributions.cluster_order import cluster_order
 from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.distributions.kinds import get, names, register
 from tf_discrete.distributions.latent_spec import LatentSpec
+from tf_discrete.distributions.learned_order import learned_order
 from tf_discrete.distributions.mixed_radix import balanced_branching
 from tf_discrete.distributions.relaxable import Relaxable, get_relaxable
 from tf_discrete.distributions.tree_categorical import TreeCategorical, digit_mask, tree_latents
@@ -33,6 +34,7 @@ __all__ = [
     "digit_mask",
     "get",
     "get_relaxable",
+    "learned_order",
     "names",
     "register",
     "tree_latents",
