@@ -61,7 +61,10 @@ class ClassConditionalModel(base.DiscreteModel):
         return self.class_style.class_logits(self.features(x), training)
 
     def posterior(self, x: Tensor, training: bool = False) -> Discrete:
-        """Returns q(y | x), the distribution of the class as one variable."""
+        """Returns q(y | x), the distribution of the class as one variable.
+
+        Where a model has a `class_order`, its codes and those of the prior are leaves of the tree.
+        """
         return self.estimator.distribution(self.logits(x, training))
 
     def prior_distribution(self) -> Discrete:
@@ -81,10 +84,8 @@ class ClassConditionalModel(base.DiscreteModel):
     def encode_probs(self, x: Tensor) -> tf.Tensor:
         """Returns q(y | x) with the class as one variable, float [B, 1, K]."""
         features = self.features(x)
-        return input_checks.blank(
-            self.estimator.distribution(self.class_style.class_logits(features)).code_probs,
-            features,
-        )
+        posterior = self.estimator.distribution(self.class_style.class_logits(features))
+        return input_checks.blank(self.class_style.class_probs(posterior), features)
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Class and style.
@@ -104,7 +105,8 @@ class ClassConditionalModel(base.DiscreteModel):
         features = self.features(x)
         if label is None:
             posterior = self.estimator.distribution(self.class_style.class_logits(features))
-            label = tf.cast(posterior.code(posterior.mode())[:, 0], tf.int32)
+            label = self.class_style.classes(posterior.code(posterior.mode())[:, 0])
+            label = tf.cast(label, tf.int32)
         else:
             label = check_labels(label, self.num_classes)
             label = input_checks.same_batch(features, label, ("x", "label"))
@@ -147,8 +149,8 @@ class ClassConditionalModel(base.DiscreteModel):
         """Observations of classes and styles drawn from the prior, float [num_samples, *data_shape]."""
         num_samples = input_checks.count(num_samples, "num_samples")
         seed, prior = seeds.convert(seed), self.prior_distribution()
-        label = prior.sample_codes(seeds.fold(seed, "class"), num_samples)[:, 0]
-        label = tf.cast(label, tf.int32)
+        code = prior.sample_codes(seeds.fold(seed, "class"), num_samples)[:, 0]
+        label = tf.cast(self.class_style.classes(code), tf.int32)
         shape = [num_samples, self.style_size]
         style = tf.random.stateless_normal(shape, seeds.fold(seed, "style"), dtype=self._wide)
         return self.generate(label, style)

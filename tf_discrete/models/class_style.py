@@ -13,6 +13,7 @@ from tf_discrete._internal.serialization import check_serializable
 from tf_discrete.distributions import Discrete, LatentSpec, gaussian
 from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models import conditional_networks, networks
+from tf_discrete.models.class_order import ClassOrder
 from tf_discrete.types import ActivationLike, Config, NetworkLike, Seed, Tensor
 
 NETWORKS = ("classifier", "style_encoder", "decoder")
@@ -138,6 +139,7 @@ class ClassStyle:
         likelihood: Likelihood of x.
         prior: Prior p(y), of one variable.
         dtype: Dtype of the distributions.
+        order: Which leaf of a tree each class is. Default: None, class k is code k of the distributions.
     """
 
     def __init__(
@@ -148,10 +150,12 @@ class ClassStyle:
         likelihood: likelihoods.Likelihood,
         prior: IndependentPrior,
         dtype: tf.DType,
+        order: ClassOrder | None = None,
     ):
         self.parts, self.class_spec, self.style_size = parts, class_spec, style_size
         self.num_classes = class_spec.num_categories
         self.likelihood, self.prior, self.dtype = likelihood, prior, dtype
+        self.order = order
 
     def class_logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         """Returns the logits of q(y | x), float [B, *logits_shape] of the class, at least float32."""
@@ -160,9 +164,21 @@ class ClassStyle:
 
     def one_hot(self, label: Tensor) -> tf.Tensor:
         """Returns classes int [B] as vectors, float [B, K]; zeros for labels below 0."""
-        value = self.class_spec.uniform(self.dtype).one_hot(tf.maximum(label, 0)[:, tf.newaxis])
+        code = tf.maximum(label, 0)
+        if self.order is not None:  # A label that XLA leaves unchecked must not end the step.
+            code = self.order.leaves(tf.minimum(code, self.num_classes - 1))
+        value = self.class_spec.uniform(self.dtype).one_hot(code[:, tf.newaxis])
         flat = self.class_spec.flatten(value)
         return tf.where(label[:, tf.newaxis] >= 0, flat, tf.zeros_like(flat))
+
+    def classes(self, code: Tensor) -> tf.Tensor:
+        """Returns the classes of codes of the distributions, integers of the same shape."""
+        return code if self.order is None else self.order.classes(code)
+
+    def class_probs(self, posterior: Discrete) -> tf.Tensor:
+        """Returns q(y | x) of each class, float [B, 1, K]."""
+        probs = posterior.code_probs
+        return probs if self.order is None else self.order.by_class(probs)
 
     def distribution(self, logits: Tensor) -> Discrete:
         """Returns the distribution of the class with logits in one vector, [B, K]."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import ArrayLike
 
 from tf_discrete import likelihoods
 from tf_discrete._internal import arguments, checks
@@ -14,6 +16,7 @@ from tf_discrete.distributions import Categorical, LatentSpec
 from tf_discrete.export.classifier import classifier_signatures
 from tf_discrete.export.signature import Signature
 from tf_discrete.layers.independent_prior import IndependentPrior
+from tf_discrete.models import class_order as class_order_lib
 from tf_discrete.models import conditional_networks
 from tf_discrete.models import regularization as regularization_lib
 from tf_discrete.models.class_conditional import ClassConditionalModel
@@ -99,6 +102,9 @@ class SemiSupervisedVAE(ClassConditionalModel):
         latents: Kind of latents of the class: "categorical", or for very many classes a tree such as
             "tree:100,100", see `tf_discrete.distributions.tree_latents`. The networks then read and write
             the digits. Default: "categorical".
+        class_order: Order of the classes of a tree: "given", class k is leaf k, or the class of each leaf,
+            int [K], a permutation such as `tf_discrete.distributions.cluster_order` returns; only then can
+            `reorder_classes` change it. Classes are numbered as in the labels either way. Default: "given".
         seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
@@ -143,6 +149,7 @@ class SemiSupervisedVAE(ClassConditionalModel):
         feature_extractor: keras.Model | Config | None = None,
         feature_decoder: keras.Model | Config | None = None,
         latents: str = "categorical",
+        class_order: str | ArrayLike = class_order_lib.GIVEN,
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
@@ -162,6 +169,7 @@ class SemiSupervisedVAE(ClassConditionalModel):
                 "A class is a categorical variable or a path through a tree. Set latents='categorical', or a "
                 f"tree such as 'tree:100,100'. Received: latents={latents!r}"
             )
+        self.class_order = class_order_lib.make(class_order, self.class_spec)
         self.estimator = arguments.estimator(estimator, latents, temperature)
         self.num_samples = arguments.num_samples(num_samples, [self.estimator])
         self.estimator.check(self.num_samples, None)
@@ -204,6 +212,7 @@ class SemiSupervisedVAE(ClassConditionalModel):
             self.likelihood,
             self.prior,
             self._wide,
+            self.class_order,
         )
         self._objective = SemiSupervisedObjective(
             self.class_style,
@@ -238,6 +247,39 @@ class SemiSupervisedVAE(ClassConditionalModel):
         logits, image_part = encoded or (parts.class_logits(image), parts.image_part(image))
         return parts.hard_terms(image, self.estimator.distribution(logits), image_part, seed)
 
+    def reorder_classes(self, class_order: ArrayLike) -> None:
+        """Moves the classes to other leaves of their tree, between two calls of `fit` or in a callback.
+
+        The networks stay as they are, and so read and write other classes by the same digits. A learned prior
+        keeps the probabilities of the classes, as nearly as independent digits can.
+
+        Args:
+            class_order: int [K], the class of each leaf from now on.
+
+        Raises:
+            ValueError: No permutation of the classes, or a model made with class_order="given".
+
+        Example:
+            >>> model = SemiSupervisedVAE(
+            ...     (8, 8, 1), num_classes=4, latents="tree:2,2", class_order=range(4), hidden_units=(8,)
+            ... )
+            >>> model.reorder_classes([3, 1, 0, 2])
+            >>> model.class_order.array().tolist()
+            [3, 1, 0, 2]
+        """
+        if self.class_order is None:
+            raise ValueError(
+                "Only a model that was made with an order of its classes has one to change. Make it with "
+                f"class_order=range({self.num_classes}). Received: class_order={class_order_lib.GIVEN!r}"
+            )
+        old = self.class_order.array()
+        new = class_order_lib.checked(class_order, self.num_classes)
+        if self.prior.learned and not np.array_equal(old, new):
+            logits = self.prior.logits.numpy()
+            moved = class_order_lib.moved_logits(logits, self.class_order.branching, old, new)
+            self.prior.logits.assign(moved)
+        self.class_order.assign(new)
+
     def values_per_row(self) -> int:
         return math.prod(self.likelihood.parameters_shape(self.feature_shape))
 
@@ -262,6 +304,9 @@ class SemiSupervisedVAE(ClassConditionalModel):
             "num_classes": self.num_classes,
             "style_size": self.style_size,
             "latents": self.class_spec.latents,
+            "class_order": class_order_lib.GIVEN
+            if self.class_order is None
+            else self.class_order.array().tolist(),
             "estimator": serialized(self.estimator),
             "num_samples": self.num_samples,
             **self._networks.get_config(),

@@ -186,7 +186,8 @@ class SemiSupervisedObjective:
         """Returns the metrics of q(y | x) and, in evaluation, of the bounds."""
         dtype = bounds.bound.dtype
         posterior = self.parts.distribution(reading.logits)
-        right = tf.cast(posterior.code(posterior.mode())[:, 0], label.dtype) == label
+        found_class = self.parts.classes(posterior.code(posterior.mode())[:, 0])
+        right = tf.cast(found_class, label.dtype) == label
         found: Terms = {
             "accuracy": MaskedTerm(tf.cast(right, dtype), tf.cast(label >= 0, dtype)),
             "class_entropy_nats": posterior.entropy(),
