@@ -75,6 +75,11 @@ def data() -> list[Subject]:
             made.on_epoch_end(epoch, logs)
         finite(*logs.values())
 
+    def use_order(made: Any) -> None:
+        classes = {"num_classes": 4, "latents": "tree:2,2", "class_order": range(4)}
+        made.set_model(tfd.SemiSupervisedVAE((2, 2, 1), hidden_units=(3,), **classes))
+        made.on_epoch_begin(0)
+
     def use_usage(made: Any) -> None:
         made.update(np.zeros([4, made.num_variables], np.int32))
         finite(made.result().perplexity, made.result().active_units)
@@ -104,6 +109,12 @@ def data() -> list[Subject]:
             lambda: {"data": images, "begin": 3},
             ("layer", "max_examples", "batch_size"),
             later=("data", "layer"),
+        ),
+        subject(
+            tfd.callbacks.ReorderClasses,
+            use_order,
+            lambda: {"data": (images, np.array([0, 1, 3]))},
+            later=("data",),
         ),
         subject(tfd.callbacks.TemperatureLogger, use_callback),
         subject(
