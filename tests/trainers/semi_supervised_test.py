@@ -19,7 +19,7 @@ from tests.golden import semi_supervised as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, export
 from tf_discrete.models import Augmentation, Regularization, SemiSupervisedVAE
-from trainers.common import classification, results, run_directory
+from trainers.common import class_orders, classification, results, run_directory
 from trainers.flags.config import check
 from trainers.saved_runs import evaluate
 from trainers.tasks import categorical_vae, semi_supervised
@@ -142,6 +142,7 @@ REFUSED = {
     "bernoulli": ({"estimator": "arm"}, "supports bernoulli latents only"),
     "branching": ({"branching": (2, 5)}, "Only trees have a branching. Set latents=tree"),
     "tree": ({"latents": "tree", "branching": (3, 5)}, "branching"),
+    "order": ({"class_order": "learned"}, "Set --latents=tree, or leave --class_order out"),
     "batch": ({"batch_size": 301}, "A batch must fit into the training data"),
     "rate": ({"classifier_dropout": 1.0}, "classifier_dropout must be at most 0.99"),
     "views": (
@@ -167,6 +168,58 @@ def test_classes_may_be_paths_through_a_tree(tmp_path):
     assert model.class_spec.latents == "tree:2,5"
     assert model.classify(np.zeros([3, 8, 8, 1], np.float32)).shape == [3, 10]
     assert 0 <= small_runs.result(tmp_path / "run")["test/accuracy"] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("class_order", ["clustered", "learned"])
+def test_a_killed_run_has_the_same_order_of_classes(class_order, tmp_path, monkeypatch):
+    flags = {
+        "latents": "tree",
+        "branching": (2, 5),
+        "pictures_every": 0,
+        "class_order": class_order,
+    }
+    monkeypatch.setattr(results, "write_model", lambda *_: None)
+    semi_supervised.run(small.config(tmp_path / "whole", **flags))
+    append = run_directory.RunDirectory.append_history
+
+    def append_and_die(self, row):
+        append(self, row)
+        if row["epoch"] == 2:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_directory.RunDirectory, "append_history", append_and_die)
+        with pytest.raises(Killed):
+            semi_supervised.run(small.config(tmp_path / "killed", **flags))
+    semi_supervised.run(small.config(tmp_path / "killed", **flags))
+    small_runs.assert_same_run(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_workers_have_the_given_order_alone():
+    flags = {"class_order": "clustered", "latents": "tree", "distribute": "multi_worker"}
+    with pytest.raises(ValueError, match="Leave --class_order or --distribute out"):
+        class_orders.check(semi_supervised.Config(**flags))
+
+
+@pytest.mark.slow
+def test_the_files_of_a_run_have_its_order_of_classes(tmp_path):
+    flags = {
+        "latents": "tree",
+        "branching": (2, 5),
+        "pictures_every": 0,
+        "class_order": "clustered",
+    }
+    semi_supervised.run(small.config(tmp_path / "run", epochs=1, **flags))
+    model = keras.models.load_model(tmp_path / "run" / "model.keras")
+    order = model.class_order.array()
+    assert (order != np.arange(10)).any()
+    images = np.float32(datasets.get("digits", "test", max_examples=20).images / 255)
+    served = tf.saved_model.load(str(tmp_path / "run" / "saved_model"))
+    probs = served.signatures["classify"](image=images)["probs"]
+    np.testing.assert_allclose(probs, model.classify(images), rtol=1e-4, atol=1e-6)
+    leaves = model.posterior(images).code_probs[:, 0].numpy()
+    np.testing.assert_allclose(probs.numpy()[:, order], leaves, rtol=1e-4, atol=1e-6)
 
 
 def test_flags_are_explained_and_named_as_the_arguments_of_the_model():

@@ -9,6 +9,8 @@ from .config import option, same_option
 from .latents import AnnealingFlags, BaselineFlags, KLFlags, LatentFlags, PixelFlags
 from .run import RunConfig
 
+CLASS_ORDERS = ("given", "clustered", "learned")
+
 
 @dataclasses.dataclass(frozen=True)
 class Config(KLFlags, AnnealingFlags, BaselineFlags, PixelFlags, RunConfig):
@@ -37,6 +39,13 @@ class Config(KLFlags, AnnealingFlags, BaselineFlags, PixelFlags, RunConfig):
         "With --latents=tree, the children of a node at each depth, whose product is the number of "
         "classes. Empty: as few depths of at most 64 children as possible.",
         lower=2,
+    )
+    class_order: str = option(
+        "given",
+        "With --latents=tree, which leaf of the tree a class is. 'given': its number. 'clustered': classes "
+        "with similar mean images lie below one node. 'learned': each lies where the classifier sees it "
+        "before the first epochs.",
+        choices=CLASS_ORDERS,
     )
     estimator: str = option(
         "gumbel_softmax",

@@ -19,7 +19,16 @@ from tf_discrete.models import (
 )
 from tf_discrete.plots import Panel
 
-from ..common import classification, data, narration, references, results, task, training
+from ..common import (
+    class_orders,
+    classification,
+    data,
+    narration,
+    references,
+    results,
+    task,
+    training,
+)
 from ..common import run as run_lib
 from ..common.finished_run import load_model, read_settings
 from ..common.latents import (
@@ -112,9 +121,10 @@ def begin(config: Config, directory: RunDirectory, splits: data.Splits) -> None:
 def log(config: Config, directory: RunDirectory, splits: data.Splits) -> list[Any]:
     """The callbacks of this trainer."""
     return [
+        *class_orders.make_callbacks(config, splits["labelled"]),
         classification.ClassificationLog(
             splits["validation"], directory.tensorboard, config.pictures_every
-        )
+        ),
     ]
 
 
@@ -140,6 +150,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         num_classes=split.num_classes or 0,
         style_size=config.style_size,
         latents=latents,
+        class_order=class_orders.initial(config, split.num_classes or 0),
         estimator=make_estimator(config, latents, steps_per_epoch * config.epochs),
         temperature=make_temperature(config, steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
@@ -241,6 +252,7 @@ TASK = task.register(
         Config,
         build_model,
         finish,
+        check=class_orders.check,
         divide=divide,
         batches=batches,
         begin=begin,
