@@ -141,6 +141,14 @@ def tree_classes() -> str:
     return _measurement(classes)
 
 
+def tree_orders() -> str:
+    """Accuracy with a hundred classes under several orders of the classes in their tree."""
+    from benchmarks.trees import orders
+
+    records = store.read(orders.RESULTS)
+    return orders.table(records) if records else NOT_MEASURED
+
+
 def published(table: str, *estimators: str) -> str:
     """Compares a published table, or some estimators of it, with ours; see benchmarks.published."""
     from benchmarks.published import report
@@ -284,6 +292,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "training_profile": training_profile,
     "training_speed": training_speed,
     "tree_classes": tree_classes,
+    "tree_orders": tree_orders,
     "state_tabulation": state_tabulation,
     "tree_codes": tree_codes,
     "tree_cost": tree_cost,
