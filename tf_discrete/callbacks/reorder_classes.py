@@ -20,7 +20,8 @@ class ReorderClasses(keras.callbacks.Callback):
 
     Classes that look alike get the same digits from a classifier, even from one that has not been trained.
     So each class is given the path with the largest mean of log q(digit | x) over its labelled images, as
-    `tf_discrete.distributions.learned_order` assigns them.
+    `tf_discrete.distributions.learned_order` assigns them. Once the classifier fits the labels, that is the
+    path that a class has: the order is decided before training and in the first epochs.
 
     The order changes before an epoch, so that what is measured and saved at its end belongs together. It is a
     weight of the model: training that is resumed from a checkpoint, with its `initial_epoch`, ends with the

@@ -64,7 +64,7 @@ class ClassOrder(BuiltByConstructor, keras.layers.Layer):
 
     def array(self) -> np.ndarray:
         """Returns the class of each leaf as it is now, int64 [K]."""
-        return self.class_of.numpy()
+        return self.class_of.numpy().copy()
 
 
 def make(class_order: Any, class_spec: LatentSpec) -> ClassOrder | None:
