@@ -18,9 +18,10 @@ def learned_order(scores: Sequence[ArrayLike], branching: Sequence[int]) -> np.n
     From the root down, the categories below a node are assigned to its children, as many to each. The first
     to be assigned is the one with the largest regret, the difference between its best child and the second
     best, among those that are not full. The mean score of each child is subtracted before: that changes no
-    sum over equal parts, and a child that suits all categories decides nothing. With two children at each node the sum
-    of the scores at each depth is the largest possible, given the depths above. Nothing is random; ties go to
-    the lower number. Memory and time are those of the scores, K times the sum of the branching, and a sort.
+    sum over equal parts, and a child that suits all categories decides nothing. With two children at each
+    node the sum of the scores at each depth is the largest possible, given the depths above. Nothing is
+    random; ties go to the lower number. Memory and time are those of the scores, K times the sum of the
+    branching, and a sort.
 
     Args:
         scores: D arrays, float [K, b_d]: how well each child at depth d suits each category. Of a
