@@ -140,7 +140,7 @@ def test_other_help_too(flag):
         ),
         (
             ["--latents=ordinal"],
-            "latents must be one of categorical, bernoulli, tree, or registered by",
+            "latents must be one of categorical, bernoulli, tree, path, or registered by",
         ),
         (["--estimator=reinmax,rebar,r"], "Received: estimator='r'"),
         (["dynamic"], "Unknown arguments. Received: dynamic"),

@@ -12,7 +12,8 @@ from tf_discrete.distributions.discrete import Discrete
 from tf_discrete.distributions.kinds import get, names, register
 from tf_discrete.distributions.latent_spec import LatentSpec
 from tf_discrete.distributions.learned_order import learned_order
-from tf_discrete.distributions.mixed_radix import balanced_branching
+from tf_discrete.distributions.mixed_radix import balanced_branching, equal_branching
+from tf_discrete.distributions.path_categorical import PathCategorical, path_latents
 from tf_discrete.distributions.relaxable import Relaxable, get_relaxable
 from tf_discrete.distributions.tree_categorical import TreeCategorical, digit_mask, tree_latents
 from tf_discrete.distributions.unimix import unimix
@@ -26,16 +27,19 @@ __all__ = [
     "Discrete",
     "ExpRelaxedCategorical",
     "LatentSpec",
+    "PathCategorical",
     "RelaxedBernoulliLogit",
     "Relaxable",
     "TreeCategorical",
     "balanced_branching",
     "cluster_order",
     "digit_mask",
+    "equal_branching",
     "get",
     "get_relaxable",
     "learned_order",
     "names",
+    "path_latents",
     "register",
     "tree_latents",
     "unimix",

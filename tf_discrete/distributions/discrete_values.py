@@ -27,12 +27,15 @@ class DiscreteValues:
         event_rank: Number of axes of one value, and of its logits.
         code_meaning: What the number of a code stands for, for a manifest.
         code_dtype: Dtype of codes.
+        factorized: Whether the logits alone are the distribution of a value, digit by digit. Where they are
+            not, a model has the distribution, and each digit an estimator of the kind of `formulas`.
     """
 
     latents: str
     event_rank = 2
     code_meaning = "category"
     code_dtype = tf.int32
+    factorized = True
 
     @classmethod
     def value_shape(cls, num_variables: int | None, num_categories: int | None) -> Axes:

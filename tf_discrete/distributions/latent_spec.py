@@ -56,12 +56,19 @@ class LatentSpec:
         with categories of probability 0, see `concatenate_logits`.
 
         Raises:
-            ValueError: Different numbers of categories of a kind whose logits are not one a category.
+            ValueError: Different numbers of categories of a kind whose logits are not one a category, or
+                several layers of paths.
 
         Example:
             >>> LatentSpec.concatenate([LatentSpec(4, 3), LatentSpec(2, 5)]).shape
             (6, 5)
         """
+        if len(specs) > 1 and not specs[0].kind.factorized:
+            raise ValueError(
+                "The digits of a path are stochastic layers already. Set num_layers=1, and give one "
+                "num_categories and one estimator for all digits. "
+                f"Received: num_layers={len(specs)}, latents={specs[0].latents!r}"
+            )
         sizes = [spec.num_categories for spec in specs]
         if len(set(sizes)) > 1 and any(spec.logits_shape != spec.shape for spec in specs):
             raise ValueError(
@@ -88,6 +95,11 @@ class LatentSpec:
     def kind(self) -> type[discrete.Discrete]:
         """Returns the class of the kind of latents."""
         return kinds.get(self.latents)
+
+    @property
+    def estimator_latents(self) -> str:
+        """Returns the kind of latents of the estimators: this one, or that of a digit of a path."""
+        return self.latents if self.kind.factorized else self.kind.formulas()
 
     @property
     def event_rank(self) -> int:

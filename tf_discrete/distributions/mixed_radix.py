@@ -88,6 +88,29 @@ def balanced_branching(num_categories: int, most: int = MAX_BALANCED) -> tuple[i
         depth += 1
 
 
+def equal_branching(num_categories: int, most: int = MAX_BALANCED) -> tuple[int, ...]:
+    """Returns the shortest branching of equal numbers up to `most` that reaches K leaves.
+
+    Args:
+        num_categories: Int K >= 2; any number, the last leaves may be no categories.
+        most: Int >= 2, largest number of children of a node. Default: 64.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Example:
+        >>> equal_branching(10**6 + 3), equal_branching(2**20)
+        ((32, 32, 32, 32), (32, 32, 32, 32))
+    """
+    num_categories = checks.whole("num_categories", num_categories, 2, checks.INT64_MAX)
+    most, depth = checks.whole("most", most, lowest=2), 1
+    while most**depth < num_categories:
+        depth += 1
+    children = max(2, math.ceil(num_categories ** (1 / depth)))
+    children += children**depth < num_categories
+    return (children,) * depth
+
+
 def place_values(branching: Sequence[int]) -> np.ndarray:
     """Returns how many categories lie below a node that each digit chooses, int64 [D].
 

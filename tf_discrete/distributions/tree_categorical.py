@@ -76,12 +76,13 @@ class TreeCategorical(Categorical):
     def with_parameters(cls, parameters: str) -> type[Discrete]:
         parts = parameters.split(",")
         if not all(part.isdecimal() for part in parts):
+            given = f"{cls.latents}:{parameters}" if parameters else cls.latents
             raise ValueError(
-                "Tree latents must name the children of a node at each depth, such as "
-                "latents='tree:32,32,32,32' for 2**20 categories; see distributions.tree_latents. "
-                f"Received: latents={f'tree:{parameters}' if parameters else 'tree'!r}"
+                f"{cls.latents.capitalize()} latents must name the children of a node at each depth, such as "
+                f"latents='{cls.latents}:32,32,32,32' for 2**20 categories; see "
+                f"distributions.{cls.latents}_latents. Received: latents={given!r}"
             )
-        return _with_branching(mixed_radix.check_branching([int(part) for part in parts]))
+        return _with_branching(cls, mixed_radix.check_branching([int(part) for part in parts]))
 
     @classmethod
     def formulas(cls) -> str:
@@ -108,12 +109,16 @@ class TreeCategorical(Categorical):
         num_variables = checks.whole("num_variables", num_variables)
         num_categories = checks.whole("num_categories", num_categories, 2, checks.INT64_MAX)
         mixed_radix.check_branching(cls.branching, num_categories)
-        if math.prod(cls.digit_sizes(num_variables, num_categories)) > checks.INT32_MAX:
+        cls._check_num_logits(num_variables)
+        return num_variables, num_categories
+
+    @classmethod
+    def _check_num_logits(cls, num_variables: int) -> None:
+        if math.prod(cls.digit_sizes(num_variables, cls.num_categories)) > checks.INT32_MAX:
             raise ValueError(
                 f"Latents may have at most {checks.INT32_MAX} logits. Use a deeper tree. Received: "
                 f"num_variables={num_variables}, branching={cls.branching}"
             )
-        return num_variables, num_categories
 
     @classmethod
     def check_logits(cls, shape: Sequence[int | None]) -> None:
@@ -280,16 +285,18 @@ def digit_mask(
 
 
 @functools.cache
-def _with_branching(branching: tuple[int, ...]) -> type[TreeCategorical]:
+def _with_branching(
+    base: type[TreeCategorical], branching: tuple[int, ...]
+) -> type[TreeCategorical]:
     """Returns the class of a branching, one and the same for the same branching."""
     attributes = {
-        "latents": tree_latents(branching),
+        "latents": f"{base.latents}:{','.join(map(str, branching))}",
         "branching": branching,
         "num_categories": math.prod(branching),
-        "__module__": __name__,
-        "__doc__": TreeCategorical.__doc__,
+        "__module__": base.__module__,
+        "__doc__": base.__doc__,
     }
-    return type(TreeCategorical.__name__, (TreeCategorical,), attributes)
+    return type(base.__name__, (base,), attributes)
 
 
 def _is_below(value: object, bound: int) -> bool:

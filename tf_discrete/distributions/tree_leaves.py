@@ -49,7 +49,7 @@ class TreeLeaves:
         if math.prod(self.branching) < self.num_categories or self.places[0] >= self.num_categories:
             raise ValueError(
                 "The leaves of the tree must reach num_categories, and the root must need two children. Give "
-                f"a branching such as {self._fitting()}. "
+                f"a branching such as {mixed_radix.equal_branching(self.num_categories)}. "
                 f"Received: branching={self.branching}, num_categories={num_categories}"
             )
         self.masked = self._outermost(masked)
@@ -177,12 +177,3 @@ class TreeLeaves:
                 if not any(prefix[:depth] in prefixes for depth in range(1, len(prefix)))
             )
         )
-
-    def _fitting(self) -> tuple[int, ...]:
-        """Returns a branching of equal numbers that reaches K leaves."""
-        depth = 1
-        while mixed_radix.MAX_BALANCED**depth < self.num_categories:
-            depth += 1
-        children = max(2, math.ceil(self.num_categories ** (1 / depth)))
-        children += children**depth < self.num_categories
-        return (children,) * depth

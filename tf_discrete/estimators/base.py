@@ -42,6 +42,13 @@ class Estimator(keras.layers.Layer):
 
     def __init__(self, latents: str = "categorical", **kwargs: Any):
         super().__init__(**{**kwargs, "dtype": "float32"})
+        kind = distributions.get(latents)
+        if not kind.factorized:
+            raise ValueError(
+                f"Each digit of {kind.latents} latents has an estimator of its own. Set "
+                f"latents={kind.formulas()!r} here, and give it to CategoricalVAE, which has the others. "
+                f"Received: latents={latents!r}"
+            )
         if not self.spec.takes(latents):
             raise ValueError(
                 f"{type(self).__name__} supports {' and '.join(self.spec.supports)} latents only. Choose "

@@ -62,7 +62,8 @@ class Spec(NamedTuple):
     def takes(self, latents: str) -> bool:
         """Returns whether the estimator takes a kind of latents, which may have parameters."""
         kind = distributions.get(latents)
-        return issubclass(kind, self.interface) and (not self.only or kind.formulas() in self.only)
+        known = not self.only or kind.formulas() in self.only
+        return kind.factorized and issubclass(kind, self.interface) and known
 
     def exactness(self, latents: str) -> str:
         """`exact_for` of a kind of latents."""

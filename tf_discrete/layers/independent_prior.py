@@ -48,6 +48,12 @@ class IndependentPrior(BuiltByConstructor, keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.latent_spec = LatentSpec(num_variables, num_categories, latents)
+        if not self.latent_spec.kind.factorized:
+            raise ValueError(
+                "The digits of a path depend on one another, so they have no independent prior. Take "
+                "CategoricalVAE(prior=...), which makes the prior of its paths, or latents of a tree. "
+                f"Received: latents={latents!r}"
+            )
         self.learned = checks.flag("learned", learned)
         dtype = tf.float64 if self.variable_dtype == "float64" else tf.float32
         self.logits = self.add_weight(

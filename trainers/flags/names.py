@@ -16,7 +16,7 @@ TASKS = (
 """Tasks of the package, each with a module in `flags` and one in `tasks`."""
 OTHER_PROGRAMS = ("autoregressive_prior", "compare_estimators", "state_tabulation")
 """Programs whose folders hold something else than one trained model of images."""
-LATENTS = ("categorical", "bernoulli", "tree")
+LATENTS = ("categorical", "bernoulli", "tree", "path")
 
 
 def registered(package: str, latents: str | None = None) -> tuple[str, ...]:
