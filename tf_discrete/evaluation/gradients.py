@@ -192,8 +192,10 @@ def exact_reference(model: DiscreteModel, x: Tensor) -> Reference | None:
         x: observations, float [B, *data_shape].
 
     Returns:
-        reference: or None where the configurations are too many to enumerate.
+        reference: or None where the configurations are too many to enumerate, or the code is a path.
     """
+    if not model.latent_spec.kind.factorized:
+        return None
     try:
         other = with_estimator(model, _EnumerationOf(model.estimator))
         probe = GradientProbe(other)

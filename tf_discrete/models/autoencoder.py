@@ -214,7 +214,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
     def encode_probs(self, x: Tensor) -> tf.Tensor:
         """Returns the probabilities q(z | x), float [B, N, K], or of a 1, [B, N], for Bernoulli latents.
 
-        Of trees those of the digits, [B, N * D, r].
+        Of trees those of the digits, [B, N * D, r]; of paths those along the most probable digits.
         """
         x = self.check_observations(x)
         return input_checks.blank(self._posterior(x).probs, x)

@@ -16,7 +16,7 @@ from tf_discrete.distributions.configurations import MAX_CONFIGURATIONS
 from tf_discrete.distributions.tree_leaves import TreeLeaves
 from tf_discrete.models import tree_paths
 from tf_discrete.models.digit_network import DigitNetwork
-from tf_discrete.models.layered_latents import name_parts
+from tf_discrete.models.named_parts import name_parts
 from tf_discrete.models.tree_paths import LogitsFn, over_children
 from tf_discrete.types import (
     ActivationLike,

@@ -10,14 +10,25 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete import estimators, objectives
+from tf_discrete import objectives
 from tf_discrete._internal import arguments, checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import Estimator
-from tf_discrete.models import autoencoder, networks
+from tf_discrete.models import autoencoder, networks, tree_paths
 from tf_discrete.models.generative_chain import GenerativeChain
 from tf_discrete.models.layered_latents import LayeredLatents
+from tf_discrete.models.path_chain import PathChain
+from tf_discrete.models.path_objective import PathObjective
+from tf_discrete.models.path_prior import PathPrior
 from tf_discrete.models.stochastic_chain import StochasticChain
+from tf_discrete.models.vae_objectives import (
+    MULTI_SAMPLE,
+    OBJECTIVES,
+    RELAXED,
+    check_free_bits,
+    check_objective,
+    path_leaves,
+)
 from tf_discrete.objectives import StochasticLayers
 from tf_discrete.types import (
     ActivationLike,
@@ -32,18 +43,6 @@ from tf_discrete.types import (
     Seed,
     Tensor,
 )
-
-OBJECTIVES = (
-    "elbo",
-    "relaxed_elbo",
-    "importance_weighted",
-    "relaxed_importance_weighted",
-    "doubly_reparameterized",
-)
-RELAXED = ("relaxed_elbo", "relaxed_importance_weighted", "doubly_reparameterized")
-"""Objectives that take the densities of the relaxation."""
-MULTI_SAMPLE = ("importance_weighted", "relaxed_importance_weighted", "doubly_reparameterized")
-"""Bounds that grow tighter with `num_samples`."""
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -61,7 +60,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         num_categories: Int K >= 2, or a sequence of one for each layer: categories of each variable; 2 for
             Bernoulli latents. Default: 10.
         latents: Kind of latents, see `tf_discrete.distributions.names()`, or "tree:32,32,32,32", see
-            `tf_discrete.distributions.tree_latents`. Default: "categorical".
+            `tf_discrete.distributions.tree_latents`, or "path:101,101,101" for one variable whose digits
+            depend on the digits before, see `tf_discrete.distributions.path_latents`. Default: "categorical".
         num_layers: Int L >= 1, number of stochastic layers. Default: the length of the first argument that is
             a sequence of one value for each layer, else 1.
         encoder: "mlp", "conv", a registered name, or a Keras model from [B, *data_shape] to the N * K (N for
@@ -78,7 +78,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             "prior_nats". Default: None.
         likelihood: Name or object, see `tf_discrete.likelihoods`. Default: "bernoulli".
         estimator: Name, object or config, see `tf_discrete.estimators`, or a sequence of one for each layer.
-            Each layer gets its own copy. Default: "gumbel_softmax".
+            Each layer, and each digit of a path, gets its own copy. Default: "gumbel_softmax".
         temperature: Positive float or schedule, or a sequence of one for each layer, for estimators given by
             name. Default: that of the estimator.
         num_samples: Int, latent samples per example in training. Default: 1, or the fewest that the
@@ -93,6 +93,8 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         free_bits: Float >= 0, minimum KL of each variable in nats; "elbo" of one layer only. Default: 0.0.
         code_values: Input encoding of codes: "zero_one" or "plus_minus" (-1 and 1). Default: "zero_one".
         centering: Bool, whether the running mean of x is subtracted from the encoder's input. Default: False.
+        digit_units: Sequence of ints, hidden layers of the network of each digit, which reads the digits
+            before; paths only. Default: (64,).
         seed: Int, base seed of all samples. Default: 0.
         monitor_every: How often, in training steps, the discrete path is evaluated. Default: 10.
 
@@ -139,6 +141,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         free_bits: float = 0.0,
         code_values: str = "zero_one",
         centering: bool = False,
+        digit_units: Sequence[int] = (64,),
         seed: int = 0,
         monitor_every: int = 10,
         **kwargs: Any,
@@ -158,7 +161,16 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             activation,
             tf.float32,  # Until the dtype policy of the model is known.
         )
-        made = arguments.layer_estimators(estimator, latents, temperature, num_layers)
+        spec, digit_units = layers.specs[0], arguments.hidden_units(digit_units, "digit_units")
+        leaves = None if spec.kind.factorized else path_leaves(spec, objective, code_prior)
+        made = arguments.layer_estimators(
+            estimator,
+            spec.estimator_latents,
+            temperature,
+            num_layers if leaves is None else len(leaves.branching),
+        )
+        if leaves is not None:
+            tree_paths.check_estimators(made, leaves.irregular)
         super().__init__(
             data_shape=data_shape,
             latent_spec=layers.total,
@@ -172,10 +184,13 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             monitor_every=monitor_every,
             **kwargs,
         )
-        layers = dataclasses.replace(layers, dtype=self._wide)
-        self.chain = StochasticChain(self.data_shape, layers, self.encoder, made, centering)
-        self.prior: GenerativeChain = GenerativeChain(layers, learned=prior == "learned")
-        networks.check_code_embeddings(self.decoder, self.decoded_spec, made[:1])
+        layers = dataclasses.replace(layers, dtype=self._wide, digit_units=digit_units)
+        parts: tuple[type[StochasticChain], type[GenerativeChain] | type[PathPrior]]
+        parts = (StochasticChain, GenerativeChain) if leaves is None else (PathChain, PathPrior)
+        self.chain = parts[0](self.data_shape, layers, self.encoder, made, centering)
+        self.prior: GenerativeChain | PathPrior = parts[1](layers, learned=prior == "learned")
+        decoded = made[:1] if leaves is None else made
+        networks.check_code_embeddings(self.decoder, self.decoded_spec, decoded)
         self.objective_name = objective
         self.prior_temperatures = [
             checks.positive("prior_temperature", value)
@@ -184,7 +199,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         self.free_bits = checks.number("free_bits", free_bits, lowest=0)
         self.num_samples = arguments.num_samples(num_samples, self.estimators)
         check_objective(objective, self.estimators, self.num_samples)
-        self._check_free_bits()
+        check_free_bits(self.free_bits, objective, layers.specs)
         self.kl_weight = arguments.scheduled_weight("kl_weight", kl_weight)
         terms = ("elbo_nats", "reconstruction_nats", "kl_nats", "multi_sample_bound_nats")
         self._finish(
@@ -197,27 +212,27 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
 
     @property
     def estimators(self) -> list[Estimator]:
-        """Returns the estimator of each layer."""
+        """Returns the estimator of each layer, or of each digit of a path."""
         return self.chain.estimators
 
     @property
     def estimator(self) -> Estimator:
-        """Returns the estimator of the first layer."""
+        """Returns the estimator of the first layer, or digit."""
         return self.chain.estimators[0]
 
     @property
     def num_layers(self) -> int:
         """Returns L, the number of stochastic layers."""
-        return len(self.chain.estimators)
+        return len(self.chain.latents.specs)
 
     @property
     def categories_per_variable(self) -> tuple[int, ...]:
         specs = self.chain.latents.specs
         return tuple(k for spec in specs for k in [spec.num_categories] * spec.num_variables)
 
-    def prior_distribution(self) -> Discrete:
-        """Returns p(z_L), the prior of the last layer."""
-        return self.prior.last.distribution()
+    def prior_distribution(self) -> Any:
+        """Returns p(z_L), the prior of the last layer; of paths a `PathDistribution`."""
+        return self.prior.distribution()
 
     def _logits(self, x: Tensor, training: bool = False) -> tf.Tensor:
         return self.chain.concatenated_logits(x, training)
@@ -252,6 +267,20 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         def log_likelihood_fn(z: Tensor) -> tf.Tensor:
             return self.conditional_log_likelihood(x, z, training)
 
+        features = tf.reshape(x, [tf.shape(x)[0], math.prod(self.data_shape)])
+        if isinstance(self.chain, PathChain) and isinstance(self.prior, PathPrior):
+            bound = PathObjective(
+                self.chain,
+                self.prior,
+                log_likelihood_fn,
+                first_logits,
+                seed,
+                self.num_samples,
+                self.kl_weight.value,
+                features,
+                training,
+            )
+            return bound.elbo() if self.objective_name == "elbo" else bound.importance_weighted()
         layers = self._stochastic_layers(first_logits, training)
         given = (layers, log_likelihood_fn, seed, self.num_samples)
         weight = {"kl_weight": self.kl_weight.value}
@@ -264,7 +293,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
                 *given, doubly_reparameterized=doubly, **relaxed
             )
         discrete = {
-            "context": tf.reshape(x, [tf.shape(x)[0], math.prod(self.data_shape)]),
+            "context": features,
             "training": training,
             **weight,
         }
@@ -276,9 +305,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         x = self.check_observations(x)
         codes, posteriors = self.chain.sample_codes(x, 1, seed, first_logits=encoded)
         z = [q.one_hot(code) for q, code in zip(posteriors, codes, strict=True)]
-        negative_kl = objectives.negative_kl(z, posteriors, self.prior.priors_given(codes))
-        if self.num_layers > 1:  # Else it does not depend on the sample.
-            negative_kl = negative_kl[0]
+        negative_kl = self.chain.negative_kl(tuple(z), posteriors, self.prior.priors_given(codes))
         log_likelihood = self.conditional_log_likelihood(x, z[0])[0]
         return {
             "hard_elbo_nats": log_likelihood + negative_kl,
@@ -302,48 +329,11 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
         return {
             **super().get_config(),
             **self.chain.arguments(),
-            "prior": "learned" if self.prior.last.learned else "uniform",
+            "prior": "learned" if self.prior.learned else "uniform",
+            "digit_units": self.chain.latents.digit_units,
             "num_samples": self.num_samples,
             "objective": self.objective_name,
             "prior_temperature": arguments.shared(self.prior_temperatures),
             "kl_weight": self.kl_weight.get_config()["schedule"],
             "free_bits": self.free_bits,
         }
-
-    def _check_free_bits(self) -> None:
-        if self.free_bits and self.objective_name != "elbo":
-            raise ValueError(
-                "free_bits needs the exact KL of objective='elbo'. "
-                f"Received: objective={self.objective_name!r}, free_bits={self.free_bits}"
-            )
-        if self.free_bits and self.num_layers > 1:
-            raise ValueError(
-                "free_bits needs the exact KL of one layer. Set free_bits=0. "
-                f"Received: num_layers={self.num_layers}, free_bits={self.free_bits}"
-            )
-
-
-def check_objective(objective: str, layers: Sequence[Estimator], num_samples: int) -> None:
-    """Refuses estimators that an objective cannot use, in one stochastic layer or several.
-
-    Raises:
-        ValueError: Names the estimator and the objective.
-    """
-    reduce = estimators.log_mean_exp if objective in MULTI_SAMPLE else estimators.mean
-    for layer in layers:
-        name = type(layer).__name__
-        if objective in RELAXED and not layer.spec.density:
-            raise ValueError(
-                f"objective={objective!r} takes the density of relaxed samples, so it "
-                f"needs a relaxed estimator such as gumbel_softmax. Received: estimator={name}"
-            )
-        if objective == "importance_weighted" and layer.spec.relaxed:
-            raise ValueError(
-                "objective='importance_weighted' weighs discrete samples. Choose "
-                "objective='relaxed_importance_weighted' for relaxed ones, or an estimator such as vimco. "
-                f"Received: estimator={name}"
-            )
-    if len(layers) > 1 or objective in MULTI_SAMPLE:
-        estimators.check_nested(layers, num_samples, reduce)
-    else:
-        layers[0].check(num_samples, None)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tf_discrete.models.named_parts import name_parts
 from tf_discrete.types import ActivationLike, Shape, Tensor
 
 
@@ -19,6 +20,7 @@ class DigitNetwork(keras.layers.Layer):
         branching: The children of a node at each depth, the outputs of its network.
         hidden_units: Widths of the hidden layers; () for an affine map.
         activation: Their Keras activation.
+        starts_at_zero: Bool, whether all outputs are 0 before training. Default: False.
     """
 
     def __init__(
@@ -26,24 +28,37 @@ class DigitNetwork(keras.layers.Layer):
         branching: tuple[int, ...],
         hidden_units: tuple[int, ...],
         activation: ActivationLike,
+        starts_at_zero: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.branching, self.hidden_units = branching, hidden_units
         self.activation = keras.activations.get(activation)
 
-        def dense(units: int, name: str, use_bias: bool = True) -> keras.layers.Dense:
-            return keras.layers.Dense(units, use_bias=use_bias, dtype=self.dtype_policy, name=name)
+        def dense(units: int, name: str, last: bool, use_bias: bool = True) -> keras.layers.Dense:
+            return keras.layers.Dense(
+                units,
+                use_bias=use_bias,
+                kernel_initializer="zeros" if last and starts_at_zero else "glorot_uniform",
+                dtype=self.dtype_policy,
+                name=name,
+            )
 
         self.contexts, self.prefixes, self.others = [], [], []
+        count = len(hidden_units)
         for depth, children in enumerate(branching):
             first, *widths = (*hidden_units, children)
-            self.contexts.append(dense(first, f"context_{depth}"))
+            self.contexts.append(dense(first, f"context_{depth}", count == 0))
             if depth:
-                self.prefixes.append(dense(first, f"prefix_{depth}", use_bias=False))
+                self.prefixes.append(dense(first, f"prefix_{depth}", count == 0, use_bias=False))
             self.others.append(
-                [dense(width, f"dense_{depth}_{i}") for i, width in enumerate(widths)]
+                [
+                    dense(width, f"dense_{depth}_{i}", i + 1 == count)
+                    for i, width in enumerate(widths)
+                ]
             )
+        others = [layer for of_depth in self.others for layer in of_depth]
+        name_parts(self, contexts=self.contexts, prefixes=self.prefixes, others=others)
 
     def build(self, context_shape: Shape) -> None:
         for depth in range(len(self.branching)):

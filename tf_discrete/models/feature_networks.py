@@ -78,8 +78,8 @@ def feature_networks(model: CategoricalVAE) -> tuple[keras.Model, keras.Model]:
         decoder: [B, F] -> the mean images, [B, *data_shape].
 
     Raises:
-        ValueError: a model with centering, with code_values="plus_minus", or whose decoder has a
-            table of codes.
+        ValueError: a model with centering, with code_values="plus_minus", whose code is a path, or whose
+            decoder has a table of codes.
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE, SemiSupervisedVAE
@@ -99,6 +99,11 @@ def feature_networks(model: CategoricalVAE) -> tuple[keras.Model, keras.Model]:
         raise ValueError(
             "Features come from networks that read images as they are and codes of 0 and 1. Train the model "
             f"without centering and with code_values='zero_one'. Received: model={model!r}"
+        )
+    if not model.decoded_spec.kind.factorized:
+        raise ValueError(
+            "Features are the probabilities of independent variables, and the digits of a path depend on one "
+            f"another. Train a model with latents of a tree. Received: latents={model.latents!r}"
         )
     if networks.has_table(model.decoder):
         raise ValueError(

@@ -8,8 +8,10 @@ import tensorflow as tf
 from tf_discrete import seeds
 from tf_discrete._internal import input_checks
 from tf_discrete._internal.built_by_constructor import BuiltByConstructor
+from tf_discrete.distributions import Discrete
 from tf_discrete.layers.independent_prior import IndependentPrior
-from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
+from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents
+from tf_discrete.models.named_parts import name_parts
 from tf_discrete.types import SeedLike, Shape, Tensor
 
 
@@ -57,6 +59,15 @@ class GenerativeChain(BuiltByConstructor, keras.layers.Layer):
             *(self.latents.total.distribution(logits) for logits in between),
             self.last.distribution(),
         )
+
+    @property
+    def learned(self) -> bool:
+        """Whether p(z_L) is learned."""
+        return self.last.learned
+
+    def distribution(self) -> Discrete:
+        """Returns p(z_L)."""
+        return self.last.distribution()
 
     @property
     def num_variables(self) -> int:

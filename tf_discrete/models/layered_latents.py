@@ -13,7 +13,9 @@ from tf_discrete import estimators
 from tf_discrete._internal import arguments, checks, fusion, input_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.distributions.latent_spec import CODE_VALUES
+from tf_discrete.distributions.tree_leaves import TreeLeaves
 from tf_discrete.models import networks, sum_of_rows
+from tf_discrete.models.digit_network import DigitNetwork
 from tf_discrete.types import ActivationLike, Config, Tensor
 
 Draws = tuple[tf.Tensor, ...]
@@ -29,12 +31,14 @@ class LayeredLatents:
         hidden_units: Sizes of the deterministic layers in each map; () for affine maps.
         activation: Activation of the hidden layers.
         dtype: Dtype of the logits.
+        digit_units: Sizes of the hidden layers of the network of each digit of a path. Default: ().
     """
 
     specs: tuple[LatentSpec, ...]
     hidden_units: tuple[int, ...]
     activation: ActivationLike
     dtype: tf.DType
+    digit_units: tuple[int, ...] = ()
 
     @classmethod
     def make(
@@ -68,6 +72,24 @@ class LayeredLatents:
     def total(self) -> LatentSpec:
         """Returns the latents of all layers as one, the first layer's first."""
         return LatentSpec.concatenate(self.specs)
+
+    @functools.cached_property
+    def leaves(self) -> TreeLeaves:
+        """Returns the categories of a path."""
+        branching = self.total.kind.describe_codes()["branching"]
+        return TreeLeaves(self.total.num_categories, branching)
+
+    def digit_network(self, num_inputs: int) -> DigitNetwork:
+        """Returns a network of inputs [*A, num_inputs] and the digits before, whose outputs start at 0."""
+        network = DigitNetwork(
+            self.leaves.branching,
+            self.digit_units,
+            self.activation,
+            starts_at_zero=True,
+            name="network",
+        )
+        network.build((None, num_inputs))
+        return network
 
     def new_map(self, shape: tuple[int, ...], num_outputs: int) -> keras.Model:
         """Returns a network from [B, *shape] to [B, num_outputs]."""
@@ -137,10 +159,3 @@ def read_codes(
     return estimators.apply_to_samples(
         lambda rows: sum_of_rows.apply(parts, spec, rows), codes, batch_rank=codes.shape.rank - 1
     )
-
-
-def name_parts(layer: keras.layers.Layer, **lists: Sequence[keras.layers.Layer]) -> None:
-    """Gives each item of a layer's lists a name of its own: checkpoints of TensorFlow skip Keras' lists."""
-    for name, parts in lists.items():
-        for number, part in enumerate(parts, 1):
-            setattr(layer, f"{name}_{number}", part)

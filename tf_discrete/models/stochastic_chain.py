@@ -7,13 +7,14 @@ import math
 import keras
 import tensorflow as tf
 
-from tf_discrete import estimators, seeds
+from tf_discrete import estimators, objectives, seeds
 from tf_discrete._internal import checks
 from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import Discrete
 from tf_discrete.models import networks
 from tf_discrete.models.centering import Centering
-from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents, name_parts
+from tf_discrete.models.layered_latents import Distributions, Draws, LayeredLatents
+from tf_discrete.models.named_parts import name_parts
 from tf_discrete.types import Config, Seed, Shape, Tensor
 
 
@@ -45,9 +46,7 @@ class StochasticChain(BuiltByConstructor, keras.layers.Layer):
         centering = checks.flag("centering", centering)
         self.latents, self.estimators = latents, layers
         specs = latents.specs
-        size = math.prod(input_shape)
-        for depth, (layer, spec) in enumerate(zip(layers, specs, strict=True)):
-            layer.build((None, *spec.logits_shape), None if depth else (None, size))
+        self._build_parts((None, math.prod(input_shape)))
         self.maps = [first]
         for before, spec in zip(specs, specs[1:], strict=False):
             self.maps.append(latents.new_map(before.shape, spec.num_logits))
@@ -58,6 +57,12 @@ class StochasticChain(BuiltByConstructor, keras.layers.Layer):
         self.differs_in_training = centering or networks.differs_in_training(first)
         """Whether the logits of the first layer may be others in training than at inference."""
         self.build((None, *input_shape))
+
+    def _build_parts(self, context_shape: Shape) -> None:
+        """Builds the estimators, given the shape of the context of the first layer."""
+        layers = zip(self.estimators, self.latents.specs, strict=True)
+        for depth, (layer, spec) in enumerate(layers):
+            layer.build((None, *spec.logits_shape), None if depth else context_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         """Returns the shape of the concatenated logits of all layers."""
@@ -155,6 +160,20 @@ class StochasticChain(BuiltByConstructor, keras.layers.Layer):
         return total.distribution(
             total.concatenate_logits([distribution.logits for distribution in posteriors])
         )
+
+    def negative_kl(
+        self, draws: Draws, posteriors: Distributions, priors: Distributions
+    ) -> tf.Tensor:
+        """Minus KL(q(z | x) || p(z)), [B], as exact as `objectives.negative_kl`, at one sample of each layer.
+
+        Args:
+            draws: Samples of all layers, float [1, B, N(, K)] each.
+            posteriors: q(z_l | z_{l-1}) of each layer.
+            priors: p(z_l | z_{l+1}) of each.
+        """
+        found = objectives.negative_kl(draws, posteriors, priors)
+        # Of one layer it does not depend on the sample.
+        return found if len(draws) == 1 else found[0]
 
     def arguments(self) -> Config:
         """Returns the model's arguments that this chain was made of, as `get_config` gives them."""

@@ -19,22 +19,23 @@ from tf_discrete.types import Tensor
 LogitsFn: TypeAlias = Callable[[int, Tensor], Tensor]
 """Maps a depth d and prefixes of digits [*A, d, r] to the logits of the next digit, [*A, r]."""
 
+Choice: TypeAlias = Callable[[int, Categorical], Tensor]
+"""Maps a depth and the distribution of the digit to one-hot digits, [*A, 1, r]."""
+
 
 def over_children(logits: Tensor) -> Categorical:
     """Returns the distribution of a digit, of one variable, by its logits [*A, r]."""
     return Categorical(logits[..., tf.newaxis, :])
 
 
-def follow(
-    logits_fn: LogitsFn, depth: int, root: tf.Tensor, choose: Callable[[int, Categorical], Tensor]
-) -> tf.Tensor:
+def follow(logits_fn: LogitsFn, depth: int, root: tf.Tensor, choose: Choice) -> tf.Tensor:
     """Follows one path for each element of A: values [*A, D, r].
 
     Args:
         logits_fn: The tree.
         depth: D.
         root: The prefixes of no digit, [*A, 0, r].
-        choose: Maps a depth and the distribution of the digit to one-hot digits, [*A, 1, r].
+        choose: See `Choice`.
     """
     before = root
     for level in range(depth):
