@@ -140,7 +140,7 @@ REFUSED = {
     ),
     "estimator": ({"estimator": "enumerate"}, "Did you mean 'enumeration'"),
     "bernoulli": ({"estimator": "arm"}, "supports bernoulli latents only"),
-    "branching": ({"branching": (2, 5)}, "Only trees have a branching. Set latents=tree"),
+    "branching": ({"branching": (2, 5)}, "Only trees and paths have a branching. Set latents=tree"),
     "tree": ({"latents": "tree", "branching": (3, 5)}, "branching"),
     "order": ({"class_order": "learned"}, "Set --latents=tree, or leave --class_order out"),
     "batch": ({"batch_size": 301}, "A batch must fit into the training data"),

@@ -56,6 +56,7 @@ def traversal(model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.U
     for row, variable in enumerate(variables):
         changed[row, :, variable] = np.minimum(np.arange(categories), sizes[variable] - 1)
     codes = spec.join_digits(changed.reshape(-1, len(digits)))
+    codes = np.minimum(codes, spec.num_categories - 1)  # Some digits of a path lead to no category.
     images = results.as_image(model.decode(codes))
     images = images.reshape(len(variables), categories, *images.shape[1:])
     return plots.traversal(images, digits[variables], variables=variables)

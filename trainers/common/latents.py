@@ -29,12 +29,16 @@ def make_latents(
         num_categories: of a variable, or the number of classes.
 
     Raises:
-        ValueError: a branching of other latents than trees, or into another number of categories.
+        ValueError: a branching of other latents than trees and paths, or into another number of categories.
     """
-    if config.latents != distributions.TreeCategorical.latents:
+    kinds = {
+        distributions.TreeCategorical.latents: distributions.tree_latents,
+        distributions.PathCategorical.latents: distributions.path_latents,
+    }
+    if config.latents not in kinds:
         if config.branching:
             raise ValueError(
-                "Only trees have a branching. Set latents=tree, or leave branching out. "
+                "Only trees and paths have a branching. Set latents=tree, or leave branching out. "
                 f"Received: branching={config.branching}, latents={config.latents!r}"
             )
         return config.latents
@@ -43,8 +47,12 @@ def make_latents(
             "All stochastic layers of trees have the same categories. Give num_categories once. "
             f"Received: num_categories={num_categories}"
         )
-    branching = config.branching or distributions.balanced_branching(num_categories)
-    return distributions.tree_latents(branching, num_categories)
+    branching = config.branching
+    if not branching and config.latents == distributions.TreeCategorical.latents:
+        branching = distributions.balanced_branching(num_categories)
+    return kinds[config.latents](
+        branching or distributions.equal_branching(num_categories), num_categories
+    )
 
 
 def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.Likelihood:
@@ -103,6 +111,9 @@ def make_estimator(
     if kl_weight is not None:
         given["entropy_weight"] = kl_weight
 
+    cls = distributions.get(latents)
+    kind = latents if cls.factorized else cls.formulas()
+
     def make(name: str) -> str | estimators.Estimator:
         taken = estimators.arguments(estimators.get_class(name))
         own = {key: value for key, value in given.items() if key in taken}
@@ -112,7 +123,7 @@ def make_estimator(
                 "step. Set --kl_weight above 0 and leave --kl_warmup_steps out, or choose another estimator. "
                 f"Received: lowest weight of the KL={_lowest(kl_weight)}"
             )
-        return estimators.get(name, latents=latents, **own) if own else name
+        return estimators.get(name, latents=kind, **own) if own else name
 
     if isinstance(config.estimator, tuple):
         return tuple(make(name) for name in config.estimator)

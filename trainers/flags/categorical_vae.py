@@ -69,6 +69,11 @@ class CategoricalVAEFlags(KLFlags, LatentFlags):
         choices=names.CODE_EMBEDDINGS,
     )
     embedding_width: int = option(64, "Numbers of a row of --code_embedding.", lower=1)
+    digit_units: tuple[int, ...] = option(
+        (64,),
+        "With --latents=path, units of the hidden layers of the network of each digit, which reads the "
+        "digits before.",
+    )
     output_bias: str = option(
         "zero",
         "Initial bias of the decoder's last layer: 'zero', or 'mean', the logits of the mean image of "

@@ -84,8 +84,9 @@ class LatentFlags(AnnealingFlags, BaselineFlags, PixelFlags):
     )
     branching: tuple[int, ...] = option(
         (),
-        "With --latents=tree, the children of a node at each depth, whose product is --num_categories. "
-        "Empty: as few depths of at most 64 children as possible.",
+        "With --latents=tree, the children of a node at each depth, whose product is --num_categories; with "
+        "--latents=path the product is at least that. Empty: as few depths of at most 64 children as "
+        "possible.",
         lower=2,
     )
     activation: str = option("relu", "Keras activation of the hidden layers.")

@@ -53,6 +53,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         free_bits=config.free_bits,
         code_values=config.code_values,
         centering=config.centering,
+        digit_units=config.digit_units,
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
@@ -106,7 +107,7 @@ def check(config: Config) -> None:
     Raises:
         ValueError: Weight decay, an average of the weights, or digits of -1 and 1.
     """
-    if (config.code_embedding, config.latents) != ("table", "tree"):
+    if config.code_embedding != "table" or config.latents not in ("tree", "path"):
         return
     latents = make_latents(config, config.num_categories)
     if len(distributions.get(latents).describe_codes()["branching"]) == 1:
