@@ -20,8 +20,7 @@ def learned_order(scores: Sequence[ArrayLike], branching: Sequence[int]) -> np.n
     best, among those that are not full. The mean score of each child is subtracted before: that changes no
     sum over equal parts, and a child that suits all categories decides nothing. With two children at each
     node the sum of the scores at each depth is the largest possible, given the depths above. Nothing is
-    random; ties go to the lower number. Memory and time are those of the scores, K times the sum of the
-    branching, and a sort.
+    random; ties go to the lower number. Memory is that of the scores, K times the sum of the branching.
 
     Args:
         scores: D arrays, float [K, b_d]: how well each child at depth d suits each category. Of a
