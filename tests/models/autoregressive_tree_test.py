@@ -302,6 +302,10 @@ def test_saving(tmp_path):
         (lambda: made().mode(X, beam=0), "beam must be at least 1"),
         (lambda: AutoregressiveTree(8, (2, 4))(tf.zeros([3])), "features"),
         (lambda: made(estimator="gumbel_softmax"), "must be one-hot"),
+        (
+            lambda: made(estimator="slope_annealed_straight_through"),
+            "drawn from softmax.*SlopeAnnealed",
+        ),
         (lambda: made(estimator="rebar"), "ragged or masked tree.*estimator=REBAR"),
         (lambda: made("masked", estimator="relax"), "objective_control=False"),
         (lambda: made(estimator=["reinmax"] * 2), "one for each of the 3"),

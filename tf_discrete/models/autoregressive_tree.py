@@ -110,6 +110,13 @@ class AutoregressiveTree(keras.layers.Layer):
         )
         tree_paths.check_estimators(self.estimators, self.leaves.irregular)
         for layer in self.estimators:
+            if type(layer).distribution is not estimators.Estimator.distribution:
+                raise ValueError(
+                    "The digits of a tree are drawn from softmax(logits), with which it scores codes. Choose an "
+                    "estimator such as reinmax, or CategoricalVAE with latents='path:...'. "
+                    f"Received: estimator={type(layer).__name__}"
+                )
+        for layer in self.estimators:
             layer.build((None, 1, self.digit_size))
         name_parts(self, estimators=self.estimators)
 
