@@ -58,7 +58,15 @@ def test_links_lead_to_pages_and_pictures(source):
     known = set(site.pages().values())
     for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", re.sub(r"(?ms)^```.*?^```$", "", text)):
         path = target.partition("#")[0]
-        assert not path or path in known or (site.ROOT / "docs" / path).is_file(), target
+        there = (
+            path in known or path in site.FILES.values() or (site.ROOT / "docs" / path).is_file()
+        )
+        assert not path or there, target
+
+
+def test_no_file_has_the_name_of_a_page():
+    pages = {os.path.splitext(page)[0] for page in site.pages().values()}
+    assert not pages & {os.path.splitext(name)[0] for name in site.FILES.values()}
 
 
 @pytest.mark.slow

@@ -39,8 +39,8 @@ MODULES = (
 )
 """Public modules of tf_discrete, each with a page. A name stands on the first page that has it."""
 
-FILES = ("docs/explorer.html",)
-"""Files of the repository that the site has too, under their names; notebooks are among them."""
+FILES = {"docs/explorer.html": "ready_explorer.html"}
+"""Files of the repository that the site has too, and their names there: none that a page has."""
 
 _FENCED = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
@@ -57,8 +57,10 @@ def main() -> None:
         else:
             text = converted((ROOT / source).read_text(encoding="utf-8"), source)
         (TARGET / target).write_text(text, encoding="utf-8")
-    for name in (*FILES, *(page for page in pages() if page.endswith(".ipynb"))):
+    for name in (name for name in pages() if name.endswith(".ipynb")):
         shutil.copy(ROOT / name, TARGET)
+    for name, target in FILES.items():
+        shutil.copy(ROOT / name, TARGET / target)
     for name, text in reference().items():
         path = TARGET / "api" / f"{name}.md"
         path.parent.mkdir(exist_ok=True)
@@ -114,7 +116,7 @@ def converted(text: str, source: str) -> str:
         if path in known:
             return f"[{words}]({known[path]}{hash_sign}{anchor})"
         if path in FILES:
-            return f"[{words}]({os.path.basename(path)})"
+            return f"[{words}]({FILES[path]})"
         if path.startswith("docs/images/"):
             return f"{picture}[{words}]({path.removeprefix('docs/')})"
         return words if path in words else f"{words} (`{path}`)"

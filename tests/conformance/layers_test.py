@@ -18,7 +18,7 @@ CASES = {
     "CodeEmbedding": ("CodeEmbedding", {}, (4, 10)),
     "CodeEmbedding-tree": (
         "CodeEmbedding",
-        {"num_categories": 24, "latents": "tree:2,3,4", "width": 5},
+        {"num_categories": 24, "latents": "tree:2,3,4", "width": 5, "mode": "digit_sum"},
         (2, 6, 4),
     ),
     "GumbelGateLSTM": ("GumbelGateLSTM", {}, (4, 3)),

@@ -18,10 +18,14 @@ def test_values_and_codes_are_those_of_a_tree():
     assert "path" not in distributions.names()
 
 
-@pytest.mark.parametrize("num_categories", [2, 3, 63, 64, 65, 10**6 + 3, 2**31 - 1, 10**15])
+@pytest.mark.parametrize(
+    "num_categories", [3, 63, 64, 65, 10**6 + 3, 2**25, 2**30, 2**31 - 1, 10**15]
+)
 def test_equal_branching_reaches_every_number(num_categories):
     branching = mixed_radix.equal_branching(num_categories)
     assert max(branching) <= mixed_radix.MAX_BALANCED
+    children, depth = branching[0], len(branching)
+    assert (children - 1) ** depth < num_categories <= children**depth
     assert distributions.path_latents(branching, num_categories).startswith("path:")
 
 

@@ -35,7 +35,7 @@ def file(path):
 
 def test_it_says_what_the_model_is(path):
     manifest = export.load_manifest(path)
-    assert manifest.format_version == export.FORMAT_VERSION == 1
+    assert manifest.format_version == export.FORMAT_VERSION == 2
     assert manifest.model == "tf_discrete.models>CategoricalVAE"
     assert manifest.data_shape == (8, 8, 1)
     assert manifest.latent_shape == (3, 4)
@@ -103,9 +103,9 @@ def test_it_says_how_codes_are_laid_out(path, tmp_path):
 
 def test_an_unknown_version_is_refused(path, file):
     stored = json.loads(file.read_text())
-    for version in (0, 2):
+    for version in (0, 1, 3):
         file.write_text(json.dumps({**stored, "format_version": version, "new": 1}))
-        with pytest.raises(ValueError, match=rf"format version 1\..*format_version={version} in"):
+        with pytest.raises(ValueError, match=rf"format version 2\..*format_version={version} in"):
             export.load_manifest(path)
 
 
@@ -118,7 +118,7 @@ def test_an_unknown_version_is_refused(path, file):
         ("[" * 100_000, "RecursionError"),
         ("{}", "no object with a format_version"),
         ('{"format_version": "1"}', "no object with a format_version"),
-        ('{"format_version": 1}', "'data_shape'"),
+        ('{"format_version": 2}', "'data_shape'"),
     ],
 )
 def test_a_corrupt_file_is_refused(path, file, text, reason):

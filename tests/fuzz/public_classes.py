@@ -30,6 +30,7 @@ BASES = (
     tfd.distributions.Discrete,
     tfd.distributions.Relaxable,
     tfd.distributions.TreeCategorical,
+    tfd.distributions.PathCategorical,
     tfd.estimators.Estimator,
     tfd.estimators.PathwiseEstimator,
     tfd.estimators.ScoreEstimator,

@@ -28,6 +28,7 @@ COUNTS = {
     "perplexity": 0.1,
     "perplexity_min": 0.1,
     "linear_accuracy": 0.03,
+    "linear_accuracy_standard_error": 0.003,
     "reconstruction_mse": 0.003,
     "reconstruction_mse_standard_error": 0.001,
     "accuracy_standard_error": 0.003,

@@ -26,7 +26,12 @@ def test_networks_that_are_given_keep_theirs():
         [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(6)]
     )
     model = models.CategoricalVAE(
-        (4, 4, 1), num_variables=2, num_categories=3, encoder=network, dtype="mixed_bfloat16"
+        (4, 4, 1),
+        num_variables=2,
+        num_categories=3,
+        encoder=network,
+        decoder="mlp",
+        dtype="mixed_bfloat16",
     )
     assert network.layers[-1].dtype_policy.name == "float32"
     made = [x for x in model.decoder._flatten_layers() if isinstance(x, keras.layers.Dense)]

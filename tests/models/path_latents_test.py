@@ -8,7 +8,7 @@ from scipy import special
 
 from tests.models.checkpoint_test import check_all_are_kept
 from tf_discrete import codes, evaluation, export, layers, models, seeds
-from tf_discrete.estimators import ScoreFunction
+from tf_discrete.estimators import Enumeration, ScoreFunction
 from tf_discrete.layers import StochasticLayer
 
 X = tf.constant(np.random.RandomState(0).uniform(size=[3, 4, 4, 1]), tf.float32)
@@ -56,6 +56,13 @@ def test_at_first_it_is_the_tree_of_independent_digits():
     np.testing.assert_allclose(path.encode_probs(X), tree.encode_probs(X), rtol=1e-5)
 
 
+def assert_frequencies(counts, expected):
+    """Demands frequencies within 5 standard errors, which one sampler in a million misses."""
+    total = counts.sum(axis=0)
+    error = np.sqrt(expected * (1 - expected) / total)
+    assert np.all(np.abs(counts / total - expected) < 5 * error + 1e-3)
+
+
 @SIZES
 @pytest.mark.parametrize("prior", ["uniform", "learned"])
 def test_bound_and_gradient_are_those_of_the_enumeration(num_categories, prior):
@@ -92,7 +99,7 @@ def test_codes_and_the_bound_of_many_samples(num_categories):
     sampled = model.posterior(X).sample_codes(seeds.base(1), 2000).numpy()[..., 0]
     assert sampled.max() < num_categories
     frequency = np.stack([np.bincount(row, minlength=num_categories) for row in sampled.T], axis=1)
-    np.testing.assert_allclose(frequency / 2000, np.exp(log_q), atol=0.06)
+    assert_frequencies(frequency, np.exp(log_q))
     log_weights = model.log_weights(X, 5000, seeds.base(3))
     elbo = tf.reduce_sum(tf.exp(log_q) * (log_p + log_likelihood - log_q), axis=0)
     error = np.mean(log_weights, axis=0) - elbo
@@ -100,9 +107,7 @@ def test_codes_and_the_bound_of_many_samples(num_categories):
     drawn = model.sample_codes(2000, seed=0).numpy()
     assert drawn.shape == (2000, 1) and drawn.max() < num_categories
     expected = np.exp(log_p[:, 0])
-    np.testing.assert_allclose(
-        np.bincount(drawn[:, 0], minlength=num_categories) / 2000, expected, atol=0.06
-    )
+    assert_frequencies(np.bincount(drawn[:, 0], minlength=num_categories), expected)
     np.testing.assert_allclose(
         model.prior.log_prob(drawn[:5]), np.log(expected)[drawn[:5, 0]], rtol=1e-4
     )
@@ -175,15 +180,28 @@ def test_training_under_xla():
     assert np.isfinite(model.fit(X, verbose=0).history["loss"]).all()
 
 
-@pytest.mark.parametrize("mode", ["table", "digit_sum"])
-def test_decoders_that_read_embeddings(mode):
+@pytest.mark.parametrize(
+    "mode, estimator", [("table", "reinmax"), ("digit_sum", "reinmax"), ("table", "enumeration")]
+)
+def test_decoders_that_read_embeddings(mode, estimator):
     embedding = layers.CodeEmbedding(50, 5, f"path:{BRANCHING}", mode)
     dense = keras.layers.Dense(16)
     decoder = keras.Sequential([keras.Input([3, 4]), embedding, keras.layers.Flatten(), dense])
-    model = vae(50, decoder=decoder, estimator="reinmax")
+    model = vae(50, decoder=decoder, estimator=estimator)
     assert embedding.table.shape == ((50, 5) if mode == "table" else (12, 5))
     model.compile("sgd", run_eagerly=True)
     assert np.isfinite(model.train_step(X)["loss"])
+
+
+def test_paths_that_cannot_be_listed_are_refused():
+    with pytest.raises(ValueError, match="64 paths, max_configurations=63"):
+        vae(estimator=Enumeration(max_configurations=63))
+
+
+def test_a_prior_that_samples_digits_of_no_category_is_refused():
+    with pytest.raises(ValueError, match="those of no category.*num_categories=50"):
+        models.AutoregressivePrior.for_model(vae(50))
+    assert models.AutoregressivePrior.for_model(vae()).num_variables == 3
 
 
 def test_saving_and_export(tmp_path):

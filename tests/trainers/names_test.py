@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tf_discrete import estimators, likelihoods
 from tf_discrete._internal import arguments
 from tf_discrete.codes import faiss_index
@@ -38,8 +40,7 @@ def test_choices():
     assert names.QUANTIZERS == tuple(quantized_autoencoder.QUANTIZERS)
     assert names.FAISS_KINDS == faiss_index.KINDS
     choices = {
-        name: field.metadata["choices"]
-        for name, field in StructuredPrediction.__dataclass_fields__.items()
+        field.name: field.metadata["choices"] for field in dataclasses.fields(StructuredPrediction)
     }
     assert choices["objective"] == tuple(structured_prediction.OBJECTIVES)
     assert choices["code_values"] == names.CODE_VALUES

@@ -66,6 +66,7 @@ def test_what_cannot_be_built_is_refused_before_data_are_read():
         ({"quantizer": "grouped", "num_parts": 3}, "num_groups must divide"),
         ({"gradient": "diveq"}, "Give codebook='gradient'"),
         ({"quantizer": "lookup_free", "bits_per_code": 3}, "bits_per_code must divide num_bits"),
+        ({"bound_samples": 100}, "more samples is that of one.*bound_samples=100"),
     ):
         with pytest.raises(ValueError, match=message):
             quantized_autoencoder.check(config("unused", **changes))

@@ -106,7 +106,7 @@ def equal_branching(num_categories: int, most: int = MAX_BALANCED) -> tuple[int,
     most, depth = checks.whole("most", most, lowest=2), 1
     while most**depth < num_categories:
         depth += 1
-    children = max(2, math.ceil(num_categories ** (1 / depth)))
+    children = max(2, round(num_categories ** (1 / depth)))
     children += children**depth < num_categories
     return (children,) * depth
 

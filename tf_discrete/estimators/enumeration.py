@@ -90,13 +90,18 @@ class Enumeration(score.ScoreEstimator):
         lead = tf.shape(call.logits)[: -self.event_rank]
         event = configurations.shape[-self.event_rank :]
         z = tf.broadcast_to(configurations, tf.concat([[count], lead, event], axis=0))
+        weights = tf.exp(distribution.log_prob(z))
+        # An objective may have no value at a masked category; where nothing is weighed, the mode will do.
+        possible = weights > 0
+        for _ in range(self.event_rank):
+            possible = possible[..., tf.newaxis]
+        z = tf.where(possible, z, tf.stop_gradient(distribution.mode()))
         evaluation = reductions.evaluate(call.objective_fn, z, self.event_rank)
         if evaluation.reduction is not None:
             raise ValueError(
                 "An inner layer of enumeration must keep the configurations apart. Give the inner call "
                 f"reduce=None. Received: reduce={evaluation.reduction.__name__}"
             )
-        weights = tf.exp(distribution.log_prob(z))
         value = _expectation(weights, evaluation.value)
         auxiliary = _expectation(tf.stop_gradient(weights), evaluation.auxiliary)
         return Estimate(

@@ -19,7 +19,7 @@ from tf_discrete import distributions
 from tf_discrete._internal import reading, writing
 from tf_discrete.types import JsonObject
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "assets.extra/manifest.json"
 """Where the manifest lies in a SavedModel; its readers leave `assets.extra` alone."""
 _OWN = re.compile(

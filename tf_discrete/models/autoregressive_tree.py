@@ -108,12 +108,12 @@ class AutoregressiveTree(keras.layers.Layer):
         self.estimators = arguments.layer_estimators(
             estimator, Categorical.latents, None, self.depth
         )
-        tree_paths.check_estimators(self.estimators, self.leaves.irregular)
+        tree_paths.check_estimators(self.estimators, self.leaves.irregular, self.leaves.branching)
         for layer in self.estimators:
             if type(layer).distribution is not estimators.Estimator.distribution:
                 raise ValueError(
-                    "The digits of a tree are drawn from softmax(logits), with which it scores codes. Choose an "
-                    "estimator such as reinmax, or CategoricalVAE with latents='path:...'. "
+                    "The digits of a tree are drawn from softmax(logits), with which it scores codes. Choose "
+                    "an estimator such as reinmax, or CategoricalVAE with latents='path:...'. "
                     f"Received: estimator={type(layer).__name__}"
                 )
         for layer in self.estimators:

@@ -170,7 +170,7 @@ class CategoricalVAE(autoencoder.DiscreteAutoencoder):
             num_layers if leaves is None else len(leaves.branching),
         )
         if leaves is not None:
-            tree_paths.check_estimators(made, leaves.irregular)
+            tree_paths.check_estimators(made, leaves.irregular, leaves.branching)
         super().__init__(
             data_shape=data_shape,
             latent_spec=layers.total,

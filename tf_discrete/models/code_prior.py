@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +98,12 @@ def sizes_of_codes(model: HasCodes) -> tuple[int, int]:
         raise ValueError(
             "A prior of codes gives every digit as many categories. Give a branching of equal numbers. "
             f"Received: branching={tuple(branching)}"
+        )
+    if not spec.kind.factorized and math.prod(branching) > num_categories:
+        raise ValueError(
+            "A prior of the digits may sample those of no category. Set num_categories to the product of the "
+            "branching, or prior='learned', which samples categories alone. "
+            f"Received: num_categories={num_categories}, branching={tuple(branching)}"
         )
     return spec.digit_sizes
 

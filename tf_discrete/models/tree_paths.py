@@ -6,6 +6,7 @@ of the next digit, [*A, r]. All nodes at a depth have b_d children; impossible o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -13,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete.distributions import Categorical
-from tf_discrete.estimators import Estimator
+from tf_discrete.estimators import Enumeration, Estimator
 from tf_discrete.types import Tensor
 
 LogitsFn: TypeAlias = Callable[[int, Tensor], Tensor]
@@ -118,16 +119,31 @@ def join(digits: Sequence[Tensor]) -> tf.Tensor:
     return tf.concat([one + like for one in digits], axis=-2)
 
 
-def check_estimators(layers: Sequence[Estimator], irregular: bool) -> None:
+def check_estimators(
+    layers: Sequence[Estimator], irregular: bool, branching: Sequence[int]
+) -> None:
     """Refuses estimators that cannot take a path.
 
     Args:
         layers: One for each digit.
         irregular: Bool, whether the children of a node depend on the node.
+        branching: Children of a node at each depth.
 
     Raises:
-        ValueError: Relaxed digits, which lead to no node.
+        ValueError: Relaxed digits, which lead to no node, or more paths than `enumeration` may list.
     """
+    listed = [
+        (layer, size)
+        for layer, size in zip(layers, branching, strict=True)
+        if isinstance(layer, Enumeration)
+    ]
+    paths = math.prod(size for _, size in listed)
+    if listed and paths > listed[0][0].max_configurations:
+        raise ValueError(
+            "Digits that are listed are listed along every path: there must be at most max_configurations of "
+            "these. Choose an estimator such as reinmax or disarm for some digits, or raise it. "
+            f"Received: {paths} paths, max_configurations={listed[0][0].max_configurations}"
+        )
     for layer in layers:
         if layer.spec.relaxed:
             raise ValueError(

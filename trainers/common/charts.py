@@ -103,7 +103,7 @@ PICTURES = {
     "completions": "Inputs, some completions, the mean of many, and the truth.",
     "confusion": "Labelled validation images by true and by assigned class.",
     "reconstructions": "Validation images, and what is decoded from their most probable codes.",
-    "samples": "Images decoded from codes that are drawn from the prior.",
+    "samples": "Images decoded from samples of the prior.",
     "perplexity_per_variable": "Effective number of categories of each variable.",
     "posterior_logits": "Logits of the codes of validation images.",
     "posterior_probs": "Probabilities of the categories of validation images.",

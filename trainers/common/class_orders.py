@@ -30,6 +30,11 @@ def check(config: semi_supervised.Config) -> None:
             "Only classes that are a tree have an order. Set --latents=tree, or leave --class_order out. "
             f"Received: class_order={config.class_order!r}, latents={config.latents!r}"
         )
+    if config.class_order == LEARNED and config.prior == "learned" and config.weight_average:
+        raise ValueError(
+            "The average of a learned prior cannot follow an order that is learned. Leave --weight_average "
+            f"out, or set --class_order=clustered. Received: weight_average={config.weight_average}"
+        )
     if config.distribute == "multi_worker":
         raise ValueError(
             "One worker finds the order of classes. Leave --class_order or --distribute out. "

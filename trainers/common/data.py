@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tf_discrete import datasets
-from tf_discrete.datasets import guide
+from tf_discrete.datasets.guide import GUIDE
 
 from ..flags.run import TrainingFlags
 
@@ -32,7 +32,6 @@ def load_split(config: TrainingFlags, split: str) -> datasets.Split:
     )
 
 
-@guide.named()
 def load_splits(
     config: TrainingFlags, load: Callable[[Any, str], datasets.Split] = load_split
 ) -> Splits:
@@ -46,7 +45,7 @@ def load_splits(
     shapes = {name: split.image_shape for name, split in splits.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(
-            "The images of all splits must have one shape. Resize them with --image_size. "
+            f"The images of all splits must have one shape. Resize them with --image_size. See {GUIDE}. "
             f"Received: dataset={config.dataset!r} with shapes {shapes}"
         )
     if config.batch_size > len(splits["train"]):

@@ -119,14 +119,6 @@ def open_run(
             "The config.json of a run must name its task. It is of an earlier version: train again with "
             f"another --output_dir. Received: {argument}={str(directory.path)!r}"
         )
-    if settings["task"] in names.OTHER_PROGRAMS or settings.get("sweep"):
-        what = "a sweep" if settings.get("sweep") else f"trainers.{settings['task']}"
-        runs = sorted(path.parent.name for path in directory.path.glob("*/config.json"))
-        raise ValueError(
-            f"{argument} must be the folder of one training of a model. Give the folder of such a run"
-            f"{', here ' + ', '.join(map(repr, runs[:3])) if runs else ''}. "
-            f"Received: {argument}={str(directory.path)!r}, a folder of {what}"
-        )
     modules = settings.get("import_module", ())
     trust.import_modules(modules, import_module, trust_run, directory.path)
     try:
@@ -148,6 +140,7 @@ def read_settings(directory: RunDirectory, argument: str = "run") -> dict[str, A
     Raises:
         DamagedFileError: It is no JSON object, or fields that every run has hold other types.
         FileNotFoundError: There is no such run.
+        ValueError: The folder is that of a sweep or of another program.
     """
     if not directory.path.is_dir():
         raise FileNotFoundError(
@@ -161,6 +154,14 @@ def read_settings(directory: RunDirectory, argument: str = "run") -> dict[str, A
         )
     settings = directory.config()
     from_stored(RunConfig, settings, directory.config_path)
+    if settings.get("task") in names.OTHER_PROGRAMS or settings.get("sweep") is True:
+        what = "a sweep" if settings.get("sweep") is True else f"trainers.{settings['task']}"
+        runs = sorted(path.parent.name for path in directory.path.glob("*/config.json"))
+        raise ValueError(
+            f"{argument} must be the folder of one training of a model. Give the folder of such a run"
+            f"{', here ' + ', '.join(map(repr, runs[:3])) if runs else ''}. "
+            f"Received: {argument}={str(directory.path)!r}, a folder of {what}"
+        )
     return settings
 
 

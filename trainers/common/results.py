@@ -65,9 +65,8 @@ def program_command(program: str, **flags: Any) -> str:
     """Returns the command that starts a program of this package, quoted for a shell.
 
     Example:
-        >>> _, _, arguments = program_command("evaluate", run="my runs/a").partition(" ")
-        >>> print(arguments)
-        -m trainers.evaluate '--run=my runs/a'
+        >>> shlex.split(program_command("evaluate", run="my runs/a"))[1:]
+        ['-m', 'trainers.evaluate', '--run=my runs/a']
     """
     package = __name__.split(".")[0]
     words = [f"--{name}={value}" for name, value in flags.items()]
@@ -89,7 +88,10 @@ def tensorboard_command(folder: str | os.PathLike[str]) -> str:
 
 def _interpreter() -> str:
     """Returns how a shell starts this interpreter: by its path where `python` is another one, or none."""
-    return "python" if _is_found("python") else sys.executable
+    found = shutil.which("python")
+    own = os.path.realpath(sys.executable)
+    same = found is not None and _is_found("python") and os.path.realpath(found) == own
+    return "python" if same else sys.executable
 
 
 def _is_found(program: str) -> bool:

@@ -149,7 +149,7 @@ def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[s
             }
             for notice in (
                 *notices.of_result(of_test, narration.likelihood_of(model)),
-                *notices.of_classifier(result),
+                *notices.of_classifier(result, config),
             ):
                 narration.say("Notice", notice)
             write_json(directory.result_path, result)

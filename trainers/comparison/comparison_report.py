@@ -156,7 +156,7 @@ def _gradient_panels(found: Mapping[str, Any]) -> list[plots.LinePanel]:
 _OF_GRADIENTS = {
     "variance": "Variance, summed over its entries, of the gradient",
     "signal_to_noise": "Norm of the mean, divided by the standard deviation, of the gradient",
-    "cosine": "Cosine between one draw and the reference, averaged, of the gradient",
+    "cosine": "Cosine between one sample and the reference, averaged, of the gradient",
 }
 
 

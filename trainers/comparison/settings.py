@@ -67,7 +67,12 @@ def run_config(config: Config, name: str, seed: int) -> categorical_vae.Config:
 def gradient_settings(
     config: Config, settings: categorical_vae.Config
 ) -> gradient_comparison.Settings:
-    """Returns the settings of the comparison of gradients at the weights of a run."""
+    """Returns the settings of the comparison of gradients at the weights of a run.
+
+    Raises:
+        ValueError: Latents whose digits have an estimator each.
+    """
+    _check_latents(settings.latents)
     return gradient_comparison.Settings(
         max(2, config.gradient_draws),
         config.gradient_evaluations,
@@ -85,6 +90,7 @@ def check_report(config: Config) -> None:
         ValueError: Names the flags.
     """
     if not config.gradient_report:
+        _check_latents(config.latents)
         if config.checkpoint != Config.checkpoint:
             raise ValueError(
                 "The checkpoint is of --gradient_report. Leave --checkpoint out. "
@@ -100,6 +106,14 @@ def check_report(config: Config) -> None:
         raise ValueError(
             "A report of gradients is of the run that it names, with that run's flags. Leave the others out, "
             f"all but {', '.join(REPORTED)}. Received: {', '.join(ignored)}"
+        )
+
+
+def _check_latents(latents: str) -> None:
+    if latents == "path":
+        raise ValueError(
+            "A comparison is of models with one estimator, and each digit of a path has its own. Take "
+            f"--latents=tree. Received: latents={latents!r}"
         )
 
 

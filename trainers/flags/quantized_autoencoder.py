@@ -50,7 +50,7 @@ class Config(QuantizerFlags, CodePriorFlags, PixelFlags, RunConfig):
 
     tighter_bound_samples: ClassVar[int] = 0
     bound_samples: int = option(
-        1, "One: the code of an image is certain, so more samples are the same.", lower=1, upper=1
+        1, "One: the code of an image is certain, so more samples are the same.", lower=1
     )
     num_vectors: int = option(8, "Vectors, and so codewords, of an image.", lower=1)
     vector_size: int = option(32, "Size of a vector between encoder and decoder.", lower=1)

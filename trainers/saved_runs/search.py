@@ -65,7 +65,9 @@ def run(config: Config) -> dict[str, Any]:
     wanted = query_classes(config, queries, names, set(known), set(index.ids))
     result.update(score(asked, wanted, index, known, config.k))
     output = writing.expand(config.output or finished.directory.path / "search")
-    drawn = picture(queries, names, source, index, found, wanted, known)
+    classes = _folders(names) if config.query else queries.classes(names)
+    shown = [one if one in set(known) else "" for one in classes]
+    drawn = picture(queries, names, source, index, found, shown, known)
     plots.save(drawn, output / "search.png")
     results.print_table(f"Search in {folder}", result)
     result["neighbors"] = [
@@ -231,7 +233,7 @@ def query_classes(
     itself first, and has none.
     """
     if config.query:
-        found = [os.path.basename(os.path.dirname(os.path.abspath(name))) for name in names]
+        found = _folders(names)
         indexed = {os.path.abspath(name) for name in indexed}
         names = [os.path.abspath(name) for name in names]
     else:
@@ -299,6 +301,10 @@ def picture(
         found_names=[[known[i] if i >= 0 else "" for i in indices] for indices in found.indices],
         title="Queries and their nearest neighbours: variables that differ",
     )
+
+
+def _folders(names: Sequence[str]) -> list[str]:
+    return [os.path.basename(os.path.dirname(os.path.abspath(name))) for name in names]
 
 
 def _absolute(path: str) -> str:

@@ -97,12 +97,17 @@ def finish(
 
 
 def check(config: Config) -> None:
-    """Refuses a quantiser that cannot be built, before data are read.
+    """Refuses a quantiser that cannot be built, and samples that are all the same, before data are read.
 
     Raises:
         ValueError: Names the argument of the quantiser.
     """
     make_quantizer(config).build((None, config.vector_size))
+    if config.bound_samples > 1:
+        raise ValueError(
+            "The code of an image is certain, so a bound of more samples is that of one. Leave "
+            f"--bound_samples out. Received: bound_samples={config.bound_samples}"
+        )
 
 
 TASK = task.register(task.Task("quantized_autoencoder", Config, build_model, finish, check=check))

@@ -13,7 +13,7 @@ from tf_discrete.codes.exact.layout import Layout
 from tf_discrete.types import JsonObject
 
 NAME = "exact-index.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "num_variables": int,
     "num_categories": int,

@@ -92,8 +92,8 @@ class PostgresStore(CodeStore):
         fewest = min(map(len, found))
         if fewest < k:
             raise ValueError(
-                "A query must find as many items as it asks for. Drop the index on code, whose answers are "
-                "approximate and few, or SET hnsw.ef_search to at least that number. Received: "
+                "A query must find as many items as it asks for. SET hnsw.ef_search to at least that number, "
+                "or drop the index on code, whose answers are approximate and few. Received: "
                 f"{fewest} of {k} items in table {self._table!r}"
             )
         table = np.array(found, np.float64).reshape(len(queries), k, 2)
