@@ -41,7 +41,12 @@ def of_run(hardware: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str
 
 def machine(made: Mapping[str, Any]) -> str:
     """Processor and cores in words."""
-    return f"{made['processor']}, {made['cores']} core{'s' * (made['cores'] > 1)}"
+    return f"{made['processor']}, {cores(made)}"
+
+
+def cores(made: Mapping[str, Any]) -> str:
+    """Cores in words."""
+    return f"{made['cores']} core{'s' * (made['cores'] > 1)}"
 
 
 def short(made: Mapping[str, Any]) -> str:

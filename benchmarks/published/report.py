@@ -8,12 +8,14 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks import store
+from benchmarks import provenance, store
 from benchmarks.published.cells import Cell, cells
 from tf_discrete import plots
 from trainers.common import tables
 
 HEADER = ("model", "estimator", "published", "ours", "difference", "seeds", "steps", "hardware")
+EARLIER = " *"
+"""Marks rows of which a run was recorded without its commit."""
 MAX_SEEDS = 100
 DPI = 100
 
@@ -97,5 +99,9 @@ def row(cell: Cell) -> tuple[str, ...]:
         difference,
         str(len(values)),
         " to ".join(str(step) for step in dict.fromkeys((steps[0], steps[-1]))),
-        f"{finished[0]['provenance']['cores']} cores",
+        provenance.cores(finished[0]["provenance"]) + ("" if _has_commit(finished) else EARLIER),
     )
+
+
+def _has_commit(kept: Iterable[dict[str, Any]]) -> bool:
+    return all(run["provenance"].get("commit") for run in kept)

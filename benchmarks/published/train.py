@@ -76,6 +76,7 @@ def run(config: Config) -> None:
 
 def train(cell: Cell, seed: int, config: Config) -> None:
     """Trains one run of a cell, or goes on with it, and keeps it."""
+    made = provenance.record()
     keras.backend.clear_session()
     gc.collect()
     trained = task.get(cell.trainer)
@@ -95,6 +96,7 @@ def train(cell: Cell, seed: int, config: Config) -> None:
     if found is None or found["status"] == "unfinished":
         raise RuntimeError(f"A run has come to no end. Run the command again. Received: {folder}")
     kept = record.kept_run(found, cell.estimator, to_json(settings), folder)
+    kept["provenance"] |= {name: made[name] for name in ("date", "commit")}
     command = provenance.command(to_json(settings), trained)
     store.append(cell.results, {"name": cell.run(seed), **kept, "command": command})
 

@@ -34,6 +34,7 @@ def test_flags_make_the_model():
         categorical_vae.build_model(small_runs.config("unused", **given), split, 7)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_numbers(tmp_path, monkeypatch):
     small_runs.train(tmp_path / "whole", **FLAGS)
     append = run_directory.RunDirectory.append_history
