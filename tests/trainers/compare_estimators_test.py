@@ -274,6 +274,7 @@ def test_the_gradients_at_a_checkpoint_that_is_not_there(copied):
             {"num_seeds": 0},
             "Train it in this folder first, with --num_seeds=1. Received: num_seeds=0",
         ),
+        ({"latents": "path", "num_variables": 1}, "Take --latents=tree.*latents='path'"),
     ],
 )
 def test_what_is_refused(changes, said, tmp_path):

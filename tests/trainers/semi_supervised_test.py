@@ -202,6 +202,13 @@ def test_workers_have_the_given_order_alone():
         class_orders.check(semi_supervised.Config(**flags))
 
 
+def test_an_average_of_a_learned_prior_has_no_learned_order():
+    flags = {"latents": "tree", "prior": "learned", "weight_average": 0.9}
+    with pytest.raises(ValueError, match="cannot follow an order.*weight_average=0.9"):
+        class_orders.check(semi_supervised.Config(class_order="learned", **flags))
+    class_orders.check(semi_supervised.Config(class_order="clustered", **flags))
+
+
 @pytest.mark.slow
 def test_the_files_of_a_run_have_its_order_of_classes(tmp_path):
     flags = {
