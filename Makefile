@@ -24,7 +24,8 @@ help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.installed  ## Train a categorical VAE on handwritten digits
-	$(BIN)/python -m trainers.categorical_vae --dataset=digits --epochs=300 --output_dir=$(DEMO_DIR)
+# Where the variable is not set, the program silences what TensorFlow says of the processor.
+	@env -u TF_CPP_MIN_LOG_LEVEL $(BIN)/python -m trainers.categorical_vae --dataset=digits --epochs=300 --output_dir=$(DEMO_DIR)
 	@echo
 	@echo "What the run wrote to $(DEMO_DIR):"
 	@ls -1p $(DEMO_DIR) | sed 's/^/  /'
@@ -71,7 +72,7 @@ new-dataset: $(VENV)/.installed-test  ## Write an embedded data set to edit (NAM
 	@$(BIN)/python -m tools.new_component dataset $(NAME)
 
 engines: $(VENV)/.installed-test  ## Install Beam, LanceDB and usearch too, so that their tests run
-	# In a folder that Python searches last: where they ask for other versions, those of the environment stay.
+# In a folder that Python searches last: where they ask for other versions, those of the environment stay.
 	$(PIP) install --quiet --upgrade --target $(VENV)/engines \
 	    "apache-beam>=2.70,<3" "lancedb>=0.30" "usearch>=2.20,<3"
 	echo "$(abspath $(VENV)/engines)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/engines.pth"
