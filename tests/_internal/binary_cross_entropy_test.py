@@ -41,17 +41,18 @@ def test_value_and_gradients(size, dtype, tolerance):
 @pytest.mark.parametrize(
     "dtype,tolerance", [("float64", 1e-12), ("float32", 2e-6)], ids=["float64", "float32"]
 )
-def test_value_in_one_pass(size, dtype, tolerance):
+def test_value_and_gradients_in_one_pass(size, dtype, tolerance):
     """Where XLA compiles it; at extreme logits, and where all factors are 2."""
     random = np.random.RandomState(size)
     logits = random.normal(scale=20.0, size=[5, 3, size]).astype(dtype)
     logits[0, 0, 0], logits[0, 1, 0], logits[0, 2] = 1e4, -1e4, 0.0
     x = random.uniform(size=[3, size]).round().astype(dtype)
     with fusion.enabled():
-        value = bernoulli_log_prob(tf.constant(logits), tf.constant(x))
-    assert value.dtype == dtype
-    expected = reference(tf.constant(logits), tf.constant(x))
-    np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance * size)
+        ours = value_and_gradients(bernoulli_log_prob, logits, x)
+    theirs = value_and_gradients(reference, logits, x)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.dtype == dtype and one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * size)
     logits[1, 2, -1] = np.nan
     with fusion.enabled():
         value = bernoulli_log_prob(tf.constant(logits), tf.constant(x)).numpy()

@@ -1,4 +1,4 @@
-"""Parts are compiled by XLA inside `enabled`, and nowhere else."""
+"""Parts are compiled by XLA inside `enabled`, training parts of many numbers in training too."""
 
 import pytest
 import tensorflow as tf
@@ -10,6 +10,11 @@ from tf_discrete._internal import fusion
 def square(x):
     """Says in the sign whether a graph is built of it."""
     return x * x if tf.executing_eagerly() else -x * x
+
+
+@fusion.training_part
+def cube(x):
+    return x**3 if tf.executing_eagerly() else -(x**3)
 
 
 def test_a_part_is_compiled_inside_only():
@@ -37,3 +42,14 @@ def test_without_xla_nothing_is_compiled(monkeypatch):
     monkeypatch.setattr(fusion, "_available", lambda: False)
     with fusion.enabled():
         assert not fusion.is_enabled() and float(square(tf.constant(3.0))) == 9.0
+
+
+def test_in_training_only_parts_for_it_are_compiled_and_only_with_many_numbers():
+    few, many = tf.fill([3], 2.0), tf.fill([fusion._MANY], 2.0)
+    with fusion.enabled_in_training():
+        assert not fusion.is_enabled() and float(square(many)[0]) == 4.0
+        assert not fusion.compiles(few) and float(cube(few)[0]) == 8.0
+        assert fusion.compiles(many) and float(cube(many)[0]) == -8.0
+    assert not fusion.compiles(many) and float(cube(many)[0]) == 8.0
+    with fusion.enabled():
+        assert fusion.compiles(few) and float(cube(few)[0]) == -8.0

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tf_discrete import datasets, estimators, optimizers, schedules, seeds
+from tf_discrete._internal import fusion
 from tf_discrete.datasets import labels
 from tf_discrete.datasets.indexed_batches import IndexedBatches
 from tf_discrete.models import (
@@ -152,6 +153,44 @@ def test_trains_as_the_plain_step_does(name):
         np.testing.assert_allclose(history[term], values, rtol=1e-5, atol=1e-6, err_msg=term)
     assert_same(model, reference, rtol=1e-5, atol=1e-6)
     assert int(model.micro_step) == 2 * batches.steps_per_epoch
+
+
+@pytest.mark.parametrize("name", ["small", pytest.param("semi_supervised", marks=pytest.mark.slow)])
+def test_parts_that_xla_compiles_do_not_change_it(name, monkeypatch):
+    """They are those of many numbers; here of any."""
+    batches = batches_for(name)
+    reference = made(name)
+    expected = in_loop(reference, batches)
+    monkeypatch.setattr(fusion, "_MANY", 1)
+    model = made(name)
+    history = in_loop(model, batches)
+    for term, values in expected.items():
+        np.testing.assert_allclose(history[term], values, rtol=1e-4, atol=1e-5, err_msg=term)
+    assert_same(model, reference, rtol=1e-4, atol=1e-4)
+    graph = model._loop._steps.get_concrete_function(*spec_of(batches, model)).graph
+    compiled = {name for name in functions_in(graph) if "gradient_of_logits" in name}
+    assert compiled and not {n for n in functions_in(graph) if "sum_at" in n}
+
+
+def spec_of(batches, model):
+    spec = batches.blocks(model.steps_per_execution).element_spec
+    return spec.indices, spec.steps
+
+
+def functions_in(graph):
+    return {function.signature.name for function in graph.as_graph_def().library.function}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("place", [0, 7, 15])
+def test_refuses_a_number_outside_the_support_in_any_place(place, compiled, monkeypatch):
+    if compiled:
+        monkeypatch.setattr(fusion, "_MANY", 1)
+    x = np.zeros([20, *SHAPE], "float32")
+    x.reshape(20, 16)[3, place] = 7.5
+    model = made()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[0, 1\](.|\n)*maximum.*1.*7\.5"):
+        model.fit(datasets.indexed_arrays(x, batch_size=5), epochs=1, verbose=0)
 
 
 @pytest.mark.slow

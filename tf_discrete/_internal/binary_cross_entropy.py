@@ -27,41 +27,52 @@ def bernoulli_log_prob(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     Returns:
         log_prob: [..., B].
     """
-    if fusion.is_enabled() and logits.shape[-1] is not None:
-        return _in_one_pass(logits, x)
+    fused = fusion.compiles(logits) and logits.shape[-1] is not None
 
     @tf.custom_gradient
     def log_prob(logits: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
-        linear = tf.reduce_sum(x * logits - tf.nn.relu(logits), axis=-1)
-        value = linear - _sum_of_logs(1.0 + tf.exp(-tf.abs(logits)))
-
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             # A gather hands back slices of a gradient.
             upstream = tf.convert_to_tensor(upstream)[..., tf.newaxis]
-            of_logits = (x - tf.sigmoid(logits)) * upstream
+            of_logits = _gradient_of_logits(logits, x, upstream)
             return of_logits, sum_to(logits * upstream, tf.shape(x))
 
-        return value, gradient
+        return (_in_one_pass if fused else _by_operations)(logits, x), gradient
 
     return log_prob(logits, x)
 
 
-@fusion.part
+@fusion.training_part
+def _gradient_of_logits(logits: tf.Tensor, x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    return (x - tf.sigmoid(logits)) * upstream
+
+
+def _by_operations(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    linear = tf.reduce_sum(x * logits - tf.nn.relu(logits), axis=-1)
+    return linear - _sum_of_logs(1.0 + tf.exp(-tf.abs(logits)))
+
+
 def _in_one_pass(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """The value alone, by slices of the pixels whose factors are multiplied: XLA reads each logit once."""
-    size = logits.shape[-1]
-    width = size // _GROUP
-    linear, product = tf.cast(0.0, logits.dtype), tf.cast(1.0, logits.dtype)
-    for start in range(0, width * _GROUP, max(width, 1)):
-        part = slice(start, start + width)
-        own, factor = _terms(logits[..., part], x[..., part])
-        linear, product = linear + own, product * factor
-    log_prob = tf.reduce_sum(linear - tf.math.log(product), axis=-1) if width else linear
-    if size % _GROUP:
-        rest = slice(width * _GROUP, size)
+    """The value by slices of the pixels: XLA reads each logit once, and sums over few numbers remain."""
+    width = logits.shape[-1] // _GROUP
+    parts = [_sliced_sum(logits, x)] if width else []
+    if logits.shape[-1] % _GROUP:
+        rest = slice(width * _GROUP, None)
         own, factor = _terms(logits[..., rest], x[..., rest])
-        log_prob += tf.reduce_sum(own - tf.math.log(factor), axis=-1)
-    return log_prob
+        parts.append(own - tf.math.log(factor))
+    return tf.add_n([tf.reduce_sum(one, axis=-1) for one in parts])
+
+
+@fusion.training_part
+def _sliced_sum(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Adds the log-probabilities of pixels that are D // 16 apart, [..., B, D // 16]: as one of a product."""
+    width = logits.shape[-1] // _GROUP
+    linear, product = tf.cast(0.0, logits.dtype), tf.cast(1.0, logits.dtype)
+    for start in range(0, width * _GROUP, width):
+        one = slice(start, start + width)
+        own, factor = _terms(logits[..., one], x[..., one])
+        linear, product = linear + own, product * factor
+    return linear - tf.math.log(product)
 
 
 def _terms(logits: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

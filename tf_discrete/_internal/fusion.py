@@ -1,8 +1,9 @@
-"""Parts of an evaluation that XLA compiles each for itself.
+"""Parts of a computation that XLA compiles each for itself.
 
-On a processor, XLA makes one fast loop of many small operations, but it multiplies matrices slowly, and
-where it may fuse everything it computes some parts many times over. So the parts that gain are compiled
-alone, and only where nothing is differentiated or exported: inside `enabled`.
+On a processor, XLA makes one fast loop of many small operations, but it multiplies matrices and adds up rows
+slowly, and where it may fuse everything it computes some parts many times over. So the parts that gain are
+compiled alone: all of them inside `enabled`, and inside `enabled_in_training` the training parts that read
+many numbers.
 """
 
 from __future__ import annotations
@@ -16,22 +17,35 @@ from typing import ParamSpec
 import tensorflow as tf
 
 _P = ParamSpec("_P")
-_ENABLED = contextvars.ContextVar("fusion", default=False)
+_EVALUATION, _TRAINING = "evaluation", "training"
+_MODE = contextvars.ContextVar("fusion", default="")
+_MANY = 2**16
+"""Numbers that a training part reads at least; with fewer, its start takes as long as it saves."""
 
 
-@contextlib.contextmanager
-def enabled() -> Iterator[None]:
-    """Compiles the parts that are traced or called inside, where XLA is available."""
-    token = _ENABLED.set(_available())
-    try:
-        yield
-    finally:
-        _ENABLED.reset(token)
+def enabled() -> contextlib.AbstractContextManager[None]:
+    """Compiles the parts that are traced or called inside, where XLA is available.
+
+    Nothing may be differentiated or exported inside.
+    """
+    return _set(_EVALUATION if _available() else "")
+
+
+def enabled_in_training() -> contextlib.AbstractContextManager[None]:
+    """Compiles the training parts that are traced or called inside, on a processor where XLA is available."""
+    has_gpu = bool(tf.config.list_logical_devices("GPU"))
+    return _set(_TRAINING if not has_gpu and _available() else "")
 
 
 def is_enabled() -> bool:
-    """Returns whether parts are compiled."""
-    return _ENABLED.get()
+    """Returns whether all parts are compiled."""
+    return _MODE.get() == _EVALUATION
+
+
+def compiles(x: tf.Tensor) -> bool:
+    """Returns whether a training part that reads `x` first is compiled."""
+    many = (x.shape.num_elements() or 0) >= _MANY
+    return is_enabled() or (many and _MODE.get() == _TRAINING)
 
 
 def part(fn: Callable[_P, tf.Tensor]) -> Callable[_P, tf.Tensor]:
@@ -43,13 +57,33 @@ def part(fn: Callable[_P, tf.Tensor]) -> Callable[_P, tf.Tensor]:
         ...     float(double(tf.constant(3.0)))
         6.0
     """
+    return _compiled_where(lambda _: is_enabled(), fn)
+
+
+def training_part(fn: Callable[_P, tf.Tensor]) -> Callable[_P, tf.Tensor]:
+    """As `part`, but also inside `enabled_in_training`; its gradient, if any, must be a part of its own."""
+    return _compiled_where(compiles, fn)
+
+
+def _compiled_where(
+    condition: Callable[[tf.Tensor], bool], fn: Callable[_P, tf.Tensor]
+) -> Callable[_P, tf.Tensor]:
     compiled = tf.function(fn, jit_compile=True, autograph=False)
 
     @functools.wraps(fn)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> tf.Tensor:
-        return compiled(*args, **kwargs) if is_enabled() else fn(*args, **kwargs)
+        return (compiled if condition(args[0]) else fn)(*args, **kwargs)
 
     return call
+
+
+@contextlib.contextmanager
+def _set(mode: str) -> Iterator[None]:
+    token = _MODE.set(mode)
+    try:
+        yield
+    finally:
+        _MODE.reset(token)
 
 
 @functools.cache

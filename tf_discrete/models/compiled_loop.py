@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
+from tf_discrete._internal import fusion
 from tf_discrete.datasets.indexed_batches import Block, IndexedBatches, Indices
 from tf_discrete.models import term_means
 from tf_discrete.models.training_step import TrainingStep
@@ -105,7 +106,7 @@ class CompiledLoop:
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             one = keras.tree.map_structure(lambda tensor: tf.gather(tensor, number), block)
             unseen = tf.equal(counts[monitored], 0)
-            with seeds.compiled_by_xla() if self.uses_xla else contextlib.nullcontext():
+            with seeds.compiled_by_xla() if self.uses_xla else fusion.enabled_in_training():
                 sums = model.update(read(one), unseen)
             return (number + 1, *term_means.added(means, totals, counts, sums))
 
