@@ -4,7 +4,8 @@
 
 writes generated images of 28 x 28 pixels (unless they are there), reads one epoch as `fit` reads it, and adds
 a record for each kind to benchmarks/results/streaming.jsonl: images a second, seconds until the first batch,
-and the resident memory in MiB before the first batch and after every tenth of the epoch.
+the resident memory in MiB before the first batch and after every tenth of the epoch, and its peak. Each kind
+is read by a process of its own if it is asked for alone: --kinds shards.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import io
 import json
 import pathlib
+import resource
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -87,6 +89,7 @@ def measure(folder: pathlib.Path) -> dict[str, Any]:
         "seconds_to_first_batch": round(first - began, 1),
         "images_per_second": round((steps - 1) * BATCH / seconds),
         "resident_mib": memory,
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1),
     }
 
 
@@ -103,7 +106,10 @@ def main() -> None:
         made, used = provenance.record(["pillow"]), time.process_time()
         found = {"kind": kind, **measure(folder)}
         found["cpu_seconds"] = round(time.process_time() - used, 1)
-        command = f"python -m benchmarks.speed.streaming --images={options.images} --folder=F"
+        command = (
+            f"python -m benchmarks.speed.streaming --images={options.images} --folder=F "
+            f"--kinds {' '.join(options.kinds)}"
+        )
         name = f"{kind}, {options.images}"
         record = {"name": name, "command": command, **found, "provenance": made}
         print(json.dumps(store.append(RESULTS, record)), flush=True)
@@ -120,16 +126,15 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
             f"{record['images'] / record['cpu_seconds']:,.0f}",
             f"{record['seconds_to_first_batch']:.0f}",
             *(f"{memory[0]:,.0f}", f"{memory[len(memory) // 2]:,.0f}", f"{memory[-1]:,.0f}"),
+            f"{record['peak_mib']:,.0f}",
         )
         rows.append(cells)
     header = (
         *("data", "training images", "images a second", "of a CPU second"),
-        *("seconds to the first batch", "MiB at the start", "half-way", "at the end"),
+        *("seconds to the first batch", "MiB at the start", "half-way", "at the end", "peak"),
     )
-    last = list(records.values())[-1]
-    return (
-        f"{tables.markdown(header, rows)}\n{provenance.line(last['provenance'], last['command'])}"
-    )
+    made = [provenance.line(one["provenance"], one["command"]) for one in records.values()]
+    return f"{tables.markdown(header, rows)}\n{''.join(dict.fromkeys(made))}"
 
 
 if __name__ == "__main__":
