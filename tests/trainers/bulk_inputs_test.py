@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image, PngImagePlugin
 
 from trainers.bulk import inputs
+from trainers.bulk.shard import Reading
 
 PIXELS = np.random.default_rng(0).integers(0, 256, [4, 9, 8]).astype(np.uint8)
 
@@ -31,7 +32,7 @@ def write(path, files, key="image"):
 
 def read(source, **changes):
     options = {"data_shape": (9, 8, 1), "batch_size": 2, "image_feature": "image"}
-    how = inputs.Reading(**{**options, "label_feature": "label", "data_dir": "", **changes})
+    how = Reading(**{**options, "label_feature": "label", "data_dir": "", **changes})
     parts = [
         part for shard in inputs.shards(str(source), 100) for part in inputs.batches(shard, how)
     ]
@@ -177,7 +178,7 @@ def prepare(folder, version="1.0.0", count=80, seed=0):
 
 def test_ids_of_tfds_are_places_in_its_files(tmp_path):
     stored = prepare(tmp_path)
-    how = inputs.Reading((9, 8, 1), 7, "image", "label", str(tmp_path))
+    how = Reading((9, 8, 1), 7, "image", "label", str(tmp_path))
     for size in (30, 1000):
         shards = inputs.shards("tfds:numbered:train", size, str(tmp_path))
         parts = [part for shard in shards for part in inputs.batches(shard, how)]

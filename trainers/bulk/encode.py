@@ -14,6 +14,7 @@ from tf_discrete.types import JsonObject
 
 from ..flags.encode import Config
 from . import inputs, output
+from .shard import Reading, Shard
 
 
 def run(config: Config) -> None:
@@ -47,7 +48,7 @@ def run(config: Config) -> None:
     preprocessing = manifest.preprocessing or {}
     white = preprocessing.get("white_levels") or (None, None)
     check_white_levels(white)
-    how = inputs.Reading(
+    how = Reading(
         manifest.data_shape,
         config.batch_size,
         config.image_feature,
@@ -83,7 +84,7 @@ def run(config: Config) -> None:
     print(f"{made['count']:,} codes, {made['num_rejects']} rejects in {folder}{speed}")
 
 
-def sum_of(manifest: dict, pending: list[inputs.Shard]) -> int:
+def sum_of(manifest: dict, pending: list[Shard]) -> int:
     """Returns the number of codes in the shards that were encoded now."""
     new = {output.shard_file(shard.number) for shard in pending}
     return sum(shard["count"] for shard in manifest["shards"] if shard["file"] in new)

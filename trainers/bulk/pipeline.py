@@ -18,9 +18,10 @@ from tf_discrete.codes.code_files import CodeLayout
 from tf_discrete.codes.packing import pack
 
 from . import inputs, output
+from .shard import Reading, Shard
 
 
-class SavedModelEncoder(ModelHandler[inputs.Shard, output.Encoded, Any]):
+class SavedModelEncoder(ModelHandler[Shard, output.Encoded, Any]):
     """Encodes shards by the `encode` signature of a SavedModel.
 
     An element is a whole shard: its images are read and encoded a batch at a time, and its codes, which are
@@ -35,9 +36,7 @@ class SavedModelEncoder(ModelHandler[inputs.Shard, output.Encoded, Any]):
         threshold: Whether the model reads black and white, cut at 1/2.
     """
 
-    def __init__(
-        self, path: str, layout: CodeLayout, how: inputs.Reading, scale: float, threshold: bool
-    ):
+    def __init__(self, path: str, layout: CodeLayout, how: Reading, scale: float, threshold: bool):
         super().__init__()
         self._path, self._layout, self._how = path, layout, how
         self._scale, self._threshold = scale, threshold
@@ -58,7 +57,7 @@ class SavedModelEncoder(ModelHandler[inputs.Shard, output.Encoded, Any]):
         return of_pixels
 
     def run_inference(
-        self, batch: Sequence[inputs.Shard], model: Any, inference_args: Any = None
+        self, batch: Sequence[Shard], model: Any, inference_args: Any = None
     ) -> Iterable[output.Encoded]:
         """Yields the codes of each shard."""
         for shard in batch:
@@ -68,7 +67,7 @@ class SavedModelEncoder(ModelHandler[inputs.Shard, output.Encoded, Any]):
         """One shard at a time, so that it is written before the next is read."""
         return {"min_batch_size": 1, "max_batch_size": 1}
 
-    def _encode(self, shard: inputs.Shard, model: Any) -> output.Encoded:
+    def _encode(self, shard: Shard, model: Any) -> output.Encoded:
         ids, packed, labels = [np.zeros(0, np.int64)], [], [np.zeros(0, np.int64)]
         rejects = []
         packed.append(pack(np.zeros([0, self._layout.num_variables], np.int32), self._layout[1]))
@@ -107,7 +106,7 @@ class WriteShard(beam.DoFn):
 
 
 def run(
-    pending: Sequence[inputs.Shard],
+    pending: Sequence[Shard],
     encoder: SavedModelEncoder,
     folder: str,
     layout: CodeLayout,

@@ -1,0 +1,44 @@
+"""A folder of image files as input of the bulk encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tf_discrete.datasets import image_folder
+
+from .shard import Images, Reading, Shard, identity, reason, reject, some_of
+
+
+def shards(folder: str, size: int) -> list[Shard]:
+    """Lists the shards of a folder, in the order of the paths.
+
+    Raises:
+        FileNotFoundError: No image there.
+    """
+    paths = sorted(image_folder.files(folder))
+    if not paths:
+        raise FileNotFoundError(
+            f"The folder must hold images. Check the path. Received: input={folder!r}"
+        )
+    made = []
+    for number, start in enumerate(range(0, len(paths), size)):
+        part = tuple(paths[start : start + size])
+        known = tuple(identity(path) for path in part)
+        made.append(Shard(number, "folder", folder, start, part, identity=known))
+    return made
+
+
+def batches(shard: Shard, how: Reading) -> Iterator[Images]:
+    """Images of a folder, resized as the trainers resize them."""
+    shape: tuple[int, int, int] = how.data_shape  # type: ignore[assignment]
+    for first in range(0, len(shard.files), how.batch_size):
+        images, rejects, kept = [], [], []
+        for place, path in enumerate(shard.files[first : first + how.batch_size], first):
+            try:
+                image = image_folder.read(path, shape, how.white_levels)
+            except (OSError, ValueError) as error:
+                rejects.append(reject(shard, place, path, reason(error)))
+                continue
+            images.append(image)
+            kept.append(place)
+        yield some_of(shard, 0, how, kept, images, [-1] * len(kept), rejects)
