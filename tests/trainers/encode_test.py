@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -195,6 +196,51 @@ def test_bad_flags(saved, tmp_path, flags, error, message):
     flags = {"source": tmp_path / "in" / "*.tfrecord", **flags}
     with pytest.raises(error, match=message):
         encode(saved, output=tmp_path / "out", **flags)
+
+
+def children(pid):
+    """Processes that a process has started."""
+    found = []
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards_done", [0, 1, 3])
+def test_a_worker_that_was_killed_ends_the_job_and_the_next_goes_on(saved, tmp_path, shards_done):
+    """Beam's own runner waits for ever for a worker process that is gone."""
+    images = write_shards(tmp_path / "in", saved[1], sizes=(300,) * 8)
+    words = [
+        *("-m", "trainers.encode", f"--model={saved[0]}", "--batch_size=2"),
+        *(f"--input={tmp_path / 'in'}/*.tfrecord", f"--output={tmp_path / 'out'}"),
+        "--beam=--direct_num_workers=2,--direct_running_mode=multi_processing",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(small_runs.ROOT)}
+    process = forked.start(*words, cwd=tmp_path, env=environment, stderr=tmp_path / "err")
+    records = tmp_path / "out" / "records"
+    while True:
+        assert process.poll() is None, (tmp_path / "err").read_text()
+        # Beam starts each worker by a shell.
+        workers = [worker for shell in children(process.pid) for worker in children(shell)]
+        if len(workers) == 2 and len(list(records.glob("*.json"))) >= shards_done:
+            break
+        time.sleep(0.01)
+    os.kill(workers[0], signal.SIGKILL)
+    assert process.wait(timeout=120) == 1
+    told = (tmp_path / "err").read_text().splitlines()[-1]
+    assert told.startswith("WorkerGoneError: A worker of the job is gone")
+    left = len(list(records.glob("*.json")))
+    assert shards_done <= left < 8 and not (tmp_path / "out" / "manifest.json").exists()
+    ended = forked.run(*words, cwd=tmp_path, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert left == 0 or f"{left} of 8 shards are done already" in ended.stdout
+    assert read(tmp_path / "out") == wanted(saved[1], images)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from tf_discrete._internal import checks
 from tf_discrete.codes.code_files import CodeLayout
 from tf_discrete.codes.packing import pack
 
-from . import inputs, output
+from . import inputs, lost_workers, output
 from .shard import Reading, Shard
 
 
@@ -123,13 +123,14 @@ def run(
 
     Raises:
         ValueError: Options that Beam does not know.
+        WorkerGoneError: A worker process of Beam's own runner is gone.
     """
     options = PipelineOptions(list(arguments))
     unknown = [name for name in arguments if not name.startswith("--")]
     if unknown:
         checks.refuse("beam", "options of Beam, each with two dashes", unknown)
     began = time.perf_counter()
-    with beam.Pipeline(options=options) as pipeline:
+    with lost_workers.ending(), beam.Pipeline(options=options) as pipeline:
         _ = (
             pipeline
             | "Shards" >> beam.Create(list(pending), reshuffle=False)
