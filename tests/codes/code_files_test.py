@@ -47,6 +47,18 @@ def test_what_is_written_is_read(tmp_path, labels):
     assert len(index) == 50
 
 
+def test_scores_and_paths_are_kept(tmp_path):
+    scores = np.linspace(-3, 0, 50).astype(np.float32)
+    paths = np.array([f"class/{number}.png" for number in range(50)], object)
+    batch = code_files.CodeBatch(np.arange(50), PACKED, None, scores, paths)
+    code_files.write_codes(tmp_path / "a.parquet", [batch], LAYOUT)
+    read = list(code_files.CodeFiles(tmp_path / "a.parquet").batches(size=7))
+    assert all(batch.labels is None for batch in read)
+    np.testing.assert_array_equal(np.concatenate([batch.scores for batch in read]), scores)
+    assert np.concatenate([batch.paths for batch in read]).tolist() == paths.tolist()
+    assert read[0].scores.dtype == np.float32
+
+
 def test_an_empty_file_is_one(tmp_path):
     assert code_files.write_codes(tmp_path / "a.parquet", [], LAYOUT) == 0
     assert not list(code_files.CodeFiles(tmp_path / "a.parquet").batches())

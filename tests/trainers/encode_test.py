@@ -13,7 +13,7 @@ import tensorflow as tf
 from tests import forked
 from tests.models import small_models
 from tests.trainers import small_runs
-from tf_discrete import codes, export
+from tf_discrete import codes, export, models
 from tf_discrete._internal import locking
 from tf_discrete.codes import code_files
 from tf_discrete.datasets import resizing
@@ -107,9 +107,54 @@ def test_a_folder_of_images_and_a_data_set_become_codes(saved, tmp_path):
     (tmp_path / "in" / "broken.png").write_bytes(b"no image")
     encode(saved, tmp_path / "in", tmp_path / "out", shard_size=2)
     assert read(tmp_path / "out") == wanted(saved[1], images)
+    batches = list(code_files.CodeFiles(tmp_path / "out").batches())
+    paths = [path for batch in batches for path in batch.paths]
+    assert paths == ["a.png", "b.png", "sub/c.png"]
     (line,) = (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()
     reject = json.loads(line)
     assert reject["id"] == 2 and reject["name"].endswith("broken.png") and reject["reason"]
+
+
+SIZES = {"categorical": (2, 3), "bernoulli": (5, 2), "tree:3,4": (2, 12), "path:2,3": (1, 6)}
+
+
+@pytest.mark.parametrize(("latents", "sizes"), SIZES.items())
+def test_codes_of_all_kinds_have_a_score(tmp_path, latents, sizes):
+    model = models.CategoricalVAE(
+        (6, 5, 1), *sizes, hidden_units=(8,), latents=latents, estimator="reinmax"
+    )
+    for variable in model.trainable_variables:
+        variable.assign(GENERATOR.normal(size=variable.shape))
+    export.save(model, tmp_path / "model")
+    images = write_shards(tmp_path / "in", model, sizes=(9, 4))
+    source = tmp_path / "in" / "*.tfrecord"
+    encode((tmp_path / "model", model), source, tmp_path / "out", batch_size=4, score=True)
+    files = code_files.CodeFiles(tmp_path / "out")
+    found = list(files.batches())
+    pixels = np.stack(list(images.values())).astype(np.float32) / 255
+    made = model.encode(pixels)
+    packed = np.concatenate([batch.packed for batch in found])
+    np.testing.assert_array_equal(codes.unpack(packed, *files.layout[:2]), made)
+    scores = np.concatenate([batch.scores for batch in found])
+    np.testing.assert_allclose(scores, log_prob(model, pixels, made), rtol=1e-4, atol=1e-5)
+    assert len(np.unique(scores)) > 1 and (scores <= 0).all()
+    with pytest.raises(ValueError, match="differs in score"):
+        encode((tmp_path / "model", model), source, tmp_path / "out")
+
+
+def log_prob(model, pixels, made):
+    """log q(code | image), summed over the variables, by the posterior of the model itself."""
+    found = model._posterior(tf.constant(pixels)).code_log_prob(made)
+    return tf.reduce_sum(tf.reshape(found, [len(pixels), -1]), axis=-1)
+
+
+def test_a_model_without_codes_is_refused(tmp_path):
+    model = models.SemiSupervisedVAE((6, 5, 1), num_classes=3, hidden_units=(8,))
+    export.save(model, tmp_path / "model")
+    write_shards(tmp_path / "in", model, sizes=(1,))
+    with pytest.raises(ValueError, match="signature encode, with the output codes.*SemiSuper"):
+        encode((tmp_path / "model", model), tmp_path / "in" / "*", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_input_without_an_image_that_can_be_read_is_an_error(saved, tmp_path):
@@ -179,6 +224,35 @@ def test_an_encoding_is_of_one_model_and_one_input(saved, tmp_path):
     (tmp_path / "mine" / "letter").write_text("hello")
     with pytest.raises(FileExistsError, match="new or empty folder"):
         encode(saved, source, tmp_path / "mine")
+
+
+_FULL = """
+import resource, sys
+from trainers.bulk import encode
+from trainers.flags.encode import Config
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (800, resource.RLIM_INFINITY))
+try:
+    encode.run(Config(model=sys.argv[1], input=sys.argv[2], output=sys.argv[3]))
+except Exception as error:
+    told = f"{type(error).__name__} {error}"
+resource.setrlimit(resource.RLIMIT_FSIZE, [resource.RLIM_INFINITY] * 2)
+print(told)
+"""
+
+
+def test_a_full_disk_loses_nothing(saved, tmp_path):
+    images = write_shards(tmp_path / "in", saved[1], sizes=(20, 3))
+    words = saved[0], tmp_path / "in" / "*.tfrecord", tmp_path / "out"
+    environment = {**os.environ, "PYTHONPATH": str(small_runs.ROOT)}
+    ended = forked.run("-c", _FULL, *map(str, words), cwd=tmp_path, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("OSError") and "File too large" in ended.stdout, ended.stdout
+    assert "codes-00000" in ended.stdout
+    left = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert left == {"plan.json"}
+    encode(saved, *words[1:])
+    assert read(tmp_path / "out") == wanted(saved[1], images)
 
 
 @pytest.mark.parametrize(

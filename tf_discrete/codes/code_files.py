@@ -28,6 +28,8 @@ KEY = b"tf_discrete.codes"
 _EXPECTED = "a Parquet file of codes, with the columns id and code"
 _REMEDY = "Encode the images again; shards that are whole are not made again."
 _GROUP = 1 << 16
+_OPTIONAL = {"labels": "label", "scores": "score", "paths": "path"}
+"""Columns that a file may have, by their names in a `CodeBatch`."""
 
 
 class CodeLayout(NamedTuple):
@@ -74,20 +76,24 @@ class CodeBatch(NamedTuple):
         ids: int64 [B].
         packed: uint8 [B, bytes], the bytes of `pack`.
         labels: int64 [B], or None where there are none.
+        scores: float32 [B], log q(code | image) in nats, or None where there are none.
+        paths: str [B], where the images are in their folder, or None where there are none.
     """
 
     ids: np.ndarray
     packed: np.ndarray
     labels: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    paths: np.ndarray | None = None
 
 
 class CodeFiles:
     """Codes in Parquet, read a part at a time.
 
     The columns are `id` (int64), `code` (fixed-size binary, the bytes of `pack`) and, where there are any,
-    `label` (int64); others are ignored. The sizes of the codes and the digest of their model are in the
-    metadata of each file. A folder with a `manifest.json` must hold the shards that the manifest names,
-    and no others.
+    `label` (int64), `score` (float) and `path` (string); others are ignored. The sizes of the codes and the
+    digest of their model are in the metadata of each file. A folder with a `manifest.json` must hold the
+    shards that the manifest names, and no others.
 
     Args:
         path: A Parquet file, or a folder of them.
@@ -125,20 +131,23 @@ class CodeFiles:
 
     def batches(self, size: int = _GROUP) -> Iterator[CodeBatch]:
         """Yields all rows in the order of the shards, at most `size` at once."""
+        yield from self._read(size, tuple(_OPTIONAL))
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields pairs of ids and packed codes, as `ExactIndex.build` takes them."""
+        for batch in self._read(size, ()):
+            yield batch.ids, batch.packed
+
+    def _read(self, size: int, optional: tuple[str, ...]) -> Iterator[CodeBatch]:
+        """Yields all rows, of the optional columns only those named."""
         size, parquet = checks.whole("size", size), _pyarrow().parquet
         width = bytes_per_code(*self.layout[:2])
         for shard in self._shards:
             with reading.reading(shard, _EXPECTED, _REMEDY), parquet.ParquetFile(shard) as file:
-                names = [
-                    name for name in ("id", "code", "label") if name in file.schema_arrow.names
-                ]
-                for part in file.iter_batches(size, columns=names):
-                    yield _batch(part, width)
-
-    def chunks(self, size: int = 1 << 20) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields pairs of ids and packed codes, as `ExactIndex.build` takes them."""
-        for batch in self.batches(size):
-            yield batch.ids, batch.packed
+                there = [name for name in optional if _OPTIONAL[name] in file.schema_arrow.names]
+                columns = ["id", "code", *(_OPTIONAL[name] for name in there)]
+                for part in file.iter_batches(size, columns=columns):
+                    yield _batch(part, width, there)
 
     def check_model(self, model: keras.Model | str) -> None:
         """Refuses the codes of another model.
@@ -168,7 +177,7 @@ def write_codes(
 
     Args:
         path: The file; one that this function has written is replaced.
-        batches: The rows; either all of them have labels or none has.
+        batches: The rows; labels, scores and paths are those of all of them or of none.
         layout: What the bytes mean.
         extra: More metadata of the file. Default: none.
 
@@ -187,25 +196,29 @@ def write_codes(
     with writing.new_path(path, True, ours=ours, kind="Parquet file of codes") as new:
         writer = None
         for batch in batches:
-            schema = _schema(width, batch.labels is not None, layout, extra or {})
+            schema = _schema(width, _given(batch), layout, extra or {})
             if writer is None:
                 writer = arrow.parquet.ParquetWriter(new, schema)
             writer.write_table(arrow.Table.from_batches([_record_batch(batch, schema, width)]))
             count += len(batch.ids)
         if writer is None:
-            writer = arrow.parquet.ParquetWriter(new, _schema(width, False, layout, extra or {}))
+            writer = arrow.parquet.ParquetWriter(new, _schema(width, (), layout, extra or {}))
         writer.close()
     return count
 
 
+def _given(batch: CodeBatch) -> list[str]:
+    return [name for name in _OPTIONAL if getattr(batch, name) is not None]
+
+
 def _schema(
-    width: int, labels: bool, layout: CodeLayout, extra: Mapping[str, str]
+    width: int, optional: Iterable[str], layout: CodeLayout, extra: Mapping[str, str]
 ) -> pyarrow.Schema:
     import pyarrow
 
+    types = {"labels": pyarrow.int64(), "scores": pyarrow.float32(), "paths": pyarrow.string()}
     fields = [("id", pyarrow.int64()), ("code", pyarrow.binary(width))]
-    if labels:
-        fields.append(("label", pyarrow.int64()))
+    fields += [(_OPTIONAL[name], types[name]) for name in optional]
     metadata: dict[str | bytes, str] = {KEY: layout_text(layout)}
     metadata.update(extra.items())
     return pyarrow.schema(fields, metadata=metadata)
@@ -219,18 +232,22 @@ def _record_batch(batch: CodeBatch, schema: pyarrow.Schema, width: int) -> pyarr
     data = pyarrow.py_buffer(np.ascontiguousarray(batch.packed))
     code = pyarrow.Array.from_buffers(pyarrow.binary(width), len(batch.ids), [None, data])
     columns = [pyarrow.array(batch.ids, pyarrow.int64()), code]
-    if batch.labels is not None:
-        columns.append(pyarrow.array(batch.labels, pyarrow.int64()))
+    columns += [
+        pyarrow.array(getattr(batch, name), schema.field(_OPTIONAL[name]).type)
+        for name in _given(batch)
+    ]
     return pyarrow.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _batch(part: pyarrow.RecordBatch, width: int) -> CodeBatch:
+def _batch(part: pyarrow.RecordBatch, width: int, optional: Iterable[str]) -> CodeBatch:
     column = part.column("code")
     data = np.frombuffer(column.buffers()[1], np.uint8)
     start = column.offset * width
     packed = data[start : start + len(column) * width].reshape(-1, width)
-    labels = part.column("label").to_numpy() if "label" in part.schema.names else None
-    return CodeBatch(part.column("id").to_numpy(), packed, labels)
+    others = {
+        name: part.column(_OPTIONAL[name]).to_numpy(zero_copy_only=False) for name in optional
+    }
+    return CodeBatch(part.column("id").to_numpy(), packed, **others)
 
 
 def _shards(path: pathlib.Path, verify: bool) -> list[pathlib.Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 
-from tf_discrete import distributions
 from tf_discrete._internal import checks, extras, locking, writing
 from tf_discrete.codes.code_files import CodeLayout
 from tf_discrete.datasets.split import check_white_levels
@@ -35,13 +34,14 @@ def run(config: Config) -> None:
     with extras.required("Bulk encoding needs Apache Beam", "beam"):
         from . import pipeline
     manifest = load_manifest(config.model)
-    layout = code_layout(manifest)
+    layout = code_layout(manifest, config.score)
     found = inputs.shards(config.input, config.shard_size, config.data_dir)
     plan: JsonObject = {
         "model": layout.model,
         "num_variables": layout.num_variables,
         "num_categories": layout.num_categories,
         "input": inputs.fingerprint(found),
+        "score": config.score,
     }
     if any(shard.kind == "tfrecord" for shard in found):
         plan |= {"image_feature": config.image_feature, "label_feature": config.label_feature}
@@ -75,6 +75,7 @@ def run(config: Config) -> None:
             how,
             scale,
             threshold,
+            config.score,
         )
         seconds = 0.0
         if pending:
@@ -90,20 +91,18 @@ def sum_of(manifest: dict, pending: list[Shard]) -> int:
     return sum(shard["count"] for shard in manifest["shards"] if shard["file"] in new)
 
 
-def code_layout(manifest: Manifest) -> CodeLayout:
+def code_layout(manifest: Manifest, score: bool) -> CodeLayout:
     """Returns what the bytes of an export's codes mean.
 
     Raises:
-        ValueError: A kind of latents whose codes are not packed, such as trees, or a model without `encode`.
+        ValueError: A model without a signature that is needed.
     """
-    if "encode" not in manifest.signatures:
-        raise ValueError(
-            "The model must have the signature encode. Export a model with codes. "
-            f"Received: a model with {', '.join(manifest.signatures)}"
-        )
-    if "branching" in distributions.get(manifest.latents).describe_codes():
-        raise ValueError(
-            "The codes of trees have too many categories to compare. Encode with a model of other latents. "
-            f"Received: latents={manifest.latents!r}"
-        )
+    needed = {"encode": "codes", **({"encode_probs": "probs"} if score else {})}
+    for name, output_name in needed.items():
+        if output_name not in manifest.signatures.get(name, {}).get("outputs", {}):
+            raise ValueError(
+                f"The model must have the signature {name}, with the output {output_name}. Export a model "
+                f"with codes{', or leave --score out' if score else ''}. Received: a model of "
+                f"{manifest.model} with {', '.join(manifest.signatures)}"
+            )
     return CodeLayout(manifest.num_variables, manifest.num_categories, manifest.model_digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from tf_discrete.datasets import image_folder
@@ -41,4 +42,13 @@ def batches(shard: Shard, how: Reading) -> Iterator[Images]:
                 continue
             images.append(image)
             kept.append(place)
-        yield some_of(shard, 0, how, kept, images, [-1] * len(kept), rejects)
+        found = some_of(shard, 0, how, kept, images, [-1] * len(kept), rejects)
+        yield found._replace(
+            paths=tuple(_path_in(shard.source, shard.files[place]) for place in kept)
+        )
+
+
+def _path_in(folder: str, path: str) -> str:
+    """Returns a path in a folder, with slashes; bytes of a name that are no text are escaped."""
+    inside = os.path.relpath(path, folder).replace(os.sep, "/")
+    return os.fsencode(inside).decode(errors="backslashreplace")

@@ -42,6 +42,8 @@ class Encoded(NamedTuple):
         packed: uint8 [B, bytes].
         labels: int64 [B], -1 where there is none.
         rejects: Images that could not be read.
+        scores: float32 [B], or None where they are not asked for.
+        paths: str [B] of image files; else none.
     """
 
     number: int
@@ -49,6 +51,8 @@ class Encoded(NamedTuple):
     packed: np.ndarray
     labels: np.ndarray
     rejects: list[JsonObject]
+    scores: np.ndarray | None = None
+    paths: tuple[str, ...] = ()
 
 
 def start(folder: pathlib.Path, plan: JsonObject) -> None:
@@ -92,7 +96,8 @@ def shard_file(number: int) -> str:
 def write_shard(folder: pathlib.Path, encoded: Encoded, layout: CodeLayout) -> None:
     """Writes the codes of a shard and then its record."""
     labels = encoded.labels if (encoded.labels >= 0).any() else None
-    batch = CodeBatch(encoded.ids, encoded.packed, labels)
+    paths = np.array(encoded.paths, object) if encoded.paths else None
+    batch = CodeBatch(encoded.ids, encoded.packed, labels, encoded.scores, paths)
     file = folder / shard_file(encoded.number)
     with writing.replaced_file(file) as new:  # Also a damaged one, unlike `write_codes`.
         count = write_codes(new, [batch] if len(encoded.ids) else [], layout)

@@ -34,24 +34,36 @@ class SavedModelEncoder(ModelHandler[Shard, output.Encoded, Any]):
         how: How images are read.
         scale: What 8-bit pixels are multiplied by.
         threshold: Whether the model reads black and white, cut at 1/2.
+        score: Whether to compute the log-probability of each code.
     """
 
-    def __init__(self, path: str, layout: CodeLayout, how: Reading, scale: float, threshold: bool):
+    def __init__(
+        self,
+        path: str,
+        layout: CodeLayout,
+        how: Reading,
+        scale: float,
+        threshold: bool,
+        score: bool,
+    ):
         super().__init__()
         self._path, self._layout, self._how = path, layout, how
-        self._scale, self._threshold = scale, threshold
+        self._scale, self._threshold, self._score = scale, threshold, score
 
     def load_model(self) -> Any:
         """Loads the SavedModel, once for each process."""
         loaded = tf.saved_model.load(self._path)
-        encode = loaded.signatures["encode"]
+        encode, encode_probs = (loaded.signatures.get(name) for name in ("encode", "encode_probs"))
 
         @tf.function(autograph=False, reduce_retracing=True)
-        def of_pixels(pixels: tf.Tensor) -> tf.Tensor:
+        def of_pixels(pixels: tf.Tensor) -> tuple[tf.Tensor, ...]:
             image = tf.cast(pixels, tf.float32) * self._scale
             if self._threshold:
                 image = tf.cast(image > 0.5, tf.float32)
-            return encode(image=image)["codes"]
+            codes = encode(image=image)["codes"]
+            if not self._score:
+                return (codes,)
+            return codes, code_log_prob(encode_probs(image=image)["probs"])
 
         of_pixels.loaded = loaded  # Its variables live as long as the function.
         return of_pixels
@@ -69,22 +81,42 @@ class SavedModelEncoder(ModelHandler[Shard, output.Encoded, Any]):
 
     def _encode(self, shard: Shard, model: Any) -> output.Encoded:
         ids, packed, labels = [np.zeros(0, np.int64)], [], [np.zeros(0, np.int64)]
-        rejects = []
+        scores, rejects = [np.zeros(0, np.float32)], []
+        paths: list[str] = []
         packed.append(pack(np.zeros([0, self._layout.num_variables], np.int32), self._layout[1]))
         for part in inputs.batches(shard, self._how):
             rejects += part.rejects
             if len(part.ids):
-                codes = model(tf.constant(part.images)).numpy()
-                packed.append(pack(codes, self._layout.num_categories))
+                codes, *score = model(tf.constant(part.images))
+                packed.append(pack(codes.numpy(), self._layout.num_categories))
+                scores += [one.numpy() for one in score]
                 ids.append(part.ids)
                 labels.append(part.labels)
+                paths += part.paths
         return output.Encoded(
             shard.number,
             np.concatenate(ids),
             np.concatenate(packed),
             np.concatenate(labels),
             rejects,
+            np.concatenate(scores) if self._score else None,
+            tuple(paths),
         )
+
+
+def code_log_prob(probs: tf.Tensor) -> tf.Tensor:
+    """Returns log q(code | image) in nats, [B], where each variable or digit of the code is the likeliest.
+
+    Args:
+        probs: What `encode_probs` returns: [B, N, K], or of a 1, [B, N].
+
+    Example:
+        >>> code_log_prob(tf.constant([[0.5, 0.25]])).numpy().round(3)  # log(1/2 * 3/4)
+        array([-0.981], dtype=float32)
+    """
+    if probs.shape.rank == 2:
+        probs = tf.stack([1 - probs, probs], axis=-1)
+    return tf.reduce_sum(tf.math.log(tf.reduce_max(probs, axis=-1)), axis=-1)
 
 
 class WriteShard(beam.DoFn):

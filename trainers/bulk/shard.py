@@ -19,12 +19,14 @@ class Images(NamedTuple):
         images: uint8 [B, *data_shape].
         labels: int64 [B], -1 where there is none.
         rejects: An id, a name and a reason for each image that cannot be read.
+        paths: Of image files, where each one is in the folder of the input; else none.
     """
 
     ids: np.ndarray
     images: np.ndarray
     labels: np.ndarray
     rejects: list[JsonObject]
+    paths: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

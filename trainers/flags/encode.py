@@ -25,6 +25,9 @@ class Config:
     label_feature: str = option(
         "label", "Feature that holds the label, an integer; examples may go without."
     )
+    score: bool = option(
+        False, "Add the column score: log q(code | image) in nats, 0 where the code is certain."
+    )
     batch_size: int = option(512, "Images that the model encodes at once.", lower=1)
     shard_size: int = option(
         16384, "Images of an output shard; TFRecord files have one shard each.", lower=1
