@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, PngImagePlugin
 
+from tf_discrete.datasets import record_file
 from trainers.bulk import inputs
 from trainers.bulk.shard import Reading
 
@@ -187,6 +188,32 @@ def test_ids_of_tfds_are_places_in_its_files(tmp_path):
         assert np.concatenate([part.labels for part in parts]).tolist() == stored
         pixels = np.concatenate([part.images[:, 0, 0, 0] for part in parts])
         assert pixels.tolist() == stored
+
+
+def test_damage_of_tfds_is_rejected(tmp_path):
+    stored = prepare(tmp_path)
+    how = Reading((9, 8, 1), 7, "image", "label", str(tmp_path))
+    first, second = sorted(tmp_path.rglob("*.tfrecord-*"))[:2]
+    places = [[place for place, _ in record_file.records(str(path))] for path in (first, second)]
+    data = bytearray(first.read_bytes())
+    data[places[0][3] + 20] ^= 1
+    first.write_bytes(data)
+    second.write_bytes(second.read_bytes()[: places[1][2] + 20])
+    begin, end = len(places[0]), len(places[0]) + len(places[1])
+    for size in (5, 1000):
+        parts = [
+            part
+            for shard in inputs.shards("tfds:numbered:train", size, str(tmp_path))
+            for part in inputs.batches(shard, how)
+        ]
+        ids = np.concatenate([part.ids for part in parts]).tolist()
+        assert ids == [*range(3), *range(4, begin + 2), *range(end, 80)]
+        labels = np.concatenate([part.labels for part in parts])
+        np.testing.assert_array_equal(labels, np.array(stored)[ids])
+        rejects = [reject for part in parts for reject in part.rejects]
+        assert [reject["id"] for reject in rejects[:2]] == [3, begin + 2]
+        assert rejects[0]["name"] == f"{first}#3" and "checksum" in rejects[0]["reason"]
+        assert "this record and all after it" in rejects[1]["reason"]
 
 
 def test_another_version_or_other_files_of_tfds_are_another_input(tmp_path):

@@ -43,7 +43,7 @@ def run(config: Config) -> None:
         "input": inputs.fingerprint(found),
         "score": config.score,
     }
-    if any(shard.kind == "tfrecord" for shard in found):
+    if any(shard.kind != "folder" for shard in found):
         plan |= {"image_feature": config.image_feature, "label_feature": config.label_feature}
     preprocessing = manifest.preprocessing or {}
     white = preprocessing.get("white_levels") or (None, None)

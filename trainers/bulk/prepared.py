@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 
-import numpy as np
-
-from .shard import Images, Reading, Shard, all_of, identity, white
+from . import records
+from .shard import Images, Reading, Shard, identity
 
 
 def shards(name: str, size: int, data_dir: str) -> list[Shard]:
     """Lists the shards of NAME[:SPLIT].
 
     Raises:
-        ValueError: No such split, or it is not prepared.
+        ValueError: No such split, it is not prepared, or not as TFRecord files.
     """
     import tensorflow_datasets as tfds
 
@@ -27,6 +27,11 @@ def shards(name: str, size: int, data_dir: str) -> list[Shard]:
             f"The data set must have the split, and must be prepared. Choose one of {known}. "
             f"Received: input='tfds:{name}:{split}', data_dir={data_dir!r}"
         )
+    if found.info.file_format.value != "tfrecord":
+        raise ValueError(
+            "The data set must be prepared as TFRecord files. Prepare it with file_format='tfrecord'. "
+            f"Received: input='tfds:{name}:{split}' of {found.info.file_format.value}"
+        )
     count = found.info.splits[split].num_examples
     source = f"{name}:{split}"
     files = map(os.fspath, found.info.splits[split].filepaths)
@@ -38,24 +43,17 @@ def shards(name: str, size: int, data_dir: str) -> list[Shard]:
 
 
 def batches(shard: Shard, how: Reading) -> Iterator[Images]:
-    """Examples of a prepared data set, in the order of its files."""
+    """Examples of a prepared data set, in the order of its files, read as other TFRecord files are."""
     import tensorflow_datasets as tfds
 
     name, split = shard.source.rsplit(":", 1)
-    found = tfds.builder(name, data_dir=how.data_dir or None)
-    part = f"{split}[{shard.start}:{shard.stop}]"
-    in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-    dataset = found.as_dataset(split=part, shuffle_files=False, read_config=in_order)
-    place = 0
-    for batch in dataset.batch(how.batch_size):
-        images = batch["image"].numpy()
-        labels = (
-            batch["label"].numpy().astype(np.int64) if "label" in batch else -np.ones(len(images))
-        )
-        if images.shape[1:] != how.data_shape:
-            raise ValueError(
-                "The images must have the shape that the model reads. Choose another data set or model. "
-                f"Received: images {images.shape[1:]}, a model of {how.data_shape}"
-            )
-        yield all_of(shard, place, white(images, how), labels.astype(np.int64), [])
-        place += len(images)
+    found = tfds.builder(name, data_dir=how.data_dir or None).info.splits[split]
+    eight, sixteen = how.white_levels
+    how = dataclasses.replace(how, white_levels=(eight or 255, sixteen))  # Else as they are stored.
+    begin = 0
+    for path, count in zip(found.filepaths, found.shard_lengths, strict=True):
+        first, last = max(shard.start - begin, 0), min(shard.stop - begin, count)
+        if first < last:
+            file = dataclasses.replace(shard, source=os.fspath(path), start=begin)
+            yield from records.batches(file, how, first, last)
+        begin += count

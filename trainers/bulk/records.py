@@ -57,10 +57,21 @@ def shards(files: Sequence[str]) -> list[Shard]:
     ]
 
 
-def batches(shard: Shard, how: Reading) -> Iterator[Images]:
-    """Examples of a TFRecord file, in order; records that are damaged are rejects."""
-    dataset = tf.data.TFRecordDataset(shard.source, buffer_size=1 << 20).batch(how.batch_size)
-    iterator, start = iter(dataset), 0
+def batches(
+    shard: Shard, how: Reading, first: int = 0, last: int | None = None
+) -> Iterator[Images]:
+    """Examples of a TFRecord file, in order; records that are damaged are rejects.
+
+    Args:
+        shard: Its source is the file, and its start the id of record 0.
+        how: How images are read.
+        first: Number of the first record. Default: 0.
+        last: Number after the last record. Default: all.
+    """
+    dataset = tf.data.TFRecordDataset(shard.source, buffer_size=1 << 20).skip(first)
+    if last is not None:
+        dataset = dataset.take(last - first)
+    iterator, start = iter(dataset.batch(how.batch_size)), first
     while True:
         try:
             records = next(iterator).numpy().tolist()
@@ -71,18 +82,19 @@ def batches(shard: Shard, how: Reading) -> Iterator[Images]:
                 f"A shard is gone. Restore it. Received: {shard.source!r}"
             ) from None
         except tf.errors.DataLossError:
-            yield from _past_damage(shard, how, start)
+            yield from _past_damage(shard, how, start, last)
             return
         yield _parsed(records, shard, start, how)
         start += len(records)
 
 
-def _past_damage(shard: Shard, how: Reading, start: int) -> Iterator[Images]:
+def _past_damage(shard: Shard, how: Reading, start: int, last: int | None) -> Iterator[Images]:
     """Examples from record `start` on, where each record that is damaged is a reject.
 
     A damaged length ends the file, as nobody knows where the next record begins: one reject names the rest.
     """
-    records = record_file.intact_records(shard.source, start)
+    rest = None if last is None else last - start
+    records = itertools.islice(record_file.intact_records(shard.source, start), rest)
     while True:
         batch: list[bytes | None] = []
         lost = ""

@@ -21,7 +21,7 @@ class Config:
         "", "Folder of the codes; a run that was stopped goes on where it was.", path=True
     )
     data_dir: str = option("", "Folder of prepared TFDS data, for tfds: inputs.", path=True)
-    image_feature: str = option("image", "Feature of a TFRecord example that holds the image.")
+    image_feature: str = option("image", "Feature of an example that holds the image.")
     label_feature: str = option(
         "label", "Feature that holds the label, an integer; examples may go without."
     )
