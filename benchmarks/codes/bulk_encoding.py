@@ -2,8 +2,8 @@
 
 Writes shards of generated images of 28 x 28 pixels, exports a semantic hashing model of 64 bits (an
 untrained one takes the same time), and runs `trainers.encode` on them in a process of its own. With
---kills=n the job is killed n times, each time after a random while, and started again; the codes must be
-those of an uninterrupted run, each once.
+--kills=n a second encoding is killed n times, at random moments spread over its shards, and started again;
+its codes must be those of the uninterrupted one, each once.
 
     pip install 'tf-discrete[beam]'
     python -m benchmarks.codes.bulk_encoding --images=200000
@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ import tensorflow as tf
 
 from benchmarks import provenance, store
 from tf_discrete import export
-from tf_discrete.codes.code_files import CodeFiles
+from tf_discrete.codes.code_files import RECORDS, CodeFiles
 from tf_discrete.models import SemanticHashingAutoencoder
 from trainers.common import tables
 
@@ -63,27 +64,31 @@ def encode(folder: pathlib.Path, output: str, kills: int, seed: int) -> dict[str
         *(sys.executable, "-m", "trainers.encode", f"--model={folder / 'model'}"),
         *(f"--input={folder / 'shards'}/*.tfrecord", f"--output={folder / output}"),
     ]
-    chosen, killed = random.Random(seed), 0
-    while True:
-        began = time.perf_counter()
-        process = subprocess.Popen(words)
-        if killed < kills:
-            try:
-                process.wait(chosen.uniform(10, 40))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                killed += 1
-                continue
-            raise RuntimeError("The job ended before it was killed. Give more --images.")
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise RuntimeError(f"The encoder has failed. Received: status={status}")
-        return {
-            "seconds": round(time.perf_counter() - began, 1),
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-            "peak_gibibytes": round(usage.ru_maxrss / 2**20, 2),
-        }
+    chosen, shards = random.Random(seed), len(list((folder / "shards").iterdir()))
+    for killed in range(kills):
+        done = int(shards * (killed + chosen.random()) / (kills + 1))
+        _kill(subprocess.Popen(words), folder / output / RECORDS, done, chosen.uniform(0, 2))
+    began = time.perf_counter()
+    _, status, usage = os.wait4(subprocess.Popen(words).pid, 0)
+    if status:
+        raise RuntimeError(f"The encoder has failed. Received: status={status}")
+    return {
+        "seconds": round(time.perf_counter() - began, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_gibibytes": round(usage.ru_maxrss / 2**20, 2),
+    }
+
+
+def _kill(
+    process: subprocess.Popen[bytes], records: pathlib.Path, done: int, seconds: float
+) -> None:
+    """Kills the job some seconds after it has done a number of shards."""
+    while len(list(records.glob("*.json"))) < done and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(seconds)
+    process.kill()
+    if process.wait() != -signal.SIGKILL:
+        raise RuntimeError("The job ended before it was killed. Give more --images or --shards.")
 
 
 def contents(folder: pathlib.Path) -> dict[int, bytes]:
@@ -125,24 +130,33 @@ def main(argv: list[str] | None = None) -> None:
     result["images_per_second"] = round(manifest["count"] / result["seconds"], 1)
     result["images_per_cpu_second"] = round(manifest["count"] / result["cpu_seconds"], 1)
     flags = "".join(f" --{name}={value}" for name, value in setting.items())
-    command = f"python -m benchmarks.codes.bulk_encoding{flags}"
-    record = {"command": command, "setting": setting, "result": result, "provenance": made}
+    record = {
+        "name": f"{options.images} images, {options.kills} kills",
+        "command": f"python -m benchmarks.codes.bulk_encoding{flags}",
+        "setting": setting,
+        "result": result,
+        "provenance": made,
+    }
     print(json.dumps(store.append(RESULTS, record)["result"]))
 
 
-def table(record: Mapping[str, Any]) -> str:
-    """Images a second and peak memory of one run, in Markdown."""
-    result, images = record["result"], record["setting"]["images"]
-    row = (
-        *(f"{images:,}", f"{result['images_per_second']:,.0f}"),
-        *(f"{result['images_per_cpu_second']:,.0f}", f"{result['peak_gibibytes']:.2f} GiB"),
+def table(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Images a second, peak memory and kills of each run, in Markdown."""
+    rows = []
+    for record in sorted(records.values(), key=lambda one: one["setting"]["images"]):
+        result, setting = record["result"], record["setting"]
+        row = (
+            *(f"{setting['images']:,}", f"{result['images_per_second']:,.0f}"),
+            *(f"{result['images_per_cpu_second']:,.0f}", f"{result['peak_gibibytes']:.2f} GiB"),
+            f"{setting['kills']}, the same codes" if setting["kills"] else "none",
+        )
+        rows.append(row)
+    header = (
+        *("images of 28 x 28", "images a second", "of a CPU second", "peak memory"),
+        "kills in a second encoding",
     )
-    header = ("images of 28 x 28", "images a second", "of a CPU second", "peak memory")
-    return (
-        tables.markdown(header, [row])
-        + "\n"
-        + provenance.line(record["provenance"], record["command"])
-    )
+    made = [provenance.line(one["provenance"], one["command"]) for one in records.values()]
+    return f"{tables.markdown(header, rows)}\n{''.join(dict.fromkeys(made))}"
 
 
 if __name__ == "__main__":
