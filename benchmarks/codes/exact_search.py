@@ -5,7 +5,10 @@ noisy training images (see `linear_codes`); the queries are those of test images
 methods get the same queries in batches, on one thread. Speed is given by the clock and by the time of the
 processor, which other programs on the machine disturb less; the median of the batches counts. Recall is
 against the exact search, where equally distant codes are as good. Graphs, and FAISS's MultiHash, are left
-out beyond --max_graph codes. The size is that of the files of an index.
+out beyond --max_graph codes. Each method is built and asked in a process of its own. The size is that of the
+files of an index. Its memory is what the process holds after the queries more than before the index was
+built, with the parts of a mapped index that were read, and without the codes that it was built from; the
+peak is the most that it held at any time, with these.
 
     pip install 'tf-discrete[search,stores]'
     python -m benchmarks.codes.exact_search --data_dir=$TF_DISCRETE_DATA_DIR --sizes=100000,1000000,10000000
@@ -17,6 +20,8 @@ makes the table in docs/codes.md, and --picture=docs/images/exact-search.png the
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import multiprocessing
 import os
 import pathlib
 import resource
@@ -44,12 +49,13 @@ NAMES = {
     "usearch": "usearch HNSW",
 }
 GRAPHS = ("faiss_multi_hash", "faiss_hnsw", "usearch")
+_MEMORY = ("memory_mebibytes", "peak_mebibytes")
 Search = Callable[[np.ndarray], codes.Neighbors]
 _BITS = 64
 
 
-def make_codes(options: argparse.Namespace, folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-    """The largest set of codes, mapped from a file, uint8 [M, 8], and the queries, uint8 [Q, 8]."""
+def make_codes(options: argparse.Namespace, path: pathlib.Path) -> np.ndarray:
+    """Writes the largest set of codes, uint8 [M, 8], to a file; returns the queries, uint8 [Q, 8]."""
     split = {
         name: datasets.get("mnist", name, data_dir=options.data_dir or None)
         for name in ("train", "test")
@@ -57,8 +63,7 @@ def make_codes(options: argparse.Namespace, folder: pathlib.Path) -> tuple[np.nd
     images = {name: _pixels(np.asarray(part.images)) for name, part in split.items()}
     encoder = linear_codes.train(images["train"], _BITS, options.epochs, options.seed)
     count = max(options.sizes)
-    path, start = folder / "codes", 0
-    items = np.memmap(path, np.uint8, "w+", shape=(count, _BITS // 8))
+    items, start = np.memmap(path, np.uint8, "w+", shape=(count, _BITS // 8)), 0
     flat = images["train"].reshape(len(images["train"]), -1)
     for part in linear_codes.packed_codes(
         encoder, flat, count, options.seed, options.noise, options.repeats
@@ -71,7 +76,13 @@ def make_codes(options: argparse.Namespace, folder: pathlib.Path) -> tuple[np.nd
     (queries,) = linear_codes.packed_codes(
         encoder, flat[chosen[:wanted]], wanted, options.seed + 1, options.noise, 1
     )
-    return items, queries
+    items.flush()
+    return queries
+
+
+def read_codes(path: pathlib.Path, size: int) -> np.ndarray:
+    """Maps the first codes of a file, uint8 [size, 8]."""
+    return np.memmap(path, np.uint8, "r", shape=(size, _BITS // 8))
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:
@@ -147,53 +158,74 @@ def _faiss(name: str, items: np.ndarray, folder: pathlib.Path, k: int) -> tuple[
 
 
 def measure(
-    options: argparse.Namespace, items: np.ndarray, queries: np.ndarray
+    options: argparse.Namespace, path: pathlib.Path, size: int, queries: np.ndarray
 ) -> dict[str, dict[str, Any]]:
-    """Builds each index in turn and asks it everything; one index is in memory at a time."""
+    """Builds each index of the first codes of a file and asks it everything, each in a new process."""
     rows: dict[str, dict[str, Any]] = {}
     exact: list[codes.Neighbors] = []
+    fresh = multiprocessing.get_context("spawn")
     for name in NAMES:
-        if name not in options.methods or (name in GRAPHS and len(items) > options.max_graph):
+        if name not in options.methods or (name in GRAPHS and size > options.max_graph):
             continue
-        with tempfile.TemporaryDirectory(dir=options.scratch or None) as folder:
-            clock, processor = time.perf_counter(), time.process_time()
+        with concurrent.futures.ProcessPoolExecutor(1, fresh) as process:
             try:
-                search, size = build(name, items, pathlib.Path(folder), options.k)
+                measured = process.submit(_measure, name, options, path, size, queries)
+                row, found = measured.result()
             except ImportError as error:
                 print(f"{name}: left out ({error})", flush=True)
                 continue
-            row: dict[str, Any] = {
-                "build_seconds": round(time.perf_counter() - clock, 1),
-                "build_cpu_seconds": round(time.process_time() - processor, 1),
-                "mebibytes": round(size / 2**20, 1),
-                "queries_per_second": [],
-                "queries_per_cpu_second": [],
-            }
-            search(queries[:2])
-            found = []
-            for turn in range(options.rounds):
-                part = queries[turn * options.queries : (turn + 1) * options.queries]
-                clock, processor = time.perf_counter(), time.process_time()
-                found.append(search(part))
-                processor, clock = time.process_time() - processor, time.perf_counter() - clock
-                row["queries_per_second"].append(round(len(part) / clock, 1))
-                row["queries_per_cpu_second"].append(round(len(part) / processor, 1))
-            exact = exact or found
-            row["recall"] = round(statistics.mean(map(codes.recall_against, found, exact)), 4)
-            row["distance"] = round(float(np.mean([one.distances.mean() for one in found])), 2)
-            if name == "exact_index":
-                row["scanned"] = _certified.scanned  # type: ignore[attr-defined]
-                if options.duplicates_radius >= 0 and len(items) == max(options.sizes):
-                    row["near_duplicates"] = _near_duplicates(folder, options.duplicates_radius)
-            for speed in ("queries_per_second", "queries_per_cpu_second"):
-                row[f"median_{speed}"] = statistics.median(row[speed])
-            row["peak_gibibytes"] = round(
-                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2
-            )
-            rows[name] = row
-            print(f"{len(items):,} {name}: {_summary(row)}", flush=True)
-            del search
+        exact = exact or found
+        row["recall"] = round(statistics.mean(map(codes.recall_against, found, exact)), 4)
+        row["distance"] = round(float(np.mean([one.distances.mean() for one in found])), 2)
+        for speed in ("queries_per_second", "queries_per_cpu_second"):
+            row[f"median_{speed}"] = statistics.median(row[speed])
+        rows[name] = row
+        print(f"{size:,} {name}: {_summary(row)}", flush=True)
     return rows
+
+
+def _measure(
+    name: str, options: argparse.Namespace, path: pathlib.Path, size: int, queries: np.ndarray
+) -> tuple[dict[str, Any], list[codes.Neighbors]]:
+    """Builds one index and asks it everything; returns what it took, and what was found."""
+    codes.hamming_top_k(queries[:1], queries[:2], 1)  # So that libraries are loaded before.
+    items = read_codes(path, size)
+    with tempfile.TemporaryDirectory(dir=options.scratch or None) as folder:
+        before, clock, processor = _resident_mib(), time.perf_counter(), time.process_time()
+        search, num_bytes = build(name, items, pathlib.Path(folder), options.k)
+        row: dict[str, Any] = {
+            "build_seconds": round(time.perf_counter() - clock, 1),
+            "build_cpu_seconds": round(time.process_time() - processor, 1),
+            "mebibytes": round(num_bytes / 2**20, 1),
+            "queries_per_second": [],
+            "queries_per_cpu_second": [],
+        }
+        del items  # Its pages are no memory of an index that has its own.
+        search(queries[:2])
+        found = []
+        for turn in range(options.rounds):
+            part = queries[turn * options.queries : (turn + 1) * options.queries]
+            clock, processor = time.perf_counter(), time.process_time()
+            found.append(search(part))
+            processor, clock = time.process_time() - processor, time.perf_counter() - clock
+            row["queries_per_second"].append(round(len(part) / clock, 1))
+            row["queries_per_cpu_second"].append(round(len(part) / processor, 1))
+        row["memory_mebibytes"] = round(_resident_mib() - before, 1)
+        row["peak_mebibytes"] = round(_peak_mib() - before, 1)
+        if name == "exact_index":
+            row["scanned"] = _certified.scanned  # type: ignore[attr-defined]
+            if options.duplicates_radius >= 0 and size == max(options.sizes):
+                row["near_duplicates"] = _near_duplicates(folder, options.duplicates_radius)
+    return row, found
+
+
+def _resident_mib() -> float:
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def _near_duplicates(folder: str, radius: int) -> dict[str, Any]:
@@ -208,7 +240,7 @@ def _near_duplicates(folder: str, radius: int) -> dict[str, Any]:
         "num_distinct": report.num_distinct,
         "num_colliding": report.num_colliding,
         "pairs_by_distance": report.pairs_by_distance.tolist(),
-        "peak_gibibytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "peak_gibibytes": round(_peak_mib() / 2**10, 2),
     }
     print(f"near duplicates: {result}", flush=True)
     return result
@@ -217,14 +249,18 @@ def _near_duplicates(folder: str, radius: int) -> dict[str, Any]:
 def _summary(row: dict[str, Any]) -> str:
     return (
         f"{row['median_queries_per_cpu_second']:,.0f} queries a CPU s, recall {row['recall']}, "
-        f"{row['mebibytes']} MiB, built in {row['build_cpu_seconds']} CPU s"
+        f"{row['mebibytes']} MiB, memory {row['memory_mebibytes']} MiB, "
+        f"built in {row['build_cpu_seconds']} CPU s"
     )
 
 
 def table(records: dict[str, dict[str, Any]]) -> str:
     """The results as docs/codes.md shows them."""
     results = sorted(records.values(), key=lambda result: result["setting"]["size"])
-    header = ("codes", "", "queries a CPU second", "recall@10", "index, MiB", "built in")
+    header = (
+        *("codes", "", "queries a CPU second", "recall@10", "files, MiB", "memory, MiB"),
+        *("peak, MiB", "built in"),
+    )
     cells = [
         (
             f"{result['setting']['size']:,}" if first else "",
@@ -232,6 +268,7 @@ def table(records: dict[str, dict[str, Any]]) -> str:
             f"{row['median_queries_per_cpu_second']:,.0f}",
             f"{row['recall']:.3f}",
             f"{row['mebibytes']:,}",
+            *(f"{row[name]:,}" if name in row else "" for name in _MEMORY),
             f"{row['build_cpu_seconds']:,} CPU s",
         )
         for result in results
@@ -315,7 +352,8 @@ def main(argv: list[str] | None = None) -> None:
         if value != parser.get_default(name) and name not in hidden
     )
     with tempfile.TemporaryDirectory(dir=options.scratch or None) as folder:
-        items, queries = make_codes(options, pathlib.Path(folder))
+        path = pathlib.Path(folder) / "codes"
+        queries = make_codes(options, path)
         for size in sorted(options.sizes):
             setting = {name: vars(options)[name] for name in vars(options) if name not in hidden}
             result = {
@@ -323,8 +361,8 @@ def main(argv: list[str] | None = None) -> None:
                 "command": "python -m benchmarks.codes.exact_search "
                 f"--data_dir=$TF_DISCRETE_DATA_DIR{flags}",
                 "setting": {**setting, "size": size},
-                "distinct_codes": len(np.unique(np.asarray(items[:size]).view(">u8"))),
-                "methods": measure(options, items[:size], queries),
+                "distinct_codes": len(np.unique(read_codes(path, size).view(">u8"))),
+                "methods": measure(options, path, size, queries),
                 "provenance": made,
             }
             store.append(RESULTS, result)

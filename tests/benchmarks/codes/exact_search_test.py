@@ -63,6 +63,8 @@ def test_every_method_is_measured(tmp_path, monkeypatch, capsys):
     for result in results.values():
         rows = result["methods"]
         assert {"exact_index", "scan", "faiss_flat", "faiss_ivf"} <= set(rows)
+        for row in rows.values():
+            assert row["peak_mebibytes"] >= row["memory_mebibytes"]
         for name in ("exact_index", "scan", "faiss_flat"):
             assert rows[name]["recall"] == 1.0
             assert rows[name]["distance"] == rows["exact_index"]["distance"]
