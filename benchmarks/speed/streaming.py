@@ -126,7 +126,7 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
             f"{record['images'] / record['cpu_seconds']:,.0f}",
             f"{record['seconds_to_first_batch']:.0f}",
             *(f"{memory[0]:,.0f}", f"{memory[len(memory) // 2]:,.0f}", f"{memory[-1]:,.0f}"),
-            f"{record['peak_mib']:,.0f}",
+            f"{record['peak_mib']:,.0f}" if "peak_mib" in record else "",
         )
         rows.append(cells)
     header = (
