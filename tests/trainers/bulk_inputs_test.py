@@ -216,6 +216,13 @@ def test_damage_of_tfds_is_rejected(tmp_path):
         assert "this record and all after it" in rejects[1]["reason"]
 
 
+def test_a_missing_file_of_tfds_is_refused(tmp_path):
+    prepare(tmp_path)
+    sorted(tmp_path.rglob("*.tfrecord-*"))[2].unlink()
+    with pytest.raises(FileNotFoundError, match="without 1 of 4: .*tfrecord-00002-of-00004"):
+        inputs.shards("tfds:numbered:train", 100, str(tmp_path))
+
+
 def test_another_version_or_other_files_of_tfds_are_another_input(tmp_path):
     found = []
     for number, (version, seed) in enumerate([("1.0.0", 0), ("1.0.1", 0), ("1.0.0", 9)]):

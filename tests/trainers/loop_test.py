@@ -89,3 +89,23 @@ def test_a_streamed_run_has_the_numbers_of_one_in_memory(tmp_path: pathlib.Path)
         for path in runs:
             small_runs.train(path, stream=path.name == "streamed", **flags)
         assert small_runs.rows(runs[0]) == small_runs.rows(runs[1])
+
+
+@pytest.mark.slow
+def test_a_run_over_shards_that_goes_on_has_the_numbers_of_a_whole_one(tmp_path: pathlib.Path):
+    digits = datasets.get("digits", "train", max_examples=60)
+    (tmp_path / "in").mkdir()
+    for part in range(3):
+        path = f"{tmp_path}/in/digits.tfrecord-{part:05d}-of-00003"
+        with tf.io.TFRecordWriter(path) as writer:
+            for image in digits.images[part * 20 : (part + 1) * 20]:
+                value = tf.train.BytesList(value=[tf.io.encode_png(image).numpy()])
+                features = tf.train.Features(feature={"image": tf.train.Feature(bytes_list=value)})
+                writer.write(tf.train.Example(features=features).SerializeToString())
+    flags = {"dataset": str(tmp_path / "in"), "batch_size": 10, "loop": "fit"}
+    flags |= {"stream": True, "shuffle_buffer": 15}
+    small_runs.train(tmp_path / "parts", epochs=1, **flags)
+    for name in ("parts", "whole"):
+        small_runs.train(tmp_path / name, epochs=2, **flags)
+    assert small_runs.rows(tmp_path / "parts") == small_runs.rows(tmp_path / "whole")
+    assert len(small_runs.rows(tmp_path / "whole")) == 2

@@ -14,6 +14,7 @@ def shards(name: str, size: int, data_dir: str) -> list[Shard]:
     """Lists the shards of NAME[:SPLIT].
 
     Raises:
+        FileNotFoundError: A file of the split is missing.
         ValueError: No such split, it is not prepared, or not as TFRecord files.
     """
     import tensorflow_datasets as tfds
@@ -34,7 +35,12 @@ def shards(name: str, size: int, data_dir: str) -> list[Shard]:
         )
     count = found.info.splits[split].num_examples
     source = f"{name}:{split}"
-    files = map(os.fspath, found.info.splits[split].filepaths)
+    files = [os.fspath(path) for path in found.info.splits[split].filepaths]
+    if missing := [file for file in files if not os.path.exists(file)]:
+        raise FileNotFoundError(
+            "All files of the split must be there. Restore them, or prepare the data set again. "
+            f"Received: input='tfds:{name}:{split}' without {len(missing)} of {len(files)}: {missing[0]}"
+        )
     versions = (found.info.full_name, *map(identity, files))
     return [
         Shard(number, "tfds", source, start, stop=min(start + size, count), identity=versions)
