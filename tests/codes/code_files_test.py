@@ -59,6 +59,17 @@ def test_scores_and_paths_are_kept(tmp_path):
     assert read[0].scores.dtype == np.float32
 
 
+def test_a_label_that_is_missing_is_refused(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    code_files.write_codes(tmp_path / "a.parquet", batches(), LAYOUT)
+    table = parquet.read_table(tmp_path / "a.parquet").slice(0, 2)
+    label = table.column("label").take([0, None])
+    place = table.schema.get_field_index("label")
+    parquet.write_table(table.set_column(place, "label", label), tmp_path / "b.parquet")
+    with pytest.raises(ValueError, match="must be a Parquet file of codes"):
+        list(code_files.CodeFiles(tmp_path / "b.parquet").batches())
+
+
 def test_an_empty_file_is_one(tmp_path):
     assert code_files.write_codes(tmp_path / "a.parquet", [], LAYOUT) == 0
     assert not list(code_files.CodeFiles(tmp_path / "a.parquet").batches())

@@ -245,7 +245,8 @@ def _batch(part: pyarrow.RecordBatch, width: int, optional: Iterable[str]) -> Co
     start = column.offset * width
     packed = data[start : start + len(column) * width].reshape(-1, width)
     others = {
-        name: part.column(_OPTIONAL[name]).to_numpy(zero_copy_only=False) for name in optional
+        name: part.column(_OPTIONAL[name]).to_numpy(zero_copy_only=name != "paths")
+        for name in optional  # Numbers are not copied, so that a null among them is refused.
     }
     return CodeBatch(part.column("id").to_numpy(), packed, **others)
 
