@@ -1,4 +1,4 @@
-"""What all kinds of input have in common: a shard, how it is read, and the images of a part of it."""
+"""A shard of images, how it is read, and the images of a part of it, for all kinds of input."""
 
 from __future__ import annotations
 
