@@ -20,6 +20,19 @@ def test_shapes(name, shape, size):
     assert decoder(tf.ones([size, 4, 3])).shape == (size, *shape, 2)
 
 
+@pytest.mark.parametrize("shape", IMAGES)
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_shapes_of_grids(shape, size):
+    rows, columns = networks.grid_shape(shape, (6, 5))
+    assert (rows - 1) * 4 < shape[0] <= rows * 4 and (columns - 1) * 4 < shape[1] <= columns * 4
+    for latent_shape in ((rows, columns, 3), (rows * columns, 3), (2 * rows * columns,)):
+        outputs = np.prod(latent_shape)
+        encoder = networks.encoder("conv_grid", shape, outputs, (6, 5), "relu")
+        decoder = networks.decoder("conv_grid", latent_shape, (*shape, 2), (6, 5), "relu")
+        assert encoder(tf.ones([size, *shape])).shape == (size, outputs)
+        assert decoder(tf.ones([size, *latent_shape])).shape == (size, *shape, 2)
+
+
 def test_the_mlp_decoder_mirrors_the_encoder():
     encoder = networks.encoder("mlp", (4, 4, 1), 12, (7, 5), "tanh")
     decoder = networks.decoder("mlp", (4, 3), (4, 4, 1), (7, 5), "tanh")
@@ -50,7 +63,7 @@ def test_an_empty_batch_is_convolved_as_keras_does_any_other():
 @networks.REGISTRY.restored()
 def test_registered_networks_can_be_named():
     networks.register("networks_test", networks.mlp_encoder, networks.mlp_decoder)
-    assert networks.names() == ["conv", "mlp", "networks_test"]
+    assert networks.names() == ["conv", "conv_grid", "mlp", "networks_test"]
     assert networks.encoder("networks_test", (3,), 2, (), "relu")(tf.ones([1, 3])).shape == (1, 2)
     with pytest.raises(ValueError, match="name of a network must be new.*name='mlp'"):
         networks.register("mlp", networks.conv_encoder, networks.conv_decoder)

@@ -136,6 +136,31 @@ def test_a_grid_of_codes_of_convolutions():
     assert model.encode(X).shape == (6, 4) and model.reconstruct(X).shape == X.shape
 
 
+def test_each_token_of_a_grid_stands_for_its_part_of_the_image():
+    model = QuantizedAutoencoder(
+        (16, 16, 1), VectorQuantizer(32), (4, 4, 3), encoder="conv_grid", hidden_units=(5, 6)
+    )
+    random = np.random.RandomState(0)
+    for variable in model.trainable_variables:
+        variable.assign(random.normal(scale=0.7, size=variable.shape))
+    x = random.uniform(size=[20, 16, 16, 1]).astype(np.float32)
+    model.adapt(x)
+    before = model.encode(x).numpy()
+    x[:, :4, :4] = 1.0 - x[:, :4, :4]  # The first cell.
+    changed = (model.encode(x).numpy() != before).any(axis=0).reshape(4, 4)
+    assert changed[0, 0] and not changed[3:].any() and not changed[:, 3:].any()
+    prior = AutoregressivePrior.for_model(model, units=4)
+    assert prior.num_chunks == 16 and model.sample(2, 0, prior=prior).shape == (2, 16, 16, 1)
+
+
+def test_a_grid_that_does_not_fit_is_refused():
+    options = {"encoder": "conv_grid", "hidden_units": (5, 6)}
+    with pytest.raises(ValueError, match="each of its 9 cells.*Received: 32 numbers"):
+        QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), (4, 8), **options)
+    with pytest.raises(ValueError, match=r"multiple of 9.*Received: latent_shape=\(4, 9\)"):
+        QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), (4, 9), **options)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy):
     before = keras.mixed_precision.dtype_policy()

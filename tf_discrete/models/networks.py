@@ -276,8 +276,76 @@ def conv_decoder(
     return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")
 
 
+def grid_shape(data_shape: _Shape, hidden_units: _Shape) -> tuple[int, int]:
+    """Returns height and width of the grid of `grid_encoder`: each convolution halves both, rounded up.
+
+    Example:
+        >>> grid_shape((28, 28, 1), (32, 64)), grid_shape((28, 28, 1), (32, 64, 64))
+        ((7, 7), (4, 4))
+    """
+    height, width, _ = image_shape(data_shape)
+    scale = 2 ** len(hidden_units)
+    return -(-height // scale), -(-width // scale)
+
+
+def grid_encoder(
+    data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: ActivationLike
+) -> keras.Model:
+    """Builds a strided 3x3 convolution for each of `hidden_units`, its filters, and one to the logits.
+
+    There are no dense layers: the logits are those of the cells of a grid, row by row, and each cell depends
+    on the pixels around it alone.
+
+    Raises:
+        ValueError: The cells do not divide `num_outputs`.
+    """
+    cells = math.prod(grid_shape(data_shape, hidden_units))
+    if num_outputs % cells:
+        raise ValueError(
+            f"Networks of a grid put out as many numbers for each of its {cells} cells. Give a latent shape "
+            f"that they divide, or other hidden_units. Received: {num_outputs} numbers, "
+            f"data_shape={tuple(data_shape)}, hidden_units={tuple(hidden_units)}"
+        )
+    inputs = keras.Input(data_shape)
+    x = inputs
+    for filters in hidden_units:
+        x = Conv2D(filters, 3, strides=2, padding="same", activation=activation)(x)
+    x = Conv2D(num_outputs // cells, 3, padding="same")(x)
+    return keras.Model(inputs, keras.layers.Flatten()(x), name="encoder")
+
+
+def grid_decoder(
+    latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: ActivationLike
+) -> keras.Model:
+    """Builds the mirror image of `grid_encoder`, for images of any height and width.
+
+    Raises:
+        ValueError: A cell would share a variable with another.
+    """
+    height, width, channels = image_shape(output_shape[:3])
+    rows, columns = grid_shape((height, width, channels), hidden_units)
+    variables = math.prod(latent_shape[:-1] or latent_shape)
+    if variables % (rows * columns):
+        raise ValueError(
+            f"Each of the {rows} x {columns} cells of a grid must have as many variables. Give a multiple of "
+            f"{rows * columns}, or other hidden_units. Received: latent_shape={tuple(latent_shape)}, "
+            f"output_shape={tuple(output_shape)}, hidden_units={tuple(hidden_units)}"
+        )
+    inputs = keras.Input(latent_shape)
+    depth = math.prod(latent_shape) // (rows * columns)
+    x = keras.layers.Reshape((rows, columns, depth))(inputs)
+    for filters in reversed(hidden_units):
+        x = Conv2DTranspose(filters, 3, strides=2, padding="same", activation=activation)(x)
+    scale = 2 ** len(hidden_units)
+    rest = ((0, scale * rows - height), (0, scale * columns - width))
+    x = keras.layers.Cropping2D(rest)(x)
+    x = Conv2D(channels * math.prod(output_shape[3:]), 3, padding="same")(x)
+    return keras.Model(inputs, keras.layers.Reshape(output_shape)(x), name="decoder")
+
+
 register("mlp", mlp_encoder, mlp_decoder)
 register("conv", conv_encoder, conv_decoder)
+register("conv_grid", grid_encoder, grid_decoder)
 
 
 def _own(

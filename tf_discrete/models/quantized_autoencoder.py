@@ -50,11 +50,13 @@ class QuantizedAutoencoder(autoencoder.DiscreteAutoencoder):
             `VectorQuantizer()`.
         latent_shape: Tuple of ints, shape between encoder and decoder: axes of positions, such as height and
             width, and the size of a vector. Default: (16, 32), 16 vectors of 32 numbers.
-        encoder: "mlp", "conv", a registered name, or a Keras model from [B, *data_shape] to as many numbers
-            as `latent_shape` has. Default: "mlp".
+        encoder: "mlp", "conv", "conv_grid", a registered name, or a Keras model from [B, *data_shape] to as
+            many numbers as `latent_shape` has. "conv_grid" is convolutions alone, each of which halves height
+            and width, for a `latent_shape` of rows, columns and the size of a vector. Default: "mlp".
         decoder: A name, or a Keras model from [B, *latent_shape] to the parameters of the likelihood. None:
             the decoder of the same name as the encoder. Default: None.
-        hidden_units: Sequence of ints, hidden layers of the named networks. Default: (512, 256).
+        hidden_units: Sequence of ints, hidden layers of the named networks, and filters of "conv_grid".
+            Default: (512, 256).
         activation: Name of the Keras activation of the hidden layers. Default: "relu".
         likelihood: Name or object, see `tf_discrete.likelihoods`. Default: "bernoulli", whose negative
             log-likelihood of grey pixels is the binary cross-entropy.

@@ -26,7 +26,8 @@ class CategoricalVAEFlags(KLFlags, LatentFlags):
     )
     encoder: str = option(
         "mlp",
-        "Encoder and decoder networks: 'mlp', 'conv' or a registered name.",
+        "Encoder and decoder networks: 'mlp', 'conv', 'conv_grid' (convolutions alone; variables are a "
+        "multiple of the cells of its grid) or a registered name.",
         registered=names.NETWORKS,
     )
     hidden_units: tuple[int, ...] = option(

@@ -48,7 +48,7 @@ _ONLY = re.compile(r"^ +only=\((.*)\),", re.MULTILINE)
 LIKELIHOODS = registered("likelihoods")
 ESTIMATORS = registered("estimators")
 CATEGORICAL_ESTIMATORS = registered("estimators", latents="categorical")
-NETWORKS = ("conv", "mlp")
+NETWORKS = ("conv", "conv_grid", "mlp")
 OBJECTIVES = (
     "elbo",
     "relaxed_elbo",

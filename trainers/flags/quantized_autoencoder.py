@@ -52,15 +52,22 @@ class Config(QuantizerFlags, CodePriorFlags, PixelFlags, RunConfig):
     bound_samples: int = option(
         1, "One: the code of an image is certain, so more samples are the same.", lower=1
     )
-    num_vectors: int = option(8, "Vectors, and so codewords, of an image.", lower=1)
+    num_vectors: int = option(
+        8,
+        "Vectors, and so codewords, of an image; 'conv_grid' has one for each cell of its grid instead.",
+        lower=1,
+    )
     vector_size: int = option(32, "Size of a vector between encoder and decoder.", lower=1)
     encoder: str = option(
         "mlp",
-        "Encoder and decoder networks: 'mlp', 'conv' or a registered name.",
+        "Encoder and decoder networks: 'mlp', 'conv', 'conv_grid' (convolutions alone, with a grid of "
+        "vectors for each image) or a registered name.",
         registered=names.NETWORKS,
     )
     hidden_units: tuple[int, ...] = option(
-        (512, 256), "Units of the encoder's hidden layers; the decoder mirrors them."
+        (512, 256),
+        "Units of the encoder's hidden layers; the decoder mirrors them. Of 'conv_grid' filters: each "
+        "convolution halves height and width.",
     )
     activation: str = option("relu", "Keras activation of the hidden layers.")
     likelihood: str = option(

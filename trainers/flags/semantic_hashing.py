@@ -30,7 +30,8 @@ class Config(CodePriorFlags, PixelFlags, RunConfig):
     )
     encoder: str = option(
         "mlp",
-        "Encoder and decoder networks: 'mlp', 'conv' or a registered name.",
+        "Encoder and decoder networks: 'mlp', 'conv', 'conv_grid' (convolutions alone; variables are a "
+        "multiple of the cells of its grid) or a registered name.",
         registered=names.NETWORKS,
     )
     hidden_units: tuple[int, ...] = option(
@@ -47,7 +48,7 @@ class Config(CodePriorFlags, PixelFlags, RunConfig):
         "auto",
         "Initial bias of the decoder's last layer: 'zero'; 'mean', the logits of the mean image of the "
         "training split (Bernoulli likelihood only), without which short codes can get stuck at that image; "
-        "'auto': 'mean' with that likelihood and 'mlp' or 'conv', 'zero' otherwise.",
+        "'auto': 'mean' with that likelihood and networks of this package, 'zero' otherwise.",
         choices=("auto", "zero", "mean"),
     )
     generation_samples: int = option(

@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_discrete import datasets
 from tf_discrete.layers import quantizers
-from tf_discrete.models import QuantizedAutoencoder
+from tf_discrete.models import QuantizedAutoencoder, networks
 
 from ..common import autoencoder_report, data, results, task, training
 from ..common import run as run_lib
@@ -69,7 +69,7 @@ def build_model(
     return QuantizedAutoencoder(
         data_shape=split.image_shape,
         quantizer=make_quantizer(config),
-        latent_shape=(config.num_vectors, config.vector_size),
+        latent_shape=make_latent_shape(config, split.image_shape),
         encoder=config.encoder,
         hidden_units=config.hidden_units,
         activation=config.activation,
@@ -78,6 +78,13 @@ def build_model(
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
+
+
+def make_latent_shape(config: Config, image_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of the vectors of an image, and their size: of 'conv_grid', rows and columns of cells."""
+    if config.encoder == "conv_grid":
+        return (*networks.grid_shape(image_shape, config.hidden_units), config.vector_size)
+    return (config.num_vectors, config.vector_size)
 
 
 def make_quantizer(config: Config) -> quantizers.Quantizer:

@@ -14,6 +14,7 @@ from ..common import run as run_lib
 from ..common.code_prior import make_code_prior
 from ..common.latents import make_likelihood, make_mean_logits
 from ..common.run_directory import RunDirectory
+from ..flags import names
 from ..flags.semantic_hashing import Config
 
 
@@ -36,7 +37,7 @@ def build_model(
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
-    fits = isinstance(likelihood, likelihoods.Bernoulli) and config.encoder in ("mlp", "conv")
+    fits = isinstance(likelihood, likelihoods.Bernoulli) and config.encoder in names.NETWORKS
     if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
         networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
     return model
