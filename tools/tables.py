@@ -224,14 +224,11 @@ def codebook_decay() -> str:
 
 
 def bottlenecks() -> str:
-    """The study of discrete bottlenecks at equal bits, or its pilot."""
-    from benchmarks.bottlenecks import report
+    """The study of discrete bottlenecks at equal bits."""
+    from benchmarks.bottlenecks import report, step_time
 
-    for name in ("bottlenecks", "bottlenecks_pilot"):
-        records = store.read(name)
-        if "study" in records:
-            return report.text(records)
-    return NOT_MEASURED
+    records = store.read("bottlenecks")
+    return report.text(records, store.read(step_time.RESULTS)) if records else NOT_MEASURED
 
 
 def retrieval() -> str:

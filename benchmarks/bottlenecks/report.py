@@ -1,21 +1,30 @@
-"""The report of the study: a table of the cells, the winner per budget, pictures, failures."""
+"""The report of the study: a table of the cells, the winner per budget, aims, pictures, failures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks import provenance
-from benchmarks.bottlenecks import slides
+from benchmarks.bottlenecks import aims, slides
 from benchmarks.bottlenecks.intervals import interval
-from benchmarks.codes import curves
 from tf_discrete import plots
 from trainers.common.tables import markdown
 
+FEWEST_ACTIVE, LEAST_USE = 0.5, 0.1
+"""A training has collapsed where no more of its variables are active, or less of its categories in use."""
+PANELS = {
+    "Gumbel-Softmax of 2 and 4 categories": ("gumbel_softmax_2_", "gumbel_softmax_4_"),
+    "Gumbel-Softmax of 16 and 256 categories": ("gumbel_softmax_16_", "gumbel_softmax_256_"),
+    "Other samples": ("straight_through", "reinmax", "tree", "semantic_hashing"),
+    "Quantisers": ("vq_", "fsq", "lfq", "bsq"),
+}
+"""Families of a row of the picture, by the start of their names."""
 PICTURE = "images/bottlenecks.png"
 Record = Mapping[str, Any]
 COLUMNS = {
@@ -51,8 +60,18 @@ def groups(records: Mapping[str, Record]) -> dict[tuple[int, str], list[Record]]
     return dict(sorted(found.items()))
 
 
-def text(records: Mapping[str, Record]) -> str:
-    """Returns the report in Markdown."""
+def has_collapsed(record: Record) -> bool:
+    """Returns whether a training left half of the variables or 90 % of the categories unused."""
+    return record.get("active", 1.0) <= FEWEST_ACTIVE or record.get("use", 1.0) < LEAST_USE
+
+
+def text(records: Mapping[str, Record], times: Mapping[str, Record] | None = None) -> str:
+    """Returns the report in Markdown.
+
+    Args:
+        records: Of the study.
+        times: Of `step_time`. Default: None, the report has no times.
+    """
     study, cells = records["study"], groups(records)
     config = study["config"]
     any_cell = next(iter(cells.values()))[0] if cells else {"steps": 0, "prior_parameters": 0}
@@ -61,9 +80,10 @@ def text(records: Mapping[str, Record]) -> str:
         f"{config['parameters']:,} parameters within 2 %, {tuning(config)}, a prior of "
         f"{any_cell['prior_parameters']:,} parameters. Means +- half of the 95 % interval over seeds, where "
         f"there are several; {trained_on(records)}. Command: `{study['command']}`.\n",
-        table(cells),
+        table(cells, times or {}),
         f"![PSNR against the rates]({PICTURE})\n",
         winners(cells, records),
+        aims.table(cells, records),
         failures(records),
         slides.table(records),
     ]
@@ -89,19 +109,33 @@ def tuning(config: Mapping[str, Any]) -> str:
     return f"{config['trials']} settings tried for each at {config['tune_bits']} bits on validation images"
 
 
-def table(cells: Mapping[tuple[int, str], list[Record]]) -> str:
+def table(
+    cells: Mapping[tuple[int, str], list[Record]], times: Mapping[str, Record] | None = None
+) -> str:
     """Returns a row for each size and family, with the columns that were measured."""
     measured = [key for key in COLUMNS if any(key in r for rs in cells.values() for r in rs)]
+    known = {(time["bits"], time["family"]): time for time in (times or {}).values()}
     rows = [
         (
             str(bits),
             records[0]["title"],
             *(shown([r.get(key) for r in records], COLUMNS[key][1]) for key in measured),
+            *([_milliseconds(known.get((bits, family)))] if known else []),
+            f"{sum(map(has_collapsed, records)) / len(records):.0%}",
             str(len(records)),
         )
-        for (bits, _), records in cells.items()
+        for (bits, family), records in cells.items()
     ]
-    return markdown(("bits", "code", *(COLUMNS[key][0] for key in measured), "seeds"), rows)
+    header = (
+        *("bits", "code", *(COLUMNS[key][0] for key in measured)),
+        *(["ms a step"] if known else []),
+        *("collapsed", "seeds"),
+    )
+    return markdown(header, rows)
+
+
+def _milliseconds(time: Record | None) -> str:
+    return f"{median(time['milliseconds']):.2f}" if time else ""
 
 
 def winners(cells: Mapping[tuple[int, str], list[Record]], records: Mapping[str, Record]) -> str:
@@ -125,13 +159,9 @@ def winners(cells: Mapping[tuple[int, str], list[Record]], records: Mapping[str,
 
 
 def failures(records: Mapping[str, Record]) -> str:
-    """Returns the trainings that diverged, and those that left half of the variables or 90 % of K unused."""
+    """Returns the trainings that diverged, and those that collapsed, see `has_collapsed`."""
     diverged = [name for name, record in records.items() if record.get("status") == "diverged"]
-    collapsed = [
-        name
-        for name, record in records.items()
-        if record.get("active", 1.0) <= 0.5 or record.get("use", 1.0) < 0.1
-    ]
+    collapsed = [name for name, record in records.items() if has_collapsed(record)]
     lines = [
         f"{title}: {', '.join(sorted(names)) or 'none'}.\n"
         for title, names in (("Diverged", diverged), ("Collapsed", collapsed))
@@ -140,25 +170,31 @@ def failures(records: Mapping[str, Record]) -> str:
 
 
 def draw(records: Mapping[str, Record]) -> Figure:
-    """Draws PSNR against the three rates, a line for each family, a band over its seeds."""
-    cells = [record for found in groups(records).values() for record in found]
-    panels = []
-    for key, label in (
-        ("nominal_bits", "nominal bits"),
-        ("prior_bits", "bits under the prior"),
-        ("bytes_on_disk", "bytes on disk"),
-    ):
-        sizes = {
-            name: fmean(r[key] for r in found)
-            for name, found in groups(records).items()
-            if all(r.get(key) is not None for r in found)
-        }
-        points = (
-            (c["title"], sizes[c["bits"], c["family"]], c["psnr"])
-            for c in cells
-            if (c["bits"], c["family"]) in sizes
-        )
-        lines = curves.lines(points)
-        if lines:
-            panels.append(plots.LinePanel(label, label, "PSNR, dB", lines, whole=True))
-    return plots.comparison(panels, title="Rate and distortion", columns=1)
+    """Draws PSNR against nominal bits and bytes on disk: a line for each family, a band for its intervals."""
+    cells, panels = groups(records), []
+    for heading, starts in PANELS.items():
+        for key, label in (("nominal_bits", "nominal bits"), ("bytes_on_disk", "bytes on disk")):
+            own = {
+                name: found
+                for name, found in cells.items()
+                if name[1].startswith(starts) and all(r.get(key) is not None for r in found)
+            }
+            if own:
+                lines = _lines(own, key)
+                panels.append(plots.LinePanel(heading, label, "PSNR, dB", lines, whole=True))
+    return plots.comparison(panels, title="Rate and distortion", columns=2)
+
+
+def _lines(cells: Mapping[tuple[int, str], list[Record]], key: str) -> dict[str, plots.Line]:
+    """Returns the mean of PSNR over the mean rate, with its interval, by the title of a family."""
+    points: dict[str, list[tuple[float, float, float]]] = {}
+    for found in cells.values():
+        psnr = [record["psnr"] for record in found]
+        half = interval(psnr)
+        point = (fmean(r[key] for r in found), fmean(psnr), 0.0 if math.isinf(half) else half)
+        points.setdefault(found[0]["title"], []).append(point)
+    lines = {}
+    for title, own in points.items():
+        x, y, half = np.array(sorted(own)).T
+        lines[title] = plots.Line(x, y, y - half, y + half)
+    return lines

@@ -15,8 +15,14 @@ from trainers.flags.config import check, option
 class Config:
     """Options of the study."""
 
-    dataset: str = option("mnist", "Data with labels, see trainers.categorical_vae.")
+    dataset: str = option(
+        "mnist",
+        "Data with labels, or the path of images in a folder for each class; grey or colour.",
+    )
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
+    image_size: tuple[int, ...] = option(
+        (), "Height and width to which images of files are resized. Default: their own."
+    )
     max_examples: int = option(0, "Maximum number of examples of each split. 0: all.", lower=0)
     results: str = option("bottlenecks", "Table of benchmarks/results that takes the cells.")
     picture: str = option(str(store.ROOT / "docs" / PICTURE), "PNG of the report.")

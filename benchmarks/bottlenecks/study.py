@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import provenance, store, studies
-from benchmarks.bottlenecks import families, rates, report, scores, setting
+from benchmarks.bottlenecks import families, rates, report, scores, setting, step_time
 from benchmarks.bottlenecks.setting import Cell, Config
 from benchmarks.codes import linear_hashing
 from benchmarks.studies import Study
@@ -46,7 +46,10 @@ def run(config: Config) -> str:
     study = Study(config.results, provenance.record(["constriction"]))
     splits = studies.load_labelled(
         RunConfig(
-            dataset=config.dataset, data_dir=config.data_dir, max_examples=config.max_examples
+            dataset=config.dataset,
+            data_dir=config.data_dir,
+            image_size=config.image_size,
+            max_examples=config.max_examples,
         )
     )
     settings = to_json(config)
@@ -68,8 +71,9 @@ def run(config: Config) -> str:
                 study.cell(cell.name, partial(measure, config, cell, splits, classifier))
     records = store.read(config.results)
     plots.save(report.draw(records), config.picture, dpi=plots.canvas.DPI)
-    print(report.text(records))
-    return report.text(records)
+    text = report.text(records, store.read(step_time.RESULTS))
+    print(text)
+    return text
 
 
 def tune(config: Config, name: str, splits: data.Splits, study: Study) -> dict[str, float]:

@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 
 from benchmarks import store
-from benchmarks.bottlenecks import families, intervals, report, scores, setting, study
+from benchmarks.bottlenecks import (
+    aims,
+    families,
+    intervals,
+    report,
+    scores,
+    setting,
+    step_time,
+    study,
+)
 from benchmarks.bottlenecks.setting import Config
+from benchmarks.speed import idle
 from benchmarks.studies import Study
 
 PLACE = families.Place((28, 28, 1), 32, (), 100, 0)
@@ -69,6 +79,71 @@ def test_intervals_and_failures():
     assert report.shown([1.0, None], 1) == "1.0" and report.shown([None], 1) == ""
     found = {"a": {"status": "diverged"}, "b": {"active": 0.5}, "c": {"active": 1.0}}
     assert report.failures(found) == "Diverged: a.\n\nCollapsed: b.\n"
+
+
+def cell(family, bits, seed, **scores):
+    known = {"psnr": 17.0 + seed, "nominal_bits": bits, "bytes_on_disk": bits / 10, **scores}
+    title = families.FAMILIES[family].title
+    return {"status": "finished", "title": title, "family": family, "bits": bits, **known}
+
+
+def test_the_table_has_the_share_of_collapsed_seeds_and_the_time_of_a_step():
+    cells = {"fsq": [cell("fsq", 32, 0, use=0.05), cell("fsq", 32, 1, use=0.5)]}
+    times = {"fsq-32": {"family": "fsq", "bits": 32, "milliseconds": [3.0, 9.0, 4.0]}}
+    grouped = report.groups({str(n): record for n, record in enumerate(cells["fsq"])})
+    header, _, row = report.table(grouped, times).splitlines()[:3]
+    assert header.endswith("| ms a step | collapsed | seeds |")
+    assert row.endswith("| 4.00 | 50% | 2 |")
+    assert "ms a step" not in report.table(grouped)
+
+
+def test_aims_are_stated_next_to_what_is_nearest():
+    records = {
+        "study": {"config": {"dataset": "mnist"}},
+        "itq-64": {"mean_average_precision": 0.46},
+        "a": cell("fsq", 64, 2, mean_average_precision=0.3),
+        "b": cell("bsq", 64, 1, mean_average_precision=0.5, bytes_on_disk=3.9),
+    }
+    found = aims.table(report.groups(records), records)
+    rows = [line.split(" | ")[1:] for line in found.splitlines()[2:]]
+    assert rows == [
+        ["FSQ, K = 4: 19", "yes |"],
+        ["BSQ, 16 bits: 3.9", "yes |"],
+        ["BSQ, 16 bits: 18", "no |"],
+        ["BSQ, 16 bits: 0.5", "yes |"],
+    ]
+    records["study"]["config"]["dataset"] = "photos"
+    assert aims.table(report.groups(records), records) == ""
+
+
+def test_bands_of_the_picture_are_intervals_over_seeds_and_every_family_has_a_panel():
+    records = {
+        f"{name}-{seed}": cell(name, 32, seed) for name in families.FAMILIES for seed in (0, 1)
+    }
+    found = report.draw(records)
+    titles = [axes.get_title(loc="left") for axes in found.axes]
+    assert titles == [heading for heading in report.PANELS for _ in range(2)]
+    assert sum(len(axes.collections) for axes in found.axes) == 2 * len(families.FAMILIES)
+    line = report._lines(report.groups(records), "nominal_bits")[families.FAMILIES["fsq"].title]
+    np.testing.assert_allclose(line.high[0] - 17.5, 12.706 * np.sqrt(0.5) / np.sqrt(2))
+
+
+def test_times_of_a_busy_machine_are_refused(monkeypatch, results):
+    monkeypatch.setattr(idle, "wait", lambda patience: False)
+    with pytest.raises(SystemExit, match="busy, and nothing is recorded"):
+        step_time.run(step_time.Config(patience=0))
+    with pytest.raises(ValueError, match="families must be of .*Received: families='other'"):
+        step_time.run(step_time.Config(families=("other",)))
+    assert not store.path_of(step_time.RESULTS).exists()
+
+
+def test_times_of_an_idle_machine_are_recorded(monkeypatch, results):
+    monkeypatch.setattr(idle, "wait", lambda patience: True)
+    monkeypatch.setattr(step_time, "prepare", lambda name, bits, config: lambda: float(bits))
+    step_time.run(step_time.Config(families=("fsq", "bsq"), bits=(16, 32), rounds=3))
+    records = store.read(step_time.RESULTS)
+    assert set(records) == {"fsq-16", "fsq-32", "bsq-16", "bsq-32"}
+    assert records["bsq-32"]["milliseconds"] == [32.0] * 3
 
 
 def test_the_commits_are_those_of_the_trainings():
