@@ -33,6 +33,16 @@ def test_codewords_start_at_data(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_codewords_start_at_data_after_a_batch_of_padding(kind):
+    layer = VectorQuantizer(4, kind)
+    layer.build((None, 3))
+    layer.quantize_vectors(X[:5], training=True, mask=tf.zeros([5], tf.bool))
+    layer.quantize_vectors(X + 50.0, training=True)
+    assert layer.codebook.codewords().numpy().min() > 40
+    assert len(set(layer.encode(X + 50.0).numpy().ravel())) == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_dead_codewords_come_back_and_their_averages_start_anew(kind):
     layer = VectorQuantizer(8, kind, decay=0.5)
     layer.adapt(X)

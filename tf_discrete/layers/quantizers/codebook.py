@@ -12,7 +12,7 @@ from tf_discrete._internal import replicas
 from tf_discrete.layers.quantizers import k_means
 from tf_discrete.types import Tensor
 
-_NEVER_USED = 2.0**-20
+_NEVER_USED = 2.0**-30
 """Average use of a codeword at the start. A power of two, so that dividing by it is exact."""
 _LEAST_USE = 2.0**-60
 """Where the averages of an unused codeword stop decaying: their quotient must stay a number."""
@@ -140,7 +140,8 @@ class MeasuredCodebook(replicas.ReplicaAverages, Codebook):
         # The average over the replicas is then the sum over the whole batch.
         weights = _num_replicas() * tf.cast(valid, vectors.dtype)
         use, step = tf.convert_to_tensor(self.use), tf.convert_to_tensor(self.step)
-        dead = (use < self.dead_threshold * tf.reduce_mean(use)) | tf.equal(step, 0)
+        started = tf.reduce_max(use) > _NEVER_USED  # A first batch of padding does not start it.
+        dead = (use < self.dead_threshold * tf.reduce_mean(use)) | ~started
         dead &= self.dead_threshold > 0
         counts = tf.math.unsorted_segment_sum(weights, indices, self.size)
         count = tf.reduce_sum(weights)
