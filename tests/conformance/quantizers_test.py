@@ -252,6 +252,17 @@ def test_bad_input_is_refused(case):
         layer.decode(np.concatenate([good, good], axis=-1))
     with pytest.raises(ValueError, match="before it decodes.*Received: built=False"):
         CASES[case]().decode(good)
+    with pytest.raises(ValueError, match=r"vectors of size 6.*Received: inputs.shape=\(3, 7\)"):
+        layer.encode(tf.ones([3, 7]))
+    for mask in (tf.ones([4, 6]), tf.ones([4, 5, SIZE])):
+        with pytest.raises(
+            ValueError, match="mask must have the first axes.*Received: mask.shape="
+        ):
+            layer.encode(X, mask)
+        with pytest.raises(
+            ValueError, match="mask must have the first axes.*Received: mask.shape="
+        ):
+            layer.decode(good, mask)
     with pytest.raises(ValueError, match="Fix the last axis.*Received: inputs.shape="):
         CASES[case]().build((None, None))
 

@@ -110,12 +110,11 @@ class Quantizer(keras.layers.Layer):
             mask: bool [...] or with fewer axes, false where there is padding. Default: None.
 
         Raises:
-            ValueError: Inputs that are not finite; tf.errors.InvalidArgumentError in a graph. Where no check
-                is possible, in XLA, their vectors and loss are NaN and their codes -1.
+            ValueError: Inputs or a mask of another shape. Inputs that are not finite, in a graph as
+                tf.errors.InvalidArgumentError; where no check is possible, in XLA, their vectors and loss
+                are NaN and their codes -1.
         """
-        inputs = types.floats("inputs", inputs)
-        if not self.built:
-            self.build(inputs.shape)
+        inputs = self._vectors("inputs", inputs)
         rows, valid = self._as_rows(tf.cast(inputs, self.wide), mask)
         finite = tf.reduce_all(tf.math.is_finite(rows), axis=-1)
         rows = tf.where(finite[:, tf.newaxis], rows, tf.zeros_like(rows))
@@ -158,7 +157,7 @@ class Quantizer(keras.layers.Layer):
                 f"or build([None, size]). Received: built={self.built}"
             )
         codes = self._as_codes(codes)
-        rows, valid = self._as_rows(codes, mask)
+        rows, valid = self._as_rows(codes, mask, "codes")
         rows = tf.where(valid[:, tf.newaxis], rows, tf.zeros_like(rows))
         rows, inside = self._in_range(rows)
         vectors = self.vectors_of_rows(rows)
@@ -176,9 +175,7 @@ class Quantizer(keras.layers.Layer):
         Raises:
             ValueError: There are too few vectors, or some are not finite.
         """
-        vectors = types.floats("vectors", vectors)
-        if not self.built:
-            self.build(vectors.shape)
+        vectors = self._vectors("vectors", vectors)
         rows, _ = self._as_rows(tf.cast(vectors, self.wide), None, "vectors")
         self.adapt_rows(rows)
 
@@ -228,6 +225,7 @@ class Quantizer(keras.layers.Layer):
             self.project_in.build((None, size))
             self.project_out.build((None, latent_size))
         self._build(latent_size)
+        self._input_size = size
         self.built = True
 
     def compute_output_shape(self, inputs_shape: Shape) -> tuple[Shape, Shape]:
@@ -257,6 +255,22 @@ class Quantizer(keras.layers.Layer):
             name=name,
         )
 
+    def _vectors(self, name: str, vectors: Tensor) -> tf.Tensor:
+        """Returns vectors as floats, and builds the layer for them.
+
+        Raises:
+            ValueError: Numbers without an axis, or vectors of another size than before.
+        """
+        vectors = types.floats(name, vectors)
+        if not self.built:
+            self.build(vectors.shape)
+        if vectors.shape.rank == 0 or vectors.shape[-1] != self._input_size:
+            raise ValueError(
+                f"{name} must be vectors of size {self._input_size}, for which the quantiser was built. "
+                f"Received: {name}.shape={tuple(vectors.shape)}"
+            )
+        return vectors
+
     def _as_rows(
         self, values: Tensor, mask: Tensor | None, name: str = "inputs"
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -267,6 +281,11 @@ class Quantizer(keras.layers.Layer):
             valid = tf.ones(tf.shape(rows)[:1], tf.bool)
         else:
             mask = tf.cast(mask, tf.bool)
+            if not _is_start(mask.shape, values.shape[:-1]):
+                raise ValueError(
+                    f"mask must have the first axes of the {name}, without the last one. "
+                    f"Received: mask.shape={tuple(mask.shape)}, {name}.shape={tuple(values.shape)}"
+                )
             while mask.shape.rank < values.shape.rank - 1:
                 mask = mask[..., tf.newaxis]
             valid = tf.reshape(tf.broadcast_to(mask, lead), [-1])
@@ -322,6 +341,13 @@ class Quantizer(keras.layers.Layer):
                 inside = tf.identity(inside)
         rows = tf.cast(tf.where(inside, rows, tf.zeros_like(rows)), self.code_dtype)
         return rows, tf.reduce_all(inside, axis=-1)
+
+
+def _is_start(shape: tf.TensorShape, whole: tf.TensorShape) -> bool:
+    """Returns whether a shape can be that of the first axes of another; axes of size 1 are repeated."""
+    return shape.rank <= whole.rank and all(
+        one in (None, 1, other) or other is None for one, other in zip(shape, whole, strict=False)
+    )
 
 
 def _apply(projection: keras.layers.Dense | None, rows: Tensor) -> tf.Tensor:
