@@ -81,7 +81,6 @@ def text(records: Mapping[str, Record], times: Mapping[str, Record] | None = Non
         f"{any_cell['prior_parameters']:,} parameters. Means +- half of the 95 % interval over seeds, where "
         f"there are several; {trained_on(records)}. Command: `{study['command']}`.\n",
         table(cells, times or {}),
-        f"![PSNR against the rates]({PICTURE})\n",
         winners(cells, records),
         aims.table(cells, records),
         failures(records),
