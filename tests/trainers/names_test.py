@@ -9,7 +9,7 @@ from tf_discrete._internal import arguments
 from tf_discrete.codes import faiss_index
 from tf_discrete.distributions import kinds, latent_spec
 from tf_discrete.layers import code_embedding
-from tf_discrete.layers.quantizers import gradient_rules, vector
+from tf_discrete.layers.quantizers import gradient_rules, nearest_codeword, vector
 from tf_discrete.models import categorical_vae, networks, structured_prediction
 from trainers.flags import names
 from trainers.flags.structured_prediction import Config as StructuredPrediction
@@ -36,6 +36,7 @@ def test_choices():
     assert names.CODE_VALUES == latent_spec.CODE_VALUES
     assert set(names.CODE_EMBEDDINGS) == set(code_embedding.MODES)
     assert names.CODEBOOKS == vector.CODEBOOKS
+    assert names.DISTANCES == nearest_codeword.DISTANCES
     assert list(names.GRADIENT_RULES) == gradient_rules.names()
     assert names.QUANTIZERS == tuple(quantized_autoencoder.QUANTIZERS)
     assert names.FAISS_KINDS == faiss_index.KINDS

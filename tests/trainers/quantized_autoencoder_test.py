@@ -61,6 +61,22 @@ def test_flags_make_every_quantizer(name):
     quantized_autoencoder.check(config("unused", quantizer=name, num_parts=2))
 
 
+def test_grids_have_a_vector_for_each_cell():
+    made = quantized_autoencoder.make_latent_shape(
+        config("unused", encoder="conv_grid", hidden_units=(5, 6)), (28, 20, 1)
+    )
+    assert made == (7, 5, 4)
+
+
+def test_codebooks_start_at_the_k_means_of_training_images(tmp_path: pathlib.Path):
+    train = datasets.get("digits", "train", max_examples=40)
+    model = quantized_autoencoder.build_model(config(tmp_path, k_means_start=True), train, 1)
+    assert len(np.unique(model.encode(next(iter(train.batches(40)))["image"]))) == 16
+    with pytest.raises(ValueError, match="at least as many vectors.*num_codewords=121"):
+        many = config(tmp_path, k_means_start=True, num_categories=121)
+        quantized_autoencoder.build_model(many, train, 1)
+
+
 def test_what_cannot_be_built_is_refused_before_data_are_read():
     for changes, message in (
         ({"quantizer": "grouped", "num_parts": 3}, "num_groups must divide"),

@@ -62,6 +62,7 @@ QUANTIZERS = (
 )
 """Quantisers of the quantised autoencoder."""
 CODEBOOKS = ("moving_average", "gradient")
+DISTANCES = ("euclidean", "cosine")
 GRADIENT_RULES = ("diveq", "rotation", "straight_through")
 CODE_VALUES = ("zero_one", "plus_minus")
 CODE_EMBEDDINGS = ("one_hot", "digit_sum", "table")

@@ -27,12 +27,28 @@ class QuantizerFlags:
     num_categories: int = option(256, "Number K of codewords of a codebook.", lower=2)
     num_parts: int = option(4, "Quantisers of 'residual' and 'grouped'.", lower=1)
     beam_size: int = option(1, "Sums of codewords that 'residual' keeps; 1 is greedy.", lower=1)
+    quantizer_dropout: float = option(
+        0.0,
+        "Probability that a batch of 'residual' is decoded from its first codes alone, so that a prefix of "
+        "the codes is a code.",
+        lower=0,
+        upper=0.99,
+    )
     levels: tuple[int, ...] = option((8, 6, 5), "Levels of each number of 'finite_scalar'.")
     num_bits: int = option(8, "Bits of a vector of 'lookup_free' and 'spherical'.", lower=1)
     bits_per_code: int = option(
         0, "Bits of one variable of 'lookup_free' and 'spherical'. 0: all of a vector.", lower=0
     )
     codebook: str = option("moving_average", "How codewords are learned.", choices=names.CODEBOOKS)
+    k_means_start: bool = option(
+        False,
+        "Start codebooks at the k-means of encoded training images, and not at vectors of the first batches.",
+    )
+    distance: str = option(
+        "euclidean",
+        "How the nearest codeword is found; 'cosine' normalises vectors and codewords.",
+        choices=names.DISTANCES,
+    )
     gradient: str = option(
         "straight_through",
         "How the gradient passes codewords; 'diveq' takes --codebook=gradient.",

@@ -22,7 +22,8 @@ def _vector(config: Config, code_size: int = 0, **options: Any) -> quantizers.Ve
         config.num_categories,
         config.codebook,
         config.gradient,
-        code_size=code_size or None,
+        config.distance,
+        code_size or None,
         seed=config.seed,
         **options,
     )
@@ -39,8 +40,10 @@ QUANTIZERS: dict[str, Callable[..., quantizers.Quantizer]] = {
     "residual": lambda config, **options: quantizers.ResidualQuantizer(
         _vector(config),
         config.num_parts,
+        dropout=config.quantizer_dropout,
         code_size=config.code_size or None,
         beam_size=config.beam_size,
+        seed=config.seed,
         **options,
     ),
     "grouped": lambda config, **options: quantizers.GroupedQuantizer(
@@ -49,6 +52,7 @@ QUANTIZERS: dict[str, Callable[..., quantizers.Quantizer]] = {
     "sim_vq": lambda config, **options: quantizers.SimVQ(
         config.num_categories,
         config.gradient,
+        config.distance,
         code_size=config.code_size or None,
         seed=config.seed,
         **options,
@@ -60,13 +64,19 @@ QUANTIZERS: dict[str, Callable[..., quantizers.Quantizer]] = {
     "spherical": lambda config, **options: _signs(config, spherical=True, **options),
 }
 """Makes the quantiser of each name of a configuration."""
+MOST_FOR_K_MEANS = 5000
+"""Images whose vectors k-means starts codebooks at."""
 
 
 def build_model(
     config: Config, split: datasets.Split, steps_per_epoch: int
 ) -> QuantizedAutoencoder:
-    """The model that a configuration describes."""
-    return QuantizedAutoencoder(
+    """The model that a configuration describes.
+
+    Raises:
+        ValueError: The training images have too few vectors for k-means.
+    """
+    model = QuantizedAutoencoder(
         data_shape=split.image_shape,
         quantizer=make_quantizer(config),
         latent_shape=make_latent_shape(config, split.image_shape),
@@ -78,6 +88,9 @@ def build_model(
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
+    if config.k_means_start:
+        model.adapt(data.some_images(split, MOST_FOR_K_MEANS)[0])
+    return model
 
 
 def make_latent_shape(config: Config, image_shape: tuple[int, ...]) -> tuple[int, ...]:
