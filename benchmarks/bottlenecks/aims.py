@@ -1,4 +1,4 @@
-"""What the study aimed at with 64 bits, and what it reached."""
+"""Aims of the study for codes of 64 bits, next to what it reached."""
 
 from __future__ import annotations
 

@@ -302,7 +302,7 @@ def grid_encoder(
     cells = math.prod(grid_shape(data_shape, hidden_units))
     if num_outputs % cells:
         raise ValueError(
-            f"Networks of a grid put out as many numbers for each of its {cells} cells. Give a latent shape "
+            f"Networks of a grid return as many numbers for each of its {cells} cells. Give a latent shape "
             f"that they divide, or other hidden_units. Received: {num_outputs} numbers, "
             f"data_shape={tuple(data_shape)}, hidden_units={tuple(hidden_units)}"
         )
