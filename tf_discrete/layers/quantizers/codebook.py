@@ -193,7 +193,6 @@ class MeasuredCodebook(replicas.ReplicaAverages, Codebook):
 
     def assign(self, codewords: Tensor) -> None:
         self.use.assign(tf.ones([self.size], self.use.dtype))
-        self.step.assign(tf.maximum(tf.convert_to_tensor(self.step), 1))
 
 
 class MovingAverageCodebook(MeasuredCodebook):
