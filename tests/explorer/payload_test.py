@@ -134,6 +134,15 @@ def test_vectors_of_every_quantiser_are_sums_of_rows(make):
     np.testing.assert_allclose(found, quantizer.decode(codes.astype(np.int32)), atol=1e-3)
 
 
+def test_a_page_decodes_a_grid_of_codes():
+    quantizer = quantizers.VectorQuantizer(6)
+    options = {"encoder": "conv_grid", "hidden_units": (4, 3)}
+    model = models.QuantizedAutoencoder((7, 9, 1), quantizer, (2, 3, 4), **options)
+    small_pages.spread(model.decoder)
+    found = small_pages.payload(model)
+    assert found["num_variables"] == 6 and found["largest_error"] < 1e-3
+
+
 def of_many_codes():
     quantizer = quantizers.LookupFreeQuantizer(18)
     return models.QuantizedAutoencoder(small_pages.SHAPE, quantizer, (2, 4), hidden_units=(4,))
