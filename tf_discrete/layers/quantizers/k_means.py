@@ -15,6 +15,9 @@ BLOCK = 8192
 def nearest(vectors: Tensor, codewords: Tensor) -> tf.Tensor:
     """Returns the index of the codeword with the smallest Euclidean distance to each vector.
 
+    Squared distances are equal if they differ by less than the rounding error of the squared norms, in
+    float32 about 1e-7 of them.
+
     Args:
         vectors: float [R, D].
         codewords: float [K, D], of the same dtype; K must be known.
