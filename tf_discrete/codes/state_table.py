@@ -72,9 +72,11 @@ class StateTable:
         self._rows: dict[bytes, int] = {}
         self._free: list[int] = []  # Rows that hold no state any more.
         self._codes = np.zeros([0, 0], np.uint8)  # Of the rows, and of rows to come.
-        self._q: list[np.ndarray] = []
+        self._q: list[list[float]] = []
+        self._best: list[float] = []  # Of each state: the largest Q.
         self._rewards: dict[Pair, float] = {}
         self._counts: dict[Pair, dict[int | None, int]] = {}
+        self._totals: dict[Pair, int] = {}  # The sums of the counts.
         self._sources: list[dict[Pair, int]] = []  # of each state: what led there, how many times
         self._visits = np.zeros([0], np.int64)
         self._queue: list[tuple[float, int]] = []
@@ -143,7 +145,7 @@ class StateTable:
             change = self._update(row)
             backups += 1
             for (source, action), count in self._sources[row].items():
-                share = count / sum(self._counts[source, action].values())
+                share = count / self._totals[source, action]
                 self._enqueue(source, self.discount * share * change)
         return backups
 
@@ -197,18 +199,20 @@ class StateTable:
         self._codes, self._visits = state["codes"].copy(), state["visits"].copy()
         self._rows = {self._codes[row].tobytes(): int(row) for row in state["rows"]}
         self._free = state["free"].tolist()
-        self._q = list(state["values"].copy())
+        self._q = state["values"].tolist()
+        self._best = state["values"].max(axis=1).tolist()
         self._changes = state["changes"].tolist()
         self._queue = [(priority, int(row)) for priority, row in state["queue"].tolist()]
         self._counts = {}
         for row, action, to, count in state["counts"].tolist():
             self._counts.setdefault((row, action), {})[None if to == END else to] = count
+        self._totals = {pair: sum(found.values()) for pair, found in self._counts.items()}
         self._rewards = dict(zip(self._counts, state["rewards"].tolist(), strict=True))
         self._sources = [{} for _ in self._q]
         for row, source, action, count in state["sources"].tolist():
             self._sources[row][source, action] = count
 
-    def _values(self, state: np.ndarray) -> np.ndarray:
+    def _values(self, state: np.ndarray) -> ArrayLike:
         row = self._rows.get(state.tobytes())
         if row is not None and self._visits[row]:
             return self._q[row]
@@ -222,9 +226,10 @@ class StateTable:
     def _count(self, pair: Pair, reward: float, to: int | None, step: int) -> None:
         counts = self._counts.setdefault(pair, {})
         _add(counts, to, step)
+        self._totals[pair] = self._totals.get(pair, 0) + step
         self._rewards[pair] = self._rewards.get(pair, 0.0) + step * reward
         if not counts:  # Rounded sums of rewards go with the last transition.
-            del self._counts[pair], self._rewards[pair]
+            del self._counts[pair], self._totals[pair], self._rewards[pair]
         if to is not None:
             _add(self._sources[to], pair, step)
         self._visits[pair[0]] += step
@@ -232,16 +237,18 @@ class StateTable:
 
     def _update(self, row: int) -> float:
         """Computes Q of a state anew, and returns by how much its value has changed."""
-        before = self._q[row].max()
+        q, before = self._q[row], self._best[row]
         for action in range(self.num_actions):
-            counts = self._counts.get((row, action), {})
-            visits = sum(counts.values())
-            future = sum(
-                count * self._q[to].max() for to, count in counts.items() if to is not None
-            )
-            total = self._rewards.get((row, action), 0.0) + self.discount * future
-            self._q[row][action] = total / visits if visits else 0.0
-        return abs(float(self._q[row].max() - before))
+            pair = row, action
+            future = 0.0
+            # No `sum`: of floats it rounds differently from one version of Python to the next.
+            for to, count in self._counts.get(pair, {}).items():
+                if to is not None:
+                    future += count * self._best[to]
+            total = self._rewards.get(pair, 0.0) + self.discount * future
+            q[action] = total / self._totals[pair] if pair in self._totals else 0.0
+            self._best[row] = max(q)  # The state may lead to itself.
+        return abs(self._best[row] - before)
 
     def _enqueue(self, row: int, change: float) -> None:
         self._changes[row] += change
@@ -278,8 +285,8 @@ class StateTable:
             self._grow(code.size)
         row = self._rows[key] = self._free.pop()
         self._codes[row] = code
-        self._q[row] = np.zeros(self.num_actions)
-        self._changes[row] = 0.0
+        self._q[row] = [0.0] * self.num_actions
+        self._best[row] = self._changes[row] = 0.0
         return row
 
     def _grow(self, size: int) -> None:
@@ -290,7 +297,8 @@ class StateTable:
             [self._codes.reshape([rows, size]), np.zeros([more, size], np.uint8)]
         )
         self._visits = np.concatenate([self._visits, np.zeros([more], np.int64)])
-        self._q += [np.zeros(self.num_actions) for _ in range(more)]
+        self._q += [[0.0] * self.num_actions for _ in range(more)]
+        self._best += [0.0] * more
         self._sources += [{} for _ in range(more)]
         self._changes += [0.0] * more
         self._free += range(rows + more - 1, rows - 1, -1)
