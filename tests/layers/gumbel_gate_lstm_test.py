@@ -42,13 +42,23 @@ def test_gates_are_0_or_1_at_inference():
     assert gates.shape == (3, 6, 2, 4) and set(np.unique(gates)) == {0.0, 1.0}
 
 
-def test_the_gates_are_those_of_the_layer():
-    layer = GumbelGateLSTM(4, seed=0, return_sequences=True)
+@pytest.mark.parametrize("go_backwards", [False, True])
+def test_the_gates_are_those_of_the_layer(go_backwards):
+    layer = GumbelGateLSTM(4, seed=0, return_sequences=True, go_backwards=go_backwards)
     value, gates = layer(X).numpy(), layer.gate_values(X).numpy()
     before = np.concatenate([np.zeros([3, 1, 4], np.float32), value[:, :-1]], axis=1)
-    sums = X @ layer.cell.kernel.numpy() + before @ layer.cell.recurrent_kernel.numpy()
+    read = X[:, ::-1] if go_backwards else X
+    sums = read @ layer.cell.kernel.numpy() + before @ layer.cell.recurrent_kernel.numpy()
     sums = (sums + layer.cell.bias.numpy())[..., :8].reshape([3, 6, 2, 4])
     np.testing.assert_array_equal(gates, sums > 0)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_gates_in_other_precisions(dtype):
+    layer = GumbelGateLSTM(4, seed=0, dtype=dtype)
+    gates = layer.gate_values(X)
+    assert gates.dtype == layer.compute_dtype == layer(X).dtype
+    assert set(np.unique(tf.cast(gates, tf.float32))) == {0.0, 1.0}
 
 
 def test_open_gates_keep_the_memory_for_ever():

@@ -63,7 +63,12 @@ class GumbelGateLSTMCell(keras.layers.Layer):
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns the output and the memory, [B, units], and the gates that made them, [B, 2 * units]."""
         before, memory = states
-        sums = tf.matmul(inputs, self.kernel) + tf.matmul(before, self.recurrent_kernel) + self.bias
+        # Keras casts weights in `call` alone.
+        kernel, recurrent, bias = (
+            tf.cast(weight, inputs.dtype)
+            for weight in (self.kernel, self.recurrent_kernel, self.bias)
+        )
+        sums = tf.matmul(inputs, kernel) + tf.matmul(before, recurrent) + bias
         gates = self.gates(sums[..., : 2 * self.units], training=training)
         enter, keep = tf.split(gates, 2, axis=-1)
         candidate, leave = tf.split(sums[..., 2 * self.units :], 2, axis=-1)
@@ -159,14 +164,16 @@ class GumbelGateLSTM(keras.layers.RNN):
             inputs: float [batch, time, features], with a number of steps that is known.
 
         Returns:
-            float [batch, time, 2, units]: whether each unit reads the input, and whether it keeps its memory.
+            float [batch, time, 2, units]: whether each unit reads the input, and whether it keeps its memory;
+            with go_backwards=True the last step comes first, as in the output.
         """
         inputs = tf.cast(inputs, self.compute_dtype)
         if not self.built:
             self.build(inputs.shape)
         zeros = tf.zeros([tf.shape(inputs)[0], self.cell.units], self.compute_dtype)
         value, memory, found = zeros, zeros, []
-        for one in tf.unstack(inputs, axis=1):
+        steps = tf.unstack(inputs, axis=1)
+        for one in reversed(steps) if self.go_backwards else steps:
             value, memory, gates = self.cell.step(one, [value, memory])
             found.append(tf.reshape(gates, [-1, 2, self.cell.units]))
         return tf.stack(found, axis=1)
