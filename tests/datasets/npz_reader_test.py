@@ -86,7 +86,7 @@ def test_a_member_that_announces_more_than_deflate_can_hold_takes_no_memory(tmp_
 
 def test_more_than_the_memory_is_refused_before_it_is_taken(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "mine.npz", image=np.zeros([2**24], np.uint8))
-    monkeypatch.setattr(npz_reader, "_memory_bytes", lambda: 2**23)
+    monkeypatch.setattr(npz_reader, "physical_memory", lambda: 2**23)
     refused(
         str(tmp_path / "mine.npz"), "must fit into memory.*16777216 bytes, and 8388608 of memory"
     )

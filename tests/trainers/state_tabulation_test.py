@@ -198,6 +198,8 @@ def test_a_damaged_agent_is_named(tmp_path):
         ({"environment": "test/Torque-v0", "change_at": 0}, "Actions must be numbered"),
         ({"window": 1}, "window"),
         ({"estimator": "none"}, "none"),
+        ({"estimator": "enumeration"}, "At most max_configurations.*num_variables=18"),
+        ({"memory": 10**13}, r"Lower memory. Received: memory=10+, \d+ bytes of Box"),
         (
             {"environment": "evil:Maze-v0", "change_at": 0},
             "named by --import_module.*'evil:Maze-v0'",

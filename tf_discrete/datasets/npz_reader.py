@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tf_discrete._internal import reading
+from tf_discrete._internal.physical_memory import physical_memory
 
 _LARGEST_RATIO = 1032
 """Deflate makes data at most this many times smaller."""
@@ -90,7 +91,7 @@ class NpzReader:
                     f"key {key}: {info.compress_size} bytes cannot hold the {info.file_size} that are "
                     "announced"
                 )
-        if needed > (memory := _memory_bytes()):
+        if needed > (memory := physical_memory()):
             raise ValueError(
                 "The arrays of an .npz file must fit into memory. Store integers as uint8, or write the "
                 f"images as files into a folder. Received: {self._path!r}, key {key}: {needed} bytes, and "
@@ -111,7 +112,3 @@ class NpzReader:
                 "The .npz file must be readable: a zip of arrays of numbers, as np.savez writes it. Write "
                 f"it again. Received: {self._path!r}: {reading.reason(error)}"
             ) from error
-
-
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

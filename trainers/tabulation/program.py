@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from tf_discrete import likelihoods
+from tf_discrete import likelihoods, seeds
+from tf_discrete._internal.physical_memory import physical_memory
 from tf_discrete.models import VariationalStateTabulation
 from tf_discrete.optimizers import FusedAdam
 
@@ -27,7 +30,8 @@ def run(config: Config) -> dict[str, Any]:
     """Trains an agent, or continues; returns what metrics.json holds.
 
     Raises:
-        ValueError: Flags that cannot work, an environment without pictures, or the folder of another run.
+        ValueError: Flags that cannot work, an environment without pictures, observations that do not fit
+            into memory, or the folder of another run.
         OSError: No permission or no space; names the file.
         Interrupted: Ctrl-C or SIGTERM; the message says what is kept.
         TrainingDiverged: The loss of the model is not finite.
@@ -41,8 +45,10 @@ def run(config: Config) -> dict[str, Any]:
     environment = environments.make(config.environment)
     schedule.check(config)
     check_change(config)
+    check_memory(config, environment)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, environment)
+    check_objective(model)
     directory = RunDirectory(config.output_dir)
     with directory.lock():
         stored = {"task": "state_tabulation", **to_json(config)}
@@ -79,6 +85,32 @@ def check_change(config: Config) -> None:
             f"Only {', '.join(environments.names())} change. Set change_at=0. "
             f"Received: environment={config.environment!r}, change_at={config.change_at}"
         )
+
+
+def check_memory(config: Config, environment: Any) -> None:
+    """Refuses to remember more observations than fit into the memory of the machine.
+
+    Raises:
+        ValueError: It has the sizes.
+    """
+    space = environment.observation_space
+    needed = config.memory * math.prod(space.shape) * space.dtype.itemsize
+    if needed > (there := physical_memory()):
+        raise ValueError(
+            "The observations that are remembered must fit into the memory of the machine. Lower memory. "
+            f"Received: memory={config.memory}, {needed} bytes of {space}, and {there} of memory"
+        )
+
+
+def check_objective(model: VariationalStateTabulation) -> None:
+    """Refuses an estimator that cannot take the bits of a window, before the agent acts.
+
+    Raises:
+        ValueError: Such as more configurations than `enumeration` lists.
+    """
+    image = tf.zeros([1, model.window, *model.data_shape])
+    action = tf.zeros([1, model.window - 1], tf.int32)
+    model.objective((image, action), seeds.base(0), training=False)
 
 
 def build_model(config: Config, environment: Any) -> VariationalStateTabulation:
