@@ -39,7 +39,7 @@ _REQUIRES = [
 _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
 _PARQUET = ["pyarrow>=18"]
-_RL = ["gymnasium>=1,<2"]
+_RL = ["gymnasium>=1,<2", "minigrid>=3,<4"]
 _DOCS = [
     *("mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"),
     *("ipykernel>=6.29,<8", "nbclient>=0.10,<1", "nbconvert>=7.16,<8", "nbformat>=5.10,<6"),
@@ -52,7 +52,7 @@ _EXTRAS = {
     "beam": [*_PARQUET, "apache-beam>=2.70,<3"],
     "parquet": _PARQUET,
     "stores": [*_PARQUET, "lancedb>=0.30", "psycopg[binary]>=3.2,<4", "usearch>=2.20,<3"],
-    "rl": [*_RL, "minigrid>=3,<4"],
+    "rl": _RL,
     "docs": _DOCS,
     "browser": _BROWSER,
     "notebook": ["anywidget>=0.9,<1", "traitlets>=5,<6"],

@@ -239,13 +239,36 @@ class Pictures(gymnasium.Env):
 
 
 @pytest.mark.slow
-def test_an_environment_of_gymnasium(tmp_path):
-    if "test/Pictures-v0" not in gymnasium.registry:
+@pytest.mark.parametrize("name", ["test/Pictures-v0", "MiniGrid-Empty-5x5-v0"])
+def test_an_environment_of_gymnasium(name, tmp_path):
+    if name.startswith("MiniGrid"):
+        pytest.importorskip("minigrid", reason="needs the extra 'rl'")
+    elif name not in gymnasium.registry:
         space = gymnasium.spaces.Discrete(2)
-        gymnasium.register("test/Pictures-v0", Pictures, kwargs={"action_space": space})
-    changes = {"environment": "test/Pictures-v0", "change_at": 0, "steps": 80}
+        gymnasium.register(name, Pictures, kwargs={"action_space": space})
+    changes = {"environment": name, "change_at": 0, "steps": 80}
     found = program.run(config(tmp_path, **changes))
     assert found["rounds"] == 2 and "steps_to_recover" not in found
+
+
+def test_minigrid_is_seen_as_pictures():
+    pytest.importorskip("minigrid", reason="needs the extra 'rl'")
+    environment = environments.make("MiniGrid-Empty-5x5-v0")
+    seen, _ = environment.reset(seed=0)
+    assert seen.shape == (56, 56, 3) and environment.observation_space.contains(seen)
+    assert environment.action_space.n == 7
+    for action in (2, 2, 1, 2):  # Twice ahead, to the right, ahead.
+        before = seen
+        seen, reward, ended, _, _ = environment.step(action)
+        assert reward == 0 and not ended and (seen != before).any()
+    _, reward, ended, _, _ = environment.step(2)
+    assert ended and reward == pytest.approx(1 - 0.9 * 5 / 100)
+
+
+def test_without_minigrid_its_environments_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "minigrid.wrappers", None)
+    with pytest.raises(ValueError, match=r"need minigrid.*pip install 'tf-discrete\[rl\]'"):
+        environments.make("MiniGrid-Empty-5x5-v0")
 
 
 @pytest.mark.parametrize("name", environments.names())

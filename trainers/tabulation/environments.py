@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tf_discrete._internal import extras
+
 from . import mazes
 
-try:
+with extras.required("Environments need gymnasium", "rl"):
     import gymnasium
-except ImportError as error:
-    raise ImportError(
-        "Environments need gymnasium: pip install 'tf-discrete[rl]'. Received: " + str(error)
-    ) from error
 
 NOISE = 0.2
 """Standard deviation of a pixel of a maze, where the agent has 1."""
@@ -115,5 +113,6 @@ def make(name: str) -> gymnasium.Env:
 def _of_gymnasium(name: str) -> gymnasium.Env:
     if not name.startswith("MiniGrid"):
         return gymnasium.make(name)
-    wrappers = importlib.import_module("minigrid.wrappers")  # Registers the environments.
+    with extras.required("Environments of MiniGrid need minigrid", "rl"):
+        wrappers = importlib.import_module("minigrid.wrappers")  # Registers the environments.
     return wrappers.ImgObsWrapper(wrappers.RGBImgPartialObsWrapper(gymnasium.make(name)))
