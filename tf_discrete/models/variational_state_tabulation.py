@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,12 +13,12 @@ import tensorflow as tf
 from tf_discrete import estimators
 from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Bernoulli, Discrete, LatentSpec
-from tf_discrete.estimators import backward
 from tf_discrete.export.signature import Outputs, Signature, batch_of, with_limits
 from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.models import batches, networks
 from tf_discrete.models.binary_codes import BinaryCodes
-from tf_discrete.objectives import stochastic_layers
+from tf_discrete.models.state_windows import StateWindows, Windows
+from tf_discrete.models.tabulation_objective import HARD_TERMS, TERMS, TabulationObjective
 from tf_discrete.types import (
     ActivationLike,
     Batch,
@@ -35,18 +35,6 @@ from tf_discrete.types import (
 )
 
 OBJECTIVES = ("relaxed_elbo", "elbo")
-
-
-class Windows(NamedTuple):
-    """Observations in a row, and what was done between them.
-
-    Attributes:
-        image: float [B, T, *data_shape].
-        action: int32 [B, T - 1]; action t leads from observation t to t + 1.
-    """
-
-    image: Tensor
-    action: Tensor
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
@@ -195,12 +183,23 @@ class VariationalStateTabulation(BinaryCodes):
         networks.set_output_bias(self.transitions, start)
         if self.prior.learned:
             self.prior.logits.assign(start[:num_bits])
-        self._differs_in_training = networks.differs_in_training(self.encoder)
-        self._finish(
-            None,
-            ("elbo_nats", "reconstruction_nats", "kl_nats"),
-            ("hard_elbo_nats", "hard_reconstruction_nats", "hard_kl_nats"),
+        parts = StateWindows(
+            (self.window, num_bits, *self.data_shape),
+            self._logits,
+            self.transition,
+            self.prior_distribution,
+            self.conditional_log_likelihood,
         )
+        self._bounds = TabulationObjective(
+            parts,
+            self.num_actions,
+            self.estimator,
+            self.num_samples,
+            self.kl_weight,
+            self.prior_temperature if self.objective_name == "relaxed_elbo" else None,
+            networks.differs_in_training(self.encoder),
+        )
+        self._finish(None, TERMS, HARD_TERMS)
 
     @property
     def _numbers(self) -> int:
@@ -236,30 +235,6 @@ class VariationalStateTabulation(BinaryCodes):
         known = ((action >= 0) & (action < self.num_actions))[..., tf.newaxis]
         logits = tf.reduce_sum(of_actions * chosen, axis=-2)
         return Bernoulli(tf.where(known, logits, tf.cast(math.nan, logits.dtype)))
-
-    def _window_logits(self, image: Tensor, training: bool) -> tf.Tensor:
-        """Logits of the states of windows, [B, T * N]."""
-        rows = tf.reshape(image, [-1, *self.data_shape])
-        return tf.reshape(self._logits(rows, training), [-1, self.window * self.num_bits])
-
-    def _split(self, z: Tensor) -> tf.Tensor:
-        """The states of windows [*A, T * N], apart: [*A, T, N]."""
-        return tf.reshape(z, tf.concat([tf.shape(z)[:-1], [self.window, self.num_bits]], axis=0))
-
-    def _window_prior(self, z: Tensor, action: Tensor, training: bool = False) -> Bernoulli:
-        """p(z_1) and p(z_t | z_{t-1}, a_{t-1}) of states [S, B, T * N], with logits of the same shape."""
-        states = self._split(z)
-        after = self.transition(states[..., :-1, :], action, training).logits
-        first = tf.cast(self.prior.distribution().logits, after.dtype)
-        first = tf.broadcast_to(first, tf.shape(states[..., :1, :]))
-        return Bernoulli(tf.reshape(tf.concat([first, after], axis=-2), tf.shape(z)))
-
-    def _window_log_likelihood(self, image: Tensor, z: Tensor, training: bool = False) -> tf.Tensor:
-        """sum_t log p(x_t | z_t) in nats, [S, B], of states [S, B, T * N]."""
-        rows = tf.reshape(image, [-1, *self.data_shape])
-        states = tf.reshape(z, [tf.shape(z)[0], -1, self.num_bits])
-        found = self.conditional_log_likelihood(rows, states, training)
-        return tf.reduce_sum(tf.reshape(found, [tf.shape(z)[0], -1, self.window]), axis=-1)
 
     # What training minimises and reports.
 
@@ -298,85 +273,14 @@ class VariationalStateTabulation(BinaryCodes):
         self.check_observations(self.unpack_batch(data))
 
     def objective(self, x: Inputs, seed: Seed, training: bool) -> ObjectiveTerms:
-        image, action = self._windows(x)
-        logits = self._window_logits(image, training)
-        noise = self.estimator.draw_noise(seed, logits, self.num_samples)
-        estimated = self._relaxed_terms if self.objective_name == "relaxed_elbo" else self._terms_of
-        loss, auxiliary, kl = estimated(image, action, logits, noise, training)
-        # XLA leaves out the check of the actions: a wrong one shows in the loss.
-        known = input_checks.rows_in(action, 0, self.num_actions - 1)
-        loss = tf.where(known, loss, tf.cast(math.nan, loss.dtype))
-        reconstruction = loss - tf.cast(self.kl_weight.value, kl.dtype) * kl
-        terms = {
-            "elbo_nats": -reconstruction - kl,
-            "reconstruction_nats": reconstruction,
-            "kl_nats": kl,
-        }
-        shared = not (training and self._differs_in_training)
-        return ObjectiveTerms(loss, auxiliary, terms, logits if shared else None)
-
-    def _terms_of(
-        self, image: Tensor, action: Tensor, logits: Tensor, noise: Tensor, training: bool
-    ) -> tuple[tf.Tensor, ...]:
-        """The loss by the estimator, the auxiliary loss, and the KL given the state before, [B] each."""
-        outside = backward.divide_gradient(logits, self.estimator.gradient_scale)
-        posterior = self.estimator.distribution(outside)
-        weight = tf.fill(tf.shape(logits)[:1], tf.cast(self.kl_weight.value, logits.dtype))
-
-        def objective_fn(z: Tensor) -> tf.Tensor:
-            kl = posterior.kl_divergence(self._window_prior(z, action, training))
-            return self._window_log_likelihood(image, z, training) - weight * kl
-
-        context = tf.reshape(image, [-1, self._numbers])
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weight)
-            estimate = self.estimator.estimate(
-                objective_fn, logits, noise, context=context, training=training
-            )
-        # The estimate is linear in what it is the mean of, whatever the estimator.
-        kl = -tf.stop_gradient(tape.gradient(estimate.value, weight))
-        return -estimate.value, estimate.auxiliary, kl
-
-    def _relaxed_terms(
-        self, image: Tensor, action: Tensor, logits: Tensor, noise: Tensor, training: bool
-    ) -> tuple[tf.Tensor, ...]:
-        """The loss of the relaxed model, whose KL is one of densities, 0, and that KL, [B] each."""
-        estimator: Any = self.estimator
-        sample = estimator.sample(logits, noise)
-        prior = self._window_prior(sample.value, action, training)
-        ratio = stochastic_layers.relaxed_log_ratio(
-            Bernoulli.latents,
-            sample.log_value,
-            logits,
-            prior.logits,
-            estimator.temperature.value,
-            self.prior_temperature,
-        )
-        log_likelihood = self._window_log_likelihood(image, sample.value, training)
-        kl = -estimators.mean(ratio)
-        loss = tf.cast(self.kl_weight.value, kl.dtype) * kl - estimators.mean(log_likelihood)
-        return loss, tf.zeros_like(loss), kl
+        return self._bounds(self._windows(x), seed, training)
 
     def hard_terms(self, x: Inputs, seed: Seed, encoded: Tensor | None = None) -> dict[str, Tensor]:
-        image, action = self._windows(x)
-        logits = self._window_logits(image, False) if encoded is None else encoded
-        posterior = self.estimator.distribution(logits)
-        z = posterior.sample(seed, 1)
-        kl = posterior.kl_divergence(self._window_prior(z, action))[0]
-        reconstruction = -self._window_log_likelihood(image, z)[0]
-        return {
-            "hard_elbo_nats": -reconstruction - kl,
-            "hard_reconstruction_nats": reconstruction,
-            "hard_kl_nats": kl,
-        }
+        return self._bounds.hard_terms(self._windows(x), seed, encoded)
 
     def log_weights(self, x: Inputs, num_samples: int | Tensor, seed: Seed) -> tf.Tensor:
         """Computes log p(x, z) - log q(z | x) of windows in nats for S samples of their states, [S, B]."""
-        image, action = self._windows(x)
-        posterior = self.estimator.distribution(self._window_logits(image, False))
-        z = posterior.sample(seed, num_samples)
-        log_ratio = self._window_prior(z, action).log_prob(z) - posterior.log_prob(z)
-        return self._window_log_likelihood(image, z) + log_ratio
+        return self._bounds.log_weights(self._windows(x), num_samples, seed)
 
     def values_per_row(self) -> int:
         return self.window * super().values_per_row()
