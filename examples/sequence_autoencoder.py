@@ -44,7 +44,10 @@ SEEDS = flags.DEFINE_integer("seeds", 1, "Runs of each network.", lower_bound=1)
 
 
 def lines() -> tuple[np.ndarray, np.ndarray, int]:
-    """Training and test lines, int [n, LENGTH] with 0 for padding, and the number of characters."""
+    """Training and test lines, int [n, LENGTH] with 0 for padding, and the number of characters.
+
+    Longer lines are left out.
+    """
     topics = [text for _, text in sorted(pydoc_data.topics.topics.items())]
     alphabet = {c: i + 1 for i, c in enumerate(sorted(set("".join(topics))))}
 
@@ -140,7 +143,9 @@ class CharacterModel(keras.Model):
         super().__init__()
         self.symbols = symbols
         self.read = keras.layers.Embedding(num_characters, UNITS.value)
-        self.places = keras.layers.Embedding(2 * LENGTH.value, UNITS.value)
+        self.places = keras.layers.Embedding(LENGTH.value, UNITS.value)
+        # What a symbol shares with its characters, so that they find it.
+        self.spans = keras.layers.Embedding(LENGTH.value // BLOCK, UNITS.value)
         self.blocks = [Block() for _ in range(BLOCKS.value)]
         self.norm = keras.layers.LayerNormalization()
         self.write = keras.layers.Dense(num_characters)
@@ -153,13 +158,20 @@ class CharacterModel(keras.Model):
             self.prefix = keras.layers.Dense(UNITS.value)
 
     def call(self, lines: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if lines.shape[1] != LENGTH.value:
+            raise ValueError(
+                "Lines must have the length of the model. Pad shorter ones, cut longer ones, or raise "
+                f"--length. Received: lines.shape={tuple(lines.shape)}, length={LENGTH.value}"
+            )
         valid = lines > 0
         x = self.read(tf.pad(lines[:, :-1], [[0, 0], [1, 0]]))  # the line, one place later
+        places = tf.range(LENGTH.value)
+        x += self.places(places) + self.spans(places // BLOCK)
         if self.symbols is not None:
             symbols, used = self.compress(lines, training)
-            x = tf.concat([self.prefix(symbols), x], axis=1)
+            symbols = self.prefix(symbols) + self.spans(places[: LENGTH.value // BLOCK])
+            x = tf.concat([symbols, x], axis=1)
             valid = tf.concat([used, valid], axis=1)
-        x += self.places(tf.range(tf.shape(x)[1]))
         size = x.shape[1]
         visible = tf.linalg.band_part(tf.ones([size, size], tf.bool), -1, 0) & valid[:, tf.newaxis]
         # A place that sees nothing would be undefined, so that each sees itself.
@@ -211,6 +223,11 @@ def bits_per_character(
 
 
 def main(_: list[str]) -> None:
+    if LENGTH.value % BLOCK:
+        raise app.UsageError(f"--length must be a multiple of {BLOCK}: {LENGTH.value}")
+    unknown = [name for name in CODES.value if name not in KINDS]
+    if unknown:
+        raise app.UsageError(f"--codes must be of {', '.join(KINDS)}: {unknown[0]!r}")
     train, test, num_characters = lines()
     used = np.ceil((test > 0).sum(axis=1) / BLOCK).sum() * BITS / (test > 0).sum()
     print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 import pytest
 
@@ -10,8 +11,11 @@ from tests import forked
 
 RUNS = {
     "discrete_gates": (
-        ["--units=4", "--epochs=1", "--seeds=1", "--max_examples=100"],
-        [r"Keras' LSTM +[\d.]+%", r"gates of 0 and 1 +[\d.]+%", r"gates that are closed +[\d.]+%"],
+        [
+            *("--task=adding", "--length=4"),  # A graph of one step.
+            *("--units=4", "--epochs=1", "--seeds=1", "--max_examples=100"),
+        ],
+        [r"Keras' LSTM +[\d.]+$", r"gates of 0 and 1 +[\d.]+$", r"gates that are closed +[\d.]+%"],
     ),
     "prune_network": (
         ["--units=8,4", "--epochs=2", "--seeds=1", "--max_examples=100", "--penalty=1"],
@@ -45,22 +49,38 @@ RUNS = {
         [r"^soft +4 +all +[\d.]+%", r"^discrete +32 +1 +[\d.]+%"],
     ),
     "hard_attention": (
-        ["--glimpses=2", "--epochs=1", "--max_examples=100"],
+        ["--glimpses=2", "--epochs=1", "--max_examples=100", "--estimator=score_function"],
         [r"^ +2  soft +16 of 16 +[\d.]+%", r"^ +2  discrete +2 of 16 +[\d.]+%"],
     ),
 }
 
 
-SLOW = ("discrete_gates", "sequence_autoencoder", "prune_network", "hard_attention")
-"""Left to `make test-slow`."""
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else []) for n in RUNS]
-)
-def test_it_runs_and_compares(name, tmp_path):
+@pytest.mark.parametrize("name", RUNS)
+def test_it_runs_and_compares(name):
     flags, lines = RUNS[name]
     done = forked.run("-m", f"examples.{name}", *flags, cwd=forked.ROOT, timeout=300)
     assert done.returncode == 0, done.stderr
     for line in lines:
         assert re.search(line, done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.mark.parametrize(
+    "flag, message",
+    [("--length=50", "must be a multiple of 8: 50"), ("--codes=words", "'words'")],
+)
+def test_symbols_that_cannot_be_made_are_refused(flag, message):
+    done = forked.run("-m", "examples.sequence_autoencoder", flag, cwd=forked.ROOT, timeout=300)
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_lines_longer_than_the_model_are_refused():
+    code = """
+        from absl import flags
+        from examples import sequence_autoencoder as example
+        flags.FLAGS(["program", "--length=16"])
+        model = example.CharacterModel(5, None)
+        assert model(example.np.ones([2, 16], "int32")).shape == (2, 16, 5)
+        model(example.np.ones([2, 24], "int32"))
+    """
+    done = forked.run("-c", textwrap.dedent(code), cwd=forked.ROOT, timeout=300)
+    assert "raise --length. Received: lines.shape=(2, 24), length=16" in done.stderr
