@@ -251,6 +251,25 @@ def test_an_environment_of_gymnasium(name, tmp_path):
     assert found["rounds"] == 2 and "steps_to_recover" not in found
 
 
+def test_a_run_in_an_environment_with_other_actions_or_pictures_is_not_continued(
+    finished, monkeypatch
+):
+    before = (finished / "metrics.jsonl").read_text()
+    make = environments.make
+
+    def changed(name):
+        environment = make(name)
+        environment.action_space = gymnasium.spaces.Discrete(5)
+        environment.observation_space = gymnasium.spaces.Box(0, 255, (7, 9, 1), np.uint8)
+        return environment
+
+    monkeypatch.setattr(environments, "make", changed)
+    message = r"num_actions=4 there, 5 here; picture_shape=\[14, 18, 1\] there, \[7, 9, 1\] here"
+    with pytest.raises(ValueError, match=message):
+        program.run(config(finished, steps=200))
+    assert (finished / "metrics.jsonl").read_text() == before
+
+
 def test_minigrid_is_seen_as_pictures():
     pytest.importorskip("minigrid", reason="needs the extra 'rl'")
     environment = environments.make("MiniGrid-Empty-5x5-v0")

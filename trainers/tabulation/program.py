@@ -51,8 +51,10 @@ def run(config: Config) -> dict[str, Any]:
     check_objective(model)
     directory = RunDirectory(config.output_dir)
     with directory.lock():
-        stored = {"task": "state_tabulation", **to_json(config)}
-        directory.claim(stored, MAY_DIFFER, defaults(config))
+        # Those of an id may become others, in another version of its package.
+        seen = {"picture_shape": list(model.data_shape), "num_actions": model.num_actions}
+        stored = {"task": "state_tabulation", **to_json(config), **seen}
+        directory.claim(stored, MAY_DIFFER, {**defaults(config), **seen})
         rounds = schedule.number_of(config)
         training = Training(config, environment, model, directory)
         if training.resume():
