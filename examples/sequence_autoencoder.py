@@ -33,7 +33,7 @@ CODES = flags.DEFINE_list(
     ["semantic_hashing", "gumbel_softmax", "finite_scalar"],
     "Kinds of symbols, a run for each.",
 )
-STEPS = flags.DEFINE_integer("steps", 600, "Training steps.", lower_bound=1)
+STEPS = flags.DEFINE_integer("steps", 2000, "Training steps.", lower_bound=1)
 LENGTH = flags.DEFINE_integer("length", 80, "Characters of a line; a multiple of 8.", lower_bound=8)
 UNITS = flags.DEFINE_integer("units", 64, "Size of the vectors.", lower_bound=4)
 BLOCKS = flags.DEFINE_integer("blocks", 1, "Of the transformer.", lower_bound=1)
