@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tf_discrete._internal.counted import counted
 from tf_discrete.datasets.image_file import EXTENSIONS
 from tf_discrete.datasets.source import SPLITS
 
@@ -128,9 +129,11 @@ def tell(folder: str, left_out: collections.Counter[str]) -> None:
     """Warns of the files of a folder that were left out."""
     if not left_out:
         return
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
+    reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(left_out.items()))
+    count = sum(left_out.values())
     warnings.warn(
-        f"{sum(left_out.values())} files in {folder!r} were left out: {reasons}. Images are files that end "
+        f"{counted(count, 'file')} in {folder!r} {'was' if count == 1 else 'were'} left out: {reasons}. "
+        f"Images are files that end "
         f"in {', '.join(EXTENSIONS)}.",
         stacklevel=2,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from tf_discrete._internal.counted import counted
 from tf_discrete.datasets import folder_layout, image_cache, image_file, splitting
 from tf_discrete.datasets.folder_images import FolderImages
 from tf_discrete.datasets.folder_layout import UNLABELLED_FOLDER
@@ -126,9 +127,8 @@ def _readable(root: str, folder: folder_layout.Folder) -> folder_layout.Folder:
     if new:
         more = f"\n  and {len(new) - _REFUSED_SHOWN} more" if len(new) > _REFUSED_SHOWN else ""
         warnings.warn(
-            f"{len(new)} files in {root!r} cannot be read and are skipped:"
-            + "".join(f"\n  {reason}" for reason in new[:_REFUSED_SHOWN])
-            + more,
+            f"{counted(len(new), 'file')} in {root!r} cannot be read and {'is' if len(new) == 1 else 'are'} "
+            "skipped:" + "".join(f"\n  {reason}" for reason in new[:_REFUSED_SHOWN]) + more,
             stacklevel=4,
         )
     return folder._replace(splits=splits)

@@ -6,6 +6,7 @@ import os
 import pathlib
 
 from tf_discrete._internal import checks, extras, locking, writing
+from tf_discrete._internal.counted import counted
 from tf_discrete.codes.code_files import CodeLayout
 from tf_discrete.datasets.split import check_white_levels
 from tf_discrete.export.manifest import Manifest, load_manifest
@@ -82,7 +83,9 @@ def run(config: Config) -> None:
             seconds = pipeline.run(pending, encoder, str(folder), layout, config.beam)
         made = output.finish(folder, (shard.number for shard in found), plan)
     speed = f", {sum_of(made, pending) / seconds:,.0f} a second" if seconds else ""
-    print(f"{made['count']:,} codes, {made['num_rejects']} rejects in {folder}{speed}")
+    print(
+        f"{counted(made['count'], 'code')}, {counted(made['num_rejects'], 'reject')} in {folder}{speed}"
+    )
 
 
 def sum_of(manifest: dict, pending: list[Shard]) -> int:

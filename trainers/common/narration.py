@@ -17,6 +17,7 @@ import numpy as np
 import tqdm
 
 from tf_discrete import datasets
+from tf_discrete._internal.counted import counted
 from tf_discrete.likelihoods import Likelihood
 from tf_discrete.models import DiscreteModel
 
@@ -57,7 +58,7 @@ def say_start(
     say("Model", model_words(model))
     say(
         "Training",
-        f"{epochs} epochs of {steps} steps; the best epoch has the highest {monitored}",
+        f"{counted(epochs, 'epoch')} of {counted(steps, 'step')}; the best epoch has the highest {monitored}",
     )
 
 
@@ -77,7 +78,8 @@ def data_words(name: str, splits: Splits) -> str:
     shape = " x ".join(map(str, train.image_shape))
     text = f"{name}: {', '.join(counts[:2])} and {counts[2]} images of {shape}; {_classes(train)}"
     if "labelled" in splits:
-        text += f"; {len(splits['labelled']):,} of the training images lend their label"
+        count = len(splits["labelled"])
+        text += f"; {count:,} of the training images {'lends its' if count == 1 else 'lend their'} label"
     return text
 
 
@@ -87,13 +89,15 @@ def model_words(model: DiscreteModel) -> str:
     spec = getattr(model, "latent_spec", None)
     if spec is not None:
         variables, categories = spec.digit_sizes
-        parts.append(f"{variables} variables of {categories} categories")
+        parts.append(
+            f"{counted(variables, 'variable')} of {counted(categories, 'category', 'categories')}"
+        )
     parts += dict.fromkeys(
         str(getattr(one, "registered_name", type(one).__name__)) for one in _estimators(model)
     )
     count = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
     if count:  # Those of a frozen model are not counted.
-        parts.append(f"{count:,} parameters")
+        parts.append(counted(count, "parameter"))
     return ", ".join(parts)
 
 
@@ -156,7 +160,7 @@ def phase(name: str, total: int | None = None, unit: str = "image") -> Iterator[
         if not terminal and total and now - told >= SECONDS:
             told = now
             left = duration((now - began) / done * (total - done))
-            print(f"{name}: {done:,} of {total:,} {unit}s, {left} left", flush=True)
+            print(f"{name}: {done:,} of {counted(total, unit)}, {left} left", flush=True)
 
     def tick() -> None:
         if terminal:
@@ -193,7 +197,7 @@ def _ticking(tick: Callable[[], None], seconds: float) -> Iterator[None]:
 def _classes(split: datasets.Split) -> str:
     if split.num_classes is None:
         return "no labels"
-    text = f"{split.num_classes} classes"
+    text = counted(split.num_classes, "class", "classes")
     names = split.class_names
     if names is None or tuple(map(str, range(len(names)))) == names:
         return text

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tf_discrete._internal.counted import counted
 from tf_discrete.likelihoods import Likelihood
 
 from .callbacks import rows_of
@@ -76,7 +77,7 @@ def of_result(result: Mapping[str, Any], likelihood: Likelihood | None) -> list[
         )
     if discrete is not None and discrete > bound + margin:
         found.append(
-            f"hard_elbo_nats is {discrete:.4g} and the bound of {result.get('bound_samples')} samples "
+            f"hard_elbo_nats is {discrete:.4g} and the bound of {counted(result['bound_samples'], 'sample')} "
             f"{bound:.4g}: more samples cannot lower a bound, so one of the two is none. Check an objective "
             "or a likelihood of your own."
         )

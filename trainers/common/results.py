@@ -12,6 +12,7 @@ import numpy as np
 
 from tf_discrete import export
 from tf_discrete._internal import writing
+from tf_discrete._internal.counted import counted
 from tf_discrete.models import DiscreteModel
 
 from . import identity, narration
@@ -111,7 +112,7 @@ def print_table(title: str, result: dict[str, Any]) -> None:
 
 NOTES = {
     "accuracy": (("linear_accuracy", "linear classifier on the same labels"),),
-    "bound_nats": (("bound_samples", "samples"), ("bound_of", "")),
+    "bound_nats": (("bound_samples", "sample"), ("bound_of", "")),
     "reconstruction_accuracy": (("original_accuracy", "on the originals"),),
     "reconstruction_mse": (("mean_image_mse", "mean training image"),),
 }
@@ -141,16 +142,16 @@ def table_rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             if result.get(prefix + other) is not None:
                 error_of_it = f"{prefix}{other}_standard_error"
                 used |= {prefix + other, error_of_it}
-                reference = _shown(result[prefix + other])
+                number = result[prefix + other]
+                reference = _shown(number)
                 if result.get(error_of_it) is not None:
                     reference += f" +- {result[error_of_it]:.2g}"
-                notes.append(reference if not words else _noted(reference, words))
+                if words == "sample":
+                    notes.append(counted(number, words))
+                else:
+                    notes.append(f"{words}: {reference}" if words else reference)
         rows.append((name, shown, ", ".join(notes)))
     return [row for row in rows if row[0] not in used]
-
-
-def _noted(value: str, words: str) -> str:
-    return f"{value} {words}" if words == "samples" else f"{words}: {value}"
 
 
 def _shown(value: Any) -> str:

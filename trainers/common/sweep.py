@@ -10,6 +10,7 @@ from typing import Any
 
 from tf_discrete import estimators, evaluation
 from tf_discrete._internal import reading
+from tf_discrete._internal.counted import counted
 from tf_discrete._internal.writing import write_json
 
 from ..flags.config import check
@@ -179,7 +180,8 @@ def _outcome(task: Task, settings: Any) -> dict[str, Any]:
     def score(model: Any, config: Any, _: RunDirectory, splits: data.Splits) -> dict[str, Any]:
         validation = splits["validation"]
         batches = validation.batches(min(100, len(validation)))
-        name = f"Bound with {config.bound_samples:,} samples, {len(validation):,} validation images"
+        samples = counted(config.bound_samples, "sample")
+        name = f"Bound with {samples}, {counted(len(validation), 'validation image')}"
         with narration.phase(name, len(validation)) as advance:
             bound = evaluation.evaluate_bound(
                 model, batches, config.bound_samples, progress=advance

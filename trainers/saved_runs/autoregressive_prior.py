@@ -16,6 +16,7 @@ import tensorflow as tf
 from tf_discrete import codes as codes_lib
 from tf_discrete import datasets, plots
 from tf_discrete._internal import writing
+from tf_discrete._internal.counted import counted
 from tf_discrete._internal.writing import write_json
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.models import AutoregressivePrior
@@ -94,7 +95,7 @@ def run(config: Config) -> dict[str, Any]:
         with narration.phase("Bits of the codes of every split"):
             result = {**score(prior, codes), "epochs": epochs}
         if config.compress:
-            with narration.phase(f"Compression of {len(codes['test']):,} test codes"):
+            with narration.phase(f"Compression of {counted(len(codes['test']), 'test code')}"):
                 report = codes_lib.compress(
                     codes["test"], prior, directory.path / "codes.bin", overwrite=True
                 )
@@ -110,7 +111,7 @@ def run(config: Config) -> dict[str, Any]:
 
 def encode(model: Any, split: datasets.Split) -> np.ndarray:
     """Returns the codes of the images of a split, int [n, N], of trees the digits."""
-    with narration.phase(f"Codes of {len(split):,} {split.split} images"):
+    with narration.phase(f"Codes of {counted(len(split), f'{split.split} image')}"):
         return codes_lib.encode_digits(model, split.batches(500))[0]
 
 

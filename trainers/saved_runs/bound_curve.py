@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_discrete import datasets, plots, seeds
 from tf_discrete._internal import fusion
+from tf_discrete._internal.counted import counted
 from tf_discrete._internal.writing import write_json
 
 from ..common import narration
@@ -54,7 +55,8 @@ def write(
         split, images=split.images[:num_examples], labels=None, num_classes=None, class_names=None
     )
     began = time.perf_counter()
-    name = f"Curve of bounds with up to {most:,} samples, {len(first):,} {split.split} images"
+    images = counted(len(first), f"{split.split} image")
+    name = f"Curve of bounds with up to {counted(most, 'sample')}, {images}"
     with narration.phase(name, len(first)) as advance:
         values = score(model, first.batches(BATCH), num_samples, advance)
     count = len(values[most])
@@ -125,7 +127,7 @@ def draw(result: dict[str, Any], label: str) -> Any:
     rows = result["bounds"]
     line = plots.Line([row["num_samples"] for row in rows], [row["bound_nats"] for row in rows])
     panel = plots.LinePanel(
-        f"{result['num_examples']} {result['split']} images",
+        counted(result["num_examples"], f"{result['split']} image"),
         "samples m",
         "bound of log p(x), nats",
         {label: line},

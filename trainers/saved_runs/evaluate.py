@@ -10,6 +10,7 @@ from typing import Any
 
 from tf_discrete import datasets
 from tf_discrete._internal import reading, writing
+from tf_discrete._internal.counted import counted
 
 from ..common import (
     callbacks,
@@ -77,7 +78,7 @@ def run(config: Config) -> dict[str, Any]:
     read = {"train": train, config.split: split}
     identity.check(directory.path, read, config.accept_changed_data)
     narration.say("Run", f"{directory.path}, epoch {epoch}, the {config.checkpoint} one")
-    narration.say("Data", f"{run_config.dataset}: {len(split):,} {config.split} images")
+    narration.say("Data", f"{run_config.dataset}: {counted(len(split), f'{config.split} image')}")
     narration.say("Pixels", narration.pixel_words(split, model))
     narration.say("Model", narration.model_words(model))
     output = config.output or directory.path / f"evaluation-{config.split}.json"

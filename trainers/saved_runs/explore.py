@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_discrete import explorer
 from tf_discrete._internal import keras_files, writing
+from tf_discrete._internal.counted import counted
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.explorer import atlas, packed
 from tf_discrete.models import AutoregressivePrior, DiscreteModel
@@ -51,8 +52,8 @@ def run(config: Config) -> pathlib.Path:
     ) as new:
         new.write_text(text, encoding="utf-8")
     print(
-        f"{output}: {len(text.encode()) / _MEGABYTE:.2f} MB, {len(examples.pixels)} images, weights as "
-        f"{payload['precision']}; pixels of these images differ from the model's by at most "
+        f"{output}: {len(text.encode()) / _MEGABYTE:.2f} MB, {counted(len(examples.pixels), 'image')}, "
+        f"weights as {payload['precision']}; pixels of these images differ from the model's by at most "
         f"{payload['largest_error']:.1e}"
     )
     return output
@@ -113,7 +114,7 @@ def write_atlas(finished: finished_run.FinishedRun, config: Config) -> None:
         pixels = np.round([255 * source.read(name) for name in names]).astype(np.uint8)
         found = atlas.columns(codes, num_categories, pixels, labels, config.atlas_neighbors)
         atlas.write(config.atlas, found)
-    print(f"{config.atlas}: {len(names)} images, which this shows:")
+    print(f"{config.atlas}: {counted(len(names), 'image')}, which this shows:")
     print(f"  {shlex.join(['embedding-atlas', config.atlas])} {atlas.FLAGS}")
 
 

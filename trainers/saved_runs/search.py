@@ -16,6 +16,7 @@ import numpy as np
 from tf_discrete import codes as codes_lib
 from tf_discrete import evaluation, plots
 from tf_discrete._internal import locking, writing
+from tf_discrete._internal.counted import counted
 from tf_discrete._internal.writing import write_json
 
 from ..common import finished_run, results
@@ -132,7 +133,7 @@ def load_or_build(
     with _building(folder):
         identity = source.identity(config.images)
         codes, kept, skipped = source.encode(source.names(config.images), skip=True)
-        print(f"{len(kept)} images encoded, {len(skipped)} skipped")
+        print(f"{counted(len(kept), 'image')} encoded, {len(skipped):,} skipped")
         run = _absolute(config.run)
         metadata = {**wanted, "identity": identity, "run": run, "skipped": skipped}
         model = finished.model

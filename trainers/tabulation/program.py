@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import likelihoods, seeds
+from tf_discrete._internal.counted import counted
 from tf_discrete._internal.physical_memory import physical_memory
 from tf_discrete.models import VariationalStateTabulation
 from tf_discrete.optimizers import FusedAdam
@@ -61,7 +62,9 @@ def run(config: Config) -> dict[str, Any]:
             print(f"Continuing {directory.path} after round {training.done}")
         narration.say("Seen", f"{config.environment}: {environment.observation_space}")
         narration.say("Model", narration.model_words(model))
-        narration.say("Acting", f"{rounds} rounds of {config.train_every} steps")
+        narration.say(
+            "Acting", f"{counted(rounds, 'round')} of {counted(config.train_every, 'step')}"
+        )
         with interruption.saying(lambda: training.standing(rounds)):
             if training.done < rounds:
                 directory.result_path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
+from tf_discrete._internal.counted import counted
 from tf_discrete.models import SemanticHashingAutoencoder, networks
 
 from ..common import autoencoder_report, data, narration, results, task, training
@@ -67,7 +68,7 @@ def finish(
     if config.generation_samples and learned and read:
         classifier = autoencoder_report.make_classifier(config, directory, learned)
         result.update(autoencoder_report.classify(model, classifier, read))
-        with narration.phase(f"Inception scores of {config.generation_samples:,} samples"):
+        with narration.phase(f"Inception scores of {counted(config.generation_samples, 'sample')}"):
             scores = evaluation.evaluate_generation(
                 model, classifier, config.generation_samples, config.seed
             )
