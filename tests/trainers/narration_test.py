@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete import datasets, likelihoods
+from tf_discrete._internal import counted
 from trainers.common import (
     charts,
     data,
@@ -20,12 +21,15 @@ from trainers.common import (
     notices,
     references,
     results,
+    run,
 )
 from trainers.flags import semi_supervised
 from trainers.tasks import categorical_vae
 
 
-@pytest.mark.parametrize("module", [charts, duration, narration, notices, references, results])
+@pytest.mark.parametrize(
+    "module", [charts, counted, duration, narration, notices, references, results]
+)
 def test_examples(module):
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed, tried = doctest.testmod(module, optionflags=options)
@@ -53,6 +57,32 @@ def test_a_run_says_what_was_read_and_what_is_trained(splits, capsys):
     assert (
         "3 epochs of 10 steps; the best epoch has the highest validation/hard_elbo_nats" in printed
     )
+
+
+def test_a_single_thing_is_not_plural(splits, capsys):
+    model = categorical_vae.build_model(
+        small_runs.config("unused", num_variables=(1,)), splits["train"], 1
+    )
+    narration.say_start("digits", splits, model, epochs=1, steps=1, monitored="validation/loss")
+    printed = capsys.readouterr().out
+    assert "1 variable of 3 categories" in printed and "1 epoch of 1 step; the best" in printed
+    rows = results.table_rows({"bound_nats": -90.0, "bound_samples": 1})
+    assert rows == [("bound_nats", "-90", "1 sample")]
+
+
+def test_the_discrete_elbo_has_the_error_of_its_own_samples(splits):
+    model = categorical_vae.build_model(small_runs.config("unused"), splits["train"], 10)
+    model.compile()
+    test = splits["test"]
+    result = run.evaluate_split(model, test, 1)
+    values = []
+    for number, batch in enumerate(test.batches(100)):
+        seed = model.step_seed(tf.constant(number, tf.int64), "evaluate_hard")
+        values.append(model.hard_terms(batch["image"], seed)["hard_elbo_nats"])
+    values = np.concatenate(values)
+    assert result["hard_elbo_nats"] == pytest.approx(values.mean(), rel=1e-5)
+    error = values.std(ddof=1) / len(values) ** 0.5
+    assert result["hard_elbo_standard_error_nats"] == pytest.approx(error, rel=1e-4)
 
 
 @pytest.mark.parametrize(

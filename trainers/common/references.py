@@ -1,15 +1,17 @@
-"""Numbers that the results of a run are read against: the mean image, originals, a linear classifier."""
+"""What the results of a run are read against: standard errors, the mean image, a linear classifier."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_discrete import datasets
+from tf_discrete.models import DiscreteModel
+from tf_discrete.types import Batch
 
 FOR_THE_MEAN = 10_000
 """Images of streamed data from which the mean is estimated."""
@@ -25,6 +27,35 @@ def share_error(share: float, count: int) -> float:
         0.03
     """
     return math.sqrt(share * (1 - share) / count)
+
+
+def mean_error(values: np.ndarray) -> float:
+    """Returns the standard error of the mean of independent examples; NaN for a single one.
+
+    Example:
+        >>> round(mean_error(np.array([1.0, 2.0, 3.0])), 3)
+        0.577
+    """
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+
+
+def hard_elbo_error(model: DiscreteModel, batches: Iterable[Batch]) -> float:
+    """Returns the standard error of `hard_elbo_nats` over examples, at the samples of `model.evaluate`.
+
+    Args:
+        model: Trained.
+        batches: What `model.evaluate` reads.
+    """
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def values(batch: Batch, number: tf.Tensor) -> tf.Tensor:
+        seed = model.step_seed(number, "evaluate_hard")
+        return model.hard_terms(model.unpack_batch(batch), seed)["hard_elbo_nats"]
+
+    found = [
+        values(batch, tf.constant(number, tf.int64)).numpy() for number, batch in enumerate(batches)
+    ]
+    return mean_error(np.concatenate(found).astype(np.float64))
 
 
 def mean_image(split: datasets.Split) -> np.ndarray:
@@ -69,9 +100,7 @@ def image_errors(
         "mean_image_mse": float(np.concatenate(of_mean).mean()),
     }
     if len(values) > 1:
-        found["reconstruction_mse_standard_error"] = float(
-            values.std(ddof=1) / math.sqrt(len(values))
-        )
+        found["reconstruction_mse_standard_error"] = mean_error(values)
     return found
 
 

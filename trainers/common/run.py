@@ -11,6 +11,7 @@ import numpy as np
 
 from tf_discrete import callbacks as package_callbacks
 from tf_discrete import datasets, evaluation, plots
+from tf_discrete._internal.counted import counted
 from tf_discrete._internal.writing import write_json
 from tf_discrete.models import DiscreteModel
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
@@ -279,14 +280,21 @@ def evaluate_split(
         train: Training images, whose mean is what reconstructions are compared with. Default: None,
             there is no comparison.
     """
-    batches, images = split.batches(min(100, len(split))), f"{len(split):,} {split.split} images"
+    batches, images = (
+        split.batches(min(100, len(split))),
+        counted(len(split), f"{split.split} image"),
+    )
     with narration.phase(f"Terms of the objective, {images}"):
         terms = model.evaluate(batches, return_dict=True, verbose=0)
+        error = references.hard_elbo_error(model, batches)
     result: dict[str, Any] = {name: float(value) for name, value in terms.items()}
+    result["hard_elbo_standard_error_nats"] = error
     if split.labels is None or not (split.labels >= 0).any():
         for name in LABELLED_TERMS:
             result.pop(name, None)
-    with narration.phase(f"Bound with {bound_samples:,} samples, {images}", len(split)) as advance:
+    with narration.phase(
+        f"Bound with {counted(bound_samples, 'sample')}, {images}", len(split)
+    ) as advance:
         bound = evaluation.evaluate_bound(model, batches, bound_samples, progress=advance)
     result.update(
         {
