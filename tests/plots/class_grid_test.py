@@ -25,11 +25,19 @@ def test_originals_stand_apart_on_the_left():
     assert figure.axes[0].texts[-1].get_text() in ("original", "of")
 
 
+def test_the_classes_of_the_originals_stand_left_of_the_rows():
+    images, originals = np.zeros([2, 3, 8, 8, 1]), np.ones([2, 8, 8, 1])
+    figure = plots.class_grid(images, originals, labels=["Sandal", "Shirt"])
+    left = [text.get_text() for text in figure.axes[0].texts if text.get_position()[0] < 0]
+    assert left == ["Sandal", "Shirt"]
+
+
 @pytest.mark.parametrize(
     "images,changes,message",
     [
         (np.zeros([3, 8, 8]), {}, "must be .num_styles, num_classes, H, W.*Received"),
         (np.zeros([3, 4, 8, 8]), {"names": ["a"]}, "Give 4 names. Received: names="),
+        (np.zeros([3, 4, 8, 8]), {"labels": ["a"]}, "Give 3 names. Received: labels="),
         (np.zeros([3, 4, 8, 8]), {"originals": np.zeros([2, 8, 8])}, "one image for each row"),
     ],
 )

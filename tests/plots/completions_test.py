@@ -18,6 +18,16 @@ def test_columns_are_given_samples_mean_and_truth():
     )
 
 
+def test_the_class_of_each_row_stands_left_of_it():
+    images, samples = np.zeros([12, 8, 8]), np.zeros([2, 12, 8, 8])
+    names = [f"class {i}" for i in range(12)]
+    figure = plots.completions(images, samples, images, images, names)
+    left = [text.get_text() for text in figure.axes[0].texts if text.get_position()[0] < 0]
+    assert left == names[:10]
+    with pytest.raises(ValueError, match="one entry per image.*Received: 3 labels"):
+        plots.completions(images, samples, images, images, names[:3])
+
+
 @pytest.mark.parametrize("samples", [[4, 11, 8, 8], [4, 12, 8, 7]])
 def test_other_images_are_refused(samples):
     images = np.zeros([12, 8, 8])

@@ -137,6 +137,10 @@ def test_every_chart_is_described_and_one_decides(finished: pathlib.Path):
     for split in ("train", "validation", "test"):
         events = event_accumulator.EventAccumulator(str(finished / "tensorboard" / split))
         events.Reload()
+        for kind in ("images", "histograms"):
+            for tag in events.Tags()["tensors"]:
+                plugin = events.SummaryMetadata(tag).plugin_data.plugin_name
+                assert plugin != kind or events.SummaryMetadata(tag).summary_description, tag
         for tag in events.PluginTagToContent("scalars"):
             text = events.SummaryMetadata(tag).summary_description
             assert text and "averaged over examples" not in text, tag  # The words of unknown ones.

@@ -90,6 +90,8 @@ def test_the_log_of_tensorboard(finished):
         "class_grid",
         "analogies",
     } <= tags
+    for tag in ("confusion", "class_grid", "analogies"):
+        assert events.SummaryMetadata(tag).summary_description, tag
 
 
 def test_metrics_and_saved_model_agree_with_the_model(finished):

@@ -18,6 +18,7 @@ def class_grid(
     originals: ArrayLike | None = None,
     *,
     names: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
     title: str = "",
 ) -> Figure:
     """Draws one style a row in all classes; with `originals`, the images that the styles are of.
@@ -27,13 +28,14 @@ def class_grid(
         [0, 1] or integers in [0, 255].
       originals: `[num_styles, H, W(, C)]`, drawn in a column of their own on the left; optional.
       names: Names of the classes; default 0, 1, 2, ...
+      labels: `[num_styles]`, the classes of the originals, printed to the left of each row; optional.
       title: above the picture; default says what it shows.
 
     Returns:
       A `Figure` with one axes.
 
     Raises:
-      ValueError: for bad images, or originals or names that do not fit them.
+      ValueError: for bad images, or originals, names or labels that do not fit them.
 
     Example:
       >>> len(class_grid(np.zeros([4, 10, 8, 8, 1]), originals=np.zeros([4, 8, 8, 1])).axes)
@@ -46,10 +48,15 @@ def class_grid(
             f"Received: images.shape={array.shape}"
         )
     rows, classes = array.shape[:2]
-    labels = [str(k) for k in range(classes)] if names is None else [str(name) for name in names]
-    if len(labels) != classes:
+    names = [str(k) for k in range(classes)] if names is None else [str(name) for name in names]
+    if len(names) != classes:
         raise ValueError(
-            f"names must name every class. Give {classes} names. Received: names={labels}"
+            f"names must name every class. Give {classes} names. Received: names={names}"
+        )
+    labels = [] if labels is None else [str(label) for label in labels]
+    if labels and len(labels) != rows:
+        raise ValueError(
+            f"labels must hold one entry per row. Give {rows} names. Received: labels={labels}"
         )
     gap = 0
     if originals is not None:
@@ -70,10 +77,13 @@ def class_grid(
         space = np.full([len(pixels), gap, 3], 255, np.uint8)
         pixels = np.concatenate([pixels[:, : width + GAP], space, pixels[:, width + GAP :]], axis=1)
     default = "The style of an image in all classes" if gap else "Styles down, classes across"
-    figure, axes = mosaic.grid_figure(pixels, title or default, 0, 42)
+    widest = max(map(mosaic.text_width, labels), default=0)
+    figure, axes = mosaic.grid_figure(pixels, title or default, widest + 12 if widest else 0, 42)
     left = width + GAP + gap if gap else 0
-    for k, label in enumerate(labels):
-        image_plots.write(axes, left + k * (width + GAP) + width / 2, -6, label)
+    for k, name in enumerate(names):
+        image_plots.write(axes, left + k * (width + GAP) + width / 2, -6, name)
+    for row, label in enumerate(labels):
+        image_plots.write(axes, -10, row * (height + GAP) + height / 2, label, row_name=True)
     middle = left + (classes * (width + GAP) - GAP) / 2
     image_plots.write(axes, middle, -24, "class")
     if gap:

@@ -35,14 +35,23 @@ def draw_pictures(
             "samples": plots.image_grid(results.as_image(model.sample(100, seed=1))),
             "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
             "curves": plots.curves(directory.history()),
-            "traversal": traversal(model, images[:1], usage),
+            "traversal": traversal(model, images[:1], usage, named[0] if named else ""),
         }
         for name, figure in figures.items():
             plots.save(figure, directory.path / f"{name}.png")
 
 
-def traversal(model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.Usage) -> Any:
-    """One image with one variable, of trees digit, at a time set to each category; the most informative."""
+def traversal(
+    model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.Usage, label: str = ""
+) -> Any:
+    """One image with one variable, of trees digit, at a time set to each category; the most informative.
+
+    Args:
+        model: Trained.
+        image: float [1, H, W, C].
+        usage: Of the codes.
+        label: Name of the class of the image, which the title has. Default: none.
+    """
     information = usage.mutual_information
     order = np.argsort(-(information if information is not None else usage.perplexity))
     # Images are decoded from the first layer.
@@ -59,7 +68,8 @@ def traversal(model: DiscreteAutoencoder, image: np.ndarray, usage: evaluation.U
     codes = np.minimum(codes, spec.num_categories - 1)  # Some digits of a path lead to no category.
     images = results.as_image(model.decode(codes))
     images = images.reshape(len(variables), categories, *images.shape[1:])
-    return plots.traversal(images, digits[variables], variables=variables)
+    title = "One variable at a time through its categories" + (f", class {label}" if label else "")
+    return plots.traversal(images, digits[variables], variables=variables, title=title)
 
 
 def with_labels(split: datasets.Split) -> datasets.Split | None:

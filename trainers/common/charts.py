@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+from tf_discrete import plots
 
 OBJECTIVE, DISCRETE, CODES = "objective", "discrete_path", "codes"
 CLASSES, OPTIMISATION, AGENT, TEST = "classification", "optimisation", "agent", "test"
@@ -78,6 +84,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
     TEST: {
         "bound_nats": f"Importance-weighted bound at the end. {_NATS} Higher is better.",
         "bound_standard_error_nats": "Standard error of the bound over examples.",
+        "hard_elbo_standard_error_nats": "Standard error of the discrete ELBO over examples.",
         "bound_samples": "Samples of the bound.",
         "num_examples": "Examples that were scored.",
         "reconstruction_mse": "Squared error of a pixel of reconstructions. Lower is better.",
@@ -100,15 +107,19 @@ PICTURES = {
     "analogies": "The style of the images on the left in every class.",
     "class_grid": "Generated images: a style in a row, a class in a column.",
     "codes": "How often each variable takes each category, and its effective number of categories.",
+    "bound_vs_seconds": "Discrete ELBO on validation images over the measured time of training steps.",
+    "bound_vs_steps": "Discrete ELBO on validation images over training steps.",
     "completions": "Inputs, some completions, the mean of many, and the truth.",
     "confusion": "Labelled validation images by true and by assigned class.",
+    "gradient_variance": "Variance of the gradient of the encoder, and its angle to the unbiased one.",
     "reconstructions": "Validation images, and what is decoded from their most probable codes.",
     "samples": "Images decoded from samples of the prior.",
     "perplexity_per_variable": "Effective number of categories of each variable.",
     "posterior_logits": "Logits of the codes of validation images.",
     "posterior_probs": "Probabilities of the categories of validation images.",
 }
-"""Pictures and histograms of a run, and what they show."""
+"""Pictures and histograms of a run or a comparison, and what they show."""
+WEIGHTS = "Values of one weight of the model."
 _SAME = {"mean_perplexity": "perplexity"}
 """Other names of a quantity in the results of a run."""
 
@@ -171,6 +182,18 @@ def layout(tags: Iterable[str]) -> dict[str, dict[str, list[str]]]:
             if title in charts:
                 charts[title] += [tag for tag in known if _stem(tag) in others]
     return found
+
+
+def write_picture(name: str, figure: Figure) -> None:
+    """Writes a figure with its description to the default writer of summaries."""
+    pixels = plots.to_image(figure)[np.newaxis]
+    tf.summary.image(name, pixels, description=PICTURES.get(name))
+
+
+def write_histogram(name: str, values: Any) -> None:
+    """Writes a histogram with its description to the default writer of summaries."""
+    description = WEIGHTS if name.startswith("weights/") else PICTURES[name]
+    tf.summary.histogram(name, values, description=description)
 
 
 def _stem(tag: str) -> str:

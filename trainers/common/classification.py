@@ -14,7 +14,7 @@ from tf_discrete import datasets, evaluation, plots
 from tf_discrete._internal import writing
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
 
-from . import data, results
+from . import charts, data, results
 
 METRICS = ("accuracy", "calibration_error")
 Classify = Callable[[Any], tf.Tensor]
@@ -56,7 +56,11 @@ def metrics(probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def figures(
-    model: Any, images: np.ndarray, names: Sequence[str] | None = None, seed: int = 0
+    model: Any,
+    images: np.ndarray,
+    names: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """The class-by-style grid of generated images, and the analogies of some images.
 
@@ -64,6 +68,7 @@ def figures(
         model: with `generate`, `transfer`, `num_classes` and `style_size`.
         images: float [B, H, W, C], of which the first few lend their style.
         names: of the classes. Default: None, their numbers.
+        labels: names of the classes of the images. Default: None, they are not shown.
         seed: of the styles that are drawn from the prior.
     """
     shape = [ROWS, model.style_size]
@@ -71,10 +76,11 @@ def figures(
     classes = np.tile(np.arange(model.num_classes), ROWS)
     grid = np.asarray(model.generate(classes, tf.repeat(style, model.num_classes, axis=0)))
     grid = grid.reshape(ROWS, model.num_classes, *grid.shape[1:])
-    shown = images[:ROWS]
+    shown, labels = images[:ROWS], None if labels is None else labels[:ROWS]
+    analogies = results.as_image(model.transfer(shown))
     return {
         "class_grid": plots.class_grid(results.as_image(grid), names=names),
-        "analogies": plots.class_grid(results.as_image(model.transfer(shown)), shown, names=names),
+        "analogies": plots.class_grid(analogies, shown, names=names, labels=labels),
     }
 
 
@@ -106,7 +112,9 @@ class ClassificationLog(keras.callbacks.Callback):
             logs.update({f"val_{name}": value for name, value in metrics(probs, labels).items()})
         if self.pictures_every and (epoch == 0 or (epoch + 1) % self.pictures_every == 0):
             names = self.validation.class_names
-            drawn = figures(self.model, data.some_images(self.validation, ROWS)[0], names)
+            images, true = data.some_images(self.validation, ROWS)
+            known = data.class_names_of(self.validation, true)
+            drawn = figures(self.model, images, names, known)
             if len(labels):
                 matrix = evaluation.confusion_matrix(probs, labels)
                 drawn["confusion"] = plots.confusion(matrix, names=names)
@@ -116,4 +124,4 @@ class ClassificationLog(keras.callbacks.Callback):
                 tf.summary.create_file_writer(self._folder).as_default(step=step),
             ):
                 for name, figure in drawn.items():
-                    tf.summary.image(name, plots.to_image(figure)[np.newaxis])
+                    charts.write_picture(name, figure)

@@ -143,16 +143,16 @@ class TensorBoardLog(ScalarLog):
 
     def _pictures(self) -> None:
         for name, figure in self.pictures(self.model, self.images, self.labels).items():
-            _image(name, figure)
+            charts.write_picture(name, figure)
         usage: Usage | None = self.usage()
         if usage is not None:
             figure = plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed)
-            _image("codes", figure)
-            _histogram("perplexity_per_variable", usage.perplexity)
-        _histogram("posterior_logits", self.model.logits(self.images))
-        _histogram("posterior_probs", self.model.encode_probs(self.images))
+            charts.write_picture("codes", figure)
+            charts.write_histogram("perplexity_per_variable", usage.perplexity)
+        charts.write_histogram("posterior_logits", self.model.logits(self.images))
+        charts.write_histogram("posterior_probs", self.model.encode_probs(self.images))
         for variable in self.model.trainable_variables:
-            tf.summary.histogram(f"weights/{variable.path}", variable.value)
+            charts.write_histogram(f"weights/{variable.path}", variable.value)
 
     def _projector(self) -> None:
         """Writes the posterior probabilities of the validation images as points, with their pictures.
@@ -262,15 +262,6 @@ def write_layout(tags: Sequence[str], groups: Sequence[str] | None = None) -> No
     if categories:
         pb = custom_scalar.pb(layout_pb2.Layout(category=categories))
         tf.summary.experimental.write_raw_pb(pb.SerializeToString())
-
-
-def _image(tag: str, figure: Any) -> None:
-    pixels = plots.to_image(figure)[np.newaxis]
-    tf.summary.image(tag, pixels, description=charts.PICTURES.get(tag))
-
-
-def _histogram(tag: str, values: Any) -> None:
-    tf.summary.histogram(tag, values, description=charts.PICTURES[tag])
 
 
 def _hparam(value: Any) -> Any:

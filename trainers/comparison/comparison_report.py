@@ -167,7 +167,7 @@ def _write_tensorboard(
         shutil.rmtree(folder)
     with tf.summary.create_file_writer(str(folder / "comparison")).as_default(step=0):
         for name, figure in figures.items():
-            tf.summary.image(name, plots.to_image(figure)[np.newaxis])
+            charts.write_picture(name, figure)
     for name, entry in found.items():
         line = _line(entry)
         if line is None:

@@ -227,9 +227,9 @@ def finish(
         result.update(references.linear_accuracy(splits["labelled"], test))
     with narration.phase("Pictures"):
         images, true = data.some_images(test, 100)
-        figures = classification.figures(model, images, test.class_names)
-        reconstructions = results.as_image(model.reconstruct(images))
         named = data.class_names_of(test, true)
+        figures = classification.figures(model, images, test.class_names, named)
+        reconstructions = results.as_image(model.reconstruct(images))
         figures["reconstructions"] = plots.reconstructions(images, reconstructions, named)
         figures["samples"] = plots.image_grid(results.as_image(model.sample(100, seed=1)))
         figures["curves"] = plots.curves(directory.history(), panels=PANELS)

@@ -52,11 +52,11 @@ def finish(
     """Scores the test split, draws the pictures, writes the model and the SavedModel."""
     test = splits["test"]
     result = run_lib.evaluate_split(model, test, config.bound_samples)
-    images = next(iter(test.batches(min(500, len(test)))))["image"].numpy()
+    images, labels = data.some_images(test)
     with narration.phase("Pictures"):
         usage = evaluation.collect_usage(model, [images])
         figures = {
-            **completion_pictures(model, images),
+            **completion_pictures(model, images, data.class_names_of(test, labels)),
             "codes": plots.code_usage(usage.counts, usage.perplexity, collapsed=usage.collapsed),
             "curves": plots.curves(directory.history()),
         }
@@ -70,13 +70,14 @@ def completion_pictures(
     model: StructuredPrediction, images: np.ndarray, labels: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Draws the inputs, some completions, the mean of many, and the truth, for the first images."""
-    shown = images[:10]
+    shown, labels = images[:10], None if labels is None else labels[:10]
     blank = np.full([len(shown), model.parts.num_outputs], 0.5, np.float32)
     figure = plots.completions(
         results.as_image(model.parts.join(shown, blank)),
         results.as_image(model.sample(shown, 6, seed=1)),
         results.as_image(model.complete(shown, 100, seed=2)),
         shown,
+        labels,
     )
     return {"completions": figure}
 
