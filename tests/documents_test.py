@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import re
 import sys
 import types
 
 import pytest
 
-from tools import architecture_picture, tables
+from tools import architecture_picture, notebooks, tables
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
+_SHELL = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_TRAINER = re.compile(r"python -m trainers\.(\w+)((?:\\\n|[^\n;&|#])*)")
 _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 
 
@@ -37,6 +41,35 @@ def test_code_blocks_run(path, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "document", module)
     for block in _BLOCK.findall(path.read_text()):
         exec(compile(block, str(path), "exec"), module.__dict__)
+
+
+def shell_blocks() -> list[tuple[str, str]]:
+    """The name of a document or tutorial and the shell commands in it."""
+    texts = [(path.name, path.read_text()) for path in tables.documents()]
+    for name in notebooks.names():
+        texts += [(name, cell.source) for cell in notebooks.read(name).cells]
+    return [(name, block) for name, text in texts for block in _SHELL.findall(text + "\n")]
+
+
+def unknown_flags(block: str) -> list[str]:
+    """Flags in the commands of a block that their trainer does not have."""
+    found = []
+    for program, rest in _TRAINER.findall(block):
+        known = {
+            field.name
+            for field in dataclasses.fields(importlib.import_module(f"trainers.{program}").Config)
+        } | {"config", "help", "verbosity"}
+        given = re.findall(r"--(\w+)", rest)
+        found += [f"{program}: {flag}" for flag in given if flag not in known]
+    return found
+
+
+def test_commands_have_flags_that_exist():
+    blocks = shell_blocks()
+    assert sum(len(_TRAINER.findall(block)) for _, block in blocks) > 20
+    assert not [(name, *unknown) for name, block in blocks if (unknown := unknown_flags(block))]
+    bad = "python -m trainers.search --run=a \\\n    --labels=3  # --nothing"
+    assert unknown_flags(bad) == ["search: labels"]
 
 
 @pytest.mark.parametrize("path", tables.documents(), ids=lambda path: path.name)
