@@ -47,3 +47,4 @@ def test_the_page_of_the_documents_is_made_of_these_sources():
     text = explorer_page.TARGET.read_text(encoding="utf-8")
     assert text == explorer_page.rebuilt(text), "run python -m tools.explorer_page --write"
     assert len(text.encode()) < 3_000_000
+    assert json.loads(_PAYLOAD.search(text)[1])["examples"]["log_probs"]["dtype"] == "int16"
