@@ -145,3 +145,12 @@ def test_traversal_refuses_codes_that_do_not_fit(codes):
 def test_traversal_refuses_variables_that_do_not_fit():
     with pytest.raises(ValueError, match=r"one number per row.*Received: variables=\[1\]"):
         plots.traversal(_random(2, 4, 8, 8), variables=[1])
+
+
+def test_long_names_of_classes_stay_above_their_image():
+    images = np.zeros([20, 28, 28])
+    figure = plots.reconstructions(images, images, ["a long name of a class"] * 10 + ["cat"] * 10)
+    names = [text.get_text() for text in figure.axes[0].texts[:20]]
+    assert names[10:] == ["cat"] * 10
+    assert names[0].startswith("a long") and names[0].endswith("...")
+    assert mosaic.text_width(names[0]) <= 84 + mosaic.GAP  # A tile of three pixels a pixel.

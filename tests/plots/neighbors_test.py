@@ -32,6 +32,17 @@ def test_a_query_stands_left_of_its_neighbours_with_their_distances():
     assert texts == ["query", "0", "3", "query", "1", "12", "query", "2"]
 
 
+def test_names_of_classes_that_are_wider_than_a_tile_are_cut():
+    images = np.zeros([2, 10, 28, 28])
+    names = [["Sandal"] * 10, ["golden retriever"] * 10]
+    figure = plots.neighbors(
+        images[:, 0], images, np.zeros([2, 10]), query_names=["Sandal", "dog"], found_names=names
+    )
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts[:2] == ["Sandal", "0 Sandal"]
+    assert texts[11] == "dog" and texts[12].startswith("0 golden") and texts[12].endswith("...")
+
+
 def test_further_queries_are_left_out():
     figure = plots.neighbors(
         np.zeros([5, 4, 4]), np.zeros([5, 1, 4, 4]), np.zeros([5, 1]), max_queries=2

@@ -81,7 +81,9 @@ def class_grid(
     figure, axes = mosaic.grid_figure(pixels, title or default, widest + 12 if widest else 0, 42)
     left = width + GAP + gap if gap else 0
     for k, name in enumerate(names):
-        image_plots.write(axes, left + k * (width + GAP) + width / 2, -6, name)
+        image_plots.write(
+            axes, left + k * (width + GAP) + width / 2, -6, mosaic.shortened(name, width)
+        )
     for row, label in enumerate(labels):
         image_plots.write(axes, -10, row * (height + GAP) + height / 2, label, row_name=True)
     middle = left + (classes * (width + GAP) - GAP) / 2

@@ -75,7 +75,8 @@ def reconstructions(
     figure, axes = mosaic.grid_figure(pixels, title, mosaic.text_width("reconstruction") + 12)
     for i, name in enumerate([] if names is None else names[:shown]):
         x = (i % columns) * (width + GAP) + width / 2
-        write(axes, x, (i // columns) * pitch + text - 4, str(name))
+        shown_name = mosaic.shortened(str(name), width)
+        write(axes, x, (i // columns) * pitch + text - 4, shown_name)
     for row in range(rows):
         for half, kind in enumerate(("original", "reconstruction")):
             y = row * pitch + text + (height + 2) * half + height / 2

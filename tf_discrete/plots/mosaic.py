@@ -113,6 +113,25 @@ def text_width(text: str, size: float = canvas.LABEL_SIZE) -> int:
     return math.ceil(extents.width * canvas.DPI / 72)
 
 
+def shortened(text: str, width: float, size: float = canvas.LABEL_SIZE) -> str:
+    """Returns a line of text, cut and ended by dots where it is wider than a tile and half of its gap.
+
+    Args:
+      text: a name.
+      width: pixels of the tile.
+      size: of the font, in points.
+
+    Example:
+      >>> shortened("Coat", 90), shortened("golden retriever", 90)
+      ('Coat', 'golden ret...')
+    """
+    kept = text
+    while text_width(text, size) > width + GAP / 2 and kept:
+        kept = kept[:-1].rstrip()
+        text = f"{kept}..."
+    return text
+
+
 def grid_figure(
     pixels: np.ndarray, title: str = "", left: int = 0, top: int = 0, note: str = ""
 ) -> Grid:

@@ -72,14 +72,16 @@ def neighbors(
             if far[row, column] >= 0:
                 pixels[y : y + height, x : x + width] = right[row * k + column]
     figure, axes = mosaic.grid_figure(pixels, title, top=4)
-    style = {"fontsize": canvas.LABEL_SIZE, "color": canvas.MUTED}
+    size = canvas.LABEL_SIZE if found_names is None else canvas.TICK_SIZE
+    style = {"fontsize": size, "color": canvas.MUTED}
     for row in range(count):
         y = row * pitch + _TEXT - 4
-        asked_for = query_names[row] if query_names is not None else "query"
+        name = query_names[row] if query_names is not None else "query"
+        asked_for = mosaic.shortened(name, width, size)
         axes.text(width / 2, y, asked_for, style, ha="center", va="bottom")
         for column, x in enumerate(places):
             if far[row, column] >= 0:
                 name = found_names[row][column] if found_names is not None else ""
-                text = f"{far[row, column]:g} {name}".rstrip()
+                text = mosaic.shortened(f"{far[row, column]:g} {name}".rstrip(), width, size)
                 axes.text(x + width / 2, y, text, style, ha="center", va="bottom")
     return figure

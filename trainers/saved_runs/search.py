@@ -298,7 +298,7 @@ def picture(
         np.stack([queries.read(name) for name in shown]),
         np.array(images),
         np.where(found.indices < 0, -1, found.distances)[: len(shown)],
-        query_names=[f"query {name}".rstrip() for name in wanted],
+        query_names=[name or "query" for name in wanted],
         found_names=[[known[i] if i >= 0 else "" for i in indices] for indices in found.indices],
         title="Queries and their nearest neighbours: variables that differ",
     )
