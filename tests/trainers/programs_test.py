@@ -159,6 +159,12 @@ def test_a_wrong_flag_ends_the_program_with_status_1():
         assert done.returncode == 1 and "Traceback" not in done.stderr
 
 
+def test_a_program_is_silent_about_processors_at_the_quietest_level():
+    done = small_runs.call_fresh("-m", "trainers.evaluate", "--run=none", TF_CPP_MIN_LOG_LEVEL="3")
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and line.endswith("Received: run='none'"), line
+
+
 def _loads_tensorflow(process: subprocess.Popen) -> bool:
     return "libtensorflow" in pathlib.Path(f"/proc/{process.pid}/maps").read_text()
 

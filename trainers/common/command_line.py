@@ -26,7 +26,7 @@ def start(config_class: type, load: Callable[[], Callable[[Any], Any]], doc: str
     Help and errors of flags are answered before the program is imported. Errors that a user can fix end
     the program with their message and status 1; --verbosity=1 shows where they came from. Ctrl-C and
     SIGTERM end it with one line that says what is kept, and status 130 or 143. What TensorFlow says of
-    processors and drivers is silenced unless --verbosity or TF_CPP_MIN_LOG_LEVEL is given.
+    processors and drivers is silenced unless --verbosity, or TF_CPP_MIN_LOG_LEVEL below 3, is given.
 
     Args:
         config_class: Dataclass whose fields are flags.
@@ -80,12 +80,11 @@ def _loaded(load: Callable[[], Callable[[Any], Any]]) -> Callable[[Any], Any]:
     """Imports a program, and TensorFlow with it, without what that says of processors and drivers.
 
     Later, what it says of every checkpoint and asset is hidden. --verbosity shows all of it, and
-    TF_CPP_MIN_LOG_LEVEL what it asks for.
+    TF_CPP_MIN_LOG_LEVEL below 3 what it asks for; at 3, TensorFlow itself would still print some of it.
     """
     if any(argument.lstrip("-").startswith("verbosity") for argument in sys.argv):
         return load()
-    asked = _LEVEL in os.environ
-    os.environ.setdefault(_LEVEL, "3")
+    asked = os.environ.setdefault(_LEVEL, "3") != "3"
     with contextlib.nullcontext() if asked else interruption.silenced():
         run = load()
         import tensorflow as tf
