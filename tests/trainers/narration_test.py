@@ -188,6 +188,8 @@ def test_a_memorised_run_is_told_once(capsys):
         ({"elbo_nats": -80.0}, "is no bound of the discrete model"),
         ({"hard_elbo_nats": -80.0}, "more samples cannot lower a bound"),
         ({"hard_elbo_nats": -89.0}, None),  # Within the error.
+        ({"reconstruction_mse": 0.2, "mean_image_mse": 0.1}, "The mean training image is nearer"),
+        ({"reconstruction_mse": 0.1, "mean_image_mse": 0.2}, None),
     ],
 )
 def test_numbers_that_cannot_be_bounds_are_noticed(changes, said):

@@ -53,17 +53,17 @@ def memorised(rows: Sequence[Row]) -> str:
 
 
 def of_result(result: Mapping[str, Any], likelihood: Likelihood | None) -> list[str]:
-    """Returns notices of test results that cannot be bounds on the log-likelihood of the discrete model.
+    """Returns notices of test results that cannot be bounds of the discrete model, or are worse than trivial.
 
     Args:
         result: What `evaluate_split` returns.
         likelihood: Of the model.
     """
     found: list[str] = []
-    bound, error = result.get("bound_nats"), result.get("bound_standard_error_nats")
+    bound = result.get("bound_nats")
     if bound is None:
         return found
-    margin = CERTAIN * (error or 0.0)
+    margin = CERTAIN * (result.get("bound_standard_error_nats") or 0.0)
     trained, discrete = result.get("elbo_nats"), result.get("hard_elbo_nats")
     if likelihood is not None and likelihood.density is False and bound > 0:
         found.append(
@@ -74,6 +74,12 @@ def of_result(result: Mapping[str, Any], likelihood: Likelihood | None) -> list[
         found.append(
             f"elbo_nats is {trained:.4g} and the bound {bound:.4g}: the objective as trained, with relaxed "
             "samples, is no bound of the discrete model. Compare models by bound_nats or hard_elbo_nats."
+        )
+    error, of_mean = result.get("reconstruction_mse"), result.get("mean_image_mse")
+    if error is not None and of_mean is not None and error > of_mean:
+        found.append(
+            f"The mean training image is nearer to the images, at a squared error of {of_mean:.3g}, than the "
+            f"reconstructions from most probable codes, at {error:.3g}. Train longer."
         )
     if discrete is not None and discrete > bound + margin:
         found.append(
