@@ -28,6 +28,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from benchmarks import provenance, store
+from benchmarks.semi_supervised.earlier_defaults import EARLIER
 from trainers.common import command_line
 from trainers.common.run_directory import RunDirectory, read_json
 from trainers.common.tables import markdown
@@ -148,8 +149,17 @@ def command(record: Mapping[str, Any], folder: pathlib.Path, more: str = "") -> 
             f"Received: command={record['command']!r}"
         )
     samples = record["result"].get("test/bound_samples")
+    program, *given = arguments[1:]
+    earlier = {
+        name: value
+        for name, value in EARLIER.items()
+        if program == "trainers.semi_supervised" and name not in record["settings"]
+    }
     return [
-        *(argument.replace(DATA_DIR, where or "") for argument in arguments),
+        "-m",
+        program,
+        *(f"--{name}={value}" for name, value in earlier.items()),
+        *(argument.replace(DATA_DIR, where or "") for argument in given),
         *([f"--bound_samples={samples}"] if samples else []),
         f"--output_dir={folder.resolve()}",
         *shlex.split(more),

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import keras
 
 from benchmarks import provenance, store
+from benchmarks.semi_supervised.earlier_defaults import EARLIER
 from trainers.common import callbacks, command_line
 from trainers.common.run_directory import RunDirectory
 from trainers.flags.config import check, option, to_json
@@ -129,6 +130,7 @@ class Row(NamedTuple):
     def settings(self, draw: int) -> dict[str, Any]:
         """The fields of the trainer's configuration, as JSON has them."""
         given = {
+            **EARLIER,
             **SETTINGS,
             **VARIANTS[self.variant],
             "labels_per_class": self.labels // NUM_CLASSES,
@@ -149,7 +151,9 @@ class Row(NamedTuple):
             records: Those of the table by name. Default: They are read.
         """
         kept = (store.read(RESULTS) if records is None else records).get(self.name(draw))
-        return kept if kept and kept.get("settings") == self.settings(draw) else None
+        if kept and {**EARLIER, **kept.get("settings", {})} == self.settings(draw):
+            return kept
+        return None
 
 
 @dataclasses.dataclass(frozen=True)

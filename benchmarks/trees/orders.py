@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 from benchmarks import provenance, store
+from benchmarks.semi_supervised.earlier_defaults import EARLIER
 from tf_discrete import datasets
 from trainers.common import class_orders, classification, command_line, compiling, data, tables
 from trainers.common import run as run_lib
@@ -75,6 +76,7 @@ def settings_of(config: Config, order: str, seed: int) -> semi_supervised.Config
         hidden_units=config.hidden_units,
         monitor_every=10**6,
         seed=seed,
+        **EARLIER,
     )
 
 

@@ -67,6 +67,15 @@ def test_data_that_the_environment_does_not_name(monkeypatch, tmp_path):
         reproduce.command(record, tmp_path)
 
 
+def test_a_row_has_the_defaults_of_its_time(tmp_path: pathlib.Path, monkeypatch):
+    monkeypatch.setenv("TF_DISCRETE_DATA_DIR", str(tmp_path))
+    short = reproduce.command(reproduce.find("few_labels/paper_short-100-enumeration-0"), tmp_path)
+    assert {"--learning_rate=0.001", "--style_size=32", "--alpha=50.0"} <= set(short)
+    long = reproduce.command(reproduce.find("few_labels/paper-100-gumbel_softmax-0"), tmp_path)
+    rates = [flag for flag in long if flag.startswith("--learning_rate=")]
+    assert rates == ["--learning_rate=0.003"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "more"),

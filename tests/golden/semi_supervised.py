@@ -25,6 +25,8 @@ FLAGS: dict[str, Any] = {
     "labels_per_class": 4,
     "epochs": 4,
     "style_size": 3,
+    "alpha": 50.0,
+    "temperature_schedule": "exponential",
     "hidden_units": (16,),
     "learning_rate": 0.01,
     "augment_shift": 1,

@@ -51,6 +51,21 @@ def test_the_run_gives_the_golden_numbers(finished):
     assert lines == [], f"made with TensorFlow {version}; see {small.__name__}"
 
 
+@pytest.mark.parametrize(
+    "changes,temperature",
+    [
+        ({}, 0.5),
+        ({"estimator": "straight_through_gumbel_softmax"}, 0.5),
+        ({"estimator": "reinmax"}, 0.0),
+        ({"temperature": 0.7}, 0.7),
+        ({"temperature_schedule": "exponential"}, 0.0),
+    ],
+)
+def test_the_default_temperature_is_constant_and_low(changes, temperature):
+    config = semi_supervised.with_temperature(semi_supervised.Config(**changes))
+    assert config.temperature == temperature
+
+
 def test_files_and_history(finished):
     names = {path.name for path in finished.iterdir()}
     assert names == {

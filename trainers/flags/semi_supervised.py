@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from . import names
-from .config import option, same_option
-from .latents import AnnealingFlags, BaselineFlags, KLFlags, LatentFlags, PixelFlags
+from .config import option
+from .latents import AnnealingFlags, BaselineFlags, KLFlags, PixelFlags
 from .run import RunConfig
 
 CLASS_ORDERS = ("given", "clustered", "learned")
@@ -56,7 +56,8 @@ class Config(KLFlags, AnnealingFlags, BaselineFlags, PixelFlags, RunConfig):
     num_samples: int = option(
         0, "Class samples per unlabelled image. 0: the fewest that the estimator takes.", lower=0
     )
-    style_size: int = option(32, "Number of Gaussian style variables.", lower=1)
+    learning_rate: float = option(3e-3, "Learning rate of Adam.", positive=True)
+    style_size: int = option(50, "Number of Gaussian style variables.", lower=1)
     classifier: str = option(
         "mlp", "Network of q(y | x): 'mlp', 'conv' or a registered name.", registered=names.NETWORKS
     )
@@ -89,7 +90,7 @@ class Config(KLFlags, AnnealingFlags, BaselineFlags, PixelFlags, RunConfig):
         choices=("uniform", "learned"),
     )
     alpha: float = option(
-        50.0,
+        10.0,
         "Weight of the cross-entropy of a labelled image; --labelled_weight is that of its ELBO.",
         lower=0,
     )
@@ -135,4 +136,16 @@ class Config(KLFlags, AnnealingFlags, BaselineFlags, PixelFlags, RunConfig):
         "if the validation split has labels.",
         choices=("auto", "accuracy", "hard_elbo_nats"),
     )
-    temperature: float = same_option(LatentFlags, "temperature")
+    temperature: float = option(
+        0.0,
+        "Temperature of the estimator, or its initial value under a schedule. 0: 0.5 for gumbel_softmax and "
+        "its straight-through variants, the default of other estimators, or 1 under a schedule.",
+        lower=0,
+    )
+    temperature_schedule: str = option(
+        "constant",
+        "'exponential': max(temperature_final, temperature * exp(-temperature_rate * step)); 'linear' "
+        "and 'cosine' reach temperature_final after temperature_steps; 'auto': exponential for "
+        "gumbel_softmax and its straight-through variants, constant for other estimators.",
+        choices=("auto", "constant", "exponential", "linear", "cosine"),
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
-from tf_discrete import datasets, evaluation, plots
+from tf_discrete import datasets, estimators, evaluation, plots
 from tf_discrete._internal.writing import write_json
 from tf_discrete.datasets import labels as few_labels
 from tf_discrete.datasets.guide import GUIDE
@@ -40,6 +41,9 @@ from ..common.latents import (
 )
 from ..common.run_directory import RunDirectory
 from ..flags.semi_supervised import Config
+
+TEMPERATURE = 0.5
+"""Of estimators that are otherwise annealed: see docs/semi_supervised.md."""
 
 FIELDS = {
     "loss": "loss",
@@ -152,7 +156,7 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         latents=latents,
         class_order=class_orders.initial(config, split.num_classes or 0),
         estimator=make_estimator(config, latents, steps_per_epoch * config.epochs),
-        temperature=make_temperature(config, steps_per_epoch * config.epochs),
+        temperature=make_temperature(with_temperature(config), steps_per_epoch * config.epochs),
         num_samples=config.num_samples or None,
         classifier=config.classifier,
         style_encoder=config.style_encoder or None,
@@ -174,6 +178,14 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
+
+
+def with_temperature(config: Config) -> Config:
+    """The configuration with the temperature that few labels do best with, where it names none."""
+    annealed = estimators.get_class(config.estimator).spec.annealed
+    if config.temperature or config.temperature_schedule != "constant" or not annealed:
+        return config
+    return dataclasses.replace(config, temperature=TEMPERATURE)
 
 
 def make_regularization(config: Config) -> Regularization:
