@@ -53,7 +53,14 @@ def test_every_method_is_measured(tmp_path, monkeypatch, capsys):
     pytest.importorskip("faiss", reason="FAISS is an extra")
     exact_search.main(
         [
-            *("--sizes=1500,3000", "--queries=10", "--rounds=2", "--epochs=1", "--k=3"),
+            *(
+                "--sizes=1500,3000",
+                "--max_graph=1500",
+                "--queries=10",
+                "--rounds=2",
+                "--epochs=1",
+                "--k=3",
+            ),
             "--duplicates_radius=1",
             f"--picture={tmp_path / 'picture.png'}",
         ]
