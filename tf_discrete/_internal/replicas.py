@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import tensorflow as tf
+
+from tf_discrete.types import Tensor
 
 _SYNCHRONIZED: contextvars.ContextVar[bool] = contextvars.ContextVar("synchronized", default=False)
 
@@ -44,6 +46,26 @@ def check_synchronized(what: str, remedy: str) -> None:
             f"{what} must be merged over the replicas after every step, which this training step does not "
             f"do. {remedy}. Received: num_replicas_in_sync={count}"
         )
+
+
+def total(*values: Tensor) -> Sequence[Tensor]:
+    """Returns the sums of values over the replicas, with their gradient, inside a `synchronized` step.
+
+    Everywhere else the values stay: a step that collects the losses of Keras must not merge in its forward
+    pass.
+
+    Args:
+        *values: Float tensors.
+
+    Example:
+        >>> [value.numpy().tolist() for value in total(tf.constant(1.0), tf.constant([2.0]))]
+        [1.0, [2.0]]
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1 or not _SYNCHRONIZED.get():
+        return values
+    found: Sequence[Tensor] = context.all_reduce(tf.distribute.ReduceOp.SUM, list(values))
+    return found
 
 
 class ReplicaAverages:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete._internal import checks
+from tf_discrete._internal import checks, replicas
 from tf_discrete.layers.quantizers import gradient_rules
 from tf_discrete.layers.quantizers.base import Quantized, Quantizer
 from tf_discrete.types import Config, Tensor
@@ -34,7 +34,7 @@ class FiniteScalarQuantizer(Quantizer):
     sigmoid(1.6 z) is nearly the distribution function of N(0, 1), so each level stands for about 1 / L of
     standard normal numbers. (The paper rounds (L - 1) (tanh(z) + 1) / 2 and shifts it for even L, which
     gives the outermost levels half the width of the others, so few vectors reach them.) The loss of a
-    position keeps the numbers of a batch, or of a replica's share of it, near that distribution:
+    position keeps the numbers of a batch near that distribution:
 
         spread_weight (mean(z)^2 + (standard deviation(z) - 1)^2), summed over the numbers.
 
@@ -128,8 +128,13 @@ class FiniteScalarQuantizer(Quantizer):
 
 def _spread_penalty(latents: Tensor, weights: Tensor) -> tf.Tensor:
     """Computes how far the numbers [R, D] of rows with weights [R] are from mean 0 and deviation 1."""
-    count = tf.maximum(tf.reduce_sum(weights), 1.0)
-    mean = tf.linalg.matvec(latents, weights, transpose_a=True) / count
-    squares = tf.linalg.matvec(tf.square(latents - mean), weights, transpose_a=True)
+    count, sums = replicas.total(
+        tf.reduce_sum(weights), tf.linalg.matvec(latents, weights, transpose_a=True)
+    )
+    count = tf.maximum(count, 1.0)
+    mean = sums / count
+    (squares,) = replicas.total(
+        tf.linalg.matvec(tf.square(latents - mean), weights, transpose_a=True)
+    )
     deviation = tf.sqrt(squares / count + 1e-12)  # The gradient of the root ends at 0.
     return tf.reduce_sum(tf.square(mean) + tf.square(deviation - 1.0))

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_discrete._internal import checks
+from tf_discrete._internal import checks, replicas
 from tf_discrete.layers.quantizers import gradient_rules
 from tf_discrete.layers.quantizers.base import Quantized, Quantizer
 from tf_discrete.types import Config, Tensor
@@ -30,8 +30,7 @@ class LookupFreeQuantizer(Quantizer):
     with q(c) ~ exp(inverse_temperature z^T c / s^2) over all 2^num_bits codes. It makes each position sure
     and the batch varied. q has independent bits of probability sigmoid(2 inverse_temperature z_b / s), so
     H(q) is the sum of the bits' entropies, exactly. H(mean q) is taken as the sum over bits too, which is an
-    upper bound, exact if the bits of the batch, or of a replica's share of it, are independent. Neither ever
-    lists the codes.
+    upper bound, exact if the bits of the batch are independent. Neither ever lists the codes.
 
     Args:
         num_bits: Int >= 1, number of bits of a position. Default: 10.
@@ -138,8 +137,10 @@ class LookupFreeQuantizer(Quantizer):
         probs = tf.sigmoid(logits)
         own = tf.reduce_sum(tf.nn.softplus(logits) - logits * probs, axis=-1)
         weights = tf.cast(valid, self.wide)
-        count = tf.maximum(tf.reduce_sum(weights), 1.0)
-        mean = tf.linalg.matvec(probs, weights, transpose_a=True) / count
+        count, sums = replicas.total(
+            tf.reduce_sum(weights), tf.linalg.matvec(probs, weights, transpose_a=True)
+        )
+        mean = sums / tf.maximum(count, 1.0)
         mean = tf.clip_by_value(mean, 1e-6, 1.0 - 1e-6)  # The gradient of x log x ends at 0.
         shared = -tf.reduce_sum(mean * tf.math.log(mean) + (1 - mean) * tf.math.log1p(-mean))
         return own - self.diversity_weight * shared
