@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tf_discrete import seeds
+from tf_discrete import estimators, seeds
 from tf_discrete.models import VariationalStateTabulation
 
 tfd = tfp.distributions
@@ -109,6 +109,18 @@ def test_the_bound_with_discrete_kl_is_estimated_without_bias(estimator):
         error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
         allowed = 5 * error + (0.1 if relaxed else 1e-5)
         assert (np.abs(found.mean(axis=0) - right) < allowed).all()
+
+
+@pytest.mark.one_in(6)
+@pytest.mark.parametrize("estimator", estimators.names(latents="bernoulli"))
+def test_every_estimator_of_bits_trains_the_encoder(estimator):
+    model, (image, action) = make(estimator=estimator), data()
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    before = [v.numpy() for v in model.encoder.trainable_variables]
+    logs = model.train_on_batch({"image": image, "action": action}, return_dict=True)
+    assert np.isfinite(logs["loss"])
+    for one, other in zip(before, model.encoder.trainable_variables, strict=True):
+        assert (one != other.numpy()).any()
 
 
 def test_the_relaxed_bound_takes_the_densities():
