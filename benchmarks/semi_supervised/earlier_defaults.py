@@ -1,4 +1,4 @@
-"""What trainers.semi_supervised had as defaults when the first rows of few labels were recorded."""
+"""Defaults of trainers.semi_supervised when the first rows of few labels were recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the results of a run are read against: standard errors, the mean image, a linear classifier."""
+"""References of the results of a run: standard errors, the mean image, a linear classifier."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ from ..common.run_directory import RunDirectory
 from ..flags.semi_supervised import Config
 
 TEMPERATURE = 0.5
-"""Of estimators that are otherwise annealed: see docs/semi_supervised.md."""
+"""Default temperature of estimators that other trainers anneal, see docs/semi_supervised.md."""
 
 FIELDS = {
     "loss": "loss",
