@@ -38,6 +38,31 @@ def test_a_graph_calls_the_compiled_part():
     assert [op.get_attr("_XlaMustCompile") for op in calls] == [True]
 
 
+def test_whether_xla_is_available_is_tried_outside_of_the_graph(monkeypatch):
+    """A call inside a graph is an operation that nobody runs."""
+    fusion._available.cache_clear()
+    function = tf.function
+
+    def without_xla(fn, jit_compile=False, **options):
+        def refuse(*_):
+            if tf.executing_eagerly():
+                raise tf.errors.UnimplementedError(None, None, "no XLA")
+
+        return refuse if jit_compile else function(fn, **options)
+
+    monkeypatch.setattr(tf, "function", without_xla)
+    found = []
+
+    @function(autograph=False)
+    def graph():
+        with fusion.enabled():
+            found.append(fusion.is_enabled())
+
+    graph()
+    fusion._available.cache_clear()
+    assert found == [False]
+
+
 def test_without_xla_nothing_is_compiled(monkeypatch):
     monkeypatch.setattr(fusion, "_available", lambda: False)
     with fusion.enabled():

@@ -89,7 +89,8 @@ def _set(mode: str) -> Iterator[None]:
 @functools.cache
 def _available() -> bool:
     try:
-        tf.function(tf.identity, jit_compile=True, autograph=False)(tf.constant(0.0))
+        with tf.init_scope():  # Inside a graph nothing would run.
+            tf.function(tf.identity, jit_compile=True, autograph=False)(tf.constant(0.0))
     except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
         return False
     return True
