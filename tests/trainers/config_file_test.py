@@ -56,6 +56,13 @@ def test_the_configuration_of_a_run_comes_back(tmp_path):
     )
 
 
+def test_what_an_agent_has_seen_is_no_flag(tmp_path):
+    path, wanted = tmp_path / "config.json", state_tabulation.Config(environment="h_maze")
+    seen = {"task": "state_tabulation", "picture_shape": [14, 18, 1], "num_actions": 4}
+    path.write_text(json.dumps({**seen, **config.to_json(wanted)}))
+    assert _parse(path, of=state_tabulation.Config) == wanted
+
+
 def test_code_is_named_on_the_command_line(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"import_module": ["evil"], "epochs": 2}))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from tf_discrete._internal import reading
 
+from ..flags import names
 from ..flags.config import check
 from .run_directory import CONFIG, CONFIG_REMEDY
 
@@ -23,7 +24,8 @@ def load(config_class: type[Config], path: str | os.PathLike[str]) -> Config:
         FileNotFoundError: There is no such file.
     """
     stored = reading.read_json(path, CONFIG, CONFIG_REMEDY)
-    stored.pop("task", None)
+    for fact in names.FACTS:
+        stored.pop(fact, None)
     fields = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     unknown = sorted(set(stored) - fields)
     if unknown:

@@ -76,12 +76,14 @@ def set_defaults(config_class: type, path: str, into: flags.FlagValues = flags.F
     given = stored.get("task")
     here = config_class.__module__.rsplit(".", 1)[-1]
     if "task" not in known:
-        stored.pop("task", None)
         if here in names.TASKS and given is not None and given != here:
             raise ValueError(
                 f"The file must be of a run of this program. Start trainers.{given} with it. "
                 f"Received: {FLAG}={path!r} with task={given!r}"
             )
+    for fact in names.FACTS:
+        if fact not in known:
+            stored.pop(fact, None)
     _check_code(stored, path, into)
     for name, value in stored.items():
         if name not in known:

@@ -16,6 +16,8 @@ TASKS = (
 """Tasks of the package, each with a module in `flags` and one in `tasks`."""
 OTHER_PROGRAMS = ("autoregressive_prior", "compare_estimators", "state_tabulation")
 """Programs whose folders hold something else than one trained model of images."""
+FACTS = ("task", "picture_shape", "num_actions")
+"""Keys of the config.json of a run that are no flags: its task, and what an agent has seen."""
 LATENTS = ("categorical", "bernoulli", "tree", "path")
 
 
