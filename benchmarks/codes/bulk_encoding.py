@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import provenance, store
+from benchmarks import memory, provenance, store
 from tf_discrete import export
 from tf_discrete.codes.code_files import RECORDS, CodeFiles
 from tf_discrete.models import SemanticHashingAutoencoder
@@ -69,13 +69,18 @@ def encode(folder: pathlib.Path, output: str, kills: int, seed: int) -> dict[str
         done = int(shards * (killed + chosen.random()) / (kills + 1))
         _kill(subprocess.Popen(words), folder / output / RECORDS, done, chosen.uniform(0, 2))
     began = time.perf_counter()
-    _, status, usage = os.wait4(subprocess.Popen(words).pid, 0)
+    process, peak, status = subprocess.Popen(words), 0.0, None
+    while status is None:
+        peak = max(peak, memory.peak(process.pid))
+        time.sleep(0.1)
+        ended, code, usage = os.wait4(process.pid, os.WNOHANG)
+        status = code if ended else None
     if status:
         raise RuntimeError(f"The encoder has failed. Received: status={status}")
     return {
         "seconds": round(time.perf_counter() - began, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_gibibytes": round(usage.ru_maxrss / 2**20, 2),
+        "peak_mebibytes": round(peak),
     }
 
 
@@ -94,7 +99,7 @@ def _kill(
 def contents(folder: pathlib.Path) -> dict[int, bytes]:
     """The code of each id; each comes once."""
     found: dict[int, bytes] = {}
-    for batch in CodeFiles(folder).batches():
+    for batch in CodeFiles(folder).batches(optional=()):
         found.update(zip(batch.ids.tolist(), map(bytes, batch.packed), strict=True))
     if len(found) != len(CodeFiles(folder)):
         raise RuntimeError(
@@ -147,7 +152,8 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
         result, setting = record["result"], record["setting"]
         row = (
             *(f"{setting['images']:,}", f"{result['images_per_second']:,.0f}"),
-            *(f"{result['images_per_cpu_second']:,.0f}", f"{result['peak_gibibytes']:.2f} GiB"),
+            f"{result['images_per_cpu_second']:,.0f}",
+            f"{result['peak_mebibytes']:,} MiB" if "peak_mebibytes" in result else "",
             f"{setting['kills']}, the same codes" if setting["kills"] else "none",
         )
         rows.append(row)

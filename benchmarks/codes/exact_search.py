@@ -26,7 +26,6 @@ import importlib
 import multiprocessing
 import os
 import pathlib
-import resource
 import statistics
 import tempfile
 import time
@@ -35,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import provenance, store
+from benchmarks import memory, provenance, store
 from benchmarks.codes import linear_codes
 from tf_discrete import codes, datasets, plots
 from trainers.common import tables
@@ -201,7 +200,7 @@ def _measure(
         importlib.import_module(_LIBRARIES[name])  # It is no memory of the index.
     items = read_codes(path, size)
     with tempfile.TemporaryDirectory(dir=options.scratch or None) as folder:
-        before, clock, processor = _resident_mib(), time.perf_counter(), time.process_time()
+        before, clock, processor = memory.resident(), time.perf_counter(), time.process_time()
         search, num_bytes = build(name, items, pathlib.Path(folder), options.k)
         row: dict[str, Any] = {
             "build_seconds": round(time.perf_counter() - clock, 1),
@@ -220,23 +219,14 @@ def _measure(
             processor, clock = time.process_time() - processor, time.perf_counter() - clock
             row["queries_per_second"].append(round(len(part) / clock, 1))
             row["queries_per_cpu_second"].append(round(len(part) / processor, 1))
-        row["memory_mebibytes"] = round(_resident_mib() - before, 1)
-        row["peak_mebibytes"] = round(_peak_mib() - before, 1)
+        row["memory_mebibytes"] = round(memory.resident() - before, 1)
+        row["peak_mebibytes"] = round(memory.peak() - before, 1)
         if name == "exact_index":
             row["scanned"] = _certified.scanned  # type: ignore[attr-defined]
             reported = max((one for one in options.sizes if one <= _MOST_REPORTED), default=0)
             if options.duplicates_radius >= 0 and size == reported:
                 row["near_duplicates"] = _near_duplicates(folder, options.duplicates_radius)
     return row, found
-
-
-def _resident_mib() -> float:
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def _near_duplicates(folder: str, radius: int) -> dict[str, Any]:
@@ -251,7 +241,7 @@ def _near_duplicates(folder: str, radius: int) -> dict[str, Any]:
         "num_distinct": report.num_distinct,
         "num_colliding": report.num_colliding,
         "pairs_by_distance": report.pairs_by_distance.tolist(),
-        "peak_gibibytes": round(_peak_mib() / 2**10, 2),
+        "peak_gibibytes": round(memory.peak() / 2**10, 2),
     }
     print(f"near duplicates: {result}", flush=True)
     return result

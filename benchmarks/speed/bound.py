@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import resource
 import time
 from typing import Any
 
-from benchmarks import provenance, store
+from benchmarks import memory, provenance, store
 from tf_discrete import datasets, evaluation
 from tf_discrete.models import CategoricalVAE, StructuredPrediction
 from trainers.common import command_line, tables
@@ -58,7 +57,7 @@ def run(config: Config) -> dict[str, Any]:
         "bound_samples": config.bound_samples,
         "seconds": found,
         "cpu_seconds": processor,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mib": round(memory.peak()),
         "provenance": made,
     }
     return store.append(RESULTS, result)

@@ -14,7 +14,6 @@ import argparse
 import io
 import json
 import pathlib
-import resource
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from benchmarks import provenance, store
+from benchmarks import memory, provenance, store
 from tf_discrete import datasets
 from trainers.common import tables
 
@@ -63,12 +62,6 @@ def write_shards(folder: pathlib.Path, count: int) -> None:
                 writer.write(tf.train.Example(features=features).SerializeToString())
 
 
-def resident_mib() -> float:
-    """Returns the resident memory of this process."""
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * 4096 / 2**20, 1)
-
-
 def measure(folder: pathlib.Path) -> dict[str, Any]:
     """Reads an epoch of training batches."""
     began = time.perf_counter()
@@ -76,20 +69,20 @@ def measure(folder: pathlib.Path) -> dict[str, Any]:
     batches = train.indexed_batches(BATCH, drop_remainder=True)
     steps = batches.steps_per_epoch
     read = iter(batches.stream())
-    memory = [resident_mib()]
+    held = [memory.resident()]
     next(read)
     first = time.perf_counter()
     for step in range(1, steps):
         next(read)
         if step % max(1, steps // 10) == 0:
-            memory.append(resident_mib())
+            held.append(memory.resident())
     seconds = time.perf_counter() - first
     return {
         "images": len(train),
         "seconds_to_first_batch": round(first - began, 1),
         "images_per_second": round((steps - 1) * BATCH / seconds),
-        "resident_mib": memory,
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 1),
+        "resident_mib": held,
+        "peak_mib": memory.peak(),
     }
 
 
@@ -120,12 +113,12 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
     words = {"files": "folder of PNG files", "shards": "TFRecord files of PNG images"}
     rows = []
     for record in records.values():
-        memory = record["resident_mib"]
+        held = record["resident_mib"]
         cells = (
             *(words[record["kind"]], f"{record['images']:,}", f"{record['images_per_second']:,}"),
             f"{record['images'] / record['cpu_seconds']:,.0f}",
             f"{record['seconds_to_first_batch']:.0f}",
-            *(f"{memory[0]:,.0f}", f"{memory[len(memory) // 2]:,.0f}", f"{memory[-1]:,.0f}"),
+            *(f"{held[0]:,.0f}", f"{held[len(held) // 2]:,.0f}", f"{held[-1]:,.0f}"),
             f"{record['peak_mib']:,.0f}" if "peak_mib" in record else "",
         )
         rows.append(cells)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import provenance, store
+from benchmarks import memory, provenance, store
 from trainers.common import tables
 
 RESULTS = "tree_cost"
@@ -61,7 +60,7 @@ def measure(kind: str, num_categories: int, steps: int, rounds: int) -> dict[str
     branching = distributions.balanced_branching(num_categories)
     latents = "categorical" if kind == "dense" else distributions.tree_latents(branching)
     x = tf.constant(np.random.default_rng(0).integers(0, 2, [BATCH_SIZE, 784]), tf.float32)
-    before = _peak_mebibytes()
+    before = memory.peak()
     mode = "digit_sum" if kind == "digits" else "table"
     spec = distributions.LatentSpec(1, num_categories, latents)
     decoder = keras.Sequential(
@@ -101,7 +100,7 @@ def measure(kind: str, num_categories: int, steps: int, rounds: int) -> dict[str
         "num_categories": num_categories,
         "branching": list(branching) if kind != "dense" else None,
         "milliseconds": [round(one, 3) for one in milliseconds],
-        "peak_mebibytes": round(_peak_mebibytes() - before, 1),
+        "peak_mebibytes": round(memory.peak() - before, 1),
         "table_mebibytes": round(num_categories * WIDTH * 4 / 2**20, 1) if kind == "tree" else 0,
         "parameters": int(sum(np.prod(v.shape) for v in model.trainable_variables)),
     }
@@ -208,10 +207,6 @@ def main() -> None:
     record = store.append(RESULTS, {"settings": settings, "rows": rows, "provenance": before})
     draw(rows, str(store.IMAGES / "tree_cost.png"))
     print(table(record))
-
-
-def _peak_mebibytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
