@@ -12,7 +12,7 @@ from tf_discrete.distributions.closed_form import sum_to
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 _GROUP = 16
-"""Number of factors, each at most 2, whose product overflows in no dtype."""
+"""Number of factors, each at most 2, whose product overflows neither in float32 nor in bfloat16."""
 
 
 def bernoulli_log_prob(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

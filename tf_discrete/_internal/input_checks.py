@@ -44,7 +44,7 @@ def observations(
         name: Name of the argument in messages. Default: "x".
 
     Returns:
-        x: float [B, *shape]. In a graph, rows outside the support are NaN.
+        x: float [B, *shape]. In a graph that leaves assertions out, rows outside the support are NaN.
 
     Raises:
         ValueError: another shape, no numbers, or values outside the support;

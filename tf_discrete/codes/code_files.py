@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -129,18 +129,18 @@ class CodeFiles:
     def __len__(self) -> int:
         return self._count
 
-    def batches(self, size: int = _GROUP) -> Iterator[CodeBatch]:
-        """Yields all rows in the order of the shards, at most `size` at once."""
-        yield from self._read(size, tuple(_OPTIONAL))
+    def batches(
+        self, size: int = _GROUP, optional: Sequence[str] = tuple(_OPTIONAL)
+    ) -> Iterator[CodeBatch]:
+        """Yields all rows in the order of the shards.
 
-    def chunks(self, size: int = 1 << 20) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields pairs of ids and packed codes, as `ExactIndex.build` takes them."""
-        for batch in self._read(size, ()):
-            yield batch.ids, batch.packed
-
-    def _read(self, size: int, optional: tuple[str, ...]) -> Iterator[CodeBatch]:
-        """Yields all rows, of the optional columns only those named."""
+        Args:
+            size: Rows at once, at most. Default: 65,536.
+            optional: Which of "labels", "scores" and "paths" are read where there are any. Default: all.
+        """
         size, parquet = checks.whole("size", size), _pyarrow().parquet
+        for name in optional:
+            checks.choice("optional", name, tuple(_OPTIONAL))
         width = bytes_per_code(*self.layout[:2])
         for shard in self._shards:
             with reading.reading(shard, _EXPECTED, _REMEDY), parquet.ParquetFile(shard) as file:
@@ -148,6 +148,11 @@ class CodeFiles:
                 columns = ["id", "code", *(_OPTIONAL[name] for name in there)]
                 for part in file.iter_batches(size, columns=columns):
                     yield _batch(part, width, there)
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields pairs of ids and packed codes, as `ExactIndex.build` takes them."""
+        for batch in self.batches(size, ()):
+            yield batch.ids, batch.packed
 
     def check_model(self, model: keras.Model | str) -> None:
         """Refuses the codes of another model.

@@ -77,7 +77,7 @@ def neighbors(
     for row in range(count):
         y = row * pitch + _TEXT - 4
         name = query_names[row] if query_names is not None else "query"
-        asked_for = mosaic.shortened(name, width, size)
+        asked_for = mosaic.shortened(str(name), width, size)
         axes.text(width / 2, y, asked_for, style, ha="center", va="bottom")
         for column, x in enumerate(places):
             if far[row, column] >= 0:

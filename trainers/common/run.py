@@ -288,7 +288,8 @@ def evaluate_split(
         terms = model.evaluate(batches, return_dict=True, verbose=0)
         error = references.hard_elbo_error(model, batches)
     result: dict[str, Any] = {name: float(value) for name, value in terms.items()}
-    result["hard_elbo_standard_error_nats"] = error
+    if math.isfinite(error):  # Not of a single image.
+        result["hard_elbo_standard_error_nats"] = error
     if split.labels is None or not (split.labels >= 0).any():
         for name in LABELLED_TERMS:
             result.pop(name, None)

@@ -48,7 +48,7 @@ class CodeStore(abc.ABC):
                 "The files must hold codes as the store does, of the same model. "
                 f"Received: files of {tuple(files.layout)}, a store of {tuple(self.layout)}"
             )
-        for batch in files.batches(size):
+        for batch in files.batches(size, ("labels",)):
             self.add(batch.packed, batch.ids, batch.labels)
 
     def add(self, packed: ArrayLike, ids: ArrayLike, labels: ArrayLike | None = None) -> None:
