@@ -271,3 +271,32 @@ def test_a_missing_file_is_refused(tmp_path):
         match="must exist. Check the path. See docs/your_data.md. Received: name='.*nothing.npz'",
     ):
         datasets.get(str(tmp_path / "nothing.npz"), "train")
+
+
+NAMES = np.array(["cat", "dog", "cow", "pig"])
+
+
+def test_classes_have_the_names_of_the_file(tmp_path):
+    splits = load(save(tmp_path, image=IMAGES, label=LABELS, class_names=NAMES))
+    assert {data.class_names for data in splits.values()} == {("cat", "dog", "cow", "pig")}
+    parts = {f"x_{name}": IMAGES for name in ("train", "test")}
+    labels = {f"y_{name}": np.minimum(LABELS, 2) for name in ("train", "test")}
+    splits = load(save(tmp_path, **parts, **labels, class_names=NAMES))
+    assert splits["train"].num_classes == 4 and splits["test"].class_names == tuple(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "message"),
+    [
+        (NAMES[:3], LABELS, "a name for each class.*3 class_names and a label 3"),
+        (NAMES, None, "Give labels.*4 class_names and no labels"),
+        (np.arange(4), LABELS, "different strings.*dtype int64"),
+        (NAMES[:, np.newaxis], LABELS, r"different strings.*shape \(4, 1\)"),
+        (np.array(["cat", "cat", "cow", "pig"]), LABELS, "different strings"),
+    ],
+)
+def test_refuses_names_that_do_not_fit(tmp_path, names, label, message):
+    arrays = {"image": IMAGES, "class_names": names}
+    path = save(tmp_path, **arrays, **({} if label is None else {"label": label}))
+    with pytest.raises(ValueError, match=message):
+        datasets.get(path, "train")

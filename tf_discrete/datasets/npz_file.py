@@ -15,11 +15,14 @@ from tf_discrete.datasets.source import SPLITS, UNLABELLED, Arrays, Request
 KEYS = """\
   image (or images) and, optionally, label (or labels), to be split here; or
   image_train and, optionally, image_validation, image_test, label_train, label_validation, label_test; or
-  x_train and, optionally, x_validation, x_test, y_train, y_validation, y_test, as in Keras' mnist.npz"""
+  x_train and, optionally, x_validation, x_test, y_train, y_validation, y_test, as in Keras' mnist.npz;
+  with labels, also class_names"""
 
 # How (image, label) keys are spelled: unsplit, then by split.
 _UNSPLIT = (("image", "label"), ("images", "labels"))
 _BY_SPLIT = (("image_", "label_"), ("x_", "y_"))
+_NAMES = "class_names"
+"""Key of the names of the classes, with any of the layouts."""
 _MOST_CLASSES = 1000
 """Maximum number of classes that the largest label alone may imply."""
 
@@ -34,6 +37,7 @@ def load(request: Request) -> Arrays:
     - `image_train` and, optionally, `image_validation`, `image_test`, `label_train`, `label_validation`,
       `label_test`. A split that is missing is carved from `image_train`.
     - `x_train`, ... and `y_train`, ...: the same under the names of Keras' `mnist.npz`.
+    - with labels, optionally `class_names`: strings [K], the name of class 0, 1, ...
 
     Images are [n, H, W] or [n, H, W, C] with 1 to 4 channels: integers in 0..255, where a file of only 0
     and 1 (or bools) counts as black and white, or floats in [0, 1]. Labels are integers [n] from 0, -1
@@ -64,6 +68,7 @@ def load(request: Request) -> Arrays:
             for split, (_, key) in keys.items()
             if key
         }
+        names = _checked_names(file, labels, request.name)
     if white == 1:
         images = images * np.uint8(255)
     label = labels.get(source)
@@ -76,11 +81,12 @@ def load(request: Request) -> Arrays:
     chosen = splitting.chosen(len(images), request, keys, label)
     if not np.array_equal(chosen, np.arange(len(images))):
         images = images[chosen]
-    num_classes = count_classes(labels, request.name) if label is not None else None
+    num_classes = len(names) if names else count_classes(labels, request.name)
     return Arrays(
         resizing.resize(images, request.image_size),
         None if label is None else label[chosen],
-        num_classes,
+        None if label is None else num_classes,
+        None if label is None else names,
         white_levels=(white, None),
         carved=source != request.split,
     )
@@ -98,10 +104,10 @@ def _split_keys(found: Sequence[str], name: str) -> dict[str, tuple[str, str | N
             f"An .npz file must hold its images under one of these sets of keys:\n{KEYS}\n"
             f"Rename the arrays. Received: {name!r} with keys {sorted(found)}"
         )
-    known = [key for pair in layouts[0].values() for key in pair]
+    known = [*(key for pair in layouts[0].values() for key in pair), _NAMES]
     if unknown := sorted(set(found) - set(known)):
         near = {
-            key: difflib.get_close_matches(key, sorted(set(known) - set(found)), 1)
+            key: difflib.get_close_matches(key, sorted(set(known) - set(found)), 1, 0.75)
             for key in unknown
         }
         hints = [f"{match[0]!r} for {key!r}" for key, match in near.items() if match]
@@ -161,6 +167,8 @@ def count_classes(labels: Mapping[str, np.ndarray], name: str) -> int | None:
     Raises:
         ValueError: Labels that look like ids.
     """
+    if not labels:
+        return None
     values = np.unique(np.concatenate(list(labels.values())))
     distinct, num_classes = int((values >= 0).sum()), int(values.max()) + 1
     if num_classes > max(_MOST_CLASSES, 10 * distinct):
@@ -170,6 +178,29 @@ def count_classes(labels: Mapping[str, np.ndarray], name: str) -> int | None:
             f"Received: {name!r} with {distinct} different labels up to {num_classes - 1}"
         )
     return num_classes or None
+
+
+def _checked_names(
+    file: NpzReader, labels: Mapping[str, np.ndarray], name: str
+) -> tuple[str, ...] | None:
+    """The names of the classes; None where the file has none."""
+    if _NAMES not in file.keys:
+        return None
+    names = file.read(_NAMES)
+    if names.dtype.kind != "U" or names.ndim != 1 or len(set(names.tolist())) < len(names):
+        raise ValueError(
+            "class_names must be different strings [K], the name of class 0, 1, ... Give "
+            f"np.array(['cat', 'dog']). Received: {name!r}, key {_NAMES}: shape {names.shape}, dtype "
+            f"{names.dtype}"
+        )
+    highest = max((int(one.max()) for one in labels.values()), default=None)
+    if highest is None or highest >= len(names):
+        found = "no labels" if highest is None else f"a label {highest}"
+        raise ValueError(
+            "Names of classes go with labels below their number. Give labels, or a name for each class. "
+            f"Received: {name!r} with {len(names)} class_names and {found}"
+        )
+    return tuple(map(str, names))
 
 
 def _checked_labels(labels: np.ndarray, where: str) -> np.ndarray:
