@@ -217,11 +217,11 @@ REFUSED = {
     ),
     "encoder name": (
         lambda: {"encoder": "resnet"},
-        "encoder must be one of conv, mlp, or a Keras model; .* Received: encoder='resnet'",
+        "encoder must be one of conv, conv_grid, mlp, or a Keras model; .* Received: encoder='resnet'",
     ),
     "decoder name": (
         lambda: {"decoder": "resnet"},
-        "decoder must be one of conv, mlp, or a Keras model; .* Received: decoder='resnet'",
+        "decoder must be one of conv, conv_grid, mlp, or a Keras model; .* Received: decoder='resnet'",
     ),
     "function as encoder": (
         lambda: {"encoder": lambda x: x, "decoder": "mlp"},

@@ -46,7 +46,7 @@ REFUSED = {
     "hidden": ({"hidden_units": ()}, r"at least one hidden layer. Received: hidden_units=\(\)"),
     "encoder": (
         {"style_encoder": max},
-        "style_encoder must be one of conv, mlp, or a Keras model",
+        "style_encoder must be one of conv, conv_grid, mlp, or a Keras model",
     ),
 }
 

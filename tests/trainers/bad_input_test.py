@@ -52,7 +52,10 @@ REFUSED = {
     ),
     "network": (
         {"encoder": "convv"},
-        ["encoder must be one of conv, mlp, or a Keras model", "Received: encoder='convv'"],
+        [
+            "encoder must be one of conv, conv_grid, mlp, or a Keras model",
+            "Received: encoder='convv'",
+        ],
     ),
     "activation": ({"activation": "rellu"}, ["activation", "rellu"]),
     "relaxed objective": (
