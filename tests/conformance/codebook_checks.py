@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tests.conformance import merge_checks
 from tests.conformance.replicated import X, merges, on_replicas, strategy
-from tf_discrete import types
+from tf_discrete import models, seeds, types
 from tf_discrete._internal import replicas
 from tf_discrete.layers import quantizers
 from tf_discrete.models import training_step
@@ -28,7 +29,9 @@ class _Codes(training_step.TrainingStep):
         self.built = True
 
     def objective(self, x, seed, training):
-        found = self.quantizer.quantize_vectors(self.dense(x), training)
+        vectors = self.dense(x)
+        with replicas.summing(self.dense):
+            found = self.quantizer.quantize_vectors(vectors, training)
         error = tf.reduce_sum(tf.square(found.vectors - x), axis=-1)
         return types.ObjectiveTerms(error + found.loss, tf.zeros_like(error), {})
 
@@ -84,8 +87,38 @@ def test_dead_codewords_come_back_on_all_replicas():
                 assert 0 < np.abs(first).max() < 100, (name, weight.path)
 
 
-def test_a_quantizer_does_not_merge_and_refuses_a_step_that_never_does():
-    for make in QUANTIZERS.values():
+def autoencoder(quantizer, encoder):
+    with strategy().scope():
+        model = models.QuantizedAutoencoder((12,), quantizer, (2, 6), encoder, "mlp", ())
+        model(tf.constant(X[:4]))
+    return model
+
+
+def forward_of(model):
+    """The forward pass of a training step."""
+    with replicas.synchronized():
+        return model.objective(tf.constant(X[:4]), seeds.base(0), training=True)
+
+
+def test_only_an_objective_sums_over_replicas_and_not_after_losses_of_the_encoder():
+    for name, make in BY_BATCH.items():
+        plain = autoencoder(make(), "mlp")
+        assert merges(lambda model=plain: forward_of(model)) > 0, name
+        assert merges(lambda model=plain: model.objective(X[:4], seeds.base(0), True)) == 0, name
+        penalised = autoencoder(make(), merge_checks.regularized_network(12))
+        try:
+            strategy().run(lambda model=penalised: forward_of(model))
+        except ValueError as error:
+            assert "after a network that adds losses" in str(error)
+        else:
+            raise AssertionError("A replica would read the losses of another.")
+    free = quantizers.FiniteScalarQuantizer((4, 4, 4), spread_weight=0)
+    penalised = autoencoder(free, merge_checks.regularized_network(12))
+    assert merges(lambda: forward_of(penalised)) == 0
+
+
+def test_no_quantizer_merges():
+    for name, make in {**QUANTIZERS, **BY_BATCH}.items():
         with strategy().scope():
             layer = make()
             layer.build([None, 12])
@@ -94,7 +127,14 @@ def test_a_quantizer_does_not_merge_and_refuses_a_step_that_never_does():
             with replicas.synchronized():
                 layer(tf.constant(X[:4]), training=True)
 
-        assert merges(forward) == 0
+        assert merges(forward) == 0, name
+
+
+def test_codebooks_refuse_a_step_that_never_merges():
+    for make in QUANTIZERS.values():
+        with strategy().scope():
+            layer = make()
+            layer.build([None, 12])
         try:
             strategy().run(lambda layer=layer: layer(tf.constant(X[:4]), training=True))
         except ValueError as error:

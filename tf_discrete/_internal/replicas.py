@@ -1,7 +1,8 @@
 """Averages that each replica keeps for itself inside the forward pass, and that are merged after it.
 
-Under `tf.distribute` an assignment that merges its values switches between the replicas' threads. Inside a
-forward pass that mixes up the losses which Keras collects there, for all replicas share their list.
+Under `tf.distribute` whatever merges values switches between the replicas' threads. Inside a forward pass
+that mixes up the losses which Keras collects there, for all replicas share their list. A model that must sum
+inside its forward pass does it between two networks, of which the first has added no loss: `summing`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import tensorflow as tf
 from tf_discrete.types import Tensor
 
 _SYNCHRONIZED: contextvars.ContextVar[bool] = contextvars.ContextVar("synchronized", default=False)
+_CALLED: contextvars.ContextVar[keras.layers.Layer | None] = contextvars.ContextVar(
+    "called", default=None
+)
 
 
 @contextlib.contextmanager
@@ -26,6 +30,22 @@ def synchronized() -> Iterator[None]:
         yield
     finally:
         _SYNCHRONIZED.reset(token)
+
+
+@contextlib.contextmanager
+def summing(called: keras.layers.Layer) -> Iterator[None]:
+    """Marks the part of a `synchronized` forward pass in which `total` sums over the replicas.
+
+    No layer may be called there that adds losses.
+
+    Args:
+        called: The network that the forward pass has called before.
+    """
+    token = _CALLED.set(called)
+    try:
+        yield
+    finally:
+        _CALLED.reset(token)
 
 
 def check_synchronized(what: str, remedy: str) -> None:
@@ -49,21 +69,34 @@ def check_synchronized(what: str, remedy: str) -> None:
 
 
 def total(*values: Tensor) -> Sequence[Tensor]:
-    """Returns the sums of values over the replicas, with their gradient, inside a `synchronized` step.
+    """Returns the sums of values over the replicas, with their gradient, where a model is `summing`.
 
-    Everywhere else the values stay: a step that collects the losses of Keras must not merge in its forward
-    pass.
+    Everywhere else the values stay: a layer cannot know which losses Keras has collected before its call.
 
     Args:
         *values: Float tensors.
+
+    Raises:
+        ValueError: There are several replicas, and the network called before has added losses.
 
     Example:
         >>> [value.numpy().tolist() for value in total(tf.constant(1.0), tf.constant([2.0]))]
         [1.0, [2.0]]
     """
     context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1 or not _SYNCHRONIZED.get():
+    called = _CALLED.get()
+    if context is None or called is None or not _SYNCHRONIZED.get():
         return values
+    count = context.num_replicas_in_sync
+    if count == 1:
+        return values
+    if any(layer._get_own_losses() for layer in called._flatten_layers()):
+        raise ValueError(
+            "A loss of the whole batch cannot be summed over replicas after a network that adds losses of "
+            "its own. Leave out its add_loss and activity_regularizer, set the quantiser's spread_weight or "
+            "entropy_weight to 0, or train on one device. "
+            f"Received: network={called.name!r}, num_replicas_in_sync={count}"
+        )
     found: Sequence[Tensor] = context.all_reduce(tf.distribute.ReduceOp.SUM, list(values))
     return found
 

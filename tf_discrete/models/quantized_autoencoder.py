@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import estimators
-from tf_discrete._internal import checks
+from tf_discrete._internal import checks, replicas
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.signature import Signature
 from tf_discrete.layers.independent_prior import IndependentPrior
@@ -195,7 +195,8 @@ class QuantizedAutoencoder(autoencoder.DiscreteAutoencoder):
 
     def _objective(self, x: Tensor, seed: Seed, training: bool) -> ObjectiveTerms:
         vectors = self._vectors(x, training)
-        found = self.quantizer.quantize_vectors(vectors, training)
+        with replicas.summing(self.encoder):
+            found = self.quantizer.quantize_vectors(vectors, training)
         codewords = tf.cast(found.vectors, self._wide)
         reconstruction = -self.conditional_log_likelihood(x, codewords, training)
         positions = tf.reshape(found.loss, [-1, math.prod(self.latent_shape[:-1])])

@@ -38,6 +38,9 @@ class FiniteScalarQuantizer(Quantizer):
 
         spread_weight (mean(z)^2 + (standard deviation(z) - 1)^2), summed over the numbers.
 
+    On several replicas the batch is that of all replicas in a training step of `models.QuantizedAutoencoder`,
+    and a replica's share of it elsewhere.
+
     Args:
         levels: Sequence of ints >= 2, the levels L of each number, together at most 2^62. Default:
             (8, 5, 5, 5), 1000 categories.

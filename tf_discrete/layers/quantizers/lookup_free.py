@@ -30,7 +30,9 @@ class LookupFreeQuantizer(Quantizer):
     with q(c) ~ exp(inverse_temperature z^T c / s^2) over all 2^num_bits codes. It makes each position sure
     and the batch varied. q has independent bits of probability sigmoid(2 inverse_temperature z_b / s), so
     H(q) is the sum of the bits' entropies, exactly. H(mean q) is taken as the sum over bits too, which is an
-    upper bound, exact if the bits of the batch are independent. Neither ever lists the codes.
+    upper bound, exact if the bits of the batch are independent. Neither ever lists the codes. On several
+    replicas the batch is that of all replicas in a training step of `models.QuantizedAutoencoder`, and a
+    replica's share of it elsewhere.
 
     Args:
         num_bits: Int >= 1, number of bits of a position. Default: 10.
