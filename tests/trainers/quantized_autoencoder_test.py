@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from tests.trainers import small_runs
-from tf_discrete import codes, datasets
+from tf_discrete import codes, datasets, models
+from trainers.common import run
+from trainers.common.run_directory import RunDirectory
+from trainers.saved_runs import evaluate
 from trainers.tasks import quantized_autoencoder
 
 FLAGS: dict[str, Any] = {
@@ -70,11 +73,31 @@ def test_grids_have_a_vector_for_each_cell():
 
 def test_codebooks_start_at_the_k_means_of_training_images(tmp_path: pathlib.Path):
     train = datasets.get("digits", "train", max_examples=40)
-    model = quantized_autoencoder.build_model(config(tmp_path, k_means_start=True), train, 1)
+    settings = config(tmp_path, k_means_start=True)
+    model = quantized_autoencoder.build_model(settings, train, 1)
+    quantized_autoencoder.start(model, settings, {"train": train})
     assert len(np.unique(model.encode(next(iter(train.batches(40)))["image"]))) == 16
-    with pytest.raises(ValueError, match="at least as many vectors.*num_codewords=121"):
-        many = config(tmp_path, k_means_start=True, num_categories=121)
-        quantized_autoencoder.build_model(many, train, 1)
+    many = {"k_means_start": True, "num_categories": 121}
+    with pytest.raises(ValueError, match="at least as many vectors.*120 vectors.*_categories=121"):
+        quantized_autoencoder.divide(config(tmp_path, **many), {"train": train})
+    for other in ({"k_means_start": False}, {"quantizer": "finite_scalar"}):
+        quantized_autoencoder.divide(config(tmp_path, **{**many, **other}), {"train": train})
+
+
+def test_only_a_run_that_begins_anew_starts_at_k_means(tmp_path: pathlib.Path, monkeypatch):
+    adapt, adapted = models.QuantizedAutoencoder.adapt, []
+
+    def counted(model, x):
+        adapted.append(len(x))
+        adapt(model, x)
+
+    monkeypatch.setattr(models.QuantizedAutoencoder, "adapt", counted)
+    settings = config(tmp_path, k_means_start=True, epochs=1)
+    for _ in range(2):
+        run.train(quantized_autoencoder.TASK, settings, lambda *arguments: {})
+    evaluate.restore(quantized_autoencoder.TASK, settings, RunDirectory(tmp_path), "last")
+    assert len(small_runs.rows(tmp_path)) == 1
+    assert len(adapted) == 1
 
 
 def test_what_cannot_be_built_is_refused_before_data_are_read():

@@ -116,6 +116,9 @@ def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[s
         )
         if checkpoints.resume():
             print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
+        else:
+            with strategy.scope():
+                task.start(model, config, splits)
         shared.agree_on_epoch(checkpoints.epoch)
         shared.say(lambda: standing(checkpoints, config.epochs))
         with interruption.saying(lambda: standing(checkpoints, config.epochs)):

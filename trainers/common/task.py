@@ -47,6 +47,7 @@ class Task:
         batches: (config, splits, start epoch) -> endless training batches: `datasets.IndexedBatches`, which
             can be trained on in the compiled loop, or a `tf.data.Dataset`.
         begin: (config, directory, splits); writes what belongs to the run from its start.
+        start: (model, config, splits); sets weights of a model that no checkpoint restores.
         callbacks: (config, directory, splits) -> callbacks that read the validation data; they may add to
             the logs.
         monitored: (config, splits) -> the field of the history by which the best epoch is chosen; larger is
@@ -66,6 +67,7 @@ class Task:
         data.image_batches
     )
     begin: Callable[[Any, RunDirectory, data.Splits], None] = lambda config, directory, splits: None
+    start: Callable[[Any, Any, data.Splits], None] = lambda model, config, splits: None
     callbacks: Callable[[Any, RunDirectory, data.Splits], list[Any]] = lambda *arguments: []
     monitored: Callable[[Any, data.Splits], str] = lambda config, splits: callbacks.MONITORED
     fields: dict[str, str] = dataclasses.field(default_factory=lambda: FIELDS)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from tf_discrete import datasets
 from tf_discrete.layers import quantizers
+from tf_discrete.layers.quantizers.nearest_codeword import NearestCodeword
 from tf_discrete.models import QuantizedAutoencoder, networks
 
-from ..common import autoencoder_report, data, results, task, training
+from ..common import autoencoder_report, data, narration, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import make_code_prior
 from ..common.latents import make_likelihood
@@ -71,12 +73,8 @@ MOST_FOR_K_MEANS = 5000
 def build_model(
     config: Config, split: datasets.Split, steps_per_epoch: int
 ) -> QuantizedAutoencoder:
-    """The model that a configuration describes.
-
-    Raises:
-        ValueError: The training images have too few vectors for k-means.
-    """
-    model = QuantizedAutoencoder(
+    """The model that a configuration describes."""
+    return QuantizedAutoencoder(
         data_shape=split.image_shape,
         quantizer=make_quantizer(config),
         latent_shape=make_latent_shape(config, split.image_shape),
@@ -88,9 +86,36 @@ def build_model(
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
-    if config.k_means_start:
-        model.adapt(data.some_images(split, MOST_FOR_K_MEANS)[0])
-    return model
+
+
+def divide(config: Config, splits: data.Splits) -> data.Splits:
+    """The splits as they are.
+
+    Raises:
+        ValueError: The training images have too few vectors for k-means.
+    """
+    train = splits["train"]
+    positions = math.prod(make_latent_shape(config, train.image_shape)[:-1])
+    vectors = positions * min(len(train), MOST_FOR_K_MEANS)
+    if _starts_at_k_means(config) and vectors < config.num_categories:
+        raise ValueError(
+            "--k_means_start needs at least as many vectors as codewords. Give more images, or fewer "
+            f"categories. Received: {vectors} vectors, num_categories={config.num_categories}"
+        )
+    return splits
+
+
+def start(model: QuantizedAutoencoder, config: Config, splits: data.Splits) -> None:
+    """Starts the codebooks of a new run at the k-means of training images, if the configuration says so."""
+    if _starts_at_k_means(config):
+        with narration.phase("Codebooks by k-means"):
+            model.adapt(data.some_images(splits["train"], MOST_FOR_K_MEANS)[0])
+
+
+def _starts_at_k_means(config: Config) -> bool:
+    """Whether there is a codebook that starts at k-means."""
+    parts = make_quantizer(config)._flatten_layers()
+    return config.k_means_start and any(isinstance(part, NearestCodeword) for part in parts)
 
 
 def make_latent_shape(config: Config, image_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -130,7 +155,17 @@ def check(config: Config) -> None:
         )
 
 
-TASK = task.register(task.Task("quantized_autoencoder", Config, build_model, finish, check=check))
+TASK = task.register(
+    task.Task(
+        "quantized_autoencoder",
+        Config,
+        build_model,
+        finish,
+        check=check,
+        divide=divide,
+        start=start,
+    )
+)
 
 
 def run(config: Config) -> dict[str, Any]:
