@@ -155,10 +155,16 @@ def test_each_token_of_a_grid_stands_for_its_part_of_the_image():
 
 def test_a_grid_that_does_not_fit_is_refused():
     options = {"encoder": "conv_grid", "hidden_units": (5, 6)}
-    with pytest.raises(ValueError, match="each of its 9 cells.*Received: 32 numbers"):
+    with pytest.raises(ValueError, match="size is a multiple of 9.*Received: 32 numbers"):
         QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), (4, 8), **options)
     with pytest.raises(ValueError, match=r"multiple of 9.*Received: latent_shape=\(4, 9\)"):
         QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), (4, 9), **options)
+    for shape in ((6, 6, 8), (9, 1, 8)):
+        with pytest.raises(
+            ValueError, match=r"grid of 3 x 3 cells. Give \(3, 3, size.*\(\d, \d, 8\)"
+        ):
+            QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), shape, **options)
+    QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), (3, 3, 8), **options)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

@@ -302,8 +302,8 @@ def grid_encoder(
     cells = math.prod(grid_shape(data_shape, hidden_units))
     if num_outputs % cells:
         raise ValueError(
-            f"Networks of a grid return as many numbers for each of its {cells} cells. Give a latent shape "
-            f"that they divide, or other hidden_units. Received: {num_outputs} numbers, "
+            f"Networks of a grid return as many numbers for each of its {cells} cells. Give a latent_shape "
+            f"whose size is a multiple of {cells}, or other hidden_units. Received: {num_outputs} numbers, "
             f"data_shape={tuple(data_shape)}, hidden_units={tuple(hidden_units)}"
         )
     inputs = keras.Input(data_shape)
@@ -320,10 +320,18 @@ def grid_decoder(
     """Builds the mirror image of `grid_encoder`, for images of any height and width.
 
     Raises:
-        ValueError: A cell would share a variable with another.
+        ValueError: A cell would share a variable with another, or the first of three or more axes of
+            `latent_shape` are not rows and columns of the grid.
     """
     height, width, channels = image_shape(output_shape[:3])
     rows, columns = grid_shape((height, width, channels), hidden_units)
+    if len(latent_shape) > 2 and tuple(latent_shape[:2]) != (rows, columns):
+        raise ValueError(
+            f"Rows and columns of a latent_shape must be those of the grid of {rows} x {columns} cells. Give "
+            f"({rows}, {columns}, size of a vector), or other hidden_units. Received: "
+            f"latent_shape={tuple(latent_shape)}, output_shape={tuple(output_shape)}, "
+            f"hidden_units={tuple(hidden_units)}"
+        )
     variables = math.prod(latent_shape[:-1] or latent_shape)
     if variables % (rows * columns):
         raise ValueError(
