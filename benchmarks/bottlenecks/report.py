@@ -70,7 +70,7 @@ def text(records: Mapping[str, Record], times: Mapping[str, Record] | None = Non
 
     Args:
         records: Of the study.
-        times: Of `step_time`. Default: None, the report has no times.
+        times: Of `step_time`; those of other models are left out. Default: None, the report has no times.
     """
     study, cells = records["study"], groups(records)
     config = study["config"]
@@ -80,13 +80,24 @@ def text(records: Mapping[str, Record], times: Mapping[str, Record] | None = Non
         f"{config['parameters']:,} parameters within 2 %, {tuning(config)}, a prior of "
         f"{any_cell['prior_parameters']:,} parameters. Means +- half of the 95 % interval over seeds, where "
         f"there are several; {trained_on(records)}. Command: `{study['command']}`.\n",
-        table(cells, times or {}),
+        table(cells, of_same_models(times or {}, study)),
         winners(cells, records),
         aims.table(cells, records),
         failures(records),
         slides.table(records),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def of_same_models(times: Mapping[str, Record], study: Record) -> dict[str, Record]:
+    """Returns the times of models with the images, the batches and the parameters of a study."""
+    config = study["config"]
+    own = {
+        "data_shape": study.get("data_shape"),
+        "batch_size": config["batch_size"],
+        "parameters": config["parameters"],
+    }
+    return {name: time for name, time in times.items() if own.items() <= time.items()}
 
 
 def trained_on(records: Mapping[str, Record]) -> str:

@@ -4,8 +4,9 @@
 
 trains the models of the study, with their default settings and codes of --bits, on random grey images of
 28 x 28 in batches of 100, as `fit` does with data in memory, in the compiled loop. All families take turns in
-every round. Nothing is recorded where other programs use the processor. --smoke takes a few steps of the
-named families and records nothing.
+every round. Nothing is recorded where other programs use the processor. The report of a study shows times of
+its own shape of images, batch size and --parameters alone. --smoke takes a few steps of the named families
+and records nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from trainers.common import command_line
 from trainers.flags.config import check, option
 
 RESULTS = "bottleneck_step_time"
+SHAPE = (28, 28, 1)
 BATCH = 100
 STEPS = 20
 """Steps of one compiled loop."""
@@ -54,11 +56,11 @@ class Config:
 def prepare(name: str, bits: int, config: Config) -> Callable[[], float]:
     """Builds and warms up a model; returns a function that trains a turn and returns milliseconds a step."""
     keras.utils.set_random_seed(0)
-    place = families.Place((28, 28, 1), bits, (), 10_000, 0)
+    place = families.Place(SHAPE, bits, (), 10_000, 0)
     model = families.build(name, place, config.parameters, families.settings_of(name, 0))
     model.monitor_every = 10**9
     model.compile(FusedAdam(1e-3), steps_per_execution=STEPS)
-    pixels = np.random.default_rng(0).integers(0, 256, [STEPS * BATCH, 28, 28, 1], np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, [STEPS * BATCH, *SHAPE], np.uint8)
     split = datasets.Split("mnist", "train", pixels, None, None)
     loops = 1 if config.smoke else max(1, round(config.steps / STEPS))
     training = ours.fit_in_turns(model, split.indexed_batches(BATCH, seed=0), STEPS)
@@ -112,8 +114,12 @@ def run(config: Config) -> None:
     for (name, bits), times in measure(config).items():
         print(f"{name}, {bits} bits: {statistics.median(times):.2f} ms a step")
         if not config.smoke:
-            about = {"family": name, "bits": bits, "milliseconds": times}
-            record = {"name": f"{name}-{bits}", **about, "command": command, "provenance": made}
+            record = {
+                "name": f"{name}-{bits}-{'x'.join(map(str, SHAPE))}-{config.parameters}",
+                **{"family": name, "bits": bits, "data_shape": SHAPE, "batch_size": BATCH},
+                **{"parameters": config.parameters, "milliseconds": times},
+                **{"command": command, "provenance": made},
+            }
             store.append(RESULTS, record)
 
 

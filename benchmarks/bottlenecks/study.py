@@ -56,7 +56,7 @@ def run(config: Config) -> str:
     command = provenance.command_of("benchmarks.bottlenecks", Config, settings, ("picture",))
     own = {name: value for name, value in settings.items() if name not in setting.MAY_DIFFER}
     study.check(own)
-    study.begin(config=own, command=command)
+    study.begin(config=own, data_shape=list(splits["train"].image_shape), command=command)
     classifier = None
     if config.num_samples:
         folder = pathlib.Path("runs") / config.results

@@ -140,10 +140,32 @@ def test_times_of_a_busy_machine_are_refused(monkeypatch, results):
 def test_times_of_an_idle_machine_are_recorded(monkeypatch, results):
     monkeypatch.setattr(idle, "wait", lambda patience: True)
     monkeypatch.setattr(step_time, "prepare", lambda name, bits, config: lambda: float(bits))
-    step_time.run(step_time.Config(families=("fsq", "bsq"), bits=(16, 32), rounds=3))
+    config = step_time.Config(families=("fsq", "bsq"), bits=(16, 32), rounds=3)
+    step_time.run(config)
     records = store.read(step_time.RESULTS)
-    assert set(records) == {"fsq-16", "fsq-32", "bsq-16", "bsq-32"}
-    assert records["bsq-32"]["milliseconds"] == [32.0] * 3
+    end = "28x28x1-1200000"
+    assert set(records) == {f"{name}-{bits}-{end}" for name in ("fsq", "bsq") for bits in (16, 32)}
+    assert records[f"bsq-32-{end}"]["milliseconds"] == [32.0] * 3
+    step_time.run(dataclasses.replace(config, parameters=5000))
+    more = store.read(step_time.RESULTS)
+    assert len(more) == 8 and records.items() <= more.items()
+
+
+def test_a_report_has_the_times_of_its_own_models_alone(monkeypatch, results):
+    monkeypatch.setattr(idle, "wait", lambda patience: True)
+    monkeypatch.setattr(step_time, "prepare", lambda name, bits, config: lambda: float(bits))
+    step_time.run(step_time.Config(families=("fsq",), bits=(16,)))
+    times = store.read(step_time.RESULTS)
+    study = {
+        "config": {"parameters": 1_200_000, "batch_size": 100},
+        "data_shape": [28, 28, 1],
+    }
+    assert report.of_same_models(times, study) == times
+    for key, value in (("parameters", 5000), ("batch_size", 200)):
+        other = {**study, "config": {**study["config"], key: value}}
+        assert report.of_same_models(times, other) == {}
+    assert report.of_same_models(times, {**study, "data_shape": [32, 32, 3]}) == {}
+    assert report.of_same_models(times, {"config": study["config"]}) == {}  # An older record.
 
 
 def test_the_commits_are_those_of_the_trainings():
