@@ -17,7 +17,7 @@ from tf_discrete import plots
 from trainers.common.tables import markdown
 
 FEWEST_ACTIVE, LEAST_USE = 0.5, 0.1
-"""A training has collapsed where no more of its variables are active, or less of its categories in use."""
+"""The shares by which `has_collapsed` decides."""
 PANELS = {
     "Gumbel-Softmax of 2 and 4 categories": ("gumbel_softmax_2_", "gumbel_softmax_4_"),
     "Gumbel-Softmax of 16 and 256 categories": ("gumbel_softmax_16_", "gumbel_softmax_256_"),
@@ -61,7 +61,7 @@ def groups(records: Mapping[str, Record]) -> dict[tuple[int, str], list[Record]]
 
 
 def has_collapsed(record: Record) -> bool:
-    """Returns whether a training left half of the variables or 90 % of the categories unused."""
+    """Returns whether at most half of the variables are active, or less than a tenth of categories in use."""
     return record.get("active", 1.0) <= FEWEST_ACTIVE or record.get("use", 1.0) < LEAST_USE
 
 
