@@ -9,7 +9,8 @@ retrieval next to ITQ, inception scores.
 
     python -m benchmarks.bottlenecks --dataset=photos/ --image_size=32,32 --results=bottlenecks_photos
 
-does the same with your images, one folder for each class, in a table of their own.
+does the same with your images, one folder for each class, in a table of their own, with a picture in
+runs/bottlenecks_photos.
 
 Each training is a record in benchmarks/results as soon as it is done; the same command goes on where it was
 stopped. --toy runs the whole program in seconds. benchmarks.bottlenecks.step_time measures the time of a

@@ -25,7 +25,6 @@ PANELS = {
     "Quantisers": ("vq_", "fsq", "lfq", "bsq"),
 }
 """Families of a row of the picture, by the start of their names."""
-PICTURE = "images/bottlenecks.png"
 Record = Mapping[str, Any]
 COLUMNS = {
     "nats": ("nats", 2),

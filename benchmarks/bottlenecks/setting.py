@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from typing import NamedTuple
 
 from benchmarks import store
 from benchmarks.bottlenecks.families import FAMILIES
-from benchmarks.bottlenecks.report import PICTURE
 from trainers.flags.config import check, option
+
+DOCUMENTED = "bottlenecks"
+"""The table whose picture the documentation shows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +27,11 @@ class Config:
         (), "Height and width to which images of files are resized. Default: their own."
     )
     max_examples: int = option(0, "Maximum number of examples of each split. 0: all.", lower=0)
-    results: str = option("bottlenecks", "Table of benchmarks/results that takes the cells.")
-    picture: str = option(str(store.ROOT / "docs" / PICTURE), "PNG of the report.")
+    results: str = option(DOCUMENTED, "Table of benchmarks/results that takes the cells.")
+    picture: str = option(
+        "",
+        "PNG of the report. Default: that of the documentation, for other --results in their runs/.",
+    )
     families: tuple[str, ...] = option((), f"Of {', '.join(FAMILIES)}. Default: all.")
     bits: tuple[int, ...] = option((16, 32, 64, 96, 128), "Sizes of the codes.")
     num_seeds: int = option(2, "Trainings of each cell.", lower=1)
@@ -83,14 +89,18 @@ class Cell(NamedTuple):
 
 
 def resolve(config: Config) -> Config:
-    """Returns the options with all families named, or those of the toy.
+    """Returns the options with all families and the picture named, or those of the toy.
 
     Raises:
         ValueError: An unknown family, or a size that a family does not have.
     """
     if config.toy:
         config = dataclasses.replace(config, **TOY)  # type: ignore[arg-type]
-    config = dataclasses.replace(config, families=config.families or tuple(FAMILIES))
+    config = dataclasses.replace(
+        config,
+        families=config.families or tuple(FAMILIES),
+        picture=config.picture or str(_folder(config.results) / "bottlenecks.png"),
+    )
     check(config)
     unknown = sorted(set(config.families) - set(FAMILIES))
     if unknown:
@@ -105,3 +115,8 @@ def resolve(config: Config) -> Config:
                     f"Received: bits={bits}"
                 )
     return config
+
+
+def _folder(results: str) -> pathlib.Path:
+    """Returns where the picture of a table goes; that of the documentation is not replaced by another."""
+    return store.IMAGES if results == DOCUMENTED else pathlib.Path("runs") / results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
 
 import numpy as np
 import pytest
@@ -63,6 +64,14 @@ def test_sizes_and_families_that_do_not_exist_are_refused():
         setting.resolve(Config(families=("bsq",), bits=(24,)))
     with pytest.raises(ValueError, match="have that number of parameters.*family='vq_grouped'"):
         families.build("vq_grouped", PLACE, 9000, families.settings_of("vq_grouped", 0))
+
+
+def test_only_the_documented_table_draws_the_documented_picture():
+    own = pathlib.Path(setting.resolve(Config()).picture)
+    assert own == store.IMAGES / "bottlenecks.png" and own.exists()
+    other = setting.resolve(Config(results="bottlenecks_photos"))
+    assert other.picture == "runs/bottlenecks_photos/bottlenecks.png"
+    assert setting.resolve(Config(picture="a.png")).picture == "a.png"
 
 
 def test_one_bit_of_each_code_is_flipped(monkeypatch):
