@@ -14,6 +14,7 @@ from tf_discrete.datasets import record_file
 from trainers.bulk import inputs
 from trainers.bulk.shard import Reading
 
+_EARLY = "this record and all after it: the file ends early"
 PIXELS = np.random.default_rng(0).integers(0, 256, [4, 9, 8]).astype(np.uint8)
 
 
@@ -214,6 +215,32 @@ def test_damage_of_tfds_is_rejected(tmp_path):
         assert [reject["id"] for reject in rejects[:2]] == [3, begin + 2]
         assert rejects[0]["name"] == f"{first}#3" and "checksum" in rejects[0]["reason"]
         assert "this record and all after it" in rejects[1]["reason"]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_file_of_tfds_that_ends_early_is_rejected(tmp_path, damaged):
+    """It ends between two records, so that it reads as a whole file with fewer of them."""
+    prepare(tmp_path)
+    how = Reading((9, 8, 1), 7, "image", "label", str(tmp_path))
+    first, second = sorted(tmp_path.rglob("*.tfrecord-*"))[:2]
+    places = [[place for place, _ in record_file.records(str(path))] for path in (first, second)]
+    cut = places[0][14] - 12  # The length of a record and its checksum take 12 bytes.
+    data = bytearray(first.read_bytes()[:cut])
+    data[places[0][3] + 20] ^= damaged
+    first.write_bytes(data)
+    second.write_bytes(b"")
+    begin, end = len(places[0]), len(places[0]) + len(places[1])
+    for size in (5, 1000):  # Also shards that would begin after the end of a file.
+        shards = inputs.shards("tfds:numbered:train", size, str(tmp_path))
+        parts = [part for shard in shards for part in inputs.batches(shard, how)]
+        ids = np.concatenate([part.ids for part in parts]).tolist()
+        assert ids == [
+            place for place in (*range(14), *range(end, 80)) if place != 3 or not damaged
+        ]
+        rejects = [reject for part in parts for reject in part.rejects][damaged:]
+        assert {"id": 14, "name": f"{first}#14", "reason": _EARLY} == rejects[0]
+        assert {"id": begin, "name": f"{second}#0", "reason": _EARLY} in rejects
+        assert size == 5 or len(rejects) == 2
 
 
 def test_a_missing_file_of_tfds_is_refused(tmp_path):

@@ -60,7 +60,7 @@ def shards(files: Sequence[str]) -> list[Shard]:
 def batches(
     shard: Shard, how: Reading, first: int = 0, last: int | None = None
 ) -> Iterator[Images]:
-    """Examples of a TFRecord file, in order; records that are damaged are rejects.
+    """Examples of a TFRecord file, in order; records that are damaged or missing are rejects.
 
     Args:
         shard: Its source is the file, and its start the id of record 0.
@@ -76,6 +76,8 @@ def batches(
         try:
             records = next(iterator).numpy().tolist()
         except StopIteration:
+            if last is not None and start < last:
+                yield _rest_lost(shard, start, how, "the file ends early")
             return
         except tf.errors.NotFoundError:
             raise FileNotFoundError(
@@ -91,7 +93,8 @@ def batches(
 def _past_damage(shard: Shard, how: Reading, start: int, last: int | None) -> Iterator[Images]:
     """Examples from record `start` on, where each record that is damaged is a reject.
 
-    A damaged length ends the file, as nobody knows where the next record begins: one reject names the rest.
+    A damaged length ends the file, as nobody knows where the next record begins; a file may also end before
+    record `last`. One reject names the rest.
     """
     rest = None if last is None else last - start
     records = itertools.islice(record_file.intact_records(shard.source, start), rest)
@@ -102,14 +105,23 @@ def _past_damage(shard: Shard, how: Reading, start: int, last: int | None) -> It
             for record in itertools.islice(records, how.batch_size):
                 batch.append(record)
         except reading.DamagedFileError as error:
-            lost = f"this record and all after it: the file is cut off or damaged ({reason(error)})"
+            lost = f"the file is cut off or damaged ({reason(error)})"
         if batch:
             yield _parsed(batch, shard, start, how)
         start += len(batch)
+        if len(batch) == how.batch_size:
+            continue
+        if not lost and last is not None and start < last:
+            lost = "the file ends early"
         if lost:
-            yield only_rejects([reject(shard, start, f"{shard.source}#{start}", lost)], how)
-        if len(batch) < how.batch_size:
-            return
+            yield _rest_lost(shard, start, how, lost)
+        return
+
+
+def _rest_lost(shard: Shard, start: int, how: Reading, why: str) -> Images:
+    """Returns the one reject for record `start` and all after it."""
+    name = f"{shard.source}#{start}"
+    return only_rejects([reject(shard, start, name, f"this record and all after it: {why}")], how)
 
 
 def _parsed(records: list[bytes | None], shard: Shard, start: int, how: Reading) -> Images:
