@@ -100,6 +100,22 @@ def test_what_a_kill_leaves_of_the_plan_is_no_obstacle(tmp_path, monkeypatch):
     assert (tmp_path / output.PLAN).exists()
 
 
+@pytest.mark.parametrize(("before", "now"), [({}, {"score": False}), ({"score": False}, {})])
+def test_a_flag_that_is_off_may_be_left_out_of_the_plan(tmp_path, before, now):
+    output.start(tmp_path, {**PLAN, **before})
+    output.start(tmp_path, {**PLAN, **now})
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [({}, {"score": True}), ({"score": True}, {}), ({"score": True}, {"score": False})],
+)
+def test_a_flag_that_is_turned_on_or_off_is_noticed(tmp_path, before, now):
+    output.start(tmp_path, {**PLAN, **before})
+    with pytest.raises(ValueError, match="same model, images and flags.*differs in score"):
+        output.start(tmp_path, {**PLAN, **now})
+
+
 def test_other_files_are_an_obstacle(tmp_path):
     (tmp_path / "letter").write_text("hello")
     with pytest.raises(FileExistsError, match="new or empty folder"):

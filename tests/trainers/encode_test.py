@@ -85,6 +85,7 @@ def test_records_become_codes_once(saved, tmp_path):
     assert read(tmp_path / "out") == wanted(saved[1], images)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert (manifest["count"], manifest["num_rejects"]) == (16, 0)
+    assert "score" not in json.loads((tmp_path / "out" / "plan.json").read_text())
     assert [shard["count"] for shard in manifest["shards"]] == [5, 0, 7, 4]
     labels = next(code_files.CodeFiles(tmp_path / "out").batches()).labels
     assert labels.tolist() == [0, 1, 2, 0, 1]

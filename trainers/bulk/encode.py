@@ -26,8 +26,8 @@ def run(config: Config) -> None:
         ImportError: Apache Beam is not installed.
         InUseError: Another job is writing the output.
         OSError: No permission, or no space.
-        ValueError: A flag is missing, the output was begun with another model or other images, or no image
-            can be read.
+        ValueError: A flag is missing, the output was begun with another model, other images or other flags,
+            or no image can be read.
     """
     for name in ("model", "input", "output"):
         if not getattr(config, name):
@@ -42,8 +42,9 @@ def run(config: Config) -> None:
         "num_variables": layout.num_variables,
         "num_categories": layout.num_categories,
         "input": inputs.fingerprint(found),
-        "score": config.score,
     }
+    if config.score:
+        plan["score"] = True
     if any(shard.kind != "folder" for shard in found):
         plan |= {"image_feature": config.image_feature, "label_feature": config.label_feature}
     preprocessing = manifest.preprocessing or {}

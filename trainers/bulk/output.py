@@ -61,18 +61,22 @@ def start(folder: pathlib.Path, plan: JsonObject) -> None:
     Raises:
         DamagedFileError: The plan that is there cannot be read.
         FileExistsError: The folder holds something else.
-        ValueError: The folder holds codes of another model or of other images.
+        ValueError: The folder holds codes of another model, of other images or with other flags.
     """
     file = folder / PLAN
     writing.sweep(folder, PLAN.__eq__)
     if file.exists():
         stored = reading.read_json(file, _EXPECTED, _REMEDY)
-        different = [name for name in plan if stored.get(name) != plan[name]]
+        # A flag that is off may be left out.
+        different = [
+            name
+            for name in {**plan, **stored}
+            if (stored.get(name) or None) != (plan.get(name) or None)
+        ]
         if different:
             raise ValueError(
-                "An encoding is continued with the model and the images that it was begun with. Choose "
-                f"another --output. Received: output={str(folder)!r}, which differs in "
-                f"{', '.join(different)}"
+                "An encoding is continued with the same model, images and flags. Choose another --output. "
+                f"Received: output={str(folder)!r}, which differs in {', '.join(different)}"
             )
         return
     if any(not _is_own(entry.name) for entry in folder.iterdir()):
