@@ -1,5 +1,6 @@
 """Bulk encoding: each image is there once, whatever is killed, and bad input is named or refused."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from tf_discrete import codes, export, models
 from tf_discrete._internal import locking
 from tf_discrete.codes import code_files
 from tf_discrete.datasets import resizing
+from tf_discrete.export.manifest import load_manifest
 
 pytest.importorskip("apache_beam", reason="pip install 'tf-discrete[beam]'")
 
@@ -156,6 +158,18 @@ def test_a_model_without_codes_is_refused(tmp_path):
     with pytest.raises(ValueError, match="signature encode, with the output codes.*SemiSuper"):
         encode((tmp_path / "model", model), tmp_path / "in" / "*", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("missing", ["encode", "encode_probs"])
+def test_leaving_the_score_out_is_advised_where_it_helps(saved, missing):
+    from trainers.bulk import encode as program
+
+    manifest = load_manifest(saved[0])
+    signatures = {name: one for name, one in manifest.signatures.items() if name != missing}
+    manifest = dataclasses.replace(manifest, signatures=signatures)
+    with pytest.raises(ValueError, match=f"signature {missing}, with") as refusal:
+        program.code_layout(manifest, score=True)
+    assert ("or leave --score out" in str(refusal.value)) == (missing == "encode_probs")
 
 
 def test_an_input_without_an_image_that_can_be_read_is_an_error(saved, tmp_path):

@@ -104,9 +104,10 @@ def code_layout(manifest: Manifest, score: bool) -> CodeLayout:
     needed = {"encode": "codes", **({"encode_probs": "probs"} if score else {})}
     for name, output_name in needed.items():
         if output_name not in manifest.signatures.get(name, {}).get("outputs", {}):
+            remedy = ", or leave --score out" if name == "encode_probs" else ""
             raise ValueError(
                 f"The model must have the signature {name}, with the output {output_name}. Export a model "
-                f"with codes{', or leave --score out' if score else ''}. Received: a model of "
+                f"with codes{remedy}. Received: a model of "
                 f"{manifest.model} with {', '.join(manifest.signatures)}"
             )
     return CodeLayout(manifest.num_variables, manifest.num_categories, manifest.model_digest)
