@@ -54,25 +54,28 @@ def _by_operations(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 def _in_one_pass(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """The value by slices of the pixels: XLA reads each logit once, and sums over few numbers remain."""
-    width = logits.shape[-1] // _GROUP
-    parts = [_sliced_sum(logits, x)] if width else []
-    if logits.shape[-1] % _GROUP:
-        rest = slice(width * _GROUP, None)
-        own, factor = _terms(logits[..., rest], x[..., rest])
-        parts.append(own - tf.math.log(factor))
-    return tf.add_n([tf.reduce_sum(one, axis=-1) for one in parts])
+    return tf.reduce_sum(_sliced_sum(logits, x), axis=-1)
 
 
 @fusion.training_part
 def _sliced_sum(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Adds the log-probabilities of pixels that are D // 16 apart, [..., B, D // 16]: as one of a product."""
-    width = logits.shape[-1] // _GROUP
+    """Adds the log-probabilities of pixels that are `width` apart, [..., B, width], as one of a product."""
+    size = logits.shape[-1]
+    count = next((n for n in range(_GROUP, _GROUP // 2, -1) if size % n == 0), _GROUP)
+    width = -(-size // count)
     linear, product = tf.cast(0.0, logits.dtype), tf.cast(1.0, logits.dtype)
-    for start in range(0, width * _GROUP, width):
+    for start in range(0, size, width):
         one = slice(start, start + width)
         own, factor = _terms(logits[..., one], x[..., one])
+        if start + width > size:
+            own, factor = _padded(own, width, 0.0), _padded(factor, width, 1.0)
         linear, product = linear + own, product * factor
     return linear - tf.math.log(product)
+
+
+def _padded(values: tf.Tensor, width: int, by: float) -> tf.Tensor:
+    ends = [[0, 0]] * (values.shape.rank - 1) + [[0, width - values.shape[-1]]]
+    return tf.pad(values, ends, constant_values=by)
 
 
 def _terms(logits: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
