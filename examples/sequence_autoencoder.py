@@ -224,10 +224,14 @@ def bits_per_character(
 
 def main(_: list[str]) -> None:
     if LENGTH.value % BLOCK:
-        raise app.UsageError(f"--length must be a multiple of {BLOCK}: {LENGTH.value}")
+        raise app.UsageError(
+            f"--length must be a multiple of {BLOCK}. Received: length={LENGTH.value}"
+        )
     unknown = [name for name in CODES.value if name not in KINDS]
     if unknown:
-        raise app.UsageError(f"--codes must be of {', '.join(KINDS)}: {unknown[0]!r}")
+        raise app.UsageError(
+            f"--codes must be of {', '.join(KINDS)}. Received: codes={unknown[0]!r}"
+        )
     train, test, num_characters = lines()
     used = np.ceil((test > 0).sum(axis=1) / BLOCK).sum() * BITS / (test > 0).sum()
     print(

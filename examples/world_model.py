@@ -160,7 +160,7 @@ def main(_: list[str]) -> None:
     unknown = [name for name in MAZES.value if name not in environments.names()]
     if unknown:
         raise app.UsageError(
-            f"--mazes must be of {', '.join(environments.names())}: {unknown[0]!r}"
+            f"--mazes must be of {', '.join(environments.names())}. Received: mazes={unknown[0]!r}"
         )
     print("maze      imagined   the last place   the pictures themselves")
     for name in MAZES.value:

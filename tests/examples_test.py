@@ -66,7 +66,7 @@ def test_it_runs_and_compares(name):
 
 @pytest.mark.parametrize(
     "flag, message",
-    [("--length=50", "must be a multiple of 8: 50"), ("--codes=words", "'words'")],
+    [("--length=50", "must be a multiple of 8. Received: length=50"), ("--codes=words", "'words'")],
 )
 def test_symbols_that_cannot_be_made_are_refused(flag, message):
     done = forked.run("-m", "examples.sequence_autoencoder", flag, cwd=forked.ROOT, timeout=300)

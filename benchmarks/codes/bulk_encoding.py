@@ -93,7 +93,10 @@ def _kill(
     time.sleep(seconds)
     process.kill()
     if process.wait() != -signal.SIGKILL:
-        raise RuntimeError("The job ended before it was killed. Give more --images or --shards.")
+        raise RuntimeError(
+            "The job must still run when it is killed. Give more --images or --shards. "
+            f"Received: status={process.returncode}"
+        )
 
 
 def contents(folder: pathlib.Path) -> dict[int, bytes]:

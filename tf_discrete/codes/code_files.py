@@ -137,6 +137,10 @@ class CodeFiles:
         Args:
             size: Rows at once, at most. Default: 65,536.
             optional: Which of "labels", "scores" and "paths" are read where there are any. Default: all.
+
+        Raises:
+            DamagedFileError: A shard cannot be read to its end.
+            ValueError: Another name, or a size below 1.
         """
         size, parquet = checks.whole("size", size), _pyarrow().parquet
         for name in optional:
