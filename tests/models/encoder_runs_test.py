@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import models, seeds
 from tf_discrete.layers import quantizers
-from tf_discrete.models import networks
+from tf_discrete.models import convolutional_networks, networks
 from tf_discrete.models.categorical_vae import OBJECTIVES
 
 SHAPE = (4, 2)
@@ -171,7 +171,7 @@ def test_centering_differs_in_training():
 
 
 def test_layers_that_take_training_are_found_wherever_they_are():
-    plain, noisy = networks.conv_encoder((8, 8, 1), 4, (3,), "relu"), noisy_encoder()
+    plain, noisy = convolutional_networks.conv_encoder((8, 8, 1), 4, (3,), "relu"), noisy_encoder()
     assert not networks.differs_in_training(plain)
     inputs = keras.Input(SHAPE)
     assert networks.differs_in_training(keras.Model(inputs, noisy(inputs)))

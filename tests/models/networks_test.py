@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_discrete.models import networks
+from tf_discrete.models import convolutional_networks, mlp_networks, networks
 
 IMAGES = [(28, 28, 1), (9, 8, 3), (1, 5, 2), (7, 2, 1)]
 
@@ -23,7 +23,7 @@ def test_shapes(name, shape, size):
 @pytest.mark.parametrize("shape", IMAGES)
 @pytest.mark.parametrize("size", [0, 1, 3])
 def test_shapes_of_grids(shape, size):
-    rows, columns = networks.grid_shape(shape, (6, 5))
+    rows, columns = convolutional_networks.grid_shape(shape, (6, 5))
     assert (rows - 1) * 4 < shape[0] <= rows * 4 and (columns - 1) * 4 < shape[1] <= columns * 4
     for latent_shape in ((rows, columns, 3), (rows * columns, 3), (2 * rows * columns,)):
         outputs = np.prod(latent_shape)
@@ -51,7 +51,7 @@ def test_no_hidden_layers():
 
 
 def test_an_empty_batch_is_convolved_as_keras_does_any_other():
-    ours = networks.Conv2D(3, 3, strides=2, padding="same")
+    ours = convolutional_networks.Conv2D(3, 3, strides=2, padding="same")
     theirs = keras.layers.Conv2D(3, 3, strides=2, padding="same")
     x = tf.constant(np.random.RandomState(0).normal(size=[2, 6, 5, 1]), tf.float32)
     ours(x), theirs(x)
@@ -62,11 +62,13 @@ def test_an_empty_batch_is_convolved_as_keras_does_any_other():
 
 @networks.REGISTRY.restored()
 def test_registered_networks_can_be_named():
-    networks.register("networks_test", networks.mlp_encoder, networks.mlp_decoder)
+    networks.register("networks_test", mlp_networks.mlp_encoder, mlp_networks.mlp_decoder)
     assert networks.names() == ["conv", "conv_grid", "mlp", "networks_test"]
     assert networks.encoder("networks_test", (3,), 2, (), "relu")(tf.ones([1, 3])).shape == (1, 2)
     with pytest.raises(ValueError, match="name of a network must be new.*name='mlp'"):
-        networks.register("mlp", networks.conv_encoder, networks.conv_decoder)
+        networks.register(
+            "mlp", convolutional_networks.conv_encoder, convolutional_networks.conv_decoder
+        )
 
 
 def test_an_output_bias_must_fit():

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_discrete._internal import fusion
 from tf_discrete.distributions import LatentSpec
-from tf_discrete.models import layered_latents, networks, sum_of_rows
+from tf_discrete.models import convolutional_networks, layered_latents, mlp_networks, sum_of_rows
 
 SPEC = LatentSpec(5, 7)
 CODES = tf.constant(np.random.RandomState(0).randint(7, size=[4, 3, 5]), tf.int32)
@@ -30,10 +30,10 @@ def randomised(network):
 
 
 NETWORKS = {
-    "affine": lambda: networks.mlp_decoder(SPEC.shape, (4, 2), (), "relu"),
-    "mlp": lambda: networks.mlp_decoder(SPEC.shape, (4, 2), (16, 8), "tanh"),
-    "encoder": lambda: networks.mlp_encoder(SPEC.shape, 9, (16,), "relu"),
-    "conv": lambda: networks.conv_decoder(SPEC.shape, (8, 8, 1), (16,), "relu"),
+    "affine": lambda: mlp_networks.mlp_decoder(SPEC.shape, (4, 2), (), "relu"),
+    "mlp": lambda: mlp_networks.mlp_decoder(SPEC.shape, (4, 2), (16, 8), "tanh"),
+    "encoder": lambda: mlp_networks.mlp_encoder(SPEC.shape, 9, (16,), "relu"),
+    "conv": lambda: convolutional_networks.conv_decoder(SPEC.shape, (8, 8, 1), (16,), "relu"),
     "no bias": lambda: functional(keras.layers.Dense(6, use_bias=False)),
     "dropout": lambda: functional(keras.layers.Dense(6), keras.layers.Dropout(0.5)),
     "sequential": lambda: keras.Sequential(
@@ -105,4 +105,4 @@ def test_a_layer_that_is_called_twice_is_read_at_its_place():
     ids=["bits", "few categories", "many variables"],
 )
 def test_where_a_matrix_product_is_as_fast(spec):
-    assert sum_of_rows.split(networks.mlp_decoder(spec.shape, (4,), (), "relu"), spec) is None
+    assert sum_of_rows.split(mlp_networks.mlp_decoder(spec.shape, (4,), (), "relu"), spec) is None

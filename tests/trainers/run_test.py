@@ -23,7 +23,7 @@ from trainers.tasks import categorical_vae
 OWN_MODULE = """
 import keras
 from tf_discrete import estimators, likelihoods
-from tf_discrete.models import networks
+from tf_discrete.models import mlp_networks, networks
 
 
 @estimators.register("own_estimator")
@@ -47,7 +47,7 @@ def encoder(data_shape, num_outputs, hidden_units, activation):
     return keras.Model(inputs, keras.layers.Dense(num_outputs, activation=doubled)(x))
 
 
-networks.register("own_network", encoder, networks.mlp_decoder)
+networks.register("own_network", encoder, mlp_networks.mlp_decoder)
 """
 
 

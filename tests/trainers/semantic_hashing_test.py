@@ -18,7 +18,7 @@ from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export
 from tf_discrete.evaluation import classification
-from tf_discrete.models import networks
+from tf_discrete.models import mlp_networks, networks
 from trainers.common import data, results, run_directory
 from trainers.saved_runs import evaluate
 from trainers.tasks import semantic_hashing
@@ -189,7 +189,7 @@ def test_a_registered_network_keeps_its_start(tmp_path):
         x = keras.layers.Dense(int(np.prod(output_shape)), use_bias=False)(inputs)
         return keras.Model(inputs, keras.layers.Reshape(output_shape)(x))
 
-    networks.register("bare", networks.mlp_encoder, decoder)
+    networks.register("bare", mlp_networks.mlp_encoder, decoder)
     settings = small.config(tmp_path, encoder="bare")
     split = data.load_split(settings, "train")
     assert semantic_hashing.build_model(settings, split, 1).decoder.count_params() == 9 * 64

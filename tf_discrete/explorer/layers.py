@@ -13,7 +13,7 @@ from tf_discrete import likelihoods
 from tf_discrete.explorer import packed
 from tf_discrete.layers.code_embedding import CodeEmbedding
 from tf_discrete.layers.stateless_dropout import StatelessDropout
-from tf_discrete.models import networks
+from tf_discrete.models import convolutional_networks
 from tf_discrete.models.feature_networks import LikelihoodMean
 from tf_discrete.models.sum_of_rows import layers_in_turn
 from tf_discrete.types import JsonObject
@@ -51,7 +51,7 @@ def of_network(
         ValueError: A network of another form, or a layer or an activation that a page cannot compute.
 
     Example:
-        >>> network = networks.mlp_decoder((2, 3), (4, 4, 1), (8,), "relu")
+        >>> network = mlp_networks.mlp_decoder((2, 3), (4, 4, 1), (8,), "relu")
         >>> [layer["kind"] for layer in of_network(network, (2, 3), "int8", "decoder")]
         ['reshape', 'dense', 'activation', 'dense', 'reshape']
     """
@@ -207,9 +207,9 @@ _CONVERT: dict[type, Callable[..., list[JsonObject]]] = {
     keras.layers.Dense: _dense,
     CodeEmbedding: _code_embedding,
     keras.layers.Conv2D: _conv,
-    networks.Conv2D: _conv,
+    convolutional_networks.Conv2D: _conv,
     keras.layers.Conv2DTranspose: _conv_transpose,
-    networks.Conv2DTranspose: _conv_transpose,
+    convolutional_networks.Conv2DTranspose: _conv_transpose,
     keras.layers.Cropping2D: _crop,
     keras.layers.Activation: _activation_layer,
     keras.layers.BatchNormalization: _batch_norm,
@@ -250,7 +250,10 @@ def _padding(layer: keras.layers.Layer, kernel: int, stride: int, large: int, sm
 
 def _check_convolution(layer: keras.layers.Layer) -> None:
     plain = layer.data_format == "channels_last" and math.prod(layer.dilation_rate) == 1
-    same = type(layer) in (keras.layers.Conv2D, networks.Conv2D) or layer.padding == "same"
+    same = (
+        type(layer) in (keras.layers.Conv2D, convolutional_networks.Conv2D)
+        or layer.padding == "same"
+    )
     if not (plain and same and getattr(layer, "groups", 1) == 1):
         raise ValueError(
             "Convolutions of a page must have channels_last, no dilation and no groups, and transposed ones "

@@ -23,7 +23,7 @@ from tf_discrete._internal import checks
 from tf_discrete._internal.serialization import check_serializable, deserialize
 from tf_discrete.estimators import apply_to_samples
 from tf_discrete.layers.stateless_dropout import StatelessDropout
-from tf_discrete.models import networks
+from tf_discrete.models import convolutional_networks, networks
 from tf_discrete.types import ActivationLike, Config, NetworkLike, Shape, Tensor
 
 NORMALIZATIONS = ("none", "batch")
@@ -271,9 +271,9 @@ def _features(
     """Returns an image as a vector: flattened, for "conv" after strided convolutions."""
     x = inputs
     if name == "conv":
-        networks.image_shape(inputs.shape[1:])
+        convolutional_networks.image_shape(inputs.shape[1:])
         for number in filters:
-            x = networks.Conv2D(number, 3, strides=2, padding="same")(x)
+            x = convolutional_networks.Conv2D(number, 3, strides=2, padding="same")(x)
             x = _activate(x, activation, normalization)
     return keras.layers.Flatten()(x)
 

@@ -14,7 +14,7 @@ from tf_discrete._internal import arguments, checks, fusion, input_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.distributions.tree_leaves import TreeLeaves
-from tf_discrete.models import networks, sum_of_rows
+from tf_discrete.models import mlp_networks, sum_of_rows
 from tf_discrete.models.digit_network import DigitNetwork
 from tf_discrete.types import ActivationLike, Config, Tensor
 
@@ -93,7 +93,7 @@ class LayeredLatents:
 
     def new_map(self, shape: tuple[int, ...], num_outputs: int) -> keras.Model:
         """Returns a network from [B, *shape] to [B, num_outputs]."""
-        return networks.mlp_encoder(shape, num_outputs, self.hidden_units, self.activation)
+        return mlp_networks.mlp_encoder(shape, num_outputs, self.hidden_units, self.activation)
 
     def as_logits(self, outputs: Tensor, depth: int) -> tf.Tensor:
         """Outputs [*A, num_logits] of a network as logits of layer `depth`."""

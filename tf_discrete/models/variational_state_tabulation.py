@@ -15,7 +15,7 @@ from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Bernoulli, Discrete, LatentSpec
 from tf_discrete.export.signature import Outputs, Signature, batch_of, with_limits
 from tf_discrete.layers.independent_prior import IndependentPrior
-from tf_discrete.models import batches, networks
+from tf_discrete.models import batches, mlp_networks, networks
 from tf_discrete.models.binary_codes import BinaryCodes
 from tf_discrete.models.state_windows import StateWindows, Windows
 from tf_discrete.models.tabulation_objective import HARD_TERMS, TERMS, TabulationObjective
@@ -172,7 +172,7 @@ class VariationalStateTabulation(BinaryCodes):
             name="prior",
         )
         self._transition_units = arguments.hidden_units(transition_units, "transition_units")
-        self.transitions = networks.mlp_encoder(
+        self.transitions = mlp_networks.mlp_encoder(
             (num_bits,),
             self.num_actions * num_bits,
             self._transition_units,

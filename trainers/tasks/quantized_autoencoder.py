@@ -9,7 +9,7 @@ from typing import Any
 from tf_discrete import datasets
 from tf_discrete.layers import quantizers
 from tf_discrete.layers.quantizers.nearest_codeword import NearestCodeword
-from tf_discrete.models import QuantizedAutoencoder, networks
+from tf_discrete.models import QuantizedAutoencoder, convolutional_networks
 
 from ..common import autoencoder_report, data, narration, results, task, training
 from ..common import run as run_lib
@@ -121,7 +121,10 @@ def _starts_at_k_means(config: Config) -> bool:
 def make_latent_shape(config: Config, image_shape: tuple[int, ...]) -> tuple[int, ...]:
     """The axes of the vectors of an image, and their size: of 'conv_grid', rows and columns of cells."""
     if config.encoder == "conv_grid":
-        return (*networks.grid_shape(image_shape, config.hidden_units), config.vector_size)
+        return (
+            *convolutional_networks.grid_shape(image_shape, config.hidden_units),
+            config.vector_size,
+        )
     return (config.num_vectors, config.vector_size)
 
 
