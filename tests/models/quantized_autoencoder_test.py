@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -66,6 +68,16 @@ def test_codes_decode_to_what_is_trained(quantizer):
     bound = -expected - model.num_variables * np.log(model.num_categories)
     np.testing.assert_allclose(hard["hard_elbo_nats"], bound, rtol=1e-4)
     np.testing.assert_allclose(model.log_likelihood(X, 3), bound, rtol=1e-4)
+
+
+def test_the_loss_of_the_quantiser_has_a_weight():
+    quantizer = VectorQuantizer(7, loss_weight=0.25)
+    model = QuantizedAutoencoder((4, 4, 1), quantizer, latent_shape=(3, 4), hidden_units=(7,))
+    model.set_weights(make().get_weights())
+    found = model.objective(X, seeds.base(0), training=False)
+    expected = found.terms["reconstruction_nats"] + 0.25 * found.terms["quantizer_loss"]
+    np.testing.assert_allclose(found.loss, expected, rtol=1e-6)
+    assert model.get_config()["quantizer"]["config"]["loss_weight"] == 0.25
 
 
 def test_what_reads_codes_works_without_a_special_case():
@@ -159,11 +171,11 @@ def test_a_grid_that_does_not_fit_is_refused():
         QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), (4, 8), **options)
     with pytest.raises(ValueError, match=r"multiple of 9.*Received: latent_shape=\(4, 9\)"):
         QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), (4, 9), **options)
-    for shape in ((6, 6, 8), (9, 1, 8)):
+    for shape, decoder in itertools.product([(6, 6, 8), (9, 1, 8)], [None, "mlp"]):
         with pytest.raises(
             ValueError, match=r"grid of 3 x 3 cells. Give \(3, 3, size.*\(\d, \d, 8\)"
         ):
-            QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), shape, **options)
+            QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), shape, **options, decoder=decoder)
     QuantizedAutoencoder((9, 10, 1), VectorQuantizer(8), (3, 3, 8), **options)
 
 

@@ -58,10 +58,13 @@ def test_a_run(tmp_path: pathlib.Path):
 
 @pytest.mark.parametrize("name", quantized_autoencoder.QUANTIZERS)
 def test_flags_make_every_quantizer(name):
-    made = quantized_autoencoder.make_quantizer(config("unused", quantizer=name, num_parts=2))
+    flags = config("unused", quantizer=name, num_parts=2, quantizer_loss_weight=0.5)
+    made = quantized_autoencoder.make_quantizer(flags)
     made.build((None, 4))
     assert made.num_categories in (16, 240, 256)
-    quantized_autoencoder.check(config("unused", quantizer=name, num_parts=2))
+    quantized_autoencoder.check(flags)
+    model = models.QuantizedAutoencoder((4, 4, 1), made, latent_shape=(2, 4), hidden_units=(3,))
+    assert model.quantizer.loss_weight == 0.5
 
 
 def test_grids_have_a_vector_for_each_cell():

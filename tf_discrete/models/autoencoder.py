@@ -14,7 +14,7 @@ from tf_discrete._internal import arguments, checks, input_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
-from tf_discrete.models import base, batches, networks
+from tf_discrete.models import base, batches, convolutional_networks, networks
 from tf_discrete.models import code_prior as code_priors
 from tf_discrete.models.discrete_codes import DiscreteCodes
 from tf_discrete.models.layered_latents import read_codes, read_latents
@@ -108,6 +108,8 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         self.encoder = networks.encoder(
             encoder, self.data_shape, num_outputs, hidden_units, activation
         )
+        if between is not None and encoder == "conv_grid":  # Its decoder may be another.
+            convolutional_networks.check_grid_axes(between, self.data_shape, hidden_units)
         self.decoder = networks.decoder(
             encoder if decoder is None else decoder,
             self.decoded_spec.shape if between is None else between,

@@ -156,5 +156,5 @@ def test_what_would_be_ignored_is_refused():
     inner = quantizers.VectorQuantizer(8, "gradient", "diveq")
     with pytest.raises(ValueError, match="gradient='diveq' in quantizer=GroupedQuantizer"):
         quantizers.ResidualQuantizer(quantizers.GroupedQuantizer(inner, 2), 2)
-    with pytest.raises(ValueError, match="Received: quantizer.loss_weight=0.5"):
+    with pytest.raises(ValueError, match="Received: loss_weight=0.5 of .vector_quantizer"):
         quantizers.ResidualQuantizer(quantizers.VectorQuantizer(8, loss_weight=0.5), 2)

@@ -23,11 +23,17 @@ class CompositeQuantizer(Quantizer):
         **kwargs: see `Quantizer`.
 
     Raises:
-        ValueError: No parts, or parts with different numbers of categories.
+        ValueError: No parts, parts with different numbers of categories, or one with a loss_weight.
     """
 
     def __init__(self, parts: Sequence[Quantizer], **kwargs: Any):
         super().__init__(**kwargs)
+        for part in parts:
+            if part.loss_weight != 1.0:
+                raise ValueError(
+                    "The loss of a part has no weight of its own. Give loss_weight to the whole. "
+                    f"Received: loss_weight={part.loss_weight} of {part.name!r}"
+                )
         sizes = sorted({part.num_categories for part in parts})
         if len(sizes) != 1:
             raise ValueError(
@@ -61,18 +67,13 @@ def copies(name: str, quantizer: object, count: int) -> list[Quantizer]:
         count: Int >= 1.
 
     Raises:
-        ValueError: No quantiser, one that cannot be saved, or one with a loss_weight.
+        ValueError: No quantiser, or one that cannot be saved.
     """
     if isinstance(quantizer, dict) and "class_name" in quantizer:
         quantizer = deserialize(name, quantizer)
     found = checks.instance(
         name, quantizer, Quantizer, "a quantiser of tf_discrete.layers.quantizers"
     )
-    if found.loss_weight != 1.0:
-        raise ValueError(
-            "The loss of a part has no weight of its own. Give loss_weight to the whole. "
-            f"Received: {name}.loss_weight={found.loss_weight}"
-        )
     made = []
     for number in range(count):
         config = found.get_config()
