@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from benchmarks import provenance, store, studies
+from benchmarks.state_tabulation import recovery
 from benchmarks.state_tabulation.setting import DQN, OTHERS, PROJECTION, TRUE, Config
 from tf_discrete import estimators
 from trainers.common.run_directory import RunDirectory
@@ -77,7 +78,8 @@ def run(config: Config) -> str:
                 measured = partial(measure, config, maze, name, seed)
                 about = {"maze": maze, "contender": name, "seed": seed}
                 study.cell(f"{maze}-{name}-seed={seed}", measured, **about)
-    text = table(store.read(config.results))
+    records = store.read(config.results)
+    text = f"{table(records)}\n\n{recovery.table(records)}"
     print(text)
     return text
 
