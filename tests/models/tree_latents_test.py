@@ -182,6 +182,27 @@ def test_a_step_moves_the_rows_that_it_reads(policy):
     assert 0 < first.sum() <= 10 and 0 < second.sum() <= 10 and (first & ~second).any()
 
 
+def traced_sizes(model):
+    """How many numbers each tensor of a training step has, with one in the place of unknown rows."""
+    model.optimizer.build(model.trainable_variables)
+    step = tf.function(model.train_step, autograph=False).get_concrete_function(X[:10])
+    graph = step.graph.as_graph_def(add_shapes=True)
+    nodes = [*graph.node, *(n for one in graph.library.function for n in one.node_def)]
+    shapes = [tf.TensorShape(s) for n in nodes for s in n.attr["_output_shapes"].list.shape]
+    assert all(shape.rank is not None for shape in shapes)
+    return [np.prod([1 if size is None else size for size in shape]) for shape in shapes]
+
+
+def test_no_tensor_of_a_step_is_as_long_as_the_table():
+    """Neither one-hot categories [batch, K] nor a gradient [K, E], which Keras' Adam has."""
+    model = with_table()
+    model.compile(LazyAdam(0.01))
+    sizes = traced_sizes(model)
+    assert len(sizes) > 500 and max(sizes) < 2**14
+    model.compile("adam")
+    assert max(traced_sizes(model)) == 2**16 * 4
+
+
 def test_a_saved_model_goes_on_with_the_same_numbers(tmp_path):
     model = with_table()
     model.compile(LazyAdam(0.01), run_eagerly=True)
