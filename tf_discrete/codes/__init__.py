@@ -29,7 +29,7 @@ from tf_discrete.codes.packing import (
     pack_to_compare,
     unpack,
 )
-from tf_discrete.codes.prefixes import common_prefix
+from tf_discrete.codes.prefixes import common_prefix, prefix_top_k
 from tf_discrete.codes.state_table import StateTable
 from tf_discrete.codes.transition_memory import TransitionMemory
 
@@ -66,6 +66,7 @@ __all__ = [
     "pack_one_hot",
     "pack_tensor",
     "pack_to_compare",
+    "prefix_top_k",
     "recall_against",
     "semantic_ids",
     "unpack",

@@ -1,10 +1,11 @@
-"""How far two paths through a tree go together."""
+"""How far two paths through a tree go together, and the codes that go with another the farthest."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tf_discrete.codes.hamming import Neighbors, check_k, check_queries
 from tf_discrete.codes.packing import as_array
 
 
@@ -35,3 +36,41 @@ def common_prefix(first: ArrayLike, second: ArrayLike) -> np.ndarray:
         )
     same = np.cumprod(arrays[0] == arrays[1], axis=-1, dtype=np.int64)
     return same.sum(axis=-1)
+
+
+def prefix_top_k(queries: ArrayLike, database: ArrayLike, k: int) -> Neighbors:
+    """Returns the k codes of a tree that share the most digits with each query from the root on, exactly.
+
+    The distance is the number of digits from the first that differs to the last: D less `common_prefix`.
+
+    Args:
+        queries: Digits of codes of one variable, integers [Q, D], as `encode_digits` returns them.
+        database: Those of other codes, integers [M, D].
+        k: Neighbours of each query, 1 to M.
+
+    Returns:
+        Neighbors; at equal distance the lower index comes first, and is kept at the k-th place.
+
+    Raises:
+        ValueError: No query, k out of range, no integers, or codes of trees of another depth.
+
+    Example:
+        >>> prefix_top_k([[3, 1, 4]], [[2, 1, 4], [3, 1, 5], [3, 0, 4]], k=2)
+        Neighbors(distances=array([[1, 2]], dtype=int32), indices=array([[1, 2]]))
+    """
+    queries, database = as_array("queries", queries), as_array("database", database)
+    if queries.ndim != 2 or database.ndim != 2:
+        raise ValueError(
+            "queries and database must be digits of codes of one variable, integers [Q, D] and [M, D]. Give "
+            "what encode_digits returns. "
+            f"Received: queries.shape={queries.shape}, database.shape={database.shape}"
+        )
+    check_queries(queries)
+    k = check_k(k, len(database))
+    distances = np.empty([len(queries), k], np.int32)
+    indices = np.empty([len(queries), k], np.int64)
+    for row, query in enumerate(queries):
+        found = database.shape[1] - common_prefix(query, database)
+        indices[row] = np.argsort(found, kind="stable")[:k]
+        distances[row] = found[indices[row]]
+    return Neighbors(distances, indices)
