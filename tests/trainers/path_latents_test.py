@@ -1,4 +1,4 @@
-"""A run with paths as codes: its flags, and that it goes on after it was killed."""
+"""A run with paths or a tree as codes: its flags, and that it goes on after it was killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 from tests.trainers import small_runs
 from tf_discrete import datasets
-from trainers.common import run_directory
+from tf_discrete.optimizers import LazyAdam
+from trainers.common import compiling, run_directory
 from trainers.tasks import categorical_vae
 
 FLAGS = {
@@ -17,6 +18,15 @@ FLAGS = {
     "digit_units": (5,),
     "estimator": "nvil",
     "prior": "learned",
+    "epochs": 3,
+}
+TREE_FLAGS = {
+    "latents": "tree",
+    "num_variables": 1,
+    "num_categories": 64,
+    "branching": (4, 4, 4),
+    "code_embedding": "table",
+    "estimator": "reinmax",
     "epochs": 3,
 }
 
@@ -34,9 +44,19 @@ def test_flags_make_the_model():
         categorical_vae.build_model(small_runs.config("unused", **given), split, 7)
 
 
+def test_a_table_is_trained_by_its_own_optimizer():
+    split = datasets.get("digits", "train", binarization="threshold", max_examples=10)
+    settings = small_runs.config("unused", **TREE_FLAGS)
+    model = categorical_vae.build_model(settings, split, 7)
+    compiling.compile_model(model, settings, 7)
+    assert model.latents == "tree:4,4,4" and isinstance(model.optimizer, LazyAdam)
+
+
 @pytest.mark.slow
-def test_a_killed_run_goes_on_with_the_same_numbers(tmp_path, monkeypatch):
-    small_runs.train(tmp_path / "whole", **FLAGS)
+@pytest.mark.parametrize("flags", [FLAGS, TREE_FLAGS], ids=["path", "tree"])
+def test_a_killed_run_goes_on_with_the_same_numbers(flags, tmp_path, monkeypatch):
+    """The moments of LazyAdam, which trains the table of the tree, are resumed too."""
+    small_runs.train(tmp_path / "whole", **flags)
     append = run_directory.RunDirectory.append_history
 
     def append_and_die(self, row):
@@ -47,8 +67,8 @@ def test_a_killed_run_goes_on_with_the_same_numbers(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(run_directory.RunDirectory, "append_history", append_and_die)
         with pytest.raises(KeyboardInterrupt):
-            small_runs.train(tmp_path / "killed", **FLAGS)
-    small_runs.train(tmp_path / "killed", **FLAGS)
+            small_runs.train(tmp_path / "killed", **flags)
+    small_runs.train(tmp_path / "killed", **flags)
     small_runs.assert_same_run(tmp_path / "killed", tmp_path / "whole")
 
 
