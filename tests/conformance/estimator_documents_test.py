@@ -41,6 +41,24 @@ def test_the_decision_guide_names_registered_estimators():
     assert len(rows) > 5 and named <= set(estimators.names())
 
 
+def test_every_erratum_has_a_formula_a_test_and_the_form_that_holds():
+    """The tests that the table names exist, and it names all tests of errata."""
+    text = GUIDE.read_text().split("\n## Errata\n")[1]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) > 3 and all(len(row) == 3 and all(row) for row in rows)
+    named = set(
+        re.findall(r"(\w+)(?:\.\.\.)?`", " ".join(re.findall(r"`[^`]*\btest_[^`]*`", text)))
+    )
+    folder = GUIDE.parents[1] / "tests" / "estimators"
+    written = {
+        name
+        for path in folder.glob("*_test.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert all(any(test.startswith(name) for test in written) for name in named)
+    assert {test for test in written if test.startswith("test_erratum_")} <= named
+
+
 @pytest.mark.parametrize("name", estimators.names())
 def test_every_estimator_shows_how_it_is_used(name):
     assert docstrings_test.examples(estimators.get_class(name))
