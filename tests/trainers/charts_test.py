@@ -7,9 +7,14 @@ import json
 import pathlib
 import re
 
+import numpy as np
 import tensorflow as tf
 from tensorboard import context
-from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
+from tensorboard.backend.event_processing import (
+    data_provider,
+    event_accumulator,
+    plugin_event_multiplexer,
+)
 from tensorboard.plugins import base_plugin
 from tensorboard.plugins.custom_scalar import custom_scalars_plugin
 
@@ -75,3 +80,33 @@ def test_a_run_without_test_scalars_has_no_group_of_them(tmp_path):
     events = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
     events.Reload()
     assert not events.PluginRunToTagToContent("custom_scalars").get("validation")
+
+
+def histogram_of(folder, values, monkeypatch):
+    """The buckets that are written of values, float [30, 3]: left and right edge, number of values."""
+    with monkeypatch.context() as patch:  # It takes 30 numbers of 64 bits for each value.
+        patch.setattr(tf.summary, "histogram", None)
+        with tf.summary.create_file_writer(str(folder)).as_default(step=7):
+            charts.write_histogram("weights/kernel", values)
+    events = event_accumulator.EventAccumulator(str(folder))
+    events.Reload()
+    (event,) = events.Tensors("weights/kernel")
+    about = events.SummaryMetadata("weights/kernel")
+    assert event.step == 7 and about.plugin_data.plugin_name == "histograms"
+    assert about.summary_description == charts.WEIGHTS
+    return tf.make_ndarray(event.tensor_proto)
+
+
+def test_a_histogram_counts_all_finite_values(tmp_path, monkeypatch):
+    values = np.arange(60.0, dtype=np.float32).reshape(4, 15)
+    found = histogram_of(tmp_path / "all", values, monkeypatch)
+    np.testing.assert_allclose(found[:, 0], 59 / 30 * np.arange(30), rtol=1e-5)
+    np.testing.assert_allclose(found[:-1, 1], found[1:, 0])
+    assert found[-1, 1] == 59 and set(found[:, 2]) == {2}
+    masked = tf.constant(
+        [0.0, 3.0, -np.inf, np.nan], tf.bfloat16
+    )  # As logits of masked categories.
+    found = histogram_of(tmp_path / "masked", masked, monkeypatch)
+    assert (found[0, 0], found[-1, 1], found[:, 2].sum()) == (0.0, 3.0, 2)
+    assert histogram_of(tmp_path / "none", [np.inf], monkeypatch)[:, 2].sum() == 0
+    assert histogram_of(tmp_path / "same", [2.0, 2.0], monkeypatch)[:, 2].sum() == 2

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
+from tensorboard.plugins.histogram import metadata as histogram
 
 from tf_discrete import plots
 
@@ -120,6 +121,8 @@ PICTURES = {
 }
 """Pictures and histograms of a run or a comparison, and what they show."""
 WEIGHTS = "Values of one weight of the model."
+BUCKETS = 30
+"""Buckets of a histogram, as many as TensorFlow makes."""
 _SAME = {"mean_perplexity": "perplexity"}
 """Other names of a quantity in the results of a run."""
 
@@ -191,9 +194,13 @@ def write_picture(name: str, figure: Figure) -> None:
 
 
 def write_histogram(name: str, values: Any) -> None:
-    """Writes a histogram with its description to the default writer of summaries."""
+    """Writes a histogram of the finite values with its description to the default writer of summaries."""
+    found = np.asarray(tf.cast(values, tf.float32))
+    # tf.summary.histogram makes a one-hot vector of every value: 16 GB for a table of 2**20 rows of 64.
+    counts, edges = np.histogram(found[np.isfinite(found)], BUCKETS)
     description = WEIGHTS if name.startswith("weights/") else PICTURES[name]
-    tf.summary.histogram(name, values, description=description)
+    about = histogram.create_summary_metadata(display_name=None, description=description)
+    tf.summary.write(name, np.stack([edges[:-1], edges[1:], counts], axis=-1), metadata=about)
 
 
 def _stem(tag: str) -> str:
