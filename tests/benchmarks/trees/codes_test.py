@@ -30,8 +30,16 @@ def test_table_has_a_row_for_each_code():
     records = [_record(one, 0, -100.0), _record(one, 1, -102.0), _record(two, 0, -99.0)]
     text = codes.table({str(number): record for number, record in enumerate(records)})
     row = next(line for line in text.splitlines() if line.startswith(f"| {one}"))
-    assert "| -101.00 +- 1.41 | -99.00 +- 1.41 | 1,000 | 50.0% | 25.0% | 60 | 2 |" in row
+    assert "| -101.00 +- 1.41 | -99.00 +- 1.41 | 1,000 | 50.0% | 25.0% | 2 |" in row
     assert text.count("| 1 |\n") == 1
+
+
+def test_table_names_every_machine_and_commit_once():
+    records = [_record(name, 0, -100.0) for name in list(codes.CODES)[:3]]
+    records[2]["provenance"] = {**records[2]["provenance"], "commit": "0123456789"}
+    text = codes.table({str(number): record for number, record in enumerate(records)})
+    assert text.count("Command: `python -m benchmarks.trees.codes") == 2
+    assert text.count("commit not kept") == text.count("commit 01234567") == 1
 
 
 def test_codes_have_twenty_bits():
