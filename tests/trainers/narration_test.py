@@ -59,6 +59,13 @@ def test_a_run_says_what_was_read_and_what_is_trained(splits, capsys):
     )
 
 
+def test_a_tree_is_named_by_its_categories(splits):
+    flags = {"latents": "tree", "num_variables": 1, "num_categories": 1000, "branching": (10, 100)}
+    settings = small_runs.config("unused", **flags)
+    model = categorical_vae.build_model(settings, splits["train"], 10)
+    assert ", 1 variable of 1,000 categories in 2 digits, " in narration.model_words(model)
+
+
 def test_a_single_thing_is_not_plural(splits, capsys):
     model = categorical_vae.build_model(
         small_runs.config("unused", num_variables=(1,)), splits["train"], 1

@@ -88,10 +88,12 @@ def model_words(model: DiscreteModel) -> str:
     parts = [type(model).__name__]
     spec = getattr(model, "latent_spec", None)
     if spec is not None:
-        variables, categories = spec.digit_sizes
-        parts.append(
-            f"{counted(variables, 'variable')} of {counted(categories, 'category', 'categories')}"
-        )
+        categories = counted(spec.num_categories, "category", "categories")
+        words = f"{counted(spec.num_variables, 'variable')} of {categories}"
+        digits, _ = spec.digit_sizes
+        if digits != spec.num_variables:
+            words += f" in {digits:,} digits"
+        parts.append(words)
     parts += dict.fromkeys(
         str(getattr(one, "registered_name", type(one).__name__)) for one in _estimators(model)
     )
