@@ -107,6 +107,17 @@ def test_usage_search_and_priors_read_digits():
         models.AutoregressivePrior.for_model(vae())
 
 
+def test_compression_reads_digits(tmp_path):
+    pytest.importorskip("constriction", reason="constriction is an extra")
+    model = vae("tree:2048,2048,2048", 2**33, num_variables=1)
+    digits, _ = codes.encode_digits(model, [X])
+    prior = models.AutoregressivePrior.for_model(model, units=4)
+    report = codes.compress(digits, prior, tmp_path / "codes.bin")
+    again = codes.decompress(tmp_path / "codes.bin", prior)
+    assert report.num_codes == 20
+    np.testing.assert_array_equal(model.latent_spec.join_digits(again), model.encode(X))
+
+
 @pytest.mark.parametrize("prior", ["uniform", "learned"])
 def test_layers(prior, tmp_path):
     head = layers.LatentHead(2, K, TREE)
