@@ -240,8 +240,10 @@ def test_a_relaxed_control_variate_needs_a_regular_tree():
     made("masked", estimator="muprop")
 
 
-def test_any_number_of_categories_in_a_graph_and_in_low_precision():
-    tree = AutoregressiveTree(10**9 + 7, (1001,) * 3, hidden_units=(4,), dtype="mixed_bfloat16")
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_any_number_of_categories_in_a_graph_and_in_low_precision(policy):
+    count = 2**32 + 15
+    tree = AutoregressiveTree(count, (1626,) * 3, hidden_units=(4,), dtype=policy)
     x = tf.ones([2, 3])
 
     @tf.function(autograph=False)
@@ -252,13 +254,14 @@ def test_any_number_of_categories_in_a_graph_and_in_low_precision():
     tree.build([None, 3])
     z, codes, log_prob, kl = draw(seeds.base(0))
     assert codes.dtype == tf.int64 and codes.shape == [5, 2] and log_prob.dtype == tf.float32
-    assert (
-        (codes.numpy() < 10**9 + 7).all()
-        and np.isfinite(log_prob).all()
-        and (kl.numpy() >= 0).all()
-    )
-    np.testing.assert_array_equal(tree.code(tree.one_hot(codes)), codes)
-    last = tf.constant([10**9 + 6], tf.int64)
+    assert (codes.numpy() < count).all() and np.isfinite(log_prob).all() and (kl.numpy() >= 0).all()
+    assert tree(x).dtype == tree.compute_dtype
+    np.testing.assert_array_equal(tree.code(tree(x)), tree.code(tree.mode(x)))
+    edges = tf.constant([2**24 + 1, 2**31 + 1, 2**32 + 1, count - 1], tf.int64)
+    for one in (codes, edges):
+        value = tree.one_hot(one, tf.as_dtype(tree.compute_dtype))
+        np.testing.assert_array_equal(tree.code(value), one)
+    last = edges[-1:]
     assert np.isfinite(tree.log_prob(x[:1], tree.one_hot(last))).all()
     assert np.isneginf(tree.log_prob(x[:1], tree.one_hot(last + 1))).all()
 
