@@ -342,3 +342,18 @@ def test_flags_that_a_table_cannot_honour_are_refused_before_data_are_read(chang
     for other in ({"code_embedding": "digit_sum"}, {"num_categories": 10}, {name: {}}):
         plain = {key: value for key, value in {**given, **other}.items() if value != {}}
         categorical_vae.TASK.check(categorical_vae.Config(**plain))
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"num_categories": 1000}, r"Set num_categories=1024, or branching=\(25, 40\)"),
+        ({"latents": "path", "num_categories": 1025}, "must reach num_categories"),
+        ({"latents": "categorical"}, "Only trees and paths have a branching"),
+        ({"branching": (), "num_categories": 1031}, "take paths, which have any number"),
+    ],
+)
+def test_a_branching_that_does_not_fit_is_refused_before_data_are_read(changes, said):
+    given = {"latents": "tree", "num_categories": 1024, "branching": (32, 32), **changes}
+    with pytest.raises(ValueError, match=said):
+        categorical_vae.TASK.check(categorical_vae.Config(**given))

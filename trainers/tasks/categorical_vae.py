@@ -102,14 +102,15 @@ def finish(
 
 
 def check(config: Config) -> None:
-    """Refuses flags that a table of codes cannot honour.
+    """Refuses a branching that does not fit, and flags that a table of codes cannot honour.
 
     Raises:
-        ValueError: Weight decay, an average of the weights, or digits of -1 and 1.
+        ValueError: A branching of no tree or into another number of categories; with a table weight decay, an
+            average of the weights, or digits of -1 and 1.
     """
+    latents = make_latents(config, config.num_categories)
     if config.code_embedding != "table" or config.latents not in ("tree", "path"):
         return
-    latents = make_latents(config, config.num_categories)
     if len(distributions.get(latents).describe_codes()["branching"]) == 1:
         return  # A row for each digit is a row for each code, and dense.
     for flag, value, plain in (
