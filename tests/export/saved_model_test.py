@@ -19,6 +19,8 @@ import tensorflow as tf
 from tests import forked, shared
 from tests.export import small_models
 from tf_discrete import export, models
+from tf_discrete.export import saved_model
+from tf_discrete.export.signature import Signature
 
 SCRIPT = pathlib.Path(__file__).with_name("answer_requests.py")
 BATCH_SIZES = (0, 1, 7)
@@ -197,6 +199,32 @@ def test_training_state_stays_out_of_the_export(exported, tmp_path):
     assert model.optimizer.variables
     # The names of layers are in the file too; the moments of Adam are twice the weights.
     assert sizes[1] < 1.2 * sizes[0]
+
+
+def test_each_weight_is_written_once(tmp_path):
+    model = models.CategoricalVAE((8, 8, 1), 4, 4, hidden_units=(300,))
+    export.save(model, tmp_path / "saved_model")
+    files = (tmp_path / "saved_model" / "variables").glob("variables.data-*")
+    weights = sum(np.asarray(weight).nbytes for weight in model.trainable_variables)
+    assert weights <= sum(file.stat().st_size for file in files) < 1.1 * weights
+
+
+def test_a_table_that_a_network_looks_values_up_in_is_exported(tmp_path):
+    class Lookup(keras.layers.Layer):
+        def build(self, shape):
+            keys = tf.range(3, dtype=tf.int64)
+            values = tf.lookup.KeyValueTensorInitializer(keys, 10 * keys)
+            self.table = tf.lookup.StaticHashTable(values, default_value=0)
+
+        def call(self, x):
+            return tf.cast(self.table.lookup(tf.cast(x, tf.int64)), tf.float32)
+
+    layer = Lookup()
+    layer(tf.zeros([1]))
+    signature = Signature(lambda x: {"y": layer(x)}, (tf.TensorSpec([None], name="x"),))
+    saved_model.write(layer, {"look_up": signature}, tmp_path / "saved")
+    loaded = tf.saved_model.load(tmp_path / "saved")
+    np.testing.assert_array_equal(loaded.look_up(tf.constant([2.0, 1.0, 5.0]))["y"], [20, 10, 0])
 
 
 def test_a_model_trained_further_replaces_the_old_export(exported, tmp_path):

@@ -93,7 +93,8 @@ def write(
 ) -> JsonObject:
     """Writes the SavedModel; returns what a manifest says of its signatures."""
     archive = keras.export.ExportArchive()
-    archive.track(model)
+    # For the lookup tables of layers. Tracked itself, a model would be written next to the signatures, twice.
+    archive.track(tf.train.Checkpoint(model=model))
     described = {}
     for name, signature in signatures.items():
         fn = archive.add_endpoint(name, float32_outputs(signature.fn), list(signature.inputs))
