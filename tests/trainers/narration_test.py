@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.trainers import small_runs
-from tf_discrete import datasets, likelihoods
+from tf_discrete import datasets, likelihoods, models
 from tf_discrete._internal import counted
 from trainers.common import (
     charts,
@@ -77,19 +77,35 @@ def test_a_single_thing_is_not_plural(splits, capsys):
     assert rows == [("bound_nats", "-90", "1 sample")]
 
 
-def test_the_discrete_elbo_has_the_error_of_its_own_samples(splits):
+def test_terms_have_the_errors_of_their_own_samples(splits):
     model = categorical_vae.build_model(small_runs.config("unused"), splits["train"], 10)
     model.compile()
     test = splits["test"]
     result = run.evaluate_split(model, test, 1)
-    values = []
+    terms = []
     for number, batch in enumerate(test.batches(100)):
-        seed = model.step_seed(tf.constant(number, tf.int64), "evaluate_hard")
-        values.append(model.hard_terms(batch["image"], seed)["hard_elbo_nats"])
-    values = np.concatenate(values)
-    assert result["hard_elbo_nats"] == pytest.approx(values.mean(), rel=1e-5)
-    error = values.std(ddof=1) / len(values) ** 0.5
-    assert result["hard_elbo_standard_error_nats"] == pytest.approx(error, rel=1e-4)
+        x, number = batch["image"], tf.constant(number, tf.int64)
+        trained = model.objective(x, model.step_seed(number, "evaluate"), training=False)
+        hard = model.hard_terms(x, model.step_seed(number, "evaluate_hard"))
+        terms.append({"loss": trained.loss, **trained.terms, **hard})
+    for name in ("loss", "elbo_nats", "kl_nats", "reconstruction_nats", "hard_elbo_nats"):
+        values = np.concatenate([batch[name] for batch in terms])
+        assert result[name] == pytest.approx(values.mean(), rel=1e-5)
+        error = values.std(ddof=1) / len(values) ** 0.5
+        assert result[references.error_name(name)] == pytest.approx(error, rel=1e-4)
+
+
+def test_a_term_of_some_examples_has_the_error_over_these():
+    model = models.SemiSupervisedVAE((4, 4, 1), num_classes=3, style_size=2, hidden_units=(4,))
+    images = np.random.default_rng(0).uniform(size=[6, 4, 4, 1]).astype(np.float32)
+    labels = np.array([0, 2, -1, 1, -1, -1])
+    batches = [{"image": images[part], "label": labels[part]} for part in (slice(4), slice(4, 6))]
+    errors = references.term_errors(model, batches)
+    first = model.evaluation_terms(batches[0], tf.constant(0, tf.int64))["elbo_labelled_nats"]
+    values = np.asarray(first.values)[[0, 1, 3]]
+    expected = values.std(ddof=1) / 3**0.5
+    assert errors["elbo_labelled_standard_error_nats"] == pytest.approx(expected, rel=1e-5)
+    assert references.term_errors(model, [{"image": images[:1], "label": labels[:1]}]) == {}
 
 
 @pytest.mark.parametrize(

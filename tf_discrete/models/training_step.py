@@ -172,14 +172,26 @@ class TrainingStep(keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Batch) -> Logs:
-        x = self._unweighted(data)
-        counter = tf.convert_to_tensor(self.evaluation_step)
-        terms = self.objective(x, self.step_seed(counter, "evaluate"), training=False)
-        sums = self._sums({"loss": terms.loss, **terms.terms}, self._terms)
-        hard = self.hard_terms(x, self.step_seed(counter, "evaluate_hard"), terms.encoded)
-        term_means.add(self._means, sums | self._sums(hard, self._hard_terms))
+        terms = self.evaluation_terms(data, tf.convert_to_tensor(self.evaluation_step))
+        term_means.add(self._means, self._sums(terms, tuple(terms)))
         self.evaluation_step.assign_add(1)
         return self._logs(training=False)
+
+    def evaluation_terms(self, data: Batch, number: Tensor) -> Terms:
+        """Computes the terms whose means `evaluate` returns, for each example of a batch.
+
+        Args:
+            data: A batch from `fit`.
+            number: int64 scalar, the number of the batch in the evaluation, from 0.
+
+        Returns:
+            terms: Named float [B], in nats; `MaskedTerm` where not every example has the term.
+        """
+        x = self._unweighted(data)
+        terms = self.objective(x, self.step_seed(number, "evaluate"), training=False)
+        hard = self.hard_terms(x, self.step_seed(number, "evaluate_hard"), terms.encoded)
+        found = {"loss": terms.loss, **terms.terms, **hard}
+        return {name: found[name] for name in (*self._terms, *self._hard_terms)}
 
     def reset_metrics(self) -> None:
         """Also restarts the seeds of evaluation, so that two evaluations give the same numbers."""

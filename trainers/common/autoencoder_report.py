@@ -122,7 +122,7 @@ def classify(
             ),
         }
     errors = {
-        f"{name}_standard_error": references.share_error(share, len(images))
+        references.error_name(name): references.share_error(share, len(images))
         for name, share in shares.items()
     }
     return {**shares, **errors}

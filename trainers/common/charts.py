@@ -84,20 +84,13 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
     },
     TEST: {
         "bound_nats": f"Importance-weighted bound at the end. {_NATS} Higher is better.",
-        "bound_standard_error_nats": "Standard error of the bound over examples.",
-        "hard_elbo_standard_error_nats": "Standard error of the discrete ELBO over examples.",
         "bound_samples": "Samples of the bound.",
         "num_examples": "Examples that were scored.",
         "reconstruction_mse": "Squared error of a pixel of reconstructions. Lower is better.",
-        "reconstruction_mse_standard_error": "Standard error of that over examples.",
         "mean_image_mse": "Squared error of a pixel of the mean training image; compare reconstruction_mse.",
         "reconstruction_accuracy": "Share of reconstructions that a classifier of real images gets right.",
-        "reconstruction_accuracy_standard_error": "Standard error of that share.",
         "original_accuracy": "Share of the originals that it gets right; compare reconstruction_accuracy.",
-        "original_accuracy_standard_error": "Standard error of that share.",
-        "accuracy_standard_error": "Standard error of the accuracy.",
         "linear_accuracy": "Accuracy of a linear classifier of the pixels on the same labels.",
-        "linear_accuracy_standard_error": "Standard error of that accuracy.",
         "inception_score": "Inception score of samples. Higher is better.",
         "inception_score_spread": "Spread of the inception score over parts of the samples.",
         "slides_score": "The score of the 2018 comparison, of samples. Higher is better.",
@@ -123,6 +116,8 @@ PICTURES = {
 WEIGHTS = "Values of one weight of the model."
 BUCKETS = 30
 """Buckets of a histogram, as many as TensorFlow makes."""
+ERROR = "_standard_error"
+"""Part of the names of standard errors, see `references.error_name`."""
 _SAME = {"mean_perplexity": "perplexity"}
 """Other names of a quantity in the results of a run."""
 
@@ -154,6 +149,10 @@ def chart(name: str) -> Chart:
     name = _SAME.get(name, name)
     if name in CHARTS:
         return CHARTS[name]
+    if ERROR in name:
+        return Chart(
+            f"{TEST}/{name}", f"Standard error of {name.replace(ERROR, '')} over examples."
+        )
     stem = re.sub(r"_\d+$", "", name)
     if stem in CHARTS:
         group = CHARTS[stem].tag.split("/")[0]

@@ -14,7 +14,7 @@ from tf_discrete import datasets, evaluation, plots
 from tf_discrete._internal import writing
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
 
-from . import charts, data, results
+from . import charts, data, references, results
 
 METRICS = ("accuracy", "calibration_error")
 Classify = Callable[[Any], tf.Tensor]
@@ -53,6 +53,15 @@ def metrics(probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         evaluation.expected_calibration_error(probs, labels),
     )
     return dict(zip(METRICS, values, strict=True))
+
+
+def with_errors(probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """`metrics` with the standard error of the accuracy, which is a mean over examples."""
+    found = metrics(probs, labels)
+    if not found:
+        return {}
+    error = references.share_error(found["accuracy"], len(labels))
+    return {**found, references.error_name("accuracy"): error}
 
 
 def figures(

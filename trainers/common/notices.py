@@ -10,6 +10,7 @@ import keras
 from tf_discrete._internal.counted import counted
 from tf_discrete.likelihoods import Likelihood
 
+from . import references
 from .callbacks import rows_of
 
 PATIENCE = 10
@@ -104,6 +105,7 @@ def of_classifier(result: Mapping[str, Any], config: Any) -> list[str]:
     own, linear = result.get("test/accuracy"), result.get("test/linear_accuracy")
     if own is None or linear is None or own > linear:
         return []
+    shown = [_percent(result, name) for name in ("test/linear_accuracy", "test/accuracy")]
     flags = [f"--{name}={value}" for name, value in HELPFUL.items() if not getattr(config, name, 1)]
     advice = (
         f"Where small shifts and rotations leave the class as it is, add {' '.join(flags)}. "
@@ -111,10 +113,16 @@ def of_classifier(result: Mapping[str, Any], config: Any) -> list[str]:
         else ""
     )
     return [
-        f"A linear classifier on the same labels is right for {100 * linear:.1f} % of the test images, this "
-        f"model for {100 * own:.1f} %. {advice}Longer training helps; docs/semi_supervised.md has "
+        f"A linear classifier on the same labels is right for {shown[0]} of the test images, this "
+        f"model for {shown[1]}. {advice}Longer training helps; docs/semi_supervised.md has "
         "what matters."
     ]
+
+
+def _percent(result: Mapping[str, Any], name: str) -> str:
+    """Returns a share of a result, with its standard error if there is one, in words."""
+    error = result.get(references.error_name(name))
+    return f"{100 * result[name]:.1f}{'' if error is None else f' +- {100 * error:.1f}'} %"
 
 
 class NoticeLog(keras.callbacks.Callback):

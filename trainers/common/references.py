@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from tf_discrete import datasets
 from tf_discrete.models import DiscreteModel
-from tf_discrete.types import Batch
+from tf_discrete.types import Batch, MaskedTerm
 
 FOR_THE_MEAN = 10_000
 """Images of streamed data from which the mean is estimated."""
@@ -29,33 +30,57 @@ def share_error(share: float, count: int) -> float:
     return math.sqrt(share * (1 - share) / count)
 
 
-def mean_error(values: np.ndarray) -> float:
-    """Returns the standard error of the mean of independent examples; NaN for a single one.
+def mean_and_error(values: ArrayLike) -> tuple[float, float]:
+    """Returns the mean of independent examples and its standard error, which is NaN for a single one.
 
     Example:
-        >>> round(mean_error(np.array([1.0, 2.0, 3.0])), 3)
-        0.577
+        >>> mean_and_error(np.array([1.0, 2.0, 3.0, 6.0]))
+        (3.0, 1.08...)
     """
-    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+    found = np.asarray(values, np.float64)
+    error = found.std(ddof=1) / math.sqrt(len(found)) if len(found) > 1 else math.nan
+    return float(found.mean()), float(error)
 
 
-def hard_elbo_error(model: DiscreteModel, batches: Iterable[Batch]) -> float:
-    """Returns the standard error of `hard_elbo_nats` over examples, at the samples of `model.evaluate`.
+def error_name(name: str) -> str:
+    """Returns the name of the standard error of a result.
+
+    Example:
+        >>> error_name("test/elbo_nats"), error_name("accuracy")
+        ('test/elbo_standard_error_nats', 'accuracy_standard_error')
+    """
+    stem, nats = (name[:-5], "_nats") if name.endswith("_nats") else (name, "")
+    return f"{stem}_standard_error{nats}"
+
+
+def with_error(name: str, values: ArrayLike) -> dict[str, float]:
+    """Returns the mean of a result over examples, with its standard error where there are two or more."""
+    mean, error = mean_and_error(values)
+    return {name: mean} | ({error_name(name): error} if math.isfinite(error) else {})
+
+
+def term_errors(model: DiscreteModel, batches: Iterable[Batch]) -> dict[str, float]:
+    """Returns the standard errors over examples of what `model.evaluate` returns, by `error_name`.
 
     Args:
         model: Trained.
-        batches: What `model.evaluate` reads.
+        batches: What `model.evaluate` reads; the samples are the same.
     """
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def values(batch: Batch, number: tf.Tensor) -> tf.Tensor:
-        seed = model.step_seed(number, "evaluate_hard")
-        return model.hard_terms(model.unpack_batch(batch), seed)["hard_elbo_nats"]
-
-    found = [
-        values(batch, tf.constant(number, tf.int64)).numpy() for number, batch in enumerate(batches)
-    ]
-    return mean_error(np.concatenate(found).astype(np.float64))
+    terms = tf.function(model.evaluation_terms, reduce_retracing=True, autograph=False)
+    found: dict[str, list[np.ndarray]] = {}
+    for number, batch in enumerate(batches):
+        for name, term in terms(batch, tf.constant(number, tf.int64)).items():
+            values = term
+            if isinstance(term, MaskedTerm):
+                values = tf.boolean_mask(term.values, term.weights > 0)
+            if values.shape.rank:  # Not a regulariser of a whole batch.
+                found.setdefault(name, []).append(values.numpy())
+    errors = {
+        error_name(name): mean_and_error(np.concatenate(values))[1]
+        for name, values in found.items()
+        if sum(map(len, values)) > 1
+    }
+    return {name: error for name, error in errors.items() if math.isfinite(error)}
 
 
 def mean_image(split: datasets.Split) -> np.ndarray:
@@ -94,14 +119,10 @@ def image_errors(
         of_mean.append(np.square(images - mean).mean(axis=(1, 2, 3)))
         if progress is not None:
             progress(len(images))
-    values = np.concatenate(errors)
-    found = {
-        "reconstruction_mse": float(values.mean()),
-        "mean_image_mse": float(np.concatenate(of_mean).mean()),
+    return {
+        **with_error("reconstruction_mse", np.concatenate(errors)),
+        **with_error("mean_image_mse", np.concatenate(of_mean)),
     }
-    if len(values) > 1:
-        found["reconstruction_mse_standard_error"] = mean_error(values)
-    return found
 
 
 def linear_accuracy(labelled: datasets.Split, test: datasets.Split) -> dict[str, float]:
@@ -127,21 +148,24 @@ def linear_accuracy(labelled: datasets.Split, test: datasets.Split) -> dict[str,
 
 
 def accuracy_by_class(probs: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> str:
-    """Returns the accuracy on the images of each class, the lowest first, in words.
+    """Returns the accuracy on the images of each class with its standard error, the lowest first, in words.
 
     Example:
         >>> probs = np.float64([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
         >>> accuracy_by_class(probs, np.array([0, 0, 1, 1]), ("cat", "dog"))
-        'accuracy of dog: 50.0 %, cat: 100.0 %'
+        'accuracy of dog: 50.0 +- 35.4 %, cat: 100.0 +- 0.0 %'
     """
     right = probs.argmax(axis=-1) == labels
-    shares = {
-        name: right[labels == number].mean()
-        for number, name in enumerate(names)
-        if (labels == number).any()
-    }
-    ordered = sorted(shares.items(), key=lambda item: item[1])
-    return "accuracy of " + ", ".join(f"{name}: {100 * share:.1f} %" for name, share in ordered)
+    shares = []
+    for number, name in enumerate(names):
+        own = right[labels == number]
+        if len(own):
+            shares.append((own.mean(), share_error(own.mean(), len(own)), name))
+    parts = [
+        f"{name}: {100 * share:.1f} +- {100 * error:.1f} %"
+        for share, error, name in sorted(shares, key=lambda found: found[0])
+    ]
+    return "accuracy of " + ", ".join(parts)
 
 
 def _pixels_and_labels(split: datasets.Split) -> tuple[np.ndarray, np.ndarray]:

@@ -289,10 +289,8 @@ def evaluate_split(
     )
     with narration.phase(f"Terms of the objective, {images}"):
         terms = model.evaluate(batches, return_dict=True, verbose=0)
-        error = references.hard_elbo_error(model, batches)
-    result: dict[str, Any] = {name: float(value) for name, value in terms.items()}
-    if math.isfinite(error):  # Not of a single image.
-        result["hard_elbo_standard_error_nats"] = error
+        errors = references.term_errors(model, batches)
+    result: dict[str, Any] = {name: float(value) for name, value in terms.items()} | errors
     if split.labels is None or not (split.labels >= 0).any():
         for name in LABELLED_TERMS:
             result.pop(name, None)
@@ -318,11 +316,7 @@ def evaluate_split(
     if hasattr(model, "num_classes"):
         with narration.phase(f"Classes, {images}"):
             probs, labels = classification.read(classification.compiled(model), split)
-        result.update(classification.metrics(probs, labels))
-        if len(labels):
-            result["accuracy_standard_error"] = references.share_error(
-                result["accuracy"], len(labels)
-            )
+        result.update(classification.with_errors(probs, labels))
     else:  # A class is no code.
         with narration.phase(f"Use of codes, {images}"):
             usage = evaluation.collect_usage(model, batches)

@@ -21,7 +21,7 @@ from tf_discrete._internal.writing import write_json
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.models import AutoregressivePrior
 
-from ..common import callbacks, finished_run, identity, interruption, narration, results
+from ..common import callbacks, finished_run, identity, interruption, narration, references, results
 from ..common import run as run_lib
 from ..common.run_directory import RunDirectory
 from ..common.tensorboard import ScalarLog
@@ -181,15 +181,19 @@ def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str,
     result: dict[str, Any] = {}
     for name, some in codes.items():
         nats = prior.evaluate(some, batch_size=1000, verbose=0)
-        result[f"{name}/nats_per_item"] = nats
-        result[f"{name}/bits_per_item"] = nats / math.log(2)
+        batches = np.array_split(some, range(1000, len(some), 1000))
+        each = np.concatenate([prior.log_prob(batch).numpy() for batch in batches])
+        _, error = references.mean_and_error(each)
+        for unit, size in (("nats", 1.0), ("bits", math.log(2))):
+            result[f"{name}/{unit}_per_item"] = nats / size
+            result[references.error_name(f"{name}/{unit}_per_item")] = error / size
     categories = prior.num_categories
     result["test/bits_per_item_uniform"] = prior.num_variables * math.log2(categories)
     counts = (codes["train"][:, :, np.newaxis] == np.arange(categories)).sum(0) + 1.0
     bits = -np.log2(counts / counts.sum(1, keepdims=True))
     variables = np.arange(prior.num_variables)
-    independent = bits[variables, codes["test"]].sum(1).mean()
-    result["test/bits_per_item_independent"] = float(independent)
+    independent = bits[variables, codes["test"]].sum(1)
+    result |= references.with_error("test/bits_per_item_independent", independent)
     return result
 
 

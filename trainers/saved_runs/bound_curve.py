@@ -15,7 +15,7 @@ from tf_discrete._internal import fusion
 from tf_discrete._internal.counted import counted
 from tf_discrete._internal.writing import write_json
 
-from ..common import narration
+from ..common import narration, references
 
 BATCH = 20
 CHUNK = 100
@@ -60,6 +60,7 @@ def write(
     with narration.phase(name, len(first)) as advance:
         values = score(model, first.batches(BATCH), num_samples, advance)
     count = len(values[most])
+    found = [(m, references.mean_and_error(values[m])) for m in sorted(values)]
     result = {
         "split": split.split,
         "num_examples": count,
@@ -67,10 +68,10 @@ def write(
         "bounds": [
             {
                 "num_samples": m,
-                "bound_nats": float(values[m].mean()),
-                "standard_error_nats": float(values[m].std(ddof=1) / count**0.5),
+                "bound_nats": mean,
+                "standard_error_nats": error,
             }
-            for m in sorted(values)
+            for m, (mean, error) in found
         ],
     }
     path = folder / f"bound_curve-{split.split}.json"

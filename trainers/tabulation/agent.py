@@ -73,19 +73,19 @@ class Agent:
             age += 1
             self.table.sweep(self.backups)
 
-    def mean_return(self, environment: Any, episodes: int, draw: np.random.Generator) -> float:
-        """Discounted return of episodes without exploration, from which nothing is learned."""
-        total = 0.0
+    def returns(self, environment: Any, episodes: int, draw: np.random.Generator) -> list[float]:
+        """Discounted returns of episodes without exploration, from which nothing is learned."""
+        found = [0.0] * episodes
         for number in range(episodes):
             seed = int(draw.integers(2**31)) if number == 0 else None
             seen = environment.reset(seed=seed)[0]
             for age in range(self.episode_steps):
                 code = self.memory.encode(seen[np.newaxis])[0]
                 seen, reward, ended, cut, _ = environment.step(self.act(code, 0.0, draw))
-                total += self.discount**age * float(reward)
+                found[number] += self.discount**age * float(reward)
                 if ended or cut:
                     break
-        return total / episodes
+        return found
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns memory and table as arrays, see `restore`."""

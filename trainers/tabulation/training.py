@@ -225,8 +225,8 @@ def play_round(
     )
     logs = learn(number)
     agent.table.sweep()
-    score = agent.mean_return(environment, config.evaluation_episodes, draw)
-    states = {"agent/return": score, "agent/states": len(agent.table)}
+    found = agent.returns(environment, config.evaluation_episodes, draw)
+    states = {"agent/return": sum(found) / len(found), "agent/states": len(agent.table)}
     return {**states, **{f"model/{name}": value for name, value in logs.items()}}
 
 

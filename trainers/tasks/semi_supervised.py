@@ -232,7 +232,7 @@ def finish(
     result = {f"test/{name}": value for name, value in scores.items()}
     with narration.phase("Classes of test and validation images"):
         probs, labels = classification.read(classify, test)
-        read = classification.metrics(*classification.read(classify, splits["validation"]))
+        read = classification.with_errors(*classification.read(classify, splits["validation"]))
     result.update({f"validation/{name}": value for name, value in read.items()})
     result["labels"] = len(splits["labelled"])
     with narration.phase("Linear classifier of the same labels"):
