@@ -129,8 +129,20 @@ def test_the_decoder_may_start_at_the_mean_image(tmp_path, changes):
     np.testing.assert_allclose(started, expected, rtol=1e-4)
 
 
-def test_only_logits_start_at_the_mean_image(tmp_path):
-    settings = small_runs.config(tmp_path, output_bias="mean", likelihood="gaussian")
+@pytest.mark.parametrize("scale", [0.2, 0.0])
+def test_gaussian_pixels_start_at_the_mean_image(tmp_path, scale):
+    flags = {"likelihood": "gaussian", "likelihood_scale": scale, "binarization": "none"}
+    settings = small_runs.config(tmp_path, **flags)
+    split = data.load_split(settings, "train")
+    model = categorical_vae.build_model(settings, split, 1)
+    started = model.likelihood.mean(model.decoder(tf.zeros([1, *model.decoder.input_shape[1:]])))
+    expected = (split.images / 255).mean(axis=0)
+    np.testing.assert_allclose(np.reshape(started, expected.shape), expected, atol=1e-6)
+
+
+def test_other_pixels_do_not_start_at_the_mean_image(tmp_path):
+    flags = {"output_bias": "mean", "likelihood": "categorical_intensity"}
+    settings = small_runs.config(tmp_path, **flags)
     split = data.load_split(settings, "train")
     with pytest.raises(ValueError, match="Leave --output_bias out. Received: output_bias='mean'"):
         categorical_vae.build_model(settings, split, 1)

@@ -175,10 +175,12 @@ def test_the_decoder_starts_at_the_mean_image(tmp_path, changes, mean):
     np.testing.assert_allclose(np.reshape(bias, [8, 8]), expected.reshape(8, 8), rtol=1e-4)
 
 
-def test_only_logits_start_at_the_mean_image(tmp_path):
-    settings = small.config(tmp_path, output_bias="mean", likelihood="gaussian")
+def test_other_pixels_do_not_start_at_the_mean_image(tmp_path):
+    settings = small.config(tmp_path, output_bias="mean", likelihood="categorical_intensity")
     split = data.load_split(settings, "train")
-    with pytest.raises(ValueError, match="Received: output_bias='mean', likelihood=Gaussian"):
+    with pytest.raises(
+        ValueError, match="Received: output_bias='mean', likelihood=CategoricalIntensity"
+    ):
         semantic_hashing.build_model(settings, split, 1)
 
 

@@ -65,18 +65,23 @@ def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.L
     return likelihoods.get(name)
 
 
-def make_mean_logits(split: datasets.Split, likelihood: likelihoods.Likelihood) -> np.ndarray:
-    """Logits of the mean image of a split, as it is binarised, [H, W, C]; no pixel is certain.
+def make_mean_outputs(split: datasets.Split, likelihood: likelihoods.Likelihood) -> np.ndarray:
+    """Returns the parameters whose mean is the mean image of a split, [*parameters_shape].
+
+    Of Bernoulli pixels they are logits, and no pixel is certain. A learned log scale is 0.
 
     Raises:
-        ValueError: a likelihood whose parameters are no logits.
+        ValueError: a likelihood whose parameters a mean image does not tell.
     """
+    mean = references.mean_image(split)
+    if isinstance(likelihood, likelihoods.Gaussian):
+        return mean if likelihood.scale else np.stack([mean, np.zeros_like(mean)], axis=-1)
     if not isinstance(likelihood, likelihoods.Bernoulli):
         raise ValueError(
-            "Only the Bernoulli likelihood reads logits. Leave --output_bias out. "
-            f"Received: output_bias='mean', likelihood={type(likelihood).__name__}"
+            "Only the Bernoulli and the Gaussian likelihood can start at the mean image. Leave --output_bias "
+            f"out. Received: output_bias='mean', likelihood={type(likelihood).__name__}"
         )
-    mean = np.clip(references.mean_image(split), 1e-3, 1 - 1e-3)
+    mean = np.clip(mean, 1e-3, 1 - 1e-3)
     return np.log(mean) - np.log1p(-mean)
 
 

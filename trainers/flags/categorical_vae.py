@@ -76,10 +76,11 @@ class CategoricalVAEFlags(KLFlags, LatentFlags):
         "digits before.",
     )
     output_bias: str = option(
-        "zero",
-        "Initial bias of the decoder's last layer: 'zero', or 'mean', the logits of the mean image of "
-        "the training split (Bernoulli likelihood only).",
-        choices=("zero", "mean"),
+        "auto",
+        "Initial bias of the decoder's last layer: 'zero'; 'mean', the mean image of the training split "
+        "(Bernoulli or Gaussian likelihood); 'auto': 'mean' with a Gaussian likelihood, whose codes may "
+        "collapse otherwise, and networks of this package, 'zero' otherwise.",
+        choices=("auto", "zero", "mean"),
     )
     centering: bool = option(
         False, "Subtract the running mean of the pixels from the encoder's input."

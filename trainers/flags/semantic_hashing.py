@@ -46,9 +46,9 @@ class Config(CodePriorFlags, PixelFlags, RunConfig):
     )
     output_bias: str = option(
         "auto",
-        "Initial bias of the decoder's last layer: 'zero'; 'mean', the logits of the mean image of the "
-        "training split (Bernoulli likelihood only), without which short codes can get stuck at that image; "
-        "'auto': 'mean' with that likelihood and networks of this package, 'zero' otherwise.",
+        "Initial bias of the decoder's last layer: 'zero'; 'mean', the mean image of the training split "
+        "(Bernoulli or Gaussian likelihood), without which short codes can get stuck at that image; "
+        "'auto': 'mean' with a Bernoulli likelihood and networks of this package, 'zero' otherwise.",
         choices=("auto", "zero", "mean"),
     )
     generation_samples: int = option(

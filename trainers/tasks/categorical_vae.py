@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tf_discrete import datasets, distributions, layers
+from tf_discrete import datasets, distributions, layers, likelihoods
 from tf_discrete.models import CategoricalVAE, networks
 
 from ..common import autoencoder_report, data, results, task, training
@@ -17,10 +17,11 @@ from ..common.latents import (
     make_kl_weight,
     make_latents,
     make_likelihood,
-    make_mean_logits,
+    make_mean_outputs,
     make_temperature,
 )
 from ..common.run_directory import RunDirectory
+from ..flags import names
 from ..flags.categorical_vae import Config
 
 
@@ -57,8 +58,9 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
-    if config.output_bias == "mean":
-        networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
+    fits = isinstance(likelihood, likelihoods.Gaussian) and config.encoder in names.NETWORKS
+    if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
+        networks.set_output_bias(model.decoder, make_mean_outputs(split, likelihood))
     return model
 
 

@@ -13,7 +13,7 @@ from tf_discrete.models import SemanticHashingAutoencoder, networks
 from ..common import autoencoder_report, data, narration, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import make_code_prior
-from ..common.latents import make_likelihood, make_mean_logits
+from ..common.latents import make_likelihood, make_mean_outputs
 from ..common.run_directory import RunDirectory
 from ..flags import names
 from ..flags.semantic_hashing import Config
@@ -40,7 +40,7 @@ def build_model(
     )
     fits = isinstance(likelihood, likelihoods.Bernoulli) and config.encoder in names.NETWORKS
     if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
-        networks.set_output_bias(model.decoder, make_mean_logits(split, likelihood))
+        networks.set_output_bias(model.decoder, make_mean_outputs(split, likelihood))
     return model
 
 
