@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tests.explorer import browsers, small_pages
 from tests.explorer.pages import next_frame, pixels, set_slider
+from tf_discrete import explorer
 
 DECODED = "canvas[aria-label='Decoded image']"
 
@@ -47,6 +48,22 @@ def test_the_decoder_is_that_of_tensorflow(pages, make):
     )
     expected = np.asarray(model.decode(codes)).reshape([5, -1])
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["int11", "int8"])
+def test_weights_of_fewer_bits_are_unpacked(pages, tmp_path, precision):
+    payload = small_pages.payload(small_pages.colour(), precision=precision)
+    path = tmp_path / "page.html"
+    path.write_text(explorer.page(payload), encoding="utf-8")
+    page = pages.browser.new_page()
+    page.goto(path.as_uri())
+    page.evaluate("ready")
+    codes = np.random.default_rng(3).integers(0, 3, [5, 4])
+    found = page.evaluate(
+        "codes => codes.map(code => Array.from(explorer.model.decode(code)))", codes.tolist()
+    )
+    expected = explorer.decode(payload, codes).reshape([5, -1])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ async ([text, payload]) => {
   const found = (await import(url)).default;
   const el = document.createElement("div");
   document.body.append(el);
-  found.render({ model: { get: (name) => (name === "payload" ? payload : null) }, el });
+  await found.render({ model: { get: (name) => (name === "payload" ? payload : null) }, el });
   return [el.firstChild.className, el.querySelectorAll(".cell").length, el.querySelectorAll("h2").length];
 }
 """

@@ -28,6 +28,7 @@ class Pages:
         page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(path.as_uri())
+        page.evaluate("ready")
         return model, page
 
 

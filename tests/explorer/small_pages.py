@@ -47,6 +47,13 @@ def categorical(**changes: Any) -> models.CategoricalVAE:
 
 
 @functools.cache
+def colour() -> models.CategoricalVAE:
+    """Dense layers for colour images."""
+    options = {"hidden_units": (16, 12), "likelihood": "gaussian"}
+    return spread(models.CategoricalVAE((7, 5, 3), 4, 3, **options))
+
+
+@functools.cache
 def many_categories() -> models.CategoricalVAE:
     """2 variables of 40 categories."""
     return categorical(num_variables=2, num_categories=40, code_prior=None)

@@ -81,10 +81,27 @@ def test_a_page_that_is_too_large_takes_fewer_bits_or_is_refused(run):
     path = explore.run(explore.Config(run=str(run), num_images=5, weights="int16"))
     limit = path.stat().st_size / 1e6 - 1e-5
     config = explore.Config(run=str(run), num_images=5, size_limit=limit)
-    assert payload_of(explore.run(config))["precision"] == "int8"
+    assert payload_of(explore.run(config))["precision"] == "int12"
     message = r"at most 0\.001 MB\. Give fewer --num_images.*Received: a page of 0\.1 MB with weights as int8"
     with pytest.raises(ValueError, match=message):
         explore.run(explore.Config(run=str(run), num_images=5, size_limit=0.001))
+
+
+def test_images_make_room_for_weights_that_are_precise_enough(run, monkeypatch, capsys):
+    monkeypatch.setattr(explore, "FEWEST", 10)
+    path = explore.run(explore.Config(run=str(run), num_images=60))
+    limit = (path.stat().st_size - len(json.dumps(payload_of(path)["examples"])) // 2) / 1e6
+    config = explore.Config(run=str(run), num_images=60, size_limit=limit)
+    found = payload_of(explore.run(config))
+    assert found["largest_error"] <= 1e-3 and path.stat().st_size <= 1e6 * limit
+    left = found["examples"]["pixels"]["shape"][0]
+    assert 10 <= left < 60 and len(found["examples"]["labels"]) == left
+    assert "Notice" not in capsys.readouterr().out
+    monkeypatch.setattr(explore, "FEWEST", 60)
+    with pytest.raises(ValueError, match="Give fewer --num_images"):
+        explore.run(config)
+    explore.run(explore.Config(run=str(run), num_images=60, weights="int8"))
+    assert "differ from the model's by more than 0.001" in capsys.readouterr().out
 
 
 def test_the_prior_of_a_run_is_found_and_checked(run, model, tmp_path):

@@ -67,7 +67,7 @@ def page(payload: JsonObject | None = None) -> str:
         "title": html.escape(title),
         "style": source("style.css"),
         "payload": data,
-        "script": f'(() => {{\n"use strict";\n{script()}\nstart();\n}})();',
+        "script": f'(() => {{\n"use strict";\n{script()}\nglobalThis.ready = start();\n}})();',
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], source("page.html"))
 

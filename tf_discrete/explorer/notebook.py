@@ -11,10 +11,10 @@ from tf_discrete.types import JsonObject
 
 _RENDER = """
 export default {
-  render({ model, el }) {
+  async render({ model, el }) {
     const root = document.createElement("div");
     el.append(root);
-    explore(root, JSON.parse(model.get("payload")));
+    explore(root, await inflate(JSON.parse(model.get("payload"))));
   },
 };
 """

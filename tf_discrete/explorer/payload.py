@@ -16,7 +16,7 @@ from tf_discrete.models.quantized_autoencoder import QuantizedAutoencoder
 from tf_discrete.models.semi_supervised import SemiSupervisedVAE
 from tf_discrete.types import JsonObject, Prior
 
-FORMAT = 1
+FORMAT = 2
 LATENTS = ("categorical", "bernoulli")
 """Kinds of latents that a page shows."""
 LOWEST_LOG_PROB = -12.0
@@ -53,7 +53,7 @@ def of_model(
         examples: Images, at least one.
         code_prior: Prior of the model's codes to sample from in addition to `prior`. Default: that of the
             model.
-        precision: Of the weights: "int16" or "int8". Default: "int16".
+        precision: Of the weights, one of `packed.PRECISIONS`. Default: "int16".
         title: Of the page. Default: "".
 
     Raises:
@@ -158,7 +158,9 @@ def _codes(
             "log_probs": log_probs,
         },
     }
-    error = np.abs(decode(found, codes) - np.asarray(model.decode(all_codes))).max()
+    others = np.random.default_rng(0).integers(0, spec.num_categories, all_codes.shape)
+    tried = np.concatenate([all_codes, others])  # Edited codes need not be like those of images.
+    error = np.abs(decode(found, tried[:, :n]) - np.asarray(model.decode(tried))).max()
     return {**found, "largest_error": float(error)}
 
 

@@ -19,11 +19,16 @@ class Config(TrustFlags, MovedDataFlags):
         "Split of the run's data whose images are shown.",
         choices=("train", "validation", "test"),
     )
-    num_images: int = option(300, "Number of images in the page, of all classes in turn.", lower=1)
+    num_images: int = option(
+        300,
+        "Largest number of images in the page, of all classes in turn. Some are left out where the weights "
+        "need their room.",
+        lower=1,
+    )
     weights: str = option(
         "auto",
-        "Integers that the weights are rounded to. 'auto': int16, or int8 if the page would be too large.",
-        choices=("auto", "int16", "int8"),
+        "Integers that the weights are rounded to. 'auto': the most precise with which the page fits.",
+        choices=("auto", "int16", "int12", "int11", "int10", "int9", "int8"),
     )
     size_limit: float = option(3.0, "Largest size of the page in MB.", positive=True)
     prior: str = option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import shlex
 
@@ -22,7 +23,13 @@ from ..flags.config import check
 from ..flags.explore import Config
 from .image_source import ImageSource
 
+TOLERANCE = 1e-3
+"""Difference of pixels from the model's above which a notice is printed."""
+FEWEST = 100
+"""Images that are left in a page whose weights need room."""
 _MEGABYTE = 1_000_000
+_FEWER = 0.95
+"""Share of the images that stay where they are still too many."""
 _PRIOR_REMEDY = "Remove its folder, and trainers.autoregressive_prior trains it again."
 
 
@@ -51,11 +58,18 @@ def run(config: Config) -> pathlib.Path:
         output, True, ours=explorer.is_page, kind="page of trainers.explore"
     ) as new:
         new.write_text(text, encoding="utf-8")
+    shown = payload["examples"]["pixels"]["shape"][0]
     print(
-        f"{output}: {len(text.encode()) / _MEGABYTE:.2f} MB, {counted(len(examples.pixels), 'image')}, "
-        f"weights as {payload['precision']}; pixels of these images differ from the model's by at most "
+        f"{output}: {len(text.encode()) / _MEGABYTE:.2f} MB, {counted(shown, 'image')}, "
+        f"weights as {payload['precision']}; pixels differ from the model's by at most "
         f"{payload['largest_error']:.1e}"
     )
+    if payload["largest_error"] > TOLERANCE:
+        narration.say(
+            "Notice",
+            f"The pixels of the page differ from the model's by more than {TOLERANCE:g}. Fewer --num_images "
+            "or a larger --size_limit leave room for more precise weights.",
+        )
     return output
 
 
@@ -168,24 +182,47 @@ def build(
     prior: AutoregressivePrior | None,
     config: Config,
 ) -> tuple[str, JsonObject]:
-    """Returns the text of the page and its payload, with the most precise weights that fit.
+    """Returns the text of the page and its payload, within `size_limit`.
+
+    The weights are the most precise with which the page fits. If its pixels then differ from the model's by
+    more than `TOLERANCE`, images are left out, as long as `FEWEST` remain, to make room for better ones.
 
     Raises:
         ValueError: the page is larger than `size_limit`, whatever its weights.
     """
     model: DiscreteModel = finished.model
     title = f"{type(model).__name__} of {pathlib.Path(finished.config.dataset).name}"
-    precisions = packed.PRECISIONS if config.weights == "auto" else (config.weights,)
-    for precision in precisions:
+    limit, count = int(config.size_limit * _MEGABYTE), len(examples.pixels)
+    kept, chosen = 0, None
+    for precision in packed.PRECISIONS if config.weights == "auto" else (config.weights,):
         payload = explorer.of_model(model, examples, prior, precision, title)
         text = explorer.page(payload)
-        size = len(text.encode())
-        if size <= config.size_limit * _MEGABYTE:
+        size, images = len(text.encode()), len(json.dumps(payload["examples"]))
+        exact = payload["largest_error"] <= TOLERANCE
+        if exact and size > limit:
+            fit = int(count - count * (size - limit) / images)
+            kept, chosen = (fit, precision) if fit > kept else (kept, chosen)
+        if size <= limit:
+            if exact or chosen is None or kept < min(FEWEST, count):
+                return text, payload
+            break
+    while chosen and kept >= min(FEWEST, count):
+        payload = explorer.of_model(model, fewer(examples, kept), prior, chosen, title)
+        text = explorer.page(payload)
+        if len(text.encode()) <= limit:
             return text, payload
-    images = len(explorer.pack(examples.pixels)["data"])
+        kept = int(_FEWER * kept)
     raise ValueError(
         f"The page must be at most {config.size_limit:g} MB. Give fewer --num_images, --weights=int8, a "
         "larger --size_limit, or train a model with smaller --hidden_units. Received: a page of "
-        f"{size / _MEGABYTE:.1f} MB with weights as {precision} and {len(examples.pixels)} images of "
+        f"{size / _MEGABYTE:.1f} MB with weights as {precision} and {counted(count, 'image')} of "
         f"{images / _MEGABYTE:.1f} MB"
     )
+
+
+def fewer(examples: explorer.Examples, most: int) -> explorer.Examples:
+    """Returns up to `most` of the images of a page, of all classes in turn."""
+    indices = in_turn(examples.labels, len(examples.pixels), most)
+    labels = None if examples.labels is None else examples.labels[indices]
+    pixels, observations = examples.pixels[indices], examples.observations[indices]
+    return examples._replace(pixels=pixels, observations=observations, labels=labels)

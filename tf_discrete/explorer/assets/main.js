@@ -19,7 +19,7 @@ function explore(root, payload) {
     simplex.draw();
   });
   const facts = payload
-    ? `The weights of the decoder are rounded to ${payload.precision}; for the codes of these images its pixels differ ` +
+    ? `The weights of the decoder are rounded to ${payload.precision}; for the codes of these images and for random codes its pixels differ ` +
       `from the model's by at most ${payload.largest_error.toExponential(1)}. `
     : "";
   root.append(
@@ -39,7 +39,13 @@ function explore(root, payload) {
   return api;
 }
 
-function start() {
-  const payload = JSON.parse(document.getElementById("payload").textContent);
-  globalThis.explorer = explore(document.getElementById("explorer"), payload);
+/** Builds the explorer in a page of its own, once the arrays of the model are inflated. */
+async function start() {
+  const root = document.getElementById("explorer");
+  if (!globalThis.DecompressionStream) {
+    root.textContent = "This page needs a browser of 2023 or later: it reads its model by DecompressionStream.";
+    return;
+  }
+  const payload = await inflate(JSON.parse(document.getElementById("payload").textContent));
+  globalThis.explorer = explore(root, payload);
 }

@@ -1,21 +1,44 @@
 // Packed arrays, and the layers of a network. The same layers in NumPy: tf_discrete/explorer/computing.py.
 
 const ARRAYS = {
-  int8: Int8Array,
-  int16: Int16Array,
   int32: Int32Array,
   uint8: Uint8Array,
   uint16: Uint16Array,
   float32: Float32Array,
 };
 
+/** Inflates the packed arrays anywhere in a payload, which `unpack` then reads; returns the payload. */
+async function inflate(payload) {
+  if (!payload || typeof payload !== "object") return payload;
+  if (typeof payload.data === "string") {
+    const bytes = Uint8Array.from(atob(payload.data), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    payload.bytes = await new Response(stream).arrayBuffer();
+    delete payload.data;
+  }
+  await Promise.all(Object.values(payload).map(inflate));
+  return payload;
+}
+
+/** Returns the integers of weights: the upper 8 bits of all come first, then each lower bit of all. */
+function integersOf({ bytes, dtype }, count) {
+  const integers = Int32Array.from(new Int8Array(bytes, 0, count));
+  const lower = Number(dtype.slice(3)) - 8;
+  const bits = new Uint8Array(bytes, count);
+  const size = bits.length / Math.max(lower, 1);
+  for (let plane = 0; plane < lower; plane++) {
+    for (let index = 0; index < count; index++) {
+      const bit = (bits[plane * size + (index >> 3)] >> (7 - (index & 7))) & 1;
+      integers[index] = 2 * integers[index] + bit;
+    }
+  }
+  return integers;
+}
+
 /** Returns the numbers of a packed array, and of weights their values. */
 function unpack(packed) {
-  const text = atob(packed.data);
-  const bytes = new Uint8Array(text.length);
-  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
-  const numbers = new ARRAYS[packed.dtype](bytes.buffer);
-  if (!packed.scale) return numbers;
+  if (!packed.scale) return new ARRAYS[packed.dtype](packed.bytes);
+  const numbers = integersOf(packed, packed.shape.reduce((product, size) => product * size, 1));
   const scale = unpack(packed.scale);
   const values = new Float32Array(numbers.length);
   for (let row = 0; row < values.length; row += scale.length) {
@@ -170,7 +193,7 @@ function makeNetwork(layers, inputShape) {
   const steps = layers.map((layer) => {
     const unpacked = { ...layer, shapes: {} };
     for (const [name, value] of Object.entries(layer)) {
-      if (value && value.data !== undefined) {
+      if (value && value.bytes) {
         unpacked[name] = unpack(value);
         unpacked.shapes[name] = value.shape;
       }
