@@ -31,6 +31,12 @@ def test_equal_codes_lie_on_one_point_and_have_one_another():
     assert found["code"][8] == "2 0"
 
 
+@pytest.mark.filterwarnings("error")
+def test_images_of_one_code_lie_on_one_point():
+    found = atlas.columns(np.zeros([4, 2], int), 3, PIXELS[:4])
+    assert found["projection_x"] == found["projection_y"] == [0.0] * 4
+
+
 def test_one_image_has_no_neighbours():
     found = atlas.columns(CODES[:1], 3, PIXELS[:1])
     assert found["neighbors"] == [{"ids": [], "distances": []}]

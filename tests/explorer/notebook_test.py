@@ -15,7 +15,13 @@ async ([text, payload]) => {
   const el = document.createElement("div");
   document.body.append(el);
   await found.render({ model: { get: (name) => (name === "payload" ? payload : null) }, el });
-  return [el.firstChild.className, el.querySelectorAll(".cell").length, el.querySelectorAll("h2").length];
+  let passed = 0;
+  el.addEventListener("keydown", () => passed++);
+  const slider = el.querySelector("input[name=temperature]");
+  slider.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true }));
+  const keys = [el.firstChild.dataset.lmSuppressShortcuts, passed];
+  const count = (selector) => el.querySelectorAll(selector).length;
+  return [el.firstChild.className, count(".cell"), count("h2"), ...keys];
 }
 """
 
@@ -30,6 +36,7 @@ def test_the_module_draws_the_page_in_a_cell(browser):
     page.context.close()
     assert errors == []
     assert found[:2] == ["tfd", 4 * 3] and alone[:2] == ["tfd", 0] and found[2] > alone[2]
+    assert found[3:] == ["true", 0], "the notebook takes no keys of the page"
 
 
 def test_the_widget_holds_the_payload():

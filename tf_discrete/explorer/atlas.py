@@ -78,7 +78,7 @@ def write(path: str | os.PathLike[str], found: dict[str, list[Any]]) -> None:
 
 def _projection(codes: np.ndarray, num_categories: int) -> np.ndarray:
     """Returns two numbers for each code, float [M, 2]; the same each time."""
-    if len(codes) < 2:
+    if not len(codes) or (codes == codes[0]).all():
         return np.zeros([len(codes), 2])
     one_hot = np.eye(num_categories, dtype=np.float32)[codes].reshape([len(codes), -1])
     count = min(2, *one_hot.shape)

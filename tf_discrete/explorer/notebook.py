@@ -13,6 +13,8 @@ _RENDER = """
 export default {
   async render({ model, el }) {
     const root = document.createElement("div");
+    root.dataset.lmSuppressShortcuts = "true"; // Or JupyterLab takes the arrow keys of sliders.
+    root.addEventListener("keydown", (event) => event.stopPropagation());
     el.append(root);
     explore(root, await inflate(JSON.parse(model.get("payload"))));
   },
