@@ -87,7 +87,7 @@ def test_a_page_that_is_too_large_takes_fewer_bits_or_is_refused(run):
         explore.run(explore.Config(run=str(run), num_images=5, size_limit=0.001))
 
 
-def test_images_make_room_for_weights_that_are_precise_enough(run, monkeypatch, capsys):
+def test_images_make_space_for_weights_that_are_precise_enough(run, monkeypatch, capsys):
     monkeypatch.setattr(explore, "FEWEST", 10)
     path = explore.run(explore.Config(run=str(run), num_images=60))
     limit = (path.stat().st_size - len(json.dumps(payload_of(path)["examples"])) // 2) / 1e6

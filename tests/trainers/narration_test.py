@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
+import shlex
 import time
 
 import numpy as np
@@ -292,3 +294,19 @@ def test_results_stand_next_to_their_references(capsys):
         "  test/bound_nats               -90 +- 0.51  (100 samples, log probability)",
         "  test/reconstruction_accuracy  0.25 +- 0.01  (on the originals: 0.98 +- 0.003)",
     ]
+
+
+def test_printed_commands_can_be_pasted_in_any_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    results.print_result(small_runs.config("my runs/a"), {"test/accuracy": 0.5})
+    commands = [shlex.split(line) for line in capsys.readouterr().out.splitlines()[-3:]]
+    runs = [word.partition("=")[2] for command in commands for word in command if "my runs" in word]
+    assert runs == [str(tmp_path / "my runs" / "a")] * 3
+
+
+def test_commands_name_the_installed_package(monkeypatch):
+    spec = importlib.util.find_spec("trainers")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    assert "tf_discrete_trainers.evaluate" in results.program_command("evaluate")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert " trainers.evaluate" in results.program_command("evaluate")

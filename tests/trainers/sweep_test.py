@@ -122,7 +122,7 @@ def test_a_sweep_that_was_killed_repeats_nothing_and_finishes_the_best(tmp_path,
     assert (
         f"{folder / fast}: test results" in printed
     )  # Nothing is to be found in that of the sweep.
-    assert f"-m trainers.evaluate --run={folder / fast} --bound_samples=1000" in printed
+    assert f"trainers.evaluate --run={folder / fast} --bound_samples=1000" in printed
     with pytest.raises(ValueError, match="run must be the folder of one training.*a sweep"):
         finished_run.load(str(folder))
     # The best one alone has seen the test split.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import pathlib
 import shlex
 import shutil
 import sys
@@ -17,6 +19,9 @@ from tf_discrete.models import DiscreteModel
 
 from . import identity, narration, references
 from .run_directory import RunDirectory
+
+_INSTALLED = "tf_discrete_trainers"
+"""Name of the trainers where the package is installed, see setup.py."""
 
 
 def write_model(model: DiscreteModel, directory: RunDirectory) -> None:
@@ -54,10 +59,11 @@ def print_result(config: Any, result: dict[str, Any]) -> None:
     how: dict[str, Any] = (
         {"bound_samples": more} if more else {"bound_samples": 1, "split": "train"}
     )
+    where = os.path.abspath(folder)  # They can be pasted in any folder.
     for command in (
-        tensorboard_command(folder),
-        program_command("evaluate", run=folder, **how, **modules),
-        program_command("export", run=folder, path="exported", **modules),
+        tensorboard_command(where),
+        program_command("evaluate", run=where, **how, **modules),
+        program_command("export", run=where, path="exported", **modules),
     ):
         print(f"  {command}")
 
@@ -66,12 +72,11 @@ def program_command(program: str, **flags: Any) -> str:
     """Returns the command that starts a program of this package, quoted for a shell.
 
     Example:
-        >>> shlex.split(program_command("evaluate", run="my runs/a"))[1:]
-        ['-m', 'trainers.evaluate', '--run=my runs/a']
+        >>> shlex.split(program_command("evaluate", run="my runs/a"))[3:]
+        ['--run=my runs/a']
     """
-    package = __name__.split(".")[0]
     words = [f"--{name}={value}" for name, value in flags.items()]
-    return shlex.join([_interpreter(), "-m", f"{package}.{program}", *words])
+    return shlex.join([_interpreter(), "-m", f"{_package()}.{program}", *words])
 
 
 def tensorboard_command(folder: str | os.PathLike[str]) -> str:
@@ -85,6 +90,15 @@ def tensorboard_command(folder: str | os.PathLike[str]) -> str:
         ["tensorboard"] if _is_found("tensorboard") else [_interpreter(), "-m", "tensorboard.main"]
     )
     return shlex.join([*program, f"--logdir={os.fspath(folder)}"])
+
+
+def _package() -> str:
+    """Returns the name of this package: the one that is imported in any folder, where it is installed."""
+    own = __name__.split(".")[0]
+    spec = importlib.util.find_spec(_INSTALLED)
+    places = (spec and spec.submodule_search_locations) or ()
+    root = pathlib.Path(__file__).resolve().parents[1]
+    return _INSTALLED if root in [pathlib.Path(place).resolve() for place in places] else own
 
 
 def _interpreter() -> str:

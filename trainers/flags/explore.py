@@ -22,7 +22,7 @@ class Config(TrustFlags, MovedDataFlags):
     num_images: int = option(
         300,
         "Largest number of images in the page, of all classes in turn. Some are left out where the weights "
-        "need their room.",
+        "need their space.",
         lower=1,
     )
     weights: str = option(

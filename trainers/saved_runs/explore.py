@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import shlex
 
@@ -26,7 +27,7 @@ from .image_source import ImageSource
 TOLERANCE = 1e-3
 """Difference of pixels from the model's above which a notice is printed."""
 FEWEST = 100
-"""Images that are left in a page whose weights need room."""
+"""Images that are left in a page whose weights need space."""
 _MEGABYTE = 1_000_000
 _FEWER = 0.95
 """Share of the images that stay where they are still too many."""
@@ -68,7 +69,7 @@ def run(config: Config) -> pathlib.Path:
         narration.say(
             "Notice",
             f"The pixels of the page differ from the model's by more than {TOLERANCE:g}. Fewer --num_images "
-            "or a larger --size_limit leave room for more precise weights.",
+            "or a larger --size_limit leave space for more precise weights.",
         )
     return output
 
@@ -129,7 +130,7 @@ def write_atlas(finished: finished_run.FinishedRun, config: Config) -> None:
         found = atlas.columns(codes, num_categories, pixels, labels, config.atlas_neighbors)
         atlas.write(config.atlas, found)
     print(f"{config.atlas}: {counted(len(names), 'image')}, which this shows:")
-    print(f"  {shlex.join(['embedding-atlas', config.atlas])} {atlas.FLAGS}")
+    print(f"  {shlex.join(['embedding-atlas', os.path.abspath(config.atlas)])} {atlas.FLAGS}")
 
 
 def in_turn(labels: np.ndarray | None, count: int, most: int) -> np.ndarray:
@@ -185,7 +186,7 @@ def build(
     """Returns the text of the page and its payload, within `size_limit`.
 
     The weights are the most precise with which the page fits. If its pixels then differ from the model's by
-    more than `TOLERANCE`, images are left out, as long as `FEWEST` remain, to make room for better ones.
+    more than `TOLERANCE`, images are left out, as long as `FEWEST` remain, so that better ones fit.
 
     Raises:
         ValueError: the page is larger than `size_limit`, whatever its weights.
