@@ -63,6 +63,7 @@ def test_the_layout_groups_charts_by_question_in_order(tmp_path):
         tensorboard.write_layout(tags)
         tf.summary.flush()
     result = {"steps": 5, "test/bound_nats": -80.0, "test/hard_elbo_nats": -90.0, "test/text": "a"}
+    result["test/bound_standard_error_nats"] = 0.5
     tensorboard.write_test_scalars(tmp_path, result)
     found = check_layout(tmp_path)
     assert list(found) == ["objective", "discrete path", "codes", "optimisation", "test"]

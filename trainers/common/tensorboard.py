@@ -227,7 +227,10 @@ def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
             if name.startswith("test/") and isinstance(value, (int, float)):
                 chart = charts.chart(name.removeprefix("test/"))
                 tf.summary.scalar(chart.tag, value, description=chart.description)
-                tags.append(chart.tag)
+                if (
+                    charts.ERROR not in name
+                ):  # Errors are scalars of a run, and no charts to look at.
+                    tags.append(chart.tag)
     with (  # TensorBoard merges layouts in the order of the folders: those of training come first.
         writing.naming(folder),
         tf.summary.create_file_writer(str(folder / "validation")).as_default(step=result["steps"]),
