@@ -61,7 +61,7 @@ def print_result(config: Any, result: dict[str, Any]) -> None:
     )
     where = os.path.abspath(folder)  # They can be pasted in any folder.
     for command in (
-        tensorboard_command(where),
+        tensorboard_command(folder),
         program_command("evaluate", run=where, **how, **modules),
         program_command("export", run=where, path="exported", **modules),
     ):
@@ -83,13 +83,13 @@ def tensorboard_command(folder: str | os.PathLike[str]) -> str:
     """Returns the command that shows a folder in TensorBoard, quoted for a shell.
 
     Example:
-        >>> tensorboard_command("my runs/a").endswith(" '--logdir=my runs/a'")
+        >>> tensorboard_command("/my runs/a").endswith(" '--logdir=/my runs/a'")
         True
     """
     program = (
         ["tensorboard"] if _is_found("tensorboard") else [_interpreter(), "-m", "tensorboard.main"]
     )
-    return shlex.join([*program, f"--logdir={os.fspath(folder)}"])
+    return shlex.join([*program, f"--logdir={os.path.abspath(folder)}"])
 
 
 def _package() -> str:
