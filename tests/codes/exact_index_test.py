@@ -123,6 +123,76 @@ def test_nothing_acknowledged_is_lost_in_a_kill(tmp_path, index, lines):
     assert len(list((tmp_path / "index").iterdir())) == 3
 
 
+_KILLED_AT_EACH_STEP = """
+import os, shutil, signal, sys
+import numpy as np
+from tf_discrete import codes
+from tf_discrete.codes.exact import log
+
+packed = np.frombuffer(b"abc", np.uint8).reshape(1, 3)
+changes = {
+    "add": lambda index: index.add(packed, ids=[1000]),
+    "delete": lambda index: index.delete([0]),
+    "compact": lambda index: index.compact(),
+}
+
+def kill_at(step):
+    steps, fsync, write = iter(range(1, 10**9)), os.fsync, log._write
+
+    def passed():
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def in_two(file, data):
+        for part in (data[: len(data) // 2], data[len(data) // 2 :]):
+            write(file, part)
+            passed()
+
+    os.fsync, log._write = lambda file: (passed(), fsync(file), passed()), in_two
+    sys.addaudithook(lambda event, _: passed() if event == "open" or event[:3] == "os." else None)
+
+for name, change in changes.items():
+    for step in range(1, 1000):
+        folder = shutil.copytree("index", f"{name}-{step}")
+        child = os.fork()
+        if not child:
+            index = codes.ExactIndex.open(folder)
+            kill_at(step)
+            change(index)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if not status:
+            break
+        assert os.WTERMSIG(status) == signal.SIGKILL
+    print(name, step - 1)
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_step_leaves_the_old_state_or_the_new(tmp_path, index):
+    """The steps are all calls that open, write, sync, rename or remove files."""
+    index.add(PACKED[:3], ids=[100, 101, 102])
+    index.delete([5])
+    before = all_items(index)
+    added, deleted = {**before, 1000: b"abc"}, {**before}
+    del deleted[0]
+    ended = forked.run("-c", _KILLED_AT_EACH_STEP, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    steps = {line.split()[0]: int(line.split()[1]) for line in ended.stdout.splitlines()}
+    for (name, count), after in zip(steps.items(), (added, deleted, before), strict=True):
+        assert 10 < count < 999
+        found = []
+        for step in range(1, count + 1):
+            opened = codes.ExactIndex.open(tmp_path / f"{name}-{step}", verify=True)
+            found.append(all_items(opened))
+            assert found[-1] in (before, after), (name, step)
+            opened.add(PACKED[7:8], ids=[2000])
+            opened.compact()
+            assert all_items(opened) == {**found[-1], 2000: bytes(PACKED[7])}
+            assert len(list((tmp_path / f"{name}-{step}").iterdir())) == 3
+        assert (found[0], found[-1]) == (before, after)
+
+
 def test_a_compaction_that_fails_changes_nothing(tmp_path, index, monkeypatch):
     index.delete([1])
     wanted = all_items(index)
