@@ -119,6 +119,17 @@ def test_help_is_answered_at_once(program):
             assert choice in shown
 
 
+def test_every_program_that_trains_takes_several_devices_and_workers():
+    missing = []
+    for program in PROGRAMS:
+        config_class = importlib.import_module(f"trainers.flags.{program}").Config
+        fields = {field.name: field for field in dataclasses.fields(config_class)}
+        choices = fields["distribute"].metadata["choices"] if "distribute" in fields else ()
+        if "learning_rate" in fields and not {"mirrored", "multi_worker"} <= set(choices):
+            missing.append(program)
+    assert missing == ["state_tabulation"]  # Its agent acts in one environment.
+
+
 @pytest.mark.parametrize("flag", ["--helpshort", "--helpfull"])
 def test_other_help_too(flag):
     text, lines = _call("export", flag)

@@ -51,18 +51,42 @@ def tf_config(workers: list[str], index: int) -> str:
 def start(
     workers: list[str], index: int, folder: pathlib.Path, log: pathlib.Path, **changes: Any
 ) -> forked.Process:
-    """Starts a worker; what it prints goes to a file."""
+    """Starts a worker of a small run; what it prints goes to a file."""
+    return start_command(workers, index, log, *_words(folder, changes))
+
+
+def start_command(workers: list[str], index: int, log: pathlib.Path, *words: str) -> forked.Process:
+    """Starts Python as a worker; what it prints goes to a file."""
     environment = small_runs.environment(TF_CONFIG=tf_config(workers, index))
-    words = ["-m", "tests.trainers.two_workers", str(folder), json.dumps(changes)]
     return forked.start(*words, env=environment, stdout=log, stderr=log)
 
 
 def run(folder: pathlib.Path, logs: pathlib.Path, **changes: Any) -> list[tuple[int, str]]:
+    """Trains a small run on both workers; see `run_command`."""
+    return run_command(logs, *_words(folder, changes))
+
+
+def run_command(logs: pathlib.Path, *words: str) -> list[tuple[int, str]]:
     """Runs both workers to their end; returns the exit status of each and what it has printed."""
     workers = addresses()
     paths = [logs / f"worker-{index}" for index in range(2)]
-    both = [start(workers, i, folder, path, **changes) for i, path in enumerate(paths)]
+    both = [start_command(workers, i, path, *words) for i, path in enumerate(paths)]
     return [(one.wait(300), path.read_text()) for one, path in zip(both, paths, strict=True)]
+
+
+def until_epoch(
+    folder: pathlib.Path, epoch: int, process: forked.Process, log: pathlib.Path
+) -> None:
+    """Waits for the checkpoint of an epoch."""
+    last = folder / "checkpoints/last/checkpoint"
+    deadline = time.monotonic() + 240
+    while not (last.exists() and f"ckpt-{epoch}" in last.read_text()):
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.002)
+
+
+def _words(folder: pathlib.Path, changes: dict[str, Any]) -> list[str]:
+    return ["-m", "tests.trainers.two_workers", str(folder), json.dumps(changes)]
 
 
 def main(folder: str, changes: str) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import forked
 from tests.trainers import small_runs, two_workers
 
 SMALL = {"epochs": 1, "max_examples": 45, "batch_size": 20, "hidden_units": (4,)}
@@ -103,7 +102,7 @@ def test_kill_9(tmp_path: pathlib.Path, victim: int):
     both = [
         two_workers.start(workers, i, tmp_path / "run", log, **flags) for i, log in enumerate(logs)
     ]
-    until_epoch(tmp_path / "run", 3, both[0], logs[0])
+    two_workers.until_epoch(tmp_path / "run", 3, both[0], logs[0])
     both[victim].kill()
     began = time.monotonic()
     assert both[1 - victim].wait(120) == 1
@@ -118,17 +117,6 @@ def test_kill_9(tmp_path: pathlib.Path, victim: int):
     for status, printed in two_workers.run(tmp_path / "run", tmp_path, **flags):
         assert status == 0 and "Continuing" in printed, printed
     small_runs.assert_same_run(tmp_path / "run", tmp_path / "whole")
-
-
-def until_epoch(
-    folder: pathlib.Path, epoch: int, process: forked.Process, log: pathlib.Path
-) -> None:
-    """Waits for the checkpoint of an epoch."""
-    last = folder / "checkpoints/last/checkpoint"
-    deadline = time.monotonic() + 240
-    while not (last.exists() and f"ckpt-{epoch}" in last.read_text()):
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-        time.sleep(0.002)
 
 
 @pytest.mark.slow
@@ -147,19 +135,9 @@ def test_every_trainer(tmp_path: pathlib.Path, module: str):
         **MODULES[module],
     }
     words = ["-m", f"trainers.{module}", *(f"--{name}={value}" for name, value in flags.items())]
-    workers = two_workers.addresses()
-    logs = [tmp_path / "chief", tmp_path / "other"]
-    both = [
-        forked.start(
-            *words,
-            env=small_runs.environment(TF_CONFIG=two_workers.tf_config(workers, i)),
-            stdout=log,
-            stderr=log,
-        )
-        for i, log in enumerate(logs)
-    ]
-    assert [one.wait(300) for one in both] == [0, 0], logs[0].read_text() + logs[1].read_text()
-    assert "test results" in logs[0].read_text() and "test results" not in logs[1].read_text()
+    (chief, told), (other, silent) = two_workers.run_command(tmp_path, *words)
+    assert (chief, other) == (0, 0), told + silent
+    assert "test results" in told and "test results" not in silent
     assert {"model.keras", "saved_model", "metrics.json"} <= {
         path.name for path in (tmp_path / "run").iterdir()
     }

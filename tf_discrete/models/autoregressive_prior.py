@@ -14,8 +14,20 @@ from tf_discrete import seeds
 from tf_discrete._internal import checks, input_checks
 from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import noise
+from tf_discrete.models import term_means
 from tf_discrete.models.code_prior import sizes_of_codes
-from tf_discrete.types import Config, HasCodes, Seed, SeedLike, Shape, Tensor, at_least_float32
+from tf_discrete.models.worker_steps import WorkerSteps
+from tf_discrete.types import (
+    Batch,
+    Config,
+    HasCodes,
+    Logs,
+    Seed,
+    SeedLike,
+    Shape,
+    Tensor,
+    at_least_float32,
+)
 
 MAX_SYMBOLS = 2**16
 """Values that a chunk may take."""
@@ -24,7 +36,7 @@ _ROWS = 1000
 
 
 @keras.saving.register_keras_serializable("tf_discrete.models")
-class AutoregressivePrior(BuiltByConstructor, keras.Model):
+class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
     """p(z) = prod_t p(chunk_t | chunk_1, ..., chunk_{t-1}), for the codes of any model.
 
     A chunk is `chunk_size` variables at once, one symbol of K ** chunk_size values with an exact
@@ -242,6 +254,20 @@ class AutoregressivePrior(BuiltByConstructor, keras.Model):
         weights = 1.0 if sample_weight is None else tf.cast(sample_weight, y_pred.dtype)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         return -tf.reduce_mean(weights * y_pred) / replicas
+
+    def train_step(self, data: Batch) -> Logs:
+        return self._of_all_workers(super().train_step(data))
+
+    def test_step(self, data: Batch) -> Logs:
+        return self._of_all_workers(super().test_step(data))
+
+    def _of_all_workers(self, logs: Logs) -> Logs:
+        """Returns the means of a step over the codes of all workers, or where there is one, Keras' logs."""
+        if not self._on_workers:
+            return logs
+        return term_means.results(
+            {mean.name: mean for mean in self.metrics if isinstance(mean, keras.metrics.Mean)}
+        )
 
     def get_config(self) -> Config:
         return {

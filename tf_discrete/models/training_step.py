@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ from tf_discrete import seeds
 from tf_discrete._internal import checks, counters, replicas
 from tf_discrete.models import term_means
 from tf_discrete.models.batches import batch_mean, batch_size, inputs_of
+from tf_discrete.models.worker_steps import WorkerSteps
 from tf_discrete.schedules import ScheduledVariable, scheduled_values
 from tf_discrete.types import (
     Batch,
@@ -27,7 +27,7 @@ from tf_discrete.types import (
 )
 
 
-class TrainingStep(keras.Model):
+class TrainingStep(WorkerSteps):
     """A Keras model that minimises its objective and reports the terms of it, see `DiscreteModel`.
 
     Samples are functions of (seed, micro-step, replica, purpose), so a restarted run repeats them.
@@ -97,35 +97,6 @@ class TrainingStep(keras.Model):
             same = sum(other.name == value.name for other in named.values())
             named[f"{value.name}_{same + 1}" if same else value.name] = value
         return named
-
-    def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
-        """Builds as Keras does, but not on several workers, where Keras fails on batches that are dicts."""
-        if not self._on_workers:
-            super()._maybe_symbolic_build(iterator, data_batch)
-
-    def _make_function(self, step_function: Callable[[Batch], Logs]) -> Callable[[Any], Logs]:
-        """Returns Keras' function of a step; on several workers one of our own, whose logs are reduced."""
-        if not self._on_workers:
-            return super()._make_function(step_function)
-        if self.steps_per_execution != 1 or self.jit_compile:
-            raise ValueError(
-                "Training on several workers takes one step per execution and no XLA. Compile the model with "
-                "steps_per_execution=1 and jit_compile=False. Received: "
-                f"steps_per_execution={self.steps_per_execution}, jit_compile={self.jit_compile}"
-            )
-        strategy = self.distribute_strategy
-
-        def one_step(batches: Any) -> Logs:
-            logs = strategy.run(step_function, args=(next(batches),))
-            return {
-                name: strategy.experimental_local_results(value)[0] for name, value in logs.items()
-            }
-
-        return one_step if self.run_eagerly else tf.function(one_step, autograph=False)
-
-    @property
-    def _on_workers(self) -> bool:
-        return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     def step_seed(self, counter: Tensor, purpose: str) -> Seed:
         """Returns the seed of a step for one purpose, different on every replica."""

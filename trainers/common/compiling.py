@@ -11,7 +11,7 @@ from tf_discrete import datasets
 from tf_discrete.models import DiscreteModel, networks
 from tf_discrete.optimizers import FusedAdam, LazyAdam
 
-from ..flags.run import RunConfig, TrainingFlags
+from ..flags.run import DistributeFlags, RunConfig, TrainingFlags
 from ..workers import batches as worker_batches
 
 KINDS = {"mirrored": "Mirrored", "multi_worker": "Multi-worker"}
@@ -21,7 +21,7 @@ MAX_STEPS_PER_EXECUTION = 20
 """Where the user leaves it open."""
 
 
-def make_strategy(config: TrainingFlags) -> tf.distribute.Strategy:
+def make_strategy(config: DistributeFlags) -> tf.distribute.Strategy:
     """The strategy of `--distribute`; that of several workers must be made before anything is computed."""
     if config.distribute == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy()

@@ -6,10 +6,11 @@ import dataclasses
 
 from .config import option
 from .finished_run import MovedDataFlags, TrustFlags
+from .run import DistributeFlags
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(TrustFlags, MovedDataFlags):
+class Config(DistributeFlags, TrustFlags, MovedDataFlags):
     """Flags of this trainer; those of the prior have the names of its arguments."""
 
     run: str = option(

@@ -86,7 +86,20 @@ class OptimizationFlags:
 
 
 @dataclasses.dataclass(frozen=True)
-class ExecutionFlags:
+class DistributeFlags:
+    """The devices and machines that train together."""
+
+    distribute: str = option(
+        "none",
+        "'mirrored' trains on all GPUs (or logical CPUs) of this machine, 'multi_worker' on those of all "
+        "machines that TF_CONFIG names, with the same command on each (docs/workers.md). Both take one step "
+        "per execution and no XLA.",
+        choices=("none", "mirrored", "multi_worker"),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionFlags(DistributeFlags):
     """Where and how a run is executed, and what it shows."""
 
     output_dir: str = option(
@@ -124,13 +137,6 @@ class ExecutionFlags:
         "float32",
         "Keras dtype policy of the networks.",
         choices=("float32", "float64", "mixed_float16", "mixed_bfloat16"),
-    )
-    distribute: str = option(
-        "none",
-        "'mirrored' trains on all GPUs (or logical CPUs) of this machine, 'multi_worker' on those of all "
-        "machines that TF_CONFIG names, with the same command on each (docs/workers.md). Both take one step "
-        "per execution and no XLA.",
-        choices=("none", "mirrored", "multi_worker"),
     )
     profile: bool = option(False, "Profile some steps of the first epoch for TensorBoard.")
     import_module: tuple[str, ...] = option(

@@ -21,12 +21,24 @@ from tf_discrete._internal.writing import write_json
 from tf_discrete.codes.digest import model_digest
 from tf_discrete.models import AutoregressivePrior
 
-from ..common import callbacks, finished_run, identity, interruption, narration, references, results
+from ..common import (
+    callbacks,
+    compiling,
+    finished_run,
+    identity,
+    interruption,
+    narration,
+    references,
+    results,
+)
 from ..common import run as run_lib
 from ..common.run_directory import RunDirectory
 from ..common.tensorboard import ScalarLog
 from ..flags.autoregressive_prior import Config
 from ..flags.config import check
+from ..workers import batches as worker_batches
+from ..workers import shared_run
+from ..workers.shared_run import SharedRun
 
 MAY_DIFFER = (
     *("output_dir", "data_dir", "import_module", "epochs", "early_stopping"),
@@ -53,6 +65,13 @@ def run(config: Config) -> dict[str, Any]:
             else, such as a prior of another model.
     """
     check(config)
+    with shared_run.joined("autoregressive_prior", config) as shared:
+        return _run(config, shared)
+
+
+def _run(config: Config, shared: SharedRun) -> dict[str, Any]:
+    """`run` on this worker; only the chief finishes and has results."""
+    strategy = compiling.make_strategy(config)  # Before anything makes a variable.
     finished = finished_run.load(
         config.run,
         dataset=config.dataset,
@@ -62,36 +81,28 @@ def run(config: Config) -> dict[str, Any]:
         trust_run=config.trust_run,
     )
     keras.utils.set_random_seed(config.seed)
-    prior = AutoregressivePrior.for_model(
-        finished.model,
-        chunk_size=config.chunk_size or None,
-        units=config.units,
-        embedding_units=config.embedding_units,
-    )
-    prior.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
-    prior.optimizer.build(prior.trainable_variables)  # Or the step would be traced twice.
+    with strategy.scope():
+        prior = _prior(finished.model, config)
     splits = {name: finished.split(name) for name in ("train", "validation", "test")}
-    if config.batch_size > len(splits["train"]):
-        raise ValueError(
-            "A batch must fit into the training codes. Choose a smaller --batch_size. Received: "
-            f"batch_size={config.batch_size}, {len(splits['train'])} training images"
-        )
-    directory = RunDirectory(
+    _check_batch_size(config, len(splits["train"]), strategy.num_replicas_in_sync)
+    data, digest = identity.of_splits(splits), model_digest(finished.model)
+    shared.agree_on_data({**data, "model": digest})
+    directory = shared.directory(
         config.output_dir or str(finished.directory.path / "autoregressive_prior")
     )
     with directory.lock():
-        config = identity.claim(
-            directory,
-            "autoregressive_prior",
-            config,
-            MAY_DIFFER,
-            identity.of_splits(splits),
-            model_digest(finished.model),
-        )
+        config = identity.claim(directory, "autoregressive_prior", config, MAY_DIFFER, data, digest)
+        shared.share(directory)
         narration.say("Data", narration.data_words(finished.config.dataset, splits))
         narration.say("Model", narration.model_words(finished.model))
         codes = {name: encode(finished.model, split) for name, split in splits.items()}
-        epochs = fit(prior, codes, config, directory)
+        epochs = fit(prior, codes, config, directory, shared)
+        if not shared.is_chief:
+            shared.wait_for_the_chief()
+            return {}
+        if config.distribute != "none":  # The rest needs no other device.
+            prior = _prior(finished.model, config)
+        _checkpoints(prior, codes, config, directory).restore_best()
         with narration.phase("Bits of the codes of every split"):
             result = {**score(prior, codes), "epochs": epochs}
         if config.compress:
@@ -109,6 +120,32 @@ def run(config: Config) -> dict[str, Any]:
     return result
 
 
+def _prior(model: Any, config: Config) -> AutoregressivePrior:
+    """Returns the compiled prior of a configuration, for the strategy in whose scope this is called."""
+    prior = AutoregressivePrior.for_model(
+        model,
+        chunk_size=config.chunk_size or None,
+        units=config.units,
+        embedding_units=config.embedding_units,
+    )
+    prior.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
+    prior.optimizer.build(prior.trainable_variables)  # Or the step would be traced twice.
+    return prior
+
+
+def _check_batch_size(config: Config, rows: int, replicas: int) -> None:
+    if config.batch_size > rows:
+        raise ValueError(
+            "A batch must fit into the training codes. Choose a smaller --batch_size. Received: "
+            f"batch_size={config.batch_size}, {rows} training images"
+        )
+    if config.batch_size % replicas:
+        raise ValueError(
+            f"Every replica must be given as many codes of a batch. Choose a --batch_size that is a multiple "
+            f"of {replicas}. Received: batch_size={config.batch_size}"
+        )
+
+
 def encode(model: Any, split: datasets.Split) -> np.ndarray:
     """Returns the codes of the images of a split, int [n, N], of trees the digits."""
     with narration.phase(f"Codes of {counted(len(split), f'{split.split} image')}"):
@@ -120,45 +157,56 @@ def fit(
     codes: dict[str, np.ndarray],
     config: Config,
     directory: RunDirectory,
+    shared: SharedRun,
 ) -> int:
-    """Trains on the training codes from the last checkpoint on.
-
-    Returns:
-        The number of epochs; the weights are those of the best one.
-    """
-    steps = len(codes["train"]) // config.batch_size
-    checkpoints = callbacks.Checkpoints(
-        prior, directory, config.early_stopping, steps, monitored=MONITORED
-    )
+    """Trains on the training codes from the last checkpoint on; returns the number of epochs."""
+    checkpoints = _checkpoints(prior, codes, config, directory)
     if checkpoints.resume():
         print(f"Continuing {directory.path} after epoch {checkpoints.epoch}")
-    if checkpoints.epoch < config.epochs and not checkpoints.patience_is_over():
-        with interruption.saying(lambda: run_lib.standing(checkpoints, config.epochs)):
-            prior.fit(
-                batches(codes["train"], config, checkpoints.epoch),
-                validation_data=(codes["validation"],),
-                validation_batch_size=1000,
-                epochs=config.epochs,
-                initial_epoch=checkpoints.epoch,
-                steps_per_epoch=steps,
-                callbacks=[
-                    callbacks.StopWhenInterrupted(),
-                    callbacks.StopAtNaN(),
-                    keras.callbacks.LambdaCallback(
-                        on_epoch_end=lambda epoch, logs: logs.update(
-                            val_log_prob_nats=-logs["val_loss"]
-                        )
-                    ),
-                    callbacks.Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
-                    ScalarLog(directory.tensorboard, MONITORED),
-                    checkpoints,
-                ],
-                shuffle=False,
-                verbose=0,
-            )
-    epochs = checkpoints.epoch
-    checkpoints.restore_best()
-    return epochs
+    shared.agree_on_epoch(checkpoints.epoch)
+    shared.say(lambda: run_lib.standing(checkpoints, config.epochs))
+    if checkpoints.epoch >= config.epochs or checkpoints.patience_is_over():
+        return checkpoints.epoch
+    strategy, steps = prior.distribute_strategy, checkpoints.steps_per_epoch
+    training = batches(codes["train"], config, checkpoints.epoch)
+    rows = len(codes["validation"])
+    size = worker_batches.rows_for_all(rows, min(1000, rows), strategy.num_replicas_in_sync)
+    validation = tf.data.Dataset.from_tensor_slices(codes["validation"]).batch(size)
+    own = [
+        keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: logs.update(val_log_prob_nats=-logs["val_loss"])
+        ),
+        callbacks.Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
+        ScalarLog(directory.tensorboard, MONITORED),
+    ]
+    with interruption.saying(lambda: run_lib.standing(checkpoints, config.epochs)):
+        prior.fit(
+            compiling.shared_batches(strategy, training),
+            validation_data=compiling.shared_batches(strategy, validation),
+            epochs=config.epochs,
+            initial_epoch=checkpoints.epoch,
+            steps_per_epoch=steps,
+            callbacks=[
+                callbacks.StopWhenInterrupted(),
+                callbacks.StopAtNaN(),
+                *shared.callbacks(own, [checkpoints]),
+            ],
+            shuffle=False,
+            verbose=0,
+        )
+    return checkpoints.epoch
+
+
+def _checkpoints(
+    prior: AutoregressivePrior,
+    codes: dict[str, np.ndarray],
+    config: Config,
+    directory: RunDirectory,
+) -> callbacks.Checkpoints:
+    steps = len(codes["train"]) // config.batch_size
+    return callbacks.Checkpoints(
+        prior, directory, config.early_stopping, steps, monitored=MONITORED
+    )
 
 
 def batches(codes: np.ndarray, config: Config, start_epoch: int) -> tf.data.Dataset:

@@ -18,11 +18,11 @@ from tf_discrete._internal import writing
 
 from ..common.run_directory import RunDirectory
 from ..flags.config import to_json
-from ..flags.run import RunConfig
+from ..flags.run import DistributeFlags
 from . import cluster
 from .group import Group
 
-OWN = ("output_dir", "data_dir", "dataset", "features", "import_module", "profile")
+OWN = ("output_dir", "data_dir", "dataset", "features", "run", "import_module", "profile")
 """Flags in which workers may differ: paths on their machines. Data are compared by their fingerprints."""
 
 FILE = "workers.json"
@@ -143,7 +143,7 @@ class SharedRun:
 
 
 @contextlib.contextmanager
-def joined(task: str, config: RunConfig) -> Iterator[SharedRun]:
+def joined(task: str, config: DistributeFlags) -> Iterator[SharedRun]:
     """Joins the other workers of a run, where `--distribute` says that there are some.
 
     Args:
