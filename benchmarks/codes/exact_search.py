@@ -22,41 +22,23 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import importlib
 import multiprocessing
-import os
 import pathlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks import memory, provenance, store
-from benchmarks.codes import linear_codes
+from benchmarks.codes import linear_codes, search_methods
+from benchmarks.codes.search_methods import BITS, NAMES
 from tf_discrete import codes, datasets, plots
 from trainers.common import tables
 
 RESULTS = "exact_search"
-NAMES = {
-    "exact_index": "`ExactIndex`, exact",
-    "scan": "`hamming_top_k`, exact",
-    "faiss_flat": "FAISS flat, exact",
-    "faiss_ivf": "FAISS IVF, 16 probes",
-    "faiss_multi_hash": "FAISS MultiHash, 3 x 21 bits, 1 flip",
-    "faiss_hnsw": "FAISS HNSW, 32 links, effort 64",
-    "usearch": "usearch HNSW",
-}
-GRAPHS = ("faiss_multi_hash", "faiss_hnsw", "usearch")
-_LIBRARIES = {
-    **dict.fromkeys(("faiss_flat", "faiss_ivf", "faiss_multi_hash", "faiss_hnsw"), "faiss"),
-    "usearch": "usearch.index",
-}
 _MEMORY = {"memory_mebibytes": "memory, MiB", "peak_mebibytes": "peak, MiB"}
-Search = Callable[[np.ndarray], codes.Neighbors]
-_BITS = 64
 _MOST_REPORTED = 10**7
 """Codes among which near duplicates are reported; the pairs grow with the square."""
 
@@ -68,9 +50,9 @@ def make_codes(options: argparse.Namespace, path: pathlib.Path) -> np.ndarray:
         for name in ("train", "test")
     }
     images = {name: _pixels(np.asarray(part.images)) for name, part in split.items()}
-    encoder = linear_codes.train(images["train"], _BITS, options.epochs, options.seed)
+    encoder = linear_codes.train(images["train"], BITS, options.epochs, options.seed)
     count = max(options.sizes)
-    items, start = np.memmap(path, np.uint8, "w+", shape=(count, _BITS // 8)), 0
+    items, start = np.memmap(path, np.uint8, "w+", shape=(count, BITS // 8)), 0
     flat = images["train"].reshape(len(images["train"]), -1)
     for part in linear_codes.packed_codes(
         encoder, flat, count, options.seed, options.noise, options.repeats
@@ -89,79 +71,12 @@ def make_codes(options: argparse.Namespace, path: pathlib.Path) -> np.ndarray:
 
 def read_codes(path: pathlib.Path, size: int) -> np.ndarray:
     """Maps the first codes of a file, uint8 [size, 8]."""
-    return np.memmap(path, np.uint8, "r", shape=(size, _BITS // 8))
+    return np.memmap(path, np.uint8, "r", shape=(size, BITS // 8))
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:
     array = np.asarray(images)
     return array.astype(np.float32) / (255 if array.dtype == np.uint8 else 1)
-
-
-def build(name: str, items: np.ndarray, folder: pathlib.Path, k: int) -> tuple[Search, int]:
-    """A search of an index, and the bytes of its files."""
-    if name == "exact_index":
-        index = codes.ExactIndex.build(folder / "exact", items, _BITS)
-        return lambda queries: _certified(index, queries, k), index.num_bytes
-    if name == "scan":
-        array = np.asarray(items)
-        return lambda queries: codes.hamming_top_k(queries, array, k), items.nbytes
-    if name == "usearch":
-        return _usearch(items, folder, k)
-    return _faiss(name, items, folder, k)
-
-
-def _certified(index: codes.ExactIndex, queries: np.ndarray, k: int) -> codes.Neighbors:
-    found = index.search(queries, k)
-    assert (found.radius >= found.distances[:, -1]).all()
-    _certified.scanned = float(found.scanned.mean())  # type: ignore[attr-defined]
-    return codes.Neighbors(found.distances, found.ids)
-
-
-def _usearch(items: np.ndarray, folder: pathlib.Path, k: int) -> tuple[Search, int]:
-    from usearch.index import Index, MetricKind
-
-    index = Index(ndim=_BITS, metric=MetricKind.Hamming, dtype="b1")
-    index.add(np.arange(len(items), dtype=np.uint64), np.asarray(items), threads=1)
-    index.save(str(folder / "usearch"))
-
-    def search(queries: np.ndarray) -> codes.Neighbors:
-        found = index.search(queries, k, threads=1)
-        return codes.Neighbors(
-            np.asarray(found.distances).astype(np.int32), np.asarray(found.keys).astype(np.int64)
-        )
-
-    return search, os.path.getsize(folder / "usearch")
-
-
-def _faiss(name: str, items: np.ndarray, folder: pathlib.Path, k: int) -> tuple[Search, int]:
-    import faiss
-
-    faiss.omp_set_num_threads(1)
-    array = np.ascontiguousarray(items)
-    index: Any
-    if name == "faiss_flat":
-        index = faiss.IndexBinaryFlat(_BITS)
-    elif name == "faiss_hnsw":
-        index = faiss.IndexBinaryHNSW(_BITS, 32)
-        index.hnsw.efSearch = 64
-    elif name == "faiss_multi_hash":
-        index = faiss.IndexBinaryMultiHash(_BITS, 3, 21)
-        index.nflip = 1
-    else:
-        lists = min(4096, int(4 * len(items) ** 0.5), len(items) // 39)
-        quantizer = faiss.IndexBinaryFlat(_BITS)
-        index = faiss.IndexBinaryIVF(quantizer, _BITS, lists)
-        index.kept_quantizer, index.nprobe = quantizer, min(16, lists)
-        index.train(array[:: max(1, len(array) // (64 * lists))])
-    index.add(array)
-    faiss.write_index_binary(index, str(folder / name))
-    size = os.path.getsize(folder / name)
-
-    def search(queries: np.ndarray) -> codes.Neighbors:
-        distances, found = index.search(np.ascontiguousarray(queries), k)
-        return codes.Neighbors(distances, found)
-
-    return search, size
 
 
 def measure(
@@ -172,7 +87,9 @@ def measure(
     exact: list[codes.Neighbors] = []
     fresh = multiprocessing.get_context("spawn")
     for name in NAMES:
-        if name not in options.methods or (name in GRAPHS and size > options.max_graph):
+        if name not in options.methods or (
+            name in search_methods.GRAPHS and size > options.max_graph
+        ):
             continue
         with concurrent.futures.ProcessPoolExecutor(1, fresh) as process:
             try:
@@ -196,33 +113,32 @@ def _measure(
 ) -> tuple[dict[str, Any], list[codes.Neighbors]]:
     """Builds one index and asks it everything; returns what it took, and what was found."""
     codes.hamming_top_k(queries[:1], queries[:2], 1)
-    if name in _LIBRARIES:
-        importlib.import_module(_LIBRARIES[name])  # It is no memory of the index.
+    search_methods.import_library(name)
     items = read_codes(path, size)
     with tempfile.TemporaryDirectory(dir=options.scratch or None) as folder:
         before, clock, processor = memory.resident(), time.perf_counter(), time.process_time()
-        search, num_bytes = build(name, items, pathlib.Path(folder), options.k)
+        built = search_methods.build(name, items, pathlib.Path(folder), options.k)
         row: dict[str, Any] = {
             "build_seconds": round(time.perf_counter() - clock, 1),
             "build_cpu_seconds": round(time.process_time() - processor, 1),
-            "mebibytes": round(num_bytes / 2**20, 1),
+            "mebibytes": round(built.num_bytes / 2**20, 1),
             "queries_per_second": [],
             "queries_per_cpu_second": [],
         }
         del items  # Its pages are no memory of an index that has its own.
-        search(queries[:2])
+        built.search(queries[:2])
         found = []
         for turn in range(options.rounds):
             part = queries[turn * options.queries : (turn + 1) * options.queries]
             clock, processor = time.perf_counter(), time.process_time()
-            found.append(search(part))
+            found.append(built.search(part))
             processor, clock = time.process_time() - processor, time.perf_counter() - clock
             row["queries_per_second"].append(round(len(part) / clock, 1))
             row["queries_per_cpu_second"].append(round(len(part) / processor, 1))
         row["memory_mebibytes"] = round(memory.resident() - before, 1)
         row["peak_mebibytes"] = round(memory.peak() - before, 1)
+        row.update(built.facts)
         if name == "exact_index":
-            row["scanned"] = _certified.scanned  # type: ignore[attr-defined]
             reported = max((one for one in options.sizes if one <= _MOST_REPORTED), default=0)
             if options.duplicates_radius >= 0 and size == reported:
                 row["near_duplicates"] = _near_duplicates(folder, options.duplicates_radius)
@@ -286,7 +202,7 @@ def table(records: dict[str, dict[str, Any]]) -> str:
     )
     return (
         f"{tables.markdown(header, cells)}\n"
-        f"Codes of {_BITS} bits of distorted MNIST images, k = {setting['k']}, batches of "
+        f"Codes of {BITS} bits of distorted MNIST images, k = {setting['k']}, batches of "
         f"{setting['queries']} queries, median of {setting['rounds']}, one thread. {''.join(made)}"
         f"{''.join(map(_duplicates_in_words, results))}"
     )
