@@ -32,7 +32,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import provenance, store
+from benchmarks import memory, provenance, store
 from tf_discrete import plots
 from tf_discrete.models import SemiSupervisedVAE, conditional_networks
 from tf_discrete.optimizers import FusedAdam
@@ -113,16 +113,18 @@ def predicted_ratio(model: SemiSupervisedVAE) -> float:
     return (once + model.num_classes * each) / (once + each)
 
 
-def memory(config: Config, network: str, inference: str, num_classes: int) -> dict[str, float]:
+def measure_memory(
+    config: Config, network: str, inference: str, num_classes: int
+) -> dict[str, float]:
     """Peak memory of training and memory of a step in MiB; meant for a process that does nothing else."""
     tf.zeros([])  # TensorFlow begins.
     before = _settled()
     contender = Contender(dataclasses.replace(config, seconds=0.5), network, inference, num_classes)
     contender.turn()
-    peak = _status("VmHWM") - before
+    peak = memory.peak() - before
     between = _settled()
     contender.turn()
-    return {"peak": peak, "step": _status("VmHWM") - between}
+    return {"peak": peak, "step": memory.peak() - between}
 
 
 def _settled() -> float:
@@ -130,14 +132,7 @@ def _settled() -> float:
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
-
-
-def _status(field: str) -> float:
-    """A size that the kernel knows of this process, in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    found = next(line for line in lines if line.startswith(f"{field}:"))
-    return int(found.split()[1]) / 1024
+    return memory.resident()
 
 
 def measure(config: Config, network: str, num_classes: int) -> dict[str, Any]:
@@ -146,7 +141,9 @@ def measure(config: Config, network: str, num_classes: int) -> dict[str, Any]:
     memories = {}
     for name in names:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            memories[name] = process.submit(memory, config, network, name, num_classes).result()
+            memories[name] = process.submit(
+                measure_memory, config, network, name, num_classes
+            ).result()
     contenders = {name: Contender(config, network, name, num_classes) for name in names}
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(config.rounds):
