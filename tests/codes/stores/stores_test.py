@@ -34,8 +34,9 @@ def lance_store(layout, folder):
 
 @contextlib.contextmanager
 def postgres_store(layout, folder):
-    psycopg = pytest.importorskip("psycopg")
     with postgres_server.running() as address:
+        import psycopg
+
         with psycopg.connect(address, autocommit=True) as connection:
             yield stores.PostgresStore(layout, connection)
 
