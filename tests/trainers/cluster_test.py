@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import pathlib
+import re
 import socket
+import subprocess
 
 import pytest
+import yaml
 
 from trainers.workers import cluster
 
@@ -22,6 +26,26 @@ def config(workers=None, kind="worker", index=0, **more):
 def read(value):
     text = value if isinstance(value, str) else json.dumps(value)
     return cluster.from_environment({cluster.VARIABLE: text})
+
+
+def test_the_configurations_of_the_guide_can_be_read():
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "workers.md").read_text()
+    hosts = [read(one) for one in re.findall(r"^export TF_CONFIG='(.*)'$", text, re.MULTILINE)]
+    assert [(one.addresses, one.number) for one in hosts] == [(tuple(HOSTS), i) for i in (0, 1)]
+    (manifests,) = re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    service, job = yaml.safe_load_all(manifests)
+    name, pods = job["metadata"]["name"], job["spec"]["template"]["spec"]
+    assert pods["subdomain"] == service["metadata"]["name"]
+    assert service["spec"]["selector"] == {"job-name": name}
+    (script,) = pods["containers"][0]["args"]
+    for index in range(job["spec"]["completions"]):
+        shown = script.partition("exec ")[0] + 'printf %s "$TF_CONFIG"'
+        environment = {"JOB_COMPLETION_INDEX": str(index)}
+        done = subprocess.run(["sh", "-c", shown], env=environment, capture_output=True, text=True)
+        found = read(done.stdout)
+        # The host of a pod of an indexed job is its name and number, in the subdomain of the service.
+        assert found.addresses == tuple(f"{name}-{i}.{pods['subdomain']}:2222" for i in (0, 1))
+        assert found.number == index
 
 
 def test_the_chief_comes_first():
