@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import tempfile
 
@@ -80,10 +81,8 @@ def test_blocks_need_not_divide_an_epoch(asked, steps, chosen):
 
 @pytest.mark.slow
 def test_a_streamed_run_has_the_numbers_of_one_in_memory(tmp_path: pathlib.Path):
-    digits = datasets.get("digits", "train", max_examples=60)
-    for number, image in enumerate(digits.images):
-        keras.utils.save_img(f"{tmp_path}/{number:03d}.png", image, scale=False)
-    flags = {"dataset": str(tmp_path), "batch_size": 10, "epochs": 2, "loop": "fit"}
+    write_images(tmp_path / "in", "folder")
+    flags = {"dataset": str(tmp_path / "in"), "batch_size": 10, "epochs": 2, "loop": "fit"}
     with tempfile.TemporaryDirectory() as folder:
         runs = [pathlib.Path(folder) / name for name in ("streamed", "resident")]
         for path in runs:
@@ -92,20 +91,38 @@ def test_a_streamed_run_has_the_numbers_of_one_in_memory(tmp_path: pathlib.Path)
 
 
 @pytest.mark.slow
-def test_a_run_over_shards_that_goes_on_has_the_numbers_of_a_whole_one(tmp_path: pathlib.Path):
-    digits = datasets.get("digits", "train", max_examples=60)
-    (tmp_path / "in").mkdir()
-    for part in range(3):
-        path = f"{tmp_path}/in/digits.tfrecord-{part:05d}-of-00003"
-        with tf.io.TFRecordWriter(path) as writer:
-            for image in digits.images[part * 20 : (part + 1) * 20]:
-                value = tf.train.BytesList(value=[tf.io.encode_png(image).numpy()])
-                features = tf.train.Features(feature={"image": tf.train.Feature(bytes_list=value)})
-                writer.write(tf.train.Example(features=features).SerializeToString())
-    flags = {"dataset": str(tmp_path / "in"), "batch_size": 10, "loop": "fit"}
-    flags |= {"stream": True, "shuffle_buffer": 15}
+@pytest.mark.parametrize("kind", ["folder", "shards", "tfds"])
+def test_a_streamed_run_that_goes_on_has_the_numbers_of_a_whole_one(
+    tmp_path: pathlib.Path, kind: str
+):
+    flags = {"batch_size": 10, "loop": "fit", "stream": True, "shuffle_buffer": 15}
+    if kind == "tfds":
+        if "TF_DISCRETE_DATA_DIR" not in os.environ:
+            pytest.skip("no prepared TFDS data: TF_DISCRETE_DATA_DIR is not set")
+        flags |= {"dataset": "mnist", "data_dir": os.environ["TF_DISCRETE_DATA_DIR"]}
+        flags |= {"max_examples": 60}
+    else:
+        write_images(tmp_path / "in", kind)
+        flags |= {"dataset": str(tmp_path / "in")}
     small_runs.train(tmp_path / "parts", epochs=1, **flags)
     for name in ("parts", "whole"):
         small_runs.train(tmp_path / name, epochs=2, **flags)
     assert small_runs.rows(tmp_path / "parts") == small_runs.rows(tmp_path / "whole")
     assert len(small_runs.rows(tmp_path / "whole")) == 2
+
+
+def write_images(folder: pathlib.Path, kind: str) -> None:
+    """Writes 60 digits as PNG files, or into three TFRecord files."""
+    folder.mkdir()
+    images = datasets.get("digits", "train", max_examples=60).images
+    if kind == "folder":
+        for number, image in enumerate(images):
+            keras.utils.save_img(f"{folder}/{number:03d}.png", image, scale=False)
+        return
+    for part in range(3):
+        path = f"{folder}/digits.tfrecord-{part:05d}-of-00003"
+        with tf.io.TFRecordWriter(path) as writer:
+            for image in images[part * 20 : (part + 1) * 20]:
+                value = tf.train.BytesList(value=[tf.io.encode_png(image).numpy()])
+                features = tf.train.Features(feature={"image": tf.train.Feature(bytes_list=value)})
+                writer.write(tf.train.Example(features=features).SerializeToString())
