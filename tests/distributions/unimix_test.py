@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests.estimators import problems
 from tf_discrete import distributions
 from tf_discrete.distributions.unimix import unimix
+from tf_discrete.layers.stochastic import StochasticLayer
 
 LOGITS = problems.generic_logits("categorical", tf.float64).numpy()
 
@@ -38,6 +39,20 @@ def test_the_gradient_is_that_of_the_mixture():
     upstream = weights * (1 - fraction) / ((1 - fraction) * probs + fraction / LOGITS.shape[-1])
     wanted = probs * (upstream - (probs * upstream).sum(axis=-1, keepdims=True))
     np.testing.assert_allclose(tape.gradient(total, logits), wanted, rtol=1e-10, atol=1e-14)
+
+
+def test_straight_through_samples_have_the_gradient_of_the_mixed_probabilities():
+    """As in `OneHot` of DreamerV3's outs.py: a one-hot value, and the gradient of the probabilities."""
+    logits, probs = tf.constant(LOGITS, tf.float32), softmax(LOGITS)
+    weights = np.random.default_rng(0).normal(size=LOGITS.shape).astype(np.float32)
+    layer = StochasticLayer("straight_through", seed=0)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = layer(unimix(logits), training=True)
+        total = tf.reduce_sum(weights * value)
+    assert set(np.unique(value)) == {0.0, 1.0} and (np.sum(value, axis=-1) == 1).all()
+    wanted = 0.99 * probs * (weights - (probs * weights).sum(axis=-1, keepdims=True))
+    np.testing.assert_allclose(tape.gradient(total, logits), wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_masked_categories_stay_masked_and_are_not_counted():

@@ -85,6 +85,35 @@ def test_mixed_with_the_uniform_distribution_as_dreamer_v3_does():
     np.testing.assert_allclose(found.loss, 1.1 * wanted, rtol=1e-12)
 
 
+def test_the_gradients_of_mixed_logits_are_differences_of_what_dreamer_v3_computes():
+    """`dyn` and `rep` as in its rssm.py and outs.py: sums over variables, then a maximum, no mean before."""
+
+    def kl(posterior, prior):
+        q, p = (0.99 * np.exp(log_softmax(one)) + 0.01 / 5 for one in (posterior, prior))
+        return (q * np.log(q / p)).sum(axis=(-2, -1))
+
+    def differences(function, at):
+        found = np.zeros_like(at)
+        for index in np.ndindex(at.shape):
+            step = np.zeros_like(at)
+            step[index] = 1e-5
+            found[index] = (function(at + step) - function(at - step)).sum() / 2e-5
+        return found
+
+    trained = (kl(POSTERIOR, PRIOR) > 1.0)[..., None, None]
+    assert trained.any() and not trained.all()
+    posterior, prior = tf.constant(POSTERIOR), tf.constant(PRIOR)
+    with tf.GradientTape() as tape:
+        tape.watch([posterior, prior])
+        mixed = distributions.unimix(posterior), distributions.unimix(prior)
+        total = tf.reduce_sum(objectives.balanced_kl(*mixed).loss)
+    of_posterior, of_prior = tape.gradient(total, [posterior, prior])
+    wanted = 0.1 * trained * differences(lambda logits: kl(logits, PRIOR), POSTERIOR)
+    np.testing.assert_allclose(of_posterior, wanted, rtol=1e-6, atol=1e-9)
+    wanted = 1.0 * trained * differences(lambda logits: kl(POSTERIOR, logits), PRIOR)
+    np.testing.assert_allclose(of_prior, wanted, rtol=1e-6, atol=1e-9)
+
+
 def test_bernoulli_latents_and_a_prior_without_batch():
     posterior, prior = np.array([[2.0, -1.0], [0.1, 0.2]]), np.array([0.0, 0.5])
     q, p = 1 / (1 + np.exp(-posterior)), 1 / (1 + np.exp(-prior))
