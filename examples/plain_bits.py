@@ -20,7 +20,7 @@ import tf_discrete
 FRAME = 32
 """Samples of a frame."""
 FRAMES = flags.DEFINE_integer("frames", 50_000, "Training frames.", lower_bound=100)
-EPOCHS = flags.DEFINE_integer("epochs", 20, "Passes over them.", lower_bound=1)
+EPOCHS = flags.DEFINE_integer("epochs", 20, "Passes over the training frames.", lower_bound=1)
 BITS = flags.DEFINE_multi_integer("bits", [8, 16, 32, 64], "Bits of a frame, a run for each.")
 UNITS = flags.DEFINE_integer("units", 256, "Units of the hidden layers.", lower_bound=1)
 

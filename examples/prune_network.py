@@ -19,7 +19,7 @@ import tf_discrete
 DATASET = flags.DEFINE_string("dataset", "digits", "Data set with labels.")
 GATES = flags.DEFINE_enum("gates", "weights", ["weights", "units"], "What has a gate.")
 PENALTIES = flags.DEFINE_multi_float(
-    "penalty", [5.0, 20.0, 80.0], "Of the expected share of open gates, in nats; a run for each."
+    "penalty", [1.0, 5.0, 20.0], "Of the expected share of open gates, in nats; a run for each."
 )
 UNITS = flags.DEFINE_list("units", ["300", "100"], "Units of the hidden layers.")
 EPOCHS = flags.DEFINE_integer("epochs", 100, "Passes over the training images.", lower_bound=2)
