@@ -4,9 +4,10 @@
     python -m examples.discrete_gates --task=adding --epochs=10 --units=16
 
 The tasks are the embedded digits, row by row (8 steps) or pixel by pixel (64 steps), and the adding problem:
-the sum of the two numbers of a sequence that are marked. Both networks have the same sizes, data, seeds and
-steps. Printed are accuracy or squared error on test data, for the discrete one with gates of exactly 0 and
-1, and the share of gates that are closed. A unit whose input gate is closed need not be computed.
+the sum of the two numbers of a sequence that are marked, which is also tested on sequences longer than those
+of training (`--long`). Both networks have the same sizes, data, seeds and steps. Printed are accuracy or
+squared error on test data, for the discrete one with gates of exactly 0 and 1, and the share of gates that
+are closed. A unit whose input gate is closed need not be computed.
 
 In training a growing share of the gates is rounded, from none to all (`--estimator=semantic_hashing`), and
 there is hardly any noise: noise in a gate is noise in the memory, at every step anew. At the end the network
@@ -16,6 +17,7 @@ arXiv:1806.02988), at their temperature of 0.9.
 
 from __future__ import annotations
 
+import collections
 import statistics
 
 import keras
@@ -26,6 +28,9 @@ import tf_discrete
 
 TASK = flags.DEFINE_enum("task", "rows", ["rows", "pixels", "adding"], "What is learned.")
 LENGTH = flags.DEFINE_integer("length", 30, "Steps of the adding problem.", lower_bound=2)
+LONG = flags.DEFINE_integer(
+    "long", 300, "Steps of test sequences of the adding problem that are longer.", lower_bound=2
+)
 UNITS = flags.DEFINE_integer("units", 64, "Units of both LSTMs.", lower_bound=1)
 EPOCHS = flags.DEFINE_integer("epochs", 60, "Passes over the training data.", lower_bound=1)
 SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of both networks.", lower_bound=1)
@@ -48,20 +53,20 @@ def digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     return pixels, np.asarray(data.labels)
 
 
-def sums(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers in [0, 1] and marks, float32 [n, steps, 2], and the sum of the two marked ones, [n, 1]."""
+def sums(split: str, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers in [0, 1] and marks, float32 [n, length, 2], and the sum of the two marked ones, [n, 1]."""
     count = MAX_EXAMPLES.value or {"train": 20_000, "test": 2000}[split]
     draw = np.random.default_rng(["train", "test"].index(split))
-    numbers, marks = draw.uniform(size=[count, LENGTH.value]), np.zeros([count, LENGTH.value])
-    half, every = LENGTH.value // 2, np.arange(count)
+    numbers, marks = draw.uniform(size=[count, length]), np.zeros([count, length])
+    half, every = length // 2, np.arange(count)
     marks[every, draw.integers(0, half, count)] = 1
-    marks[every, draw.integers(half, LENGTH.value, count)] = 1
+    marks[every, draw.integers(half, length, count)] = 1
     target = np.sum(numbers * marks, axis=1, keepdims=True)
     return np.stack([numbers, marks], axis=-1).astype(np.float32), target.astype(np.float32)
 
 
 def data(split: str) -> tuple[np.ndarray, np.ndarray]:
-    return sums(split) if TASK.value == "adding" else digits(split)
+    return sums(split, LENGTH.value) if TASK.value == "adding" else digits(split)
 
 
 def steps() -> int:
@@ -81,12 +86,18 @@ def estimator() -> tf_discrete.estimators.Estimator:
     )
 
 
-def train(recurrent: keras.layers.Layer) -> float:
-    """Trains a recurrent layer, and returns accuracy on the test data, or the mean squared error of sums."""
+def train(name: str, recurrent: keras.layers.Layer) -> dict[str, float]:
+    """Trains a recurrent layer.
+
+    Returns:
+        Under its name the accuracy on the test data, or the mean squared error of sums; then also that of
+        longer sequences.
+    """
     inputs, targets = data("train")
     classes = TASK.value != "adding"
     output = keras.layers.Dense(10 if classes else 1)
-    model = keras.Sequential([keras.Input(inputs.shape[1:]), recurrent, output])
+    length = inputs.shape[1] if recurrent.unroll else None
+    model = keras.Sequential([keras.Input([length, inputs.shape[2]]), recurrent, output])
     rate = keras.optimizers.schedules.CosineDecay(5e-3, steps(), alpha=0.02)
     model.compile(
         keras.optimizers.Adam(rate, global_clipnorm=1.0),
@@ -94,33 +105,37 @@ def train(recurrent: keras.layers.Layer) -> float:
         metrics=["accuracy" if classes else "mse"],
     )
     model.fit(inputs, targets, batch_size=BATCH_SIZE, epochs=EPOCHS.value, verbose=0)
-    _, found = model.evaluate(*data("test"), verbose=0)
-    return found
+    tests = {name: data("test")}
+    if not classes:
+        tests[f"{name}_long"] = sums("test", LONG.value)
+    return {test: model.evaluate(*tests[test], verbose=0)[1] for test in tests}
 
 
 def main(_: list[str]) -> None:
-    found: dict[str, list[float]] = {"lstm": [], "hard": [], "reads": [], "keeps": []}
+    found: dict[str, list[float]] = collections.defaultdict(list)
     unroll = TASK.value == "rows"  # Faster for a few steps.
     for seed in range(SEEDS.value):
         keras.utils.set_random_seed(seed)
-        found["lstm"].append(train(keras.layers.LSTM(UNITS.value, unroll=unroll)))
+        results = train("lstm", keras.layers.LSTM(UNITS.value, unroll=unroll))
         keras.utils.set_random_seed(seed)
         layer = tf_discrete.layers.GumbelGateLSTM(
             UNITS.value, estimator(), seed=seed, forget_bias=2.0, unroll=unroll
         )
-        found["hard"].append(train(layer))
+        results |= train("hard", layer)
         reads, keeps = np.mean(layer.gate_values(data("test")[0]), axis=(0, 1, 3))
-        found["reads"].append(float(1 - reads))
-        found["keeps"].append(float(1 - keeps))
-        print(
-            f"seed {seed}: { ({name: round(values[-1], 4) for name, values in found.items()}) }",
-            flush=True,
-        )
+        results |= {"reads": float(1 - reads), "keeps": float(1 - keeps)}
+        for name, value in results.items():
+            found[name].append(value)
+        rounded = {name: round(value, 4) for name, value in results.items()}
+        print(f"seed {seed}: {rounded}", flush=True)
     mean = {name: statistics.fmean(values) for name, values in found.items()}
     what, form = ("squared error", ".4f") if TASK.value == "adding" else ("accuracy", ".1%")
     print(f"test {what}, Keras' LSTM       {mean['lstm']:{form}}")
     print(f"test {what}, gates of 0 and 1  {mean['hard']:{form}}")
     if TASK.value == "adding":
+        longer = f"test {what} of {LONG.value} steps"
+        print(f"{longer}, Keras' LSTM       {mean['lstm_long']:{form}}")
+        print(f"{longer}, gates of 0 and 1  {mean['hard_long']:{form}}")
         variance = float(np.var(data("test")[1]))
         print(f"test {what}, of the mean       {variance:{form}}")
     print(f"input gates that are closed       {mean['reads']:.1%}")

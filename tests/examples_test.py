@@ -12,10 +12,14 @@ from tests import forked
 RUNS = {
     "discrete_gates": (
         [
-            *("--task=adding", "--length=4"),  # A graph of one step.
+            *("--task=adding", "--length=4", "--long=6"),  # A graph of one step.
             *("--units=4", "--epochs=1", "--seeds=1", "--max_examples=100"),
         ],
-        [r"Keras' LSTM +[\d.]+$", r"gates of 0 and 1 +[\d.]+$", r"gates that are closed +[\d.]+%"],
+        [
+            *(r"error, Keras' LSTM +[\d.]+$", r"error, gates of 0 and 1 +[\d.]+$"),
+            *(r"6 steps, Keras' LSTM +[\d.]+$", r"6 steps, gates of 0 and 1 +[\d.]+$"),
+            r"gates that are closed +[\d.]+%",
+        ],
     ),
     "prune_network": (
         ["--units=8,4", "--epochs=2", "--seeds=1", "--max_examples=100", "--penalty=1"],
