@@ -25,7 +25,7 @@ from trainers.common.run_directory import RunDirectory
 from trainers.common.tables import markdown
 from trainers.flags.config import to_json
 from trainers.flags.state_tabulation import Config as RunConfig
-from trainers.tabulation import environments, finishing, mazes, program, rounds, training
+from trainers.tabulation import environments, finishing, mazes, pixels, program, rounds, training
 
 Encode = Callable[[np.ndarray], np.ndarray]
 Rows = list[dict[str, Any]]
@@ -110,9 +110,10 @@ def versions_of(python: str) -> dict[str, str]:
 def settings_of(config: Config, maze: str, name: str, seed: int) -> RunConfig:
     """The configuration of a run of the trainer; its numbers are the defaults of the flags."""
     estimator: dict[str, Any] = {} if name in OTHERS else {"estimator": name}
-    return RunConfig(
+    settings = RunConfig(
         environment=maze, steps=2 * config.steps, change_at=config.steps, seed=seed, **estimator
     )
+    return pixels.with_scale(settings, environments.make(maze))
 
 
 def measure(config: Config, maze: str, name: str, seed: int) -> dict[str, Any]:

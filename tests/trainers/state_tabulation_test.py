@@ -251,6 +251,42 @@ def test_an_environment_of_gymnasium(name, tmp_path):
     assert found["rounds"] == 2 and "steps_to_recover" not in found
 
 
+class Large(gymnasium.Env):
+    """A large grey picture, of which one quarter is white; every action is another quarter."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (56, 56, 3), np.uint8)
+    action_space = gymnasium.spaces.Discrete(4)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.picture(0), {}
+
+    def picture(self, quarter):
+        found = np.full([2, 2, 28, 28, 3], 100, np.uint8)
+        found[divmod(quarter, 2)] = 255
+        return found.transpose(0, 2, 1, 3, 4).reshape([56, 56, 3])
+
+    def step(self, action):
+        return self.picture(int(action)), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize("pixel_scale", [0.0, 0.1])
+def test_large_pictures_have_codes_of_their_own_unless_their_unit_is_small(
+    pixel_scale, tmp_path, capsys
+):
+    if "test/Large-v0" not in gymnasium.registry:
+        gymnasium.register("test/Large-v0", Large)
+    changes = {"environment": "test/Large-v0", "change_at": 0, "steps": 120, "batches": 40}
+    found = program.run(config(tmp_path, **changes, pixel_scale=pixel_scale))
+    notices = capsys.readouterr().out.count("The pictures that are remembered have 1 code after")
+    stored = json.loads((tmp_path / "config.json").read_text())
+    assert stored["pixel_scale"] == (pixel_scale or 0.9408)
+    if pixel_scale:
+        assert found["test/states"] == 1 and notices == 2  # As soon as it is known, and at the end.
+    else:
+        assert found["test/states"] > 2 and notices == 0
+
+
 def test_a_run_in_an_environment_with_other_actions_or_pictures_is_not_continued(
     finished, monkeypatch
 ):

@@ -41,10 +41,10 @@ class Config:
     )
     transition_units: tuple[int, ...] = option((128,), "Hidden units of the model of transitions.")
     pixel_scale: float = option(
-        0.1,
+        0.0,
         "Standard deviation of a pixel under the model, where white is 1, such as that of its noise. A "
-        "smaller one makes finer states.",
-        positive=True,
+        "smaller one makes finer states. 0: the numbers of a picture / 10,000, at least 0.1.",
+        lower=0,
     )
     learning_rate: float = option(1e-3, "Of Adam.", positive=True)
     batch_size: int = option(128, "Windows of a training step.", lower=1)

@@ -14,7 +14,8 @@ from ..common import narration, references
 from ..flags.state_tabulation import Config
 from . import environments
 from . import rounds as schedule
-from .training import Training, scale_of
+from .pixels import scale_of
+from .training import Training
 
 _ENOUGH = 0.9
 """Share of the best return that counts as solved."""

@@ -19,7 +19,7 @@ from ..common import interruption, narration, results, trust
 from ..common.run_directory import RunDirectory
 from ..flags.config import check, defaults, to_json
 from ..flags.state_tabulation import Config
-from . import environments
+from . import collapse, environments, pixels
 from . import rounds as schedule
 from .finishing import finish
 from .training import Training
@@ -44,6 +44,7 @@ def run(config: Config) -> dict[str, Any]:
         name = config.environment.replace("/", "-")
         config = dataclasses.replace(config, output_dir=f"runs/state_tabulation-{name}")
     environment = environments.make(config.environment)
+    config = pixels.with_scale(config, environment)
     schedule.check(config)
     check_change(config)
     check_memory(config, environment)
@@ -73,6 +74,8 @@ def run(config: Config) -> dict[str, Any]:
                 print(f"{directory.path} is finished; nothing to train")
                 return directory.result()
             found = finish(training)
+            if notice := collapse.notice(directory.history(), config.pixel_scale):
+                narration.say("Notice", notice)
         results.print_table(f"{directory.path}: results", found)
         print(f"\nEverything is in {directory.path}. Curves:")
         print(f"  {results.tensorboard_command(directory.path)}")
@@ -129,7 +132,7 @@ def build_model(config: Config, environment: Any) -> VariationalStateTabulation:
         temperature=config.temperature or None,
         hidden_units=config.hidden_units,
         transition_units=config.transition_units,
-        likelihood=likelihoods.Gaussian(),  # Pixels are multiples of their deviation, see `scale_of`.
+        likelihood=likelihoods.Gaussian(),  # Pixels are multiples of their deviation, see `pixels`.
         seed=config.seed,
         monitor_every=25,
     )

@@ -22,8 +22,10 @@ from ..common.checkpoints import REMEDY, CheckpointFolder
 from ..common.run_directory import HISTORY, HISTORY_REMEDY, RunDirectory
 from ..common.tensorboard import file_writer
 from ..flags.state_tabulation import Config
+from . import collapse
 from . import rounds as schedule
 from .agent import Agent
+from .pixels import scale_of
 
 _ROWS = 1000
 
@@ -105,6 +107,7 @@ class Training:
     def go_on(self, rounds: int) -> None:
         """Acts and learns up to a round."""
         writer = file_writer(self.directory.tensorboard)
+        rows, said = self.directory.history(), False
         seldom = 0.1 if sys.stderr.isatty() else narration.SECONDS
         bar = tqdm.tqdm(
             total=rounds, initial=self.done, unit="round", mininterval=seldom, dynamic_ncols=True
@@ -121,6 +124,7 @@ class Training:
                     **found,
                 }
                 self.directory.append_history(row)
+                rows.append(row)
                 with (
                     writing.naming(self.directory.tensorboard),
                     writer.as_default(step=row["step"]),
@@ -131,6 +135,9 @@ class Training:
                     writer.flush()
                 self._save(self.done + 1)
                 self.done += 1
+                if not said and (notice := collapse.notice(rows, self.config.pixel_scale)):
+                    print(f"\nNotice: {notice}", flush=True)
+                    said = True
                 shown = {"return": f"{row['agent/return']:.3f}", "states": row["agent/states"]}
                 if "model/hard_elbo_nats" in row:
                     shown["hard_elbo"] = f"{row['model/hard_elbo_nats']:.1f}"
@@ -228,15 +235,6 @@ def play_round(
     found = agent.returns(environment, config.evaluation_episodes, draw)
     states = {"agent/return": sum(found) / len(found), "agent/states": len(agent.table)}
     return {**states, **{f"model/{name}": value for name, value in logs.items()}}
-
-
-def scale_of(config: Config) -> float:
-    """Returns the factor of a pixel that the model reads.
-
-    The noise of a pixel is the unit. In a smaller one the networks, which start with outputs near 1, do not
-    learn to use the bits.
-    """
-    return 1 / (255.0 * config.pixel_scale)
 
 
 def make_encode(
