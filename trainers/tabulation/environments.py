@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from tf_discrete._internal import extras
-
 from . import mazes
 
-with extras.required("Environments need gymnasium", "rl"):
+try:
     import gymnasium
+except ImportError:
+    from tf_discrete._internal import extras  # Only here: the interpreter of DQN may lack Keras.
+
+    with extras.required("Environments need gymnasium", "rl"):
+        raise
 
 NOISE = 0.2
 """Standard deviation of a pixel of a maze, where the agent has 1."""
@@ -113,6 +116,8 @@ def make(name: str) -> gymnasium.Env:
 def _of_gymnasium(name: str) -> gymnasium.Env:
     if not name.startswith("MiniGrid"):
         return gymnasium.make(name)
+    from tf_discrete._internal import extras
+
     with extras.required("Environments of MiniGrid need minigrid", "rl"):
         wrappers = importlib.import_module("minigrid.wrappers")  # Registers the environments.
     return wrappers.ImgObsWrapper(wrappers.RGBImgPartialObsWrapper(gymnasium.make(name)))

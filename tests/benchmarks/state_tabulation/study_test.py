@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -103,3 +106,10 @@ def test_a_table_holds_one_comparison(tmp_path, monkeypatch):
     study.run(Config(**given, steps=1000))
     with pytest.raises(ValueError, match="A table holds the cells of one study"):
         study.run(Config(**given, steps=1500))
+
+
+def test_dqn_needs_no_keras():
+    """Its interpreter has stable-baselines3 and need not have what this package needs."""
+    without = "import sys; sys.modules['keras'] = sys.modules['tensorflow'] = None; "
+    words = [sys.executable, "-c", without + "import benchmarks.state_tabulation.dqn"]
+    subprocess.run(words, check=True, cwd=store.ROOT)
