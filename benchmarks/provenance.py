@@ -16,6 +16,8 @@ from benchmarks import store
 if TYPE_CHECKING:
     from trainers.common.task import Task
 
+_RESULTS = ":(exclude)benchmarks/results"
+
 
 def record(packages: Iterable[str] = ()) -> dict[str, Any]:
     """The provenance of what this process measures; call it first, as it holds the load before the run.
@@ -74,7 +76,10 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The checked-out commit, with "+" if tracked files differ from it; None outside of a repository."""
+    """The checked-out commit, with "+" if tracked files differ from it; None outside of a repository.
+
+    Tables of results are no part of what made a result: a study that goes on adds to its own.
+    """
     try:
         head, changed = (
             subprocess.check_output(
@@ -82,7 +87,7 @@ def commit() -> str | None:
             )
             for command in (
                 ["rev-parse", "HEAD"],
-                ["status", "--porcelain", "--untracked-files=no"],
+                ["status", "--porcelain", "--untracked-files=no", "--", ".", _RESULTS],
             )
         )
     except (OSError, subprocess.CalledProcessError):

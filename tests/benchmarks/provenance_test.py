@@ -35,11 +35,16 @@ def test_the_commit_tells_of_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROOT", tmp_path)
     assert provenance.commit() is None
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    tables = tmp_path / "benchmarks" / "results"
+    tables.mkdir(parents=True)
+    (tables / "study.jsonl").write_text("")
     (tmp_path / "file").write_text("1")
-    for command in (["init", "-q"], ["add", "file"], ["commit", "-qm", "one"]):
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
         subprocess.run([*git, *command], cwd=tmp_path, check=True)
     first = provenance.commit()
     assert first is not None and len(first) == 40
+    (tables / "study.jsonl").write_text("{}")  # What a study that goes on has added.
+    assert provenance.commit() == first
     (tmp_path / "file").write_text("2")
     assert provenance.commit() == f"{first}+"
 
