@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.stats
 from sklearn import metrics
 
 from tf_discrete import evaluation
@@ -96,6 +97,11 @@ def test_scores_of_codes_are_those_of_their_distances(num_categories, ties):
             evaluation.average_precision(*arguments)[has].mean(),
         ],
     )
+    found = (
+        evaluation.precision_at_k(*arguments),
+        evaluation.average_precision(distances, relevant, None, ties)[has],
+    )
+    np.testing.assert_allclose(scores[7:], [scipy.stats.sem(values) for values in found])
 
 
 @pytest.mark.parametrize("k", [1, 100, 3000])

@@ -110,6 +110,7 @@ def test_a_labelled_folder_is_scored_by_its_classes(run, finished, tmp_path):
     relevant = test.labels[:10, np.newaxis] == labels
     expected = evaluation.precision_at_k(distances, relevant, 5, "expected").mean()
     np.testing.assert_allclose(result["retrieval/precision_at_k"], expected)
+    assert 0 < result["retrieval/precision_at_k_standard_error"] < 0.5
     # A query file has the class of its folder, unless it is in the index itself.
     other = tmp_path / "others" / str(test.labels[0])
     other.mkdir(parents=True)
@@ -117,6 +118,7 @@ def test_a_labelled_folder_is_scored_by_its_classes(run, finished, tmp_path):
     result = search.run(config(finished, tmp_path, query=(str(other / "a.png"),), **flags))
     expected = evaluation.precision_at_k(distances[:1], relevant[:1], 5, "expected").mean()
     np.testing.assert_allclose(result["retrieval/precision_at_k"], expected)
+    assert not any("standard_error" in name for name in result)  # There is one query.
     result = search.run(config(finished, tmp_path, query=(stored.ids[0],), **flags))
     assert "labelled_queries" not in result
 

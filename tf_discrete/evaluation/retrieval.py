@@ -43,6 +43,8 @@ class RetrievalScores(NamedTuple):
         mean_average_precision_at_k: mAP@k, over the same queries.
         num_queries: all of them.
         num_without_relevant: queries with nothing to find, which recall and mAP leave out.
+        precision_at_k_standard_error: of the mean over queries; NaN for a single one.
+        mean_average_precision_standard_error: as well.
     """
 
     k: int
@@ -52,6 +54,13 @@ class RetrievalScores(NamedTuple):
     mean_average_precision_at_k: float
     num_queries: int
     num_without_relevant: int
+    precision_at_k_standard_error: float
+    mean_average_precision_standard_error: float
+
+
+def _standard_error(values: np.ndarray) -> float:
+    """Returns that of the mean of the values of queries."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
 class _Ranking(NamedTuple):
@@ -203,6 +212,8 @@ def evaluate_retrieval(
         mean_average_precision_at_k=mean(first),
         num_queries=len(queries),
         num_without_relevant=int((~answerable).sum()),
+        precision_at_k_standard_error=_standard_error(precision),
+        mean_average_precision_standard_error=_standard_error(full[answerable]),
     )
 
 

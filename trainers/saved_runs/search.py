@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import math
 import os
 import pathlib
 import shlex
@@ -274,7 +275,11 @@ def score(
         index.num_categories,
         ties="expected",
     )
-    found = {f"retrieval/{name}": value for name, value in scores._asdict().items()}
+    found = {
+        f"retrieval/{name}": value
+        for name, value in scores._asdict().items()
+        if not math.isnan(value)  # A single query has no standard error.
+    }
     return {"labelled_queries": len(some), **found}
 
 
