@@ -126,6 +126,14 @@ def state_tabulation() -> str:
     return study.table(records) if records else NOT_MEASURED
 
 
+def state_recovery() -> str:
+    """How fast agents find the way again after a change, next to the true state."""
+    from benchmarks.state_tabulation import recovery
+
+    records = store.read("state_tabulation")
+    return recovery.table(records) if records else NOT_MEASURED
+
+
 def tree_codes() -> str:
     """Codes of one variable of a million categories, at equal bits."""
     from benchmarks.trees import codes
@@ -292,6 +300,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "tree_classes": tree_classes,
     "tree_orders": tree_orders,
     "state_tabulation": state_tabulation,
+    "state_recovery": state_recovery,
     "tree_codes": tree_codes,
     "tree_cost": tree_cost,
     "sweep": run_tables.sweep,
