@@ -172,7 +172,7 @@ def compare(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) -> list[Co
         name
         for name, value in recorded.items()
         if name.startswith("test/") and isinstance(value, float) and name in repeated
-        if not name.endswith("standard_error_nats")
+        if "_standard_error" not in name
     ]
     return [
         Compared(name, recorded[name], repeated[name], _standard_error(name, recorded, repeated))

@@ -10,7 +10,7 @@ its codes must be those of the uninterrupted one, each once.
 
 adds a record to benchmarks/results/bulk_encoding.jsonl. With --scratch=FOLDER the shards and codes stay
 there, about 0.9 KB for each image, and a benchmark that was stopped continues: finished shards and encodings
-are kept, and the encoding that is timed begins anew.
+are kept, and the encoding that is timed starts again.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def timed(folder: pathlib.Path) -> dict[str, float]:
 
 
 def encode_with_kills(folder: pathlib.Path, kills: int, seed: int) -> None:
-    """Encodes, and kills the job so many times; those of a benchmark that continues count."""
+    """Encodes, and kills the job `kills` times; those of a benchmark that continues count."""
     words, known = _command(folder, "killed"), folder / "kills.json"
     done = json.loads(known.read_text()) if known.exists() else 0
     random_numbers, shards = random.Random(seed), len(list((folder / "shards").glob("*.tfrecord")))

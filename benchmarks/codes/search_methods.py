@@ -30,12 +30,12 @@ _LIBRARIES = {
 
 
 class Built(NamedTuple):
-    """An index that can be asked.
+    """An index and its search.
 
     Attributes:
         search: From queries, uint8 [Q, 8], to their neighbours.
         num_bytes: Of its files.
-        facts: Numbers that the last search tells of itself, by name.
+        facts: Measurements of the last search, by name.
     """
 
     search: Callable[[np.ndarray], codes.Neighbors]

@@ -130,10 +130,13 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
         "seeds",
     )
     command = "python -m benchmarks.trees.codes --data_dir=$TF_DISCRETE_DATA_DIR"
-    made = [provenance.line(record["provenance"], command) for record in records.values()]
+    made: dict[str, list[str]] = {}
+    for record in sorted(records.values(), key=lambda record: [*CODES].index(record["code"])):
+        made.setdefault(provenance.line(record["provenance"], command), []).append(record["code"])
     return (
         f"{tables.markdown(header, lines)}\n{some['train_images']:,} training images, "
-        f"{some['epochs']} epochs, {some['estimator']}; {''.join(dict.fromkeys(made))}"
+        f"{some['epochs']} epochs, {some['estimator']}.\n\n"
+        + "".join(f"- {'; '.join(dict.fromkeys(of))}: {line}" for line, of in made.items())
     )
 
 

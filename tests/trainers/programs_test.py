@@ -119,7 +119,7 @@ def test_help_is_answered_at_once(program):
             assert choice in shown
 
 
-def test_every_program_that_trains_takes_several_devices_and_workers():
+def test_every_program_that_trains_has_the_flag_of_devices_and_workers():
     missing = []
     for program in PROGRAMS:
         config_class = importlib.import_module(f"trainers.flags.{program}").Config

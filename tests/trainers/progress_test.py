@@ -1,4 +1,6 @@
-"""The progress of a run is shown in images a second, or in steps where nobody says how many a step has."""
+"""The progress of a run is shown in images a second, or in steps where the batch size is unknown."""
+
+import itertools
 
 import pytest
 
@@ -7,9 +9,8 @@ from trainers.common import callbacks
 
 @pytest.mark.parametrize(("batch_size", "rate"), [(50, "500 images/s"), (0, "10 steps/s")])
 def test_the_speed_of_a_run(monkeypatch, capsys, batch_size, rate):
-    clock = iter(
-        [100.0, 101.0, 101.0]
-    )  # The epoch begins, its speed is computed, and the time left.
+    # The epoch begins; its speed is computed, and the time left.
+    clock = itertools.chain([100.0], itertools.repeat(101.0))
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: next(clock))
     progress = callbacks.Progress(2, 10, {"loss": "loss"}, batch_size)
     monkeypatch.setattr(callbacks.tqdm, "tqdm", Bar)
@@ -19,7 +20,7 @@ def test_the_speed_of_a_run(monkeypatch, capsys, batch_size, rate):
 
 
 class Bar:
-    """A bar that nobody sees."""
+    """A disabled progress bar."""
 
     disable = True
 
