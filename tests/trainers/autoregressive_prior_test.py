@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing import event_accumulator
 
 from tests.trainers import small_runs
 from tf_discrete import codes
-from tf_discrete.models import StructuredPrediction
+from tf_discrete.models import AutoregressivePrior, StructuredPrediction
 from trainers.common import callbacks, finished_run
 from trainers.common.checkpoints import CheckpointFolder
 from trainers.saved_runs import autoregressive_prior as trainer
@@ -80,6 +80,19 @@ def test_the_independent_law_is_counted_on_train(trained, finished):
         counts = np.array([(train[:, variable] == value).sum() + 1 for value in range(3)])
         bits -= np.log2(counts / counts.sum())[test[:, variable]].mean()
     np.testing.assert_allclose(trained[1]["test/bits_per_item_independent"], bits)
+
+
+def test_scores_have_the_error_of_two_images_or_more():
+    prior = AutoregressivePrior(4, 3, units=4, embedding_units=2)
+    draws = prior.sample(60, seed=0).numpy()
+    codes_of = {"train": draws[:20], "validation": draws[:1], "test": draws[20:]}
+    result = trainer.score(prior, codes_of)
+    json.dumps(result, allow_nan=False)
+    assert "validation/nats_per_item_standard_error" not in result
+    bits = -prior.log_prob(codes_of["test"]).numpy().astype(float) / np.log(2)
+    assert result["test/bits_per_item"] == pytest.approx(bits.mean(), rel=1e-6)
+    error = bits.std(ddof=1) / np.sqrt(40)
+    assert result["test/bits_per_item_standard_error"] == pytest.approx(error, rel=1e-5)
 
 
 def test_the_run_is_left_as_it_was(finished, trained):

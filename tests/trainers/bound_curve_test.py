@@ -58,3 +58,13 @@ def test_an_evaluation_writes_the_curve_if_asked(copied):
     assert (one["num_samples"], many["num_samples"]) == (1, 20)
     assert one["bound_nats"] < many["bound_nats"] < 0 < many["standard_error_nats"]
     assert (folder / "bound_curve-test.png").stat().st_size > 1000
+
+
+def test_the_curve_of_one_image_has_no_standard_error(tmp_path: pathlib.Path):
+    split = datasets.get("digits", "test", binarization="threshold")
+    model = CategoricalVAE(split.image_shape, num_variables=2, num_categories=2, hidden_units=())
+    bound_curve.write(model, split, (1, 2), 1, tmp_path)
+    text = (tmp_path / "bound_curve-test.json").read_text()
+    bounds = json.loads(text)["bounds"]
+    json.dumps(bounds, allow_nan=False)
+    assert [set(one) for one in bounds] == [{"num_samples", "bound_nats"}] * 2

@@ -225,16 +225,16 @@ def batches(codes: np.ndarray, config: Config, start_epoch: int) -> tf.data.Data
 
 
 def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Nats and bits of a code on every split, and what simpler distributions need on test."""
+    """Returns the nats and bits of a code on every split, and the bits of simpler distributions on test.
+
+    Means of two codes or more have standard errors.
+    """
     result: dict[str, Any] = {}
     for name, some in codes.items():
-        nats = prior.evaluate(some, batch_size=1000, verbose=0)
         batches = np.array_split(some, range(1000, len(some), 1000))
-        each = np.concatenate([prior.log_prob(batch).numpy() for batch in batches])
-        _, error = references.mean_and_error(each)
+        nats = -np.concatenate([prior.log_prob(batch).numpy() for batch in batches])
         for unit, size in (("nats", 1.0), ("bits", math.log(2))):
-            result[f"{name}/{unit}_per_item"] = nats / size
-            result[references.error_name(f"{name}/{unit}_per_item")] = error / size
+            result |= references.with_error(f"{name}/{unit}_per_item", nats / size)
     categories = prior.num_categories
     result["test/bits_per_item_uniform"] = prior.num_variables * math.log2(categories)
     counts = (codes["train"][:, :, np.newaxis] == np.arange(categories)).sum(0) + 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 import time
 from typing import Any
@@ -31,7 +32,8 @@ def write(
     """Scores the first examples of a split and writes bound_curve-SPLIT.json and .png.
 
     The samples are drawn once for each example. The bound of m samples is the mean over disjoint groups of m
-    of them, so that bounds of few samples are as exact as that of all.
+    of them, so that bounds of few samples are as exact as that of all. Bounds of two examples or more have
+    standard errors.
 
     Args:
         model: with `log_weights`.
@@ -60,19 +62,16 @@ def write(
     with narration.phase(name, len(first)) as advance:
         values = score(model, first.batches(BATCH), num_samples, advance)
     count = len(values[most])
-    found = [(m, references.mean_and_error(values[m])) for m in sorted(values)]
+    found = []
+    for m in sorted(values):
+        mean, error = references.mean_and_error(values[m])
+        known = {"standard_error_nats": error} if math.isfinite(error) else {}
+        found.append({"num_samples": m, "bound_nats": mean, **known})
     result = {
         "split": split.split,
         "num_examples": count,
         "seconds": round(time.perf_counter() - began, 1),
-        "bounds": [
-            {
-                "num_samples": m,
-                "bound_nats": mean,
-                "standard_error_nats": error,
-            }
-            for m, (mean, error) in found
-        ],
+        "bounds": found,
     }
     path = folder / f"bound_curve-{split.split}.json"
     write_json(path, result)
