@@ -1,10 +1,12 @@
 """The prior's trainer on a finished run: what it reports and writes, and what it refuses."""
 
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
 from tests.trainers import small_runs
@@ -145,6 +147,35 @@ def test_another_prior_is_not_written_over(trained, finished):
 )
 def test_bad_flags_are_refused_before_training(finished, tmp_path, changes, message):
     flags = {"run": str(finished), "output_dir": str(tmp_path / "out"), **FLAGS, **changes}
+    with pytest.raises(ValueError, match=message):
+        trainer.run(trainer.Config(**flags))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("rows", "replicas", "message"),
+    [
+        (0, 1, "chosen by validation images.*Received: 0 validation images"),
+        (1, 2, "fewer devices. Received: 1 validation image, 2 replicas"),
+    ],
+)
+def test_too_few_validation_images_are_refused_before_the_folder_is_made(
+    finished, tmp_path, monkeypatch, rows, replicas, message
+):
+    split = finished_run.FinishedRun.split
+
+    def few(self, name):
+        found = split(self, name)
+        if name != "validation":
+            return found
+        return dataclasses.replace(found, images=found.images[:rows], labels=found.labels[:rows])
+
+    class Strategy(tf.distribute.MirroredStrategy):
+        num_replicas_in_sync = replicas
+
+    monkeypatch.setattr(finished_run.FinishedRun, "split", few)
+    monkeypatch.setattr(trainer.compiling, "make_strategy", lambda _: Strategy(["CPU:0"]))
+    flags = {"run": str(finished), "output_dir": str(tmp_path / "out"), **FLAGS}
     with pytest.raises(ValueError, match=message):
         trainer.run(trainer.Config(**flags))
     assert not list(tmp_path.iterdir())

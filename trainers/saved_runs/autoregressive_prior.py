@@ -85,6 +85,7 @@ def _run(config: Config, shared: SharedRun) -> dict[str, Any]:
         prior = _prior(finished.model, config)
     splits = {name: finished.split(name) for name in ("train", "validation", "test")}
     _check_batch_size(config, len(splits["train"]), strategy.num_replicas_in_sync)
+    _check_validation_images(len(splits["validation"]), strategy.num_replicas_in_sync)
     data, digest = identity.of_splits(splits), model_digest(finished.model)
     shared.agree_on_data({**data, "model": digest})
     directory = shared.directory(
@@ -143,6 +144,19 @@ def _check_batch_size(config: Config, rows: int, replicas: int) -> None:
         raise ValueError(
             f"Every replica must be given as many codes of a batch. Choose a --batch_size that is a multiple "
             f"of {replicas}. Received: batch_size={config.batch_size}"
+        )
+
+
+def _check_validation_images(rows: int, replicas: int) -> None:
+    if not rows:
+        raise ValueError(
+            "The best epoch is chosen by validation images. Use data with a validation split. "
+            "Received: 0 validation images"
+        )
+    if rows < replicas:
+        raise ValueError(
+            "Every replica must be given a validation image. Use more validation images or fewer devices. "
+            f"Received: {counted(rows, 'validation image')}, {replicas} replicas"
         )
 
 
