@@ -13,6 +13,8 @@ from tensorboard.plugins.histogram import metadata as histogram
 
 from tf_discrete import plots
 
+from . import references
+
 OBJECTIVE, DISCRETE, CODES = "objective", "discrete_path", "codes"
 CLASSES, OPTIMISATION, AGENT, TEST = "classification", "optimisation", "agent", "test"
 """The groups: what is trained, what the discrete model scores, how codes are used, how well classes are read,
@@ -116,8 +118,6 @@ PICTURES = {
 WEIGHTS = "Values of one weight of the model."
 BUCKETS = 30
 """Buckets of a histogram, as many as TensorFlow makes."""
-ERROR = "_standard_error"
-"""Part of the names of standard errors, see `references.error_name`."""
 _SAME = {"mean_perplexity": "perplexity"}
 """Other names of a quantity in the results of a run."""
 
@@ -149,10 +149,9 @@ def chart(name: str) -> Chart:
     name = _SAME.get(name, name)
     if name in CHARTS:
         return CHARTS[name]
-    if ERROR in name:
-        return Chart(
-            f"{TEST}/{name}", f"Standard error of {name.replace(ERROR, '')} over examples."
-        )
+    if references.ERROR in name:
+        quantity = name.replace(references.ERROR, "")
+        return Chart(f"{TEST}/{name}", f"Standard error of {quantity} over examples.")
     stem = re.sub(r"_\d+$", "", name)
     if stem in CHARTS:
         group = CHARTS[stem].tag.split("/")[0]

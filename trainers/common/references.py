@@ -18,6 +18,8 @@ FOR_THE_MEAN = 10_000
 """Images of streamed data from which the mean is estimated."""
 MOST_LABELS = 5_000
 """Labels up to which a linear classifier is trained, which then takes seconds."""
+ERROR = "_standard_error"
+"""Part of the names of standard errors, see `error_name`."""
 
 
 def share_error(share: float, count: int) -> float:
@@ -50,7 +52,7 @@ def error_name(name: str) -> str:
         ('test/elbo_standard_error_nats', 'accuracy_standard_error')
     """
     stem, nats = (name[:-5], "_nats") if name.endswith("_nats") else (name, "")
-    return f"{stem}_standard_error{nats}"
+    return f"{stem}{ERROR}{nats}"
 
 
 def with_error(name: str, values: ArrayLike) -> dict[str, float]:
@@ -60,11 +62,21 @@ def with_error(name: str, values: ArrayLike) -> dict[str, float]:
 
 
 def term_errors(model: DiscreteModel, batches: Iterable[Batch]) -> dict[str, float]:
-    """Returns the standard errors over examples of what `model.evaluate` returns, by `error_name`.
+    """Computes the standard errors over examples of what `model.evaluate` returns.
+
+    On one device the samples are those of `model.evaluate`. With --distribute=mirrored they are others:
+    there each replica has a seed of its own, and here the first one has all examples.
 
     Args:
         model: Trained.
-        batches: What `model.evaluate` reads; the samples are the same.
+        batches: Those that `model.evaluate` reads.
+
+    Returns:
+        Floats in the units of the terms, by `error_name`; without terms of a whole batch and those of a
+        single example.
+
+    Raises:
+        ValueError: A batch that the model cannot read.
     """
     terms = tf.function(model.evaluation_terms, reduce_retracing=True, autograph=False)
     found: dict[str, list[np.ndarray]] = {}
@@ -143,7 +155,7 @@ def linear_accuracy(labelled: datasets.Split, test: datasets.Split) -> dict[str,
     found = float(np.mean(model.predict(test_x) == test_y))
     return {
         "test/linear_accuracy": found,
-        "test/linear_accuracy_standard_error": share_error(found, len(test_y)),
+        error_name("test/linear_accuracy"): share_error(found, len(test_y)),
     }
 
 

@@ -21,7 +21,7 @@ from tf_discrete import plots, seeds
 from tf_discrete._internal import writing
 from tf_discrete.evaluation import Usage
 
-from . import charts
+from . import charts, references
 from .callbacks import rows_of
 from .checkpoints import CheckpointFolder
 
@@ -227,9 +227,7 @@ def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
             if name.startswith("test/") and isinstance(value, (int, float)):
                 chart = charts.chart(name.removeprefix("test/"))
                 tf.summary.scalar(chart.tag, value, description=chart.description)
-                if (
-                    charts.ERROR not in name
-                ):  # Errors are scalars of a run, and no charts to look at.
+                if references.ERROR not in name:  # Scalars of a run, and no charts to look at.
                     tags.append(chart.tag)
     with (  # TensorBoard merges layouts in the order of the folders: those of training come first.
         writing.naming(folder),
