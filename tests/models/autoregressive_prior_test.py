@@ -200,6 +200,20 @@ def test_training_finds_the_entropy_of_the_data():
     np.testing.assert_allclose(nats, -np.mean(prior.log_prob(codes)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["metrics", "weighted_metrics"])
+def test_metrics_are_refused_on_several_workers(monkeypatch, name):
+    prior = make((4, 2, 2))
+    prior.compile("sgd", **{name: [keras.metrics.Mean()]})
+    prior.make_train_function(force=True)
+    monkeypatch.setattr(AutoregressivePrior, "_on_workers", True)
+    for make_function in (prior.make_train_function, prior.make_test_function):
+        with pytest.raises(ValueError, match=f"Leave metrics.*Received: .*{name}=.<Mean"):
+            make_function(force=True)
+    without = make((4, 2, 2))
+    without.compile("sgd")
+    without.make_train_function(force=True)
+
+
 def test_weights_of_examples_count(one):
     codes = all_codes(one)
     log_prob = one.log_prob(codes)

@@ -256,13 +256,15 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
         return -tf.reduce_mean(weights * y_pred) / replicas
 
     def train_step(self, data: Batch) -> Logs:
+        """Trains on a batch of codes, integers [B, N], as Keras does; returns the logs of all workers."""
         return self._of_all_workers(super().train_step(data))
 
     def test_step(self, data: Batch) -> Logs:
+        """Scores a batch of codes, integers [B, N], as Keras does; returns the logs of all workers."""
         return self._of_all_workers(super().test_step(data))
 
     def _of_all_workers(self, logs: Logs) -> Logs:
-        """Returns the means of a step over the codes of all workers, or where there is one, Keras' logs."""
+        """Returns the means of a step over the codes of all workers; on one worker, the logs of Keras."""
         if not self._on_workers:
             return logs
         return term_means.results(

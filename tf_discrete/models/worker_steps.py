@@ -14,13 +14,14 @@ from tf_discrete.types import Batch, Logs
 class WorkerSteps(keras.Model):
     """A Keras model whose `fit` and `evaluate` also run on several workers.
 
-    There its steps must return logs that are the same on every replica, see `term_means.results`. Under
-    other strategies the steps are those of Keras.
+    There its steps must return logs that are the same on every replica, see `term_means.results`, and
+    metrics given to `compile`, which are not, are refused. Under other strategies the steps are those of
+    Keras.
     """
 
     @property
     def _on_workers(self) -> bool:
-        """Returns whether the model was made for several workers."""
+        """Returns whether the model was created under `MultiWorkerMirroredStrategy`."""
         return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     def _maybe_symbolic_build(self, iterator: object = None, data_batch: object = None) -> None:
@@ -37,6 +38,13 @@ class WorkerSteps(keras.Model):
                 "Training on several workers takes one step per execution and no XLA. Compile the model with "
                 "steps_per_execution=1 and jit_compile=False. Received: "
                 f"steps_per_execution={self.steps_per_execution}, jit_compile={self.jit_compile}"
+            )
+        if self._compile_metrics is not None:
+            raise ValueError(
+                "Training on several workers reports the metrics of the model alone. Leave metrics and "
+                "weighted_metrics out of compile, and score what the model returns after training. "
+                f"Received: metrics={self._compile_metrics._user_metrics}, "
+                f"weighted_metrics={self._compile_metrics._user_weighted_metrics}"
             )
         strategy = self.distribute_strategy
 
