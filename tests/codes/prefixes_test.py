@@ -45,16 +45,17 @@ def test_neighbours_by_prefix_are_not_those_by_differing_digits():
 
 
 @pytest.mark.parametrize(
-    "queries, database, k",
+    "queries, database, k, message",
     [
-        ([1, 2], [[1, 2]], 1),
-        ([[1, 2]], [[1, 2, 3]], 1),
-        ([[0.5]], [[1]], 1),
-        ([[1]], [[1]], 2),
-        ([[1]], [[1]], 0),
-        (np.zeros([0, 2], int), [[1, 2]], 1),
+        ([1, 2], [[1, 2]], 1, r"queries=int64 of shape \(2,\), database=int64 of shape \(1, 2\)"),
+        ([[1, 2]], [[1, 2, 3]], 1, r"queries=int64 of shape \(1, 2\), database=.* \(1, 3\)"),
+        ([[0.5]], [[1]], 1, "queries=float64 of"),
+        ([[1]], [[0.5]], 1, "queries=int64 .*, database=float64 of"),
+        ([[1]], [[1]], 2, "k=2"),
+        ([[1]], [[1]], 0, "k=0"),
+        (np.zeros([0, 2], int), [[1, 2]], 1, "quer"),
     ],
 )
-def test_a_search_that_is_none_is_refused(queries, database, k):
-    with pytest.raises(ValueError, match="Received"):
+def test_a_search_that_is_none_is_refused(queries, database, k, message):
+    with pytest.raises(ValueError, match=f"Received: {message}"):
         codes.prefix_top_k(queries, database, k)

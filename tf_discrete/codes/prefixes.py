@@ -1,4 +1,4 @@
-"""How far two paths through a tree go together, and the codes that go with another the farthest."""
+"""How far two paths through a tree go together, and the codes that share the longest prefix with a query."""
 
 from __future__ import annotations
 
@@ -59,11 +59,13 @@ def prefix_top_k(queries: ArrayLike, database: ArrayLike, k: int) -> Neighbors:
         Neighbors(distances=array([[1, 2]], dtype=int32), indices=array([[1, 2]]))
     """
     queries, database = as_array("queries", queries), as_array("database", database)
-    if queries.ndim != 2 or database.ndim != 2:
+    whole = all(np.issubdtype(codes.dtype, np.integer) for codes in (queries, database))
+    two_axes = queries.ndim == database.ndim == 2
+    if not whole or not two_axes or queries.shape[1] != database.shape[1]:
         raise ValueError(
             "queries and database must be digits of codes of one variable, integers [Q, D] and [M, D]. Give "
-            "what encode_digits returns. "
-            f"Received: queries.shape={queries.shape}, database.shape={database.shape}"
+            f"what encode_digits returns. Received: queries={queries.dtype} of shape {queries.shape}, "
+            f"database={database.dtype} of shape {database.shape}"
         )
     check_queries(queries)
     k = check_k(k, len(database))
