@@ -350,7 +350,10 @@ def test_flags_that_a_table_cannot_honour_are_refused_before_data_are_read(chang
         ({"num_categories": 1000}, r"Set num_categories=1024, or branching=\(25, 40\)"),
         ({"latents": "path", "num_categories": 1025}, "must reach num_categories"),
         ({"latents": "categorical"}, "Only trees and paths have a branching"),
-        ({"branching": (), "num_categories": 1031}, "take paths, which have any number"),
+        (
+            {"branching": (), "num_categories": 1031},
+            "use paths, which allow any number .--latents=path",
+        ),
     ],
 )
 def test_a_branching_that_does_not_fit_is_refused_before_data_are_read(changes, said):

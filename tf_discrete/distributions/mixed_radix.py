@@ -75,7 +75,8 @@ def balanced_branching(num_categories: int, most: int = MAX_BALANCED) -> tuple[i
     if math.prod(primes) != num_categories:
         raise ValueError(
             "The prime factors of num_categories must be at most the children of a node. Choose another "
-            "number of categories, such as a power of 2, take paths, which have any number, or raise most. "
+            "number of categories, such as a power of 2, raise most, or use paths, which allow any "
+            "number (--latents=path of a trainer, or distributions.path_latents). "
             f"Received: num_categories={num_categories}, most={most}"
         )
     depth = 1
