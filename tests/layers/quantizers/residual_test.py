@@ -14,6 +14,7 @@ from tf_discrete.layers.quantizers import (
     LookupFreeQuantizer,
     ResidualQuantizer,
     VectorQuantizer,
+    composite,
 )
 
 X = tf.random.stateless_normal([50, 4], [0, 1])
@@ -158,3 +159,8 @@ def test_what_would_be_ignored_is_refused():
         quantizers.ResidualQuantizer(quantizers.GroupedQuantizer(inner, 2), 2)
     with pytest.raises(ValueError, match="Received: loss_weight=0.5 of .vector_quantizer"):
         quantizers.ResidualQuantizer(quantizers.VectorQuantizer(8, loss_weight=0.5), 2)
+
+
+def test_a_part_that_is_no_quantizer_is_refused():
+    with pytest.raises(ValueError, match="parts must be .*quantizers. Received: parts='vector'"):
+        composite.CompositeQuantizer(["vector"])

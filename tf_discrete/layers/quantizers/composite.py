@@ -23,12 +23,14 @@ class CompositeQuantizer(Quantizer):
         **kwargs: see `Quantizer`.
 
     Raises:
-        ValueError: No parts, parts with different numbers of categories, or one with a loss_weight.
+        ValueError: No parts, a part that is not a `Quantizer`, parts with different numbers of categories, or
+            one with a loss_weight.
     """
 
     def __init__(self, parts: Sequence[Quantizer], **kwargs: Any):
         super().__init__(**kwargs)
         for part in parts:
+            checks.instance("parts", part, Quantizer, "quantisers of tf_discrete.layers.quantizers")
             if part.loss_weight != 1.0:
                 raise ValueError(
                     "The loss of a part has no weight of its own. Give loss_weight to the whole. "
