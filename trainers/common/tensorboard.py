@@ -227,7 +227,7 @@ def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
             if name.startswith("test/") and isinstance(value, (int, float)):
                 chart = charts.chart(name.removeprefix("test/"))
                 tf.summary.scalar(chart.tag, value, description=chart.description)
-                if references.ERROR not in name:  # Scalars of a run, and no charts to look at.
+                if references.ERROR not in name:  # Scalars without a chart.
                     tags.append(chart.tag)
     with (  # TensorBoard merges layouts in the order of the folders: those of training come first.
         writing.naming(folder),
