@@ -41,7 +41,14 @@ class Conv2DTranspose(_AnyBatch, keras.layers.Conv2DTranspose):
 def conv_encoder(
     data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
-    """Builds two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`."""
+    """Builds two strided 3x3 convolutions (32 and 64 filters), then `mlp_encoder`.
+
+    Returns:
+        Keras model of images [B, *data_shape] to logits [B, num_outputs].
+
+    Raises:
+        ValueError: `data_shape` is not [height, width, channels].
+    """
     inputs = keras.Input(image_shape(data_shape))
     x = inputs
     for filters in (32, 64):
@@ -53,7 +60,14 @@ def conv_encoder(
 def conv_decoder(
     latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
-    """Builds the mirror image of `conv_encoder`, for images of any height and width."""
+    """Builds the mirror image of `conv_encoder`, for images of any height and width.
+
+    Returns:
+        Keras model of latents [B, *latent_shape] to parameters of the pixels [B, *output_shape].
+
+    Raises:
+        ValueError: `output_shape` does not begin with [height, width, channels].
+    """
     height, width, channels = image_shape(output_shape[:3])
     channels *= math.prod(output_shape[3:])
     small = (math.ceil(math.ceil(height / 2) / 2), math.ceil(math.ceil(width / 2) / 2), 64)
@@ -85,7 +99,7 @@ def check_grid_axes(latent_shape: _Shape, data_shape: _Shape, hidden_units: _Sha
     """Refuses a `latent_shape` of three or more axes whose first two are not rows and columns of the grid.
 
     Raises:
-        ValueError: They are others.
+        ValueError: The first two axes are not the rows and columns of the grid.
     """
     rows, columns = grid_shape(data_shape[:3], hidden_units)
     if len(latent_shape) > 2 and tuple(latent_shape[:2]) != (rows, columns):
@@ -105,8 +119,11 @@ def grid_encoder(
     There are no dense layers: the logits are those of the cells of a grid, row by row, and each cell depends
     on the pixels around it alone.
 
+    Returns:
+        Keras model of images [B, *data_shape] to logits [B, num_outputs].
+
     Raises:
-        ValueError: The cells do not divide `num_outputs`.
+        ValueError: `data_shape` is not [height, width, channels], or the cells do not divide `num_outputs`.
     """
     cells = math.prod(grid_shape(data_shape, hidden_units))
     if num_outputs % cells:
@@ -128,9 +145,13 @@ def grid_decoder(
 ) -> keras.Model:
     """Builds the mirror image of `grid_encoder`, for images of any height and width.
 
+    Returns:
+        Keras model of latents [B, *latent_shape] to parameters of the pixels [B, *output_shape].
+
     Raises:
-        ValueError: A cell would share a variable with another, or the first of three or more axes of
-            `latent_shape` are not rows and columns of the grid.
+        ValueError: `output_shape` does not begin with [height, width, channels], a cell would share a
+            variable with another, or the first of three or more axes of `latent_shape` are not rows and
+            columns of the grid.
     """
     height, width, channels = image_shape(output_shape[:3])
     rows, columns = grid_shape((height, width, channels), hidden_units)

@@ -15,7 +15,11 @@ _Shape = Sequence[int]
 def mlp_encoder(
     data_shape: _Shape, num_outputs: int, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
-    """Flatten, one dense layer for each of `hidden_units`, an affine map to the logits."""
+    """Builds an encoder: flatten, one dense layer for each of `hidden_units`, an affine map to the logits.
+
+    Returns:
+        Keras model of data [B, *data_shape] to logits [B, num_outputs].
+    """
     inputs = keras.Input(data_shape)
     x = keras.layers.Flatten()(inputs)
     for units in hidden_units:
@@ -26,7 +30,11 @@ def mlp_encoder(
 def mlp_decoder(
     latent_shape: _Shape, output_shape: _Shape, hidden_units: _Shape, activation: ActivationLike
 ) -> keras.Model:
-    """Builds the mirror image of `mlp_encoder`: `hidden_units` are read from the last to the first."""
+    """Builds the mirror image of `mlp_encoder`: `hidden_units` are read from the last to the first.
+
+    Returns:
+        Keras model of latents [B, *latent_shape] to parameters of the data [B, *output_shape].
+    """
     inputs = keras.Input(latent_shape)
     x = keras.layers.Flatten()(inputs)
     for units in reversed(hidden_units):

@@ -66,7 +66,7 @@ def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.L
 
 
 def make_mean_outputs(split: datasets.Split, likelihood: likelihoods.Likelihood) -> np.ndarray:
-    """Returns the parameters whose mean is the mean image of a split, [*parameters_shape].
+    """Returns the parameters whose mean is the mean image of a split, float64 [*parameters_shape].
 
     Of Bernoulli pixels they are logits, and no pixel is certain. A learned log scale is 0.
 

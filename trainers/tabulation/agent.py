@@ -74,7 +74,7 @@ class Agent:
             self.table.sweep(self.backups)
 
     def returns(self, environment: Any, episodes: int, draw: np.random.Generator) -> list[float]:
-        """Discounted returns of episodes without exploration, from which nothing is learned."""
+        """Returns the discounted return of each episode, without exploration and without learning."""
         found = [0.0] * episodes
         for number in range(episodes):
             seed = int(draw.integers(2**31)) if number == 0 else None
