@@ -29,7 +29,7 @@ import tf_discrete
 TASK = flags.DEFINE_enum("task", "rows", ["rows", "pixels", "adding"], "What is learned.")
 LENGTH = flags.DEFINE_integer("length", 30, "Steps of the adding problem.", lower_bound=2)
 LONG = flags.DEFINE_integer(
-    "long", 300, "Steps of test sequences of the adding problem that are longer.", lower_bound=2
+    "long", 300, "Length of the longer test sequences of the adding problem.", lower_bound=2
 )
 UNITS = flags.DEFINE_integer("units", 64, "Units of both LSTMs.", lower_bound=1)
 EPOCHS = flags.DEFINE_integer("epochs", 60, "Passes over the training data.", lower_bound=1)
@@ -112,6 +112,11 @@ def train(name: str, recurrent: keras.layers.Layer) -> dict[str, float]:
 
 
 def main(_: list[str]) -> None:
+    if TASK.value == "adding" and LONG.value < LENGTH.value:
+        raise app.UsageError(
+            "--long must be at least --length. Choose longer test sequences. "
+            f"Received: long={LONG.value}, length={LENGTH.value}"
+        )
     found: dict[str, list[float]] = collections.defaultdict(list)
     unroll = TASK.value == "rows"  # Faster for a few steps.
     for seed in range(SEEDS.value):

@@ -77,6 +77,13 @@ def test_symbols_that_cannot_be_made_are_refused(flag, message):
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
 
 
+def test_longer_sequences_that_are_shorter_are_refused():
+    flags = ["--task=adding", "--length=6", "--long=5"]
+    done = forked.run("-m", "examples.discrete_gates", *flags, cwd=forked.ROOT, timeout=300)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "must be at least --length." in done.stderr and "long=5, length=6" in done.stderr
+
+
 def test_lines_longer_than_the_model_are_refused():
     code = """
         from absl import flags
