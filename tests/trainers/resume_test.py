@@ -93,6 +93,17 @@ def test_a_finished_run_is_not_trained_again(copied, monkeypatch, capsys):
     assert (folder / "metrics.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("changes", [{}, {"likelihood": "gaussian", "binarization": "none"}])
+def test_a_run_with_another_automatic_output_bias_goes_on(changes, tmp_path):
+    flags = {"epochs": 1, "max_examples": 120, **changes}
+    small_runs.train(tmp_path, output_bias="zero", **flags)
+    small_runs.train(tmp_path, **{**flags, "epochs": 2})
+    assert json.loads((tmp_path / "config.json").read_text())["output_bias"] == "zero"
+    assert len(small_runs.rows(tmp_path)) == 2
+    with pytest.raises(ValueError, match="output_bias='zero' there, 'mean' here"):
+        small_runs.train(tmp_path, output_bias="mean", **flags)
+
+
 def test_more_epochs_go_on_from_the_last(copied, monkeypatch):
     folder = copied()
     # No numbers of the shorter run must survive where the longer one is killed before it ends.

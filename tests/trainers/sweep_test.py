@@ -103,6 +103,20 @@ def fits(monkeypatch):
     return noted
 
 
+def test_a_sweep_goes_on_with_the_output_bias_that_it_began_with(tmp_path, monkeypatch):
+    seen = []
+
+    def outcome(task, settings):
+        seen.append((settings.learning_rate, settings.output_bias))
+        return {"learning_rate": 1.0, "temperature": 0.5, "diverged": "not trained"}
+
+    monkeypatch.setattr(sweep, "_outcome", outcome)
+    for changes in ({"output_bias": "zero"}, {"sweep_learning_rates": (1e-5, 0.01, 0.1)}):
+        with pytest.raises(callbacks.TrainingDiverged):
+            sweep.run(categorical_vae.TASK, config(tmp_path, **changes))
+    assert seen == [(1e-5, "zero"), (0.01, "zero"), (0.1, "zero")]
+
+
 @pytest.mark.slow
 def test_a_sweep_that_was_killed_repeats_nothing_and_finishes_the_best(tmp_path, fits, capsys):
     folder = tmp_path / "sweep"

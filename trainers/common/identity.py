@@ -17,6 +17,7 @@ from tf_discrete.datasets.split import check_white_levels
 
 from ..flags.config import defaults, to_json
 from .run_directory import RunDirectory
+from .stored_config import as_begun
 
 Config = TypeVar("Config")
 Identity = dict[str, Any]
@@ -129,13 +130,16 @@ def claim(
         model: Digest of the model whose codes are learned, for a prior. Default: None.
 
     Returns:
-        The configuration with absolute paths.
+        The configuration with absolute paths, and with the output_bias of a run that it continues where it
+        leaves it to be chosen.
 
     Raises:
         ValueError: The folder holds another run, or a run with other data or of another model.
         OSError: No permission or no space.
     """
     config = absolute(config)
+    if hasattr(config, "output_bias"):
+        config = as_begun(config, directory, "output_bias", "auto")
     known = read(directory.path)
     found = {"splits": splits, **({} if model is None else {"model": model})}
     same = bool(known) and not differences(known.get("splits"), splits)

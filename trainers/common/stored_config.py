@@ -11,7 +11,7 @@ from tf_discrete._internal import reading
 
 from ..flags import names
 from ..flags.config import check
-from .run_directory import CONFIG, CONFIG_REMEDY
+from .run_directory import CONFIG, CONFIG_REMEDY, RunDirectory
 
 Config = TypeVar("Config")
 
@@ -59,3 +59,25 @@ def from_stored(
         config = config_class(**values)
         check(config)
     return config
+
+
+def as_begun(config: Config, directory: RunDirectory, name: str, automatic: Any) -> Config:
+    """Returns a configuration whose field, where it is chosen automatically, has the value of an earlier run.
+
+    A command that leaves such a flag out so continues its run when the automatic choice has changed.
+
+    Args:
+        config: Dataclass of options.
+        directory: Of a run that may have begun.
+        name: Of the field.
+        automatic: Value of the field that stands for an automatic choice.
+
+    Raises:
+        DamagedFileError: The value of the run has another type than its field, or is out of range.
+    """
+    if getattr(config, name) != automatic or not directory.config_path.exists():
+        return config
+    begun = dataclasses.replace(config, **{name: directory.config().get(name, automatic)})  # type: ignore[type-var]
+    with reading.reading(directory.config_path, CONFIG, CONFIG_REMEDY):
+        check(begun)
+    return begun

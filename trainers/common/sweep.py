@@ -52,11 +52,14 @@ def run(task: Task, config: Any) -> tuple[Any, dict[str, Any]]:
     check(config)
     compiling.refuse_workers(config, "A sweep")
     config = run_lib.with_output_dir(config, f"sweep-{task.name}")
-    points = grid(config)
+    grid(config)  # Refuses before data are read.
     directory = RunDirectory(config.output_dir)
     with directory.lock():
         splits = data.load_splits(config, task.load_split)
-        identity.claim(directory, task.name, config, MAY_DIFFER, identity.of_splits(splits))
+        config = identity.claim(
+            directory, task.name, config, MAY_DIFFER, identity.of_splits(splits)
+        )
+        points = grid(config)
         path = directory.path / "sweep.json"
         found = _read(path) if path.exists() else {}
         for number, (name, settings) in enumerate(points.items(), 1):
