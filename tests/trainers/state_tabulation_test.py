@@ -287,6 +287,16 @@ def test_large_pictures_have_codes_of_their_own_unless_their_unit_is_small(
         assert found["test/states"] > 2 and notices == 0
 
 
+def test_a_run_with_another_automatic_unit_goes_on(tmp_path):
+    if "test/Large-v0" not in gymnasium.registry:
+        gymnasium.register("test/Large-v0", Large)
+    changes = {"environment": "test/Large-v0", "change_at": 0, "batches": 1}
+    program.run(config(tmp_path, **changes, steps=80, pixel_scale=0.1))
+    program.run(config(tmp_path, **changes, steps=120))
+    assert json.loads((tmp_path / "config.json").read_text())["pixel_scale"] == 0.1
+    assert len(small_runs.rows(tmp_path)) == 3
+
+
 def test_a_run_in_an_environment_with_other_actions_or_pictures_is_not_continued(
     finished, monkeypatch
 ):

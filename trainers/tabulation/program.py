@@ -17,6 +17,7 @@ from tf_discrete.optimizers import FusedAdam
 
 from ..common import interruption, narration, results, trust
 from ..common.run_directory import RunDirectory
+from ..common.stored_config import as_begun
 from ..flags.config import check, defaults, to_json
 from ..flags.state_tabulation import Config
 from . import collapse, environments, pixels
@@ -44,14 +45,14 @@ def run(config: Config) -> dict[str, Any]:
         name = config.environment.replace("/", "-")
         config = dataclasses.replace(config, output_dir=f"runs/state_tabulation-{name}")
     environment = environments.make(config.environment)
-    config = pixels.with_scale(config, environment)
+    directory = RunDirectory(config.output_dir)
+    config = pixels.with_scale(as_begun(config, directory, "pixel_scale", 0.0), environment)
     schedule.check(config)
     check_change(config)
     check_memory(config, environment)
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, environment)
     check_objective(model)
-    directory = RunDirectory(config.output_dir)
     with directory.lock():
         # Those of an id may become others, in another version of its package.
         seen = {"picture_shape": list(model.data_shape), "num_actions": model.num_actions}
