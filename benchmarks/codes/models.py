@@ -50,10 +50,12 @@ def run_config(
 
 
 def build(settings: Any, method: str, split: datasets.Split) -> Any:
-    """The model of a cell."""
+    """The model of a cell, at its start."""
     steps = split.steps_per_epoch(settings.batch_size, drop_remainder=True)
     trainer: Any = semantic_hashing if method == HASHING else categorical_vae
-    return trainer.build_model(settings, split, steps)
+    model = trainer.build_model(settings, split, steps)
+    trainer.start(model, settings, {"train": split})
+    return model
 
 
 def train(settings: Any, method: str, split: datasets.Split) -> Any:

@@ -169,6 +169,7 @@ def test_the_decoder_starts_at_the_mean_image(tmp_path, changes, mean):
     settings = small.config(tmp_path, **changes)
     split = data.load_split(settings, "train")
     model = semantic_hashing.build_model(settings, split, 1)
+    semantic_hashing.start(model, settings, {"train": split})
     bias = model.decoder.layers[-2].bias
     expected = np.clip(split.images.mean(axis=0) / split.images.max(), 1e-3, 1 - 1e-3)
     expected = np.log(expected / (1 - expected)) if mean else np.zeros([8, 8])
@@ -194,7 +195,9 @@ def test_a_registered_network_keeps_its_start(tmp_path):
     networks.register("bare", mlp_networks.mlp_encoder, decoder)
     settings = small.config(tmp_path, encoder="bare")
     split = data.load_split(settings, "train")
-    assert semantic_hashing.build_model(settings, split, 1).decoder.count_params() == 9 * 64
+    model = semantic_hashing.build_model(settings, split, 1)
+    semantic_hashing.start(model, settings, {"train": split})
+    assert model.decoder.count_params() == 9 * 64
     with pytest.raises(ValueError, match="The last layer must have a bias"):
         settings = small.config(tmp_path, encoder="bare", output_bias="mean")
         semantic_hashing.build_model(settings, split, 1)

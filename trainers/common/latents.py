@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tf_discrete import datasets, distributions, estimators, likelihoods, schedules
+from tf_discrete.models import CategoricalVAE, SemanticHashingAutoencoder, networks
 
-from ..flags import quantized_autoencoder, semantic_hashing, semi_supervised
+from ..flags import categorical_vae, names, quantized_autoencoder, semantic_hashing, semi_supervised
 from ..flags.latents import KLFlags, LatentConfig, LatentFlags
 from . import likelihood_words, references
 
@@ -17,6 +18,9 @@ AnnealedConfig = LatentConfig | semi_supervised.Config
 
 PixelConfig = AnnealedConfig | semantic_hashing.Config | quantized_autoencoder.Config
 """Configurations with a likelihood of the pixels."""
+
+StartConfig = categorical_vae.Config | semantic_hashing.Config
+"""Configurations with an initial bias of the decoder."""
 
 
 def make_latents(
@@ -65,15 +69,14 @@ def make_likelihood(config: PixelConfig, split: datasets.Split) -> likelihoods.L
     return likelihoods.get(name)
 
 
-def make_mean_outputs(split: datasets.Split, likelihood: likelihoods.Likelihood) -> np.ndarray:
-    """Returns the parameters whose mean is the mean image of a split, float64 [*parameters_shape].
+def mean_outputs(mean: np.ndarray, likelihood: likelihoods.Likelihood) -> np.ndarray:
+    """Returns the parameters whose mean is a mean image [H, W, C], float64 [*parameters_shape].
 
     Of Bernoulli pixels they are logits, and no pixel is certain. A learned log scale is 0.
 
     Raises:
         ValueError: a likelihood whose parameters a mean image does not tell.
     """
-    mean = references.mean_image(split)
     if isinstance(likelihood, likelihoods.Gaussian):
         return mean if likelihood.scale else np.stack([mean, np.zeros_like(mean)], axis=-1)
     if not isinstance(likelihood, likelihoods.Bernoulli):
@@ -83,6 +86,37 @@ def make_mean_outputs(split: datasets.Split, likelihood: likelihoods.Likelihood)
         )
     mean = np.clip(mean, 1e-3, 1 - 1e-3)
     return np.log(mean) - np.log1p(-mean)
+
+
+def check_start(model: CategoricalVAE | SemanticHashingAutoencoder, config: StartConfig) -> None:
+    """Refuses output_bias='mean' where the model cannot start at the mean image, before a run is written.
+
+    Raises:
+        ValueError: a likelihood whose parameters a mean image does not tell, or a decoder without a bias.
+    """
+    if config.output_bias == "mean":
+        start = mean_outputs(np.zeros(model.data_shape), model.likelihood)
+        networks.set_output_bias(model.decoder, start)
+
+
+def start_at_mean(
+    model: CategoricalVAE | SemanticHashingAutoencoder,
+    config: StartConfig,
+    split: datasets.Split,
+    automatic: type[likelihoods.Likelihood],
+) -> None:
+    """Starts the decoder of a new run at the mean image of a split, if the configuration says so.
+
+    Args:
+        model: Its decoder gives the parameters of its likelihood.
+        config: With `output_bias` and `encoder`.
+        split: Of the training.
+        automatic: The likelihood with which output_bias='auto' is 'mean', for networks of this package.
+    """
+    fits = isinstance(model.likelihood, automatic) and config.encoder in names.NETWORKS
+    if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
+        start = mean_outputs(references.mean_image(split), model.likelihood)
+        networks.set_output_bias(model.decoder, start)
 
 
 def make_kl_weight(config: KLFlags) -> Any:

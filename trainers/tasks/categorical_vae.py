@@ -13,15 +13,15 @@ from ..common import autoencoder_report, data, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import make_code_prior
 from ..common.latents import (
+    check_start,
     make_estimator,
     make_kl_weight,
     make_latents,
     make_likelihood,
-    make_mean_outputs,
     make_temperature,
+    start_at_mean,
 )
 from ..common.run_directory import RunDirectory
-from ..flags import names
 from ..flags.categorical_vae import Config
 
 
@@ -58,10 +58,13 @@ def build_model(config: Config, split: datasets.Split, steps_per_epoch: int) -> 
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
-    fits = isinstance(likelihood, likelihoods.Gaussian) and config.encoder in names.NETWORKS
-    if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
-        networks.set_output_bias(model.decoder, make_mean_outputs(split, likelihood))
+    check_start(model, config)
     return model
+
+
+def start(model: CategoricalVAE, config: Config, splits: data.Splits) -> None:
+    """Starts the decoder of a new run at the mean image, if the configuration says so."""
+    start_at_mean(model, config, splits["train"], automatic=likelihoods.Gaussian)
 
 
 def make_decoder(config: Config, latents: str, output_shape: tuple[int, ...]) -> keras.Model | None:
@@ -128,7 +131,9 @@ def check(config: Config) -> None:
             )
 
 
-TASK = task.register(task.Task("categorical_vae", Config, build_model, finish, check=check))
+TASK = task.register(
+    task.Task("categorical_vae", Config, build_model, finish, check=check, start=start)
+)
 
 
 def run(config: Config) -> dict[str, Any]:

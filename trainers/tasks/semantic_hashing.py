@@ -8,14 +8,13 @@ import numpy as np
 
 from tf_discrete import datasets, evaluation, likelihoods, plots, schedules
 from tf_discrete._internal.counted import counted
-from tf_discrete.models import SemanticHashingAutoencoder, networks
+from tf_discrete.models import SemanticHashingAutoencoder
 
 from ..common import autoencoder_report, data, narration, results, task, training
 from ..common import run as run_lib
 from ..common.code_prior import make_code_prior
-from ..common.latents import make_likelihood, make_mean_outputs
+from ..common.latents import check_start, make_likelihood, start_at_mean
 from ..common.run_directory import RunDirectory
-from ..flags import names
 from ..flags.semantic_hashing import Config
 
 
@@ -23,7 +22,6 @@ def build_model(
     config: Config, split: datasets.Split, steps_per_epoch: int
 ) -> SemanticHashingAutoencoder:
     """The model that a configuration describes."""
-    likelihood = make_likelihood(config, split)
     model = SemanticHashingAutoencoder(
         data_shape=split.image_shape,
         num_bits=config.num_bits,
@@ -33,15 +31,18 @@ def build_model(
         encoder=config.encoder,
         hidden_units=config.hidden_units,
         activation=config.activation,
-        likelihood=likelihood,
+        likelihood=make_likelihood(config, split),
         code_prior=make_code_prior(config),
         seed=config.seed,
         monitor_every=config.monitor_every,
     )
-    fits = isinstance(likelihood, likelihoods.Bernoulli) and config.encoder in names.NETWORKS
-    if config.output_bias == "mean" or (config.output_bias == "auto" and fits):
-        networks.set_output_bias(model.decoder, make_mean_outputs(split, likelihood))
+    check_start(model, config)
     return model
+
+
+def start(model: SemanticHashingAutoencoder, config: Config, splits: data.Splits) -> None:
+    """Starts the decoder of a new run at the mean image, if the configuration says so."""
+    start_at_mean(model, config, splits["train"], automatic=likelihoods.Bernoulli)
 
 
 def make_fraction(config: Config) -> Any:
@@ -92,7 +93,9 @@ def check(config: Config) -> None:
         )
 
 
-TASK = task.register(task.Task("semantic_hashing", Config, build_model, finish, check=check))
+TASK = task.register(
+    task.Task("semantic_hashing", Config, build_model, finish, check=check, start=start)
+)
 
 
 def run(config: Config) -> dict[str, Any]:
