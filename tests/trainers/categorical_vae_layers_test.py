@@ -149,6 +149,6 @@ def test_other_pixels_do_not_start_at_the_mean_image(tmp_path):
     settings = small_runs.config(tmp_path, **flags)
     split = data.load_split(settings, "train")
     with pytest.raises(
-        ValueError, match="Leave --output_bias out. Received: output_bias='mean'"
+        ValueError, match="out, or choose --likelihood=bernoulli or gaussian. Received"
     ):
         categorical_vae.build_model(settings, split, 1)

@@ -82,7 +82,8 @@ def mean_outputs(mean: np.ndarray, likelihood: likelihoods.Likelihood) -> np.nda
     if not isinstance(likelihood, likelihoods.Bernoulli):
         raise ValueError(
             "Only the Bernoulli and the Gaussian likelihood can start at the mean image. Leave --output_bias "
-            f"out. Received: output_bias='mean', likelihood={type(likelihood).__name__}"
+            "out, or choose --likelihood=bernoulli or gaussian. Received: output_bias='mean', "
+            f"likelihood={type(likelihood).__name__}"
         )
     mean = np.clip(mean, 1e-3, 1 - 1e-3)
     return np.log(mean) - np.log1p(-mean)
