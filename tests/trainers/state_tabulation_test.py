@@ -278,11 +278,13 @@ def test_large_pictures_have_codes_of_their_own_unless_their_unit_is_small(
         gymnasium.register("test/Large-v0", Large)
     changes = {"environment": "test/Large-v0", "change_at": 0, "steps": 120, "batches": 40}
     found = program.run(config(tmp_path, **changes, pixel_scale=pixel_scale))
-    notices = capsys.readouterr().out.count("The pictures that are remembered have 1 code after")
+    printed = capsys.readouterr().out
+    notices = printed.count("The pictures that are remembered have 1 code after")
     stored = json.loads((tmp_path / "config.json").read_text())
     assert stored["pixel_scale"] == (pixel_scale or 0.9408)
     if pixel_scale:
-        assert found["test/states"] == 1 and notices == 2  # As soon as it is known, and at the end.
+        assert found["test/states"] == 1 and notices == 1
+        assert "Received: pixel_scale=0.1\n" in printed
     else:
         assert found["test/states"] > 2 and notices == 0
 

@@ -33,5 +33,5 @@ def notice(rows: Sequence[Mapping[str, Any]], pixel_scale: float) -> str:
         f"The pictures that are remembered have {counted(last[-1]['agent/states'], 'code')} after "
         f"{counted(learned, 'round')} of learning. The agent cannot tell them apart. Raise --pixel_scale for "
         "large pictures without noise; lower it where few pixels change. docs/state_tabulation.md has more. "
-        f"Received: --pixel_scale={pixel_scale:g}"
+        f"Received: pixel_scale={pixel_scale:g}"
     )

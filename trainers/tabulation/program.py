@@ -67,15 +67,17 @@ def run(config: Config) -> dict[str, Any]:
         narration.say(
             "Acting", f"{counted(rounds, 'round')} of {counted(config.train_every, 'step')}"
         )
+        said = False
         with interruption.saying(lambda: training.standing(rounds)):
             if training.done < rounds:
                 directory.result_path.unlink(missing_ok=True)
-                training.go_on(rounds)
+                said = training.go_on(rounds)
             elif directory.result_path.exists():
                 print(f"{directory.path} is finished; nothing to train")
                 return directory.result()
             found = finish(training)
-            if notice := collapse.notice(directory.history(), config.pixel_scale):
+            notice = collapse.notice(directory.history(), config.pixel_scale)
+            if notice and not said:
                 narration.say("Notice", notice)
         results.print_table(f"{directory.path}: results", found)
         print(f"\nEverything is in {directory.path}. Curves:")

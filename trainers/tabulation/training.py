@@ -104,8 +104,8 @@ class Training:
         self.directory.history(last_epoch=self.done)
         return bool(self.done)
 
-    def go_on(self, rounds: int) -> None:
-        """Acts and learns up to a round."""
+    def go_on(self, rounds: int) -> bool:
+        """Acts and learns up to a round; returns whether it has printed the notice of collapsed codes."""
         writer = file_writer(self.directory.tensorboard)
         rows, said = self.directory.history(), False
         seldom = 0.1 if sys.stderr.isatty() else narration.SECONDS
@@ -143,6 +143,7 @@ class Training:
                     shown["hard_elbo"] = f"{row['model/hard_elbo_nats']:.1f}"
                 bar.set_postfix(shown, refresh=False)
                 bar.update()
+        return said
 
     def round(self, number: int) -> dict[str, Any]:
         """Acts, learns, and scores: the numbers of one round."""
