@@ -43,7 +43,8 @@ class Config:
     pixel_scale: float = option(
         0.0,
         "Standard deviation of a pixel under the model, where white is 1, such as that of its noise. A "
-        "smaller one makes finer states. 0: the numbers of a picture / 10,000, at least 0.1.",
+        "smaller one makes finer states. Default 0: chosen as (height x width x channels) / 10,000, at least "
+        "0.1.",
         lower=0,
     )
     learning_rate: float = option(1e-3, "Of Adam.", positive=True)

@@ -8,7 +8,7 @@ from typing import Any
 from tf_discrete._internal.counted import counted
 
 FEW = 2
-"""States in a table that are no use to an agent."""
+"""Largest number of states that counts as collapsed."""
 ROUNDS = 2
 """Rounds of learning in a row with so few states: after the first one codes may still come into use."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..flags.state_tabulation import Config
 
 NUMBERS = 10_000
-"""Numbers of a picture whose unit is white."""
+"""Number of values in an image at which pixel_scale is 1."""
 
 
 def with_scale(config: Config, environment: Any) -> Config:
