@@ -8,6 +8,7 @@ import pathlib
 import re
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from tensorboard import context
 from tensorboard.backend.event_processing import (
@@ -111,3 +112,15 @@ def test_a_histogram_counts_all_finite_values(tmp_path, monkeypatch):
     assert (found[0, 0], found[-1, 1], found[:, 2].sum()) == (0.0, 3.0, 2)
     assert histogram_of(tmp_path / "none", [np.inf], monkeypatch)[:, 2].sum() == 0
     assert histogram_of(tmp_path / "same", [2.0, 2.0], monkeypatch)[:, 2].sum() == 2
+
+
+NEARLY_EQUAL, EXTREME = ([1.0, 1.0 + 1.2e-7], [100.0, 100.0001]), ([-3e38, 3e38], [0.0, 1e-45])
+
+
+@pytest.mark.parametrize("values", [*NEARLY_EQUAL, *EXTREME])
+def test_a_histogram_of_nearly_equal_or_extreme_values(values, tmp_path, monkeypatch):
+    values = np.array(values, np.float32)
+    found = histogram_of(tmp_path, values, monkeypatch)
+    assert found[0, 0] == values[0] < values[1] == found[-1, 1]
+    assert found[0, 2] == found[-1, 2] == 1 and not found[1:-1, 2].any()
+    assert (np.diff(found[:, 0]) > 0).all()

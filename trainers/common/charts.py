@@ -194,8 +194,11 @@ def write_picture(name: str, figure: Figure) -> None:
 def write_histogram(name: str, values: Any) -> None:
     """Writes a histogram of the finite values with its description to the default writer of summaries."""
     found = np.asarray(tf.cast(values, tf.float32))
+    found = found[np.isfinite(found)]
+    # In float32, the edges between nearly equal values coincide, and the width between the largest overflows.
+    ends = (np.float64(found.min()), np.float64(found.max())) if found.size else None
     # tf.summary.histogram makes a one-hot vector of every value: 16 GB for a table of 2**20 rows of 64.
-    counts, edges = np.histogram(found[np.isfinite(found)], BUCKETS)
+    counts, edges = np.histogram(found, BUCKETS, range=ends)
     description = WEIGHTS if name.startswith("weights/") else PICTURES[name]
     about = histogram.create_summary_metadata(display_name=None, description=description)
     tf.summary.write(name, np.stack([edges[:-1], edges[1:], counts], axis=-1), metadata=about)
