@@ -227,7 +227,8 @@ def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
             if name.startswith("test/") and isinstance(value, (int, float)):
                 chart = charts.chart(name.removeprefix("test/"))
                 tf.summary.scalar(chart.tag, value, description=chart.description)
-                if references.ERROR not in name:  # Scalars without a chart.
+                # Standard errors are written as scalars but left out of the layout.
+                if references.ERROR not in name:
                     tags.append(chart.tag)
     with (  # TensorBoard merges layouts in the order of the folders: those of training come first.
         writing.naming(folder),
