@@ -36,7 +36,7 @@ def pack_weights(array: np.ndarray, precision: str) -> JsonObject:
     """Returns weights as `pack` does, rounded to integers with one scale for each index of the last axis.
 
     The upper 8 bits of all integers come first, then each lower bit of all of them, the higher first: zlib
-    finds the small entropy of the upper bits, and the others have none to find.
+    finds the small entropy of the upper bits; the lower bits are close to random and do not compress.
 
     Args:
         array: float [..., D].
