@@ -34,6 +34,14 @@ def test_the_decoder_is_the_models(model):
     assert found["largest_error"] < 1e-3
 
 
+def test_layers_may_have_different_numbers_of_categories():
+    options = {"num_layers": 2, "num_variables": (3, 2), "num_categories": (4, 2)}
+    model = models.CategoricalVAE((4, 4, 1), **options, hidden_units=(6,))
+    found = small_pages.payload(small_pages.spread(model))
+    assert (found["num_variables"], found["num_categories"]) == (3, 4)
+    assert found["largest_error"] < 1e-3
+
+
 def test_codes_and_probabilities_are_the_models(model):
     found = small_pages.payload(model)
     x = tf.constant(small_pages.examples(model.data_shape).observations)

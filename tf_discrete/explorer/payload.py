@@ -158,8 +158,9 @@ def _codes(
             "log_probs": log_probs,
         },
     }
-    others = np.random.default_rng(0).integers(0, spec.num_categories, all_codes.shape)
-    tried = np.concatenate([all_codes, others])  # Edited codes need not be like those of images.
+    others = np.array(all_codes)  # Edited codes need not be like those of images.
+    others[:, :n] = np.random.default_rng(0).integers(0, spec.num_categories, codes.shape)
+    tried = np.concatenate([all_codes, others])
     error = np.abs(decode(found, tried[:, :n]) - np.asarray(model.decode(tried))).max()
     return {**found, "largest_error": float(error)}
 
