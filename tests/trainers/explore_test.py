@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -102,6 +103,30 @@ def test_images_make_space_for_weights_that_are_precise_enough(run, monkeypatch,
         explore.run(config)
     explore.run(explore.Config(run=str(run), num_images=60, weights="int8"))
     assert "differ from the model's by more than 0.001" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("overhead", "precision", "left"), [(0, "int16", 150), (600, "int12", 200)]
+)
+def test_a_page_that_fits_is_the_last_resort(overhead, precision, left, monkeypatch):
+    """Fewer images may need more space for each, so that the better page does not fit with enough of them."""
+
+    def of_model(model, images, prior, precision, title):
+        count = len(images.pixels)
+        error = 0.0 if precision == "int16" else 0.01
+        return {"precision": precision, "largest_error": error, "examples": "x" * (10 * count - 2)}
+
+    def page(payload):
+        images = len(payload["examples"]) + 2
+        weights = 3000 if payload["precision"] == "int16" else 2000
+        return "x" * (weights + images + (overhead if images < 2000 else 0))
+
+    monkeypatch.setattr(explore.explorer, "of_model", of_model)
+    monkeypatch.setattr(explore.explorer, "page", page)
+    finished = types.SimpleNamespace(model=None, config=types.SimpleNamespace(dataset="digits"))
+    images = explorer.Examples(np.zeros([200, 2, 2, 1], np.uint8), np.zeros([200, 2, 2, 1]))
+    found = explore.build(finished, images, None, explore.Config(run="run", size_limit=0.0045))
+    assert (found.payload["precision"], found.image_size) == (precision, 10 * left)
 
 
 def test_the_prior_of_a_run_is_found_and_checked(run, model, tmp_path):

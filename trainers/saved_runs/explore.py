@@ -6,6 +6,8 @@ import json
 import os
 import pathlib
 import shlex
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +36,33 @@ _FEWER = 0.95
 _PRIOR_REMEDY = "Remove its folder, and trainers.autoregressive_prior trains it again."
 
 
+class Page(NamedTuple):
+    """A page, and what it computes with.
+
+    Attributes:
+        text: Of the HTML file.
+        payload: See `explorer.of_model`.
+    """
+
+    text: str
+    payload: JsonObject
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return len(self.text.encode())
+
+    @property
+    def image_size(self) -> int:
+        """The size of its images and their codes in bytes."""
+        return len(json.dumps(self.payload["examples"]))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether its pixels differ from the model's by at most `TOLERANCE`."""
+        return bool(self.payload["largest_error"] <= TOLERANCE)
+
+
 def run(config: Config) -> pathlib.Path:
     """Writes the page; returns its path.
 
@@ -52,20 +81,21 @@ def run(config: Config) -> pathlib.Path:
     prior = load_prior(finished, config)
     output = writing.expand(config.output or finished.directory.path / "explorer.html")
     with narration.phase("Page"):
-        text, payload = build(finished, examples, prior, config)
+        page = build(finished, examples, prior, config)
     if config.atlas:
         write_atlas(finished, config)
     with writing.new_path(
         output, True, ours=explorer.is_page, kind="page of trainers.explore"
     ) as new:
-        new.write_text(text, encoding="utf-8")
+        new.write_text(page.text, encoding="utf-8")
+    payload = page.payload
     shown = payload["examples"]["pixels"]["shape"][0]
     print(
-        f"{output}: {len(text.encode()) / _MEGABYTE:.2f} MB, {counted(shown, 'image')}, "
+        f"{output}: {page.size / _MEGABYTE:.2f} MB, {counted(shown, 'image')}, "
         f"weights as {payload['precision']}; pixels differ from the model's by at most "
         f"{payload['largest_error']:.1e}"
     )
-    if payload["largest_error"] > TOLERANCE:
+    if not page.is_exact:
         narration.say(
             "Notice",
             f"The pixels of the page differ from the model's by more than {TOLERANCE:g}. Fewer --num_images "
@@ -182,8 +212,8 @@ def build(
     examples: explorer.Examples,
     prior: AutoregressivePrior | None,
     config: Config,
-) -> tuple[str, JsonObject]:
-    """Returns the text of the page and its payload, within `size_limit`.
+) -> Page:
+    """Returns the page, within `size_limit`.
 
     The weights are the most precise with which the page fits. If its pixels then differ from the model's by
     more than `TOLERANCE`, images are left out, as long as `FEWEST` remain, so that better ones fit.
@@ -193,32 +223,60 @@ def build(
     """
     model: DiscreteModel = finished.model
     title = f"{type(model).__name__} of {pathlib.Path(finished.config.dataset).name}"
-    limit, count = int(config.size_limit * _MEGABYTE), len(examples.pixels)
-    kept, chosen = 0, None
+    limit = int(config.size_limit * _MEGABYTE)
+
+    def make(images: explorer.Examples, precision: str) -> Page:
+        payload = explorer.of_model(model, images, prior, precision, title)
+        return Page(explorer.page(payload), payload)
+
+    pages = []
     for precision in packed.PRECISIONS if config.weights == "auto" else (config.weights,):
-        payload = explorer.of_model(model, examples, prior, precision, title)
-        text = explorer.page(payload)
-        size, images = len(text.encode()), len(json.dumps(payload["examples"]))
-        exact = payload["largest_error"] <= TOLERANCE
-        if exact and size > limit:
-            fit = int(count - count * (size - limit) / images)
-            kept, chosen = (fit, precision) if fit > kept else (kept, chosen)
-        if size <= limit:
-            if exact or chosen is None or kept < min(FEWEST, count):
-                return text, payload
+        pages.append(make(examples, precision))
+        if pages[-1].size <= limit:
             break
-    while chosen and kept >= min(FEWEST, count):
-        payload = explorer.of_model(model, fewer(examples, kept), prior, chosen, title)
-        text = explorer.page(payload)
-        if len(text.encode()) <= limit:
-            return text, payload
-        kept = int(_FEWER * kept)
+    last, exact = pages[-1], [page for page in pages if page.is_exact]
+    if last.size <= limit and last.is_exact:
+        return last
+    if exact:
+        smallest = min(exact, key=lambda page: page.size)
+        smaller = with_fewer_images(make, smallest, examples, limit)
+        if smaller:
+            return smaller
+    if last.size <= limit:
+        return last
     raise ValueError(
         f"The page must be at most {config.size_limit:g} MB. Give fewer --num_images, --weights=int8, a "
         "larger --size_limit, or train a model with smaller --hidden_units. Received: a page of "
-        f"{size / _MEGABYTE:.1f} MB with weights as {precision} and {counted(count, 'image')} of "
-        f"{images / _MEGABYTE:.1f} MB"
+        f"{last.size / _MEGABYTE:.1f} MB with weights as {last.payload['precision']} and "
+        f"{counted(len(examples.pixels), 'image')} of {last.image_size / _MEGABYTE:.1f} MB"
     )
+
+
+def with_fewer_images(
+    make: Callable[[explorer.Examples, str], Page],
+    page: Page,
+    examples: explorer.Examples,
+    limit: int,
+) -> Page | None:
+    """Returns a page with the weights of one that is too large, and as many of its images as fit.
+
+    Args:
+        make: Makes a page of images and a precision of the weights.
+        page: The page of all images, larger than `limit`.
+        examples: All images.
+        limit: Largest size in bytes.
+
+    Returns:
+        The page; None where fewer than `FEWEST` images fit.
+    """
+    count = len(examples.pixels)
+    kept = int(count - count * (page.size - limit) / page.image_size)
+    while kept >= min(FEWEST, count):
+        smaller = make(fewer(examples, kept), page.payload["precision"])
+        if smaller.size <= limit:
+            return smaller
+        kept = int(_FEWER * kept)
+    return None
 
 
 def fewer(examples: explorer.Examples, most: int) -> explorer.Examples:
