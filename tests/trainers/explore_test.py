@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -172,6 +173,11 @@ def test_runs_that_cannot_be_shown_are_refused(run, tmp_path):
     (run / "model.keras").unlink()
     with pytest.raises(FileNotFoundError, match="The run must have a model.keras, which training"):
         explore.run(explore.Config(run=str(run)))
+
+
+def test_the_weights_are_those_that_a_page_holds():
+    (field,) = (field for field in dataclasses.fields(explore.Config) if field.name == "weights")
+    assert field.metadata["choices"] == ("auto", *packed.PRECISIONS)
 
 
 @pytest.mark.slow
