@@ -21,8 +21,8 @@ class Config(TrustFlags, MovedDataFlags):
     )
     num_images: int = option(
         300,
-        "Largest number of images in the page, of all classes in turn. Some are left out where the weights "
-        "need their space.",
+        "Largest number of images in the page, of all classes in turn. Images are left out, down to 100, if "
+        "the pixels of the page would otherwise differ from the model's by more than 1e-3.",
         lower=1,
     )
     weights: str = option(
