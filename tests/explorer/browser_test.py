@@ -30,6 +30,16 @@ def test_a_page_loads_without_an_error_and_loads_nothing_else(pages):
     pages.requests.clear()
 
 
+def test_a_browser_that_cannot_inflate_is_told(pages):
+    pages.open(small_pages.bits)
+    _, path = pages.models[small_pages.bits]
+    page = pages.browser.new_page()
+    page.add_init_script("delete globalThis.DecompressionStream")
+    page.goto(path.as_uri())
+    page.evaluate("ready")
+    assert "Use a browser of 2023 or later." in page.locator("#explorer").text_content()
+
+
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "make",

@@ -8,13 +8,18 @@ import pytest
 from tests.explorer import small_pages
 from tf_discrete.explorer import notebook
 
-_CELL = """
+_RENDER = """
 async ([text, payload]) => {
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
   const found = (await import(url)).default;
   const el = document.createElement("div");
   document.body.append(el);
   await found.render({ model: { get: (name) => (name === "payload" ? payload : null) }, el });
+"""
+_TEXT = _RENDER + "return el.textContent; }"
+_CELL = (
+    _RENDER
+    + """
   let passed = 0;
   el.addEventListener("keydown", () => passed++);
   const slider = el.querySelector("input[name=temperature]");
@@ -24,6 +29,7 @@ async ([text, payload]) => {
   return [el.firstChild.className, count(".cell"), count("h2"), ...keys];
 }
 """
+)
 
 
 def test_the_module_draws_the_page_in_a_cell(browser):
@@ -37,6 +43,16 @@ def test_the_module_draws_the_page_in_a_cell(browser):
     assert errors == []
     assert found[:2] == ["tfd", 4 * 3] and alone[:2] == ["tfd", 0] and found[2] > alone[2]
     assert found[3:] == ["true", 0], "the notebook takes no keys of the page"
+
+
+def test_a_browser_that_cannot_inflate_is_told_in_the_cell(browser):
+    page = browser.new_page()
+    page.evaluate("delete globalThis.DecompressionStream")
+    said = page.evaluate(
+        _TEXT, [notebook.module(), json.dumps(small_pages.payload(small_pages.bits()))]
+    )
+    page.context.close()
+    assert said == "The model must be read by DecompressionStream. Use a browser of 2023 or later."
 
 
 def test_the_widget_holds_the_payload():

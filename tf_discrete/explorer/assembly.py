@@ -43,7 +43,7 @@ def source(name: str) -> str:
 
 
 def script() -> str:
-    """Returns the whole script: a function `explore(root, payload)` and what it needs."""
+    """Returns the whole script: a function `explorePacked(root, payload)` and what it needs."""
     return "\n".join(source(name) for name in SCRIPTS)
 
 

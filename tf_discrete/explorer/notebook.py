@@ -16,7 +16,7 @@ export default {
     root.dataset.lmSuppressShortcuts = "true"; // Or JupyterLab takes the arrow keys of sliders.
     root.addEventListener("keydown", (event) => event.stopPropagation());
     el.append(root);
-    explore(root, await inflate(JSON.parse(model.get("payload"))));
+    await explorePacked(root, JSON.parse(model.get("payload")));
   },
 };
 """

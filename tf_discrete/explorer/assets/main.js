@@ -39,13 +39,19 @@ function explore(root, payload) {
   return api;
 }
 
-/** Builds the explorer in a page of its own, once the arrays of the model are inflated. */
-async function start() {
-  const root = document.getElementById("explorer");
-  if (!globalThis.DecompressionStream) {
-    root.textContent = "This page needs a browser of 2023 or later: it reads its model by DecompressionStream.";
-    return;
+/** Inflates a payload and builds the explorer inside an element, which shows the error if that fails. */
+async function explorePacked(root, payload) {
+  try {
+    await inflate(payload);
+  } catch (error) {
+    root.textContent = error.message;
+    return null;
   }
-  const payload = await inflate(JSON.parse(document.getElementById("payload").textContent));
-  globalThis.explorer = explore(root, payload);
+  return explore(root, payload);
+}
+
+/** Builds the explorer in a page of its own. */
+async function start() {
+  const payload = JSON.parse(document.getElementById("payload").textContent);
+  globalThis.explorer = await explorePacked(document.getElementById("explorer"), payload);
 }

@@ -11,6 +11,9 @@ const ARRAYS = {
 async function inflate(payload) {
   if (!payload || typeof payload !== "object") return payload;
   if (typeof payload.data === "string") {
+    if (!globalThis.DecompressionStream) {
+      throw new Error("The model must be read by DecompressionStream. Use a browser of 2023 or later.");
+    }
     const bytes = Uint8Array.from(atob(payload.data), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     payload.bytes = await new Response(stream).arrayBuffer();
