@@ -29,6 +29,7 @@ DISTRIBUTIONS = {
     "faiss": "faiss-cpu",
     "pyro": "pyro-ppl",
     "google": "protobuf",
+    "yaml": "pyyaml",
     "sklearn": "scikit-learn",
 }
 

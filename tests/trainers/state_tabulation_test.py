@@ -270,6 +270,7 @@ class Large(gymnasium.Env):
         return self.picture(int(action)), 0.0, False, False, {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixel_scale", [0.0, 0.1])
 def test_large_pictures_have_codes_of_their_own_unless_their_unit_is_small(
     pixel_scale, tmp_path, capsys

@@ -96,10 +96,12 @@ def run(config: Config) -> pathlib.Path:
         f"{payload['largest_error']:.1e}"
     )
     if not page.is_exact:
+        remedy = "Fewer --num_images or a larger --size_limit leave space for more precise weights."
+        if config.weights != "auto":
+            remedy = "Leave --weights out, or choose more precise ones."
         narration.say(
             "Notice",
-            f"The pixels of the page differ from the model's by more than {TOLERANCE:g}. Fewer --num_images "
-            "or a larger --size_limit leave space for more precise weights.",
+            f"The pixels of the page differ from the model's by more than {TOLERANCE:g}. {remedy}",
         )
     return output
 
