@@ -6,6 +6,7 @@ import gc
 import importlib.metadata
 import os
 import random
+import signal
 import zlib
 from collections.abc import Iterator
 
@@ -132,3 +133,11 @@ def restored_registries() -> Iterator[None]:
 
     with registries.restored():
         yield
+
+
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A shell starts what runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

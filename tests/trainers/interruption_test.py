@@ -11,13 +11,7 @@ from tests.trainers import small_runs
 from trainers.common import data, interruption
 from trainers.tasks import categorical_vae
 
-
-@pytest.fixture(autouse=True)
-def _ctrl_c_is_heard():
-    """A shell starts what runs in the background with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -10,6 +10,8 @@ import pytest
 
 from trainers.bulk import lost_workers
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
+
 
 def fail(name, delay=0.0):
     """Raises an error in a thread of a name, as Beam does where a worker process has ended."""

@@ -51,6 +51,7 @@ def of_network(
         ValueError: A network of another form, or a layer or an activation that a page cannot compute.
 
     Example:
+        >>> from tf_discrete.models import mlp_networks
         >>> network = mlp_networks.mlp_decoder((2, 3), (4, 4, 1), (8,), "relu")
         >>> [layer["kind"] for layer in of_network(network, (2, 3), "int8", "decoder")]
         ['reshape', 'dense', 'activation', 'dense', 'reshape']

@@ -25,7 +25,6 @@ def with_scale(config: Config, environment: Any) -> Config:
 
     Example:
         >>> import types
-        >>> from trainers.flags.state_tabulation import Config
         >>> pictures = types.SimpleNamespace(shape=(56, 56, 3))
         >>> with_scale(Config(), types.SimpleNamespace(observation_space=pictures)).pixel_scale
         0.9408
