@@ -118,6 +118,8 @@ def _run(config: Config, shared: SharedRun) -> dict[str, Any]:
             plots.save(samples(finished.model, prior, config), directory.path / "samples.png")
         write_json(directory.result_path, result)
     results.print_table(f"{directory.path}: codes of {config.run}", result)
+    print(f"\nEverything is in {directory.path}. Curves:")
+    print(f"  {results.tensorboard_command(directory.path)}")
     return result
 
 
