@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import provenance
 from benchmarks.bottlenecks import aims, slides
-from benchmarks.bottlenecks.intervals import interval
+from benchmarks.intervals import interval
 from tf_discrete import plots
 from trainers.common.tables import markdown
 

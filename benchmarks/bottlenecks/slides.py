@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from benchmarks.bottlenecks.intervals import interval, quantile
+from benchmarks.intervals import interval, quantile
 from trainers.common.tables import markdown
 
 Record = Mapping[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from benchmarks.bottlenecks.intervals import interval
+from benchmarks.intervals import interval
 from benchmarks.state_tabulation.setting import OTHERS, TRUE
 from trainers.common.tables import markdown
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks, concurrent_calls, fusion, input_checks
+from tf_discrete._internal.mean_and_error import mean_and_error
 from tf_discrete.types import Batch, Inputs, Seed, Tensor
 
 if TYPE_CHECKING:
@@ -186,5 +186,4 @@ def evaluate_bound(
             "There must be at least one example to average over. "
             f"Received: {len(values)} batches without examples"
         )
-    error = everything.std(ddof=1) / math.sqrt(len(everything)) if len(everything) > 1 else math.nan
-    return Bound(float(everything.mean()), float(error), len(everything), num_samples)
+    return Bound(*mean_and_error(everything), len(everything), num_samples)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete._internal.mean_and_error import mean_and_error
 from tf_discrete.types import Batch
 
 if TYPE_CHECKING:
@@ -74,6 +74,4 @@ def reconstruction_nats(model: DiscreteAutoencoder, batches: Iterable[Batch]) ->
     everything = np.concatenate(values) if values else np.zeros([0])
     if not len(everything):
         raise ValueError("There must be at least one image. Received: no batches with images")
-    count = len(everything)
-    error = everything.std(ddof=1) / math.sqrt(count) if count > 1 else math.nan
-    return Reconstruction(float(everything.mean()), float(error), count)
+    return Reconstruction(*mean_and_error(everything), len(everything))

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
 from tf_discrete._internal.input_checks import check_label_dtype
+from tf_discrete._internal.mean_and_error import mean_and_error
 from tf_discrete.codes.hamming import check_k, check_queries, hamming_distances
 from tf_discrete.codes.packing import pack_to_compare
 
@@ -56,11 +57,6 @@ class RetrievalScores(NamedTuple):
     num_without_relevant: int
     precision_at_k_standard_error: float
     mean_average_precision_standard_error: float
-
-
-def _standard_error(values: np.ndarray) -> float:
-    """Returns that of the mean of the values of queries."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
 class _Ranking(NamedTuple):
@@ -201,19 +197,21 @@ def evaluate_retrieval(
     precision, recall, full, first = np.concatenate(parts, axis=1)
     answerable = np.isfinite(full)
 
-    def mean(values: np.ndarray) -> float:
-        return float(values[answerable].mean()) if answerable.any() else np.nan
+    def mean(values: np.ndarray) -> tuple[float, float]:
+        return mean_and_error(values[answerable]) if answerable.any() else (np.nan, np.nan)
 
+    precise, precision_error = mean_and_error(precision)
+    average, average_error = mean(full)
     return RetrievalScores(
         k=k,
-        precision_at_k=float(precision.mean()),
-        recall_at_k=mean(recall),
-        mean_average_precision=mean(full),
-        mean_average_precision_at_k=mean(first),
+        precision_at_k=precise,
+        recall_at_k=mean(recall)[0],
+        mean_average_precision=average,
+        mean_average_precision_at_k=mean(first)[0],
         num_queries=len(queries),
         num_without_relevant=int((~answerable).sum()),
-        precision_at_k_standard_error=_standard_error(precision),
-        mean_average_precision_standard_error=_standard_error(full[answerable]),
+        precision_at_k_standard_error=precision_error,
+        mean_average_precision_standard_error=average_error,
     )
 
 

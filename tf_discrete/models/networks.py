@@ -181,16 +181,26 @@ def set_output_bias(network: keras.Model, outputs: np.ndarray) -> None:
         outputs: [*output_shape], averaged over the places that share a bias.
 
     Raises:
+        ValueError: see `output_bias`.
+    """
+    bias = output_bias(network, np.size(outputs))
+    bias.assign(np.reshape(outputs, [-1, bias.shape[0]]).mean(axis=0))
+
+
+def output_bias(network: keras.Model, num_outputs: int) -> keras.Variable:
+    """Returns the bias of the last layer that has one: a number for each output, or for each channel.
+
+    Raises:
         ValueError: no such layer, or one of another size.
     """
     biases = [layer.bias for layer in _in_order(network) if hasattr(layer, "bias")]
     bias = next((bias for bias in reversed(biases) if bias is not None), None)
-    if bias is None or np.size(outputs) % bias.shape[0]:
+    if bias is None or num_outputs % bias.shape[0]:
         raise ValueError(
-            f"The last layer must have a bias for each of {np.size(outputs)} outputs, or for each channel. "
+            f"The last layer must have a bias for each of {num_outputs} outputs, or for each channel. "
             f"Received: {network.name} with a bias of shape {None if bias is None else bias.shape}"
         )
-    bias.assign(np.reshape(outputs, [-1, bias.shape[0]]).mean(axis=0))
+    return bias
 
 
 def _in_order(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:

@@ -97,7 +97,7 @@ def check_start(model: CategoricalVAE | SemanticHashingAutoencoder, config: Star
     """
     if config.output_bias == "mean":
         start = mean_outputs(np.zeros(model.data_shape), model.likelihood)
-        networks.set_output_bias(model.decoder, start)
+        networks.output_bias(model.decoder, start.size)
 
 
 def start_at_mean(

@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from tf_discrete import datasets
+from tf_discrete._internal.mean_and_error import mean_and_error
 from tf_discrete.models import DiscreteModel
 from tf_discrete.types import Batch, MaskedTerm
 
@@ -30,18 +31,6 @@ def share_error(share: float, count: int) -> float:
         0.03
     """
     return math.sqrt(share * (1 - share) / count)
-
-
-def mean_and_error(values: ArrayLike) -> tuple[float, float]:
-    """Returns the mean of independent examples and its standard error, which is NaN for a single one.
-
-    Example:
-        >>> mean_and_error(np.array([1.0, 2.0, 3.0, 6.0]))
-        (3.0, 1.08...)
-    """
-    found = np.asarray(values, np.float64)
-    error = found.std(ddof=1) / math.sqrt(len(found)) if len(found) > 1 else math.nan
-    return float(found.mean()), float(error)
 
 
 def error_name(name: str) -> str:

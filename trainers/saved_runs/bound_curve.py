@@ -14,9 +14,10 @@ import tensorflow as tf
 from tf_discrete import datasets, plots, seeds
 from tf_discrete._internal import fusion
 from tf_discrete._internal.counted import counted
+from tf_discrete._internal.mean_and_error import mean_and_error
 from tf_discrete._internal.writing import write_json
 
-from ..common import narration, references
+from ..common import narration
 
 BATCH = 20
 CHUNK = 100
@@ -64,7 +65,7 @@ def write(
     count = len(values[most])
     found = []
     for m in sorted(values):
-        mean, error = references.mean_and_error(values[m])
+        mean, error = mean_and_error(values[m])
         known = {"standard_error_nats": error} if math.isfinite(error) else {}
         found.append({"num_samples": m, "bound_nats": mean, **known})
     result = {

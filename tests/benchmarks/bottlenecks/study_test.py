@@ -9,11 +9,10 @@ import pathlib
 import numpy as np
 import pytest
 
-from benchmarks import store
+from benchmarks import intervals, store
 from benchmarks.bottlenecks import (
     aims,
     families,
-    intervals,
     report,
     scores,
     setting,
