@@ -1,5 +1,7 @@
 """The log-likelihood of bits by few logarithms against the sum of softplus."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +15,7 @@ def reference(logits, x):
 
 
 def value_and_gradients(function, logits, x):
-    logits, x = tf.constant(logits), tf.constant(x)
+    logits, x = tf.convert_to_tensor(logits), tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch([logits, x])
         value = function(logits, x)
@@ -89,3 +91,18 @@ def test_the_gradient_may_come_from_a_gather():
     ]
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_logits_of_16_bits_are_widened_where_they_are_read(compiled):
+    """Value and gradient are those of the same logits in float32; only the gradient is rounded."""
+    random = np.random.RandomState(0)
+    logits = tf.cast(random.normal(scale=20.0, size=[2, 3, 784]), tf.bfloat16)
+    x = random.uniform(size=[3, 784]).round().astype("float32")
+    with fusion.enabled() if compiled else contextlib.nullcontext():
+        narrow = value_and_gradients(bernoulli_log_prob, logits, x)
+        wide = value_and_gradients(bernoulli_log_prob, tf.cast(logits, tf.float32), x)
+    assert [one.dtype for one in narrow] == ["float32", "bfloat16", "float32"]
+    np.testing.assert_array_equal(narrow[0], wide[0])
+    np.testing.assert_array_equal(narrow[1], tf.cast(wide[1], tf.bfloat16))
+    np.testing.assert_array_equal(narrow[2], wide[2])

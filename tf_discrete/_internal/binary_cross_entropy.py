@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_discrete._internal import fusion
 from tf_discrete.distributions.closed_form import sum_to
+from tf_discrete.types import at_least_float32
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -18,14 +19,15 @@ _GROUP = 16
 def bernoulli_log_prob(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Sum over D of x * logits - softplus(logits), in nats.
 
-    The softplus is max(l, 0) + log(1 + exp(-|l|)), and a sum of logarithms is that of products.
+    The softplus is max(l, 0) + log(1 + exp(-|l|)), and a sum of logarithms is that of products. Logits of 16
+    bits are read as such and widened where they are used; their gradient has 16 bits.
 
     Args:
         logits: float [..., B, D].
-        x: of the same dtype, [B, D].
+        x: [B, D], of the dtype of the logits in at least float32.
 
     Returns:
-        log_prob: [..., B].
+        log_prob: at least float32, [..., B].
     """
     fused = fusion.compiles(logits) and logits.shape[-1] is not None
 
@@ -35,7 +37,7 @@ def bernoulli_log_prob(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
             # A gather hands back slices of a gradient.
             upstream = tf.convert_to_tensor(upstream)[..., tf.newaxis]
             of_logits = _gradient_of_logits(logits, x, upstream)
-            return of_logits, sum_to(logits * upstream, tf.shape(x))
+            return of_logits, sum_to(at_least_float32(logits) * upstream, tf.shape(x))
 
         return (_in_one_pass if fused else _by_operations)(logits, x), gradient
 
@@ -44,10 +46,12 @@ def bernoulli_log_prob(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 @fusion.training_part
 def _gradient_of_logits(logits: tf.Tensor, x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    return (x - tf.sigmoid(logits)) * upstream
+    gradient = (x - tf.sigmoid(at_least_float32(logits))) * upstream
+    return tf.cast(gradient, logits.dtype)
 
 
 def _by_operations(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    logits = at_least_float32(logits)
     linear = tf.reduce_sum(x * logits - tf.nn.relu(logits), axis=-1)
     return linear - _sum_of_logs(1.0 + tf.exp(-tf.abs(logits)))
 
@@ -63,10 +67,10 @@ def _sliced_sum(logits: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     size = logits.shape[-1]
     count = next((n for n in range(_GROUP, _GROUP // 2, -1) if size % n == 0), _GROUP)
     width = -(-size // count)
-    linear, product = tf.cast(0.0, logits.dtype), tf.cast(1.0, logits.dtype)
+    linear, product = tf.cast(0.0, x.dtype), tf.cast(1.0, x.dtype)
     for start in range(0, size, width):
         one = slice(start, start + width)
-        own, factor = _terms(logits[..., one], x[..., one])
+        own, factor = _terms(at_least_float32(logits[..., one]), x[..., one])
         if start + width > size:
             own, factor = _padded(own, width, 0.0), _padded(factor, width, 1.0)
         linear, product = linear + own, product * factor

@@ -30,7 +30,10 @@ class Bernoulli(base.Likelihood):
     density = False
 
     def log_prob(self, x: Tensor, parameters: Tensor) -> tf.Tensor:
-        logits, x = base.widen(self, parameters, x)
+        wide, x = base.widen(self, parameters, x)
+        given = tf.convert_to_tensor(parameters)
+        # Floats of 16 bits are widened where they are read.
+        logits = given if given.dtype.is_floating else wide
         size = math.prod(x.shape[1:]) if x.shape[1:].is_fully_defined() else -1
         lead = tf.shape(logits)[: 1 + logits.shape.rank - x.shape.rank]
         flat = tf.reshape(logits, tf.concat([lead, [size]], axis=0))

@@ -136,7 +136,7 @@ class SemiSupervisedObjective:
             return _Bounds(bound, auxiliary, unlabelled)
         if num_labelled is None:
             return _Bounds(*self._unlabelled(rows, seed, training, rows.one_hot))
-        front, rest = rows.part(slice(None, num_labelled)), rows.part(slice(num_labelled, None))
+        front, rest = rows.split(num_labelled)
         unlabelled, auxiliary = self._unlabelled(rest, seed, training)
         labelled = self._labelled(front, training)
         return _Bounds(
@@ -218,9 +218,12 @@ class _Rows(NamedTuple):
     one_hot: Tensor
     known: Tensor
 
-    def part(self, rows: slice) -> _Rows:
-        """Some of the rows."""
-        return _Rows(*(values[rows] for values in self))
+    def split(self, count: Tensor) -> tuple[_Rows, _Rows]:
+        """The first rows and the rest; unlike slices, whose gradients are padded and added up."""
+        size = self.image.shape[0]
+        sizes = [count, (tf.shape(self.image)[0] if size is None else size) - count]
+        front, rest = zip(*(tf.split(values, sizes) for values in self), strict=True)
+        return _Rows(*front), _Rows(*rest)
 
 
 class _Bounds(NamedTuple):
