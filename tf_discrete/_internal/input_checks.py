@@ -1,4 +1,4 @@
-"""Checks of what models, losses and exports are given: observations, codes, labels and counts.
+"""Checks of the observations that models, losses and exports are given; `integer_checks` has those of codes.
 
 Values that are known are checked at once, and refused by a `ValueError`. In a graph the same rule is an
 assertion that comes before all computation. XLA and TFLite leave assertions out: there the values of a
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete._internal import checks, fusion
-from tf_discrete.codes.packing import check_codes
+from tf_discrete._internal import fusion
+from tf_discrete._internal.assertions import is_known, required
 from tf_discrete.types import Tensor
 
 Support = tuple[float, float]
@@ -69,7 +69,7 @@ def shaped(x: Tensor, shape: Sequence[int], name: str = "x") -> tf.Tensor:
             f"Each example must have the shape {shape} that the model was made for"
             f"{_shape_remedy(tuple(x.shape), shape, name)}. Received: {name}.shape={tuple(x.shape)}"
         )
-    return x if _is_known(x) else tf.ensure_shape(x, [None, *shape])
+    return x if is_known(x) else tf.ensure_shape(x, [None, *shape])
 
 
 def in_support(x: Tensor, support: Support | None, name: str = "x") -> tf.Tensor:
@@ -81,7 +81,7 @@ def in_support(x: Tensor, support: Support | None, name: str = "x") -> tf.Tensor
     x = _numbers(x, name)
     if support is None:
         return x
-    if _is_known(x):
+    if is_known(x):
         check_array(x.numpy(), support, name)
         return x
     low, high = _bounds(support, x.dtype)
@@ -97,17 +97,15 @@ def in_support(x: Tensor, support: Support | None, name: str = "x") -> tf.Tensor
         return tf.reduce_min(x), tf.reduce_max(x)
 
     found = ends() if not fused else tf.cond(refused > 0, ends, lambda: (x.dtype.min, x.dtype.max))
-    check = tf.raw_ops.Assert(
-        condition=tf.equal(refused, 0),
-        data=[
-            f"{_support_rule(support, name)} Received: examples outside, minimum, maximum =",
-            refused,
-            *found,
-        ],
+    x = required(
+        x,
+        tf.equal(refused, 0),
+        f"{_support_rule(support, name)} Received: examples outside, minimum, maximum =",
+        refused,
+        *found,
     )
-    with tf.control_dependencies([check]):
-        # Where only parts are compiled, the check is always run, and no wrong row goes on.
-        return tf.identity(x) if fused else _fill(x, valid)
+    # Where only parts are compiled, the check is always run, and no wrong row goes on.
+    return x if fused else _fill(x, valid)
 
 
 @fusion.training_part
@@ -149,149 +147,7 @@ def same_batch(x: Tensor, y: Tensor, names: tuple[str, str] = ("x", "y")) -> tf.
             raise ValueError(f"{rule} Received: len({names[0]})={one}, len({names[1]})={other}")
         return y
     sizes = tf.shape(x)[0], tf.shape(y)[0]
-    check = tf.raw_ops.Assert(
-        condition=tf.equal(*sizes), data=[f"{rule} Received: their numbers =", *sizes]
-    )
-    with tf.control_dependencies([check]):
-        return tf.identity(y)
-
-
-def codes(
-    values: Tensor, num_categories: int, num_variables: int, dtype: tf.DType = tf.int32
-) -> tf.Tensor:
-    """Returns codes as integers [B, N], if they are codes of this size.
-
-    Args:
-        values: integers or booleans [B, N] in [0, K); B may be 0.
-        num_categories: K.
-        num_variables: N.
-        dtype: Dtype of the result, in which K - 1 must have a place. Default: int32.
-
-    Raises:
-        ValueError: another shape, no integers, or values out of range;
-            tf.errors.InvalidArgumentError where only the graph's run shows it.
-
-    Example:
-        >>> codes([[0, 3]], num_categories=3, num_variables=2)
-        Traceback (most recent call last):
-        ...
-        ValueError: codes must lie in [0, num_categories) = [0, 3). Give the num_categories of their model. \
-Received: minimum=0, maximum=3
-    """
-    if not tf.is_tensor(values) or _is_known(values):
-        return tf.constant(check_codes(np.asarray(values), num_categories, num_variables), dtype)
-    if not (values.dtype.is_integer or values.dtype.is_bool):
-        raise ValueError(
-            "codes must be integers. Take the argmax of one-hot samples, or round bits. "
-            f"Received: codes.dtype={values.dtype.name}"
-        )
-    if not values.shape.is_compatible_with([None, num_variables]):
-        raise ValueError(
-            f"codes must be [B, {num_variables}], one category a variable. Give what the model's encode "
-            f"returns. Received: codes.shape={tuple(values.shape)}"
-        )
-    values = tf.ensure_shape(values, [None, num_variables])
-    return integers_in(values, 0, num_categories - 1, "codes", dtype)
-
-
-def integers_in(
-    values: Tensor, lowest: int, highest: int, name: str, dtype: tf.DType = tf.int32
-) -> tf.Tensor:
-    """Returns integers in a dtype, if they lie in [lowest, highest].
-
-    Raises:
-        ValueError: others; tf.errors.InvalidArgumentError in a graph. Where the assertion is left out, they
-            become `lowest - 1`.
-    """
-    if _is_known(values):
-        known = values.numpy()
-        if known.size and not lowest <= known.min() <= known.max() <= highest:
-            raise ValueError(
-                f"{name} must be in {lowest}..{highest}. "
-                f"Received: minimum={known.min()}, maximum={known.max()}"
-            )
-        return tf.cast(values, dtype)
-    if values.dtype.is_bool or values.dtype.is_unsigned:
-        values = tf.cast(values, tf.int64)
-    low, high = max(lowest, values.dtype.min), min(highest, values.dtype.max)
-    inside = (values >= low) & (values <= high)
-    check = tf.raw_ops.Assert(
-        condition=tf.reduce_all(inside),
-        data=[
-            f"{name} must be in {lowest}..{highest}. Received: minimum, maximum =",
-            tf.reduce_min(values),
-            tf.reduce_max(values),
-        ],
-    )
-    with tf.control_dependencies([check]):
-        return tf.where(inside, tf.cast(values, dtype), tf.cast(lowest - 1, dtype))
-
-
-def count(value: Tensor, name: str, lowest: int = 0, highest: int | None = None) -> int | tf.Tensor:
-    """Returns how many of something are asked for, if the number is in [lowest, highest].
-
-    Args:
-        value: whole number, or an integer scalar tensor.
-        name: Name of the argument in messages.
-        lowest: smallest number. Default: 0.
-        highest: largest number. Default: None, for no limit.
-
-    Raises:
-        ValueError: no whole number, or one out of range; tf.errors.InvalidArgumentError in a graph.
-
-    Example:
-        >>> count(10**9, "num_samples", lowest=1, highest=10_000)
-        Traceback (most recent call last):
-        ...
-        ValueError: num_samples must be at most 10000. Received: num_samples=1000000000
-    """
-    if tf.is_tensor(value) and not _is_known(value):
-        if not value.dtype.is_integer or not value.shape.is_compatible_with([]):
-            raise ValueError(
-                f"{name} must be an integer. Received: {name} of dtype {value.dtype.name} and shape "
-                f"{tuple(value.shape)}"
-            )
-        rule = f"at least {lowest}" if highest is None else f"in {lowest}..{highest}"
-        inside = (value >= lowest) & (value <= (value.dtype.max if highest is None else highest))
-        check = tf.raw_ops.Assert(
-            condition=inside, data=[f"{name} must be {rule}. Received: {name} =", value]
-        )
-        with tf.control_dependencies([check]):
-            return tf.identity(value)
-    number = checks.whole(name, checks.plain(value), lowest)
-    if highest is not None and number > highest:
-        raise ValueError(f"{name} must be at most {highest}. Received: {name}={number}")
-    return value if tf.is_tensor(value) else number
-
-
-def check_label_dtype(dtype: np.dtype | tf.DType, name: str = "label") -> None:
-    """Refuses labels that are no integers: names, fractions and booleans are never converted.
-
-    Args:
-        dtype: Dtype of NumPy or TensorFlow.
-        name: Name of the argument in messages. Default: "label".
-
-    Raises:
-        ValueError: Names the dtype and how to get integers.
-
-    Example:
-        >>> check_label_dtype(np.asarray(["cat", "dog"]).dtype)
-        Traceback (most recent call last):
-        ...
-        ValueError: Labels must be integers. Number the classes from 0: classes, label = \
-np.unique(names, return_inverse=True). Received: label.dtype=str
-    """
-    dtype = np.dtype(dtype.as_numpy_dtype if isinstance(dtype, tf.DType) else dtype)
-    if np.issubdtype(dtype, np.integer):
-        return
-    if dtype.kind in "OSU":
-        remedy = (
-            f"Number the classes from 0: classes, {name} = np.unique(names, return_inverse=True)"
-        )
-    else:
-        remedy = f"If they are whole, convert them: {name}.astype('int32')"
-    received = {"O": "object", "S": "str", "U": "str"}.get(dtype.kind, dtype.name)
-    raise ValueError(f"Labels must be integers. {remedy}. Received: {name}.dtype={received}")
+    return required(y, tf.equal(*sizes), f"{rule} Received: their numbers =", *sizes)
 
 
 def blank(answer: Tensor, x: Tensor, batch_axis: int = 0) -> tf.Tensor:
@@ -305,19 +161,13 @@ def blank(answer: Tensor, x: Tensor, batch_axis: int = 0) -> tf.Tensor:
             was accepted.
         batch_axis: Batch axis of the result. Default: 0.
     """
-    if _is_known(x):
+    if is_known(x):
         return answer
     if x.dtype.is_bool:
         valid = x
     else:
         valid = tf.reduce_all(tf.abs(x) <= x.dtype.max, axis=list(range(1, x.shape.rank)))
     return _fill(answer, valid, batch_axis)
-
-
-def rows_in(values: Tensor, lowest: int, highest: int) -> tf.Tensor:
-    """Returns whether all integers of each row [B, ...] lie in [lowest, highest], bool [B]."""
-    inside = (values >= lowest) & (values <= highest)
-    return tf.reduce_all(inside, axis=list(range(1, values.shape.rank)))
 
 
 def _fill(values: tf.Tensor, valid: tf.Tensor, batch_axis: int = 0) -> tf.Tensor:
@@ -340,11 +190,6 @@ def _numbers(x: Tensor, name: str) -> tf.Tensor:
     if not (x.dtype.is_integer or x.dtype.is_bool):
         raise ValueError(f"{name} must be numbers. Received: {name}.dtype={x.dtype.name}")
     return tf.cast(x, tf.float32)
-
-
-def _is_known(x: Tensor) -> bool:
-    """Returns whether the values can be read now."""
-    return hasattr(x, "numpy")
 
 
 def _bounds(support: Support, dtype: tf.DType) -> tuple[float, float]:

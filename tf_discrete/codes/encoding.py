@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import checks
+from tf_discrete._internal.batch_image import image_of
 from tf_discrete.codes.packing import check_codes
 from tf_discrete.types import Batch, HasCodes
 
@@ -26,7 +27,7 @@ def encode_batches(model: HasCodes, batches: Iterable[Batch]) -> np.ndarray:
         codes: int32 [M, N] (int64 for more than 2**31 categories), in the order of the data.
 
     Raises:
-        ValueError: no batch at all.
+        ValueError: no batch at all, or a dict without "image".
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE
@@ -36,10 +37,7 @@ def encode_batches(model: HasCodes, batches: Iterable[Batch]) -> np.ndarray:
     """
     checks.having("model", model, _MODEL, "a model with discrete codes")
     encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
-    parts = [
-        encode(tf.convert_to_tensor(batch["image"] if isinstance(batch, dict) else batch)).numpy()
-        for batch in batches
-    ]
+    parts = [encode(tf.convert_to_tensor(image_of(batch))).numpy() for batch in batches]
     if not parts:
         raise ValueError("There must be at least one batch to encode. Received: no batches")
     return check_codes(np.concatenate(parts), model.num_categories, model.num_variables)
@@ -59,7 +57,7 @@ def encode_digits(model: HasCodes, batches: Iterable[Batch]) -> tuple[np.ndarray
         num_categories: K, of trees r.
 
     Raises:
-        ValueError: no batch at all.
+        ValueError: no batch at all, or a dict without "image".
 
     Example:
         >>> from tf_discrete.models import CategoricalVAE

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import checks
+from tf_discrete._internal.assertions import is_known
 from tf_discrete.types import Tensor
 
 MAX_BALANCED = 64
@@ -138,7 +139,7 @@ def contains(codes: Tensor, branching: Sequence[int]) -> tf.Tensor:
         [False, True, True, False]
     """
     codes, count = tf.cast(codes, tf.int64), math.prod(branching)
-    if hasattr(codes, "numpy"):
+    if is_known(codes):
         known = codes.numpy()
         if known.size and not 0 <= known.min() <= known.max() < count:
             raise ValueError(

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tf_discrete._internal import checks, input_checks, keras_files, reading, writing
+from tf_discrete._internal import checks, integer_checks, keras_files, reading, writing
 
 
 def train_classifier(
@@ -316,7 +316,7 @@ def _check_labels(labels: ArrayLike, num_classes: int) -> np.ndarray:
     num_classes = checks.whole("num_classes", num_classes, lowest=2)
     array = np.asarray(labels)
     if array.size:
-        input_checks.check_label_dtype(array.dtype, "labels")
+        integer_checks.check_label_dtype(array.dtype, "labels")
     if array.ndim != 1 or (array.size and (array.min() < 0 or array.max() >= num_classes)):
         raise ValueError(
             f"labels must be integers in [0, {num_classes}) of shape [B]. Number the classes from "

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
+from tf_discrete._internal.batch_image import image_of
 from tf_discrete.distributions import Discrete
 from tf_discrete.estimators import Enumeration, Estimator
 from tf_discrete.evaluation.gradient_statistics import (
@@ -162,7 +163,7 @@ class GradientProbe:
         if self._adapt is None:
             self._adapt = _adaptation(self.model, learning_rate)
         for batch in batches:
-            x = batch["image"] if isinstance(batch, dict) else batch
+            x = image_of(batch)
             self._adapt(
                 x, self.model.step_seed(tf.convert_to_tensor(self.model.micro_step), "adapt")
             )

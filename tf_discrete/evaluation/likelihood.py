@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete._internal import checks, concurrent_calls, fusion, input_checks
+from tf_discrete._internal import checks, concurrent_calls, fusion, integer_checks
+from tf_discrete._internal.batch_image import image_of
 from tf_discrete._internal.mean_and_error import mean_and_error
 from tf_discrete.types import Batch, Inputs, Seed, Tensor
 
@@ -51,8 +52,8 @@ def importance_weighted_bound(
     Reference:
         Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
     """
-    num_samples = input_checks.count(num_samples, "num_samples", lowest=1)
-    chunk = input_checks.count(chunk, "chunk", lowest=1)
+    num_samples = integer_checks.count(num_samples, "num_samples", lowest=1)
+    chunk = integer_checks.count(chunk, "chunk", lowest=1)
     static = isinstance(num_samples, int) and isinstance(chunk, int)
     chunk = min(chunk, num_samples) if static else tf.minimum(chunk, num_samples)
     chunks, rest = num_samples // chunk, num_samples % chunk
@@ -153,7 +154,7 @@ def evaluate_bound(
     def parts() -> Iterator[tuple[Tensor, tf.Tensor, int, int]]:
         """Yields examples, their seed, their number and how many of a batch end with them."""
         for index, batch in enumerate(batches):
-            x = batch["image"] if isinstance(batch, dict) else batch
+            x = image_of(batch)
             if hasattr(model, "check_observations"):
                 x = model.check_observations(x)
             size = len(keras.tree.flatten(x)[0])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete._internal.batch_image import image_of
 from tf_discrete._internal.mean_and_error import mean_and_error
 from tf_discrete.types import Batch
 
@@ -42,7 +43,7 @@ def reconstruction_nats(model: DiscreteAutoencoder, batches: Iterable[Batch]) ->
         batches: elements with `image`, or images, float [B, ...] in [0, 1].
 
     Raises:
-        ValueError: no images, or images or means outside [0, 1].
+        ValueError: no images, a dict without `image`, or images or means outside [0, 1].
 
     Example:
         >>> class Half:
@@ -55,7 +56,7 @@ def reconstruction_nats(model: DiscreteAutoencoder, batches: Iterable[Batch]) ->
     )
     values = []
     for batch in batches:
-        x = tf.convert_to_tensor(batch["image"] if isinstance(batch, dict) else batch)
+        x = tf.convert_to_tensor(image_of(batch))
         x, mean = (np.asarray(array, np.float64) for array in (x, decoded(x)))
         if x.shape != mean.shape:
             raise ValueError(

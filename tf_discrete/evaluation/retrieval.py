@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
-from tf_discrete._internal.input_checks import check_label_dtype
+from tf_discrete._internal.integer_checks import check_label_dtype
 from tf_discrete._internal.mean_and_error import mean_and_error
 from tf_discrete.codes.hamming import check_k, check_queries, hamming_distances
 from tf_discrete.codes.packing import pack_to_compare

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
+from tf_discrete._internal.batch_image import image_of
 from tf_discrete.types import Batch, HasCodeProbs
 
 ACTIVE_NATS = 0.01
@@ -200,13 +201,13 @@ def collect_usage(model: HasCodeProbs, batches: Iterable[Batch]) -> Usage:
       A `Usage`.
 
     Raises:
-      ValueError: if there is no batch.
+      ValueError: if there is no batch, or a dict without `image`.
     """
     usage: CodeUsage | None = None
     spec = getattr(model, "latent_spec", None)
     deterministic = getattr(model, "deterministic_codes", False)
     for batch in batches:
-        x = batch["image"] if isinstance(batch, dict) else batch
+        x = image_of(batch)
         codes = model.encode(x)
         probs = None if deterministic else np.asarray(model.encode_probs(x))
         if spec is not None:

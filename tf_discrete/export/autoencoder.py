@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tf_discrete._internal import input_checks
+from tf_discrete._internal import integer_checks
 from tf_discrete.export.signature import (
     MAX_COUNT,
     SEED,
@@ -57,11 +57,11 @@ def autoencoder_signatures(model: DiscreteAutoencoder) -> dict[str, Signature]:
     codes = batch_of("codes", [model.num_variables], model.latent_spec.code_dtype)
 
     def sample(num: Tensor, seed: Seed) -> Outputs:
-        drawn = model.sample_codes(input_checks.count(num, "num", 0, rows), seed)
+        drawn = model.sample_codes(integer_checks.count(num, "num", 0, rows), seed)
         return {"image": model.decode(drawn), "codes": drawn}
 
     def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> Outputs:
-        samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
+        samples = integer_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(image, samples, seed)}
 
     signatures = {

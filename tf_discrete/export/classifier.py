@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from tf_discrete._internal import input_checks
+from tf_discrete._internal import integer_checks
 from tf_discrete.export.signature import (
     MAX_COUNT,
     SEED,
@@ -54,7 +54,7 @@ def classifier_signatures(model: SemiSupervisedVAE) -> dict[str, Signature]:
         return {"label": label, "style": style}
 
     def log_likelihood(image: Tensor, num_samples: Tensor, seed: Seed) -> Outputs:
-        samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
+        samples = integer_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(image, samples, seed)}
 
     signatures = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from tf_discrete._internal import input_checks
+from tf_discrete._internal import integer_checks
 from tf_discrete.export.signature import (
     MAX_COUNT,
     SEED,
@@ -54,21 +54,21 @@ def completion_signatures(model: StructuredPrediction) -> dict[str, Signature]:
     given = batch_of("input", model.parts.data_shape)
 
     def mean(input: Tensor, num_samples: Tensor, seed: Seed) -> Outputs:
-        samples = input_checks.count(num_samples, "num_samples", 1, rows)
+        samples = integer_checks.count(num_samples, "num_samples", 1, rows)
         return {"output": model.complete(input, samples, seed)}
 
     def sample(input: Tensor, num: Tensor, seed: Seed) -> Outputs:
-        drawn = model.sample(input, input_checks.count(num, "num", 0, rows), seed)
+        drawn = model.sample(input, integer_checks.count(num, "num", 0, rows), seed)
         return {"output": tf.transpose(drawn, [1, 0, *range(2, drawn.shape.rank)])}
 
     def log_likelihood(input: Tensor, num_samples: Tensor, seed: Seed) -> Outputs:
-        samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
+        samples = integer_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood(input, samples, seed)}
 
     def log_likelihood_of(
         input: Tensor, output: Tensor, num_samples: Tensor, seed: Seed
     ) -> Outputs:
-        samples = input_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
+        samples = integer_checks.count(num_samples, "num_samples", 1, MAX_COUNT)
         return {"log_likelihood": model.log_likelihood((input, output), samples, seed)}
 
     scored: tuple[tf.TensorSpec, ...] = (given,)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete._internal import checks
+from tf_discrete._internal.assertions import is_known, required
 from tf_discrete.distributions import LatentSpec
 from tf_discrete.estimators import Estimator
 from tf_discrete.types import Config, Shape, Tensor, WithGradient
@@ -234,7 +235,7 @@ def _one_hot(highest: tf.Tensor) -> tf.Tensor:
         "A table has no rows between codes, so it reads one-hot digits alone. Sample them by an estimator "
         "such as reinmax or straight_through_gumbel_softmax, or take CodeEmbedding(mode='digit_sum')."
     )
-    if hasattr(highest, "numpy"):
+    if is_known(highest):
         known = highest.numpy()
         if not np.all(right):
             raise ValueError(
@@ -242,9 +243,5 @@ def _one_hot(highest: tf.Tensor) -> tf.Tensor:
             )
         return right
     received = "Received: digits whose lowest and highest maximum are"
-    check = tf.raw_ops.Assert(
-        condition=tf.reduce_all(right),
-        data=[f"{rule} {received}", tf.reduce_min(highest), tf.reduce_max(highest)],
-    )
-    with tf.control_dependencies([check]):
-        return tf.identity(right)
+    ends = tf.reduce_min(highest), tf.reduce_max(highest)
+    return required(right, tf.reduce_all(right), f"{rule} {received}", *ends)

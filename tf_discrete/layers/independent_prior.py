@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete._internal import checks, input_checks
+from tf_discrete._internal import checks, input_checks, integer_checks
 from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.types import Config, SeedLike, Shape, Tensor
@@ -99,12 +99,14 @@ class IndependentPrior(BuiltByConstructor, keras.layers.Layer):
             ValueError: Codes of another shape or out of range; tf.errors.InvalidArgumentError in a graph.
                 Where XLA leaves out the check, their log_prob is NaN.
         """
-        codes = input_checks.codes(
+        codes = integer_checks.codes(
             codes, self.num_categories, self.num_variables, self.latent_spec.code_dtype
         )
         distribution = self.distribution()
         log_prob = distribution.log_prob(distribution.one_hot(codes))
-        return input_checks.blank(log_prob, input_checks.rows_in(codes, 0, self.num_categories - 1))
+        return input_checks.blank(
+            log_prob, integer_checks.rows_in(codes, 0, self.num_categories - 1)
+        )
 
     def sample(self, num_samples: int | Tensor, seed: SeedLike = 0) -> tf.Tensor:
         """Returns sampled codes, integers [num_samples, N].
@@ -116,7 +118,7 @@ class IndependentPrior(BuiltByConstructor, keras.layers.Layer):
         Raises:
             ValueError: A negative number of samples.
         """
-        num_samples = input_checks.count(num_samples, "num_samples")
+        num_samples = integer_checks.count(num_samples, "num_samples")
         return self.distribution().sample_codes(seeds.convert(seed), num_samples)
 
     def call(self, codes: Tensor) -> tf.Tensor:

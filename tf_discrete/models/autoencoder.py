@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import likelihoods, seeds
-from tf_discrete._internal import arguments, checks, input_checks
+from tf_discrete._internal import arguments, checks, input_checks, integer_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.export.autoencoder import autoencoder_signatures
 from tf_discrete.export.signature import Signature
@@ -241,7 +241,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
             x = self.likelihood.mean(parameters)
         else:
             x = self.likelihood.sample(parameters, seed)
-        return input_checks.blank(x, input_checks.rows_in(codes, 0, self.num_categories - 1))
+        return input_checks.blank(x, integer_checks.rows_in(codes, 0, self.num_categories - 1))
 
     def _latents_of(self, codes: Tensor) -> tf.Tensor:
         """Returns what the decoder reads for codes [B, N]."""
@@ -249,7 +249,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
         return first.uniform(self._wide).one_hot(codes[:, : first.num_variables])
 
     def _check_codes(self, codes: Tensor) -> tf.Tensor:
-        return input_checks.codes(
+        return integer_checks.codes(
             codes, self.num_categories, self.num_variables, self.latent_spec.code_dtype
         )
 
@@ -279,7 +279,7 @@ class DiscreteAutoencoder(DiscreteCodes, base.DiscreteModel):
             ValueError: `num_samples` is negative or not an integer.
             TypeError: The prior does not take an option.
         """
-        num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
+        num_samples, seed = integer_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         own = self.prior if self.code_prior is None else self.code_prior
         source: Any = own if prior is None else prior
         codes = source.sample(num_samples, seed, **options)

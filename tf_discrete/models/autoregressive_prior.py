@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete._internal import checks, input_checks
+from tf_discrete._internal import checks, input_checks, integer_checks
 from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import noise
 from tf_discrete.models import term_means
@@ -151,7 +151,8 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
         logits = self.logits_of(symbols, training)
         chosen = tf.gather(tf.nn.log_softmax(logits), symbols, batch_dims=2)
         log_prob = tf.reduce_sum(chosen, axis=-1)
-        return input_checks.blank(log_prob, input_checks.rows_in(codes, 0, self.num_categories - 1))
+        accepted = integer_checks.rows_in(codes, 0, self.num_categories - 1)
+        return input_checks.blank(log_prob, accepted)
 
     def bits_per_item(self, codes: Tensor) -> float:
         """Returns the mean of -log2 p(z): what a perfect entropy coder would spend on each of these codes.
@@ -198,7 +199,7 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
             temperature = checks.positive("temperature", temperature)
         if not _is_symbolic("top_p", top_p):
             top_p = checks.number("top_p", top_p, above=0, highest=1)
-        num_samples = tf.cast(input_checks.count(num_samples, "num_samples"), tf.int32)
+        num_samples = tf.cast(integer_checks.count(num_samples, "num_samples"), tf.int32)
         return self._compiled_draw(
             num_samples,
             seeds.convert(seed),
@@ -213,7 +214,7 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
         return self._symbols(self._checked(codes))
 
     def _checked(self, codes: Tensor) -> tf.Tensor:
-        return input_checks.codes(codes, self.num_categories, self.num_variables)
+        return integer_checks.codes(codes, self.num_categories, self.num_variables)
 
     def _symbols(self, codes: Tensor) -> tf.Tensor:
         missing = self.num_chunks * self.chunk_size - self.num_variables

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_discrete._internal.assertions import is_known
+from tf_discrete._internal.batch_image import image_of
 from tf_discrete.types import Batch, DataLike, Inputs, Tensor
 
 ROWS_AT_A_TIME = 10_000
@@ -18,14 +20,7 @@ ROWS_AT_A_TIME = 10_000
 def inputs_of(data: Batch) -> tf.Tensor:
     """Returns the observations of a batch from `fit`: a tensor, a dict with `image`, or (x, y)."""
     x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-    if isinstance(x, dict):
-        if "image" not in x:
-            raise ValueError(
-                "A batch that is a dict must hold the observations under 'image'. "
-                f"Received: keys={sorted(x)}"
-            )
-        return x["image"]
-    return x
+    return image_of(x)
 
 
 def batch_size(x: Inputs) -> tf.Tensor:
@@ -69,5 +64,5 @@ def _rows_from(start: int, arrays: DataLike | None) -> DataLike | None:
 
 def _in_memory(data: Tensor) -> bool:
     """Returns whether data is an array whose values are known."""
-    known = isinstance(data, np.ndarray) or (tf.is_tensor(data) and hasattr(data, "numpy"))
+    known = isinstance(data, np.ndarray) or (tf.is_tensor(data) and is_known(data))
     return known and len(data.shape) > 0

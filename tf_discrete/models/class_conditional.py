@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import estimators, likelihoods, seeds
-from tf_discrete._internal import input_checks
+from tf_discrete._internal import input_checks, integer_checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.models import base, batches
 from tf_discrete.models.class_style import ClassStyle
@@ -131,7 +131,7 @@ class ClassConditionalModel(base.DiscreteModel):
         mean = self.likelihood.mean(parameters)
         if self.feature_decoder is not None:
             mean = self.feature_decoder(mean, training=False)
-        known = input_checks.rows_in(label, 0, self.num_classes - 1)
+        known = integer_checks.rows_in(label, 0, self.num_classes - 1)
         return input_checks.blank(input_checks.blank(mean, style), known)
 
     def reconstruct(self, x: Tensor) -> tf.Tensor:
@@ -147,7 +147,7 @@ class ClassConditionalModel(base.DiscreteModel):
 
     def sample(self, num_samples: int | Tensor, seed: SeedLike = 0) -> tf.Tensor:
         """Observations of classes and styles drawn from the prior, float [num_samples, *data_shape]."""
-        num_samples = input_checks.count(num_samples, "num_samples")
+        num_samples = integer_checks.count(num_samples, "num_samples")
         seed, prior = seeds.convert(seed), self.prior_distribution()
         code = prior.sample_codes(seeds.fold(seed, "class"), num_samples)[:, 0]
         label = tf.cast(self.class_style.classes(code), tf.int32)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete._internal import input_checks
+from tf_discrete._internal import input_checks, integer_checks
 from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import Discrete
 from tf_discrete.layers.independent_prior import IndependentPrior
@@ -86,12 +86,12 @@ class GenerativeChain(BuiltByConstructor, keras.layers.Layer):
         log_prob = tf.add_n(
             [p.log_prob(p.one_hot(part)) for p, part in zip(priors, parts, strict=True)]
         )
-        accepted = input_checks.rows_in(tf.concat(parts, axis=1), 0, self.num_categories - 1)
+        accepted = integer_checks.rows_in(tf.concat(parts, axis=1), 0, self.num_categories - 1)
         return input_checks.blank(log_prob, accepted)
 
     def sample(self, num_samples: int | Tensor, seed: SeedLike = 0) -> tf.Tensor:
         """Returns codes of all layers, the first layer's first, int32 [num_samples, N]."""
-        num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
+        num_samples, seed = integer_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         codes: list[tf.Tensor] = []
         distribution = self.last.distribution()
         for depth in reversed(range(len(self.latents.specs))):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
+from tf_discrete._internal.batch_image import image_of
 from tf_discrete._internal.input_checks import same_batch
 from tf_discrete.models.networks import flatten
 from tf_discrete.types import Batch, Config, Inputs, Tensor
@@ -66,7 +67,7 @@ class InputOutputSplit:
     def unpack_batch(self, data: Batch) -> Inputs:
         """Unpacks a batch from `fit` for `split`: without labels, but with y."""
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-        x = x["image"] if isinstance(x, dict) else x
+        x = image_of(x)
         return x if self.output_shape is None else (x, y)
 
     def split(self, x: Inputs) -> tuple[tf.Tensor, tf.Tensor]:

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import estimators
-from tf_discrete._internal import arguments, checks, fusion, input_checks
+from tf_discrete._internal import arguments, checks, fusion, integer_checks
 from tf_discrete.distributions import Discrete, LatentSpec
 from tf_discrete.distributions.latent_spec import CODE_VALUES
 from tf_discrete.distributions.tree_leaves import TreeLeaves
@@ -116,12 +116,12 @@ class LayeredLatents:
         """
         total = self.total
         dtype = total.code_dtype
-        codes = input_checks.codes(codes, total.num_categories, total.num_variables, dtype)
+        codes = integer_checks.codes(codes, total.num_categories, total.num_variables, dtype)
         if len(self.specs) == 1:
             return [codes]
         parts = tf.split(codes, [spec.num_variables for spec in self.specs], axis=1)
         return [
-            input_checks.codes(part, spec.num_categories, spec.num_variables, dtype)
+            integer_checks.codes(part, spec.num_categories, spec.num_variables, dtype)
             for part, spec in zip(parts, self.specs, strict=True)
         ]
 

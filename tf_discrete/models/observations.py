@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_discrete._internal import input_checks
+from tf_discrete._internal import input_checks, integer_checks
+from tf_discrete._internal.assertions import is_known
 from tf_discrete.types import Batch, Tensor
 
 UNLABELLED = -1
@@ -72,8 +73,8 @@ def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
         ValueError: labels out of range; tf.errors.InvalidArgumentError inside a `tf.function`.
     """
     label = tf.reshape(_integers(label), [-1])
-    if not hasattr(label, "numpy"):
-        return input_checks.integers_in(label, lowest, num_classes - 1, "Labels")
+    if not is_known(label):
+        return integer_checks.integers_in(label, lowest, num_classes - 1, "Labels")
     wrong = sorted({int(i) for i in label.numpy() if not lowest <= i < num_classes})
     if wrong:
         raise ValueError(
@@ -132,6 +133,6 @@ def _array(label: Tensor) -> np.ndarray | tf.Tensor:
 def _integers(label: Tensor) -> tf.Tensor:
     """Returns labels as a tensor of signed integers; names, fractions and booleans are refused."""
     label = _array(label)
-    input_checks.check_label_dtype(label.dtype)
+    integer_checks.check_label_dtype(label.dtype)
     label = tf.convert_to_tensor(label)
     return tf.cast(label, tf.int64) if label.dtype.is_unsigned else label

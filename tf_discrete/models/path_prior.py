@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_discrete import seeds
-from tf_discrete._internal import input_checks
+from tf_discrete._internal import input_checks, integer_checks
 from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.models.layered_latents import Draws, LayeredLatents
 from tf_discrete.models.path_distribution import PathDistribution
@@ -63,12 +63,12 @@ class PathPrior(BuiltByConstructor, keras.layers.Layer):
     def log_prob(self, codes: Tensor, training: bool = False) -> tf.Tensor:
         """Returns log p(z) in nats, float [B], of codes int [B, 1]."""
         (codes,) = self.latents.split(codes)
-        accepted = input_checks.rows_in(codes, 0, self.num_categories - 1)
+        accepted = integer_checks.rows_in(codes, 0, self.num_categories - 1)
         return input_checks.blank(self.distribution().code_log_prob(codes), accepted)
 
     def sample(self, num_samples: int | Tensor, seed: SeedLike = 0) -> tf.Tensor:
         """Returns codes, int64 [num_samples, 1]."""
-        num_samples, seed = input_checks.count(num_samples, "num_samples"), seeds.convert(seed)
+        num_samples, seed = integer_checks.count(num_samples, "num_samples"), seeds.convert(seed)
         return self.distribution().sample_codes(seed, num_samples)[:, 0]
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from tf_discrete import estimators, likelihoods, seeds
-from tf_discrete._internal import arguments, checks, input_checks
+from tf_discrete._internal import arguments, checks, input_checks, integer_checks
 from tf_discrete.distributions import Discrete
 from tf_discrete.export.completion import completion_signatures
 from tf_discrete.export.signature import Signature
@@ -253,7 +253,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
         if num_samples is None:
             mean = self.likelihood.mean(self.parameters(self.chain.draw(inputs)[0][-1]))
         else:
-            samples = input_checks.count(num_samples, "num_samples", lowest=1)
+            samples = integer_checks.count(num_samples, "num_samples", lowest=1)
             mean = tf.reduce_mean(self._completions(inputs, samples, seed), axis=0)
         return input_checks.blank(self.parts.join(x, mean), inputs)
 
@@ -269,7 +269,7 @@ class StructuredPrediction(DiscreteCodes, base.DiscreteModel):
             ValueError: As `complete`.
         """
         inputs = self._given(x)
-        num_samples = input_checks.count(num_samples, "num_samples")
+        num_samples = integer_checks.count(num_samples, "num_samples")
         found = self.parts.join(x, self._completions(inputs, num_samples, seed))
         return input_checks.blank(found, inputs, batch_axis=1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_discrete import estimators
-from tf_discrete._internal import input_checks
+from tf_discrete._internal import integer_checks
 from tf_discrete.distributions import Bernoulli
 from tf_discrete.estimators import backward
 from tf_discrete.models.state_windows import StateWindows, Windows
@@ -57,7 +57,7 @@ class TabulationObjective:
         estimated = self._terms if self.prior_temperature is None else self._relaxed_terms
         loss, auxiliary, kl = estimated(windows, logits, noise, training)
         # XLA leaves out the check of the actions: a wrong one shows in the loss.
-        known = input_checks.rows_in(windows.action, 0, self.num_actions - 1)
+        known = integer_checks.rows_in(windows.action, 0, self.num_actions - 1)
         loss = tf.where(known, loss, tf.cast(math.nan, loss.dtype))
         reconstruction = loss - tf.cast(self.kl_weight.value, kl.dtype) * kl
         terms = dict(zip(TERMS, (-reconstruction - kl, reconstruction, kl), strict=True))

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import estimators
-from tf_discrete._internal import arguments, checks, input_checks
+from tf_discrete._internal import arguments, checks, input_checks, integer_checks
 from tf_discrete.distributions import Bernoulli, Discrete, LatentSpec
 from tf_discrete.export.signature import Outputs, Signature, batch_of, with_limits
 from tf_discrete.layers.independent_prior import IndependentPrior
@@ -323,8 +323,8 @@ class VariationalStateTabulation(BinaryCodes):
         codes = self._check_codes(codes)
         action = self._check_actions(action, ())
         action = input_checks.same_batch(codes, action, ("codes", "action"))
-        valid = input_checks.rows_in(codes, 0, 1)
-        valid &= input_checks.rows_in(action, 0, self.num_actions - 1)
+        valid = integer_checks.rows_in(codes, 0, 1)
+        valid &= integer_checks.rows_in(action, 0, self.num_actions - 1)
         return self.transition(tf.cast(codes, self._wide), action), valid
 
     def _check_actions(self, action: Tensor, shape: tuple[int, ...]) -> tf.Tensor:
@@ -342,7 +342,7 @@ class VariationalStateTabulation(BinaryCodes):
                 f"action must be int [{wanted}], of what was done in each state. Received: "
                 f"action.shape={tuple(action.shape)}, action.dtype={action.dtype.name}"
             )
-        return input_checks.integers_in(action, 0, self.num_actions - 1, "action")
+        return integer_checks.integers_in(action, 0, self.num_actions - 1, "action")
 
     def signatures(self) -> dict[str, Signature]:
         found = super().signatures()
