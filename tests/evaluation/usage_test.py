@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tf_discrete import evaluation
-from tf_discrete.evaluation import usage
+from tf_discrete.evaluation import information
 
 
 def _softmax(logits):
@@ -24,30 +24,6 @@ def _same(first, second):
             assert one is two, name
         else:
             np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-14, err_msg=name)
-
-
-def test_entropy_and_perplexity_by_hand():
-    np.testing.assert_allclose(
-        usage.entropy([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0]]), [1.5 * math.log(2), 0.0], atol=1e-15
-    )
-    np.testing.assert_allclose(usage.perplexity([3, 3, 3, 3]), 4.0)
-    np.testing.assert_allclose(usage.perplexity([[1, 0], [6, 2]])[1], 4 / 3**0.75)
-    assert np.isnan(usage.perplexity([0, 0]))
-
-
-def test_mutual_information_by_hand():
-    informative = [[1.0, 0.0], [0.0, 1.0]]
-    ignored = [[0.3, 0.7], [0.3, 0.7]]
-    between = [[0.75, 0.25], [0.25, 0.75]]
-    probs = np.stack([informative, ignored, between], axis=1)
-    conditional = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
-    np.testing.assert_allclose(
-        usage.mutual_information(probs), [math.log(2), 0, math.log(2) - conditional], atol=1e-15
-    )
-
-
-def test_mutual_information_of_nothing_is_nan():
-    assert np.isnan(usage.mutual_information(np.zeros([0, 3, 2]))).tolist() == [True] * 3
 
 
 def test_hand_made_case():
@@ -73,7 +49,7 @@ def test_batches_add_up_to_the_whole():
         parts.update(codes[start:stop], probs[start:stop])
     _same(whole.result(), parts.result())
     np.testing.assert_allclose(
-        whole.result().mutual_information, usage.mutual_information(probs), rtol=1e-12
+        whole.result().mutual_information, information.mutual_information(probs), rtol=1e-12
     )
 
 
@@ -209,7 +185,9 @@ def test_codes_of_another_shape_are_refused(shape):
 @pytest.mark.parametrize("codes", [[[4]], [[-1]], [[0.5]]])
 def test_codes_out_of_range_are_refused(codes):
     counter = evaluation.CodeUsage(1, 4)
-    with pytest.raises(ValueError, match=r"integers in \[0, 4\).*Received: dtype="):
+    with pytest.raises(
+        ValueError, match=r"codes must (lie in .* = \[0, 4\)|be integers).*Received: "
+    ):
         counter.update(codes)
     assert counter.num_examples == 0
 
@@ -245,17 +223,6 @@ def test_probs_for_some_batches_only_are_refused():
 def test_merging_other_codes_is_refused():
     with pytest.raises(ValueError, match=r"same codes.*shapes=\(3, 4\) and \(3, 5\)"):
         evaluation.CodeUsage(3, 4).merge(evaluation.CodeUsage(3, 5))
-
-
-def test_mutual_information_needs_three_axes():
-    with pytest.raises(ValueError, match=r"Stack \[1 - p, p\].*probs\.shape=\(2, 2\)"):
-        evaluation.mutual_information([[0.5, 0.5], [0.5, 0.5]])
-
-
-@pytest.mark.parametrize("counts", [[1, -1], [math.nan, 1.0]])
-def test_impossible_counts_are_refused(counts):
-    with pytest.raises(ValueError, match="finite and >= 0.*Received: minimum="):
-        evaluation.perplexity(counts)
 
 
 def test_deterministic_codes_need_no_probabilities():

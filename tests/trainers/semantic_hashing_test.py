@@ -17,7 +17,7 @@ from tests.golden import categorical_vae as golden
 from tests.golden import semantic_hashing as small
 from tests.trainers import small_runs
 from tf_discrete import datasets, evaluation, export
-from tf_discrete.evaluation import classification
+from tf_discrete.evaluation import image_classifiers
 from tf_discrete.models import mlp_networks, networks
 from trainers.common import data, results, run_directory
 from trainers.saved_runs import evaluate
@@ -125,7 +125,7 @@ def test_a_killed_run_ends_as_one_that_was_not(hashed, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_samples_are_scored_by_a_classifier_that_is_kept(tmp_path, monkeypatch):
     short = functools.partial(evaluation.train_classifier, num_steps=40)
-    monkeypatch.setattr(classification, "train_classifier", short)
+    monkeypatch.setattr(image_classifiers, "train_classifier", short)
     folder = tmp_path / "run"
     result = semantic_hashing.run(
         small.config(folder, epochs=1, generation_samples=200, pictures_every=0)

@@ -170,7 +170,7 @@ def test_features_of_a_run(tmp_path):
 def test_features_are_learned_from_partly_labelled_data(tmp_path, monkeypatch):
     """M1 of a user's images, of which few have a label; its judge learns from those."""
     short = functools.partial(evaluation.train_classifier, num_steps=40)
-    monkeypatch.setattr(evaluation.classification, "train_classifier", short)
+    monkeypatch.setattr(evaluation.image_classifiers, "train_classifier", short)
     train = datasets.get("digits", "train", max_examples=120)
     labels = np.full(120, -1)
     known = few_labels.choose(train.labels, 10, per_class=4)

@@ -2,12 +2,8 @@
 
 from tf_discrete.evaluation.classification import (
     accuracy,
-    cached_classifier,
     confusion_matrix,
     expected_calibration_error,
-    predict_probs,
-    reconstruction_accuracy,
-    train_classifier,
 )
 from tf_discrete.evaluation.generation import (
     Generation,
@@ -27,6 +23,13 @@ from tf_discrete.evaluation.gradients import (
     exact_reference,
     most_samples,
 )
+from tf_discrete.evaluation.image_classifiers import (
+    cached_classifier,
+    predict_probs,
+    reconstruction_accuracy,
+    train_classifier,
+)
+from tf_discrete.evaluation.information import mutual_information, perplexity
 from tf_discrete.evaluation.likelihood import (
     Bound,
     evaluate_bound,
@@ -42,13 +45,7 @@ from tf_discrete.evaluation.retrieval import (
     precision_at_k,
     recall_at_k,
 )
-from tf_discrete.evaluation.usage import (
-    CodeUsage,
-    Usage,
-    collect_usage,
-    mutual_information,
-    perplexity,
-)
+from tf_discrete.evaluation.usage import CodeUsage, Usage, collect_usage
 
 __all__ = [
     "Bound",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from tf_discrete import seeds
 from tf_discrete._internal import checks
-from tf_discrete.evaluation.classification import predict_probs
+from tf_discrete.evaluation.image_classifiers import predict_probs
 from tf_discrete.types import CodeSource
 
 if TYPE_CHECKING:

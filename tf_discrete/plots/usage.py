@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from tf_discrete.evaluation import usage
+from tf_discrete.evaluation import information
 from tf_discrete.plots import canvas
 
 
@@ -46,9 +46,11 @@ def code_usage(
       3
     """
     array = np.asarray(counts)
-    usage.check_counts(array)
+    information.check_counts(array)
     num_variables, num_categories = array.shape
-    values = usage.perplexity(array) if perplexity is None else np.asarray(perplexity, np.float64)
+    values = (
+        information.perplexity(array) if perplexity is None else np.asarray(perplexity, np.float64)
+    )
     if values.shape != (num_variables,):
         raise ValueError(
             "perplexity must hold one number per variable. Give an array of shape "
