@@ -14,7 +14,9 @@ from tf_discrete import seeds
 from tf_discrete._internal import checks, input_checks, integer_checks
 from tf_discrete._internal.built_by_constructor import BuiltByConstructor
 from tf_discrete.distributions import noise
+from tf_discrete.distributions.top_p import keep_top_p
 from tf_discrete.models import term_means
+from tf_discrete.models.code_chunks import CodeChunks
 from tf_discrete.models.code_prior import sizes_of_codes
 from tf_discrete.models.worker_steps import WorkerSteps
 from tf_discrete.types import (
@@ -29,9 +31,6 @@ from tf_discrete.types import (
     at_least_float32,
 )
 
-MAX_SYMBOLS = 2**16
-"""Values that a chunk may take."""
-_DEFAULT_SYMBOLS = 256
 _ROWS = 1000
 
 
@@ -79,22 +78,12 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.num_variables = checks.whole("num_variables", num_variables)
-        self.num_categories = checks.whole("num_categories", num_categories, lowest=2)
-        if chunk_size is None:
-            longest = _longest(self.num_categories, _DEFAULT_SYMBOLS)
-            chunk_size = max(1, min(self.num_variables, longest))
-        self.chunk_size = checks.whole("chunk_size", chunk_size)
-        _check_chunk(self.num_variables, self.num_categories, self.chunk_size)
+        self._chunks = chunks = CodeChunks(num_variables, num_categories, chunk_size)
+        self.num_variables, self.num_categories = chunks.num_variables, chunks.num_categories
+        self.chunk_size, self.num_chunks = chunks.chunk_size, chunks.num_chunks
+        self.num_symbols = chunks.num_symbols
         self.units = checks.whole("units", units)
         self.embedding_units = checks.whole("embedding_units", embedding_units)
-        self.num_chunks = -(-self.num_variables // self.chunk_size)
-        self.num_symbols = self.num_categories**self.chunk_size
-        # What each variable adds to the symbol of its chunk, [chunks, chunk size]; 0 past the end.
-        self._powers = np.zeros([self.num_chunks, self.chunk_size], np.int32)
-        for chunk in range(self.num_chunks):
-            size = min(self.chunk_size, self.num_variables - chunk * self.chunk_size)
-            self._powers[chunk, :size] = self.num_categories ** np.arange(size - 1, -1, -1)
         policy = self.dtype_policy
         self.embedding = keras.layers.Embedding(
             self.num_symbols + 1, self.embedding_units, dtype=policy
@@ -147,7 +136,7 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
                 Where XLA leaves out the check, their log_prob is NaN.
         """
         codes = self._checked(codes)
-        symbols = self._symbols(codes)
+        symbols = self._chunks.symbols(codes)
         logits = self.logits_of(symbols, training)
         chosen = tf.gather(tf.nn.log_softmax(logits), symbols, batch_dims=2)
         log_prob = tf.reduce_sum(chosen, axis=-1)
@@ -211,26 +200,18 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
 
     def symbols(self, codes: Tensor) -> tf.Tensor:
         """Returns the chunks of codes as numbers, int32 [B, num_chunks]; the first variable counts most."""
-        return self._symbols(self._checked(codes))
+        return self._chunks.symbols(self._checked(codes))
 
     def _checked(self, codes: Tensor) -> tf.Tensor:
         return integer_checks.codes(codes, self.num_categories, self.num_variables)
 
-    def _symbols(self, codes: Tensor) -> tf.Tensor:
-        missing = self.num_chunks * self.chunk_size - self.num_variables
-        filled = tf.pad(codes, [[0, 0], [0, missing]])
-        chunks = tf.reshape(filled, [-1, self.num_chunks, self.chunk_size])
-        return tf.reduce_sum(chunks * self._powers, axis=-1)
-
     def codes_of(self, symbols: Tensor) -> tf.Tensor:
         """Codes int32 [B, N] of symbols int32 [B, num_chunks]."""
-        digits = symbols[:, :, tf.newaxis] // np.maximum(self._powers, 1) % self.num_categories
-        return tf.reshape(digits, [-1, self.num_chunks * self.chunk_size])[:, : self.num_variables]
+        return self._chunks.codes(symbols)
 
     def possible(self) -> np.ndarray:
         """Returns which symbols a chunk can take, bool [num_chunks, num_symbols]; a short one takes fewer."""
-        sizes = self._powers[:, :1] * self.num_categories
-        return np.arange(self.num_symbols) < sizes
+        return self._chunks.possible()
 
     # The network.
 
@@ -307,7 +288,7 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
             inputs += tf.cast(position[chunk], inputs.dtype)
             hidden, state = self.lstm.cell(inputs, state)
             logits = self._masked(self.head(hidden), possible[chunk])
-            logits = _top_p(logits / tf.cast(temperature, logits.dtype), top_p)
+            logits = keep_top_p(logits / tf.cast(temperature, logits.dtype), top_p)
             gumbel = noise.gumbel(seeds.fold(seed, chunk), tf.shape(logits), logits.dtype)
             symbol = tf.argmax(logits + gumbel, axis=-1, output_type=tf.int32)
             return chunk + 1, symbol, state, drawn.write(chunk, symbol)
@@ -321,41 +302,6 @@ class AutoregressivePrior(BuiltByConstructor, WorkerSteps):
             maximum_iterations=self.num_chunks,
         )
         return self.codes_of(tf.transpose(drawn.stack()))
-
-
-def _top_p(logits: Tensor, top_p: Tensor) -> tf.Tensor:
-    """Logits with the improbable values masked; see `AutoregressivePrior.sample`."""
-
-    def masked() -> tf.Tensor:
-        ordered = tf.sort(tf.nn.softmax(logits), direction="DESCENDING")
-        before = tf.cumsum(ordered, axis=-1, exclusive=True)
-        kept = tf.where(before < tf.cast(top_p, ordered.dtype), ordered, np.inf)
-        least = tf.reduce_min(kept, axis=-1, keepdims=True)
-        return tf.where(tf.nn.softmax(logits) >= least, logits, -np.inf)
-
-    return tf.cond(top_p < 1.0, masked, lambda: logits)
-
-
-def _check_chunk(num_variables: int, num_categories: int, chunk_size: int) -> None:
-    if not 1 <= chunk_size <= num_variables:
-        raise ValueError(
-            "A chunk must hold at least 1 variable and no more than the code. Give a chunk_size of 1 to "
-            f"{num_variables}. Received: chunk_size={chunk_size}"
-        )
-    if num_categories**chunk_size > MAX_SYMBOLS:
-        raise ValueError(
-            f"A chunk may take at most {MAX_SYMBOLS} values, for the last layer has as many units. Give a "
-            f"chunk_size of at most {_longest(num_categories, MAX_SYMBOLS)}. "
-            f"Received: chunk_size={chunk_size}, num_categories={num_categories}"
-        )
-
-
-def _longest(num_categories: int, most: int) -> int:
-    """Returns the largest chunk size with at most `most` values."""
-    size = 0
-    while num_categories > 1 and num_categories ** (size + 1) <= most:
-        size += 1
-    return size
 
 
 def _is_symbolic(name: str, value: Tensor) -> bool:
