@@ -8,6 +8,7 @@ import tensorflow as tf
 from tests.estimators import problems
 from tf_discrete import estimators, seeds
 from tf_discrete.estimators import baselines
+from tf_discrete.estimators.scalar_network import scalar_network
 
 WITH_BASELINE = ["double_cv", "muprop", "rebar", "relax", "score_function"]
 # RELAX inherits its baseline from REBAR, and takes longest.
@@ -120,9 +121,7 @@ def test_a_learned_baseline_learns_as_if_the_learning_rate_were_larger(optimizer
 
 def test_a_faster_baseline_starts_as_the_same_kind_of_network():
     """The weights times the factor have the spread of the initializer."""
-    plain, fast = (
-        baselines.network((400,), "tanh", weight_factor=factor) for factor in (1.0, 100.0)
-    )
+    plain, fast = (scalar_network((400,), weight_factor=factor) for factor in (1.0, 100.0))
     for net in (plain, fast):
         net.build((None, 300))
     for one, other in zip(plain.weights[::2], fast.weights[::2], strict=True):

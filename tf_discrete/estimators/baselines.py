@@ -16,7 +16,8 @@ from tf_discrete._internal import checks
 from tf_discrete._internal.registry import ClassRegistry
 from tf_discrete.estimators.moving_moments import MovingMoments
 from tf_discrete.estimators.reductions import mean
-from tf_discrete.types import ActivationLike, BaselineLike, Config, Reduction, Shape, Tensor, cast
+from tf_discrete.estimators.scalar_network import scalar_network
+from tf_discrete.types import BaselineLike, Config, Reduction, Shape, Tensor, cast
 
 
 def leave_one_out(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
@@ -47,11 +48,7 @@ def leave_one_out(values: Tensor, reduce: Reduction | None = mean) -> tf.Tensor:
         return values - others
     if reduce is mean:
         return (values - others) / count
-    one = tf.eye(tf.shape(values)[0], dtype=tf.bool)
-    one = tf.reshape(
-        one, tf.concat([tf.shape(one), tf.ones([values.shape.rank - 1], tf.int32)], axis=0)
-    )
-    replaced = tf.where(one, others[:, tf.newaxis], values[:, tf.newaxis])
+    replaced = tf.where(_itself(values), others[:, tf.newaxis], values[:, tf.newaxis])
     return reduce(values)[tf.newaxis] - reduce(replaced)
 
 
@@ -235,9 +232,7 @@ class Learned(Baseline):
         self.learning_rate_factor = checks.number(
             "learning_rate_factor", learning_rate_factor, lowest=1e-6, highest=1e6
         )
-        self.network = network(
-            self.hidden_units, activation="tanh", weight_factor=self.learning_rate_factor
-        )
+        self.network = scalar_network(self.hidden_units, weight_factor=self.learning_rate_factor)
         self.decay = checks.number("decay", decay, lowest=0.0, below=1.0)
         self.moments = None
         if checks.flag("moving_average", moving_average):
@@ -263,7 +258,7 @@ class Learned(Baseline):
 
     def loss(self, residual: Tensor) -> tf.Tensor:
         # The network multiplies its weights by the factor: a step of theirs counts for that many, and with
-        # the gradient divided by the factor that is all. See `network`.
+        # the gradient divided by the factor that is all. See `scalar_network`.
         return super().loss(residual) / self.learning_rate_factor
 
     def get_config(self) -> Config:
@@ -294,54 +289,16 @@ def get(identifier: BaselineLike, **arguments: Any) -> Baseline:
     return REGISTRY.get(identifier, **arguments)
 
 
-def network(
-    hidden_units: Sequence[int],
-    activation: ActivationLike,
-    final: str = "glorot_uniform",
-    weight_factor: float = 1.0,
-) -> keras.Sequential:
-    """Returns a multi-layer perceptron with one output, in float32 under every dtype policy.
-
-    Args:
-        hidden_units: Sizes of the hidden layers.
-        activation: Of the hidden layers.
-        final: Initializer of the last kernel. Default: "glorot_uniform".
-        weight_factor: By which every layer multiplies its weights, which start that many times smaller: the
-            same function of the input, whose weights move that many times further in a step of an
-            optimizer whose steps, like those of Adam, do not depend on the size of gradients. Default: 1.0.
-    """
-    layers: list[keras.layers.Layer] = []
-    for units in hidden_units:
-        layers += _dense(units, "glorot_uniform", weight_factor, activation)
-    return keras.Sequential([*layers, *_dense(1, final, weight_factor, "linear")])
-
-
-def _dense(
-    units: int, initializer: str, weight_factor: float, activation: ActivationLike | None
-) -> list[keras.layers.Layer]:
-    """A dense layer, in three parts where its weights are multiplied."""
-    if weight_factor == 1.0:
-        return [
-            keras.layers.Dense(
-                units, activation=activation, kernel_initializer=initializer, dtype="float32"
-            )
-        ]
-    kernel = initializer
-    if initializer == "glorot_uniform":
-        kernel = keras.initializers.VarianceScaling(weight_factor**-2, "fan_avg", "uniform")
-    return [
-        keras.layers.Dense(units, kernel_initializer=kernel, dtype="float32"),
-        keras.layers.Rescaling(weight_factor, dtype="float32"),
-        keras.layers.Activation(activation, dtype="float32"),
-    ]
-
-
 def _log_mean_exp_of_others(values: tf.Tensor) -> tf.Tensor:
     """log of the mean of exp over the other samples, [S, *B]; quadratic in S, never cancelling."""
+    lost = tf.cast(-float("inf"), values.dtype)
+    others = tf.where(_itself(values), lost, values[:, tf.newaxis])
+    count = tf.cast(tf.shape(values)[0] - 1, values.dtype)
+    return tf.reduce_logsumexp(others, axis=0) - tf.math.log(count)
+
+
+def _itself(values: tf.Tensor) -> tf.Tensor:
+    """Returns where sample and other sample are one, of values [S, *B]: bool [S, S, 1, ...]."""
     count = tf.shape(values)[0]
-    itself = tf.eye(count, dtype=tf.bool)
-    itself = tf.reshape(
-        itself, tf.concat([tf.shape(itself), tf.ones([values.shape.rank - 1], tf.int32)], axis=0)
-    )
-    others = tf.where(itself, tf.cast(-float("inf"), values.dtype), values[:, tf.newaxis])
-    return tf.reduce_logsumexp(others, axis=0) - tf.math.log(tf.cast(count - 1, values.dtype))
+    shape = tf.concat([[count, count], tf.ones([values.shape.rank - 1], tf.int32)], axis=0)
+    return tf.reshape(tf.eye(count, dtype=tf.bool), shape)

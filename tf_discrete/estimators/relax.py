@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 
 from tf_discrete._internal import checks
-from tf_discrete.estimators import baselines, sampling, score
+from tf_discrete.estimators import sampling, score
 from tf_discrete.estimators.rebar import REBAR
 from tf_discrete.estimators.registry import register
+from tf_discrete.estimators.scalar_network import scalar_network
 from tf_discrete.types import BaselineLike, Config, ScheduleLike, Shape, Tensor
 
 
@@ -82,7 +83,7 @@ class RELAX(REBAR):
         )
         self.hidden_units = checks.sizes("hidden_units", hidden_units, "layer")
         self.objective_control = uses_objective
-        self.network = baselines.network(self.hidden_units, activation="tanh", final="zeros")
+        self.network = scalar_network(self.hidden_units, final="zeros")
         self.built = False
 
     @property
