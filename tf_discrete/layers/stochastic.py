@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_discrete import seeds, types
 from tf_discrete._internal import arguments, checks, counters
 from tf_discrete.distributions import Discrete
-from tf_discrete.layers import passes
+from tf_discrete.layers import passes, positions
 from tf_discrete.layers.independent_prior import IndependentPrior
 from tf_discrete.schedules import scheduled_values
 from tf_discrete.types import Config, EstimatorLike, ScheduleLike, Seed, SeedLike, Shape, Tensor
@@ -280,10 +280,7 @@ class StochasticLayer(keras.layers.Layer):
         """Folds logits into [R, N(, K)] and the mask into [R], because softmax takes at most 5 axes."""
         event_rank = self.estimator.event_rank
         if mask is not None:
-            mask = tf.cast(mask, tf.bool)
-            while mask.shape.rank < logits.shape.rank - event_rank:
-                mask = mask[..., tf.newaxis]
-            mask = tf.reshape(tf.broadcast_to(mask, self._lead(logits)), [-1])
+            mask = positions.rows_of_mask(mask, logits, event_rank)
         count = tf.reduce_prod(self._lead(logits), keepdims=True)
         rows = tf.reshape(logits, tf.concat([count, tf.shape(logits)[-event_rank:]], axis=0))
         rows.set_shape([None, *logits.shape[-event_rank:]])

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from tf_discrete import types
 from tf_discrete._internal import checks, input_checks
+from tf_discrete._internal.assertions import is_known, required
+from tf_discrete.layers import positions
 from tf_discrete.types import Config, Shape, Tensor
 
 
@@ -126,9 +128,9 @@ class Quantizer(keras.layers.Layer):
         codes = tf.where((valid & finite)[:, tf.newaxis], codes, tf.cast(-1, codes.dtype))
         lead = tf.shape(inputs)[:-1]
         return Quantized(
-            self._unfold(tf.cast(vectors, self.compute_dtype), lead, inputs.shape),
-            self._unfold(codes, lead, [*inputs.shape[:-1], self.num_variables]),
-            _reshape(loss, lead, inputs.shape[:-1]),
+            positions.unfold(tf.cast(vectors, self.compute_dtype), lead, inputs.shape),
+            positions.unfold(codes, lead, [*inputs.shape[:-1], self.num_variables]),
+            positions.unfold(loss, lead, inputs.shape[:-1]),
         )
 
     def encode(self, inputs: Tensor, mask: Tensor | None = None) -> tf.Tensor:
@@ -164,7 +166,7 @@ class Quantizer(keras.layers.Layer):
         vectors = tf.where(inside[:, tf.newaxis], vectors, tf.cast(math.nan, self.wide))
         vectors = tf.where(valid[:, tf.newaxis], vectors, tf.zeros_like(vectors))
         static = [*codes.shape[:-1], vectors.shape[-1]]
-        return self._unfold(tf.cast(vectors, self.compute_dtype), tf.shape(codes)[:-1], static)
+        return positions.unfold(tf.cast(vectors, self.compute_dtype), tf.shape(codes)[:-1], static)
 
     def adapt(self, vectors: Tensor) -> None:
         """Starts the codebooks at the k-means of vectors; quantisers without a codebook stay as they are.
@@ -275,29 +277,16 @@ class Quantizer(keras.layers.Layer):
         self, values: Tensor, mask: Tensor | None, name: str = "inputs"
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Folds [..., D] into rows [R, D] and a mask into [R]; masked rows of floats become 0."""
-        lead, size = tf.shape(values)[:-1], values.shape[-1]
-        rows = tf.reshape(values, [tf.reduce_prod(lead), size])
+        count = tf.reduce_prod(tf.shape(values)[:-1])
+        rows = tf.reshape(values, [count, values.shape[-1]])
         if mask is None:
             valid = tf.ones(tf.shape(rows)[:1], tf.bool)
         else:
-            mask = tf.cast(mask, tf.bool)
-            if not _is_start(mask.shape, values.shape[:-1]):
-                raise ValueError(
-                    f"mask must have the first axes of the {name}, without the last one. "
-                    f"Received: mask.shape={tuple(mask.shape)}, {name}.shape={tuple(values.shape)}"
-                )
-            while mask.shape.rank < values.shape.rank - 1:
-                mask = mask[..., tf.newaxis]
-            valid = tf.reshape(tf.broadcast_to(mask, lead), [-1])
+            valid = positions.rows_of_mask(mask, values, name=name)
             rows = tf.where(valid[:, tf.newaxis], rows, tf.zeros_like(rows))
         if rows.dtype.is_floating:
             rows = input_checks.in_support(rows, input_checks.REAL, name)
         return rows, valid
-
-    @staticmethod
-    def _unfold(rows: Tensor, lead: Tensor, static: Shape) -> tf.Tensor:
-        shape = tf.concat([lead, [static[-1]]], axis=0)
-        return _reshape(rows, shape, static)
 
     def _as_codes(self, codes: Tensor) -> tf.Tensor:
         """Returns codes as int64, [..., N], so that any that is out of range is seen."""
@@ -328,34 +317,16 @@ class Quantizer(keras.layers.Layer):
             f"codes must lie in [0, {self.num_categories}). Give what the quantiser returned, and the mask "
             "where there is padding. Received: minimum, maximum ="
         )
-        if hasattr(rows, "numpy"):
+        if is_known(rows):
             array: np.ndarray = rows.numpy()
             if array.size and not inside.numpy().all():
                 raise ValueError(f"{rule} {array.min()}, {array.max()}")
         else:
-            check = tf.raw_ops.Assert(
-                condition=tf.reduce_all(inside),
-                data=[rule, tf.reduce_min(rows), tf.reduce_max(rows)],
-            )
-            with tf.control_dependencies([check]):
-                inside = tf.identity(inside)
+            lowest, highest = tf.reduce_min(rows), tf.reduce_max(rows)
+            inside = required(inside, tf.reduce_all(inside), rule, lowest, highest)
         rows = tf.cast(tf.where(inside, rows, tf.zeros_like(rows)), self.code_dtype)
         return rows, tf.reduce_all(inside, axis=-1)
 
 
-def _is_start(shape: tf.TensorShape, whole: tf.TensorShape) -> bool:
-    """Returns whether a shape can be that of the first axes of another; axes of size 1 are repeated."""
-    return shape.rank <= whole.rank and all(
-        one in (None, 1, other) or other is None for one, other in zip(shape, whole, strict=False)
-    )
-
-
 def _apply(projection: keras.layers.Dense | None, rows: Tensor) -> tf.Tensor:
     return rows if projection is None else projection(rows)
-
-
-def _reshape(values: Tensor, shape: Tensor, static: Shape) -> tf.Tensor:
-    """Reshapes, and says what is known of the shape; TFLite has no operation that checks it."""
-    made = tf.reshape(values, shape)
-    made.set_shape(static)
-    return made
