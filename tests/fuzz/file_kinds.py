@@ -133,7 +133,7 @@ def _read_checkpoint(folder: pathlib.Path) -> Callable[[], list[int]]:
     kept, _, weights = _checkpoints(folder)
 
     def read() -> list[int]:
-        for _ in range(100):  # As `trainers.callbacks.Checkpoints` does.
+        for _ in range(100):  # As `trainers.common.run_checkpoints.Checkpoints` does.
             for epoch in kept.epochs():
                 try:
                     kept.read(epoch)

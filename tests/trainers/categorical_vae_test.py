@@ -20,12 +20,12 @@ from tests.trainers import charts_test, small_runs
 from tf_discrete import datasets, evaluation, export, likelihoods
 from trainers.common import (
     autoencoder_report,
-    callbacks,
     charts,
     data,
     run_directory,
     stored_config,
 )
+from trainers.common.history_fields import MONITORED
 from trainers.saved_runs import evaluate
 from trainers.tasks import categorical_vae
 
@@ -102,7 +102,7 @@ def test_history_tells_the_schedules_of_the_last_step(finished: pathlib.Path):
 def test_result(finished: pathlib.Path):
     result = json.loads((finished / "metrics.json").read_text())
     rows = small_runs.rows(finished)
-    bounds = [row[callbacks.MONITORED] for row in rows]
+    bounds = [row[MONITORED] for row in rows]
     assert result["best_epoch"] == 1 + int(np.argmax(bounds))
     assert (result["epochs"], result["steps"]) == (5, 50)
     assert (result["test/num_examples"], result["test/bound_samples"]) == (300, 30)
@@ -246,7 +246,7 @@ def test_evaluation_again_gives_the_same_numbers(copied):
     assert json.loads(other.read_text()) == result
     assert (result["epoch"], result["split"], result["bound_samples"]) == (5, "validation", 3)
     # The batches are not those of training, so neither are the draws.
-    assert result["hard_elbo_nats"] == pytest.approx(row[callbacks.MONITORED], rel=0.05)
+    assert result["hard_elbo_nats"] == pytest.approx(row[MONITORED], rel=0.05)
     assert result["kl_nats"] == pytest.approx(row["validation/kl_nats"], rel=1e-4)
 
 

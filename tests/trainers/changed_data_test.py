@@ -15,7 +15,7 @@ from trainers.common import finished_run
 from trainers.flags import autoregressive_prior as prior_flags
 from trainers.flags import evaluate as evaluate_flags
 from trainers.flags import search as search_flags
-from trainers.saved_runs import autoregressive_prior, evaluate, search
+from trainers.saved_runs import autoregressive_prior, evaluate, image_index, search
 from trainers.saved_runs.image_source import ImageSource
 from trainers.tasks import categorical_vae
 
@@ -125,10 +125,10 @@ def test_an_index_of_other_pictures_is_refused(copied):
     image_folder_test.write(copied / "found" / "more", 1)
     with pytest.raises(ValueError, match="rebuild"):
         search.run(search_flags.Config(**options))
-    folder = search.index_folder(
+    folder = image_index.folder_of(
         search_flags.Config(**options), finished_run.load(str(copied / "run"))
     )
-    with search._building(folder), pytest.raises(OSError, match="one process at a time"):
+    with image_index.building(folder), pytest.raises(OSError, match="one process at a time"):
         search.run(search_flags.Config(**options, rebuild=True))
     found = search.run(search_flags.Config(**options, rebuild=True))
     assert found["items"] == 7

@@ -7,7 +7,8 @@ import pytest
 
 from tests.trainers import small_runs
 from tf_discrete import datasets
-from trainers.common import callbacks, compiling
+from trainers.common import compiling
+from trainers.common.run_checkpoints import Checkpoints
 from trainers.common.run_directory import RunDirectory
 from trainers.tasks import categorical_vae
 
@@ -23,7 +24,7 @@ def test_every_so_many_epochs_are_kept(finished, tmp_path):
     split = datasets.get("digits", "train", max_examples=300)
     model = categorical_vae.build_model(settings, split, 10)
     compiling.compile_model(model, settings, 10)
-    kept = callbacks.Checkpoints(model, RunDirectory(tmp_path / "run"), 0, 10)
+    kept = Checkpoints(model, RunDirectory(tmp_path / "run"), 0, 10)
     assert sorted(kept.kept_epochs()) == [0, 2, 3]
     weights = {}
     for epoch in (0, 2, 3):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import importlib.util
 import shlex
 import time
@@ -13,29 +12,18 @@ import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete import datasets, likelihoods, models
-from tf_discrete._internal import counted
 from trainers.common import (
-    charts,
     data,
-    duration,
     likelihood_words,
     narration,
     notices,
     references,
     results,
     run,
+    standard_errors,
 )
 from trainers.flags import semi_supervised
 from trainers.tasks import categorical_vae
-
-
-@pytest.mark.parametrize(
-    "module", [charts, counted, duration, narration, notices, references, results]
-)
-def test_examples(module):
-    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    failed, tried = doctest.testmod(module, optionflags=options)
-    assert tried and not failed
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +82,7 @@ def test_terms_have_the_errors_of_their_own_samples(splits):
         values = np.concatenate([batch[name] for batch in terms])
         assert result[name] == pytest.approx(values.mean(), rel=1e-5)
         error = values.std(ddof=1) / len(values) ** 0.5
-        assert result[references.error_name(name)] == pytest.approx(error, rel=1e-4)
+        assert result[standard_errors.error_name(name)] == pytest.approx(error, rel=1e-4)
 
 
 def test_a_term_of_some_examples_has_the_error_over_these():
@@ -102,12 +90,12 @@ def test_a_term_of_some_examples_has_the_error_over_these():
     images = np.random.default_rng(0).uniform(size=[6, 4, 4, 1]).astype(np.float32)
     labels = np.array([0, 2, -1, 1, -1, -1])
     batches = [{"image": images[part], "label": labels[part]} for part in (slice(4), slice(4, 6))]
-    errors = references.term_errors(model, batches)
+    errors = standard_errors.term_errors(model, batches)
     first = model.evaluation_terms(batches[0], tf.constant(0, tf.int64))["elbo_labelled_nats"]
     values = np.asarray(first.values)[[0, 1, 3]]
     expected = values.std(ddof=1) / 3**0.5
     assert errors["elbo_labelled_standard_error_nats"] == pytest.approx(expected, rel=1e-5)
-    assert references.term_errors(model, [{"image": images[:1], "label": labels[:1]}]) == {}
+    assert standard_errors.term_errors(model, [{"image": images[:1], "label": labels[:1]}]) == {}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from tests import forked
 from tests.trainers import small_runs
 from tf_discrete import export
-from trainers.common import callbacks, run_directory
+from trainers.common import run_directory
+from trainers.common.history_fields import MONITORED
 from trainers.tasks import categorical_vae
 
 
@@ -133,7 +134,7 @@ def test_early_stopping_by_the_hard_validation_bound(tmp_path: pathlib.Path, cap
     standing = {"learning_rate": 1e-30, "epochs": 9, "kl_warmup_steps": 0}
     result = small_runs.train(tmp_path, early_stopping=2, **standing)
     rows = small_runs.rows(tmp_path)
-    bounds = [row[callbacks.MONITORED] for row in rows]
+    bounds = [row[MONITORED] for row in rows]
     assert len(rows) == 3 and len(set(bounds)) == 1
     assert (result["best_epoch"], result["epochs"]) == (1, 3)
 

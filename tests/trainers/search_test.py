@@ -10,7 +10,7 @@ from PIL import Image
 
 from tf_discrete import codes, evaluation
 from trainers.common import finished_run
-from trainers.saved_runs import search
+from trainers.saved_runs import image_index, search
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +82,14 @@ def test_a_file_of_faiss_with_another_number_of_codes_is_refused(tmp_path):
     path = tmp_path / f"flat-{index.digest[:12]}.faiss"
     codes.FaissIndex(np.zeros([4, 6], int)).save(path)
     with pytest.raises(ValueError, match=f"{path.name}' with 4 codes instead of 5"):
-        search.faiss_index(index, tmp_path, "flat")
+        image_index.faiss_index(index, tmp_path, "flat")
 
 
 def test_a_file_of_faiss_with_as_many_other_codes_is_not_taken(tmp_path):
     pytest.importorskip("faiss", reason="FAISS is an extra")
     for value in (0, 1):
         index = codes.CodeIndex(np.full([5, 6], value))
-        found = search.faiss_index(index, tmp_path, "flat").search([[1] * 6], 1)
+        found = image_index.faiss_index(index, tmp_path, "flat").search([[1] * 6], 1)
         assert found.distances == 6 * (1 - value)
 
 

@@ -12,7 +12,7 @@ from tf_discrete.datasets import labels as few_labels
 from tf_discrete.models.autoencoder import DiscreteAutoencoder
 
 from ..flags.run import RunConfig
-from . import data, narration, references, results
+from . import data, narration, results, standard_errors
 from .run_directory import RunDirectory
 
 MOST = 10_000
@@ -122,7 +122,7 @@ def classify(
             ),
         }
     errors = {
-        references.error_name(name): references.share_error(share, len(images))
+        standard_errors.error_name(name): standard_errors.share_error(share, len(images))
         for name, share in shares.items()
     }
     return {**shares, **errors}

@@ -13,7 +13,7 @@ from tensorboard.plugins.histogram import metadata as histogram
 
 from tf_discrete import plots
 
-from . import references
+from . import standard_errors
 
 OBJECTIVE, DISCRETE, CODES = "objective", "discrete_path", "codes"
 CLASSES, OPTIMISATION, AGENT, TEST = "classification", "optimisation", "agent", "test"
@@ -149,8 +149,8 @@ def chart(name: str) -> Chart:
     name = _SAME.get(name, name)
     if name in CHARTS:
         return CHARTS[name]
-    if references.ERROR in name:
-        quantity = name.replace(references.ERROR, "")
+    if standard_errors.ERROR in name:
+        quantity = name.replace(standard_errors.ERROR, "")
         return Chart(f"{TEST}/{name}", f"Standard error of {quantity} over examples.")
     stem = re.sub(r"_\d+$", "", name)
     if stem in CHARTS:

@@ -14,7 +14,7 @@ from tf_discrete import datasets, evaluation, plots
 from tf_discrete._internal import writing
 from tf_discrete.models.semi_supervised import LABELLED_TERMS
 
-from . import charts, data, references, results
+from . import charts, data, results, standard_errors
 
 METRICS = ("accuracy", "calibration_error")
 Classify = Callable[[Any], tf.Tensor]
@@ -60,8 +60,29 @@ def with_errors(probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     found = metrics(probs, labels)
     if not found:
         return {}
-    error = references.share_error(found["accuracy"], len(labels))
-    return {**found, references.error_name("accuracy"): error}
+    error = standard_errors.share_error(found["accuracy"], len(labels))
+    return {**found, standard_errors.error_name("accuracy"): error}
+
+
+def accuracy_by_class(probs: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> str:
+    """Returns the accuracy on the images of each class with its standard error, the lowest first, in words.
+
+    Example:
+        >>> probs = np.float64([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+        >>> accuracy_by_class(probs, np.array([0, 0, 1, 1]), ("cat", "dog"))
+        'accuracy of dog: 50.0 +- 35.4 %, cat: 100.0 +- 0.0 %'
+    """
+    right = probs.argmax(axis=-1) == labels
+    shares = []
+    for number, name in enumerate(names):
+        own = right[labels == number]
+        if len(own):
+            shares.append((own.mean(), standard_errors.share_error(own.mean(), len(own)), name))
+    parts = [
+        f"{name}: {100 * share:.1f} +- {100 * error:.1f} %"
+        for share, error, name in sorted(shares, key=lambda found: found[0])
+    ]
+    return "accuracy of " + ", ".join(parts)
 
 
 def figures(

@@ -10,8 +10,8 @@ import keras
 from tf_discrete._internal.counted import counted
 from tf_discrete.likelihoods import Likelihood
 
-from . import references
-from .callbacks import rows_of
+from . import standard_errors
+from .history_fields import fields_of
 
 PATIENCE = 10
 """Epochs after which a validation accuracy that has not risen has stalled."""
@@ -121,7 +121,7 @@ def of_classifier(result: Mapping[str, Any], config: Any) -> list[str]:
 
 def _percent(result: Mapping[str, Any], name: str) -> str:
     """Returns a share of a result, with its standard error if there is one, in words."""
-    error = result.get(references.error_name(name))
+    error = result.get(standard_errors.error_name(name))
     return f"{100 * result[name]:.1f}{'' if error is None else f' +- {100 * error:.1f}'} %"
 
 
@@ -138,7 +138,7 @@ class NoticeLog(keras.callbacks.Callback):
         self._said = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._rows.append(rows_of(logs or {}))
+        self._rows.append(fields_of(logs or {}))
         notice = "" if self._said else memorised(self._rows)
         if notice:
             self._said = True

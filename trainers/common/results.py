@@ -17,7 +17,7 @@ from tf_discrete._internal import writing
 from tf_discrete._internal.counted import counted
 from tf_discrete.models import DiscreteModel
 
-from . import identity, narration, references
+from . import identity, narration, standard_errors
 from .run_directory import RunDirectory
 
 _INSTALLED = "tf_discrete_trainers"
@@ -146,14 +146,14 @@ def table_rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         split, _, base = name.rpartition("/")
         prefix = f"{split}/" if split else ""
         shown = _shown(value)
-        error = references.error_name(name)
+        error = standard_errors.error_name(name)
         if result.get(error) is not None:
             shown += f" +- {result[error]:.2g}"
             used.add(error)
         notes = []
         for other, words in NOTES.get(base, ()):
             if result.get(prefix + other) is not None:
-                error_of_it = references.error_name(prefix + other)
+                error_of_it = standard_errors.error_name(prefix + other)
                 used |= {prefix + other, error_of_it}
                 number = result[prefix + other]
                 reference = _shown(number)

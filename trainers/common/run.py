@@ -31,10 +31,13 @@ from . import (
     narration,
     notices,
     references,
+    standard_errors,
     trust,
     weight_average,
     xla_choice,
 )
+from .progress import Progress
+from .run_checkpoints import Checkpoints
 from .run_directory import RunDirectory
 from .task import Finish, Task
 from .tensorboard import Profile, TensorBoardLog, write_test_scalars
@@ -111,7 +114,7 @@ def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[s
                 steps=steps,
                 monitored=monitored,
             )
-        checkpoints = callbacks.Checkpoints(
+        checkpoints = Checkpoints(
             model, directory, config.early_stopping, steps, config.keep_every, monitored
         )
         if checkpoints.resume():
@@ -136,7 +139,7 @@ def _train(task: Task, config: Any, finish: Finish, shared: SharedRun) -> dict[s
                 shared.has_others
             ):  # The chief finishes alone, with a model that needs no other worker.
                 model = _model(task, config, splits, steps)
-                checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
+                checkpoints = Checkpoints(model, directory, 0, steps)
             checkpoints.restore_best()
             rows = directory.history()
             result = {
@@ -183,7 +186,7 @@ def _finished(
     return {**found, **{f"plain_test/{name}": value for name, value in plain.items()}}
 
 
-def standing(checkpoints: callbacks.Checkpoints, epochs: int) -> str:
+def standing(checkpoints: Checkpoints, epochs: int) -> str:
     """Returns what is kept of a run that stops now, see `interruption.saying`."""
     done = checkpoints.last_saved()
     if not done:
@@ -199,7 +202,7 @@ def fit(
     splits: data.Splits,
     steps: int,
     directory: RunDirectory,
-    checkpoints: callbacks.Checkpoints,
+    checkpoints: Checkpoints,
     shared: SharedRun,
 ) -> None:
     """Calls `model.fit` from the epoch that the checkpoint has reached."""
@@ -221,7 +224,7 @@ def fit(
     own = [
         usage,
         *task.callbacks(config, directory, splits),
-        callbacks.Progress(config.epochs, steps, task.fields, config.batch_size),
+        Progress(config.epochs, steps, task.fields, config.batch_size),
         notices.NoticeLog(directory.history()),
         TensorBoardLog(
             directory.tensorboard,
@@ -289,7 +292,7 @@ def evaluate_split(
     )
     with narration.phase(f"Terms of the objective, {images}"):
         terms = model.evaluate(batches, return_dict=True, verbose=0)
-        errors = references.term_errors(model, batches)
+        errors = standard_errors.term_errors(model, batches)
     result: dict[str, Any] = {name: float(value) for name, value in terms.items()} | errors
     if split.labels is None or not (split.labels >= 0).any():
         for name in LABELLED_TERMS:

@@ -14,7 +14,8 @@ from tf_discrete.models import DiscreteModel
 
 from ..flags import names as known_names
 from ..flags.run import RunConfig
-from . import callbacks, data
+from . import data
+from .history_fields import MONITORED
 from .run_directory import RunDirectory
 from .tensorboard import Pictures, autoencoder_pictures
 
@@ -69,7 +70,7 @@ class Task:
     begin: Callable[[Any, RunDirectory, data.Splits], None] = lambda config, directory, splits: None
     start: Callable[[Any, Any, data.Splits], None] = lambda model, config, splits: None
     callbacks: Callable[[Any, RunDirectory, data.Splits], list[Any]] = lambda *arguments: []
-    monitored: Callable[[Any, data.Splits], str] = lambda config, splits: callbacks.MONITORED
+    monitored: Callable[[Any, data.Splits], str] = lambda config, splits: MONITORED
     fields: dict[str, str] = dataclasses.field(default_factory=lambda: FIELDS)
     pictures: Pictures = autoencoder_pictures
 

@@ -11,8 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from google.protobuf import text_format
-from tensorboard.plugins import projector
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
@@ -21,9 +19,8 @@ from tf_discrete import plots, seeds
 from tf_discrete._internal import writing
 from tf_discrete.evaluation import Usage
 
-from . import charts, references
-from .callbacks import rows_of
-from .checkpoints import CheckpointFolder
+from . import charts, embedding_projector, standard_errors
+from .history_fields import fields_of
 
 Pictures = Callable[[Any, np.ndarray, "Sequence[str] | None"], dict[str, Any]]
 """(model, validation images, the names of their classes or None) -> named figures."""
@@ -64,7 +61,7 @@ class ScalarLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = int(np.asarray(self.model.optimizer.iterations))
-        for name, value in rows_of(logs or {}).items():
+        for name, value in fields_of(logs or {}).items():
             split, field = name.split("/", 1)
             chart = charts.chart(field)
             text = (
@@ -76,7 +73,7 @@ class ScalarLog(keras.callbacks.Callback):
             rate, chart = self.model.optimizer.learning_rate, charts.chart("learning_rate")
             tf.summary.scalar(chart.tag, float(np.asarray(rate)), description=chart.description)
             if not self._laid_out:
-                fields = (name.split("/", 1)[1] for name in rows_of(logs or {}))
+                fields = (name.split("/", 1)[1] for name in fields_of(logs or {}))
                 write_layout([chart.tag, *(charts.chart(field).tag for field in fields)])
                 self._laid_out = True
         self.write_more(epoch, step)
@@ -139,7 +136,10 @@ class TensorBoardLog(ScalarLog):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._writers and self.pictures_every:
-            self._projector()
+            probs = self.model.encode_probs(self.images).numpy()
+            step = int(np.asarray(self.model.optimizer.iterations))
+            folder = self.folder / "validation"
+            embedding_projector.write(folder, probs, self.images, self.labels, step)
 
     def _pictures(self) -> None:
         for name, figure in self.pictures(self.model, self.images, self.labels).items():
@@ -153,38 +153,6 @@ class TensorBoardLog(ScalarLog):
         charts.write_histogram("posterior_probs", self.model.encode_probs(self.images))
         for variable in self.model.trainable_variables:
             charts.write_histogram(f"weights/{variable.path}", variable.value)
-
-    def _projector(self) -> None:
-        """Writes the posterior probabilities of the validation images as points, with their pictures.
-
-        Each file is written atomically; the configuration, which names the others, comes last.
-        """
-        folder = self.folder / "validation"
-        probs = self.model.encode_probs(self.images).numpy().reshape(len(self.images), -1)
-        checkpoint = tf.train.Checkpoint(embedding=tf.Variable(probs, name="embedding"))
-        points = CheckpointFolder(checkpoint, folder / "embedding", keep=2)
-        step = int(np.asarray(self.model.optimizer.iterations))
-        points.save(step)
-        numbers = map(str, range(len(self.images)))
-        labels = numbers if self.labels is None else (x or "unlabelled" for x in self.labels)
-        writing.write_text(folder / "labels.tsv", "".join(f"{label}\n" for label in labels))
-        side = int(np.ceil(np.sqrt(len(self.images))))
-        height, width, channels = self.images.shape[1:]
-        sheet = np.zeros([side * side, height, width, channels], np.float32)
-        sheet[: len(self.images)] = self.images
-        sheet = sheet.reshape(side, side, height, width, channels).transpose(0, 2, 1, 3, 4)
-        pixels = (sheet.reshape(side * height, side * width, channels) * 255).astype(np.uint8)
-        with writing.replaced_file(folder / "sprite.png") as new:
-            new.write_bytes(tf.io.encode_png(pixels).numpy())
-        config = projector.ProjectorConfig()
-        embedding = config.embeddings.add()
-        embedding.tensor_name = "embedding/.ATTRIBUTES/VARIABLE_VALUE"
-        embedding.metadata_path = "labels.tsv"
-        embedding.sprite.image_path = "sprite.png"
-        embedding.sprite.single_image_dim.extend([width, height])
-        config.model_checkpoint_path = str(points.path(step))
-        text = text_format.MessageToString(config)
-        writing.write_text(folder / "projector_config.pbtxt", text)
 
 
 class Profile(keras.callbacks.Callback):
@@ -228,7 +196,7 @@ def write_test_scalars(folder: pathlib.Path, result: dict[str, Any]) -> None:
                 chart = charts.chart(name.removeprefix("test/"))
                 tf.summary.scalar(chart.tag, value, description=chart.description)
                 # Standard errors are written as scalars but left out of the layout.
-                if references.ERROR not in name:
+                if standard_errors.ERROR not in name:
                     tags.append(chart.tag)
     with (  # TensorBoard merges layouts in the order of the folders: those of training come first.
         writing.naming(folder),

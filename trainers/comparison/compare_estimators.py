@@ -20,6 +20,7 @@ from tf_discrete.models import CategoricalVAE
 from ..common import callbacks, compiling, data, identity, provenance, results
 from ..common import run as run_lib
 from ..common.duration import duration
+from ..common.run_checkpoints import Checkpoints
 from ..common.run_directory import RunDirectory, read_json
 from ..flags.compare_estimators import Config
 from ..flags.config import check, to_json
@@ -153,7 +154,7 @@ def compare_gradients(config: Config, names: Sequence[str], splits: data.Splits)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     source = build(config, config.reference, splits["train"])
     compiling.compile_model(source, settings, steps)
-    kept = callbacks.Checkpoints(source, RunDirectory(settings.output_dir), 0, steps)
+    kept = Checkpoints(source, RunDirectory(settings.output_dir), 0, steps)
     if not kept.kept_epochs():
         print(f"{settings.output_dir} has kept no checkpoints; no gradients are compared")
         return

@@ -9,7 +9,8 @@ from typing import Any
 
 from tf_discrete._internal import reading
 
-from ..common import callbacks, run_directory
+from ..common import run_directory
+from ..common.history_fields import MONITORED
 from ..common.run_directory import RunDirectory
 
 DIVERGED = "diverged.json"
@@ -43,7 +44,7 @@ def read_run(folder: pathlib.Path) -> dict[str, Any] | None:
         history = {
             "step": [row["step"] for row in rows],
             "seconds": [row["seconds"] for row in rows],
-            "hard_elbo_nats": [row[callbacks.MONITORED] for row in rows],
+            "hard_elbo_nats": [row[MONITORED] for row in rows],
         }
     return {
         "status": "diverged" if message else "finished" if finished else "unfinished",

@@ -9,8 +9,9 @@ from typing import Any
 from tf_discrete._internal import locking
 from tf_discrete._internal.writing import write_json, write_text
 
-from ..common import callbacks, compiling, data, finished_run, identity
+from ..common import compiling, data, finished_run, identity
 from ..common import run as run_lib
+from ..common.run_checkpoints import Checkpoints
 from ..common.run_directory import RunDirectory
 from ..tasks import categorical_vae
 from . import gradient_comparison
@@ -62,7 +63,7 @@ def report(
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     source = categorical_vae.build_model(config, splits["train"], steps)
     compiling.compile_model(source, config, steps)
-    checkpoints = callbacks.Checkpoints(source, directory, 0, steps)
+    checkpoints = Checkpoints(source, directory, 0, steps)
     _restore(checkpoints, checkpoint)
     epoch = checkpoints.epoch
 
@@ -103,7 +104,7 @@ def report(
     return found
 
 
-def _restore(checkpoints: callbacks.Checkpoints, which: str) -> None:
+def _restore(checkpoints: Checkpoints, which: str) -> None:
     if which.isdigit():
         found = checkpoints.restore_kept(int(which))
     elif which in ("best", "last"):

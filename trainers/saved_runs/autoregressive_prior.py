@@ -28,10 +28,12 @@ from ..common import (
     identity,
     interruption,
     narration,
-    references,
     results,
+    standard_errors,
 )
 from ..common import run as run_lib
+from ..common.progress import Progress
+from ..common.run_checkpoints import Checkpoints
 from ..common.run_directory import RunDirectory
 from ..common.tensorboard import ScalarLog
 from ..flags.autoregressive_prior import Config
@@ -192,7 +194,7 @@ def fit(
         keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: logs.update(val_log_prob_nats=-logs["val_loss"])
         ),
-        callbacks.Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
+        Progress(config.epochs, steps, {"loss": "nats", "val_loss": "val"}),
         ScalarLog(directory.tensorboard, MONITORED),
     ]
     with interruption.saying(lambda: run_lib.standing(checkpoints, config.epochs)):
@@ -218,11 +220,9 @@ def _checkpoints(
     codes: dict[str, np.ndarray],
     config: Config,
     directory: RunDirectory,
-) -> callbacks.Checkpoints:
+) -> Checkpoints:
     steps = len(codes["train"]) // config.batch_size
-    return callbacks.Checkpoints(
-        prior, directory, config.early_stopping, steps, monitored=MONITORED
-    )
+    return Checkpoints(prior, directory, config.early_stopping, steps, monitored=MONITORED)
 
 
 def batches(codes: np.ndarray, config: Config, start_epoch: int) -> tf.data.Dataset:
@@ -250,14 +250,14 @@ def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str,
         batches = np.array_split(some, range(1000, len(some), 1000))
         nats = -np.concatenate([prior.log_prob(batch).numpy() for batch in batches])
         for unit, size in (("nats", 1.0), ("bits", math.log(2))):
-            result |= references.with_error(f"{name}/{unit}_per_item", nats / size)
+            result |= standard_errors.with_error(f"{name}/{unit}_per_item", nats / size)
     categories = prior.num_categories
     result["test/bits_per_item_uniform"] = prior.num_variables * math.log2(categories)
     counts = (codes["train"][:, :, np.newaxis] == np.arange(categories)).sum(0) + 1.0
     bits = -np.log2(counts / counts.sum(1, keepdims=True))
     variables = np.arange(prior.num_variables)
     independent = bits[variables, codes["test"]].sum(1)
-    result |= references.with_error("test/bits_per_item_independent", independent)
+    result |= standard_errors.with_error("test/bits_per_item_independent", independent)
     return result
 
 

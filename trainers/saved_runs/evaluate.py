@@ -13,7 +13,6 @@ from tf_discrete._internal import reading, writing
 from tf_discrete._internal.counted import counted
 
 from ..common import (
-    callbacks,
     compiling,
     finished_run,
     identity,
@@ -23,6 +22,7 @@ from ..common import (
     weight_average,
 )
 from ..common import run as run_lib
+from ..common.run_checkpoints import Checkpoints
 from ..common.run_directory import CONFIG, CONFIG_REMEDY, RunDirectory
 from ..common.task import Task
 from ..flags.config import check
@@ -55,7 +55,7 @@ def restore(
     with reading.reading(directory.config_path, CONFIG, CONFIG_REMEDY):
         model = task.build_model(run_config, train, steps)
         compiling.compile_model(model, run_config, steps, run_config.weight_average)
-    checkpoints = callbacks.Checkpoints(model, directory, 0, steps)
+    checkpoints = Checkpoints(model, directory, 0, steps)
     found = checkpoints.restore_best() if checkpoint == "best" else checkpoints.restore_last()
     if not found:
         raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 from tf_discrete import export, plots
 from tf_discrete._internal import writing
 
-from ..common import narration, references
+from ..common import narration, standard_errors
 from ..flags.state_tabulation import Config
 from . import environments
 from . import rounds as schedule
@@ -33,7 +33,9 @@ def finish(training: Training) -> dict[str, Any]:
         "steps": rows[-1]["step"],
         "rounds": len(rows),
         "training_seconds": round(sum(row["seconds"] for row in rows), 1),
-        **references.with_error("test/return", agent.returns(training.environment, episodes, draw)),
+        **standard_errors.with_error(
+            "test/return", agent.returns(training.environment, episodes, draw)
+        ),
         "test/states": len(agent.table),
         **solved(config, rows),
     }

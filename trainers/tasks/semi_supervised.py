@@ -253,7 +253,7 @@ def finish(
         for name, figure in figures.items():
             plots.save(figure, directory.path / f"{name}.png")
     if len(labels) and test.class_names:
-        narration.say("Classes", references.accuracy_by_class(probs, labels, test.class_names))
+        narration.say("Classes", classification.accuracy_by_class(probs, labels, test.class_names))
     results.write_model(model, directory)
     return result
 
