@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import doctest
 import json
 import sys
 
@@ -150,7 +149,6 @@ def test_help_shows_every_flag_once_and_common_ones_first(of):
         assert list(found) == ["Flags:"]
     else:
         assert next(iter(found)) == "Common flags:" and len(found) >= 2
-    assert doctest.testmod(flag_help).failed == 0
 
 
 def test_the_environment_and_the_steps_of_an_agent_are_common():
