@@ -37,18 +37,14 @@ IMAGE_KEYS = ("image", "image/encoded", "image_raw")
 LABEL_KEYS = ("label", "image/class/label")
 
 
-def records(path: str, check: bool = True) -> Iterator[tuple[int, bytes]]:
+def records(path: str) -> Iterator[tuple[int, bytes]]:
     """Returns the records of a file in order, each with the place of its first byte.
-
-    Args:
-        path: Path of the file.
-        check: Bool, whether the checksum of each length is compared, which tells a file of another kind.
 
     Raises:
         DamagedFileError: The file is cut off, or no TFRecord file.
         FileNotFoundError: It is missing.
     """
-    for start, data, _ in _stored(path, check):
+    for start, data, _ in _stored(path):
         yield start, data
 
 
@@ -66,28 +62,28 @@ def intact_records(path: str, first: int = 0) -> Iterator[bytes | None]:
             where the next one begins.
         FileNotFoundError: It is missing.
     """
-    for _, data, checksum in itertools.islice(_stored(path, check=True), first, None):
+    for _, data, checksum in itertools.islice(_stored(path), first, None):
         yield data if masked_crc32c(data) == checksum else None
 
 
-def _stored(path: str, check: bool) -> Iterator[tuple[int, bytes, int]]:
+def _stored(path: str) -> Iterator[tuple[int, bytes, int]]:
     """Returns the place, the bytes and the stored checksum of each record."""
     with reading.reading(path, EXPECTED, REMEDY), open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         place = 0
         while place < size:
-            length, start = _length(file, place, size, check), place + _LENGTH.size
+            length, start = _length(file, place, size), place + _LENGTH.size
             data = file.read(length)
             yield start, data, int.from_bytes(file.read(_CHECKSUM_BYTES), "little")
             place = start + length + _CHECKSUM_BYTES
 
 
-def _length(file: BinaryIO, place: int, size: int, check: bool) -> int:
+def _length(file: BinaryIO, place: int, size: int) -> int:
     head = file.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         raise ValueError(f"it is cut off at byte {size}")
     length, checksum = _LENGTH.unpack(head)
-    if check and checksum != masked_crc32c(head[:8]):
+    if checksum != masked_crc32c(head[:8]):
         raise ValueError(f"no record begins at byte {place}")
     if place + _LENGTH.size + length + _CHECKSUM_BYTES > size:
         raise ValueError(f"it is cut off in the record at byte {place}")

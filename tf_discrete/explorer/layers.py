@@ -76,21 +76,21 @@ def of_network(
     return found
 
 
-def of_mean(likelihood: likelihoods.Likelihood, argument: str = "likelihood") -> list[JsonObject]:
+def of_mean(likelihood: likelihoods.Likelihood) -> list[JsonObject]:
     """Returns the layers from the parameters of a likelihood to its mean.
 
     Raises:
         ValueError: A likelihood whose mean a page cannot compute.
     """
     if isinstance(likelihood, likelihoods.Bernoulli):
-        return _activation("sigmoid", argument)
+        return _activation("sigmoid", "likelihood")
     if isinstance(likelihood, likelihoods.Gaussian):
         return [] if likelihood.scale else [{"kind": "first_of", "count": 2}]
     if isinstance(likelihood, likelihoods.CategoricalIntensity):
         return [{"kind": "mean_level", "levels": likelihood.levels}]
     raise ValueError(
         "The likelihood of a page must be bernoulli, gaussian or categorical_intensity. Train with one of "
-        f"them. Received: {argument}={type(likelihood).__name__}"
+        f"them. Received: likelihood={type(likelihood).__name__}"
     )
 
 

@@ -90,7 +90,6 @@ def figures(
     images: np.ndarray,
     names: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """The class-by-style grid of generated images, and the analogies of some images.
 
@@ -99,10 +98,9 @@ def figures(
         images: float [B, H, W, C], of which the first few lend their style.
         names: of the classes. Default: None, their numbers.
         labels: names of the classes of the images. Default: None, they are not shown.
-        seed: of the styles that are drawn from the prior.
     """
     shape = [ROWS, model.style_size]
-    style = tf.random.stateless_normal(shape, [seed, 0])
+    style = tf.random.stateless_normal(shape, [0, 0])
     classes = np.tile(np.arange(model.num_classes), ROWS)
     grid = np.asarray(model.generate(classes, tf.repeat(style, model.num_classes, axis=0)))
     grid = grid.reshape(ROWS, model.num_classes, *grid.shape[1:])

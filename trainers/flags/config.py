@@ -58,12 +58,6 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def same_option(config_class: Any, name: str) -> Any:
-    """A dataclass field that is an option of another configuration: its default, help and rules."""
-    field = next(field for field in dataclasses.fields(config_class) if field.name == name)
-    return dataclasses.field(default=field.default, metadata=field.metadata)
-
-
 def define_flags(config_class: type, into: flags.FlagValues = flags.FLAGS) -> None:
     """Defines one flag for each field of a configuration.
 

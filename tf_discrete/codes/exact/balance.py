@@ -22,15 +22,12 @@ _DECAY = 0.25
 _SWEEPS = 8
 
 
-def balanced_order(
-    codes: np.ndarray, substrings: int, seed: int = 0
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def balanced_order(codes: np.ndarray, substrings: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Assigns variables to substrings.
 
     Args:
         codes: integers [B, N], a sample.
         substrings: Number of substrings, 1 to N.
-        seed: Int, chooses the pairs of codes. Default: 0.
 
     Returns:
         order: The variables, substring by substring.
@@ -47,7 +44,7 @@ def balanced_order(
     """
     size = codes.shape[1]
     lengths = even_lengths(size, substrings)
-    differing = _differing_pairs(codes, seed)
+    differing = _differing_pairs(codes)
     member = np.empty(size, np.int64)
     by_variance = np.argsort(-differing.mean(axis=0), kind="stable")
     places = np.array(
@@ -63,9 +60,9 @@ def balanced_order(
     return tuple(order.tolist()), lengths
 
 
-def _differing_pairs(codes: np.ndarray, seed: int) -> np.ndarray:
+def _differing_pairs(codes: np.ndarray) -> np.ndarray:
     """Whether each variable differs, bool [pairs, N], over random pairs of different codes."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     one, other = generator.integers(0, len(codes), [2, min(_PAIRS, 2 * len(codes))])
     differing = codes[one] != codes[other]
     kept = differing[differing.any(axis=1)]

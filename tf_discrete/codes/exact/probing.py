@@ -61,7 +61,7 @@ class Probing:
         first: np.ndarray | None = None,
         most: int | None = None,
     ):
-        self._base, self._queries, self._k, self._dead = base, queries, k, dead
+        self._base, self._queries, self._k = base, queries, k
         self._first, self._most, self._num_new = first, most, 0
         self._dead_rows, self._dead_counts = np.unique(base.rows_of(dead), return_counts=True)
         layout = base.layout
