@@ -82,10 +82,24 @@ def test_measure_of_an_estimator_without_variance_does_not_divide_by_zero():
     assert result.num_evaluations == 9
 
 
-def test_measure_refuses_a_single_draw():
-    with pytest.raises(ValueError, match="at least 2 gradients. Received: num_gradients=1"):
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("num_gradients", 1, "num_gradients must be at least 2. Received: num_gradients=1"),
+        ("num_gradients", 2.5, "num_gradients must be an integer"),
+        ("chunk_size", 0, "chunk_size must be at least 1. Received: chunk_size=0"),
+        ("family_wise_error", 0.0, r"must be in \(0, 1\). Received: family_wise_error=0.0"),
+    ],
+)
+def test_measure_refuses_numbers_out_of_range(name, value, message):
+    arguments = {"num_gradients": 10, name: value}
+    with pytest.raises(ValueError, match=message):
         diagnostics.measure(
-            estimators.get("reinmax"), lambda z: z[..., 0, 0], tf.zeros([1, 2]), seeds.base(0), 1
+            estimators.get("reinmax"),
+            lambda z: z[..., 0, 0],
+            tf.zeros([1, 2]),
+            seeds.base(0),
+            **arguments,
         )
 
 

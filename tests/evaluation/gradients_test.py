@@ -195,5 +195,7 @@ def test_as_many_samples_as_the_evaluations_allow():
 
 
 def test_one_draw_has_no_variance():
-    with pytest.raises(ValueError, match="at least 2 gradients. Received: num_gradients=1"):
+    with pytest.raises(
+        ValueError, match="num_gradients must be at least 2. Received: num_gradients=1"
+    ):
         evaluation.GradientProbe(model()).measure(X, 1)

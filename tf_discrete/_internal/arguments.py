@@ -57,7 +57,7 @@ def estimator(
     made = estimators.get(identifier, **arguments)
     if made.kind is not kind:
         raise ValueError(
-            "The estimator and its holder must have the same kind of latents. "
+            "The estimator and its holder must have the same kind of latents. Give both the same latents=. "
             f"Received: latents={latents!r}, estimator.latents={made.latents!r}"
         )
     return made

@@ -69,7 +69,8 @@ class DiscreteValues:
         num_variables, num_categories = sizes
         if num_variables is None or num_categories is None:
             raise ValueError(
-                "Enumeration needs the number of variables and categories when the graph is built. "
+                "Enumeration needs the number of variables and categories when the graph is built. Fix the "
+                f"last {cls.event_rank} axes of the logits. "
                 f"Received: logits.shape={logits.shape}"
             )
         return cls.digit_sizes(num_variables, num_categories)
@@ -86,8 +87,8 @@ class DiscreteValues:
         num_categories = checks.whole("num_categories", num_categories, lowest=2)
         if num_variables * num_categories > checks.INT32_MAX:
             raise ValueError(
-                f"Latents may have at most {checks.INT32_MAX} logits. Received: "
-                f"num_variables={num_variables}, num_categories={num_categories}"
+                f"Latents may have at most {checks.INT32_MAX} logits. Use fewer variables or categories. "
+                f"Received: num_variables={num_variables}, num_categories={num_categories}"
             )
         return num_variables, num_categories
 

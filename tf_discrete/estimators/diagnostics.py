@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_discrete import seeds, types
+from tf_discrete._internal import checks
 from tf_discrete.estimators import base, expectations, reductions
 from tf_discrete.estimators.expectations import Expectation as Expectation
 from tf_discrete.estimators.expectations import exact_gradient as exact_gradient
@@ -87,6 +88,9 @@ def gradient_samples(
     Returns:
         gradients: float [num_gradients, *B, N(, K)].
 
+    Raises:
+        ValueError: A number of gradients or a chunk size below 1, or too few samples for the estimator.
+
     Example:
         >>> from tf_discrete import estimators
         >>> estimator = estimators.get("gumbel_softmax", temperature=0.5)
@@ -96,6 +100,8 @@ def gradient_samples(
         TensorShape([100, 1, 3])
     """
     logits = types.at_least_float32(logits)
+    num_gradients = checks.whole("num_gradients", num_gradients)
+    chunk_size = checks.whole("chunk_size", chunk_size)
     samples = estimator.min_samples if num_samples is None else num_samples
     chunks = []
     for start in range(0, num_gradients, chunk_size):
@@ -138,7 +144,8 @@ def measure(
         measurement: see `Measurement`.
 
     Raises:
-        ValueError: fewer than 2 gradients, or an objective too large to enumerate.
+        ValueError: fewer than 2 gradients, of which there is no variance, an error probability outside of
+            (0, 1), a chunk size below 1, or an objective too large to enumerate.
 
     Example:
         >>> from tf_discrete import estimators
@@ -148,10 +155,9 @@ def measure(
         >>> result.is_biased, result.num_evaluations
         (False, 2)
     """
-    if num_gradients < 2:
-        raise ValueError(
-            f"A variance needs at least 2 gradients. Received: num_gradients={num_gradients}"
-        )
+    num_gradients = checks.whole("num_gradients", num_gradients, lowest=2)
+    family_wise_error = checks.number("family_wise_error", family_wise_error, above=0, below=1)
+    chunk_size = checks.whole("chunk_size", chunk_size)
     samples = estimator.min_samples if num_samples is None else num_samples
     exact_samples = 1 if reduce is reductions.mean else samples
     exact = expectations.exact_under(

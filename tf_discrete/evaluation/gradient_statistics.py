@@ -94,14 +94,11 @@ class RunningMoments:
         num_gradients: how many vectors will come, at least 2.
 
     Raises:
-        ValueError: fewer than 2 samples.
+        ValueError: fewer than 2 vectors, of which there is no variance.
     """
 
     def __init__(self, num_gradients: int):
-        if checks.whole("num_gradients", num_gradients) < 2:
-            raise ValueError(
-                f"A variance needs at least 2 gradients. Received: num_gradients={num_gradients}"
-            )
+        checks.whole("num_gradients", num_gradients, lowest=2)
         self._count = 0
         self._mean: Any = 0.0
         self._squares: Any = 0.0

@@ -78,7 +78,8 @@ def check_labels(label: Tensor, num_classes: int, lowest: int = 0) -> tf.Tensor:
     wrong = sorted({int(i) for i in label.numpy() if not lowest <= i < num_classes})
     if wrong:
         raise ValueError(
-            f"Labels must be in {lowest}..{num_classes - 1}. Received: label={wrong[:5]}"
+            f"Labels must be in {lowest}..{num_classes - 1}. Number the classes from 0, or raise "
+            f"num_classes. Received: label={wrong[:5]}"
         )
     return tf.cast(label, tf.int32)
 

@@ -48,7 +48,8 @@ def report(
     directory = RunDirectory(folder)
     if not directory.config_path.exists():
         raise ValueError(
-            f"--gradient_report must name the folder of a run. Received: gradient_report={folder!r}"
+            "--gradient_report must name the folder of a run. Give the --output_dir of its training. "
+            f"Received: gradient_report={folder!r}"
         )
     task, config = finished_run.open_run(directory, import_module, argument="gradient_report")
     if task is not categorical_vae.TASK:

@@ -185,7 +185,8 @@ class LogsOfTheChief(keras.callbacks.Callback):
         number, values = self._group.broadcast([epoch, found])
         if number != epoch:
             raise RuntimeError(
-                f"The workers of a run must be in the same epoch. Received: {epoch} and {number}"
+                "The workers of a run must be in the same epoch. Stop all of them, and start them again. "
+                f"Received: epoch={epoch}, that of the chief {number}"
             )
         logs.clear()
         logs.update(values)
