@@ -14,13 +14,16 @@ _CHUNK = 1 << 20
 
 
 def model_digest(model: keras.Model) -> str:
-    """SHA-256 of a model's class and of all its weights that are numbers with a point.
+    """Returns the SHA-256 of a model's class and of all its weights that are numbers with a point.
 
     Counters of steps are left out: they change nothing that a trained model computes. The digest of a
     model that was saved and loaded again is the same.
 
     Args:
         model: a built Keras model.
+
+    Raises:
+        ValueError: No Keras model.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])

@@ -26,6 +26,9 @@ class ARM(antithetic.PairEstimator):
         variance_normalization: Of half the difference of the pair, see `ScoreFunction`. Default: False.
         decay: Float in [0, 1), decay of its running variance for each training step. Default: 0.99.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator, logits = ARM(), tf.zeros([3, 5])

@@ -31,6 +31,9 @@ class ARSM(NormalizedScoreEstimator):
         variance_normalization: Of f(z(c, j)) less its mean over c, see `ScoreFunction`. Default: False.
         decay: Float in [0, 1), decay of its running variance for each training step. Default: 0.99.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator, logits = ARSM(), tf.zeros([3, 5, 4])

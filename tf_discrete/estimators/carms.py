@@ -36,6 +36,9 @@ class CARMS(NormalizedScoreEstimator):
         variance_normalization: Of f(z_m) less the mean over the others, see `ScoreFunction`. Default: False.
         decay: Float in [0, 1), decay of its running variance for each training step. Default: 0.99.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator, logits = CARMS(), tf.zeros([3, 5, 4])

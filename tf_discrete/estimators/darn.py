@@ -24,6 +24,9 @@ class DARN(base.PathwiseEstimator):
     Args:
         latents: "categorical" or "bernoulli".
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator = DARN()

@@ -38,6 +38,9 @@ class DecoupledStraightThroughGumbelSoftmax(StraightThroughGumbelSoftmax):
             Default: 1.25.
         latents: "categorical" or "bernoulli" (logistic noise in place of Gumbel noise).
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator = DecoupledStraightThroughGumbelSoftmax(temperature=1.0, forward_temperature=2.0)

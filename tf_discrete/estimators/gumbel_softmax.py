@@ -28,6 +28,9 @@ class GumbelSoftmax(base.PathwiseEstimator):
         temperature: Positive float or schedule. Default: 1.0.
         latents: "categorical" or "bernoulli".
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator = GumbelSoftmax(temperature=0.5)

@@ -32,6 +32,9 @@ class MuProp(CenteredScoreEstimator):
             baseline where that exceeds 1, see `ScoreFunction`. Default: False.
         decay: Float in [0, 1), decay of that running variance for each training step. Default: 0.99.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator, logits = MuProp(), tf.zeros([3, 5, 4])

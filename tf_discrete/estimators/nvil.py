@@ -29,6 +29,9 @@ class NVIL(ScoreFunction):
         learning_rate_factor: Float, by which C learns faster than the rest of the model, see
             `baselines.Learned`. Default: 1.0.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> import tensorflow as tf
         >>> from tf_discrete import seeds

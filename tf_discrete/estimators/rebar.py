@@ -51,6 +51,9 @@ class REBAR(CenteredScoreEstimator):
             baseline where that exceeds 1, see `ScoreFunction`. Default: False.
         decay: Float in [0, 1), decay of that running variance for each training step. Default: 0.99.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> estimator, logits = REBAR(), tf.zeros([3, 5, 4])
         >>> noise = estimator.draw_noise(seeds.base(0), logits)

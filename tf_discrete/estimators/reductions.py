@@ -13,12 +13,21 @@ ObjectiveFn = Callable[[Tensor], "Tensor | Estimate"]
 
 
 def mean(values: Tensor) -> tf.Tensor:
-    """Values [S, *B] averaged over the samples, [*B]: with log p(x, z) / q(z | x) the ELBO."""
+    """Averages values [S, *B] over the samples, [*B]: with log p(x, z) / q(z | x) the ELBO.
+
+    Example:
+        >>> mean(tf.constant([[1.0], [3.0]])).numpy().tolist()
+        [2.0]
+    """
     return tf.reduce_mean(values, axis=0)
 
 
 def log_mean_exp(values: Tensor) -> tf.Tensor:
-    """log of the mean of exp(values) over the samples, [S, *B] to [*B]: the importance-weighted bound.
+    """Computes log mean exp of values [S, *B] over the samples, [*B]: the importance-weighted bound.
+
+    Example:
+        >>> log_mean_exp(tf.math.log([[1.0], [3.0]])).numpy().round(4).tolist()  # log 2
+        [0.6930999755859375]
 
     Reference:
         Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.

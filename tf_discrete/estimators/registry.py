@@ -61,6 +61,10 @@ def get_class(name: str) -> type[Estimator]:
 
     Raises:
         ValueError: for an unknown name; the message lists the known ones and the nearest.
+
+    Example:
+        >>> get_class("reinmax").__name__
+        'ReinMax'
     """
     return REGISTRY.entry(name)
 
@@ -116,7 +120,12 @@ def refuse_layer(identifier: object) -> None:
 
 
 def serialize(estimator: Estimator) -> Config:
-    """Returns the config of an estimator, as JSON takes it."""
+    """Returns the config of an estimator, as JSON takes it; `get` makes the estimator of it again.
+
+    Example:
+        >>> get(serialize(get("gumbel_softmax", temperature=0.5))).latents
+        'categorical'
+    """
     return keras.saving.serialize_keras_object(estimator)
 
 

@@ -22,6 +22,9 @@ class ReinMax(StraightThrough):
         temperature: Positive float or schedule, at least 1 in the paper. Default: 1.0.
         latents: "categorical" or "bernoulli".
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator = ReinMax()

@@ -39,6 +39,9 @@ class RELAX(REBAR):
         variance_normalization: See `REBAR`. Default: False.
         decay: Float in [0, 1), decay of the running variance for each training step. Default: 0.99.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator, logits = RELAX(), tf.zeros([3, 5, 4])

@@ -40,6 +40,10 @@ def apply_to_samples(fn: Callable[..., Tensor], z: Tensor, batch_rank: int = 1) 
 
     Returns:
         outputs: [*B, ...], the leading axes as they were.
+
+    Example:
+        >>> apply_to_samples(lambda rows: tf.reduce_sum(rows, -1, keepdims=True), tf.ones([4, 5, 3]), 2).shape
+        TensorShape([4, 5, 1])
     """
     if batch_rank == 1:
         return fn(z)

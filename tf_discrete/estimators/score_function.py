@@ -31,6 +31,9 @@ class ScoreFunction(CenteredScoreEstimator):
             by which `objectives.elbo` divides the gradient of the KL too. Default: False.
         decay: Float in [0, 1), decay of that running variance for each training step. Default: 0.99.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator = ScoreFunction()

@@ -35,6 +35,9 @@ class SlopeAnnealedStraightThrough(base.PathwiseEstimator):
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Bernoulli ones have a
             sigmoid in place of the softmax.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import schedules, seeds
         >>> estimator = SlopeAnnealedStraightThrough(slope=schedules.Linear(1.0, 3.0, steps=10_000))

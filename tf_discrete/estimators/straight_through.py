@@ -24,6 +24,9 @@ class StraightThrough(base.PathwiseEstimator):
         latents: Kind of latents, see `tf_discrete.distributions.names()`. Bernoulli ones have a
             sigmoid in place of the softmax.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> from tf_discrete import seeds
         >>> estimator = StraightThrough()

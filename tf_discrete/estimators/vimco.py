@@ -27,6 +27,9 @@ class VIMCO(ScoreFunction):
         variance_normalization: Of the difference of bounds, see `ScoreFunction`. Default: False.
         decay: Float in [0, 1), decay of its running variance for each training step. Default: 0.99.
 
+    Raises:
+        ValueError: An argument is out of range, or the estimator does not take these latents.
+
     Example:
         >>> import tensorflow as tf
         >>> from tf_discrete import estimators, seeds

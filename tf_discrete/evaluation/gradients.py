@@ -44,6 +44,9 @@ class GradientProbe:
     Args:
         model: a `DiscreteModel`.
 
+    Raises:
+        ValueError: No `DiscreteModel`.
+
     Example:
         >>> from tf_discrete.models import CategoricalVAE
         >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=())
@@ -186,7 +189,7 @@ class GradientProbe:
 
 
 def exact_reference(model: DiscreteModel, x: Tensor) -> Reference | None:
-    """The exact gradient under the distribution that the model's estimator samples, by enumeration.
+    """Computes the exact gradient under the distribution that the model's estimator samples, by enumeration.
 
     Args:
         model: a `DiscreteModel` trained by `objective="elbo"`; its latents have one layer.
@@ -194,6 +197,12 @@ def exact_reference(model: DiscreteModel, x: Tensor) -> Reference | None:
 
     Returns:
         reference: or None where the configurations are too many to enumerate, or the code is a path.
+
+    Raises:
+        ValueError: A model that cannot be made with enumeration.
+
+    Example:
+        See `GradientProbe`.
     """
     if not model.latent_spec.kind.factorized:
         return None
@@ -217,6 +226,12 @@ def count_evaluations(model: DiscreteModel, num_samples: int | None = None) -> i
 
     Raises:
         ValueError: a number of samples that the estimator does not take.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=())
+        >>> count_evaluations(model, num_samples=5)
+        5
     """
     estimator, rows = model.estimator, 0
     event = tuple(range(-estimator.event_rank, 0))
@@ -233,11 +248,17 @@ def count_evaluations(model: DiscreteModel, num_samples: int | None = None) -> i
 
 
 def most_samples(model: DiscreteModel, evaluations: int) -> int:
-    """Returns the most samples for which the objective is evaluated at most so often; at least the fewest.
+    """Returns the most samples that take at most n evaluations of the objective; at least the fewest.
 
     Args:
         model: As in `count_evaluations`.
-        evaluations: for one example and gradient.
+        evaluations: Int n, for one example and gradient.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=())
+        >>> most_samples(model, evaluations=12)
+        12
     """
     fewest = model.estimator.min_samples
     for samples in range(evaluations, fewest, -1):
@@ -254,10 +275,10 @@ class _EnumerationOf(Enumeration):
 
     def __init__(self, estimator: Estimator):
         super().__init__(latents=estimator.latents)
-        self._law = estimator.distribution
+        self._distribution_of = estimator.distribution
 
     def distribution(self, logits: Tensor) -> Discrete:
-        return self._law(logits)
+        return self._distribution_of(logits)
 
 
 def _adaptation(model: DiscreteModel, learning_rate: float) -> Callable[..., None]:

@@ -106,7 +106,9 @@ def cached_classifier(
 
     Args:
       path: Path of a `.keras` file; written atomically, `~` is expanded.
-      images: see `train_classifier`, like `labels` and `num_classes`.
+      images: See `train_classifier`.
+      labels: See `train_classifier`.
+      num_classes: See `train_classifier`.
       **options: of `train_classifier`.
 
     Raises:
@@ -154,6 +156,9 @@ def predict_probs(classifier: keras.Model, images: ArrayLike, batch_size: int = 
 
     Returns:
       float64 `[B, num_classes]`.
+
+    Raises:
+      ValueError: for bad images, or a batch size below 1.
     """
     x, batch_size = _as_images(images), checks.whole("batch_size", batch_size)
     if not len(x):  # TensorFlow's convolution fails on an empty batch
@@ -177,6 +182,9 @@ def reconstruction_accuracy(
 
     Returns:
       A number in [0, 1]; NaN if B is 0.
+
+    Raises:
+      ValueError: for bad images or labels.
     """
     return accuracy(predict_probs(classifier, reconstructions), labels)
 

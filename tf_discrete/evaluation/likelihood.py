@@ -49,6 +49,12 @@ def importance_weighted_bound(
         ValueError: num_samples or chunk is no whole number of at least 1;
             tf.errors.InvalidArgumentError for a tensor of a graph.
 
+    Example:
+        >>> def log_weights(x, num_samples, seed):
+        ...     return tf.random.stateless_normal([num_samples, len(x)], seed)
+        >>> importance_weighted_bound(log_weights, tf.ones([5, 2]), 1000, seeds.base(0)).shape
+        TensorShape([5])
+
     Reference:
         Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
     """
@@ -88,6 +94,10 @@ def samples_at_once(x: Tensor, rows: int) -> int | tf.Tensor:
 
     Returns:
         chunk: an int where B is known when the graph is built, else an int32 scalar.
+
+    Example:
+        >>> samples_at_once(tf.ones([50, 4]), rows=2000)
+        40
     """
     first = tf.convert_to_tensor(keras.tree.flatten(x)[0])
     if first.shape[0] is not None:
@@ -139,6 +149,13 @@ def evaluate_bound(
     Raises:
         ValueError: no examples, observations that the model refuses, see `DiscreteModel.check_observations`,
             or a model whose `log_weights` are not one for each sample and example.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=())
+        >>> bound = evaluate_bound(model, [tf.ones([5, 4, 4, 1])], num_samples=10)
+        >>> bound.num_examples, bound.num_samples
+        (5, 10)
     """
     checks.having("model", model, ("log_weights", "max_decoder_rows"), "a DiscreteModel")
     num_samples, seed = checks.whole("num_samples", num_samples), checks.seed("seed", seed)

@@ -67,6 +67,12 @@ def copy_network(source: keras.Model, target: keras.Model) -> None:
 
     Raises:
         ValueError: the networks differ.
+
+    Example:
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> sizes = {"num_variables": 2, "num_categories": 3, "hidden_units": ()}
+        >>> source = CategoricalVAE((4, 4, 1), **sizes)
+        >>> copy_network(source, CategoricalVAE((4, 4, 1), estimator="reinmax", **sizes))
     """
     mine, theirs = network_weights(source), network_weights(target)
     shapes = [
@@ -95,6 +101,13 @@ def with_estimator(model: _Model, estimator: Estimator, num_samples: int | None 
 
     Raises:
         ValueError: the model does not go with that estimator.
+
+    Example:
+        >>> from tf_discrete import estimators
+        >>> from tf_discrete.models import CategoricalVAE
+        >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=())
+        >>> with_estimator(model, estimators.get("vimco")).num_samples
+        2
     """
     config = {**model.get_config(), "estimator": estimator, "num_samples": num_samples}
     other = type(model).from_config(config)

@@ -203,6 +203,12 @@ def collect_usage(model: HasCodeProbs, batches: Iterable[Batch]) -> Usage:
 
     Raises:
       ValueError: if there is no batch, or a dict without `image`.
+
+    Example:
+      >>> from tf_discrete.models import CategoricalVAE
+      >>> model = CategoricalVAE((4, 4, 1), num_variables=2, num_categories=3, hidden_units=())
+      >>> collect_usage(model, [np.ones([5, 4, 4, 1], np.float32)]).counts.sum(axis=1).tolist()
+      [5, 5]
     """
     usage: CodeUsage | None = None
     spec = getattr(model, "latent_spec", None)

@@ -21,6 +21,9 @@ class CategoricalIntensity(base.Likelihood):
     Args:
         levels: Number of intensities, spread evenly over [0, 1]. Default: 256.
 
+    Raises:
+        ValueError: Fewer than 2 levels.
+
     Example:
         >>> CategoricalIntensity(levels=17).parameters_shape((8, 8, 1))
         (8, 8, 1, 17)

@@ -19,7 +19,10 @@ class CosineSimilarity(base.Likelihood):
     alone; bounds are therefore comparable at one concentration only.
 
     Args:
-        concentration: positive. Default: 10.0.
+        concentration: Positive float. Default: 10.0.
+
+    Raises:
+        ValueError: The concentration is not positive.
 
     Example:
         >>> x = tf.constant([[3.0, 4.0]])

@@ -20,6 +20,9 @@ class Gaussian(base.Likelihood):
     Args:
         scale: standard deviation, or None to learn one for each observed value. Default: 1.0.
 
+    Raises:
+        ValueError: The scale is not positive.
+
     Example:
         >>> round(float(Gaussian(scale=1.0).log_prob(tf.zeros([1, 2]), tf.zeros([1, 2]))[0]), 4)
         -1.8379

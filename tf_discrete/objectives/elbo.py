@@ -53,6 +53,14 @@ def elbo(
         terms: `loss` = -E[log p(x | z_1)] + kl_weight * KL, and the parts elbo_nats, reconstruction_nats
             and kl_nats (the true KL, unweighted).
 
+    Example:
+        >>> from tf_discrete import distributions, estimators, seeds
+        >>> prior = distributions.Categorical(tf.zeros([2, 3]))
+        >>> layer = stochastic_layers.one_layer(estimators.get("reinmax"), tf.zeros([5, 2, 3]), prior)
+        >>> terms = elbo(layer, lambda z: -tf.reduce_sum(z[..., 0], axis=-1), seeds.base(0))
+        >>> terms.loss.shape, sorted(terms.terms)
+        (TensorShape([5]), ['elbo_nats', 'kl_nats', 'reconstruction_nats'])
+
     Reference:
         Kingma, Welling. Auto-encoding variational Bayes. 2013. arXiv:1312.6114.
         Kingma et al. Improving variational inference with inverse autoregressive flow. 2016
@@ -132,6 +140,14 @@ def relaxed_elbo(
 
     Returns:
         terms: As `elbo`; kl_nats is the Monte Carlo estimate of the relaxed KL.
+
+    Example:
+        >>> from tf_discrete import distributions, estimators, seeds
+        >>> prior = distributions.Categorical(tf.zeros([2, 3]))
+        >>> estimator = estimators.get("gumbel_softmax", temperature=0.5)
+        >>> layer = stochastic_layers.one_layer(estimator, tf.zeros([5, 2, 3]), prior)
+        >>> relaxed_elbo(layer, lambda z: -tf.reduce_sum(z[..., 0], axis=-1), seeds.base(0)).loss.shape
+        TensorShape([5])
 
     Reference:
         Maddison, Mnih, Teh. The Concrete distribution. 2016. arXiv:1611.00712, appendix C.

@@ -46,6 +46,16 @@ def importance_weighted(
     Raises:
         ValueError: An estimator that does not take the reduction, or too few samples.
 
+    Example:
+        >>> from tf_discrete import distributions, estimators, seeds
+        >>> prior = distributions.Categorical(tf.zeros([2, 3]))
+        >>> layer = stochastic_layers.one_layer(estimators.get("vimco"), tf.zeros([5, 2, 3]), prior)
+        >>> terms = importance_weighted(
+        ...     layer, lambda z: -tf.reduce_sum(z[..., 0], axis=-1), seeds.base(0), num_samples=4
+        ... )
+        >>> terms.loss.shape
+        TensorShape([5])
+
     Reference:
         Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2015. arXiv:1509.00519.
         Mnih, Rezende. Variational inference for Monte Carlo objectives. 2016. arXiv:1602.06725.

@@ -65,7 +65,10 @@ class Constant(Schedule):
     """The same value at every step.
 
     Args:
-        value: Value of the schedule.
+        value: Float, the value of the schedule.
+
+    Raises:
+        ValueError: The value is no finite number.
 
     Example:
         >>> float(Constant(0.5)(1000))
@@ -90,10 +93,13 @@ class Exponential(Schedule):
     """max(floor, initial * exp(-rate * step)), updated every `update_period` steps.
 
     Args:
-        initial: value at step 0.
-        rate: per step, >= 0.
-        floor: smallest value.
-        update_period: steps between two changes, >= 1.
+        initial: Float, value at step 0. Default: 1.0.
+        rate: Float >= 0, decay per step. Default: 1e-4.
+        floor: Float, smallest value. Default: 0.5.
+        update_period: Int >= 1, steps between two changes. Default: 1.
+
+    Raises:
+        ValueError: A number is out of range, or the schedule never moves.
 
     Example:
         >>> schedule = Exponential(initial=1.0, rate=1e-4, floor=0.5, update_period=1000)
