@@ -172,3 +172,10 @@ def test_a_kept_classifier_of_other_images_is_refused(halves, tmp_path):
 def test_unknown_networks_are_refused(halves):
     with pytest.raises(ValueError, match="one of conv, mlp. Received: network='rnn'"):
         image_classifiers.train_classifier(*halves, 2, network="rnn")
+
+
+def test_the_largest_seed_trains(halves):
+    classifier = image_classifiers.train_classifier(
+        *halves, 2, network="mlp", num_steps=1, seed=2**63 - 1
+    )
+    assert all(np.isfinite(weights).all() for weights in classifier.get_weights())

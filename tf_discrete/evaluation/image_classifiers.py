@@ -190,7 +190,8 @@ def reconstruction_accuracy(
 
 
 def _network(shape: tuple[int, ...], num_classes: int, network: str, seed: int) -> keras.Model:
-    seeds = iter(range(seed * 4, seed * 4 + 4))
+    # Keras takes seeds below 2**63.
+    seeds = iter([(4 * seed + part) % 2**63 for part in range(4)])
 
     def initializer() -> keras.Initializer:
         return keras.initializers.HeNormal(seed=next(seeds))
