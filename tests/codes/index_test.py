@@ -8,8 +8,7 @@ import pytest
 
 from tests.models import small_models
 from tf_discrete import codes
-from tf_discrete.codes import digest
-from tf_discrete.codes import index as index_lib
+from tf_discrete.codes import digest, sealed_json
 
 RANDOM = np.random.default_rng(4)
 
@@ -195,7 +194,7 @@ def _crafted(folder, packed=None, ids=None, **changes):
     manifest = {**json.loads((folder / "manifest.json").read_text()), **changes}
     for name in ("codes.npy", "ids.json"):
         manifest["checksums"][name] = digest.file_digest(folder / name)
-    manifest["sha256"] = index_lib._manifest_digest(manifest)
+    manifest["sha256"] = sealed_json.checksum(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

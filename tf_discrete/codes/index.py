@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks, reading, writing
+from tf_discrete.codes import sealed_json
 from tf_discrete.codes.digest import file_digest, model_digest, update_with_array
 from tf_discrete.codes.hamming import Neighbors, RadiusNeighbors, hamming_radius, hamming_top_k
 from tf_discrete.codes.packing import (
@@ -38,7 +39,6 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "model": (str, type(None)),
     "checksums": dict,
     "metadata": dict,
-    "sha256": str,
 }
 _EXPECTED = "a file of a code index, as CodeIndex.save has written it"
 _REMEDY = "Build the index again."
@@ -182,8 +182,7 @@ class CodeIndex:
             folder.mkdir()
             np.save(folder / _CODES, self._stored)
             (folder / _IDS).write_text(json.dumps(self.ids), encoding="utf-8")
-            manifest = {
-                "format_version": FORMAT_VERSION,
+            fields = {
                 "num_variables": self.num_variables,
                 "num_categories": self.num_categories,
                 "count": len(self),
@@ -191,7 +190,7 @@ class CodeIndex:
                 "checksums": {name: file_digest(folder / name) for name in (_CODES, _IDS)},
                 "metadata": self.metadata,
             }
-            manifest["sha256"] = _manifest_digest(manifest)
+            manifest = sealed_json.sealed(fields, FORMAT_VERSION)
             text = json.dumps(manifest, indent=2, allow_nan=False)
             (folder / _MANIFEST).write_text(text + "\n", encoding="utf-8")
 
@@ -274,21 +273,10 @@ def _read_manifest(folder: pathlib.Path) -> JsonObject:
             f"{_MANIFEST}. Check the path, or build the index. Received: path={str(folder)!r}"
         ) from None
     with reading.reading(file, _EXPECTED, _REMEDY):
-        version = stored.get("format_version")
-        if type(version) is not int or version != FORMAT_VERSION:
-            raise ValueError(f"format_version={version!r}, this version reads {FORMAT_VERSION}")
-        wrong = [
-            name
-            for name, kind in _FIELDS.items()
-            if not isinstance(stored.get(name, ...), kind) or isinstance(stored[name], bool)
-        ]
-        if wrong:
-            raise ValueError(f"fields that are missing or wrong: {', '.join(wrong)}")
+        sealed_json.check(stored, _FIELDS, FORMAT_VERSION)
         small = [name for name in ("num_variables", "count") if stored[name] < 1]
         if small:
             raise ValueError(f"numbers below 1: {', '.join(small)}")
-        if _manifest_digest(stored) != stored["sha256"]:
-            raise ValueError("its checksum is another")
     return stored
 
 
@@ -302,8 +290,3 @@ def _check_digest(file: pathlib.Path, expected: object) -> None:
     if found != expected:
         reason = "its checksum is not that of the manifest"
         raise reading.damaged(file, _EXPECTED, _REMEDY, reason)
-
-
-def _manifest_digest(manifest: Mapping[str, object]) -> str:
-    rest = {name: value for name, value in manifest.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import pathlib
 from typing import NamedTuple
 
 from tf_discrete._internal import reading, writing
+from tf_discrete.codes import sealed_json
 from tf_discrete.codes.exact import base
 from tf_discrete.codes.exact.layout import Layout
 from tf_discrete.types import JsonObject
@@ -26,7 +25,6 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "checksums": dict,
     "model": (str, type(None)),
     "metadata": dict,
-    "sha256": str,
 }
 
 
@@ -62,14 +60,13 @@ def write(folder: pathlib.Path, manifest: Manifest) -> None:
     """
     layout = manifest.layout
     fields: JsonObject = {
-        "format_version": FORMAT_VERSION,
         "num_variables": layout.num_variables,
         "num_categories": layout.num_categories,
         "order": list(layout.order),
         "lengths": list(layout.lengths),
         **{name: value for name, value in manifest._asdict().items() if name != "layout"},
     }
-    writing.write_json(folder / NAME, {**fields, "sha256": _digest(fields)})
+    writing.write_json(folder / NAME, sealed_json.sealed(fields, FORMAT_VERSION))
 
 
 def read(folder: pathlib.Path) -> Manifest:
@@ -88,16 +85,7 @@ def read(folder: pathlib.Path) -> Manifest:
             f"{NAME}. Check the path, or build the index. Received: path={str(folder)!r}"
         ) from None
     with reading.reading(file, base.EXPECTED, base.REMEDY):
-        version = stored.get("format_version")
-        if type(version) is not int or version != FORMAT_VERSION:
-            raise ValueError(f"format_version={version!r}, this version reads {FORMAT_VERSION}")
-        wrong = [
-            name for name, kind in _FIELDS.items() if not isinstance(stored.get(name, ...), kind)
-        ]
-        if wrong:
-            raise ValueError(f"fields that are missing or wrong: {', '.join(wrong)}")
-        if stored.pop("sha256") != _digest(stored):
-            raise ValueError("its checksum is another")
+        sealed_json.check(stored, _FIELDS, FORMAT_VERSION)
         layout = Layout(
             stored["num_variables"],
             stored["num_categories"],
@@ -117,7 +105,3 @@ def read(folder: pathlib.Path) -> Manifest:
             stored["model"],
             stored["metadata"],
         )
-
-
-def _digest(fields: JsonObject) -> str:
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
