@@ -125,3 +125,22 @@ def test_shares_of_labelled_and_unlabelled_rows():
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
     with pytest.raises(ValueError, match=r"multiple of 4, also of labelled.*batch sizes \[4, 6\]"):
         both.stream(datasets.Share(0, 4))
+
+
+def test_arrays_are_read_in_the_order_that_is_asked_for():
+    """The options of `indexed_arrays`; all arrays of a batch hold the same examples."""
+    arrays = {"x": np.arange(7), "twice": 2 * np.arange(7)}
+
+    def read(epochs=1, **options):
+        batches = datasets.indexed_arrays(arrays, 3, **options)
+        found = steps_of(batches, 1, epochs * batches.steps_per_epoch)
+        for batch in found:
+            np.testing.assert_array_equal(batch["twice"], 2 * batch["x"])
+        return [batch["x"].tolist() for batch in found]
+
+    assert read(shuffle=False) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert read(shuffle=False, drop_remainder=True) == [[0, 1, 2], [3, 4, 5]]
+    first, second = read(epochs=2, seed=1)[:3], read(epochs=2, seed=1)[3:]
+    assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(7))
+    assert first != second and first != read(seed=2)
+    assert read(seed=1, start_epoch=1) == second
