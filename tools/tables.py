@@ -195,13 +195,6 @@ def training_speed() -> str:
     return training.table(store.read(training.RESULTS))
 
 
-def search_speed(codes: str) -> str:
-    """Compares the speed of search with FAISS, in "random" codes or in those of "images"."""
-    from benchmarks.speed import search
-
-    return _measurement(search, codes)
-
-
 def bound_speed() -> str:
     """Seconds and memory of the bound of many samples."""
     from benchmarks.speed import bound as bound_speed
@@ -291,7 +284,6 @@ TABLES: dict[str, Callable[..., str]] = {
     "published": published,
     "bound_curve": run_tables.bound_curve,
     "bound_speed": bound_speed,
-    "search_speed": search_speed,
     "training_growth": training_growth,
     "estimator_cost": estimator_cost,
     "training_precision": training_precision,
@@ -344,9 +336,9 @@ def main() -> None:
         sys.exit(f"Out of date: {', '.join(map(str, stale))}. Run python -m tools.tables --write.")
 
 
-def _measurement(benchmark: Any, name: str = "") -> str:
+def _measurement(benchmark: Any) -> str:
     """The table of one record of a benchmark."""
-    kept = store.newest(benchmark.RESULTS, name)
+    kept = store.newest(benchmark.RESULTS)
     return benchmark.table(kept) if kept else NOT_MEASURED
 
 
