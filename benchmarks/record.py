@@ -25,16 +25,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from benchmarks import provenance, store
-from tf_discrete import plots
-from trainers.common import command_line, task
-from trainers.common.run_directory import RunDirectory, read_json
-from trainers.comparison import compared_runs
-from trainers.comparison import settings as comparison_config
+from benchmarks import help_flag, provenance, store
+from trainers.common import command_line
 from trainers.flags.config import option
-from trainers.saved_runs import bound_curve
+
+if not help_flag.GIVEN:
+    from PIL import Image
+
+    from tf_discrete import plots
+    from trainers.common import task
+    from trainers.common.run_directory import RunDirectory, read_json
+    from trainers.comparison import compared_runs
+    from trainers.comparison import settings as comparison_config
+    from trainers.saved_runs import bound_curve
 
 COMPARISON_PICTURES = ("bound_vs_steps", "bound_vs_seconds", "gradient_variance")
 MODEL = ("num_variables", "num_categories", "latents", "num_layers", "hidden_units", "prior")

@@ -27,12 +27,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from benchmarks import provenance, store
+from benchmarks import help_flag, provenance, store
 from benchmarks.semi_supervised.earlier_defaults import EARLIER
 from trainers.common import command_line
-from trainers.common.run_directory import RunDirectory, read_json
 from trainers.common.tables import markdown
 from trainers.flags.config import option
+
+if not help_flag.GIVEN:
+    from trainers.common.run_directory import RunDirectory, read_json
 
 TABLES = (
     "few_labels",

@@ -11,10 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_discrete import models, schedules
-from tf_discrete.layers import quantizers
-from tf_discrete.layers.quantizers.codebook import Codebook, LinearCodebook
-from tf_discrete.models.autoencoder import DiscreteAutoencoder
+from benchmarks import help_flag
+
+if not help_flag.GIVEN:
+    from tf_discrete import models, schedules
+    from tf_discrete.layers import quantizers
+    from tf_discrete.layers.quantizers.codebook import Codebook, LinearCodebook
+    from tf_discrete.models.autoencoder import DiscreteAutoencoder
+
 
 Settings = Mapping[str, float]
 

@@ -18,18 +18,21 @@ import sys
 import time
 from collections.abc import Callable
 
-import keras
-import numpy as np
 import tqdm
 
-from benchmarks import provenance, store
-from benchmarks.bottlenecks import families
+from benchmarks import help_flag, provenance, store
 from benchmarks.speed import idle
 from benchmarks.speed.contenders import ours
-from tf_discrete import datasets
-from tf_discrete.optimizers import FusedAdam
 from trainers.common import command_line
 from trainers.flags.config import check, option
+
+if not help_flag.GIVEN:
+    import keras
+    import numpy as np
+
+    from benchmarks.bottlenecks import families
+    from tf_discrete import datasets
+    from tf_discrete.optimizers import FusedAdam
 
 RESULTS = "bottleneck_step_time"
 SHAPE = (28, 28, 1)

@@ -31,14 +31,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from benchmarks import memory, provenance, store
-from tf_discrete import export
-from tf_discrete._internal import writing
-from tf_discrete.codes.code_files import RECORDS, CodeFiles
-from tf_discrete.models import SemanticHashingAutoencoder
+from benchmarks import help_flag, memory, provenance, store
 from trainers.common import tables
+
+if not help_flag.GIVEN:
+    import tensorflow as tf
+
+    from tf_discrete import export
+    from tf_discrete._internal import writing
+    from tf_discrete.codes.code_files import RECORDS, CodeFiles
+    from tf_discrete.models import SemanticHashingAutoencoder
 
 RESULTS = "bulk_encoding"
 _SHAPE, _BITS = (28, 28, 1), 64

@@ -23,18 +23,21 @@ import pathlib
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from benchmarks import provenance, store
-from benchmarks.codes import image_bytes
-from tf_discrete import codes as codes_lib
-from trainers.common import command_line, finished_run, tables
-from trainers.common.run_directory import RunDirectory
+from benchmarks import help_flag, provenance, store
+from trainers.common import command_line, tables
 from trainers.flags.config import check, option, to_json
-from trainers.saved_runs import autoregressive_prior
-from trainers.tasks import semantic_hashing
+
+if not help_flag.GIVEN:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from benchmarks.codes import image_bytes
+    from tf_discrete import codes as codes_lib
+    from trainers.common import finished_run
+    from trainers.common.run_directory import RunDirectory
+    from trainers.saved_runs import autoregressive_prior
+    from trainers.tasks import semantic_hashing
 
 RESULTS = "compression"
 QUALITIES = range(1, 96)

@@ -31,11 +31,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import memory, provenance, store
+from benchmarks import help_flag, memory, provenance, store
 from benchmarks.codes import linear_codes, search_methods
 from benchmarks.codes.search_methods import BITS, NAMES
-from tf_discrete import codes, datasets, plots
 from trainers.common import tables
+
+if not help_flag.GIVEN:
+    from tf_discrete import codes, datasets, plots
 
 RESULTS = "exact_search"
 _MEMORY = {"memory_mebibytes": "memory, MiB", "peak_mebibytes": "peak, MiB"}

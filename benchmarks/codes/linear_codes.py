@@ -13,13 +13,18 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
-from tf_discrete.models import SemanticHashingAutoencoder
+from benchmarks import help_flag
+
+if not help_flag.GIVEN:
+    import keras
+
+    from tf_discrete.models import SemanticHashingAutoencoder
+
 
 SHIFT, ANGLE, SCALE = 2.0, 10.0, 1.1
-"""Greatest shift in pixels, rotation in degrees and scaling, as in `augmented`."""
+"""Greatest shift in pixels, rotation in degrees and scaling."""
 
 
 class LinearEncoder(NamedTuple):

@@ -6,15 +6,18 @@ import dataclasses
 import gc
 from typing import Any
 
-import keras
-
-from tf_discrete import datasets
-from trainers.common import compiling
-from trainers.common import run as run_lib
-from trainers.common.callbacks import StopAtNaN
+from benchmarks import help_flag
 from trainers.flags.config import option
 from trainers.flags.run import RunConfig
-from trainers.tasks import categorical_vae, semantic_hashing
+
+if not help_flag.GIVEN:
+    import keras
+
+    from tf_discrete import datasets
+    from trainers.common import compiling
+    from trainers.common import run as run_lib
+    from trainers.common.callbacks import StopAtNaN
+    from trainers.tasks import categorical_vae, semantic_hashing
 
 NAMES = {"gumbel_softmax": "Gumbel-Softmax", "semantic_hashing": "semantic hashing"}
 GUMBEL, HASHING = NAMES

@@ -23,17 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import provenance, store
-from benchmarks.codes import curves, linear_hashing
+from benchmarks import help_flag, provenance, store
 from benchmarks.codes import models as code_models
-from tf_discrete import codes, datasets, evaluation, plots, seeds
-from tf_discrete._internal.writing import write_json
-from tf_discrete.codes import hamming
-from trainers.common import command_line, data
-from trainers.common.run_directory import RunDirectory, read_json
+from trainers.common import command_line
 from trainers.common.tables import markdown, spread
 from trainers.flags.config import check, defaults, option, to_json
 from trainers.flags.run import RunConfig
+
+if not help_flag.GIVEN:
+    from benchmarks.codes import curves, linear_hashing
+    from tf_discrete import codes, datasets, evaluation, plots, seeds
+    from tf_discrete._internal.writing import write_json
+    from tf_discrete.codes import hamming
+    from trainers.common import data
+    from trainers.common.run_directory import RunDirectory, read_json
 
 RESULTS = "retrieval"
 NAMES = {

@@ -10,7 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_discrete import codes
+from benchmarks import help_flag
+
+if not help_flag.GIVEN:
+    from tf_discrete import codes
+
 
 BITS = 64
 NAMES = {

@@ -16,16 +16,19 @@ import gc
 import pathlib
 from typing import Any
 
-import keras
-
-from benchmarks import provenance, record, store
-from benchmarks.published import report
+from benchmarks import help_flag, provenance, record, store
 from benchmarks.published.cells import TABLES, Cell, cells
-from tf_discrete._internal.writing import write_json
-from trainers.common import callbacks, command_line, task
-from trainers.common import run as run_lib
-from trainers.comparison import compare_estimators, compared_runs
+from trainers.common import command_line
 from trainers.flags.config import check, option, to_json
+
+if not help_flag.GIVEN:
+    import keras
+
+    from benchmarks.published import report
+    from tf_discrete._internal.writing import write_json
+    from trainers.common import callbacks, task
+    from trainers.common import run as run_lib
+    from trainers.comparison import compare_estimators, compared_runs
 
 BOUND_SAMPLES = 1000
 """Samples of the bounds that the papers report, unless a cell has its own number."""

@@ -21,18 +21,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from benchmarks import provenance, store
-from benchmarks.quantizers import keras_hub_layer
-from tf_discrete.layers import quantizers
-from tf_discrete.layers.quantizers import k_means
-from tf_discrete.layers.quantizers.composite import CompositeQuantizer
-from tf_discrete.types import Tensor
+from benchmarks import help_flag, provenance, store
 from trainers.common import command_line, tables
 from trainers.flags.config import check, option
+
+if not help_flag.GIVEN:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from benchmarks.quantizers import keras_hub_layer
+    from tf_discrete.layers import quantizers
+    from tf_discrete.layers.quantizers import k_means
+    from tf_discrete.layers.quantizers.composite import CompositeQuantizer
+    from tf_discrete.types import Tensor
 
 RESULTS = "collapse"
 VECTORS, SIZE, CODES, BATCH = 4096, 16, 512, 256

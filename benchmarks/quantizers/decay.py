@@ -14,14 +14,16 @@ import dataclasses
 import statistics
 from typing import Any
 
-import tensorflow as tf
-
-from benchmarks import provenance, store
-from benchmarks.quantizers import collapse
-from tf_discrete.layers import quantizers
-from tf_discrete.types import Tensor
+from benchmarks import help_flag, provenance, store
 from trainers.common import command_line, tables
 from trainers.flags.config import check, option
+
+if not help_flag.GIVEN:
+    import tensorflow as tf
+
+    from benchmarks.quantizers import collapse
+    from tf_discrete.layers import quantizers
+    from tf_discrete.types import Tensor
 
 RESULTS = "codebook_decay"
 FIRST_SEED = 1000

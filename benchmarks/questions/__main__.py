@@ -17,11 +17,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from benchmarks import provenance, store
+from benchmarks import help_flag, provenance, store
 from benchmarks.questions import report
-from benchmarks.questions.cells import QUESTIONS, Cell, Config, exact_search, measure
+from benchmarks.questions.setting import Config
 from trainers.common import command_line
 from trainers.flags.config import check, to_json
+
+if not help_flag.GIVEN:
+    from benchmarks.questions.cells import QUESTIONS, Cell, exact_search, measure
 
 TUNED = "smoothing"
 EXACT = "cosine/exact search"

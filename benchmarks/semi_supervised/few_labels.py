@@ -21,14 +21,17 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import keras
-
-from benchmarks import provenance, store
+from benchmarks import help_flag, provenance, store
 from benchmarks.semi_supervised.earlier_defaults import EARLIER
-from trainers.common import callbacks, command_line
-from trainers.common.run_directory import RunDirectory
+from trainers.common import command_line
 from trainers.flags.config import check, option, to_json
-from trainers.tasks import semi_supervised
+
+if not help_flag.GIVEN:
+    import keras
+
+    from trainers.common import callbacks
+    from trainers.common.run_directory import RunDirectory
+    from trainers.tasks import semi_supervised
 
 SETTINGS: dict[str, Any] = {
     "dataset": "mnist",

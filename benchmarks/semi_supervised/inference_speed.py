@@ -28,16 +28,18 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from benchmarks import memory, provenance, store
-from tf_discrete import plots
-from tf_discrete.models import SemiSupervisedVAE, conditional_networks
-from tf_discrete.optimizers import FusedAdam
+from benchmarks import help_flag, memory, provenance, store
 from trainers.common import command_line, tables
 from trainers.flags.config import check, option
+
+if not help_flag.GIVEN:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tf_discrete import plots
+    from tf_discrete.models import SemiSupervisedVAE, conditional_networks
+    from tf_discrete.optimizers import FusedAdam
 
 RESULTS = "inference_speed"
 MARGINAL = "enumeration"

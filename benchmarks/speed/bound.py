@@ -15,18 +15,19 @@ import itertools
 import time
 from typing import Any
 
-from benchmarks import memory, provenance, store
-from tf_discrete import datasets, evaluation
-from tf_discrete.models import CategoricalVAE, StructuredPrediction
+from benchmarks import help_flag, memory, provenance, store
 from trainers.common import command_line, tables
 from trainers.flags.config import option
+
+if not help_flag.GIVEN:
+    from tf_discrete import datasets, evaluation
+    from tf_discrete.models import CategoricalVAE, StructuredPrediction
 
 RESULTS = "bound_speed"
 SIZES: dict[str, dict[str, Any]] = {
     "20 x 10 categorical": {"num_variables": 20, "num_categories": 10},
     "200 binary": {"num_variables": 200, "num_categories": 2, "latents": "bernoulli"},
 }
-TASKS = {"VAE": CategoricalVAE, "structured prediction": StructuredPrediction}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,8 @@ def run(config: Config) -> dict[str, Any]:
     made = provenance.record()
     test = datasets.get(config.dataset, "test", data_dir=config.data_dir or None)
     found, processor = {}, {}
-    for (task, make), (latents, sizes) in itertools.product(TASKS.items(), SIZES.items()):
+    tasks = {"VAE": CategoricalVAE, "structured prediction": StructuredPrediction}
+    for (task, make), (latents, sizes) in itertools.product(tasks.items(), SIZES.items()):
         name = f"{task}, {latents}"
         model = make(test.image_shape, hidden_units=(), **sizes)
         began, began_cpu = time.perf_counter(), time.process_time()

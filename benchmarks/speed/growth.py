@@ -26,12 +26,14 @@ from typing import Any
 import numpy as np
 import tqdm
 
-from benchmarks import provenance, store
+from benchmarks import help_flag, provenance, store
 from benchmarks.speed import idle
 from benchmarks.speed.contenders import ours
 from benchmarks.speed.setting import IMAGES, binary_images
-from tf_discrete import plots
 from trainers.common import tables
+
+if not help_flag.GIVEN:
+    from tf_discrete import plots
 
 RESULTS = "training_growth"
 PICTURE = "training_growth.png"

@@ -15,11 +15,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from benchmarks import provenance, store, studies
+from benchmarks import help_flag, provenance, store
 from benchmarks.codes import models as code_models
-from tf_discrete import evaluation
-from trainers.common import command_line, data, tables
+from trainers.common import command_line, tables
 from trainers.flags.config import check, option
+
+if not help_flag.GIVEN:
+    from benchmarks import studies
+    from tf_discrete import evaluation
+    from trainers.common import data
 
 RESULTS = "training_precision"
 VARIANTS: dict[str, dict[str, str]] = {

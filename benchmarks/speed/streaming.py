@@ -19,12 +19,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from PIL import Image
 
-from benchmarks import memory, provenance, store
-from tf_discrete import datasets
+from benchmarks import help_flag, memory, provenance, store
 from trainers.common import tables
+
+if not help_flag.GIVEN:
+    import tensorflow as tf
+    from PIL import Image
+
+    from tf_discrete import datasets
 
 RESULTS = "streaming"
 KINDS = ("files", "shards")

@@ -18,12 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import provenance, store
+from benchmarks import help_flag, provenance, store
 from benchmarks.codes import models as code_models
-from tf_discrete import codes as codes_lib
-from tf_discrete import evaluation
-from trainers.common import command_line, data, tables
+from trainers.common import command_line, tables
 from trainers.flags.config import check, option
+
+if not help_flag.GIVEN:
+    from tf_discrete import codes as codes_lib
+    from tf_discrete import evaluation
+    from trainers.common import data
 
 RESULTS = "tree_codes"
 TREE = {"latents": "tree", "branching": (32, 32, 32, 32)}
