@@ -39,11 +39,21 @@ def test_two_passes_find_what_one_finds(small, monkeypatch, num_words, values):
 @pytest.mark.parametrize(
     "queries, codes, k, expected",
     [
-        (300, 1_000_000, 10, True),
-        (2, 1_000_000, 10, False),  # Few pairs.
+        (100, 100_000, 10, True),
+        (8, 1_000_000, 10, False),  # Few pairs.
         (300, 1_000_000, 20_000, False),  # More neighbours than groups.
         (10**6, 60_000, 1, False),  # No whole block.
+        (100, 65_536 + 300, 513, False),  # As many groups as the whole block has, and no more.
     ],
 )
 def test_which_searches_are_worth_it(queries, codes, k, expected):
     assert hamming_groups.is_worthwhile(queries, codes, k) == expected
+
+
+@pytest.mark.parametrize("queries", [1, 15, 16, 17, 100, 128, 129, 1000])
+def test_chunks_are_of_one_size_and_of_few_sizes(queries):
+    size = hamming_groups._chunk_size(queries)
+    chunks = -(-queries // size)
+    assert size <= hamming_groups.QUERIES and (size < 16 or size % 8 == 0)
+    assert chunks == -(-queries // hamming_groups.QUERIES)
+    assert chunks * size - queries < 8 * chunks

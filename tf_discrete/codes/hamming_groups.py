@@ -16,10 +16,10 @@ GROUP = 128
 """Codes of which the first pass keeps the least distance."""
 BLOCK = 1 << 16
 """Codes that the first pass reads for all queries of a chunk while they are in a processor's cache."""
-QUERIES = 64
-"""Most queries of a chunk; the last is filled up, so that one compiled loop serves all."""
-LEAST_PAIRS = 1 << 28
-"""Pairs of query and code below which compiling the loop takes longer than it saves."""
+QUERIES = 128
+"""Most queries of a chunk."""
+LEAST_PAIRS = 1 << 23
+"""Pairs of query and code with which the loop is compiled. That takes as long as about five searches save."""
 
 
 def is_worthwhile(num_queries: int, num_codes: int, k: int) -> bool:
@@ -32,19 +32,19 @@ def top_k(queries: np.ndarray, words: np.ndarray, k: int) -> tuple[np.ndarray, n
 
     Args:
         queries: uint64 [Q, W].
-        words: uint64 [W, M], the codes, of at least k groups in whole blocks.
+        words: uint64 [W, M], the codes, of at least k groups.
         k: neighbours of each query.
 
     Returns:
         distances: int32 [Q, k].
         indices: int64 [Q, k].
     """
-    whole = words.shape[1] // BLOCK * BLOCK
     stride = BLOCK // GROUP  # Between the codes of a group, so that groups lie in a row.
-    size = min(QUERIES, 1 << (len(queries) - 1).bit_length())
+    whole = words.shape[1] // stride * stride
+    size = _chunk_size(len(queries))
     least_of_groups = _compiled(len(words), GROUP, stride, size)
     blocks = [
-        tf.constant(words[:, start : start + BLOCK].reshape(-1, GROUP, stride))
+        tf.constant(_filled(words[:, start : min(start + BLOCK, whole)], stride))
         for start in range(0, whole, BLOCK)
     ]
     rest = np.arange(whole, words.shape[1])
@@ -55,12 +55,12 @@ def top_k(queries: np.ndarray, words: np.ndarray, k: int) -> tuple[np.ndarray, n
         filled = np.concatenate([chunk, np.repeat(chunk[:1], size - len(chunk), axis=0)])
         asked = tf.constant(np.ascontiguousarray(filled.T))
         least = np.concatenate([least_of_groups(block, asked).numpy() for block in blocks], axis=1)
-        for number, query in enumerate(chunk):
-            bound = np.partition(least[number], k - 1)[k - 1]
+        bounds = np.partition(least[: len(chunk)], k - 1, axis=1)[:, k - 1]
+        for number, (query, bound) in enumerate(zip(chunk, bounds, strict=True)):
             near = np.flatnonzero(least[number] <= bound)
             starts = near // stride * BLOCK + near % stride
             rows = (starts[:, np.newaxis] + stride * np.arange(GROUP)).ravel()
-            rows = np.concatenate([rows, rest])
+            rows = np.concatenate([rows[rows < whole], rest])
             found = np.bitwise_count(words[:, rows] ^ query[:, np.newaxis]).sum(
                 axis=0, dtype=np.int32
             )
@@ -69,6 +69,19 @@ def top_k(queries: np.ndarray, words: np.ndarray, k: int) -> tuple[np.ndarray, n
             order = np.lexsort([rows, found])[:k]
             distances[first + number], indices[first + number] = found[order], rows[order]
     return distances, indices
+
+
+def _chunk_size(num_queries: int) -> int:
+    """Returns how many queries a chunk has: chunks of one size, and few sizes, each compiled once."""
+    size = -(-num_queries // -(-num_queries // QUERIES))
+    return size if size < 16 else -(-size // 8) * 8
+
+
+def _filled(words: np.ndarray, stride: int) -> np.ndarray:
+    """Returns codes [W, n * stride] in groups, [W, GROUP, stride], filled up with the first code of each."""
+    groups = words.reshape(len(words), -1, stride)
+    again = np.repeat(groups[:, :1], GROUP - groups.shape[1], axis=1)
+    return np.concatenate([groups, again], axis=1)
 
 
 @functools.cache
