@@ -7,10 +7,11 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete import datasets
-from tf_discrete.models import CategoricalVAE
+from tf_discrete.models import CategoricalVAE, DiscreteModel
 from trainers.common import xla_choice
 from trainers.common.run_directory import RunDirectory
 
@@ -40,10 +41,7 @@ def test_the_choice_is_recorded_and_kept(on, chosen, tmp_path: pathlib.Path, mon
 @pytest.mark.parametrize("in_loop", [False, True])
 def test_a_measurement_leaves_the_model_as_it_was(in_loop, monkeypatch):
     monkeypatch.setattr(xla_choice, "SECONDS", 0.0)
-    batches = datasets.get("digits", "train", max_examples=60).indexed_batches(10)
-    model = CategoricalVAE((8, 8, 1), num_variables=2, num_categories=3, hidden_units=())
-    model.compile("adam", jit_compile=False, steps_per_execution=2)
-    model.optimizer.build(model.trainable_variables)
+    model, batches = small_model_and_batches()
     variables = [*model.variables, *model.optimizer.variables]
     before = [np.array(variable) for variable in variables]
     found = xla_choice.measure(model, batches if in_loop else batches.stream())
@@ -51,6 +49,57 @@ def test_a_measurement_leaves_the_model_as_it_was(in_loop, monkeypatch):
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(variable, value, err_msg=variable.path)
     assert not model.jit_compile and model.train_function is None
+
+
+def prints(update):
+    """A training step with an operation that XLA does not have."""
+
+    def step(self, data, unseen):
+        tf.print("a step", output_stream="file:///dev/null")
+        return update(self, data, unseen)
+
+    return step
+
+
+def fails_in_a_loop(update):
+    """A training step that cannot be traced in a loop."""
+
+    def step(self, data, unseen):
+        if "while" in tf.compat.v1.get_default_graph().name:
+            raise RuntimeError("Not in a loop.")
+        return update(self, data, unseen)
+
+    return step
+
+
+def small_model_and_batches():
+    batches = datasets.get("digits", "train", max_examples=60).indexed_batches(10)
+    model = CategoricalVAE((8, 8, 1), num_variables=2, num_categories=3, hidden_units=())
+    model.compile("adam", jit_compile=False, steps_per_execution=2)
+    model.optimizer.build(model.trainable_variables)
+    return model, batches
+
+
+@pytest.mark.filterwarnings("ignore:The loop runs without XLA")
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_a_step_that_xla_refuses_is_trained_without_it(in_loop, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(xla_choice, "SECONDS", 0.0)
+    monkeypatch.setattr(DiscreteModel, "update", prints(DiscreteModel.update))
+    model, batches = small_model_and_batches()
+    data = batches if in_loop else batches.stream()
+    assert not xla_choice.choose(RunDirectory(tmp_path), model, data)
+    recorded = json.loads((tmp_path / xla_choice.FILE).read_text())
+    assert recorded["milliseconds_per_step"].keys() == {"off"}
+    assert "jit_compile=off: XLA does not compile the step" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_step_that_cannot_be_in_a_loop_is_measured_without(monkeypatch):
+    monkeypatch.setattr(xla_choice, "SECONDS", 0.0)
+    monkeypatch.setattr(DiscreteModel, "update", fails_in_a_loop(DiscreteModel.update))
+    model, batches = small_model_and_batches()
+    with pytest.warns(UserWarning, match="cannot be traced in a loop: Not in a loop."):
+        assert xla_choice.measure(model, batches).keys() == {"off", "on"}
 
 
 @pytest.mark.parametrize("text", ['{"jit_compile": "False"}', "{}", "{", '{"jit_compile": 1}'])

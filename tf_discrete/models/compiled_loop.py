@@ -20,7 +20,8 @@ from tf_discrete.types import Batch, Logs, Tensor
 if TYPE_CHECKING:
     from tf_discrete.models.base import DiscreteModel
 
-_REFUSED_BY_XLA = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+REFUSED_BY_XLA = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+"""Errors of a first call that XLA does not compile."""
 
 
 class CompiledLoop:
@@ -61,7 +62,7 @@ class CompiledLoop:
     def _run(self, indices: Indices, steps: Tensor) -> Logs:
         try:
             logs = self._steps(indices, steps)
-        except _REFUSED_BY_XLA as error:
+        except REFUSED_BY_XLA as error:
             if self._begun or not self.uses_xla:
                 raise
             reason = str(error).strip().splitlines()[0]

@@ -13,8 +13,7 @@ import tensorflow as tf
 from tf_discrete import datasets
 from tf_discrete._internal import checks, reading
 from tf_discrete._internal.writing import write_json
-from tf_discrete.models import DiscreteModel
-from tf_discrete.models.compiled_loop import CompiledLoop
+from tf_discrete.models import DiscreteModel, compiled_loop
 
 from .run_directory import RunDirectory, read_json
 
@@ -45,30 +44,33 @@ def choose(directory: RunDirectory, model: DiscreteModel, data: Data) -> bool:
         with reading.reading(path, _EXPECTED, _REMEDY):
             return checks.flag("jit_compile", read_json(path)["jit_compile"])
     milliseconds = measure(model, data)
-    use = milliseconds["on"] < ADVANTAGE * milliseconds["off"]
+    on, off = milliseconds.get("on"), milliseconds["off"]
+    use = on is not None and on < ADVANTAGE * off
     write_json(path, {"jit_compile": use, "milliseconds_per_step": milliseconds})
-    print(
-        f"jit_compile={'on' if use else 'off'}: a step takes {milliseconds['on']:.3g} ms with XLA, "
-        f"{milliseconds['off']:.3g} ms without"
+    said = (
+        "XLA does not compile the step"
+        if on is None
+        else f"a step takes {on:.3g} ms with XLA, {off:.3g} ms without"
     )
+    print(f"jit_compile={'on' if use else 'off'}: {said}")
     return use
 
 
 def measure(model: DiscreteModel, data: Data) -> dict[str, float]:
-    """Returns the median milliseconds of a training step with XLA ("on") and without ("off").
+    """Returns the median milliseconds of a training step without XLA ("off") and with it ("on").
 
-    They take turns, each for one execution. All variables are restored afterwards.
+    They take turns, each for one execution. All variables are restored afterwards. "on" is missing where XLA
+    does not compile the step.
     """
     variables = {id(v): v for v in [*model.variables, *model.optimizer.variables]}.values()
     before, chosen = [np.array(v) for v in variables], model.jit_compile
     size = model.steps_per_execution
     try:
-        turns = {name: _turn(model, data, name == "on") for name in ("off", "on")}
+        made = {name: _turn(model, data, jit_compile=name == "on") for name in ("off", "on")}
+        turns = {name: turn for name, turn in made.items() if turn is not None}
         seconds: dict[str, list[float]] = {name: [] for name in turns}
-        for turn in turns.values():
-            turn()  # Compiles.
         end = time.perf_counter() + SECONDS
-        while time.perf_counter() < end or len(seconds["on"]) < 3:
+        while time.perf_counter() < end or len(seconds["off"]) < 3:
             for name, turn in turns.items():
                 seconds[name].append(turn())
     finally:
@@ -80,19 +82,28 @@ def measure(model: DiscreteModel, data: Data) -> dict[str, float]:
     }
 
 
-def _turn(model: DiscreteModel, data: Data, jit_compile: bool) -> Callable[[], float]:
-    """Returns a function that trains for one execution and returns its seconds."""
+def _turn(model: DiscreteModel, data: Data, jit_compile: bool) -> Callable[[], float] | None:
+    """Returns a function that trains for one execution and returns its seconds; None where XLA refuses it."""
     model.jit_compile = jit_compile
-    function: TrainFunction
-    if isinstance(data, datasets.IndexedBatches):
-        function, batches = CompiledLoop(model, data), iter(data.blocks(model.steps_per_execution))
+    loop = compiled_loop.get(model, data) if isinstance(data, datasets.IndexedBatches) else None
+    if loop is not None:
+        function: TrainFunction = loop
+        batches = iter(loop.batches.blocks(model.steps_per_execution))
     else:
         model.make_train_function(force=True)
-        function, batches = model.train_function, iter(data)
+        function = model.train_function
+        batches = iter(data.stream() if isinstance(data, datasets.IndexedBatches) else data)
 
     def turn() -> float:
         began = time.perf_counter()
         float(function(batches)["loss"])  # Waits for the device.
         return time.perf_counter() - began
 
-    return turn
+    try:
+        turn()  # Compiles.
+    except compiled_loop.REFUSED_BY_XLA:
+        if not jit_compile:
+            raise
+        return None
+    refused = jit_compile and loop is not None and not loop.uses_xla
+    return None if refused else turn
