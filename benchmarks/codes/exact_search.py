@@ -14,8 +14,8 @@ peak is the most that it held at any time, with these.
     python -m benchmarks.codes.exact_search --data_dir=$TF_DISCRETE_DATA_DIR --max_graph=10000000 \\
         --sizes=100000,1000000,10000000,100000000 --duplicates_radius=2
 
-adds a record for each size to benchmarks/results/exact_search.jsonl; `python -m tools.tables --write`
-makes the table in docs/codes.md, and --picture=docs/images/exact-search.png the picture.
+adds a record for each size to benchmarks/results/exact_search.jsonl, of which the last of each method counts;
+`python -m tools.tables --write` makes the table in docs/codes.md, --picture=docs/images/exact-search.png the picture.
 """
 
 from __future__ import annotations
@@ -175,8 +175,8 @@ def _summary(row: dict[str, Any]) -> str:
 
 def table(records: dict[str, dict[str, Any]]) -> str:
     """The results as docs/codes.md shows them."""
-    results = sorted(records.values(), key=lambda result: result["setting"]["size"])
-    rows = [row for result in results for row in result["methods"].values()]
+    results, rows_of = list(records.values()), methods_by_size(records)
+    rows = [row for methods in rows_of.values() for row in methods.values()]
     memory = [name for name in _MEMORY if any(name in row for row in rows)]
     header = (
         *("codes", "", "queries a CPU second", "recall@10", "index, MiB"),
@@ -185,7 +185,7 @@ def table(records: dict[str, dict[str, Any]]) -> str:
     )
     cells = [
         (
-            f"{result['setting']['size']:,}" if first else "",
+            f"{size:,}" if first else "",
             NAMES[name],
             f"{row['median_queries_per_cpu_second']:,.0f}",
             f"{row['recall']:.3f}",
@@ -193,10 +193,8 @@ def table(records: dict[str, dict[str, Any]]) -> str:
             *(f"{row[name]:,}" if name in row else "" for name in memory),
             f"{row['build_cpu_seconds']:,} CPU s",
         )
-        for result in results
-        for first, (name, row) in zip(
-            [True] + [False] * 99, result["methods"].items(), strict=False
-        )
+        for size, methods in rows_of.items()
+        for first, (name, row) in zip([True] + [False] * 99, methods.items(), strict=False)
     ]
     setting = results[-1]["setting"]
     made = dict.fromkeys(
@@ -206,18 +204,29 @@ def table(records: dict[str, dict[str, Any]]) -> str:
         f"{tables.markdown(header, cells)}\n"
         f"Codes of {BITS} bits of distorted MNIST images, k = {setting['k']}, batches of "
         f"{setting['queries']} queries, median of {setting['rounds']}, one thread. {''.join(made)}"
-        f"{''.join(map(_duplicates_in_words, results))}"
+        f"{''.join(map(_duplicates_in_words, rows_of, rows_of.values()))}"
     )
 
 
-def _duplicates_in_words(result: dict[str, Any]) -> str:
+def methods_by_size(records: dict[str, dict[str, Any]]) -> dict[int, dict[str, dict[str, Any]]]:
+    """Returns the last measurement of each method by the number of codes, in the order of `NAMES`."""
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    for result in records.values():
+        found.setdefault(result["setting"]["size"], {}).update(result["methods"])
+    return {
+        size: {name: found[size][name] for name in NAMES if name in found[size]}
+        for size in sorted(found)
+    }
+
+
+def _duplicates_in_words(size: int, methods: dict[str, dict[str, Any]]) -> str:
     """Returns what the report of near duplicates found and took; "" where none was made."""
-    found = result["methods"].get("exact_index", {}).get("near_duplicates")
+    found = methods.get("exact_index", {}).get("near_duplicates")
     if not found:
         return ""
     pairs = ", ".join(f"{count:,}" for count in found["pairs_by_distance"])
     return (
-        f"\nNear duplicates among {result['setting']['size']:,} codes, {found['num_distinct']:,} of them "
+        f"\nNear duplicates among {size:,} codes, {found['num_distinct']:,} of them "
         f"distinct: {pairs} pairs at distances 0 to {found['radius']}, in {found['cpu_seconds']:,} CPU s, "
         f"with at most {found['peak_gibibytes']} GiB of memory.\n"
     )
@@ -226,10 +235,10 @@ def _duplicates_in_words(result: dict[str, Any]) -> str:
 def picture(path: str) -> None:
     """Draws queries a CPU second against the number of codes."""
     lines: dict[str, tuple[list[float], list[float]]] = {}
-    for result in sorted(store.read(RESULTS).values(), key=lambda one: one["setting"]["size"]):
-        for name, row in result["methods"].items():
+    for size, methods in methods_by_size(store.read(RESULTS)).items():
+        for name, row in methods.items():
             x, y = lines.setdefault(NAMES[name].replace("`", ""), ([], []))
-            x.append(result["setting"]["size"])
+            x.append(size)
             y.append(row["median_queries_per_cpu_second"])
     figure = plots.canvas.new_figure(8.0, 5.0)
     axes = figure.subplots()
@@ -282,7 +291,7 @@ def main(argv: list[str] | None = None) -> None:
         for size in sorted(options.sizes):
             setting = {name: vars(options)[name] for name in vars(options) if name not in hidden}
             result = {
-                "name": str(size),
+                "name": f"{size}, {','.join(options.methods)}",
                 "command": "python -m benchmarks.codes.exact_search "
                 f"--data_dir=$TF_DISCRETE_DATA_DIR{flags}",
                 "setting": {**setting, "size": size},

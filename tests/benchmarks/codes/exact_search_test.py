@@ -73,7 +73,7 @@ def test_every_method_is_measured(tmp_path, monkeypatch, capsys):
         ]
     )
     results = store.read(exact_search.RESULTS)
-    assert list(results) == ["1500", "3000"]
+    assert [result["setting"]["size"] for result in results.values()] == [1500, 3000]
     for result in results.values():
         rows = result["methods"]
         assert {"exact_index", "scan", "faiss_flat", "faiss_ivf"} <= set(rows)
@@ -82,9 +82,20 @@ def test_every_method_is_measured(tmp_path, monkeypatch, capsys):
         for name in ("exact_index", "scan", "faiss_flat"):
             assert rows[name]["recall"] == 1.0
             assert rows[name]["distance"] == rows["exact_index"]["distance"]
-    report = results["3000"]["methods"]["exact_index"]["near_duplicates"]
+    report = exact_search.methods_by_size(results)[3000]["exact_index"]["near_duplicates"]
     assert len(report["pairs_by_distance"]) == 2 and report["num_distinct"] <= 3000
     printed = capsys.readouterr().out
     assert "| 1,500 | `ExactIndex`, exact |" in printed
     assert "Near duplicates among 3,000 codes" in printed
     assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_the_last_measurement_of_each_method_counts():
+    records = {
+        "all": {"setting": {"size": 10}, "methods": {"faiss_flat": {"a": 1}, "scan": {"a": 1}}},
+        "larger": {"setting": {"size": 20}, "methods": {"scan": {"a": 3}}},
+        "again": {"setting": {"size": 10}, "methods": {"scan": {"a": 2}}},
+    }
+    found = exact_search.methods_by_size(records)
+    assert found == {10: {"scan": {"a": 2}, "faiss_flat": {"a": 1}}, 20: {"scan": {"a": 3}}}
+    assert list(found[10]) == ["scan", "faiss_flat"]
