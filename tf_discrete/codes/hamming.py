@@ -251,9 +251,9 @@ def _check_same_bytes(queries: np.ndarray, database: np.ndarray) -> None:
 
 def _words(packed: np.ndarray) -> np.ndarray:
     """uint8 [B, bytes] as uint64 [B, W], filled up with zeros; the order of bits does not matter here."""
-    filled = np.zeros([len(packed), -(-packed.shape[1] // 8) * 8], np.uint8)
-    filled[:, : packed.shape[1]] = packed
-    return filled.view(np.uint64)
+    if packed.shape[1] % 8:
+        packed = np.pad(packed, [(0, 0), (0, -packed.shape[1] % 8)])
+    return np.ascontiguousarray(packed).view(np.uint64)
 
 
 def _scan(

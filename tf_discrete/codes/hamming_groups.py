@@ -80,8 +80,8 @@ def _chunk_size(num_queries: int) -> int:
 def _filled(words: np.ndarray, stride: int) -> np.ndarray:
     """Returns codes [W, n * stride] in groups, [W, GROUP, stride], filled up with the first code of each."""
     groups = words.reshape(len(words), -1, stride)
-    again = np.repeat(groups[:, :1], GROUP - groups.shape[1], axis=1)
-    return np.concatenate([groups, again], axis=1)
+    missing = GROUP - groups.shape[1]
+    return np.concatenate([groups, *[groups[:, :1]] * missing], axis=1) if missing else groups
 
 
 @functools.cache
