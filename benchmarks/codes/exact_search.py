@@ -15,7 +15,8 @@ peak is the most that it held at any time, with these.
         --sizes=100000,1000000,10000000,100000000 --duplicates_radius=2
 
 adds a record for each size to benchmarks/results/exact_search.jsonl, of which the last of each method counts;
-`python -m tools.tables --write` makes the table in docs/codes.md, --picture=docs/images/exact-search.png the picture.
+`python -m tools.tables --write` makes the table in docs/codes.md, and
+--picture=docs/images/exact-search.png the picture.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from benchmarks.codes.search_methods import BITS, NAMES
 from trainers.common import tables
 
 if not help_flag.GIVEN:
+    import tensorflow as tf
+
     from tf_discrete import codes, datasets, plots
 
 RESULTS = "exact_search"
@@ -114,6 +117,8 @@ def _measure(
     name: str, options: argparse.Namespace, path: pathlib.Path, size: int, queries: np.ndarray
 ) -> tuple[dict[str, Any], list[codes.Neighbors]]:
     """Builds one index and asks it everything; returns what it took, and what was found."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     codes.hamming_top_k(queries[:1], queries[:2], 1)
     search_methods.import_library(name)
     items = read_codes(path, size)
