@@ -180,3 +180,22 @@ def test_temperatures_at_which_gradients_overflow_are_refused(name, latents):
     estimator.draw_noise(seeds.base(0), tf.cast(logits, tf.bfloat16))
     with pytest.raises(ValueError, match="temperature must be at least 1e-30.*temperature=1e-50"):
         conformance.get(name, latents, 1e-50)
+
+
+@pytest.mark.parametrize("name", ["reinmax", "reinmax_rao", "reinmax_cv"])
+def test_a_masked_category_is_the_limit_of_an_improbable_one(name):
+    """In value and gradient, for the same noise; DARN, whose centre knows of masks, has another limit."""
+    improbable = tf.constant([[[0.3, -500.0, -0.2], [1.0, 0.4, -500.0]]], tf.float64)
+    masked = tf.where(improbable < -100.0, tf.constant(-np.inf, tf.float64), improbable)
+    estimator = conformance.get(name, "categorical", 0.7)
+    f = problems.objective("network", "categorical")
+    noise = estimator.draw_noise(seeds.base(0), improbable, 20)
+    found = []
+    for logits in (masked, improbable):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = estimator.estimate(f, logits, noise).value
+        found.append((value.numpy(), tape.gradient(value, logits).numpy()))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+    assert np.abs(found[0][1]).max() > 0.01
