@@ -165,18 +165,22 @@ def table(found: list[Row]) -> str:
 
 
 def recorded(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """The shares of all recorded profiles, a row each."""
+    """The shares of the recorded profiles, a row for each setting, whose last profile counts."""
     names = list(dict.fromkeys([*CLASSES, REST]))
-    rows = []
+    rows: dict[tuple[str, ...], tuple[list[str], str]] = {}
     for record in records.values():
         times = {name: milliseconds for name, milliseconds, _ in record["rows"]}
         total = sum(times.values())
         shares = [f"{times.get(name, 0.0) / total:.0%}" for name in names]
         size = (setting.TITLES[record["model"]], str(record["batch"]), record["dtype"])
-        where = (str(record["threads"]), record["provenance"]["processor"])
-        rows.append((*size, ours.TITLES[record["contender"]], *where, *shares))
+        made = record["provenance"]
+        where = (str(record["threads"]), made["processor"])
+        line = f"{provenance.machine(made)}, {made['date']}, commit {provenance.short(made)}.\n"
+        rows[(*size, ours.TITLES[record["contender"]], *where)] = (shares, line)
     header = ("model", "batch", "dtype", "route", "threads", "processor", *names)
-    return tables.markdown(header, rows)
+    cells = [(*given, *shares) for given, (shares, _) in rows.items()]
+    lines = sorted({line for _, line in rows.values()})
+    return f"{tables.markdown(header, cells)}\n{''.join(lines)}"
 
 
 def main() -> None:

@@ -52,10 +52,13 @@ def test_recorded_profiles_are_rows_of_shares():
             "contender": "ours_loop",
         },
         "rows": [["matrix products", 3.0, 9.0], [profile.REST, 1.0, 50.0]],
-        "provenance": {"processor": "P"},
+        "provenance": {"processor": "P", "cores": 2, "date": "2026-11-30", "commit": "a" * 40},
     }
-    (line,) = [row for row in profile.recorded({"a": record}).splitlines() if "784" in row]
+    earlier = {**record, "rows": [["optimizer", 1.0, 1.0]]}  # Of another number of steps, say.
+    text = profile.recorded({"earlier": earlier, "a": record})
+    (line,) = [row for row in text.splitlines() if "784" in row]
     assert line.startswith(
         "| 784-512-256-(20 x 10) | 100 | float32 | fit in the compiled loop | 2 | P | 75%"
     )
     assert line.endswith("| 25% |")
+    assert text.endswith("\n\nP, 2 cores, 2026-11-30, commit aaaaaaaa.\n")
