@@ -3,9 +3,10 @@
     python -m benchmarks.reproduce --row=few_labels/paper-100-gumbel_softmax-0
     python -m benchmarks.reproduce --list
 
-The second lists the rows that one command of a trainer made, with what each took. A row is repeated by its
-recorded command, with its seed; what both runs have of the test split is printed next to each other, with the
-standard error of the difference where the test images alone decide it. Nothing is added to the results.
+The second lists the rows that one run of a trainer made, with what each took. A row is repeated by its
+recorded command, with its seed, or, of a comparison of estimators, by its recorded settings. What both runs
+have of the test split is printed next to each other, with the standard error of the difference where the test
+images alone decide it. Nothing is added to the results.
 
 The numbers are those of the same code on the same kind of processor. On another one rounding differs, and
 training amplifies it: two standard errors are then what to expect of a bound or an accuracy.
@@ -29,7 +30,8 @@ from typing import Any, NamedTuple
 
 from benchmarks import help_flag, provenance, store
 from benchmarks.semi_supervised.earlier_defaults import EARLIER
-from trainers.common import command_line
+from trainers.common import command_line, task
+from trainers.common.run_directory import RunDirectory, read_json
 from trainers.common.tables import markdown
 from trainers.flags.config import option
 
@@ -39,14 +41,16 @@ if not help_flag.GIVEN:
 TABLES = (
     "few_labels",
     "categorical_vae",
+    "estimators",
     "structured_prediction",
     "published-arity",
     "published-concrete",
     "published-concrete_structured",
+    "published-gumbel_rao",
     "published-gumbel_softmax",
     "published-reinmax",
 )
-"""Tables whose rows each have the command of one run of a trainer."""
+"""Tables with rows that are one run of a trainer each."""
 
 DATA_DIR = "$TF_DISCRETE_DATA_DIR"
 STANDARD_ERRORS = 2
@@ -142,13 +146,14 @@ def command(record: Mapping[str, Any], folder: pathlib.Path, more: str = "") -> 
     Raises:
         ValueError: The data are read from a folder that the environment does not name.
     """
-    python, *arguments = shlex.split(record["command"])
+    whole = record.get("command") or _of_comparison(record)
+    python, *arguments = shlex.split(whole)
     assert python == "python"
     where = os.environ.get(DATA_DIR[1:])
     if any(DATA_DIR in argument for argument in arguments) and not where:
         raise ValueError(
             f"The row reads the data in {DATA_DIR}. Set it to a folder of prepared TFDS data. "
-            f"Received: command={record['command']!r}"
+            f"Received: command={whole!r}"
         )
     samples = record["result"].get("test/bound_samples")
     program, *given = arguments[1:]
@@ -166,6 +171,20 @@ def command(record: Mapping[str, Any], folder: pathlib.Path, more: str = "") -> 
         f"--output_dir={folder.resolve()}",
         *shlex.split(more),
     ]
+
+
+def _of_comparison(record: Mapping[str, Any]) -> str:
+    """The command of one run of a comparison of estimators, which is recorded with its settings alone."""
+    settings = {
+        **record["settings"],
+        "estimator": record["estimator"],
+        "seed": record["seed"],
+        "epochs": record["result"]["epochs"],
+        "classify_reconstructions": False,
+        "pictures_every": 0,
+        "data_dir": DATA_DIR,
+    }
+    return provenance.command(settings, task.get("categorical_vae"))
 
 
 def compare(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) -> list[Compared]:

@@ -76,6 +76,20 @@ def test_a_row_has_the_defaults_of_its_time(tmp_path: pathlib.Path, monkeypatch)
     assert rates == ["--learning_rate=0.003"]
 
 
+def test_a_run_of_a_comparison_is_repeated_by_its_settings(tmp_path: pathlib.Path, monkeypatch):
+    monkeypatch.setenv("TF_DISCRETE_DATA_DIR", str(tmp_path))
+    record = reproduce.find("estimators/binarized_mnist-linear-200x2/disarm-2")
+    _, program, *flags = reproduce.command(record, tmp_path)
+    assert program == "trainers.categorical_vae"
+    assert {"--estimator=disarm", "--seed=2", "--latents=bernoulli", "--num_variables=200"} <= set(
+        flags
+    )
+    assert {"--hidden_units=", "--prior=learned", "--learning_rate=0.01"} <= set(flags)
+    assert "--epochs=40" not in flags  # It has the trainer's own number.
+    short = reproduce.find("estimators/binarized_mnist-linear-20x10/darn-0")
+    assert "--epochs=40" in reproduce.command(short, tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "more"),
@@ -83,6 +97,7 @@ def test_a_row_has_the_defaults_of_its_time(tmp_path: pathlib.Path, monkeypatch)
         ("few_labels/augmented-100-gumbel_softmax-0", "--labels_per_class=5 --style_size=2"),
         ("published-gumbel_softmax/structured-200x2/darn-0", "--num_variables=8"),
         ("categorical_vae/mnist", "--num_variables=3 --num_categories=4"),
+        ("estimators/binarized_mnist-linear-20x10/darn-0", "--num_variables=3 --num_categories=4"),
     ],
 )
 def test_a_row_at_toy_length(row, more, tmp_path: pathlib.Path, monkeypatch, capfd):
