@@ -30,12 +30,12 @@ from typing import Any, NamedTuple
 
 from benchmarks import help_flag, provenance, store
 from benchmarks.semi_supervised.earlier_defaults import EARLIER
-from trainers.common import command_line, task
-from trainers.common.run_directory import RunDirectory, read_json
+from trainers.common import command_line
 from trainers.common.tables import markdown
 from trainers.flags.config import option
 
 if not help_flag.GIVEN:
+    from trainers.common import task
     from trainers.common.run_directory import RunDirectory, read_json
 
 TABLES = (

@@ -66,6 +66,13 @@ def semi_supervised_curve() -> str:
     return markdown(semi_supervised_table.CURVE_HEADER, semi_supervised_table.curve(), right=True)
 
 
+def semi_supervised_changes() -> str:
+    """Compares single changes to a short run of the plain semi-supervised VAE."""
+    from benchmarks.semi_supervised import few_labels as semi_supervised_table
+
+    return markdown(semi_supervised_table.CHANGES_HEADER, semi_supervised_table.changes())
+
+
 def semi_supervised_speed() -> str:
     """The cost of marginalising the class."""
     from benchmarks.semi_supervised import inference_speed as speed
@@ -162,6 +169,20 @@ def published(table: str, *estimators: str) -> str:
     from benchmarks.published import report
 
     return report.table(table, *estimators)
+
+
+def published_effort(table: str) -> str:
+    """Says what the runs of a published table took, and what the missing ones would."""
+    from benchmarks.published import report
+
+    return report.effort(table)
+
+
+def published_claims() -> str:
+    """Judges what papers and talks say of the relaxations by the published tables."""
+    from benchmarks.published import claims
+
+    return claims.table()
 
 
 HEADLINES = {
@@ -277,11 +298,14 @@ TABLES: dict[str, Callable[..., str]] = {
     "structured_prediction": run_tables.structured_prediction,
     "semi_supervised": semi_supervised,
     "semi_supervised_curve": semi_supervised_curve,
+    "semi_supervised_changes": semi_supervised_changes,
     "semi_supervised_speed": semi_supervised_speed,
     "semi_supervised_pyro": semi_supervised_pyro,
     "estimator_comparison": run_tables.estimator_comparison,
     "measured": run_tables.measured,
     "published": published,
+    "published_effort": published_effort,
+    "published_claims": published_claims,
     "bound_curve": run_tables.bound_curve,
     "bound_speed": bound_speed,
     "training_growth": training_growth,

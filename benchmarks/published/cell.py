@@ -24,6 +24,8 @@ class Cell(NamedTuple):
         results: table of benchmarks/results that holds the runs.
         name: of the runs in it, NAME-SEED.
         metric: field of a recorded result that is compared, with its sign turned.
+        sweeps: names of the recorded sweeps on validation images that chose the settings.
+        trials: their number, where they are no sweep.
     """
 
     table: str
@@ -37,14 +39,31 @@ class Cell(NamedTuple):
     results: str
     name: str
     metric: str = "test/bound_nats"
+    sweeps: tuple[str, ...] = ()
+    trials: int = 0
 
     def run(self, seed: int) -> str:
         """The name of one run."""
         return f"{self.name}-{seed}"
 
+    def lengthened(self, epochs: int, words: str) -> Cell:
+        """Returns the cell with one run of another length."""
+        path, slash, stem = self.name.rpartition("/")
+        tag = words.replace(" ", "-")
+        return self._replace(
+            model=f"{self.model}, {words}",
+            epochs=epochs,
+            num_seeds=1,
+            results=PUBLISHED.format(self.table),
+            name=f"{path}-{tag}/{stem}" if slash else f"{stem}-{tag}",
+        )
+
 
 PUBLISHED = "published-{}"
 """Table of benchmarks/results with the runs of a published table."""
+
+LONG = 1000
+"""Epochs of the long runs, 500 000 steps of 100 images."""
 
 FIXED = {"dataset": "binarized_mnist", "batch_size": 100, "monitor_every": 100, "pictures_every": 0}
 BERNOULLI = {"latents": "bernoulli", "num_categories": 2}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.published import concrete, gumbel_softmax, reinmax
+from benchmarks.published import concrete, gumbel_rao, gumbel_softmax, reinmax
 from benchmarks.published.cell import Cell
 
 TABLES = {
@@ -10,8 +10,17 @@ TABLES = {
     "concrete": concrete.concrete,
     "arity": concrete.arity,
     "concrete_structured": concrete.concrete_structured,
+    "gumbel_rao": gumbel_rao.paulus,
     "reinmax": reinmax.reinmax,
 }
+PAPER_STEPS = {
+    "concrete": 10_000_000,
+    "arity": 10_000_000,
+    "concrete_structured": 10_000_000,
+    "gumbel_rao": gumbel_rao.STEPS,
+    "reinmax": 96_000,
+}
+"""Training steps of the papers that name them."""
 
 
 def cells(table: str) -> list[Cell]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.published.cell import BERNOULLI, FIXED, PUBLISHED, STRUCTURED, Cell
+from benchmarks.published.cell import BERNOULLI, FIXED, LONG, PUBLISHED, STRUCTURED, Cell
 
 CONCRETE = {
     # Maddison, Mnih, Teh 2016, table 1, MNIST test: Concrete, then NVIL (m = 1) or VIMCO.
@@ -38,7 +38,16 @@ def concrete() -> Iterator[Cell]:
     """Concrete paper, table 1: relaxed bounds of 1 and 5 samples, and the score function's."""
     for (model, samples), published in CONCRETE.items():
         for estimator, number in zip(_concrete_estimators(samples), published, strict=True):
-            yield _density("concrete", model, 2, samples, estimator, number)
+            cell = _density("concrete", model, 2, samples, estimator, number)
+            yield cell
+            if samples == 1:
+                yield cell.lengthened(LONG, "500000 steps")
+            if estimator == "nvil" and model == "200H-784V":
+                yield cell._replace(
+                    model=f"{cell.model}, faster baseline",
+                    settings={**cell.settings, "baseline_learning_rate_factor": 10.0},
+                    name=f"{cell.name}-faster-baseline",
+                )
 
 
 def arity() -> Iterator[Cell]:

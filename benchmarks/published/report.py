@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import re
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import provenance, store
-from benchmarks.published.cells import Cell, cells
+from benchmarks import provenance, step_cost, store
+from benchmarks.published.cells import PAPER_STEPS, Cell, cells
 from tf_discrete import plots
+from tf_discrete._internal.counted import counted
 from trainers.common import tables
 
-HEADER = ("model", "estimator", "published", "ours", "difference", "seeds", "steps", "hardware")
-EARLIER = " *"
-"""Marks rows of which a run was recorded without its commit."""
+HEADER = (
+    "model",
+    "estimator",
+    "published",
+    "ours",
+    "difference",
+    "seeds",
+    "steps",
+    "trials",
+    "hours",
+    "hours of the paper's steps",
+    "cores",
+    "commit",
+)
+PAPER = HEADER.index("hours of the paper's steps")
+"""The column that only tables of papers with a number of steps have."""
+RISING = " *"
+"""Marks rows whose curve still rose by more than `RISE` at the end."""
+RISE = 0.1
+"""Nats in the last tenth of training."""
 MAX_SEEDS = 100
 DPI = 100
+
+Record = Mapping[str, Any]
 
 
 def runs(cell: Cell) -> list[dict[str, Any]]:
@@ -34,74 +55,166 @@ def table(name: str, *estimators: str) -> str:
         *estimators: only their cells. Default: all.
 
     Numbers are nats of the test images with their sign turned, so that lower is better; a spread is the
-    standard deviation over seeds.
+    standard deviation over seeds. Hours are those of one seed, measured or, with "about", estimated for one
+    core from `benchmarks.step_cost`.
     """
     rows = [row(cell) for cell in cells(name) if not estimators or cell.estimator in estimators]
+    if name not in PAPER_STEPS:
+        rows = [(*one[:PAPER], *one[PAPER + 1 :]) for one in rows]
+        return tables.markdown((*HEADER[:PAPER], *HEADER[PAPER + 1 :]), rows)
     return tables.markdown(HEADER, rows)
-
-
-def curves(name: str) -> Iterable[tuple[str, Any]]:
-    """Yields each model with recorded runs: its name and a figure of the validation bound."""
-    models = dict.fromkeys(cell.model for cell in cells(name))
-    for model in models:
-        lines = {}
-        for cell in cells(name):
-            histories = [run["history"] for run in runs(cell)] if cell.model == model else []
-            if histories:
-                first = max(histories, key=lambda history: len(history["step"]))
-                lines[cell.estimator] = plots.Line(first["step"], first["hard_elbo_nats"])
-        if lines:
-            panel = plots.LinePanel(
-                "Discrete ELBO, validation (higher is better)",
-                "training steps",
-                "nats per example",
-                lines,
-            )
-            yield model, plots.comparison([panel], title=model)
-
-
-def save_curves(name: str, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Writes the figures of `curves` to published-MODEL.png files in a folder; returns their paths."""
-    paths = []
-    for model, figure in curves(name):
-        stem = re.sub(r"[^a-z0-9.]+", "-", model.lower().replace("~", "-nonlinear-"))
-        paths.append(folder / f"published-{stem}.png")
-        plots.save(figure, paths[-1], dpi=DPI)
-    return paths
 
 
 def row(cell: Cell) -> tuple[str, ...]:
     """One cell under `HEADER`; says "not run" or "diverged" where there is no number."""
     kept = runs(cell)
     finished = [run for run in kept if run["status"] == "finished"]
-    values = [-run["result"][cell.metric] for run in finished]
+    named = (cell.model, f"`{cell.estimator}`")
     published = "" if cell.published is None else f"{cell.published:.1f}"
-    if not values:
+    paper_steps = PAPER_STEPS.get(cell.table)
+    if not finished:
         ours = "diverged" if kept else "not run"
-        return (
-            cell.model,
-            f"`{cell.estimator}`",
-            published,
-            ours,
-            "",
-            str(len(kept) or ""),
-            "",
-            "",
-        )
-    mean = statistics.fmean(values)
-    difference = "" if cell.published is None else f"{mean - cell.published:+.2f}"
-    steps = sorted({max(run["history"]["step"]) for run in finished})
+        cost = step_cost.find(cell.trainer, cell.settings)
+        steps = hours = of_paper = ""
+        if cost:
+            asked = cell.epochs * cost.steps_per_epoch
+            steps, hours = f"{asked}", _about(cost.hours(asked))
+            of_paper = _about(cost.hours(paper_steps)) if paper_steps else ""
+        seeds = str(len(kept)) if kept else f"0 of {cell.num_seeds}"
+        return (*named, published, ours, "", seeds, steps, _trials(cell), hours, of_paper, "", "")
+    values = [-run["result"][cell.metric] for run in finished]
+    difference = (
+        "" if cell.published is None else f"{statistics.fmean(values) - cell.published:+.2f}"
+    )
+    each = statistics.fmean(run["result"]["training_seconds"] for run in finished) / 3600
+    done = statistics.fmean(run["result"]["steps"] for run in finished)
     return (
-        cell.model,
-        f"`{cell.estimator}`",
+        *named,
         published,
-        tables.spread(values, 2),
+        tables.spread(values, 2) + _plain(cell, finished),
         difference,
-        str(len(values)),
-        " to ".join(str(step) for step in dict.fromkeys((steps[0], steps[-1]))),
-        provenance.cores(finished[0]["provenance"]) + ("" if _has_commit(finished) else EARLIER),
+        _seeds(cell, len(values)),
+        _steps(cell, finished) + (RISING if rise(finished) > RISE else ""),
+        _trials(cell),
+        f"{each:.2f}",
+        _about(each * paper_steps / done) if paper_steps else "",
+        " or ".join(sorted({str(run["provenance"]["cores"]) for run in finished})),
+        ", ".join(sorted({provenance.short(run["provenance"]) for run in finished})),
     )
 
 
-def _has_commit(kept: Iterable[dict[str, Any]]) -> bool:
-    return all(run["provenance"].get("commit") for run in kept)
+def rise(finished: Sequence[Record]) -> float:
+    """Returns the nats by which the validation bound rose in the last tenth of training, mean over runs."""
+    return statistics.fmean(_rise(run["history"]) for run in finished)
+
+
+def effort(name: str) -> str:
+    """Says in a paragraph what the recorded runs of a table took, and what the missing ones would take."""
+    found = [
+        (cell, [run for run in runs(cell) if run["status"] == "finished"]) for cell in cells(name)
+    ]
+    made = [run for _, kept in found for run in kept]
+    text = f"What it took: {counted(len(made), 'run')}"
+    if made:
+        hours = [run["result"]["training_seconds"] / 3600 for run in made]
+        machines = sorted({provenance.machine(run["provenance"]) for run in made})
+        rising = sum(bool(kept) and rise(kept) > RISE for _, kept in found)
+        text += (
+            f" of {sum(bool(kept) for _, kept in found)} of {len(found)} rows, {sum(hours):.1f} hours of "
+            f"training, {60 * min(hours):.0f} to {60 * max(hours):.0f} minutes a run ({'; '.join(machines)})"
+            f". Rows that still rose by more than {RISE} nats in the last tenth of training (*): {rising}"
+        )
+    costs = [_missing_hours(cell) for cell, kept in found if len(kept) < cell.num_seeds]
+    known = [hours for hours in costs if hours is not None]
+    if costs:
+        text += f". Missing: runs of {counted(len(costs), 'row')}"
+        text += "" if len(known) == len(costs) else f"; of the {len(known)} whose cost is known"
+        text += f", about {sum(known):.1f} hours of one core"
+    return f"{text}.\n"
+
+
+def curves(name: str) -> Iterable[tuple[str, Any]]:
+    """Yields each model with recorded runs: its name and a figure of the validation bound.
+
+    The bound is drawn against the training steps and against the hours that they took.
+    """
+    models = dict.fromkeys(cell.model for cell in cells(name))
+    for model in models:
+        by_steps, by_hours = {}, {}
+        for cell in cells(name):
+            histories = [run["history"] for run in runs(cell)] if cell.model == model else []
+            if histories:
+                first = max(histories, key=lambda history: len(history["step"]))
+                hours = [seconds / 3600 for seconds in first["seconds_so_far"]]
+                by_steps[cell.estimator] = plots.Line(first["step"], first["hard_elbo_nats"])
+                by_hours[cell.estimator] = plots.Line(hours, first["hard_elbo_nats"])
+        if by_steps:
+            titles = "Discrete ELBO, validation (higher is better)", "The same against time"
+            panels = [
+                plots.LinePanel(title, label, "nats per example", lines)
+                for title, label, lines in zip(
+                    titles, ("training steps", "hours"), (by_steps, by_hours), strict=True
+                )
+            ]
+            yield model, plots.comparison(panels, title=model)
+
+
+def save_curves(name: str, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Writes the figures of `curves` to published-MODEL.png files in a folder; returns their paths."""
+    paths = []
+    for model, figure in curves(name):
+        paths.append(folder / picture(model))
+        plots.save(figure, paths[-1], dpi=DPI)
+    return paths
+
+
+def picture(model: str) -> str:
+    """Returns the name of the file with the learning curves of a model."""
+    stem = re.sub(r"[^a-z0-9.]+", "-", model.lower().replace("~", "-nonlinear-"))
+    return f"published-{stem}.png"
+
+
+def _rise(history: Record) -> float:
+    steps, values = history["step"], history["hard_elbo_nats"]
+    before = [value for step, value in zip(steps, values, strict=True) if step <= 0.9 * steps[-1]]
+    return values[-1] - (before or values)[-1]
+
+
+def _plain(cell: Cell, finished: Sequence[Record]) -> str:
+    """The number of the weights themselves, where that of their average is the row's."""
+    values = [-run["result"].get(f"plain_{cell.metric}", math.nan) for run in finished]
+    return "" if math.isnan(sum(values)) else f" (plain {tables.spread(values, 2)})"
+
+
+def _trials(cell: Cell) -> str:
+    """The number of recorded trials on validation images that chose the settings."""
+    kept = store.read("sweeps")
+    return str(cell.trials + sum(len(kept[name]["runs"]) for name in cell.sweeps if name in kept))
+
+
+def _seeds(cell: Cell, count: int) -> str:
+    return f"{count} of {cell.num_seeds}" if count < cell.num_seeds else str(count)
+
+
+def _steps(cell: Cell, finished: Sequence[Record]) -> str:
+    """The steps of the runs, and those that the table asks for where they are more."""
+    steps = sorted({run["result"]["steps"] for run in finished})
+    asked = round(finished[0]["result"]["steps"] / finished[0]["result"]["epochs"] * cell.epochs)
+    shown = " to ".join(str(step) for step in dict.fromkeys((steps[0], steps[-1])))
+    return f"{shown} of {asked}" if steps[0] < asked else shown
+
+
+def _missing_hours(cell: Cell) -> float | None:
+    """Returns the hours of the seeds that a cell lacks, None where nothing tells them."""
+    finished = [run for run in runs(cell) if run["status"] == "finished"]
+    missing = cell.num_seeds - len(finished)
+    if finished:
+        seconds = statistics.fmean(run["result"]["training_seconds"] for run in finished)
+        return missing * seconds / 3600
+    cost = step_cost.find(cell.trainer, cell.settings)
+    return None if cost is None else missing * cost.hours(cell.epochs * cost.steps_per_epoch)
+
+
+def _about(hours: float) -> str:
+    """Hours in words, with two digits."""
+    return f"about {hours:.2g}" if hours < 10 else f"about {hours:.0f}"

@@ -6,7 +6,8 @@ continues from its last epoch. At the end it plots the learning curves of all re
     python -m benchmarks.published.train --table=gumbel_softmax --model=structured \
         --estimators=gumbel_softmax,reinmax --num_seeds=3 --data_dir=$TF_DISCRETE_DATA_DIR
 
-`python -m tools.tables --write` then fills the tables of docs/published.md.
+`--renew` trains runs again that were recorded without their commit. `python -m tools.tables --write` then
+fills the tables of docs/published.md.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Config:
     estimators: tuple[str, ...] = option((), "Only these. Default: all of the table.")
     num_seeds: int = option(0, "Runs of each cell. 0: as many as the table asks for.", lower=0)
     epochs: int = option(0, "Of each run. 0: as many as the table asks for.", lower=0)
+    renew: bool = option(False, "Train runs again that were recorded without their commit.")
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
     output_dir: str = option("runs/published", "Folder of the runs.")
     pictures: str = option(str(store.IMAGES), "Folder for the learning curves of recorded runs.")
@@ -68,7 +70,7 @@ def run(config: Config) -> None:
         for seed in range(max(config.num_seeds or cell.num_seeds for cell in chosen))
         for cell in chosen
         if seed < (config.num_seeds or cell.num_seeds)
-        and cell.run(seed) not in store.read(cell.results)
+        and _is_missing(store.read(cell.results).get(cell.run(seed)), config.renew)
     ]
     for number, (cell, seed) in enumerate(todo, 1):
         print(f"\nrun {number} of {len(todo)}: {cell.model}, {cell.estimator}, seed {seed}")
@@ -77,13 +79,18 @@ def run(config: Config) -> None:
         print(f"learning curves: {path}")
 
 
+def _is_missing(kept: dict[str, Any] | None, renew: bool) -> bool:
+    return kept is None or (renew and not kept["provenance"].get("commit"))
+
+
 def train(cell: Cell, seed: int, config: Config) -> None:
     """Trains one run of a cell, or goes on with it, and keeps it."""
     made = provenance.record()
     keras.backend.clear_session()
     gc.collect()
     trained = task.get(cell.trainer)
-    folder = pathlib.Path(config.output_dir) / cell.results / cell.run(seed)
+    own = "renewed" if config.renew else ""
+    folder = pathlib.Path(config.output_dir) / own / cell.results / cell.run(seed)
     settings: Any = trained.config_class(
         **{"bound_samples": BOUND_SAMPLES, **cell.settings},
         seed=seed,

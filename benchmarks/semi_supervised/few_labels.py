@@ -29,6 +29,7 @@ from trainers.flags.config import check, option, to_json
 if not help_flag.GIVEN:
     import keras
 
+    from benchmarks import step_cost
     from trainers.common import callbacks
     from trainers.common.run_directory import RunDirectory
     from trainers.tasks import semi_supervised
@@ -80,12 +81,26 @@ CONVOLUTIONAL = {
     "labelled_weight": 0.1,
 }
 
+SHORT = {**PLAIN, **LONG, "epochs": 10}
+CHANGES: dict[str, dict[str, Any]] = {
+    "short": {},
+    "short_slow": {"learning_rate": 1e-3},
+    "short_cosine": {"learning_rate_schedule": "cosine"},
+    "short_temperature": {"temperature": 1.0},
+    "short_style": {"style_size": 6},
+    "short_normalized": {"normalization": "batch"},
+    "short_light": {"alpha": 1.0},
+    "short_heavy": {"alpha": 50.0},
+}
+"""One change each to the first 5400 steps of "paper": what matters, and what does not."""
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "augmented": AUGMENTED,
     "convolutional": {**CONVOLUTIONAL, **AUGMENTED},
     "paper": {**PLAIN, **LONG},
     "paper_short": PLAIN,
     "paper_convolutional": {**CONVOLUTIONAL, **PLAIN},
+    **{name: {**SHORT, **change} for name, change in CHANGES.items()},
 }
 """Settings of each variant in addition to `SETTINGS`; the "paper" ones have no regularisation."""
 
@@ -98,6 +113,8 @@ PUBLISHED = {
     "straight_through_gumbel_softmax": (0.936, -110.7),
 }
 PUBLISHED_LABELS = 100
+MORE_LABELS = ("convolutional", "paper")
+"""Variants that a complete table has with more labels too, by joint inference."""
 RESULTS = "few_labels"
 MAX_DRAWS = 100
 
@@ -114,6 +131,14 @@ HEADER = (
     "draws",
     "training of one",
 )
+CHANGES_HEADER = (
+    "change",
+    "validation accuracy",
+    "test accuracy",
+    "difference",
+    "discrete ELBO, test",
+    "training",
+)
 CURVE_HEADER = ("steps", "step size x steps", "`enumeration`", "`gumbel_softmax`")
 HISTORY = {"accuracy": "validation/accuracy", "hard_elbo_nats": "validation/hard_elbo_nats"}
 """Recorded values of every epoch, and the trainer's names of them."""
@@ -129,6 +154,16 @@ class Row(NamedTuple):
     def name(self, draw: int) -> str:
         """The name of the run with a draw of the labels."""
         return f"{self.variant}-{self.labels}-{self.inference}-{draw}"
+
+    @property
+    def num_draws(self) -> int:
+        """Draws of the labels in a complete table; 0 of a row that it does not ask for."""
+        if self.variant in CHANGES:
+            joint = self.inference == "gumbel_softmax"
+            return int(joint and self.labels == PUBLISHED_LABELS)
+        if self.labels == PUBLISHED_LABELS:
+            return {"paper": 5, "paper_short": 1}.get(self.variant, 3)
+        return 3 if self.variant in MORE_LABELS and self.inference == "gumbel_softmax" else 0
 
     def settings(self, draw: int) -> dict[str, Any]:
         """The fields of the trainer's configuration, as JSON has them."""
@@ -166,7 +201,9 @@ class Config:
     variants: tuple[str, ...] = option(tuple(VARIANTS), "Of the training: " + ", ".join(VARIANTS))
     labels: tuple[int, ...] = option(LABELS, "Numbers of labels, multiples of the classes.")
     inference: tuple[str, ...] = option(tuple(PUBLISHED), "Of the class, see the trainer.")
-    num_draws: int = option(3, "Runs of each row.", lower=1, upper=MAX_DRAWS)
+    num_draws: int = option(
+        0, "Runs of each row. 0: as many as the table asks for.", lower=0, upper=MAX_DRAWS
+    )
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
     output_dir: str = option("runs/semi_supervised_table", "Folder of the runs.")
 
@@ -187,7 +224,12 @@ def run(config: Config) -> None:
         and row.labels in config.labels
         and row.inference in config.inference
     ]
-    todo = [(row, draw) for draw in range(config.num_draws) for row in chosen if not row.run(draw)]
+    todo = [
+        (row, draw)
+        for draw in range(MAX_DRAWS)
+        for row in chosen
+        if draw < (config.num_draws or row.num_draws) and not row.run(draw)
+    ]
     for number, (row, draw) in enumerate(todo, 1):
         print(f"\nrun {number} of {len(todo)}: {', '.join(map(str, row))}, draw {draw}", flush=True)
         train(row, draw, config)
@@ -235,19 +277,21 @@ def table() -> Iterable[Row]:
 
 
 def cells() -> list[tuple[str, ...]]:
-    """Returns the rows that are published or have recorded runs, under `HEADER`.
+    """Returns the rows that the table asks for or that have recorded runs, under `HEADER`.
 
     A spread is the standard deviation over the draws; differences are ours less the published number, so
-    that above 0 is better in both columns.
+    that above 0 is better in both columns. Of rows without a run there are the hours that one would take.
     """
     found: list[tuple[str, ...]] = []
     records = store.read(RESULTS)
     for row in table():
+        if row.variant in CHANGES:
+            continue
         kept = [run for draw in range(MAX_DRAWS) if (run := row.run(draw, records))]
         accuracy, bound = (
             PUBLISHED[row.inference] if row.labels == PUBLISHED_LABELS else (None,) * 2
         )
-        if not kept and accuracy is None:
+        if not kept and not row.num_draws:
             continue
         results = [run["result"] for run in kept if run["result"]]
         diverged = len(kept) - len(results)
@@ -259,15 +303,58 @@ def cells() -> list[tuple[str, ...]]:
                 f"`{row.inference}`",
                 *_compared([result["test/accuracy"] for result in results], accuracy, 100, " %", 1),
                 *_compared([result["test/hard_elbo_nats"] for result in results], bound, 1, "", 2),
-                f"{len(results)}{f', {diverged} diverged' if diverged else ''}"
+                f"{len(results)}{f', {diverged} diverged' if diverged else ''}{_of(len(kept), row)}"
                 if kept
                 else "not run",
                 f"{statistics.fmean(minutes):.0f} min, {kept[0]['provenance']['cores']} cores"
                 if results
-                else "",
+                else _estimated(row),
             )
         )
     return found
+
+
+def changes() -> list[tuple[str, ...]]:
+    """Returns what one change each does to a short run of "paper", under `CHANGES_HEADER`."""
+    found: list[tuple[str, ...]] = []
+    records = store.read(RESULTS)
+    rows = {name: Row(name, PUBLISHED_LABELS, "gumbel_softmax") for name in CHANGES}
+    base = rows["short"].run(0, records)
+    for name, change in CHANGES.items():
+        words = ", ".join(f"`--{flag}={value}`" for flag, value in change.items()) or "none"
+        run = rows[name].run(0, records)
+        if not (run and run["result"]):
+            ours = "diverged" if run else "not run"
+            found.append((words, ours, "", "", "", _estimated(rows[name])))
+            continue
+        result = run["result"]
+        accuracy = result["test/accuracy"]
+        lead = accuracy - base["result"]["test/accuracy"] if base and base["result"] else None
+        found.append(
+            (
+                words,
+                f"{100 * result['validation/accuracy']:.1f} %",
+                f"{100 * accuracy:.1f} %",
+                "" if lead is None or not change else f"{100 * lead:+.1f}",
+                f"{result['test/hard_elbo_nats']:.2f}",
+                f"{result['training_seconds'] / 60:.0f} min, {provenance.cores(run['provenance'])}",
+            )
+        )
+    return found
+
+
+def _of(count: int, row: Row) -> str:
+    return f" of {row.num_draws}" if count < row.num_draws else ""
+
+
+def _estimated(row: Row) -> str:
+    """The time that a run would take on one core, as far as its steps were measured."""
+    settings = row.settings(0)
+    cost = step_cost.find("semi_supervised", settings)
+    if cost is None:
+        return ""
+    seconds = 3600 * cost.hours(settings["epochs"] * cost.steps_per_epoch)
+    return f"about {seconds / 60:.0f} min, 1 core"
 
 
 def curve() -> list[tuple[str, ...]]:

@@ -73,7 +73,7 @@ def test_a_table_is_trained_once_and_reported(small, tmp_path, monkeypatch, caps
     store.append("published-small", {**kept, "name": "small/reinmax-1", **other})
     mean = 1 - bound
     row = report.table("gumbel_softmax").splitlines()[2]
-    assert f"| {mean:.2f} +- 1.41 |" in row and f"| {mean - 40:+.2f} | 2 | 3 |" in row
+    assert f"| {mean:.2f} +- 1.41 |" in row and f"| {mean - 40:+.2f} | 2 | 3" in row
     assert [model for model, _ in report.curves("gumbel_softmax")] == ["small"]
     assert (tmp_path / "pictures/published-small.png").stat().st_size > 1000
 
@@ -82,6 +82,19 @@ def test_a_table_is_trained_once_and_reported(small, tmp_path, monkeypatch, caps
 
     monkeypatch.setattr(train, "train", fail)
     train.run(settings)
+
+
+@pytest.mark.parametrize(("renew", "expected"), [(False, [1]), (True, [0, 1])])
+def test_runs_without_their_commit_are_trained_again_if_asked(
+    small, tmp_path, monkeypatch, renew, expected
+):
+    for seed, made in ((0, {}), (2, {"commit": "a" * 40})):
+        store.append("published-small", {"name": small.run(seed), "provenance": made})
+    monkeypatch.setattr(report, "save_curves", lambda *_: [])
+    trained = []
+    monkeypatch.setattr(train, "train", lambda cell, seed, _: trained.append(seed))
+    train.run(train.Config(num_seeds=3, renew=renew, output_dir=str(tmp_path)))
+    assert trained == expected
 
 
 def test_a_choice_of_no_cell_is_refused(small):

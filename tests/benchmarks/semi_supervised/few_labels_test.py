@@ -117,3 +117,26 @@ def test_the_curve_is_that_of_the_recorded_runs():
     first = store.read("few_labels")["paper-100-gumbel_softmax-0"]
     assert [row[0] for row in rows][:3] == ["540", "1080", "2700"]
     assert rows[-1][1] == "113" and rows[-1][3] == f"{100 * first['history']['accuracy'][-1]:.1f} %"
+
+
+def test_changes_are_compared_with_the_unchanged_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    for name, accuracy in (("short", 0.85), ("short_style", 0.8)):
+        row = study.Row(name, 100, "gumbel_softmax")
+        result = {"test/accuracy": accuracy, "validation/accuracy": accuracy}
+        result |= {"test/hard_elbo_nats": -99.0, "training_seconds": 60.0}
+        about = {"settings": row.settings(0), "provenance": {"cores": 1}}
+        store.append("few_labels", {"name": row.name(0), "result": result, **about})
+    rows = {row[0]: row[1:] for row in study.changes()}
+    assert len(rows) == len(study.CHANGES)
+    assert rows["none"] == ("85.0 %", "85.0 %", "", "-99.00", "1 min, 1 core")
+    assert rows["`--style_size=6`"] == ("80.0 %", "80.0 %", "-5.0", "-99.00", "1 min, 1 core")
+    assert rows["`--alpha=1.0`"][0] == "not run"
+
+
+def test_a_change_differs_from_the_recipe_in_its_own_fields():
+    recipe = study.Row("paper", 100, "gumbel_softmax").settings(0)
+    for name, change in study.CHANGES.items():
+        settings = study.Row(name, 100, "gumbel_softmax").settings(0)
+        differing = {field for field in recipe if recipe[field] != settings[field]}
+        assert differing == {"epochs", *change}
