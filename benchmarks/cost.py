@@ -80,7 +80,7 @@ def missing() -> Iterator[Missing]:
 def _without_run() -> Iterator[Missing]:
     for name in TABLES:
         for cell in cells(name):
-            if not report.runs(cell):
+            if not report.runs(cell) and not report.cost_of(cell):
                 yield Missing(f"{cell.results}/{cell.name}", cell.trainer, cell.settings)
     records = store.read(few_labels.RESULTS)
     for row in few_labels.table():

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -23,11 +25,12 @@ from tf_discrete import datasets
 from trainers.common import data
 from trainers.common import run as run_lib
 from trainers.common.task import Task
+from trainers.flags.run import DataFlags
 
 RESULTS = "step_cost"
 STEPS = 50
 """Steps of a short epoch."""
-EPOCHS = 4
+EPOCHS = 3
 """Short epochs, the first of which compiles."""
 LENGTH_AND_SEEDS = ("epochs", "seed", "label_seed", "bound_samples")
 """Fields of a configuration that change neither a step nor the end of an epoch."""
@@ -104,10 +107,16 @@ def measure(
 
     timed = dataclasses.replace(
         trained,
+        load_split=functools.partial(_load_once, trained),
         divide=divide,
         callbacks=lambda *arguments: [*trained.callbacks(*arguments), clock],
     )
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # Of codes that have not begun to learn.
         config = trained.config_class(
             **{
                 **settings,
@@ -145,6 +154,18 @@ def comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings as JSON, without those of `LENGTH_AND_SEEDS`."""
     kept = {name: value for name, value in settings.items() if name not in LENGTH_AND_SEEDS}
     return json.loads(json.dumps(kept))
+
+
+_loaded: dict[tuple[Any, ...], datasets.Split] = {}
+"""Splits that were read, by task, data and seed: most rows have the same."""
+
+
+def _load_once(trained: Task, config: Any, name: str) -> datasets.Split:
+    fields = [getattr(config, field.name) for field in dataclasses.fields(DataFlags)]
+    key = (trained.name, name, config.seed, *fields)
+    if key not in _loaded:
+        _loaded[key] = trained.load_split(config, name)
+    return _loaded[key]
 
 
 def _first(split: datasets.Split, count: int) -> datasets.Split:

@@ -10,8 +10,8 @@ TABLES = {
     "concrete": concrete.concrete,
     "arity": concrete.arity,
     "concrete_structured": concrete.concrete_structured,
-    "gumbel_rao": gumbel_rao.paulus,
     "reinmax": reinmax.reinmax,
+    "gumbel_rao": gumbel_rao.paulus,
 }
 PAPER_STEPS = {
     "concrete": 10_000_000,

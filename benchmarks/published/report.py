@@ -74,7 +74,7 @@ def row(cell: Cell) -> tuple[str, ...]:
     paper_steps = PAPER_STEPS.get(cell.table)
     if not finished:
         ours = "diverged" if kept else "not run"
-        cost = step_cost.find(cell.trainer, cell.settings)
+        cost = cost_of(cell)
         steps = hours = of_paper = ""
         if cost:
             asked = cell.epochs * cost.steps_per_epoch
@@ -101,6 +101,22 @@ def row(cell: Cell) -> tuple[str, ...]:
         " or ".join(sorted({str(run["provenance"]["cores"]) for run in finished})),
         ", ".join(sorted({provenance.short(run["provenance"]) for run in finished})),
     )
+
+
+def cost_of(cell: Cell) -> step_cost.StepCost | None:
+    """Returns the cost that was measured, or that of a run of the same settings and another length."""
+    found = step_cost.find(cell.trainer, cell.settings)
+    if found:
+        return found
+    for other in cells(cell.table):
+        if (other.trainer, other.settings) == (cell.trainer, cell.settings):
+            for run in runs(other):
+                result = run["result"]
+                if run["status"] == "finished":
+                    milliseconds = 1e3 * result["training_seconds"] / result["steps"]
+                    per_epoch = result["steps"] // result["epochs"]
+                    return step_cost.StepCost(milliseconds, 0.0, per_epoch)
+    return None
 
 
 def rise(finished: Sequence[Record]) -> float:
@@ -211,7 +227,7 @@ def _missing_hours(cell: Cell) -> float | None:
     if finished:
         seconds = statistics.fmean(run["result"]["training_seconds"] for run in finished)
         return missing * seconds / 3600
-    cost = step_cost.find(cell.trainer, cell.settings)
+    cost = cost_of(cell)
     return None if cost is None else missing * cost.hours(cell.epochs * cost.steps_per_epoch)
 
 

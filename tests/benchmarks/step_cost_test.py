@@ -65,6 +65,17 @@ def test_a_row_that_is_not_run_has_its_hours_and_those_of_the_paper():
     )
 
 
+def test_a_longer_row_takes_as_long_a_step_as_the_recorded_one():
+    longer = CELL.lengthened(1000, "500000 steps")
+    cells_lib.TABLES["concrete"] = lambda: [CELL, longer]
+    result = {"training_seconds": 200.0, "steps": 50_000, "epochs": 100}
+    record = {"name": CELL.run(0), "status": "finished", "result": result}
+    store.append(CELL.results, record)
+    assert report.cost_of(longer) == step_cost.StepCost(4.0, 0.0, 500)
+    assert report.row(longer)[6:10] == ("500000", "0", "about 0.56", "about 11")
+    assert not list(cost.missing())
+
+
 def test_each_configuration_is_missing_once_until_it_is_measured():
     assert [row.name for row in cost.missing()] == ["none/small"]
     append(3.0, 0.3)
