@@ -172,7 +172,7 @@ def curves(name: str) -> Iterable[tuple[str, Any]]:
                     titles, ("training steps", "hours"), (by_steps, by_hours), strict=True
                 )
             ]
-            yield model, plots.comparison(panels, title=model)
+            yield model, plots.comparison(panels, title=model, columns=1)
 
 
 def save_curves(name: str, folder: pathlib.Path) -> list[pathlib.Path]:

@@ -102,10 +102,16 @@ def test_a_run_of_a_comparison_is_repeated_by_its_settings(tmp_path: pathlib.Pat
 )
 def test_a_row_at_toy_length(row, more, tmp_path: pathlib.Path, monkeypatch, capfd):
     monkeypatch.setenv("TF_DISCRETE_DATA_DIR", str(tmp_path))
-    before = {table: store.path_of(table).read_bytes() for table in reproduce.TABLES}
+    before = results()
     reproduce.run(
         reproduce.Config(row=row, more=f"{TOY} {more}", output_dir=str(tmp_path / "runs"))
     )
     shown = capfd.readouterr().out
     assert "hours of training" in shown and "| test/bound_nats | -" in shown
-    assert before == {table: store.path_of(table).read_bytes() for table in reproduce.TABLES}
+    assert before == results()
+
+
+def results() -> dict[str, bytes]:
+    """The content of each table that has records."""
+    paths = [store.path_of(table) for table in reproduce.TABLES]
+    return {path.name: path.read_bytes() for path in paths if path.exists()}
