@@ -144,8 +144,8 @@ def effort(name: str) -> str:
     known = [hours for hours in costs if hours is not None]
     if costs:
         text += f". Missing: runs of {counted(len(costs), 'row')}"
-        text += "" if len(known) == len(costs) else f"; of the {len(known)} whose cost is known"
-        text += f", about {sum(known):.1f} hours of one core"
+        text += "" if len(known) == len(costs) else f", of which {len(known)} have a known cost"
+        text += f", about {sum(known):.1f} hours of one core" if known else ""
     return f"{text}.\n"
 
 
