@@ -35,7 +35,7 @@ if not help_flag.GIVEN:
     from tf_discrete import plots
     from trainers.common import task
     from trainers.common.run_directory import RunDirectory, read_json
-    from trainers.comparison import compared_runs
+    from trainers.comparison import compared_runs, comparison_report
     from trainers.comparison import settings as comparison_config
     from trainers.saved_runs import bound_curve
 
@@ -113,6 +113,7 @@ def keep_comparison(folder: Path) -> None:
     comparison = read_json(path)
     settings = comparison["config"]
     model = model_name(settings)
+    base = comparison["estimators"].get(settings["reference"], {}).get("gradients")
     for name, entry in comparison["estimators"].items():
         for run in entry.get("runs", []):
             if run["status"] != "unfinished":
@@ -121,6 +122,8 @@ def keep_comparison(folder: Path) -> None:
                 store.append("estimators", {**record, **kept_run(run, name, settings, made)})
         if entry["cost"] or entry["gradients"]:
             measured = {key: entry[key] for key in ("cost", "gradients")}
+            if measured["gradients"] and base:
+                measured["gradients"] |= {"reference_variance": comparison_report.variance(base)}
             made_on = provenance.of_run(comparison["hardware"], comparison["versions"])
             record = {"name": f"{model}/{name}", "estimator": name, **measured}
             store.append("estimators", {**record, "provenance": made_on})

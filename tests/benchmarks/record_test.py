@@ -136,6 +136,26 @@ def test_the_table_reads_what_is_kept(place: pathlib.Path):
     assert tables.render(document) == document.replace("old\n", text)
 
 
+def test_a_variance_is_relative_to_the_reference_of_its_own_comparison(place: pathlib.Path):
+    """The weights of another comparison have gradients of another size."""
+    for number, variances in enumerate(({"gumbel_softmax": 4.0, "reinmax": 8.0}, {"darn": 1.0})):
+        base = {"gumbel_softmax": _gradients(variances.get("gumbel_softmax", 0.5))}
+        measured = base | {name: _gradients(value) for name, value in variances.items()}
+        estimators = {
+            name: {"runs": [_run(0, -100.0)], "gradients": found}
+            for name, found in measured.items()
+        }
+        record.keep_comparison(_compared(place / f"comparison-{number}", estimators))
+    text = run_tables.estimator_comparison()
+    for name, ratio in {"reinmax": "2 x (12)", "darn": "2 x (12)"}.items():
+        assert ratio in next(line for line in text.splitlines() if f"`{name}`" in line)
+
+
+def _gradients(variance: float) -> dict:
+    groups = {"encoder": {"variance": variance, "cosine": 0.5}}
+    return {"evaluations": 12, "rows": [{"groups": groups}]}
+
+
 @pytest.mark.parametrize(
     "trainer,changes,result,expected",
     [

@@ -250,14 +250,19 @@ def _mean(entry: Mapping[str, Any], name: str) -> float:
 
 
 def _variance(gradients: Mapping[str, Any] | None, reference: Mapping[str, Any] | None) -> str:
-    """At the last checkpoint, relative to the reference's."""
+    """At the last checkpoint, relative to the reference's in the same comparison."""
     if not gradients:
         return ""
-    own = gradients["rows"][-1]["groups"]["encoder"]["variance"]
+    own = variance(gradients)
     if not reference:
         return f"{own:.3g} ({gradients['evaluations']})"
-    other = reference["rows"][-1]["groups"]["encoder"]["variance"]
+    other = gradients.get("reference_variance") or variance(reference)
     return f"{own / other:.3g} x ({gradients['evaluations']})"
+
+
+def variance(gradients: Mapping[str, Any]) -> float:
+    """Returns the variance of the encoder's gradient at the last checkpoint."""
+    return gradients["rows"][-1]["groups"]["encoder"]["variance"]
 
 
 def _cosine(gradients: Mapping[str, Any] | None) -> str:
