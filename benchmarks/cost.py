@@ -13,22 +13,30 @@ import gc
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import keras
-import tensorflow as tf
-
-from benchmarks import provenance, step_cost, store
-from benchmarks.published import report
+from benchmarks import help_flag, provenance, store
 from benchmarks.published.cells import TABLES, cells
-from benchmarks.semi_supervised import few_labels
-from trainers.common import command_line, task
+from trainers.common import command_line
 from trainers.flags.config import check, option
+
+if not help_flag.GIVEN:
+    import keras
+    import tensorflow as tf
+
+    from benchmarks import step_cost
+    from benchmarks.published import report
+    from benchmarks.semi_supervised import few_labels
+    from trainers.common import task
+
+
+STEPS = 50
+"""Steps of a short epoch."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """How long each row is measured."""
 
-    steps: int = option(step_cost.STEPS, "Training steps of each of the short epochs.", lower=1)
+    steps: int = option(STEPS, "Training steps of each of the short epochs.", lower=1)
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
 
 

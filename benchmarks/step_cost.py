@@ -28,8 +28,6 @@ from trainers.common.task import Task
 from trainers.flags.run import DataFlags
 
 RESULTS = "step_cost"
-STEPS = 50
-"""Steps of a short epoch."""
 EPOCHS = 3
 """Short epochs, the first of which compiles."""
 LENGTH_AND_SEEDS = ("epochs", "seed", "label_seed", "bound_samples")
@@ -82,7 +80,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def measure(
-    trained: Task, settings: Mapping[str, Any], steps: int = STEPS, data_dir: str = ""
+    trained: Task, settings: Mapping[str, Any], steps: int, data_dir: str = ""
 ) -> dict[str, Any]:
     """Trains a configuration for a few short epochs; returns what `StepCost` holds, as a record.
 

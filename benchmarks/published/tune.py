@@ -16,16 +16,19 @@ import gc
 import pathlib
 from typing import Any
 
-import keras
-
-from benchmarks import provenance, store
+from benchmarks import help_flag, provenance, store
 from benchmarks.published import tuning
 from benchmarks.published.cells import Cell
 from benchmarks.published.gumbel_softmax import base_cells
-from tf_discrete import evaluation
-from trainers.common import callbacks, command_line, task
-from trainers.common import run as run_lib
+from trainers.common import command_line
 from trainers.flags.config import check, option, to_json
+
+if not help_flag.GIVEN:
+    import keras
+
+    from tf_discrete import evaluation
+    from trainers.common import callbacks, task
+    from trainers.common import run as run_lib
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,7 +66,7 @@ class StochasticLayer(keras.layers.Layer):
             [batch, ..., N * D, r] for trees.
         training: Bool, whether to return a training sample. Default: False.
         seed: Int or int32 [2], seed of this call, in training or with `inference="draw"`. The same seed
-            gives the same sample. Default: None, a new seed in every call.
+            gives the same sample, under XLA another than without. Default: None, a new seed in every call.
 
     Output shape:
         The shape of the input for categorical and Bernoulli latents and for trees; [batch, ...,
