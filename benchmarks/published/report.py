@@ -133,11 +133,13 @@ def effort(name: str) -> str:
     text = f"What it took: {counted(len(made), 'run')}"
     if made:
         hours = [run["result"]["training_seconds"] / 3600 for run in made]
+        shortest, longest = (round(60 * bound(hours)) for bound in (min, max))
+        minutes = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         machines = sorted({provenance.machine(run["provenance"]) for run in made})
         rising = sum(bool(kept) and rise(kept) > RISE for _, kept in found)
         text += (
             f" of {sum(bool(kept) for _, kept in found)} of {len(found)} rows, {sum(hours):.1f} hours of "
-            f"training, {60 * min(hours):.0f} to {60 * max(hours):.0f} minutes a run ({'; '.join(machines)})"
+            f"training, {minutes} minutes a run ({'; '.join(machines)})"
             f". Rows that still rose by more than {RISE} nats in the last tenth of training (*): {rising}"
         )
     costs = [_missing_hours(cell) for cell, kept in found if len(kept) < cell.num_seeds]
