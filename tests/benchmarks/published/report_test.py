@@ -95,7 +95,7 @@ def test_what_a_table_took_and_what_it_lacks():
     append(0, 41.0, (-50.0, -50.0))
     text = report.effort("reinmax")
     assert text.startswith(
-        "What it took: 1 run of 1 of 1 rows, 0.1 hours of training, 6 to 6 minutes a run (P, 1 core). "
+        "What it took: 1 run of 1 of 1 rows, 0.1 hours of training, 6 minutes a run (P, 1 core). "
     )
     assert text.endswith("Missing: runs of 1 row, about 0.2 hours of one core.\n")
 
