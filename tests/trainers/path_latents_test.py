@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.trainers import small_runs
@@ -50,6 +52,9 @@ def test_a_table_is_trained_by_its_own_optimizer():
     model = categorical_vae.build_model(settings, split, 7)
     compiling.compile_model(model, settings, 7)
     assert model.latents == "tree:4,4,4" and isinstance(model.optimizer, LazyAdam)
+    settings = dataclasses.replace(settings, optimizer="rectified_adam")
+    with pytest.raises(ValueError, match="Leave --optimizer out. Received: optimizer='rect"):
+        compiling.compile_model(model, settings, 7)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tests import registries
 from tests.trainers import small_runs
 from tf_discrete import datasets, export
+from tf_discrete.optimizers import FusedAdam, RectifiedAdam
 from trainers.common import compiling, results, run
 from trainers.flags.run import RunConfig
 from trainers.saved_runs import evaluate
@@ -226,6 +227,17 @@ def test_two_devices(tmp_path: pathlib.Path):
     assert answer["common_noise"] == 0
     assert {"model.keras", "saved_model", "metrics.json", "samples.png"} <= set(answer["files"])
     assert answer["result"]["test/bound_nats"] > -60
+
+
+@pytest.mark.parametrize("name,kind", [("adam", FusedAdam), ("rectified_adam", RectifiedAdam)])
+def test_the_optimizer_of_its_flag(name, kind, tmp_path: pathlib.Path):
+    split = datasets.get("digits", "train", max_examples=60)
+    settings = small_runs.config(tmp_path, optimizer=name, weight_decay=0.1)
+    model = categorical_vae.build_model(settings, split, 10)
+    compiling.compile_model(model, settings, 10, weight_average=0.9)
+    optimizer = model.optimizer
+    assert type(optimizer) is kind
+    assert (optimizer.weight_decay, optimizer.use_ema, optimizer.ema_momentum) == (0.1, True, 0.9)
 
 
 def test_cosine_learning_rate(tmp_path: pathlib.Path):

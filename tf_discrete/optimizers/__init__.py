@@ -1,6 +1,7 @@
-"""Keras optimizers with a faster update: in one pass over memory, or of a table's touched rows alone."""
+"""Keras optimizers: Adam in one pass over memory, of a table's touched rows alone, or rectified."""
 
 from tf_discrete.optimizers.fused_adam import FusedAdam
 from tf_discrete.optimizers.lazy_adam import LazyAdam
+from tf_discrete.optimizers.rectified_adam import RectifiedAdam
 
-__all__ = ["FusedAdam", "LazyAdam"]
+__all__ = ["FusedAdam", "LazyAdam", "RectifiedAdam"]

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_discrete import datasets
 from tf_discrete.models import DiscreteModel, networks
-from tf_discrete.optimizers import FusedAdam, LazyAdam
+from tf_discrete.optimizers import FusedAdam, LazyAdam, RectifiedAdam
 
 from ..flags.run import DistributeFlags, RunConfig, TrainingFlags
 from ..workers import batches as worker_batches
@@ -74,19 +74,37 @@ def compile_model(
         config: Its flags.
         steps_per_epoch: Over which the learning rate decays, times the epochs.
         weight_average: Decay of the average of the weights that the optimizer keeps. Default: 0, none.
+
+    Raises:
+        ValueError: An optimizer that the tables of a model cannot have.
     """
     rate: Any = config.learning_rate
     if config.learning_rate_schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
-    average = {"use_ema": True, "ema_momentum": weight_average} if weight_average else {}
-    adam = LazyAdam if networks.has_table(model) else FusedAdam
-    optimizer = adam(rate, weight_decay=config.weight_decay or None, **average)
+    make = _optimizer(model, config)
+    optimizer = make(rate, weight_decay=config.weight_decay or None, **average_of(weight_average))
     if config.weight_decay:
         optimizer.exclude_from_weight_decay(
             [v for v in model.trainable_variables if v.name != "kernel"]
         )
     model.compile(optimizer=optimizer, jit_compile=use_xla(config))
     model.optimizer.build(model.trainable_variables)
+
+
+def average_of(decay: float) -> dict[str, Any]:
+    """Returns the arguments by which an optimizer keeps an average of the weights; none for a decay of 0."""
+    return {"use_ema": True, "ema_momentum": decay} if decay else {}
+
+
+def _optimizer(model: DiscreteModel, config: TrainingFlags) -> type[keras.optimizers.Optimizer]:
+    if not networks.has_table(model):
+        return RectifiedAdam if config.optimizer == "rectified_adam" else FusedAdam
+    if config.optimizer != "adam":
+        raise ValueError(
+            "A model with a table of a row for each category is trained by an Adam that updates the rows of "
+            f"a batch alone. Leave --optimizer out. Received: optimizer={config.optimizer!r}"
+        )
+    return LazyAdam
 
 
 def check_objective(model: DiscreteModel, image_shape: tuple[int, ...]) -> None:

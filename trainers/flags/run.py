@@ -60,6 +60,11 @@ class OptimizationFlags:
 
     batch_size: int = option(100, "Images per training step.", lower=1)
     epochs: int = option(100, "Passes over the training images.", lower=1)
+    optimizer: str = option(
+        "adam",
+        "'rectified_adam' (RAdam) warms the adaptive step size up by itself; some papers train with it.",
+        choices=("adam", "rectified_adam"),
+    )
     learning_rate: float = option(1e-3, "Learning rate of Adam.", positive=True)
     learning_rate_schedule: str = option(
         "constant",
