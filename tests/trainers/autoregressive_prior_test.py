@@ -97,6 +97,21 @@ def test_scores_have_the_error_of_two_images_or_more():
     assert result["test/bits_per_item_standard_error"] == pytest.approx(error, rel=1e-5)
 
 
+def test_the_average_of_the_weights_is_validated_scored_and_saved(finished, tmp_path):
+    flags = {**FLAGS, "epochs": 2, "weight_average": 0.5}
+    result = trainer.run(
+        trainer.Config(run=str(finished), output_dir=str(tmp_path / "prior"), **flags)
+    )
+    best = max(row["validation/log_prob_nats"] for row in small_runs.rows(tmp_path / "prior"))
+    np.testing.assert_allclose(-result["validation/nats_per_item"], best, rtol=1e-4)
+    assert result["plain_test/nats_per_item"] != result["test/nats_per_item"]
+    assert "plain_test/bits_per_item_standard_error" in result
+    prior = keras.saving.load_model(tmp_path / "prior" / "prior.keras")
+    run = finished_run.load(str(finished))
+    test = codes.encode_batches(run.model, run.split("test").batches(500))
+    np.testing.assert_allclose(result["test/bits_per_item"], prior.bits_per_item(test), rtol=1e-4)
+
+
 def test_the_run_is_left_as_it_was(finished, trained):
     assert not (finished / "autoregressive_prior").exists()
 

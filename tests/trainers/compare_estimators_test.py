@@ -68,6 +68,18 @@ def read(folder: pathlib.Path, name: str = "comparison.json"):
 
 
 @pytest.mark.slow
+def test_runs_with_an_average_of_their_weights_are_compared(tmp_path):
+    changes = {"estimators": (), "epochs": 1, "num_checkpoints": 1, "cost_rounds": 0}
+    compare_estimators.run(config(tmp_path, weight_average=0.5, **changes))
+    found = read(tmp_path)["estimators"]["gumbel_softmax"]
+    (one,) = found["runs"]
+    assert "plain_test/bound_nats" in json.loads(
+        (tmp_path / "runs/gumbel_softmax-0/metrics.json").read_text()
+    )
+    assert one["status"] == "finished" and len(found["gradients"]["rows"]) == 2
+
+
+@pytest.mark.slow
 def test_what_is_written(compared: pathlib.Path):
     comparison = read(compared)
     found = comparison["estimators"]

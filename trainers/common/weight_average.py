@@ -8,8 +8,6 @@ from typing import Any
 
 import keras
 
-from tf_discrete.models import DiscreteModel
-
 
 class WeightAverage:
     """Exchanges the weights of a model for the average that its optimizer keeps of them.
@@ -20,7 +18,7 @@ class WeightAverage:
         model: Compiled, with an optimizer of `use_ema=True` that is built.
     """
 
-    def __init__(self, model: DiscreteModel):
+    def __init__(self, model: keras.Model):
         optimizer: Any = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         self._pairs = list(
             zip(

@@ -153,7 +153,7 @@ def compare_gradients(config: Config, names: Sequence[str], splits: data.Splits)
     run_lib.prepare(settings)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     source = build(config, config.reference, splits["train"])
-    compiling.compile_model(source, settings, steps)
+    compiling.compile_model(source, settings, steps, settings.weight_average)
     kept = Checkpoints(source, RunDirectory(settings.output_dir), 0, steps)
     if not kept.kept_epochs():
         print(f"{settings.output_dir} has kept no checkpoints; no gradients are compared")

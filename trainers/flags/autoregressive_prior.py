@@ -6,11 +6,11 @@ import dataclasses
 
 from .config import option
 from .finished_run import MovedDataFlags, TrustFlags
-from .run import DistributeFlags
+from .run import AverageFlags, DistributeFlags
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(DistributeFlags, TrustFlags, MovedDataFlags):
+class Config(AverageFlags, DistributeFlags, TrustFlags, MovedDataFlags):
     """Flags of this trainer; those of the prior have the names of its arguments."""
 
     run: str = option(

@@ -7,11 +7,11 @@ import dataclasses
 from . import names
 from .categorical_vae import CategoricalVAEFlags
 from .config import option
-from .run import TrainingFlags
+from .run import AverageFlags, TrainingFlags
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(CategoricalVAEFlags, TrainingFlags):
+class Config(CategoricalVAEFlags, AverageFlags, TrainingFlags):
     """Flags of the comparison and, as in trainers.categorical_vae, of its runs."""
 
     binarization: str = option(

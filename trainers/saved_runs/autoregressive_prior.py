@@ -30,6 +30,7 @@ from ..common import (
     narration,
     results,
     standard_errors,
+    weight_average,
 )
 from ..common import run as run_lib
 from ..common.progress import Progress
@@ -106,18 +107,7 @@ def _run(config: Config, shared: SharedRun) -> dict[str, Any]:
         if config.distribute != "none":  # The rest needs no other device.
             prior = _prior(finished.model, config)
         _checkpoints(prior, codes, config, directory).restore_best()
-        with narration.phase("Bits of the codes of every split"):
-            result = {**score(prior, codes), "epochs": epochs}
-        if config.compress:
-            with narration.phase(f"Compression of {counted(len(codes['test']), 'test code')}"):
-                report = codes_lib.compress(
-                    codes["test"], prior, directory.path / "codes.bin", overwrite=True
-                )
-            result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
-        with narration.phase("Prior and samples"):
-            with writing.replaced_file(directory.path / "prior.keras") as new:
-                prior.save(new)
-            plots.save(samples(finished.model, prior, config), directory.path / "samples.png")
+        result = {**_finished(finished.model, prior, codes, config, directory), "epochs": epochs}
         write_json(directory.result_path, result)
     results.print_table(f"{directory.path}: codes of {config.run}", result)
     print(f"\nEverything is in {directory.path}. Curves:")
@@ -133,9 +123,49 @@ def _prior(model: Any, config: Config) -> AutoregressivePrior:
         units=config.units,
         embedding_units=config.embedding_units,
     )
-    prior.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
+    average = compiling.average_of(config.weight_average)
+    prior.compile(optimizer=keras.optimizers.Adam(config.learning_rate, **average))
     prior.optimizer.build(prior.trainable_variables)  # Or the step would be traced twice.
     return prior
+
+
+def _finished(
+    model: Any,
+    prior: AutoregressivePrior,
+    codes: dict[str, np.ndarray],
+    config: Config,
+    directory: RunDirectory,
+) -> dict[str, Any]:
+    """Scores, compresses, saves and samples by the average of the weights, if there is one."""
+    if not config.weight_average:
+        return _results(model, prior, codes, config, directory)
+    with narration.phase("Bits of the test codes, by the weights as trained"):
+        plain = per_item(prior, "plain_test", codes["test"])
+    with weight_average.WeightAverage(prior).used():
+        return {**_results(model, prior, codes, config, directory), **plain}
+
+
+def _results(
+    model: Any,
+    prior: AutoregressivePrior,
+    codes: dict[str, np.ndarray],
+    config: Config,
+    directory: RunDirectory,
+) -> dict[str, Any]:
+    """Scores, compresses, saves and samples; returns the numbers."""
+    with narration.phase("Bits of the codes of every split"):
+        result = score(prior, codes)
+    if config.compress:
+        with narration.phase(f"Compression of {counted(len(codes['test']), 'test code')}"):
+            report = codes_lib.compress(
+                codes["test"], prior, directory.path / "codes.bin", overwrite=True
+            )
+        result.update({f"compressed/{name}": size for name, size in report._asdict().items()})
+    with narration.phase("Prior and samples"):
+        with writing.replaced_file(directory.path / "prior.keras") as new:
+            prior.save(new)
+        plots.save(samples(model, prior, config), directory.path / "samples.png")
+    return result
 
 
 def _check_batch_size(config: Config, rows: int, replicas: int) -> None:
@@ -190,6 +220,7 @@ def fit(
     rows = len(codes["validation"])
     size = worker_batches.rows_for_all(rows, min(1000, rows), strategy.num_replicas_in_sync)
     validation = tf.data.Dataset.from_tensor_slices(codes["validation"]).batch(size)
+    average = weight_average.WeightAverage(prior) if config.weight_average else None
     own = [
         keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: logs.update(val_log_prob_nats=-logs["val_loss"])
@@ -205,9 +236,13 @@ def fit(
             initial_epoch=checkpoints.epoch,
             steps_per_epoch=steps,
             callbacks=[
+                *([weight_average.UseAverage(average)] if average else []),
                 callbacks.StopWhenInterrupted(),
                 callbacks.StopAtNaN(),
-                *shared.callbacks(own, [checkpoints]),
+                *shared.callbacks(
+                    own,
+                    [*([weight_average.UseWeights(average)] if average else []), checkpoints],
+                ),
             ],
             shuffle=False,
             verbose=0,
@@ -247,10 +282,7 @@ def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str,
     """
     result: dict[str, Any] = {}
     for name, some in codes.items():
-        batches = np.array_split(some, range(1000, len(some), 1000))
-        nats = -np.concatenate([prior.log_prob(batch).numpy() for batch in batches])
-        for unit, size in (("nats", 1.0), ("bits", math.log(2))):
-            result |= standard_errors.with_error(f"{name}/{unit}_per_item", nats / size)
+        result |= per_item(prior, name, some)
     categories = prior.num_categories
     result["test/bits_per_item_uniform"] = prior.num_variables * math.log2(categories)
     counts = (codes["train"][:, :, np.newaxis] == np.arange(categories)).sum(0) + 1.0
@@ -258,6 +290,16 @@ def score(prior: AutoregressivePrior, codes: dict[str, np.ndarray]) -> dict[str,
     variables = np.arange(prior.num_variables)
     independent = bits[variables, codes["test"]].sum(1)
     result |= standard_errors.with_error("test/bits_per_item_independent", independent)
+    return result
+
+
+def per_item(prior: AutoregressivePrior, name: str, codes: np.ndarray) -> dict[str, float]:
+    """Returns the nats and bits of a code, the mean over codes [n, N] with its standard error."""
+    result: dict[str, float] = {}
+    batches = np.array_split(codes, range(1000, len(codes), 1000))
+    nats = -np.concatenate([prior.log_prob(batch).numpy() for batch in batches])
+    for unit, size in (("nats", 1.0), ("bits", math.log(2))):
+        result |= standard_errors.with_error(f"{name}/{unit}_per_item", nats / size)
     return result
 
 
