@@ -245,11 +245,11 @@ def codebook_decay() -> str:
     return _measurement(decay)
 
 
-def bottlenecks() -> str:
-    """The study of discrete bottlenecks at equal bits."""
+def bottlenecks(images: str = "") -> str:
+    """The study of discrete bottlenecks at equal bits, or that of other images."""
     from benchmarks.bottlenecks import report, step_time
 
-    records = store.read("bottlenecks")
+    records = store.read(f"bottlenecks_{images}" if images else "bottlenecks")
     return report.text(records, store.read(step_time.RESULTS)) if records else NOT_MEASURED
 
 

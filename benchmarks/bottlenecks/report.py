@@ -65,7 +65,7 @@ def has_collapsed(record: Record) -> bool:
 
 
 def text(records: Mapping[str, Record], times: Mapping[str, Record] | None = None) -> str:
-    """Returns the report in Markdown.
+    """Returns the report in Markdown; the slides are judged where there are several seeds.
 
     Args:
         records: Of the study.
@@ -73,6 +73,7 @@ def text(records: Mapping[str, Record], times: Mapping[str, Record] | None = Non
     """
     study, cells = records["study"], groups(records)
     config = study["config"]
+    seeds = {record["seed"] for found in cells.values() for record in found}
     any_cell = next(iter(cells.values()))[0] if cells else {"steps": 0, "prior_parameters": 0}
     parts = [
         f"{config['dataset']}: {any_cell['steps']:,} steps of batches of {config['batch_size']}, "
@@ -83,7 +84,7 @@ def text(records: Mapping[str, Record], times: Mapping[str, Record] | None = Non
         winners(cells, records),
         aims.table(cells, records),
         failures(records),
-        slides.table(records),
+        slides.table(records) if len(seeds) > 1 else "",
     ]
     return "\n".join(part for part in parts if part)
 

@@ -21,10 +21,11 @@ PRIOR = "inception_score_prior"
 TEXT = """What the slides on Gumbel-Softmax and semantic hashing conclude, with a Gumbel-Softmax that pays \
 the KL, as it does there, and with one that pays none, as semantic hashing does. Shares are of squared \
 errors, as the cross-entropy of grey pixels has a large constant; samples are scored by their inception \
-score. Mean +- half of the 95 % interval over seeds, of the cells that all of them have; *confirmed*: the \
-interval is above 0; *not confirmed*: it is below; *not decided*: it holds 0, or there is one seed.
+score. Mean +- half of the 95 % interval over seeds, of the cells that all of them have: as many seeds as \
+leave the number known; *confirmed*: the interval is above 0; *not confirmed*: it is below; *not decided*: it \
+holds 0, or there is one seed.
 """
-HEADER = ("the slides say", "number", "with the KL", "verdict", "without a KL", "verdict")
+HEADER = ("the slides say", "number", "with the KL", "verdict", "without a KL", "verdict", "seeds")
 
 
 class Claim(NamedTuple):
@@ -50,22 +51,39 @@ def table(records: Mapping[str, Record]) -> str:
     for record in finished:
         if "seed" in record:
             seeds.setdefault(record["seed"], {})[record["family"], record["bits"]] = record
-    common = set.intersection(*(set(cells) for cells in seeds.values())) if seeds else set()
-    if not any(family == HASHING for family, _ in common):
+    if not any(family == HASHING for cells in seeds.values() for family, _ in cells):
         return ""
     trials: dict[str, list[float]] = {}
     for record in records.values():
         cell, _, end = record["name"].rpartition("-")
         if end.startswith("trial=") and end != "trial=0":  # That is the default.
             trials.setdefault(cell.split("-")[0], []).append(record.get("nats", math.nan))
+    order = [seeds[seed] for seed in sorted(seeds)]
+    tables = [_rows(order[:count], trials) for count in range(len(order), 0, -1)]
+    rows = [max(same, key=_known) for same in zip(*tables, strict=True)]
+    return f"{TEXT}\n{markdown(HEADER, rows)}"
+
+
+def _rows(
+    seeds: Sequence[Mapping[tuple[str, int], Record]], trials: Mapping[str, Sequence[float]]
+) -> list[tuple[str, ...]]:
+    """Returns the conclusions with their verdicts by the cells that all of some seeds have."""
+    common = set.intersection(*map(set, seeds))
     columns = [
-        [claims({key: cells[key] for key in common}, trials, kl) for cells in seeds.values()]
+        [claims({key: cells[key] for key in common}, trials, kl) for cells in seeds]
         for kl in ("1", "0")
     ]
     verdicts = [[judged(same) for same in zip(*column, strict=True)] for column in columns]
     said = [(claim.sentence, claim.number) for claim in columns[0][0]]
-    rows = [(*one, *paying, *free) for one, paying, free in zip(said, *verdicts, strict=True)]
-    return f"{TEXT}\n{markdown(HEADER, rows)}"
+    count = str(len(seeds))
+    return [
+        (*one, *paying, *free, count) for one, paying, free in zip(said, *verdicts, strict=True)
+    ]
+
+
+def _known(row: Sequence[str]) -> int:
+    """Returns how many of the two numbers of a row are known."""
+    return sum(number != "" for number in (row[2], row[4]))
 
 
 def claims(

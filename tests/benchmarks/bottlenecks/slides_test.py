@@ -75,7 +75,7 @@ def test_every_rule_on_cells_that_agree_with_the_slides():
     assert words([*usual(), *usual(1), *tried()]) == ["confirmed"] * 6 + ["not decided"]
     both = rows([*usual(), *usual(1)])
     assert both[3][2:4] == ["6.000 +- 0.000", "confirmed"]
-    assert all(row[4:] == ["", "not decided"] for row in both)  # No cell without a KL.
+    assert all(row[4:] == ["", "not decided", "2"] for row in both)  # No cell without a KL.
     assert words([*usual(), *tried()]) == ["not decided"] * 7  # One seed decides nothing.
     assert rows(usual())[3][2:4] == ["6.000", "not decided"]
 
@@ -117,7 +117,14 @@ def test_a_cell_that_one_seed_lacks_does_not_count():
     assert words([*usual(), *usual(1)])[3] == "confirmed"
     found = rows([*usual(), *second])
     assert found[0][2:4] == ["0.090 +- 0.000", "confirmed"]  # By 16 bits alone.
-    assert found[3][3] == "not decided"
+    assert found[3][2:] == ["6.000", "not decided", "", "not decided", "1"]
+
+
+def test_as_many_seeds_decide_as_have_the_cells():
+    third = [cell(GUMBEL, 16, 103.0, seed=2), cell(HASHING, 16, 101.0, seed=2)]
+    found = rows([*usual(), *usual(1), *third])
+    assert [row[-1] for row in found] == ["3", "3", "3", "2", "2", "3", "3"]
+    assert found[3][2:4] == ["6.000 +- 0.000", "confirmed"]  # Of 16 and 96 bits.
 
 
 def test_without_semantic_hashing_nothing_is_judged():
