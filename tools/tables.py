@@ -52,25 +52,25 @@ def estimators() -> str:
 
 def semi_supervised(*variant_and_labels: str) -> str:
     """Compares the semi-supervised VAE with published numbers, by variant and number of labels."""
-    from benchmarks.semi_supervised import few_labels as semi_supervised_table
+    from benchmarks.semi_supervised import few_labels_report
 
-    cells = semi_supervised_table.cells()
+    cells = few_labels_report.cells()
     some = [row for row in cells if row[: len(variant_and_labels)] == variant_and_labels]
-    return markdown(semi_supervised_table.HEADER, some)
+    return markdown(few_labels_report.HEADER, some)
 
 
 def semi_supervised_curve() -> str:
     """The validation accuracy of the plain semi-supervised VAE after a number of steps."""
-    from benchmarks.semi_supervised import few_labels as semi_supervised_table
+    from benchmarks.semi_supervised import few_labels_report
 
-    return markdown(semi_supervised_table.CURVE_HEADER, semi_supervised_table.curve(), right=True)
+    return markdown(few_labels_report.CURVE_HEADER, few_labels_report.curve(), right=True)
 
 
 def semi_supervised_changes() -> str:
     """Compares single changes to a short run of the plain semi-supervised VAE."""
-    from benchmarks.semi_supervised import few_labels as semi_supervised_table
+    from benchmarks.semi_supervised import few_labels_report
 
-    return markdown(semi_supervised_table.CHANGES_HEADER, semi_supervised_table.changes())
+    return markdown(few_labels_report.CHANGES_HEADER, few_labels_report.changes())
 
 
 def semi_supervised_speed() -> str:
@@ -196,14 +196,14 @@ HEADLINES = {
 def headline() -> str:
     """One row for each task, by Gumbel-Softmax, next to the published number."""
     from benchmarks.published import report
-    from benchmarks.semi_supervised import few_labels as semi_supervised_table
+    from benchmarks.semi_supervised import few_labels_report
 
     rows = []
     for cell in report.cells("gumbel_softmax"):
         if cell.model in HEADLINES and cell.estimator == "gumbel_softmax":
             _, _, published, ours, _, seeds, *_ = report.row(cell)
             rows.append((HEADLINES[cell.model], "-log p(x), nats", published, ours, seeds))
-    for cells in semi_supervised_table.cells():
+    for cells in few_labels_report.cells():
         if cells[:3] == ("convolutional", "100", "`gumbel_softmax`"):
             rows.append(("100 labels, with augmentation", "accuracy", cells[4], cells[3], cells[9]))
     return markdown(("task", "measure", "published", "ours", "seeds"), rows)

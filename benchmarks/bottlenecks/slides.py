@@ -22,8 +22,8 @@ TEXT = """What the slides on Gumbel-Softmax and semantic hashing conclude, with 
 the KL, as it does there, and with one that pays none, as semantic hashing does. Shares are of squared \
 errors, as the cross-entropy of grey pixels has a large constant; samples are scored by their inception \
 score. Mean +- half of the 95 % interval over seeds, of the cells that all of them have: as many seeds as \
-leave the number known; *confirmed*: the interval is above 0; *not confirmed*: it is below; *not decided*: it \
-holds 0, or there is one seed.
+leave the number known. *Confirmed*: the interval is above 0; *not confirmed*: it is below; *not decided*: \
+it holds 0, or there is one seed.
 """
 HEADER = ("the slides say", "number", "with the KL", "verdict", "without a KL", "verdict", "seeds")
 

@@ -146,7 +146,8 @@ def effort(name: str) -> str:
     known = [hours for hours in costs if hours is not None]
     if costs:
         text += f". Missing: runs of {counted(len(costs), 'row')}"
-        text += "" if len(known) == len(costs) else f", of which {len(known)} have a known cost"
+        verb = "has" if len(known) == 1 else "have"
+        text += "" if len(known) == len(costs) else f", of which {len(known)} {verb} a known cost"
         text += f", about {sum(known):.1f} hours of one core" if known else ""
     return f"{text}.\n"
 

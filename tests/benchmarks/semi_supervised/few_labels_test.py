@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import store
 from benchmarks.semi_supervised import few_labels as study
+from benchmarks.semi_supervised import few_labels_report as report
 from trainers.common import callbacks
 from trainers.flags import config as config_lib
 from trainers.tasks.semi_supervised import Config as TrainerConfig
@@ -51,7 +52,7 @@ def test_every_row_is_kept_in_a_place_of_its_own():
 
 @pytest.mark.slow
 def test_a_row_is_trained_once_and_reported(small, monkeypatch):
-    row_of = {cells[:3]: cells for cells in study.cells()}
+    row_of = {cells[:3]: cells for cells in report.cells()}
     assert row_of["paper_short", "100", "`enumeration`"][3:] == (
         *("", "92.6 %", "", "", "-106.8", "", "not run", ""),
     )
@@ -88,7 +89,7 @@ def test_the_table_shows_mean_deviation_and_difference(small):
         kept = {"settings": ROW.settings(draw), "provenance": {"cores": 2}}
         result = result if accuracy else {}
         store.append("few_labels", {"name": ROW.name(draw), **kept, "result": result})
-    (cells,) = [cells for cells in study.cells() if cells[-1]]
+    (cells,) = [cells for cells in report.cells() if cells[-1]]
     assert cells[3:6] == ("91.0 +- 1.4 %", "92.6 %", "-1.6")
     assert cells[6:] == ("-100.50 +- 0.71", "-106.8", "+6.30", "2, 1 diverged", "2 min, 2 cores")
 
@@ -113,7 +114,7 @@ def test_a_row_that_is_not_of_the_table_is_refused(changes):
 
 
 def test_the_curve_is_that_of_the_recorded_runs():
-    rows = study.curve()
+    rows = report.curve()
     first = store.read("few_labels")["paper-100-gumbel_softmax-0"]
     assert [row[0] for row in rows][:3] == ["540", "1080", "2700"]
     assert rows[-1][1] == "113" and rows[-1][3] == f"{100 * first['history']['accuracy'][-1]:.1f} %"
@@ -127,7 +128,7 @@ def test_changes_are_compared_with_the_unchanged_run(tmp_path, monkeypatch):
         result |= {"test/hard_elbo_nats": -99.0, "training_seconds": 60.0}
         about = {"settings": row.settings(0), "provenance": {"cores": 1}}
         store.append("few_labels", {"name": row.name(0), "result": result, **about})
-    rows = {row[0]: row[1:] for row in study.changes()}
+    rows = {row[0]: row[1:] for row in report.changes()}
     assert len(rows) == len(study.CHANGES)
     assert rows["none"] == ("85.0 %", "85.0 %", "", "-99.00", "1 min, 1 core")
     assert rows["`--style_size=6`"] == ("80.0 %", "80.0 %", "-5.0", "-99.00", "1 min, 1 core")
