@@ -61,6 +61,15 @@ def read(table: str) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: A line that is no record, other than a last one that has no end.
     """
+    return dict(sorted(oldest_first(table).items()))
+
+
+def oldest_first(table: str) -> dict[str, dict[str, Any]]:
+    """The records of a table by name, in the order in which they were added; empty if there is no file.
+
+    Raises:
+        ValueError: A line that is no record, other than a last one that has no end.
+    """
     path = path_of(table)
     if not path.exists():
         return {}
@@ -70,7 +79,7 @@ def read(table: str) -> dict[str, dict[str, Any]]:
         lines.append(torn)
     elif torn:
         warnings.warn(f"{path}, line {len(lines) + 1}: left out, it has no end.", stacklevel=2)
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for number, line in enumerate(lines, 1):
         record = _parse(line)
         if record is None:
@@ -78,8 +87,11 @@ def read(table: str) -> dict[str, dict[str, Any]]:
                 "Every line must be a JSON object with a name. Restore the file, or remove the line. "
                 f"Received: {path}, line {number}: {line[:60]!r}"
             )
+        found.pop(
+            record["name"], None
+        )  # Of several with one name the last counts, in its own place.
         found[record["name"]] = record
-    return dict(sorted(found.items()))
+    return found
 
 
 def newest(table: str, name: str = "") -> dict[str, Any] | None:

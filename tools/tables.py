@@ -92,7 +92,7 @@ def training_profile() -> str:
     """The time of a training step by class of operation."""
     from benchmarks.speed import profile
 
-    records = store.read(profile.RESULTS)
+    records = store.oldest_first(profile.RESULTS)
     return profile.recorded(records) if records else NOT_MEASURED
 
 
@@ -271,7 +271,7 @@ def exact_search() -> str:
     """Speed of exact search against the number of codes, next to FAISS and usearch."""
     from benchmarks.codes import exact_search as searches
 
-    records = store.read(searches.RESULTS)
+    records = store.oldest_first(searches.RESULTS)
     return searches.table(records) if records else NOT_MEASURED
 
 

@@ -179,7 +179,7 @@ def _summary(row: dict[str, Any]) -> str:
 
 
 def table(records: dict[str, dict[str, Any]]) -> str:
-    """The results as docs/codes.md shows them."""
+    """The results, the oldest first, as docs/codes.md shows them."""
     results, rows_of = list(records.values()), methods_by_size(records)
     rows = [row for methods in rows_of.values() for row in methods.values()]
     memory = [name for name in _MEMORY if any(name in row for row in rows)]
@@ -214,7 +214,11 @@ def table(records: dict[str, dict[str, Any]]) -> str:
 
 
 def methods_by_size(records: dict[str, dict[str, Any]]) -> dict[int, dict[str, dict[str, Any]]]:
-    """Returns the last measurement of each method by the number of codes, in the order of `NAMES`."""
+    """Returns the last measurement of each method by the number of codes, in the order of `NAMES`.
+
+    Args:
+        records: As `store.oldest_first` returns them.
+    """
     found: dict[int, dict[str, dict[str, Any]]] = {}
     for result in records.values():
         found.setdefault(result["setting"]["size"], {}).update(result["methods"])
@@ -240,7 +244,7 @@ def _duplicates_in_words(size: int, methods: dict[str, dict[str, Any]]) -> str:
 def picture(path: str) -> None:
     """Draws queries a CPU second against the number of codes."""
     lines: dict[str, tuple[list[float], list[float]]] = {}
-    for size, methods in methods_by_size(store.read(RESULTS)).items():
+    for size, methods in methods_by_size(store.oldest_first(RESULTS)).items():
         for name, row in methods.items():
             x, y = lines.setdefault(NAMES[name].replace("`", ""), ([], []))
             x.append(size)
@@ -307,7 +311,7 @@ def main(argv: list[str] | None = None) -> None:
             store.append(RESULTS, result)
     if options.picture:
         picture(options.picture)
-    print(table(store.read(RESULTS)))
+    print(table(store.oldest_first(RESULTS)))
 
 
 if __name__ == "__main__":

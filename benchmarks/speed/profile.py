@@ -165,7 +165,11 @@ def table(found: list[Row]) -> str:
 
 
 def recorded(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """The shares of the recorded profiles, a row for each setting, whose last profile counts."""
+    """The shares of the recorded profiles, a row for each setting, whose last profile counts.
+
+    Args:
+        records: As `store.oldest_first` returns them.
+    """
     names = list(dict.fromkeys([*CLASSES, REST]))
     rows: dict[tuple[str, ...], tuple[list[str], str]] = {}
     for record in records.values():
@@ -178,7 +182,7 @@ def recorded(records: Mapping[str, Mapping[str, Any]]) -> str:
         line = f"{provenance.machine(made)}, {made['date']}, commit {provenance.short(made)}.\n"
         rows[(*size, ours.TITLES[record["contender"]], *where)] = (shares, line)
     header = ("model", "batch", "dtype", "route", "threads", "processor", *names)
-    cells = [(*given, *shares) for given, (shares, _) in rows.items()]
+    cells = [(*given, *shares) for given, (shares, _) in sorted(rows.items())]
     lines = sorted({line for _, line in rows.values()})
     return f"{tables.markdown(header, cells)}\n{''.join(lines)}"
 

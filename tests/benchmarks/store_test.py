@@ -51,6 +51,13 @@ def test_a_last_line_that_lacks_its_end_only_is_whole(place, recwarn):
     assert list(store.read("t")) == ["a", "b", "c"] and not recwarn.list
 
 
+def test_the_oldest_record_comes_first_whatever_its_name_is():
+    for name in ("b", "c", "a", "c"):
+        store.append("t", {"name": name})
+    assert list(store.oldest_first("t")) == ["b", "a", "c"]
+    assert list(store.read("t")) == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
     "line", ['{"name": "b"', "", "[1]", '{"value": 1}', '{"name": 3}', '{"name": "a"}{"name": "b"}']
 )

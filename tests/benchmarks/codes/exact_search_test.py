@@ -90,12 +90,17 @@ def test_every_method_is_measured(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "picture.png").stat().st_size > 1000
 
 
-def test_the_last_measurement_of_each_method_counts():
-    records = {
-        "all": {"setting": {"size": 10}, "methods": {"faiss_flat": {"a": 1}, "scan": {"a": 1}}},
-        "larger": {"setting": {"size": 20}, "methods": {"scan": {"a": 3}}},
-        "again": {"setting": {"size": 10}, "methods": {"scan": {"a": 2}}},
-    }
-    found = exact_search.methods_by_size(records)
+def test_the_last_measurement_of_each_method_counts(tmp_path, monkeypatch):
+    """The last that was added, whatever the names of the records are."""
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    for name, size, methods in (
+        ("10, scan", 10, {"scan": {"a": 0}}),
+        ("10, scan,faiss_flat", 10, {"faiss_flat": {"a": 1}, "scan": {"a": 1}}),
+        ("20, scan", 20, {"scan": {"a": 3}}),
+        ("10, scan", 10, {"scan": {"a": 2}}),
+    ):
+        record = {"name": name, "setting": {"size": size}, "methods": methods}
+        store.append(exact_search.RESULTS, record)
+    found = exact_search.methods_by_size(store.oldest_first(exact_search.RESULTS))
     assert found == {10: {"scan": {"a": 2}, "faiss_flat": {"a": 1}}, 20: {"scan": {"a": 3}}}
     assert list(found[10]) == ["scan", "faiss_flat"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks import store
 from benchmarks.speed import profile
 from benchmarks.speed.profile import Event
 
@@ -42,7 +43,8 @@ def test_rows_are_means_of_a_step_and_the_table_has_shares():
     assert "| matrix products | 2.000 | 80% | 1.0 |" in profile.table(found)
 
 
-def test_recorded_profiles_are_rows_of_shares():
+def test_recorded_profiles_are_rows_of_shares(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
     record = {
         **{
             "model": "mlp",
@@ -55,7 +57,9 @@ def test_recorded_profiles_are_rows_of_shares():
         "provenance": {"processor": "P", "cores": 2, "date": "2026-11-30", "commit": "a" * 40},
     }
     earlier = {**record, "rows": [["optimizer", 1.0, 1.0]]}  # Of another number of steps, say.
-    text = profile.recorded({"earlier": earlier, "a": record})
+    store.append(profile.RESULTS, {**earlier, "name": "mlp, 60"})
+    store.append(profile.RESULTS, {**record, "name": "mlp, 200"})  # By name it comes first.
+    text = profile.recorded(store.oldest_first(profile.RESULTS))
     (line,) = [row for row in text.splitlines() if "784" in row]
     assert line.startswith(
         "| 784-512-256-(20 x 10) | 100 | float32 | fit in the compiled loop | 2 | P | 75%"
