@@ -34,7 +34,7 @@ import numpy as np
 
 from benchmarks import help_flag, memory, provenance, store
 from benchmarks.codes import linear_codes, search_methods
-from benchmarks.codes.search_methods import BITS, NAMES
+from benchmarks.codes.search_methods import BITS, EXACT, NAMES
 from trainers.common import tables
 
 if not help_flag.GIVEN:
@@ -287,6 +287,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scratch", default="", help="folder for codes and indexes")
     parser.add_argument("--picture", default="", help="file of the picture")
     options = parser.parse_args(argv)
+    chosen = set(options.methods)
+    if not (chosen <= set(NAMES) and chosen & set(EXACT)):
+        parser.error(
+            f"--methods must be of {', '.join(NAMES)}, and have one of {', '.join(EXACT)}, against which "
+            f"recall is measured. Received: methods={','.join(options.methods)!r}"
+        )
     made = provenance.record(["faiss-cpu", "usearch"])
     hidden = ("data_dir", "scratch", "picture")
     flags = "".join(

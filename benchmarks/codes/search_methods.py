@@ -26,6 +26,8 @@ NAMES = {
     "faiss_hnsw": "FAISS HNSW, 32 links, effort 64",
     "usearch": "usearch HNSW",
 }
+EXACT = ("exact_index", "scan", "faiss_flat")
+"""Methods against which the recall of the others is measured; the first of `NAMES`."""
 GRAPHS = ("faiss_multi_hash", "faiss_hnsw", "usearch")
 _LIBRARIES = {
     **dict.fromkeys(("faiss_flat", "faiss_ivf", "faiss_multi_hash", "faiss_hnsw"), "faiss"),

@@ -104,3 +104,13 @@ def test_the_last_measurement_of_each_method_counts(tmp_path, monkeypatch):
     found = exact_search.methods_by_size(store.oldest_first(exact_search.RESULTS))
     assert found == {10: {"scan": {"a": 2}, "faiss_flat": {"a": 1}}, 20: {"scan": {"a": 3}}}
     assert list(found[10]) == ["scan", "faiss_flat"]
+
+
+@pytest.mark.parametrize("methods", ["faiss_hnsw", "scan,faiss", ""])
+def test_methods_without_an_exact_one_are_refused(methods, monkeypatch, capsys):
+    """Their recall would be measured against themselves."""
+    monkeypatch.setattr(exact_search, "make_codes", lambda *_: pytest.fail("work has begun"))
+    with pytest.raises(SystemExit):
+        exact_search.main([f"--methods={methods}"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"against which recall is measured. Received: methods='{methods}'" in said
