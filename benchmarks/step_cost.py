@@ -35,17 +35,19 @@ LENGTH_AND_SEEDS = ("epochs", "seed", "label_seed", "bound_samples")
 
 
 class StepCost(NamedTuple):
-    """The time of training on one core.
+    """The time of training.
 
     Attributes:
         step: Milliseconds of a training step.
         epoch_end: Seconds at the end of an epoch: validation, checkpoints, logs.
         steps_per_epoch: Of an epoch over all training images.
+        cores: On which it takes that time. Default: 1.
     """
 
     step: float
     epoch_end: float
     steps_per_epoch: int
+    cores: int = 1
 
     def hours(self, steps: int) -> float:
         """Returns the hours that training takes, the ends of its epochs among them.

@@ -55,8 +55,8 @@ def table(name: str, *estimators: str) -> str:
         *estimators: only their cells. Default: all.
 
     Numbers are nats of the test images with their sign turned, so that lower is better; a spread is the
-    standard deviation over seeds. Hours are those of one seed, measured or, with "about", estimated for one
-    core from `benchmarks.step_cost`.
+    standard deviation over seeds. Hours are those of one seed on the cores of the row, measured or, with
+    "about", estimated, see `cost_of`.
     """
     rows = [row(cell) for cell in cells(name) if not estimators or cell.estimator in estimators]
     if name not in PAPER_STEPS:
@@ -68,20 +68,20 @@ def table(name: str, *estimators: str) -> str:
 def row(cell: Cell) -> tuple[str, ...]:
     """One cell under `HEADER`; says "not run" or "diverged" where there is no number."""
     kept = runs(cell)
-    finished = [run for run in kept if run["status"] == "finished"]
+    finished = _finished(kept)
     named = (cell.model, f"`{cell.estimator}`")
     published = "" if cell.published is None else f"{cell.published:.1f}"
     paper_steps = PAPER_STEPS.get(cell.table)
     if not finished:
         ours = "diverged" if kept else "not run"
         cost = cost_of(cell)
-        steps = hours = of_paper = ""
+        steps = hours = of_paper = cores = ""
         if cost:
             asked = cell.epochs * cost.steps_per_epoch
-            steps, hours = f"{asked}", _about(cost.hours(asked))
+            steps, hours, cores = f"{asked}", _about(cost.hours(asked)), f"{cost.cores}"
             of_paper = _about(cost.hours(paper_steps)) if paper_steps else ""
-        seeds = str(len(kept)) if kept else f"0 of {cell.num_seeds}"
-        return (*named, published, ours, "", seeds, steps, _trials(cell), hours, of_paper, "", "")
+        cost_cells = (steps, _trials(cell), hours, of_paper, cores, "")
+        return (*named, published, ours, "", _seeds(cell, kept), *cost_cells)
     values = [-run["result"][cell.metric] for run in finished]
     difference = (
         "" if cell.published is None else f"{statistics.fmean(values) - cell.published:+.2f}"
@@ -93,7 +93,7 @@ def row(cell: Cell) -> tuple[str, ...]:
         published,
         tables.spread(values, 2) + _plain(cell, finished),
         difference,
-        _seeds(cell, len(values)),
+        _seeds(cell, kept),
         _steps(cell, finished) + (RISING if rise(finished) > RISE else ""),
         _trials(cell),
         f"{each:.2f}",
@@ -104,7 +104,7 @@ def row(cell: Cell) -> tuple[str, ...]:
 
 
 def cost_of(cell: Cell) -> step_cost.StepCost | None:
-    """Returns the cost that was measured, or that of a run of the same settings and another length."""
+    """Returns the cost that was measured on one core, or that of a run of the same settings on its cores."""
     found = step_cost.find(cell.trainer, cell.settings)
     if found:
         return found
@@ -114,8 +114,11 @@ def cost_of(cell: Cell) -> step_cost.StepCost | None:
                 result = run["result"]
                 if run["status"] == "finished":
                     milliseconds = 1e3 * result["training_seconds"] / result["steps"]
-                    per_epoch = result["steps"] // result["epochs"]
-                    return step_cost.StepCost(milliseconds, 0.0, per_epoch)
+                    per_epoch, cores = (
+                        result["steps"] // result["epochs"],
+                        run["provenance"]["cores"],
+                    )
+                    return step_cost.StepCost(milliseconds, 0.0, per_epoch, cores)
     return None
 
 
@@ -126,29 +129,36 @@ def rise(finished: Sequence[Record]) -> float:
 
 def effort(name: str) -> str:
     """Says in a paragraph what the recorded runs of a table took, and what the missing ones would take."""
-    found = [
-        (cell, [run for run in runs(cell) if run["status"] == "finished"]) for cell in cells(name)
-    ]
-    made = [run for _, kept in found for run in kept]
+    found = [(cell, runs(cell)) for cell in cells(name)]
+    finished = [_finished(kept) for _, kept in found]
+    made = [run for kept in finished for run in kept]
     text = f"What it took: {counted(len(made), 'run')}"
     if made:
         hours = [run["result"]["training_seconds"] / 3600 for run in made]
         shortest, longest = (round(60 * bound(hours)) for bound in (min, max))
         minutes = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         machines = sorted({provenance.machine(run["provenance"]) for run in made})
-        rising = sum(bool(kept) and rise(kept) > RISE for _, kept in found)
+        rising = sum(bool(kept) and rise(kept) > RISE for kept in finished)
         text += (
-            f" of {sum(bool(kept) for _, kept in found)} of {len(found)} rows, {sum(hours):.1f} hours of "
+            f" of {sum(map(bool, finished))} of {len(found)} rows, {sum(hours):.1f} hours of "
             f"training, {minutes} minutes a run ({'; '.join(machines)})"
             f". Rows that still rose by more than {RISE} nats in the last tenth of training (*): {rising}"
         )
-    costs = [_missing_hours(cell) for cell, kept in found if len(kept) < cell.num_seeds]
-    known = [hours for hours in costs if hours is not None]
+    lacking = [(cell, kept) for cell, kept in found if len(kept) < cell.num_seeds]
+    costs = [(cost_of(cell), cell, cell.num_seeds - len(kept)) for cell, kept in lacking]
+    known = [
+        (number * cost.hours(cell.epochs * cost.steps_per_epoch), cost.cores)
+        for cost, cell, number in costs
+        if cost
+    ]
     if costs:
         text += f". Missing: runs of {counted(len(costs), 'row')}"
         verb = "has" if len(known) == 1 else "have"
         text += "" if len(known) == len(costs) else f", of which {len(known)} {verb} a known cost"
-        text += f", about {sum(known):.1f} hours of one core" if known else ""
+    if known:
+        cores = " or ".join(f"{number}" for number in sorted({number for _, number in known}))
+        text += f", about {sum(hours for hours, _ in known):.1f} hours on {cores} "
+        text += "core" if cores == "1" else "cores"
     return f"{text}.\n"
 
 
@@ -211,8 +221,11 @@ def _trials(cell: Cell) -> str:
     return str(cell.trials + sum(len(kept[name]["runs"]) for name in cell.sweeps if name in kept))
 
 
-def _seeds(cell: Cell, count: int) -> str:
-    return f"{count} of {cell.num_seeds}" if count < cell.num_seeds else str(count)
+def _seeds(cell: Cell, kept: Sequence[Record]) -> str:
+    """The seeds with a number, those that diverged, and how many the table asks for where they are more."""
+    finished = len(_finished(kept))
+    diverged = f", {len(kept) - finished} diverged" if finished < len(kept) else ""
+    return f"{finished}{diverged}" + (f" of {cell.num_seeds}" if len(kept) < cell.num_seeds else "")
 
 
 def _steps(cell: Cell, finished: Sequence[Record]) -> str:
@@ -223,15 +236,8 @@ def _steps(cell: Cell, finished: Sequence[Record]) -> str:
     return f"{shown} of {asked}" if steps[0] < asked else shown
 
 
-def _missing_hours(cell: Cell) -> float | None:
-    """Returns the hours of the seeds that a cell lacks, None where nothing tells them."""
-    finished = [run for run in runs(cell) if run["status"] == "finished"]
-    missing = cell.num_seeds - len(finished)
-    if finished:
-        seconds = statistics.fmean(run["result"]["training_seconds"] for run in finished)
-        return missing * seconds / 3600
-    cost = cost_of(cell)
-    return None if cost is None else missing * cost.hours(cell.epochs * cost.steps_per_epoch)
+def _finished(kept: Sequence[Record]) -> list[Record]:
+    return [run for run in kept if run["status"] == "finished"]
 
 
 def _about(hours: float) -> str:

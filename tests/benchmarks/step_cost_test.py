@@ -59,9 +59,9 @@ def test_hours_of_steps_and_of_the_ends_of_epochs():
 def test_a_row_that_is_not_run_has_its_hours_and_those_of_the_paper():
     assert report.row(CELL)[3:] == ("not run", "", "0 of 2", "", "0", "", "", "", "")
     append(3.0, 0.3)
-    assert report.row(CELL)[6:] == ("50000", "0", "about 0.05", "about 10", "", "")
+    assert report.row(CELL)[6:] == ("50000", "0", "about 0.05", "about 10", "1", "")
     assert report.effort("concrete") == (
-        "What it took: 0 runs. Missing: runs of 2 rows, about 0.1 hours of one core.\n"
+        "What it took: 0 runs. Missing: runs of 2 rows, about 0.1 hours on 1 core.\n"
     )
 
 
@@ -70,9 +70,9 @@ def test_a_longer_row_takes_as_long_a_step_as_the_recorded_one():
     cells_lib.TABLES["concrete"] = lambda: [CELL, longer]
     result = {"training_seconds": 200.0, "steps": 50_000, "epochs": 100}
     record = {"name": CELL.run(0), "status": "finished", "result": result}
-    store.append(CELL.results, record)
-    assert report.cost_of(longer) == step_cost.StepCost(4.0, 0.0, 500)
-    assert report.row(longer)[6:10] == ("500000", "0", "about 0.56", "about 11")
+    store.append(CELL.results, {**record, "provenance": {"cores": 2}})
+    assert report.cost_of(longer) == step_cost.StepCost(4.0, 0.0, 500, cores=2)
+    assert report.row(longer)[6:] == ("500000", "0", "about 0.56", "about 11", "2", "")
     assert not list(cost.missing())
 
 

@@ -31,7 +31,12 @@ def place(tmp_path, monkeypatch):
 
 
 def append(
-    seed: int, bound: float, values=(-50.0, -45.0), epochs: int = 100, **result: float
+    seed: int,
+    bound: float,
+    values=(-50.0, -45.0),
+    epochs: int = 100,
+    cores: int = 1,
+    **result: float,
 ) -> None:
     """Records a run whose curve has two values up to nine tenths, and the last one at the end."""
     count = len(values)
@@ -54,7 +59,7 @@ def append(
                 "seconds_so_far": [36.0 * (i + 1) for i in range(10)],
                 "hard_elbo_nats": curve,
             },
-            "provenance": {"processor": "P", "cores": 1, "commit": "a" * 40},
+            "provenance": {"processor": "P", "cores": cores, "commit": "a" * 40},
         },
     )
 
@@ -97,7 +102,20 @@ def test_what_a_table_took_and_what_it_lacks():
     assert text.startswith(
         "What it took: 1 run of 1 of 1 rows, 0.1 hours of training, 6 minutes a run (P, 1 core). "
     )
-    assert text.endswith("Missing: runs of 1 row, about 0.2 hours of one core.\n")
+    assert text.endswith("Missing: runs of 1 row, about 0.2 hours on 1 core.\n")
+
+
+def test_hours_are_those_of_the_cores_of_the_runs_at_the_length_of_the_table():
+    append(0, 41.0, (-50.0, -50.0), epochs=25, cores=2)
+    assert report.effort("reinmax").endswith("of 1 row, about 0.8 hours on 2 cores.\n")
+
+
+def test_a_seed_that_diverged_is_told_and_not_missing():
+    for seed in range(3):
+        append(seed, 41.0)
+    store.append("published-small", {"name": "small/reinmax-2", "status": "diverged", "result": {}})
+    assert columns()["seeds"] == "2, 1 diverged"
+    assert "Missing" not in report.effort("reinmax")
 
 
 def test_curves_are_drawn_against_steps_and_hours():
