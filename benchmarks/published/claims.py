@@ -72,8 +72,7 @@ def claims() -> Iterator[Claim]:
         ("200H-784V, m = 5", "vimco", GS),
         ("200H~784V, m = 5", GS, "vimco"),
     ):
-        ahead, behind = (_bounds("concrete", model, estimator) for estimator in (better, worse))
-        yield Claim(VIMCO, f"{model}: `{better}` ahead", ahead, behind)
+        yield _of_rows(VIMCO, "concrete", model, better, worse, f": `{better}` ahead")
 
 
 def _of_the_relaxation() -> Iterator[Claim]:
@@ -93,8 +92,7 @@ def _of_the_relaxation() -> Iterator[Claim]:
         ),
     ):
         for model in models:
-            ahead, behind = (_bounds("gumbel_softmax", model, name) for name in (GS, other))
-            yield Claim(sentence, model, ahead, behind)
+            yield _of_rows(sentence, "gumbel_softmax", model, GS, other)
 
 
 def _of_temperatures() -> Iterator[Claim]:
@@ -110,12 +108,13 @@ def _of_temperatures() -> Iterator[Claim]:
         fixed = [bound for sweep in sweeps for _, bound in _sweep(sweep)]
         falling = [bound for _, bound in _sweep(annealed)]
         yield Claim(ANNEALING, where, _best(falling), _best(fixed), TOLERANCE)
-    for sweep, where in (
-        ("linear_20x10", "VAE, categorical"),
-        ("linear_200x2", "VAE, Bernoulli"),
-        ("structured_20x10", "structured prediction, categorical"),
+    for sweeps, where in (
+        (("linear_20x10",), "VAE, categorical"),
+        (("linear_200x2",), "VAE, Bernoulli"),
+        (("structured_20x10", "structured_20x10_hotter"), "structured prediction, categorical"),
+        (("structured_200x2",), "structured prediction, Bernoulli"),
     ):
-        found = _sweep(sweep)
+        found = [trial for sweep in sweeps for trial in _sweep(sweep)]
         there = [bound for temperature, bound in found if round(temperature, 2) == 0.67]
         others = [bound for temperature, bound in found if round(temperature, 2) != 0.67]
         yield Claim(TWO_THIRDS, where, _best(there), _best(others), TOLERANCE)
@@ -137,10 +136,22 @@ def _row(claim: Claim) -> tuple[str, ...]:
     return (claim.sentence, claim.where, f"{claim.lead:+.2f}{half}", seeds, verdict(claim))
 
 
-def _bounds(table_name: str, model: str, estimator: str) -> list[float]:
-    """Returns the negative bounds of the recorded seeds of a cell."""
+def _of_rows(
+    sentence: str, table_name: str, model: str, better: str, worse: str, words: str = ""
+) -> Claim:
+    """Returns a claim about two estimators of a model, which names their steps where they differ."""
+    rows = [_finished(table_name, model, estimator) for estimator in (better, worse)]
+    steps = [" or ".join(sorted({f"{count}" for _, count in row})) for row in rows]
+    if all(rows) and steps[0] != steps[1]:
+        words += f", after {steps[0]} and {steps[1]} steps"
+    ahead, behind = ([bound for bound, _ in row] for row in rows)
+    return Claim(sentence, f"{model}{words}", ahead, behind)
+
+
+def _finished(table_name: str, model: str, estimator: str) -> list[tuple[float, int]]:
+    """Returns the negative bound and the steps of each recorded seed of a cell."""
     return [
-        -run["result"][cell.metric]
+        (-run["result"][cell.metric], run["result"]["steps"])
         for cell in cells(table_name)
         if (cell.model, cell.estimator) == (model, estimator)
         for run in report.runs(cell)

@@ -152,3 +152,39 @@ def test_half_of_the_interval_is_that_of_students_distribution():
 
 def test_claims_without_rows_are_left_out():
     assert claims.table() == "Not measured.\n"
+
+
+def test_a_claim_about_runs_of_two_lengths_names_their_steps(monkeypatch):
+    model, bounds = (
+        "structured prediction, Bernoulli",
+        {"gumbel_softmax": 60.0, "score_function": 70.0},
+    )
+    rows = [
+        CELL._replace(model=model, estimator=name, name=name, results="published-small")
+        for name in bounds
+    ]
+    monkeypatch.setitem(cells_lib.TABLES, "gumbel_softmax", lambda: rows)
+    for cell, steps in zip(rows, (50_000, 20_000), strict=True):
+        result = {"test/bound_nats": -bounds[cell.estimator], "steps": steps}
+        store.append(cell.results, {"name": cell.run(0), "status": "finished", "result": result})
+    (line,) = [line for line in claims.table().splitlines() if claims.SCORE in line]
+    assert f"| {model}, after 50000 and 20000 steps | +10.00 | 1 and 1 |" in line
+
+
+def test_two_thirds_is_compared_with_every_temperature_that_was_tried():
+    for name, trials in {
+        "structured_20x10": ((0.6667, -62.0), (1.0, -60.0)),
+        "structured_20x10_hotter": ((1.5, -59.0),),
+        "structured_200x2": ((0.6667, -60.1), (1.5, -60.0)),
+    }.items():
+        runs = [{"temperature": temperature, "bound_nats": bound} for temperature, bound in trials]
+        store.append("sweeps", {"name": name, "runs": runs})
+    leads = {
+        claim.where: (round(claim.lead, 2), claims.verdict(claim))
+        for claim in claims.claims()
+        if claim.sentence == claims.TWO_THIRDS and claim.better
+    }
+    assert leads == {
+        "structured prediction, categorical": (-3.0, "not confirmed, by one seed"),
+        "structured prediction, Bernoulli": (-0.1, "confirmed, by one seed"),
+    }
