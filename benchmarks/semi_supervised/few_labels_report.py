@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarks import provenance, step_cost, store
 from benchmarks.semi_supervised.few_labels import (
@@ -134,14 +135,17 @@ def curve() -> list[tuple[str, ...]]:
         (
             f"{epoch * steps}",
             f"{epoch * steps * rate:.0f}",
-            *(
-                f"{100 * run['history']['accuracy'][epoch - 1]:.1f} %" if run else ""
-                for run in runs
-            ),
+            *(_accuracy(run, epoch) for run in runs),
         )
-        for epoch in (1, 2, 5, 10, 20, 30, 50, epochs)
+        for epoch in sorted({1, 2, 5, 10, 20, 30, 50, epochs})
         if epoch <= epochs
     ]
+
+
+def _accuracy(run: Mapping[str, Any] | None, epoch: int) -> str:
+    """The validation accuracy after an epoch; "" of a run that is missing or diverged before."""
+    known = run["history"]["accuracy"] if run else []
+    return f"{100 * known[epoch - 1]:.1f} %" if epoch <= len(known) else ""
 
 
 def _compared(

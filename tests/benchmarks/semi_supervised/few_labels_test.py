@@ -120,6 +120,16 @@ def test_the_curve_is_that_of_the_recorded_runs():
     assert rows[-1][1] == "113" and rows[-1][3] == f"{100 * first['history']['accuracy'][-1]:.1f} %"
 
 
+def test_the_curve_of_a_run_that_diverged_ends_early(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    for inference, epochs in (("enumeration", 1), ("gumbel_softmax", 2)):
+        row = study.Row("paper", 100, inference)
+        result = {"epochs": 2, "steps": 20} if epochs == 2 else {}
+        about = {"settings": row.settings(0), "history": {"accuracy": [0.5, 0.75][:epochs]}}
+        store.append("few_labels", {"name": row.name(0), "result": result, **about})
+    assert [row[2:] for row in report.curve()] == [("50.0 %", "50.0 %"), ("", "75.0 %")]
+
+
 def test_changes_are_compared_with_the_unchanged_run(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "RESULTS", tmp_path)
     for name, accuracy in (("short", 0.85), ("short_style", 0.8)):
