@@ -101,6 +101,16 @@ def test_numbers(folder: pathlib.Path):
     assert compared_runs.read_run(folder / "runs/none-0") is None
 
 
+def test_a_reference_whose_gradient_does_not_vary_has_no_ratios(folder: pathlib.Path):
+    """That of enumeration."""
+    gradients = {"gumbel_softmax": _gradients(0.0, 1.0), "reinmax": _gradients(3.0, 0.9)}
+    write_json(folder / compared_runs.GRADIENTS, {"estimators": gradients})
+    _, rows = comparison_report.cells(
+        _comparison(folder)["estimators"], "gumbel_softmax", "categorical"
+    )
+    assert rows["gumbel_softmax"][-2] == "0 (12)" and rows["reinmax"][-2] == "3 (12)"
+
+
 def test_table(folder: pathlib.Path):
     text = comparison_report.write_numbers(folder, _comparison(folder))
     lines, skipped = text.split("\nNot applicable:\n\n")

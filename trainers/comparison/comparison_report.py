@@ -250,14 +250,14 @@ def _mean(entry: Mapping[str, Any], name: str) -> float:
 
 
 def _variance(gradients: Mapping[str, Any] | None, reference: Mapping[str, Any] | None) -> str:
-    """At the last checkpoint, relative to the reference's in the same comparison."""
+    """At the last checkpoint, relative to the reference's in the same comparison unless that is 0."""
     if not gradients:
         return ""
-    own = variance(gradients)
-    if not reference:
-        return f"{own:.3g} ({gradients['evaluations']})"
-    other = gradients.get("reference_variance") or variance(reference)
-    return f"{own / other:.3g} x ({gradients['evaluations']})"
+    own, other = variance(gradients), gradients.get("reference_variance")
+    if other is None:
+        other = variance(reference) if reference else 0.0
+    shown = f"{own / other:.3g} x" if other else f"{own:.3g}"
+    return f"{shown} ({gradients['evaluations']})"
 
 
 def variance(gradients: Mapping[str, Any]) -> float:
