@@ -13,6 +13,7 @@ import tensorflow as tf
 from tests.trainers import small_runs
 from tf_discrete.models import CategoricalVAE
 from trainers.common import run, weight_average
+from trainers.comparison import compare_estimators
 from trainers.flags import evaluate as flags
 from trainers.saved_runs import evaluate
 from trainers.tasks import categorical_vae
@@ -86,3 +87,15 @@ def test_the_files_hold_the_average(tmp_path: pathlib.Path):
     evaluated = evaluate.run(flags.Config(run=str(tmp_path), bound_samples=settings.bound_samples))
     for name in ("hard_elbo_nats", "bound_nats"):
         assert evaluated[name] == result[f"test/{name}"]
+
+
+@pytest.mark.slow
+def test_the_gradients_of_a_run_with_an_average_are_reported(tmp_path: pathlib.Path):
+    settings = small_runs.config(tmp_path, **{**SETTINGS, "epochs": 1})
+    run.train(categorical_vae.TASK, settings, lambda *_: {})
+    few = {"gradient_draws": 2, "gradient_examples": 4, "gradient_evaluations": 2}
+    asked = compare_estimators.Config(
+        gradient_report=str(tmp_path), checkpoint="last", estimators=("reinmax",), **few
+    )
+    report = compare_estimators.run(asked)
+    assert report["epoch"] == 1 and "reinmax" in report["estimators"]

@@ -63,7 +63,7 @@ def report(
     identity.check(directory.path, splits, accept_changed_data)
     steps = splits["train"].steps_per_epoch(config.batch_size, drop_remainder=True)
     source = categorical_vae.build_model(config, splits["train"], steps)
-    compiling.compile_model(source, config, steps)
+    compiling.compile_model(source, config, steps, config.weight_average)
     checkpoints = Checkpoints(source, directory, 0, steps)
     _restore(checkpoints, checkpoint)
     epoch = checkpoints.epoch
