@@ -20,6 +20,6 @@ def image_of(batch: Any) -> Any:
     if "image" not in batch:
         raise ValueError(
             "A batch that is a dict must hold the observations under 'image'. "
-            f"Received: keys={sorted(batch)}"
+            f"Received: keys={sorted(batch, key=str)}"
         )
     return batch["image"]

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_discrete._internal import input_checks, integer_checks
 from tf_discrete._internal.assertions import is_known
+from tf_discrete._internal.batch_image import image_of
 from tf_discrete.types import Batch, Tensor
 
 UNLABELLED = -1
@@ -45,18 +46,18 @@ def observe(
         features: what the model sees of images. Default: the images.
 
     Raises:
-        ValueError: labels out of range, see `check_labels`.
+        ValueError: labels out of range, see `check_labels`, or a dict without `image`.
     """
     x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
     if not isinstance(x, dict):
         return _mixed(features(x), num_classes, label)
-    images = features(x["image"])
+    images = features(image_of(x))
     if "labelled_image" not in x:
         return _mixed(images, num_classes, x.get("label", label), x.get("labelled"))
     if "labelled_label" not in x:
         raise ValueError(
             "labelled_image goes with labelled_label. Give both, or images with `label`, -1 where there is "
-            f"none. Received: keys={sorted(x)}"
+            f"none. Received: keys={sorted(x, key=str)}"
         )
     front, rest = features(x["labelled_image"]), _mixed(images, num_classes)
     labels = (check_labels(_one_each(x["labelled_label"], front), num_classes), rest.label)

@@ -241,7 +241,7 @@ class VariationalStateTabulation(BinaryCodes):
     def unpack_batch(self, data: Batch) -> Windows:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         if not isinstance(x, dict) or not {"image", "action"} <= set(x):
-            shown = sorted(x) if isinstance(x, dict) else type(x).__name__
+            shown = sorted(x, key=str) if isinstance(x, dict) else type(x).__name__
             raise ValueError(
                 "A batch must be a dict with 'image', [B, T, *data_shape], and 'action', int [B, T - 1]. "
                 f"Received: {shown}"
