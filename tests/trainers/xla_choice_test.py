@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import tensorflow as tf
 
 from tests.trainers import small_runs
 from tf_discrete import datasets
-from tf_discrete.models import CategoricalVAE, DiscreteModel
+from tf_discrete.models import CategoricalVAE, DiscreteModel, compiled_loop
 from trainers.common import xla_choice
 from trainers.common.run_directory import RunDirectory
 
@@ -49,6 +51,30 @@ def test_a_measurement_leaves_the_model_as_it_was(in_loop, monkeypatch):
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(variable, value, err_msg=variable.path)
     assert not model.jit_compile and model.train_function is None
+
+
+@pytest.mark.parametrize(("drop_remainder", "steps"), [(True, 4), (False, 9)])
+def test_only_whole_blocks_are_timed(drop_remainder, steps, monkeypatch):
+    """Six or seven steps an epoch: the last block has fewer, and a block of nine there is not."""
+    monkeypatch.setattr(xla_choice, "SECONDS", 0.0)
+    model, _ = small_model_and_batches()
+    model.steps_per_execution = steps
+    data = datasets.get("digits", "train", max_examples=65)
+    batches = data.indexed_batches(10, drop_remainder=drop_remainder)
+    clock, taken = itertools.count(), []
+    ticking = types.SimpleNamespace(perf_counter=lambda: float(next(clock)))
+    monkeypatch.setattr(xla_choice, "time", ticking)
+
+    def train(self, blocks):
+        block = next(blocks)
+        taken.append(int(block.steps) + int(block.has_rest))
+        return {"loss": 0.0}
+
+    monkeypatch.setattr(compiled_loop.CompiledLoop, "__call__", train)
+    whole = min(steps, batches.steps_per_epoch)
+    found = xla_choice.measure(model, batches)
+    assert set(taken) == {whole} and len(taken) >= 6
+    assert found["off"] == round(1000 / whole, 4)
 
 
 def prints(update):

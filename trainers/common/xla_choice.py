@@ -64,7 +64,6 @@ def measure(model: DiscreteModel, data: Data) -> dict[str, float]:
     """
     variables = {id(v): v for v in [*model.variables, *model.optimizer.variables]}.values()
     before, chosen = [np.array(v) for v in variables], model.jit_compile
-    size = model.steps_per_execution
     try:
         made = {name: _turn(model, data, jit_compile=name == "on") for name in ("off", "on")}
         turns = {name: turn for name, turn in made.items() if turn is not None}
@@ -77,18 +76,21 @@ def measure(model: DiscreteModel, data: Data) -> dict[str, float]:
         model.jit_compile, model.train_function = chosen, None
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
-    return {
-        name: round(1000 * statistics.median(values) / size, 4) for name, values in seconds.items()
-    }
+    return {name: round(1000 * statistics.median(values), 4) for name, values in seconds.items()}
 
 
 def _turn(model: DiscreteModel, data: Data, jit_compile: bool) -> Callable[[], float] | None:
-    """Returns a function that trains for one execution and returns its seconds; None where XLA refuses it."""
-    model.jit_compile = jit_compile
+    """Returns a function that trains for one execution and returns the seconds of a step; None if refused."""
+    model.jit_compile, size = jit_compile, model.steps_per_execution
     loop = compiled_loop.get(model, data) if isinstance(data, datasets.IndexedBatches) else None
     if loop is not None:
         function: TrainFunction = loop
-        batches = iter(loop.batches.blocks(model.steps_per_execution))
+        size = min(size, loop.batches.steps_per_epoch)
+        # The last block of an epoch may be shorter.
+        blocks = loop.batches.blocks(size).filter(
+            lambda block: block.steps + tf.cast(block.has_rest, tf.int32) == size
+        )
+        batches = iter(blocks)
     else:
         model.make_train_function(force=True)
         function = model.train_function
@@ -97,7 +99,7 @@ def _turn(model: DiscreteModel, data: Data, jit_compile: bool) -> Callable[[], f
     def turn() -> float:
         began = time.perf_counter()
         float(function(batches)["loss"])  # Waits for the device.
-        return time.perf_counter() - began
+        return (time.perf_counter() - began) / size
 
     try:
         turn()  # Compiles.
