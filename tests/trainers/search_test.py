@@ -199,3 +199,10 @@ def test_a_folder_without_an_image_is_refused(finished, tmp_path):
     (tmp_path / "images/x.png").write_bytes(b"")
     with pytest.raises(ValueError, match="one image that can be read.*1 images, 1 skipped"):
         search.run(config(finished, tmp_path, images=str(tmp_path / "images")))
+
+
+def test_an_index_that_is_not_finished_leaves_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="no images"), image_index.building(tmp_path / "index"):
+        assert [path.name for path in tmp_path.iterdir()] == [".index.building"]
+        raise ValueError("no images")
+    assert not list(tmp_path.iterdir())

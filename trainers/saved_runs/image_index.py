@@ -71,10 +71,12 @@ def building(folder: pathlib.Path) -> Iterator[None]:
     """
     place = folder.with_name(f".{folder.name}.building")
     place.mkdir(parents=True, exist_ok=True)
-    with locking.lock(place):
-        yield
-    with contextlib.suppress(OSError):  # Another process may be there by now.
-        place.rmdir()
+    try:
+        with locking.lock(place):
+            yield
+    finally:
+        with contextlib.suppress(OSError):  # Another process may be there by now.
+            place.rmdir()
 
 
 def check_images(
