@@ -103,6 +103,7 @@ def test_logits_of_16_bits_are_widened_where_they_are_read(compiled):
         narrow = value_and_gradients(bernoulli_log_prob, logits, x)
         wide = value_and_gradients(bernoulli_log_prob, tf.cast(logits, tf.float32), x)
     assert [one.dtype for one in narrow] == ["float32", "bfloat16", "float32"]
-    np.testing.assert_array_equal(narrow[0], wide[0])
-    np.testing.assert_array_equal(narrow[1], tf.cast(wide[1], tf.bfloat16))
+    # XLA may contract the products of the two programs otherwise, on some processors.
+    np.testing.assert_allclose(narrow[0], wide[0], rtol=1e-6)
+    np.testing.assert_allclose(tf.cast(narrow[1], tf.float32), wide[1], rtol=2**-8, atol=1e-6)
     np.testing.assert_array_equal(narrow[2], wide[2])
