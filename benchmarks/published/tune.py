@@ -33,12 +33,10 @@ if not help_flag.GIVEN:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Which estimators are tuned, and for how long each trial trains."""
+    """Which estimators are tuned."""
 
     model: str = option("", "Only models whose name holds this.")
     estimators: tuple[str, ...] = option((), "Only these. Default: all.")
-    epochs: int = option(20, "Of a trial.", lower=1)
-    bound_samples: int = option(100, "Of the bound on the validation images.", lower=1)
     data_dir: str = option("", "Folder of prepared TFDS data. Default: TFDS's own.")
     output_dir: str = option("runs/tuning", "Folder of the runs.")
 
@@ -76,8 +74,8 @@ def train(cell: Cell, number: int, config: Config) -> None:
     trained, trial = task.get(cell.trainer), tuning.trials(cell)[number]
     name = tuning.name(cell, number)
     settings = trained.config_class(
-        **{**cell.settings, **trial, "bound_samples": config.bound_samples},
-        epochs=config.epochs,
+        **{**cell.settings, **trial, "bound_samples": tuning.BOUND_SAMPLES},
+        epochs=tuning.EPOCHS,
         data_dir=config.data_dir,
         output_dir=str(pathlib.Path(config.output_dir) / name),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 
 import pytest
@@ -56,6 +57,13 @@ def test_the_best_trial_makes_a_row_once_all_are_recorded():
     assert after - before == {"structured prediction, Bernoulli, tuned"}
 
 
+def test_all_trials_are_of_one_length():
+    """Trials of several lengths would be compared with one another."""
+    assert not {"epochs", "bound_samples"} & {
+        field.name for field in dataclasses.fields(tune.Config)
+    }
+
+
 def test_a_choice_of_no_row_is_refused():
     with pytest.raises(ValueError, match="No row of the table .* Received: model='large'"):
         tune.run(tune.Config(model="large"))
@@ -70,8 +78,9 @@ def test_a_trial_is_trained_scored_and_recorded_once(tmp_path, monkeypatch):
     }
     cell = MUPROP._replace(model="small", trainer="categorical_vae", settings=settings)
     monkeypatch.setattr(tune, "base_cells", lambda: [cell])
-    monkeypatch.setattr(tuning, "TRIALS", 2)
-    config = tune.Config(epochs=1, bound_samples=3, output_dir=str(tmp_path / "runs"))
+    for name, value in (("TRIALS", 2), ("EPOCHS", 1), ("BOUND_SAMPLES", 3)):
+        monkeypatch.setattr(tuning, name, value)
+    config = tune.Config(output_dir=str(tmp_path / "runs"))
     tune.run(config)
     first, second = (store.read(tuning.RESULTS)[tuning.name(cell, number)] for number in (0, 1))
     assert first["trial"] == {} and first["bound_samples"] == 3 and first["bound_nats"] < 0
