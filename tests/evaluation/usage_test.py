@@ -182,6 +182,11 @@ def test_codes_of_another_shape_are_refused(shape):
         evaluation.CodeUsage(3, 4).update(np.zeros(shape, int))
 
 
+def test_codes_of_several_lengths_are_refused():
+    with pytest.raises(ValueError, match="codes must be an array. Received: codes="):
+        evaluation.CodeUsage(2, 4).update([[0], [0, 1]])
+
+
 @pytest.mark.parametrize("codes", [[[4]], [[-1]], [[0.5]]])
 def test_codes_out_of_range_are_refused(codes):
     counter = evaluation.CodeUsage(1, 4)

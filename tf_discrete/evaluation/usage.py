@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from tf_discrete._internal import checks
 from tf_discrete._internal.batch_image import image_of
-from tf_discrete.codes.packing import check_codes
+from tf_discrete.codes.packing import as_array, check_codes
 from tf_discrete.evaluation.information import check_probs, entropy, perplexity
 from tf_discrete.types import Batch, HasCodeProbs
 
@@ -109,7 +109,8 @@ class CodeUsage:
           ValueError: for wrong shapes, codes out of range, probabilities that are no
             distribution, or probabilities in some batches only or of deterministic codes.
         """
-        if np.shape(codes) == (0, self.num_variables):  # Of any dtype.
+        codes = as_array("codes", codes)
+        if codes.shape == (0, self.num_variables):  # Of any dtype.
             return
         codes = check_codes(codes, self.num_categories, self.num_variables)
         if probs is not None:
