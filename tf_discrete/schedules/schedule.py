@@ -99,7 +99,7 @@ class Exponential(Schedule):
         update_period: Int >= 1, steps between two changes. Default: 1.
 
     Raises:
-        ValueError: A number is out of range, or the schedule never moves.
+        ValueError: A number is out of range, or the floor is not below the initial value.
 
     Example:
         >>> schedule = Exponential(initial=1.0, rate=1e-4, floor=0.5, update_period=1000)
