@@ -17,9 +17,9 @@ from benchmarks.published.cell import Cell
 RESULTS = "tuning"
 TRIALS = 8
 EPOCHS = 20
-"""Of a trial, 10 000 steps of 100 images."""
+"""Length of a trial, 10 000 steps of 100 images."""
 BOUND_SAMPLES = 100
-"""Of the bound on the validation images, by which trials are compared."""
+"""Samples of the bound on the validation images, by which trials are compared."""
 RATES = (2e-3, 3e-2)
 DECAYS = (0.0, 0.02, 0.05)
 OWN: dict[str, tuple[str, float, float]] = {
