@@ -6,7 +6,7 @@ benchmarks/results/TRAINER.jsonl, and copies the pictures to docs/images/NAME-*.
     python -m benchmarks.record --comparison=runs/comparison-binarized_mnist
 
 adds a comparison of estimators to benchmarks/results/estimators.jsonl: every run as DATA-MODEL/NAME-SEED, the
-cost of a step and the gradients as DATA-MODEL/NAME.
+cost of a step as DATA-MODEL/NAME/cost and the gradients as DATA-MODEL/NAME/gradients.
 
     python -m benchmarks.record --sweep=runs/sweep-categorical_vae --name=linear_20x10
 
@@ -104,7 +104,7 @@ def run(config: Config) -> None:
 
 
 def keep_comparison(folder: Path) -> None:
-    """Adds a record for each run and each estimator of a comparison."""
+    """Adds a record for each run of a comparison, and for the cost and the gradients of each estimator."""
     path = folder / "comparison.json"
     if not path.exists():
         raise ValueError(
@@ -120,13 +120,16 @@ def keep_comparison(folder: Path) -> None:
                 made = folder / "runs" / f"{name}-{run['seed']}"
                 record = {"name": f"{model}/{name}-{run['seed']}"}
                 store.append("estimators", {**record, **kept_run(run, name, settings, made)})
-        if entry["cost"] or entry["gradients"]:
-            measured = {key: entry[key] for key in ("cost", "gradients")}
-            if measured["gradients"] and base:
-                measured["gradients"] |= {"reference_variance": comparison_report.variance(base)}
-            made_on = provenance.of_run(comparison["hardware"], comparison["versions"])
-            record = {"name": f"{model}/{name}", "estimator": name, **measured}
-            store.append("estimators", {**record, "provenance": made_on})
+        made_on = provenance.of_run(comparison["hardware"], comparison["versions"])
+        for part in (
+            "cost",
+            "gradients",
+        ):  # Another comparison may have measured one of them alone.
+            if measured := entry[part]:
+                if part == "gradients" and base:
+                    measured = {**measured, "reference_variance": comparison_report.variance(base)}
+                record = {"name": f"{model}/{name}/{part}", "estimator": name, part: measured}
+                store.append("estimators", {**record, "provenance": made_on})
     store.IMAGES.mkdir(parents=True, exist_ok=True)
     for picture in COMPARISON_PICTURES:
         if (folder / f"{picture}.png").exists():

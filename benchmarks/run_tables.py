@@ -165,7 +165,7 @@ def _comparisons() -> Iterable[tuple[str, str, dict[str, Any]]]:
             if "status" in kept:
                 entry["runs"].append(kept)
             else:
-                entry |= {"cost": kept["cost"], "gradients": kept["gradients"]}
+                entry |= {part: kept[part] for part in ("cost", "gradients") if kept.get(part)}
         latents = {run["settings"]["latents"] for e in found.values() for run in e["runs"]}.pop()
         for entry in found.values():
             entry["summary"] = compared_runs.summary(entry["runs"])

@@ -81,9 +81,9 @@ def test_a_comparison_is_kept_in_small_records(place: pathlib.Path):
     kept = store.read("estimators")
     model = "binarized_mnist-linear-20x10"
     assert list(kept) == [
-        f"{model}/gumbel_softmax",
         f"{model}/gumbel_softmax-0",
         f"{model}/gumbel_softmax-1",
+        f"{model}/gumbel_softmax/cost",
         f"{model}/reinmax-0",
         f"{model}/straight_through-0",
     ]
@@ -98,7 +98,7 @@ def test_a_comparison_is_kept_in_small_records(place: pathlib.Path):
     assert history["seconds_so_far"][-1] == 500.0
     assert history["hard_elbo_nats"][-1] == -100.004
     assert all(len(json.dumps(record)) < 12_000 for record in kept.values())
-    assert kept[f"{model}/gumbel_softmax"]["provenance"]["cores"] == 4
+    assert kept[f"{model}/gumbel_softmax/cost"]["provenance"]["cores"] == 4
     pictures = [path.name for path in (place / "images").iterdir()]
     assert pictures == ["binarized_mnist-linear-20x10-bound_vs_steps.png"]
 
@@ -149,6 +149,30 @@ def test_a_variance_is_relative_to_the_reference_of_its_own_comparison(place: pa
     text = run_tables.estimator_comparison()
     for name, ratio in {"reinmax": "2 x (12)", "darn": "2 x (12)"}.items():
         assert ratio in next(line for line in text.splitlines() if f"`{name}`" in line)
+
+
+def test_gradients_that_are_measured_later_leave_the_cost_as_it_was(place: pathlib.Path):
+    entries = {"cost": COST}, {"gradients": _gradients(3.0)}
+    for number, entry in enumerate(entries):
+        estimators = {"gumbel_softmax": {"runs": [_run(0, -100.0)], **entry}}
+        record.keep_comparison(_compared(place / f"comparison-{number}", estimators))
+    (row,) = [line for line in run_tables.estimator_comparison().splitlines() if "| `" in line]
+    assert "| 1.00 (1.00 to 1.00) | 1 | 1 x (12) | 0.500 |" in row
+
+
+def test_an_old_row_has_no_ratio_to_the_reference_of_a_later_comparison(place: pathlib.Path):
+    """Records of earlier comparisons do not hold the variance of their reference."""
+    estimators = {
+        name: {"runs": [_run(0, -100.0)], "gradients": _gradients(value)}
+        for name, value in {"gumbel_softmax": 0.5, "reinmax": 8.0}.items()
+    }
+    record.keep_comparison(_compared(place / "comparison", estimators))
+    name = "binarized_mnist-linear-20x10/reinmax/gradients"
+    kept = store.read("estimators")[name]
+    del kept["gradients"]["reference_variance"]
+    store.append("estimators", kept)
+    (row,) = [line for line in run_tables.estimator_comparison().splitlines() if "reinmax" in line]
+    assert "| 8 (12) |" in row
 
 
 def _gradients(variance: float) -> dict:

@@ -250,12 +250,12 @@ def _mean(entry: Mapping[str, Any], name: str) -> float:
 
 
 def _variance(gradients: Mapping[str, Any] | None, reference: Mapping[str, Any] | None) -> str:
-    """At the last checkpoint, relative to the reference's in the same comparison unless that is 0."""
+    """At the last checkpoint; relative to the reference of its own comparison if that is known and not 0."""
     if not gradients:
         return ""
     own, other = variance(gradients), gradients.get("reference_variance")
-    if other is None:
-        other = variance(reference) if reference else 0.0
+    if other is None and reference and "reference_variance" not in reference:
+        other = variance(reference)
     shown = f"{own / other:.3g} x" if other else f"{own:.3g}"
     return f"{shown} ({gradients['evaluations']})"
 
