@@ -279,6 +279,10 @@ def test_the_default_chunk_takes_up_to_256_values():
         ({"num_variables": 4, "chunk_size": 0}, "Received: chunk_size=0"),
         ({"num_variables": 40, "chunk_size": 17}, "chunk_size of at most 16.*chunk_size=17"),
         ({"num_variables": 9, "num_categories": 10, "chunk_size": 5}, "at most 4"),
+        (
+            {"num_variables": 3, "num_categories": 70_000},
+            "at most 65536 categories.*fewer categories. Received: num_categories=70000",
+        ),
         ({"num_variables": 4, "units": 0}, "units must be at least 1.*units=0"),
         ({"num_variables": 4, "embedding_units": 0}, "embedding_units=0"),
     ],

@@ -77,6 +77,11 @@ def _check_size(num_variables: int, num_categories: int, chunk_size: int) -> Non
             "A chunk must hold at least 1 variable and no more than the code. Give a chunk_size of 1 to "
             f"{num_variables}. Received: chunk_size={chunk_size}"
         )
+    if num_categories > MAX_SYMBOLS:
+        raise ValueError(
+            f"A variable may have at most {MAX_SYMBOLS} categories, for the last layer has as many units. "
+            f"Use more variables of fewer categories. Received: num_categories={num_categories}"
+        )
     if num_categories**chunk_size > MAX_SYMBOLS:
         raise ValueError(
             f"A chunk may take at most {MAX_SYMBOLS} values, for the last layer has as many units. Give a "
