@@ -65,14 +65,17 @@ class Process:
     def first_line(self, timeout: float = 120) -> str:
         """Waits for the first line of the file of its output and returns it."""
         deadline = time.monotonic() + timeout
-        while "\n" not in (printed := self._stdout.read_text() if self._stdout.exists() else ""):
-            if self.poll() is not None or time.monotonic() > deadline:
-                state = "runs" if self.returncode is None else f"has ended with {self.returncode}"
+        while True:
+            ended = self.poll() is not None  # What it has printed by then is there to be read.
+            printed = self._stdout.read_text() if self._stdout.exists() else ""
+            if "\n" in printed:
+                return printed.splitlines()[0]
+            if ended or time.monotonic() > deadline:
+                state = f"has ended with {self.returncode}" if ended else "runs"
                 raise RuntimeError(
                     f"Process {self.pid} {state} and has printed no line: {printed!r}"
                 )
             time.sleep(0.01)
-        return printed.splitlines()[0]
 
     def send_signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # As `Popen` does where it has ended.

@@ -35,6 +35,15 @@ def test_a_process_computes(tmp_path):
         assert ended.stdout == "6\n", ended.stderr
 
 
+def test_the_first_line_of_a_process_that_ends_at_once(tmp_path):
+    process = forked.start("-c", "print('a\\nb')", stdout=tmp_path / "out")
+    process.wait(60)
+    assert process.first_line() == "a"
+    process = forked.start("-c", "print('a', end='')", stdout=tmp_path / "unfinished")
+    with pytest.raises(RuntimeError, match="has ended with 0 and has printed no line: 'a'"):
+        process.first_line()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_as_they_end_python(number, tmp_path):
     program = f"""
