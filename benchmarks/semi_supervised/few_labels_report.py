@@ -71,7 +71,7 @@ def cells() -> list[tuple[str, ...]]:
                 f"{len(results)}{f', {diverged} diverged' if diverged else ''}{_of(len(kept), row)}"
                 if kept
                 else "not run",
-                f"{statistics.fmean(minutes):.0f} min, {kept[0]['provenance']['cores']} cores"
+                f"{statistics.fmean(minutes):.0f} min, {provenance.cores(kept[0]['provenance'])}"
                 if results
                 else _estimated(row),
             )
